@@ -1,0 +1,241 @@
+"""Tar shards of clips: which ones a reader gets, and how they are read safely.
+
+A shard holds adjacent members ``<key>.json`` and ``<key>.mp3``. The webdataset
+library expands, shuffles and splits the list of shards. Its tar reader is not
+used: it drops links, repeated keys and whatever follows a cut without
+counting them, and here everything read is either used or counted by reason.
+What the json and the audio mean is the matter of ``emilia.py``.
+"""
+
+import os
+import tarfile
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+import webdataset as wds
+from webdataset.shardlists import expand_urls
+from webdataset.utils import glob_with_braces, pytorch_worker_info
+
+SUFFIXES = ("json", "mp3")
+BROKEN, UNSAFE = "broken or cut tar", "unsafe tar member"
+
+
+class SkipClip(Exception):
+    """One clip cannot be used; the message is the reason it is counted by."""
+
+
+class ShardReport(Counter):
+    """Counts what became of every clip: "used", or a reason to skip it.
+
+    Reports of workers, of ranks and of parts of an epoch add up with ``+``.
+
+    Example
+    -------
+    >>> report = ShardReport(used=3) + ShardReport({"too short": 1})
+    >>> report.read, report.used, report.skipped
+    (4, 3, {'too short': 1})
+    >>> print(report)
+    read 4 clips = used 3 + skipped 1 (too short: 1)
+    """
+
+    @property
+    def read(self):
+        """Clips of which the fate is known."""
+        return sum(self.values())
+
+    @property
+    def used(self):
+        """Clips handed out in batches."""
+        return self["used"]
+
+    @property
+    def skipped(self):
+        """Clips that were not used, by reason."""
+        return {key: n for key, n in sorted(self.items()) if key != "used"}
+
+    def __add__(self, other):
+        return ShardReport(Counter.__add__(self, other))
+
+    def __str__(self):
+        reasons = ", ".join(f"{key}: {n}" for key, n in self.skipped.items())
+        return (
+            f"read {self.read} clips = used {self.used} + skipped "
+            f"{self.read - self.used} ({reasons or 'none'})"
+        )
+
+
+def find_shards(source):
+    """List the tar files of a folder, a pattern, or several of them.
+
+    Arguments
+    ---------
+    source : str, Path or list of them
+        A folder (searched with all below it), a tar file, a glob pattern
+        (``EN/*.tar``), or webdataset's brace pattern
+        (``EN-B{000000..000099}.tar``, where every file has to exist).
+
+    Returns
+    -------
+    list of str
+        Paths, sorted within each folder or glob, each once.
+
+    Raises
+    ------
+    ValueError
+        If an entry, or any expansion of its braces, matches no file.
+    """
+    entries = source if isinstance(source, (list, tuple)) else [source]
+    shards = []
+    for pattern in (p for entry in entries for p in expand_urls(str(entry))):
+        if os.path.isdir(pattern):
+            found = [str(path) for path in Path(pattern).rglob("*.tar")]
+        else:
+            found = glob_with_braces(pattern)
+        if not found:
+            raise ValueError(
+                f"No tar file at '{pattern}'. Give a folder of tars, a list "
+                "of them, or a pattern such as 'EN/EN-B{000000..000009}.tar'."
+            )
+        shards += sorted(found)
+    return list(dict.fromkeys(shards))
+
+
+def split_shards(shards, seed=None, over_ranks=True):
+    """The shards of this rank and worker, in the order of one pass.
+
+    Rank and world size come from the environment or ``torch.distributed``,
+    the worker from the DataLoader, all as webdataset finds them.
+
+    Arguments
+    ---------
+    shards : list of str
+        All shards, the same list in every process.
+    seed : str
+        Of the order of all shards; as listed if None.
+    over_ranks : bool
+        False gives every rank all shards.
+
+    Returns
+    -------
+    list of str
+        Every ``world_size * num_workers``-th shard.
+
+    Example
+    -------
+    >>> split_shards(["a.tar", "b.tar"])
+    ['a.tar', 'b.tar']
+    """
+    nodes = [wds.split_by_node] if over_ranks else []
+    listed = wds.SimpleShardList(shards, seed=seed)
+    pipeline = wds.DataPipeline(listed, *nodes, wds.split_by_worker)
+    return [shard["url"] for shard in pipeline]
+
+
+def check_split(shards, num_workers, over_ranks=True):
+    """Refuse a split that would leave a reader without a shard.
+
+    Arguments
+    ---------
+    shards : list of str
+        All shards.
+    num_workers : int
+        Workers of the DataLoader (0 counts as one reader).
+    over_ranks : bool
+        Whether the shards are also split over the ranks.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer shards than readers.
+    """
+    ranks = pytorch_worker_info()[1] if over_ranks else 1
+    workers = max(1, num_workers)
+    if len(shards) < ranks * workers:
+        raise ValueError(
+            f"{len(shards)} shards cannot be split over {ranks} ranks x "
+            f"{workers} workers, each needs at least one. Use more shards or "
+            f"at most {len(shards) // ranks} workers (num_workers)."
+        )
+
+
+def read_shard(path, report):
+    """Read the clips of one tar, in order and into memory only.
+
+    Kept is what lies before a cut. A key counts once: the first wins.
+
+    Arguments
+    ---------
+    path : str
+        The tar.
+    report : ShardReport
+        Counts the clips that are skipped here.
+
+    Yields
+    ------
+    tuple
+        The key (str) and the bytes of its json and of its audio.
+    """
+    seen = set()
+    for key, clip in _group(_members(path)):
+        try:
+            if key in seen:
+                raise SkipClip("duplicate key")
+            seen.add(key)
+            for data in clip.values():
+                if isinstance(data, str):
+                    raise SkipClip(data)
+            for suffix, name in zip(SUFFIXES, ("json", "audio")):
+                if suffix not in clip:
+                    raise SkipClip(f"no {name}")
+        except SkipClip as skip:
+            report[str(skip)] += 1
+            continue
+        yield key, clip["json"], clip["mp3"]
+
+
+def _group(members):
+    """Join adjacent members of one key: yields key, {suffix: data}."""
+    key, clip = None, {}
+    for name, suffix, data in members:
+        if clip and (name != key or suffix in clip):
+            yield key, clip
+            clip = {}
+        key, clip[suffix] = name, data
+    if clip:
+        yield key, clip
+
+
+def _members(path):
+    """Yield key, suffix and bytes; a str in place of bytes is a fault."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            size = os.path.getsize(path)
+            while (member := tar.next()) is not None:
+                tar.members.clear()  # tarfile remembers every header
+                if member.isdir():
+                    continue
+                key, extension = os.path.splitext(member.name)
+                suffix = extension[1:].lower()
+                if _is_unsafe(member):
+                    yield key, suffix, UNSAFE
+                elif not 0 <= member.size <= size - member.offset_data:
+                    yield key, suffix, BROKEN
+                    return
+                elif suffix in SUFFIXES:
+                    yield key, suffix, tar.extractfile(member).read()
+            # tarfile takes a cut or broken header for the end of the tar;
+            # the true end is a block of zeros.
+            tar.fileobj.seek(tar.offset)
+            end = tar.fileobj.read(tarfile.BLOCKSIZE)
+            whole = end == bytes(tarfile.BLOCKSIZE)
+    except (OSError, ValueError, tarfile.TarError):
+        whole = False
+    if not whole:
+        yield os.path.basename(path), "", BROKEN
+
+
+def _is_unsafe(member):
+    """Whether a member is no plain file inside the tar's own folder."""
+    name = PurePosixPath(member.name)
+    outside = name.is_absolute() or ".." in name.parts
+    return outside or not member.isreg() or member.issparse()

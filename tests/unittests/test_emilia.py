@@ -1,0 +1,302 @@
+"""Emilia shards: faults, filters, splits, order and resuming."""
+
+import io
+import json
+import struct
+import tarfile
+
+import numpy as np
+import pytest
+import soundfile as sf
+from speechbrain.utils.checkpoints import Checkpointer
+
+from speechbrain_gogo.dataio.audio import AudioError
+from speechbrain_gogo.dataio.emilia import EmiliaShards, decode_audio
+from speechbrain_gogo.dataio.shard_loader import ShardLoader
+from speechbrain_gogo.dataio.shards import (
+    ShardReport,
+    find_shards,
+    read_shard,
+)
+from speechbrain_gogo.dataio.text import train_tokenizer
+
+
+def encode(seconds, rate=24000, channels=1, kind="MP3", value=None):
+    """The bytes of an audio file with a tone."""
+    wav = 0.3 * np.sin(0.05 * np.arange(round(seconds * rate)))
+    wav = np.repeat(wav[:, None], channels, axis=1)
+    if value is not None:
+        wav[len(wav) // 2] = value
+    file = io.BytesIO()
+    subtype = "FLOAT" if kind == "WAV" else None  # mp3 holds no NaN
+    sf.write(file, wav, rate, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+def describe(seconds, **changes):
+    """The json of a clip, as in the Emilia part of the collection."""
+    meta = {
+        "id": "unused",
+        "wav": "unused.mp3",
+        "text": " Hello there.",
+        "duration": seconds,
+        "speaker": "EN_B00000_S00000",
+        "language": "en",
+        "dnsmos": 3.3,
+    }
+    return json.dumps({**meta, **changes}).encode()
+
+
+def clip(name, seconds=1.2, audio=None, **changes):
+    """The two members of a clip."""
+    audio = encode(seconds) if audio is None else audio
+    return [
+        (f"{name}.json", describe(seconds, **changes)),
+        (f"{name}.mp3", audio),
+    ]
+
+
+def write_tar(path, members):
+    """A tar of (name, bytes), or of a TarInfo alone for a link."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                tar.addfile(member)
+                continue
+            info = tarfile.TarInfo(member[0])
+            info.size = len(member[1])
+            tar.addfile(info, io.BytesIO(member[1]))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four shards of 5 to 8 clips of 1 to 1.7 seconds."""
+    for shard in range(4):
+        members = []
+        for n in range(5 + shard):
+            seconds = 1 + 0.1 * n
+            members += clip(f"EN_B{shard}_W{n}", seconds)
+        members += clip(f"EN_B{shard}_bad", language="de")
+        write_tar(tmp_path / "EN" / f"EN-B{shard}.tar", members)
+    return tmp_path
+
+
+def make_loader(folder, epoch_batches=5, num_workers=0, **settings):
+    settings = {
+        "batch_seconds": 4,
+        "buffer_size": 6,
+        "seed": 1,
+        "language": "en",
+        **settings,
+    }
+    dataset = EmiliaShards(folder, **settings)
+    return ShardLoader(dataset, epoch_batches, num_workers=num_workers)
+
+
+def ids(batches):
+    return [tuple(batch.id) for batch in batches]
+
+
+def test_every_fault_is_counted_by_its_reason(tmp_path):
+    link = tarfile.TarInfo("g.mp3")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+    sound = encode(1.2)
+    cases = [
+        ("used", clip("a", text="  Hi. ", audio=encode(1.2, 16000, 2))),
+        ("used", clip("b", 20.0, _id="b", phone_count=None)),
+        ("no audio", clip("c")[:1]),
+        ("no json", clip("d")[1:]),
+        ("duplicate key", clip("a", text="again")),
+        ("duplicate key", clip("a", text="and again")),
+        ("invalid json", [("e.json", b'{"text":'), ("e.mp3", sound)]),
+        ("invalid json", [("f.json", b'{"text": 1}'), ("f.mp3", sound)]),
+        ("unsafe tar member", [clip("g")[0], link]),
+        ("unsafe tar member", clip("../h")),
+        ("unsafe tar member", clip("/tmp/i")),
+        ("other language", clip("j", language="zh")),
+        ("empty text", clip("t", text=" ...")),
+        ("too short", clip("k", 0.99)),
+        ("too long", clip("l", 20.5)),
+        ("too short", clip("m", duration=float("nan"))),
+        ("low DNSMOS", clip("n", dnsmos=2.9)),
+        ("truncated audio", clip("o", audio=sound[: len(sound) // 2])),
+        ("unreadable audio", clip("p", audio=b"not an mp3")),
+        ("unreadable audio", clip("q", audio=b"")),
+        ("impossible header", clip("r", audio=encode(9))),
+        (
+            "NaN or Inf",
+            clip("s", audio=encode(1.2, kind="WAV", value=np.nan)),
+        ),
+    ]
+    path = tmp_path / "in" / "x.tar"
+    write_tar(path, [member for _, members in cases for member in members])
+    before = sorted(tmp_path.rglob("*"))
+    loader = make_loader(
+        path, 9, training=False, min_dnsmos=3.0, batch_seconds=60
+    )
+    clips = {id_: (b, n) for b in loader for n, id_ in enumerate(b.id)}
+    expected = ShardReport(reason for reason, _ in cases)
+    assert loader.report == expected
+    assert loader.report.read == len(cases)
+    assert sorted(tmp_path.rglob("*")) == before  # nothing was written
+    assert clips.keys() == {"a", "b"}
+    batch, n = clips["a"]
+    assert batch.wrd[n] == "Hi."
+    assert batch.speaker[n] == "EN_B00000_S00000"
+    sig, lens = batch.sig
+    assert round(float(lens[n]) * sig.shape[1]) == 28800  # 1.2 s at 24 kHz
+
+
+def test_header_with_an_absurd_length_is_refused():
+    data = bytearray(encode(1.2))
+    xing = data.index(b"Xing")
+    data[xing + 8 : xing + 12] = struct.pack(">I", 2**31 - 1)  # frames
+    with pytest.raises(AudioError, match="impossible header"):
+        decode_audio(bytes(data), 1.2, 24000)
+
+
+@pytest.mark.parametrize("part", ["data", "header", "boundary", "end"])
+def test_clips_before_a_cut_are_kept(tmp_path, part):
+    path = write_tar(tmp_path / "x.tar", [*clip("a"), *clip("b"), *clip("c")])
+    with tarfile.open(path) as tar:
+        last = tar.getmember("c.json")
+    cut = {
+        "data": last.offset_data + 10,
+        "header": last.offset + 100,
+        "boundary": last.offset,
+        "end": last.offset + 512 * 1000,
+    }[part]
+    path.write_bytes(path.read_bytes()[:cut])
+    report = ShardReport()
+    keys = [key for key, _, _ in read_shard(str(path), report)]
+    if part == "end":  # nothing was lost
+        assert keys == ["a", "b", "c"] and report.read == 0
+    else:
+        assert keys == ["a", "b"] and report == {"broken or cut tar": 1}
+
+
+def test_file_that_is_no_tar(tmp_path):
+    path = tmp_path / "x.tar"
+    for data in (b"", b"junk" * 500):
+        path.write_bytes(data)
+        report = ShardReport()
+        assert not list(read_shard(str(path), report))
+        assert report == {"broken or cut tar": 1}
+
+
+def test_find_shards(folder):
+    shards = sorted(str(path) for path in folder.rglob("*.tar"))
+    assert find_shards(folder) == shards
+    assert find_shards(f"{folder}/*/*.tar") == shards
+    assert find_shards(f"{folder}/EN/EN-B{{0..3}}.tar") == shards
+    assert find_shards([shards[2], folder]) == [shards[2], *shards[:2]] + [
+        shards[3]
+    ]
+    with pytest.raises(ValueError, match="EN-B4.tar"):
+        find_shards(f"{folder}/EN/EN-B{{0..4}}.tar")
+
+
+def test_batches_are_bounded_and_complete(folder):
+    loader = make_loader(folder, 99, training=False, max_batch_size=3)
+    for _ in range(2):  # every epoch starts anew
+        batches = list(loader)
+        for batch in batches:
+            padded = batch.sig.data.shape[1] / 24000 * len(batch)
+            assert padded <= 4 + 1e-6 and len(batch) <= 3
+        names = [name for batch in batches for name in batch.id]
+        assert len(names) == len(set(names)) == 5 + 6 + 7 + 8
+    assert loader.report == {"used": 52, "other language": 8}
+
+
+def test_order_hangs_on_seed_and_pass(folder):
+    one, two = make_loader(folder, 20), make_loader(folder, 20)
+    first = ids(one)
+    assert ids(two) == first
+    assert ids(one) != first
+    assert ids(make_loader(folder, 20, seed=2)) != first
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("stops", [(3, 6), (5, 13)])
+def test_resumes_with_the_same_order_and_counts(
+    folder, tmp_path, num_workers, stops
+):
+    """Stops in an epoch, at its end, and a second time, two passes long."""
+    whole = make_loader(folder, num_workers=num_workers)
+    expected = [name for _ in range(5) for name in ids(whole)]
+    seen = []
+    for stop in (*stops, len(expected)):
+        loader = make_loader(folder, num_workers=num_workers)
+        checkpointer = Checkpointer(tmp_path / "save", {"dataloader": loader})
+        checkpointer.recover_if_possible()
+        while len(seen) < stop:
+            for batch in loader:
+                seen.append(tuple(batch.id))
+                if len(seen) == stop:
+                    break
+        checkpointer.save_checkpoint(end_of_epoch=stop % 5 == 0)
+    assert seen == expected
+    assert loader.report == whole.report
+
+
+def test_resumes_after_the_last_batch_of_a_lone_shard(folder, tmp_path):
+    """What is left of that pass holds no clip, which is no fault."""
+    shard = folder / "EN" / "EN-B0.tar"
+    last = len(list(make_loader(shard, 99, training=False)))
+    loader = make_loader(shard, last)
+    checkpointer = Checkpointer(tmp_path / "save", {"dataloader": loader})
+    assert len(ids(loader)) == last
+    checkpointer.save_checkpoint()
+    after = ids(loader)
+    loader = make_loader(shard, last)
+    checkpointer = Checkpointer(tmp_path / "save", {"dataloader": loader})
+    checkpointer.recover_if_possible()
+    assert ids(loader) == after
+
+
+def test_text_tokens(folder, tmp_path):
+    tokenizer = train_tokenizer(["hello there"], tmp_path / "text.model", 30)
+    batch = next(iter(make_loader(folder, tokenizer=tokenizer)))
+    text, lens = batch.text
+    assert tokenizer.decode(text[0].tolist()) == "hello there"
+    assert lens.tolist() == [1.0] * len(batch)
+
+
+def test_ranks_share_the_shards(folder, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    seen = []
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        dataset = make_loader(folder).dataset
+        batches = []
+        for item in dataset:
+            if item.position[0] > 0:  # the second pass
+                break
+            batches += [item.batch] if item.batch else []
+        seen.append({name for batch in batches for name in batch.id})
+    assert seen[0].isdisjoint(seen[1])
+    assert len(seen[0] | seen[1]) == 5 + 6 + 7 + 8
+    with pytest.raises(ValueError, match="4 shards .* 2 ranks x 3 workers"):
+        make_loader(folder, num_workers=3)
+
+
+def test_other_world_size_is_refused(folder, tmp_path, monkeypatch):
+    loader = make_loader(folder)
+    checkpointer = Checkpointer(tmp_path / "save", {"dataloader": loader})
+    next(iter(loader))
+    checkpointer.save_checkpoint()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    loader = make_loader(folder)
+    checkpointer = Checkpointer(tmp_path / "save", {"dataloader": loader})
+    checkpointer.recover_if_possible()  # may be for evaluation only
+    with pytest.raises(ValueError, match="ranks: 1 then, 2 now"):
+        next(iter(loader))
+
+
+def test_nothing_usable_is_an_error_with_the_reasons(folder):
+    loader = make_loader(folder, language="fr")
+    with pytest.raises(ValueError, match="other language: 30"):
+        next(iter(loader))
