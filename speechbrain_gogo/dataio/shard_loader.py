@@ -34,6 +34,15 @@ def _unchanged(item):
     return item
 
 
+def _of_all_ranks(value):
+    """The values of all ranks, on each of them."""
+    if not is_distributed_initialized():
+        return [value]
+    values = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
 # All ranks save: each one's position is its own.
 @functools.partial(register_checkpoint_hooks, save_on_main_only=False)
 class ShardLoader(DataLoader):
@@ -104,6 +113,16 @@ class ShardLoader(DataLoader):
                 self.step += 1
                 yield item.batch
 
+    def total_report(self):
+        """Counts of the clips of all ranks; all of them have to call it.
+
+        Returns
+        -------
+        ShardReport
+            What became of every clip read for the batches handed out.
+        """
+        return sum(_of_all_ranks(self.report), ShardReport())
+
     @property
     def identity(self):
         """What has to be equal for a checkpoint to be continued."""
@@ -122,14 +141,11 @@ class ShardLoader(DataLoader):
             "positions": self.positions,
             "report": self.report,
         }
-        states = [state]
-        if is_distributed_initialized():
-            states = [None] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(states, state)
+        states = _of_all_ranks(state)
         if if_main_process():
             with open(path, "w", encoding="utf-8") as file:
                 json.dump({"identity": self.identity, "ranks": states}, file)
-            reports = [state["report"] for state in states]
+            reports = (state["report"] for state in states)
             logger.info(f"Training data: {sum(reports, ShardReport())}")
 
     @mark_as_loader

@@ -85,10 +85,14 @@ def find_shards(source):
         If an entry, or any expansion of its braces, matches no file.
     """
     entries = source if isinstance(source, (list, tuple)) else [source]
-    shards = []
-    for pattern in (p for entry in entries for p in expand_urls(str(entry))):
+    patterns, shards = [], []
+    for entry in map(str, entries):
+        patterns += [entry] if os.path.exists(entry) else expand_urls(entry)
+    for pattern in patterns:
         if os.path.isdir(pattern):
             found = [str(path) for path in Path(pattern).rglob("*.tar")]
+        elif os.path.exists(pattern):
+            found = [pattern]
         else:
             found = glob_with_braces(pattern)
         if not found:

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Train the Gogo codec on the tar shards of Emilia, as in the paper.
+
+    python train.py hparams/train.yaml --data_folder /path/to/Emilia
+
+The experiment is that of recipes/LibriTTS/codec; only the data differs. The
+README beside this file tells more.
+"""
+
+import itertools
+import logging
+import sys
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import run_on_main
+
+from speechbrain_gogo.brains.codec import CodecBrain
+from speechbrain_gogo.dataio.emilia import EmiliaShards
+from speechbrain_gogo.dataio.shard_loader import ShardLoader
+from speechbrain_gogo.dataio.shards import ShardReport, find_shards
+from speechbrain_gogo.dataio.text import train_tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+def find_splits(hparams):
+    """The shards of training, and those held out for validation."""
+    valid = find_shards(hparams["valid_shards"])
+    train = find_shards(hparams["train_shards"])
+    return [shard for shard in train if shard not in set(valid)], valid
+
+
+def prepare_tokenizer(dataset, hparams):
+    """The text tokenizer, trained on the first clips if there is none."""
+    words = (
+        clip["wrd"]
+        for shard in dataset.shards
+        for clip in dataset.clips(shard, ShardReport())
+    )
+    settings = {
+        "sentences": itertools.islice(words, hparams["tokenizer_clips"]),
+        "model_path": hparams["tokenizer_file"],
+        "vocab_size": hparams["model"]["text_vocab"],
+    }
+    run_on_main(train_tokenizer, kwargs=settings)
+    return train_tokenizer(**settings)
+
+
+def dataio_prepare(hparams):
+    """Loaders of training and validation batches."""
+    settings = {
+        **hparams["clips"],
+        "sample_rate": hparams["model"]["sample_rate"],
+    }
+    train_shards, valid_shards = find_splits(hparams)
+    train = EmiliaShards(train_shards, **settings)
+    valid = EmiliaShards(valid_shards, **settings, training=False)
+    train.tokenizer = valid.tokenizer = prepare_tokenizer(train, hparams)
+    num_workers = hparams["num_workers"]
+    return {
+        "train": ShardLoader(
+            train, hparams["epoch_batches"], num_workers=num_workers
+        ),
+        "valid": ShardLoader(
+            valid, hparams["valid_batches"], num_workers=min(1, num_workers)
+        ),
+    }
+
+
+def sample_clips(loader, number):
+    """The first clips of a loader, unpadded: {"id", "sig" [T]}."""
+    clips = (
+        {"id": name, "sig": wav[: round(float(length) * len(wav))]}
+        for batch in loader
+        for name, wav, length in zip(batch.id, *batch.sig)
+    )
+    return list(itertools.islice(clips, number))
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    loaders = dataio_prepare(hparams)
+    hparams["sample_clips"] = sample_clips(
+        loaders["valid"], hparams["num_samples"]
+    )
+    hparams["codec"] = hparams["model"]["codec"]
+    # The host registers its own loaders; the name makes it resume with them.
+    hparams["checkpointer"].add_recoverable(
+        "dataloader-TRAIN", loaders["train"]
+    )
+
+    brain = CodecBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(hparams["epoch_counter"], loaders["train"], loaders["valid"])
+
+    report = loaders["train"].total_report()
+    hparams["train_logger"].log_stats({"training data": str(report)})
+    print(f"Results are in {hparams['output_folder']}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

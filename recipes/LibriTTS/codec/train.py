@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Train the Gogo codec on LibriTTS, or on any SpeechBrain CSV manifest.
+
+    python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
+
+The README beside this file tells more.
+"""
+
+import logging
+import sys
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.dataio.sampler import DynamicBatchSampler
+from speechbrain.utils.distributed import run_on_main
+
+from speechbrain_gogo.brains.codec import CodecBrain
+from speechbrain_gogo.dataio.manifests import collate_usable, speech_dataset
+from speechbrain_gogo.dataio.text import train_tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+def dataio_prepare(hparams):
+    """Datasets, loader settings and text tokenizer of the experiment."""
+    settings = {
+        "data_root": hparams["data_folder"],
+        "sample_rate": hparams["model"]["sample_rate"],
+        "min_seconds": hparams["min_seconds"],
+        "max_seconds": hparams["max_seconds"],
+        "cache_folder": hparams["cache_folder"],
+    }
+    sentences, _ = speech_dataset(hparams["train_csv"], **settings)
+    words = [row["wrd"] for row in sentences.data.values()]
+    train_text = {
+        "sentences": words,
+        "model_path": hparams["tokenizer_file"],
+        "vocab_size": hparams["model"]["text_vocab"],
+    }
+    run_on_main(train_tokenizer, kwargs=train_text)
+    settings["tokenizer"] = train_tokenizer(**train_text)
+
+    datasets, loaders = {}, {}
+    for stage in ("train", "valid"):
+        csv_path = hparams[f"{stage}_csv"]
+        datasets[stage], report = speech_dataset(csv_path, **settings)
+        logger.info("%s: %s", csv_path, report)
+        training = stage == "train"
+        key = "batch_seconds" if training else "valid_batch_seconds"
+        sampler = DynamicBatchSampler(
+            datasets[stage],
+            max_batch_length=hparams[key],
+            num_buckets=hparams["num_buckets"],
+            length_func=lambda row: float(row["duration"]),
+            shuffle=training,
+            batch_ordering="random" if training else "ascending",
+            max_batch_ex=hparams["max_batch_clips"],
+            seed=hparams["seed"],
+        )
+        loaders[stage] = {
+            "batch_sampler": sampler,
+            "collate_fn": collate_usable,
+            "num_workers": hparams["num_workers"],
+        }
+    return datasets, loaders
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    if not hparams["skip_prep"]:
+        from libritts_manifests import prepare_manifests
+
+        run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    datasets, loaders = dataio_prepare(hparams)
+    clips = range(min(hparams["num_samples"], len(datasets["valid"])))
+    hparams["sample_clips"] = [datasets["valid"][place] for place in clips]
+    hparams["codec"] = hparams["model"]["codec"]
+
+    brain = CodecBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=loaders["train"],
+        valid_loader_kwargs=loaders["valid"],
+    )
+    print(f"Results are in {hparams['output_folder']}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

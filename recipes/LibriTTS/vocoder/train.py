@@ -1,0 +1,157 @@
+#!/usr/bin/env python
+"""Recipe: train a Vocos vocoder on LibriTTS or any manifest of speech.
+
+To run it:
+> python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
+> python train.py hparams/mini.yaml --data_folder /path/to/speech \
+    --train_csv train.csv --valid_csv valid.csv --skip_prep True
+
+The vocoder is in speechbrain_gogo/lobes/vocoder.py, the training loop in
+speechbrain_gogo/brains/vocoder.py; this file brings data to them.
+"""
+
+import csv
+import json
+import random
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import run_on_main
+from speechbrain.utils.logger import get_logger
+
+from speechbrain_gogo.brains.vocoder import VocoderBrain
+from speechbrain_gogo.dataio.audio import AudioError
+from speechbrain_gogo.dataio.manifests import speech_dataset
+
+logger = get_logger(__name__)
+
+
+def prepare(hparams):
+    """Write the manifests of LibriTTS with the host's own preparation."""
+    try:
+        from libritts_prepare import prepare_libritts
+    except ImportError as error:
+        raise ImportError(
+            "libritts_prepare.py belongs to the recipes of SpeechBrain, not "
+            "to its package: copy recipes/LibriTTS/libritts_prepare.py from "
+            "its repository beside this train.py. Or give your own manifests:"
+            " --train_csv ... --valid_csv ... --skip_prep True"
+        ) from error
+    manifests = [hparams["train_csv"], hparams["valid_csv"]]
+    listed = [Path(manifest).with_suffix(".json") for manifest in manifests]
+    prepare_libritts(
+        data_folder=hparams["data_folder"],
+        save_json_train=str(listed[0]),
+        save_json_valid=str(listed[1]),
+        save_json_test=str(listed[1].with_stem("test")),
+        sample_rate=hparams["sample_rate"],
+        train_split=hparams["train_split"],
+        valid_split=hparams["valid_split"],
+        model_name="HiFi-GAN",  # the one that wants no phonemes
+        seed=hparams["seed"],
+    )
+    for manifest, path in zip(manifests, listed):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        with open(manifest, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["ID", "duration", "wav", "spk_id", "wrd"])
+            keys = ["duration", "wav", "spk_id", "label"]
+            for key, row in rows.items():
+                writer.writerow([key] + [row[name] for name in keys])
+
+
+def dataio_prepare(hparams):
+    """Datasets of equally long crops: random to train, the first to validate.
+
+    Where a crop starts and how loud it is follow from seed, epoch and
+    utterance alone, so that neither workers nor a resumed run change them.
+
+    Arguments
+    ---------
+    hparams : dict
+        Loaded hyperparameters.
+
+    Returns
+    -------
+    tuple of DynamicItemDataset
+        For training and for validation, with "id" and "sig" [T].
+    """
+
+    def cut(sig, seconds, start):
+        hop = hparams["hop_length"]
+        samples = round(seconds * hparams["sample_rate"] / hop) * hop
+        start = int(start * max(0, len(sig) - samples + 1))
+        sig = sig[start : start + samples]
+        return torch.nn.functional.pad(sig, (0, samples - len(sig)))
+
+    def random_crop(key, sig):
+        if isinstance(sig, AudioError):
+            return sig  # the collate function drops and counts it
+        epoch = hparams["epoch_counter"].current
+        draw = random.Random(f"{hparams['seed']} {epoch} {key}")
+        gain = 10 ** (draw.uniform(-hparams["gain_db"], 0) / 20)
+        return gain * cut(sig, hparams["crop_seconds"], draw.random())
+
+    def first_crop(key, sig):
+        if isinstance(sig, AudioError):
+            return sig
+        return cut(sig, hparams["valid_seconds"], 0)
+
+    datasets = []
+    for name, crop in (("train_csv", random_crop), ("valid_csv", first_crop)):
+        dataset, report = speech_dataset(
+            hparams[name],
+            hparams["data_folder"],
+            sample_rate=hparams["sample_rate"],
+            min_seconds=hparams["min_seconds"],
+            max_seconds=hparams["max_seconds"],
+            cache_folder=hparams["cache_folder"],
+        )
+        logger.info(f"{hparams[name]}: {report}")
+        dataset.add_dynamic_item(crop, takes=["id", "sig"], provides="crop")
+        dataset.set_output_keys({"id": "id", "sig": "crop"})
+        datasets.append(dataset)
+    return tuple(datasets)
+
+
+def main():
+    """Train, then export the EMA weights of the best validation."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file, encoding="utf-8") as file:
+        hparams = load_hyperpyyaml(file, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    if not hparams["skip_prep"]:
+        run_on_main(prepare, kwargs={"hparams": hparams})
+    train_data, valid_data = dataio_prepare(hparams)
+
+    modules = dict(hparams["modules"])
+    if hparams["number_of_steps"] > hparams["adversarial_start"]:
+        for name, build in hparams["discriminators"].items():
+            modules[name] = build()
+    brain = VocoderBrain(
+        modules=modules,
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        train_data,
+        valid_data,
+        train_loader_kwargs=hparams["train_loader_kwargs"],
+        valid_loader_kwargs=hparams["valid_loader_kwargs"],
+    )
+    run_on_main(brain.export, args=[hparams["export_folder"]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""How long a training lasts, and the learning rate along the way.
+
+Cosine annealing after a linear warm-up (Appendix D, Table 4), over a number
+of updates or, on machines whose speed nobody knows, over a number of minutes:
+whichever ends first.
+"""
+
+import math
+import time
+
+import torch
+from speechbrain.utils.checkpoints import (
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
+
+
+@register_checkpoint_hooks
+class TrainingBudget:
+    """Measures the progress of a training and sets its learning rate.
+
+    Arguments
+    ---------
+    num_steps : int
+        Updates in all.
+    warmup_steps : int
+        Updates until the full learning rate.
+    max_minutes : float
+        Wall-clock limit over all resumed runs together; None is without.
+
+    Example
+    -------
+    >>> budget = TrainingBudget(num_steps=100, warmup_steps=10)
+    >>> budget.factor(5), round(budget.factor(50), 6), budget.factor(100)
+    (0.5, 0.5, 0.0)
+    """
+
+    def __init__(self, num_steps, warmup_steps, max_minutes=None):
+        self.num_steps = num_steps
+        self.warmup_steps = warmup_steps
+        self.max_minutes = max_minutes
+        self.minutes_before = 0.0
+        self.started = None
+
+    @property
+    def minutes(self):
+        """Minutes of training so far, over all runs; 0 before the first."""
+        if self.started is None:
+            return self.minutes_before
+        return self.minutes_before + (time.monotonic() - self.started) / 60
+
+    def progress(self, step):
+        """Share of the training that is over, 0 to 1, the same on all ranks.
+
+        Starts the clock when first called.
+        """
+        if self.started is None:
+            self.started = time.monotonic()
+        share = step / self.num_steps
+        if self.max_minutes is not None:
+            elapsed = torch.tensor(self.minutes / self.max_minutes)
+            if torch.distributed.is_initialized():  # rank 0 keeps the time
+                box = [elapsed]
+                torch.distributed.broadcast_object_list(box, src=0)
+                elapsed = box[0]
+            share = max(share, float(elapsed))
+        return min(share, 1.0)
+
+    def factor(self, step):
+        """The learning rate over its maximum, at an update."""
+        cosine = 0.5 * (1 + math.cos(math.pi * self.progress(step)))
+        return min(step / max(self.warmup_steps, 1), 1.0) * cosine
+
+    def over(self, step):
+        """Whether nothing is left."""
+        return self.progress(step) >= 1.0
+
+    @mark_as_saver
+    def _save(self, path):
+        torch.save({"minutes": self.minutes}, path)
+
+    @mark_as_loader
+    def _load(self, path, end_of_epoch=False):
+        del end_of_epoch
+        self.minutes_before = torch.load(path)["minutes"]
+        self.started = None

@@ -1,0 +1,225 @@
+"""The Brain that trains Gogo (Sections 3.1 and 4.1, Appendix D).
+
+One update is the host's own; this file adds the schedule, the moving average
+of the weights, which is what validation looks at and what is exported, and
+what a person wants to see: curves, mel pictures and audio.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import soundfile
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import if_main_process
+
+from speechbrain_gogo.brains.plots import plot_curves, plot_mels
+from speechbrain_gogo.lobes.dit import frame_mask
+from speechbrain_gogo.lobes.granular import keep_prefix
+
+
+class CodecBrain(sb.Brain):
+    """Trains a :class:`~speechbrain_gogo.lobes.gogo.GogoObjective`.
+
+    ``modules`` holds the objective alone, so that its forward is what a
+    distributed wrapper sees. The recipe's YAML gives ``codec``, ``ema``,
+    ``budget``, ``vocoder``, ``regression_share``, ``valid_keeps``,
+    ``num_samples``, ``log_interval``, ``seed`` and ``output_folder``.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.hparams.ema.to(self.device)
+        self.hparams.vocoder.to(self.device)
+        self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
+        self.skipped = Counter()
+        self.skipped_ids = set()
+        self.recent, self.valid_sums = Counter(), Counter()
+
+    def make_dataloader(self, dataset, stage, **kwargs):
+        """The host's loader, whose batches change from epoch to epoch.
+
+        Without a distributed run the host never tells a batch sampler the
+        epoch, and every epoch would see the batches of the first.
+        """
+        sampler = kwargs.get("batch_sampler")
+        loader = super().make_dataloader(dataset, stage, **kwargs)
+        if stage == sb.Stage.TRAIN and self.train_sampler is None:
+            self.train_sampler = sampler
+        return loader
+
+    # One update
+
+    def compute_forward(self, batch, stage):
+        """All losses of a batch, on the training or the averaged weights."""
+        batch = batch.to(self.device)
+        wavs, lens = batch.sig
+        if stage != sb.Stage.TRAIN:
+            return self.validation_losses(wavs, lens)
+        text = getattr(batch, "text", (None, None))
+        return self.modules.objective(
+            wavs,
+            lens,
+            *text,
+            regression=self.in_regression(),
+            generator=self.generator(),
+        )
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Eq. 4 in training; the flow loss with all tokens in validation."""
+        return predictions["loss"]
+
+    def in_regression(self):
+        """Whether this update still belongs to the warm-up by regression."""
+        share = self.hparams.regression_share
+        return self.hparams.budget.progress(self.optimizer_step) < share
+
+    def generator(self):
+        """Random draws of this update on this rank, the same after a resume."""
+        rank = getattr(self, "rank", 0) or 0
+        place = (self.hparams.seed, self.optimizer_step, rank)
+        return torch.Generator().manual_seed(hash(place) % 2**63)
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Set the learning rate (Table 4)."""
+        factor = self.hparams.budget.factor(self.optimizer_step + 1)
+        for group in self.optimizer.param_groups:
+            group["lr"] = factor * self.hparams.learning_rate
+
+    def check_loss_isfinite(self, loss):
+        """Count bad updates in a row: one good update forgives the others."""
+        super().check_loss_isfinite(loss)
+        if torch.isfinite(loss):
+            self.nonfinite_count = 0
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Average the weights, count skipped clips, write the log."""
+        for key, reason in getattr(batch, "skipped", []):
+            if key not in self.skipped_ids:
+                self.skipped_ids.add(key)
+                self.skipped[reason] += 1
+        if not should_step:
+            return
+        self.hparams.ema.update_parameters(self.hparams.codec)
+        for name in ("loss", "cfm", "ar", "asr"):
+            if name in outputs:
+                self.recent[name] += float(outputs[name].detach())
+        self.recent["count"] += 1
+        tokens = outputs["tokens"]
+        self.recent["codes used"] += len(tokens.unique()) / tokens.numel()
+        if self.optimizer_step % self.hparams.log_interval == 0:
+            count = self.recent.pop("count")
+            row = {k: v / count for k, v in self.recent.items()}
+            rate = self.optimizer.param_groups[0]["lr"]
+            self.write_log("train", **row, **{"learning rate": rate})
+            self.recent.clear()
+
+    @property
+    def _optimizer_step_limit_exceeded(self):
+        # The host asks this before every batch: the budget is the limit.
+        return self.hparams.budget.over(self.optimizer_step)
+
+    # Validation
+
+    def validation_losses(self, wavs, lens):
+        """Flow loss and error of the drawn mel for some numbers of tokens."""
+        codec = self.hparams.ema.module
+        groups, lens = codec.group(wavs, lens)
+        real = frame_mask(lens, groups.shape[1])
+        found, _ = codec.quantize(groups[real])
+        q = found.new_zeros(*real.shape, *found.shape[1:])
+        q = q.masked_scatter(real[..., None, None], found)
+        mel = groups.flatten(1, 2)
+        frames = frame_mask(lens, mel.shape[1])
+        losses = {}
+        for keep in self.hparams.valid_keeps:
+            kept = keep_prefix(torch.tensor(keep), codec.num_codebooks)
+            kept = kept.to(q.device)[:, None]
+            condition = codec.align(torch.where(kept, q, codec.mask))
+            same = torch.Generator().manual_seed(self.hparams.seed)
+            losses[f"cfm keep {keep}"] = codec.flow(
+                mel, condition, lens, generator=same
+            )
+            same.manual_seed(self.hparams.seed)
+            noise = torch.randn(mel.shape, generator=same).to(mel)
+            if self.in_regression():  # all that is trained so far
+                drawn = codec.flow.sample(condition, lens, 0 * noise, 1, 0.0)
+            else:
+                drawn = codec.flow.sample(condition, lens, noise)
+            error = (drawn - mel).abs().mean(-1)[frames].mean()
+            losses[f"mel error keep {keep}"] = error * codec.mel_std
+        for name, value in losses.items():
+            self.valid_sums[name] += float(value) * len(wavs)
+        self.valid_sums["count"] += len(wavs)
+        return {"loss": losses[f"mel error keep {self.hparams.valid_keeps[-1]}"]}
+
+    def on_stage_start(self, stage, epoch=None):
+        """Start the averages of a validation."""
+        self.valid_sums.clear()
+        self.hparams.ema.module.eval()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, draw, save a checkpoint."""
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = stage_loss
+            return
+        count = self.valid_sums.pop("count")
+        stats = {k: v / count for k, v in self.valid_sums.items()}
+        if stage == sb.Stage.VALID:
+            self.write_log("valid", **stats)
+        if if_main_process():
+            self.hparams.train_logger.log_stats(
+                {"epoch": epoch, "updates": self.optimizer_step},
+                train_stats={"loss": self.train_loss},
+                valid_stats=stats,
+            )
+            folder = Path(self.hparams.output_folder)
+            plot_curves(self.log_path, folder / "curves.png")
+            self.draw_samples(folder / "samples" / f"{self.optimizer_step}")
+            if self.skipped:
+                print("Skipped in training, by reason:", dict(self.skipped))
+        if stage == sb.Stage.VALID and self.checkpointer is not None:
+            name = f"mel error keep {self.hparams.valid_keeps[-1]}"
+            meta = {"mel_error": stats[name], "step": self.optimizer_step}
+            self.checkpointer.save_and_keep_only(
+                meta=meta, min_keys=["mel_error"], num_to_keep=1
+            )
+
+    @torch.no_grad()
+    def draw_samples(self, folder):
+        """Mel pictures and audio of the first validation clips."""
+        codec = self.hparams.ema.module
+        rate = codec.sample_rate
+        for place in range(self.hparams.num_samples):
+            item = self.hparams.sample_clips[place]
+            wav = item["sig"].to(self.device).unsqueeze(0)
+            tokens, _ = codec.encode(wav)
+            groups, _ = codec.group(wav)
+            mel = groups.flatten(1, 2) * codec.mel_std + codec.mel_mean
+            mels = {"original": mel[0].cpu()}
+            for keep in self.hparams.valid_keeps:
+                kept = tokens.clone()
+                kept[..., keep:] = codec.mask_id
+                noise = torch.Generator().manual_seed(self.hparams.seed)
+                noise = torch.randn(mel.shape, generator=noise).to(mel)
+                if self.in_regression():
+                    drawn = codec.decode(kept, None, 0 * noise, 1, 0.0)
+                else:
+                    drawn = codec.decode(kept, noise=noise)
+                mels[f"keep {keep}"] = drawn[0].float().cpu()
+                audio = self.hparams.vocoder(drawn)[0, : wav.shape[1]]
+                path = folder / f"{item['id']}_keep{keep}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                soundfile.write(path, audio.clamp(-1, 1).cpu().numpy(), rate)
+            image = folder / f"{item['id']}.png"
+            plot_mels(mels, image, codec.group_size)
+
+    # Records
+
+    def write_log(self, stage, **values):
+        """Append one row to the JSON-lines log."""
+        if if_main_process():
+            row = {"step": self.optimizer_step, "stage": stage, **values}
+            with open(self.log_path, "a") as log:
+                log.write(json.dumps(row) + "\n")

@@ -1,0 +1,115 @@
+"""Pictures that training leaves behind: curves of its log, and mels.
+
+Reads the JSON-lines log that the Brains write; knows nothing of models.
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+
+def read_log(path):
+    """The rows of a JSON-lines training log, later runs over earlier ones.
+
+    Arguments
+    ---------
+    path : str | Path
+        One JSON object a line, each with "step".
+
+    Returns
+    -------
+    list of dict
+        In order of steps; a step that was trained again after a resume
+        counts once.
+    """
+    rows = {}
+    for line in Path(path).read_text().splitlines():
+        row = json.loads(line)
+        rows[(row["step"], "valid" in row["stage"])] = row
+    return [rows[key] for key in sorted(rows)]
+
+
+def plot_curves(log_path, image_path):
+    """Draw every quantity of a training log over the steps.
+
+    Arguments
+    ---------
+    log_path : str | Path
+        JSON-lines log.
+    image_path : str | Path
+        PNG to write.
+    """
+    rows = read_log(log_path)
+    names = sorted({k for r in rows for k in r} - {"step", "stage"})
+    if not names:
+        return
+    columns = min(len(names), 3)
+    lines = -(-len(names) // columns)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(4.5 * columns, 3 * lines), squeeze=False
+    )
+    for axis, name in zip(axes.flat, names):
+        for stage in ("train", "valid"):
+            points = [
+                (r["step"], r[name])
+                for r in rows
+                if r["stage"] == stage and name in r
+            ]
+            if points:
+                axis.plot(*zip(*points), label=stage)
+        axis.set_title(name)
+        axis.set_xlabel("updates")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    for axis in axes.flat[len(names) :]:
+        axis.axis("off")
+    _save(figure, image_path)
+
+
+def plot_mels(mels, image_path, group_size, frame_rate=93.75):
+    """Draw mels below each other, the first one with its group lines.
+
+    Arguments
+    ---------
+    mels : dict
+        Title to log-mel array [T, n_mels].
+    image_path : str | Path
+        PNG to write.
+    group_size : int
+        Frames between two group lines.
+    frame_rate : float
+        Frames per second.
+    """
+    figure, axes = plt.subplots(
+        len(mels), 1, figsize=(10, 2 * len(mels)), sharex=True, squeeze=False
+    )
+    first = next(iter(mels.values()))
+    low, high = float(first.min()), float(first.max())
+    for place, (axis, (title, mel)) in enumerate(zip(axes.flat, mels.items())):
+        axis.imshow(
+            mel.T,
+            origin="lower",
+            aspect="auto",
+            vmin=max(low, high - 12),
+            vmax=high,
+            extent=(0, len(mel) / frame_rate, 0, mel.shape[1]),
+        )
+        axis.set_ylabel(title)
+        if place == 0:
+            for frame in range(0, len(mel), group_size):
+                axis.axvline(
+                    frame / frame_rate, color="white", ls="--", lw=0.5
+                )
+    axes.flat[-1].set_xlabel("seconds")
+    _save(figure, image_path)
+
+
+def _save(figure, path):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)

@@ -1,0 +1,136 @@
+"""Audio files, read so that a bad one is named and never half used.
+
+One place decides what counts as readable audio: a header that can be true,
+samples that are finite, a known rate; whatever the rate and the channels, mono
+samples at the wanted rate come out.
+"""
+
+from pathlib import Path
+
+import soundfile
+import torch
+import torchaudio
+
+# A header may claim any length. No codec of speech packs more samples than
+# this into a byte of file, so a longer claim is a broken or hostile header.
+MAX_SAMPLES_PER_BYTE = 512
+
+
+class AudioError(ValueError):
+    """An audio file cannot be used; ``reason`` is what it is counted by."""
+
+    def __init__(self, reason, detail):
+        super().__init__(f"{detail} ({reason})")
+        self.reason = reason
+
+
+def open_audio(path):
+    """Open an audio file and check what its header claims.
+
+    Arguments
+    ---------
+    path : str | Path
+        Any format of libsndfile.
+
+    Returns
+    -------
+    soundfile.SoundFile
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable, empty, or claims more samples
+        than it can hold.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError("missing file", f"No audio file at {path}.")
+    try:
+        sound = soundfile.SoundFile(str(path))
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(
+            "unreadable audio", f"{path} is no audio file: {error}"
+        ) from None
+    if sound.frames == 0:
+        sound.close()
+        raise AudioError("empty audio", f"{path} holds no samples.")
+    if sound.frames > MAX_SAMPLES_PER_BYTE * path.stat().st_size:
+        frames = sound.frames
+        sound.close()
+        raise AudioError(
+            "impossible header",
+            f"{path} claims {frames} samples in {path.stat().st_size} bytes.",
+        )
+    return sound
+
+
+def check_finite(wav, name):
+    """Refuse NaN and Inf.
+
+    Arguments
+    ---------
+    wav : torch.Tensor
+        Samples.
+    name : str
+        What the error calls them.
+
+    Raises
+    ------
+    AudioError
+        If a sample is not finite.
+    """
+    if not torch.isfinite(wav).all():
+        raise AudioError("NaN or Inf", f"{name} holds NaN or Inf samples.")
+
+
+def to_mono(samples):
+    """Mean of the channels: [T, C] -> [T]."""
+    return samples.mean(dim=-1) if samples.shape[-1] > 1 else samples[:, 0]
+
+
+def read_audio(path, sample_rate):
+    """Read a whole file as mono samples at a rate.
+
+    Arguments
+    ---------
+    path : str | Path
+        Any format of libsndfile.
+    sample_rate : int
+        Wanted rate, in Hz; other rates are resampled.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 [T].
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used, with the reason.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> path = getfixture("tmpdir") / "tone.wav"
+    >>> soundfile.write(str(path), [[0.5, -0.5]] * 8000, 16000)
+    >>> read_audio(path, 24000).shape
+    torch.Size([12000])
+    """
+    with open_audio(path) as sound:
+        claimed, rate = sound.frames, sound.samplerate
+        try:
+            samples = sound.read(dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise AudioError(
+                "truncated audio", f"{path} breaks off: {error}"
+            ) from None
+    if len(samples) < claimed:
+        raise AudioError(
+            "truncated audio",
+            f"{path} claims {claimed} samples and holds {len(samples)}.",
+        )
+    wav = to_mono(torch.from_numpy(samples))
+    check_finite(wav, str(path))
+    if rate != sample_rate:
+        wav = torchaudio.functional.resample(wav, rate, sample_rate)
+    return wav

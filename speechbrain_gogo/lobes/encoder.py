@@ -1,0 +1,216 @@
+"""The group encoder of Gogo (Section 3.1.1, Appendix C).
+
+Each group of g mel frames passes four ConvNeXt V2 blocks and an MLP, then a
+LLaMA-style Transformer together with n_q learnable queries. Frames see frames
+only; query j sees every frame and the queries up to itself. Groups never see
+each other: they are one long batch dimension.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers.models.llama.modeling_llama import rotate_half
+
+from speechbrain_gogo.lobes.llama import llama
+
+
+def asymmetric_mask(group_size, n_q):
+    """Who may attend to whom inside a group (Appendix C).
+
+    Arguments
+    ---------
+    group_size : int
+        Mel frames per group, g.
+    n_q : int
+        Queries per group.
+
+    Returns
+    -------
+    torch.Tensor
+        bool [g + n_q, g + n_q], rows attend to columns where True.
+
+    Example
+    -------
+    >>> asymmetric_mask(2, 2).int().tolist()
+    [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+    """
+    size = group_size + n_q
+    mask = torch.ones(size, size, dtype=torch.bool).tril()
+    mask[:group_size, :group_size] = True
+    return mask
+
+
+class GlobalResponseNorm(nn.Module):
+    """Contrast between channels, over the frames of one group (ConvNeXt V2).
+
+    Example
+    -------
+    >>> GlobalResponseNorm(4)(torch.randn(2, 5, 4)).shape
+    torch.Size([2, 5, 4])
+    """
+
+    def __init__(self, dim):
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(dim))
+        self.shift = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x):
+        """x [M, T, D] -> [M, T, D]."""
+        energy = x.float().norm(dim=1, keepdim=True)  # [M, 1, D]
+        relative = energy / (energy.mean(dim=-1, keepdim=True) + 1e-6)
+        return self.scale * (x * relative.to(x)) + self.shift + x
+
+
+class ConvNeXtV2Block(nn.Module):
+    """Depthwise convolution, then an inverted bottleneck with response norm.
+
+    Example
+    -------
+    >>> ConvNeXtV2Block(4)(torch.randn(2, 5, 4)).shape
+    torch.Size([2, 5, 4])
+    """
+
+    def __init__(self, dim, kernel_size=7, expansion=4):
+        super().__init__()
+        self.depthwise = nn.Conv1d(
+            dim, dim, kernel_size, padding=kernel_size // 2, groups=dim
+        )
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.expand = nn.Linear(dim, expansion * dim)
+        self.response_norm = GlobalResponseNorm(expansion * dim)
+        self.contract = nn.Linear(expansion * dim, dim)
+
+    def forward(self, x):
+        """x [M, T, D] -> [M, T, D]."""
+        y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+        y = F.gelu(self.expand(self.norm(y)))
+        return x + self.contract(self.response_norm(y))
+
+
+class GroupEncoder(nn.Module):
+    """Mel groups to one feature per query.
+
+    Frames never see queries, so layer by layer the frames are updated on
+    their own and the queries read their keys and values. The last layer
+    updates queries only: its frames would be thrown away.
+
+    Arguments
+    ---------
+    n_mels : int
+        Mel bins d.
+    group_size : int
+        Frames per group, g.
+    num_queries : int
+        Tokens per group, n_q.
+    dim : int
+        Hidden dimension.
+    num_layers : int
+        Transformer layers.
+    num_heads : int
+        Attention heads.
+    ffn_dim : int
+        Feed-forward dimension.
+    stem_layers : int
+        ConvNeXt V2 blocks, at the width of the mel.
+
+    Example
+    -------
+    >>> encoder = GroupEncoder(10, 4, 3, 16, 2, 2, 32)
+    >>> encoder(torch.randn(5, 4, 10)).shape
+    torch.Size([5, 3, 16])
+    """
+
+    def __init__(
+        self,
+        n_mels=100,
+        group_size=20,
+        num_queries=10,
+        dim=512,
+        num_layers=12,
+        num_heads=8,
+        ffn_dim=1536,
+        stem_layers=4,
+    ):
+        super().__init__()
+        self.group_size = group_size
+        self.num_queries = num_queries
+        self.stem = nn.Sequential(
+            *[ConvNeXtV2Block(n_mels) for _ in range(stem_layers)],
+            nn.Linear(n_mels, dim),
+            nn.GELU(),
+            nn.Linear(dim, dim),
+        )
+        self.queries = nn.Parameter(0.02 * torch.randn(num_queries, dim))
+        self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
+        mask = asymmetric_mask(group_size, num_queries)[group_size:]
+        self.register_buffer("query_mask", mask, persistent=False)
+
+    def forward(self, groups, num_queries=None):
+        """Encode groups, each on its own.
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Mel frames, shape [M, g, d]; M counts the groups of all
+            utterances.
+        num_queries : int
+            Compute only the first so many tokens (they never see the later
+            ones, so they come out the same); all by default.
+
+        Returns
+        -------
+        torch.Tensor
+            Features before quantization, shape [M, num_queries, dim].
+        """
+        count = self.num_queries if num_queries is None else num_queries
+        frames = self.stem(groups)  # [M, g, D]
+        queries = self.queries[:count].expand(len(groups), -1, -1)
+        mask = self.query_mask[:count, : self.group_size + count]
+        position = torch.arange(
+            self.group_size + count, device=groups.device
+        ).unsqueeze(0)
+        cos, sin = self.transformer.rotary_emb(frames, position)  # [1, T, D/H]
+        g = self.group_size
+        frame_rope = cos[:, :g], sin[:, :g]
+        query_rope = cos[:, g:], sin[:, g:]
+
+        layers = self.transformer.layers
+        for depth, layer in enumerate(layers):
+            last = depth == len(layers) - 1
+            normed = layer.input_layernorm(frames)
+            memory = _keys_values(layer.self_attn, normed, frame_rope)
+            normed_queries = layer.input_layernorm(queries)
+            own = _keys_values(layer.self_attn, normed_queries, query_rope)
+            seen = [torch.cat(pair, dim=2) for pair in zip(memory, own)]
+            queries = _update(
+                layer, queries, normed_queries, query_rope, seen, mask
+            )
+            if not last:
+                frames = _update(layer, frames, normed, frame_rope, memory)
+        return self.transformer.norm(queries)
+
+
+def _heads(attention, x):
+    """[M, T, D] -> [M, H, T, D / H]."""
+    return x.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+
+
+def _rotate(x, rope):
+    """Rotary positions for x [M, H, T, D / H]."""
+    cos, sin = rope
+    return x * cos + rotate_half(x) * sin
+
+
+def _keys_values(attention, normed, rope):
+    """The keys (with positions) and values of a LLaMA attention layer."""
+    keys = _rotate(_heads(attention, attention.k_proj(normed)), rope)
+    return keys, _heads(attention, attention.v_proj(normed))
+
+
+def _update(layer, x, normed, rope, seen, mask=None):
+    """One LLaMA block for rows x that attend to given keys and values."""
+    attention = layer.self_attn
+    q = _rotate(_heads(attention, attention.q_proj(normed)), rope)
+    y = F.scaled_dot_product_attention(q, *seen, attn_mask=mask)
+    x = x + attention.o_proj(y.transpose(1, 2).flatten(2))  # [M, T, D]
+    return x + layer.mlp(layer.post_attention_layernorm(x))

@@ -1,0 +1,336 @@
+"""The Gogo codec: its parts put together, and its training objective.
+
+Section 3.1 of the Gogo paper. :class:`Gogo` is what is kept after training:
+waveform -> mel -> groups -> queries -> tokens (Eq. 1), tokens -> aligned
+features -> mel (Eq. 2; the vocoder stands apart, it is trained apart).
+:class:`GogoObjective` adds the auxiliary networks and computes Eq. 4.
+
+Letters: B batch, N groups, K tokens per group, g frames per group, D width.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.dit import frame_mask
+from speechbrain_gogo.lobes.granular import GranularCodec
+
+
+class Gogo(nn.Module, GranularCodec):
+    """Group-wise granularity-ordered codec, from waveform to mel and back.
+
+    Arguments
+    ---------
+    mel : VocosMel
+        Features of the waveform.
+    encoder : GroupEncoder
+        Groups of frames to query features.
+    quantizer : vector_quantize_pytorch.FSQ
+        Query features to tokens.
+    flow : ConditionalFlowMatching
+        Token features to mel.
+    backbone_size : int
+        Coarse tokens b that Stage I of GogoSpeech speaks.
+    mel_mean : float
+        Subtracted from the log-mel before the networks see it.
+    mel_std : float
+        Divides the log-mel before the networks see it.
+    chunk_size : int
+        Groups that are encoded at a time: small enough for the cache, and
+        memory does not grow with the length of the audio.
+
+    Example
+    -------
+    >>> from vector_quantize_pytorch import FSQ
+    >>> from speechbrain_gogo.lobes.dit import DiT
+    >>> from speechbrain_gogo.lobes.encoder import GroupEncoder
+    >>> from speechbrain_gogo.lobes.flow import ConditionalFlowMatching
+    >>> from speechbrain_gogo.lobes.mel import VocosMel
+    >>> codec = Gogo(
+    ...     VocosMel(),
+    ...     GroupEncoder(dim=32, num_layers=2, num_heads=2, ffn_dim=64),
+    ...     FSQ([8, 8, 8, 5, 5], dim=32),
+    ...     ConditionalFlowMatching(DiT(100, 32, 32, 2, 2)),
+    ... )
+    >>> tokens, lens = codec.encode(torch.randn(2, 24000))
+    >>> tokens.shape
+    torch.Size([2, 5, 10])
+    >>> codec.decode(tokens, num_steps=2).shape
+    torch.Size([2, 100, 100])
+    """
+
+    def __init__(
+        self,
+        mel,
+        encoder,
+        quantizer,
+        flow,
+        backbone_size=3,
+        mel_mean=0.0,
+        mel_std=1.0,
+        chunk_size=32,
+    ):
+        super().__init__()
+        self.mel = mel
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.flow = flow
+        self.backbone_size = backbone_size
+        self.mel_mean = mel_mean
+        self.mel_std = mel_std
+        self.chunk_size = chunk_size
+        self.sample_rate = mel.sample_rate
+        self.vocab_size = quantizer.codebook_size
+        self.num_codebooks = encoder.num_queries
+        self.group_size = encoder.group_size
+        self.group_samples = encoder.group_size * mel.hop_length
+        dim = quantizer.dim
+        self.mask = nn.Parameter(0.02 * torch.randn(dim))  # m
+        # Added to every place of a group: the decoder's attention knows
+        # relative positions only, this says which level or frame it looks
+        # at. On the last g - n_q places it is the placeholder of Eq. (2).
+        self.places = nn.Parameter(0.02 * torch.randn(self.group_size, dim))
+
+    def group(self, wavs, wav_lens=None):
+        """Silence the padding and cut the mel into groups.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Normalized mel groups [B, N, g, d] and relative lengths [B] over N.
+        """
+        batch, samples = wavs.shape
+        if wav_lens is None:
+            wav_lens = torch.ones(batch, device=wavs.device)
+        count = (wav_lens.double() * samples).round().long()  # samples of each
+        num_groups = -(-samples // self.group_samples)
+        real = torch.arange(samples, device=wavs.device) < count.unsqueeze(1)
+        wavs = torch.where(real, wavs, 0.0)
+        wavs = F.pad(wavs, (0, num_groups * self.group_samples - samples))
+        mel = (self.mel(wavs) - self.mel_mean) / self.mel_std
+        groups = -(-count // self.group_samples)
+        # [B, N * g, d] -> [B, N, g, d]
+        return mel.unflatten(1, (-1, self.group_size)), groups / num_groups
+
+    def quantize(self, groups, num_tokens=None):
+        """Tokens of single groups (Eq. 1).
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Normalized mel, shape [M, g, d].
+        num_tokens : int
+            Only the first so many tokens of each group.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Quantized features [M, K, D] and token ids, int64 [M, K].
+        """
+        features = self.encoder(groups, num_tokens)
+        with torch.autocast(features.device.type, enabled=False):
+            q, tokens = self.quantizer(features.float())
+        return q, tokens.long()
+
+    @torch.no_grad()
+    def encode(self, wavs, wav_lens=None, num_tokens=None):
+        """Waveforms to tokens.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        num_tokens : int
+            Only the first so many tokens of each group, K of them.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens int64 [B, N, K], zeros beyond each utterance's groups, and
+            relative lengths [B] over N.
+        """
+        groups, lens = self.group(wavs, wav_lens)
+        real = frame_mask(lens, groups.shape[1])  # [B, N]
+        chunks = groups[real].split(self.chunk_size)  # [<=chunk, g, d] each
+        found = [self.quantize(chunk, num_tokens)[1] for chunk in chunks]
+        found = torch.cat(found)
+        tokens = found.new_zeros(*real.shape, found.shape[-1])
+        tokens[real] = found
+        return tokens, lens
+
+    def embed(self, tokens):
+        """Features of token ids; ``mask_id`` gives the masking token m.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, N, K, D].
+        """
+        masked = tokens == self.mask_id
+        ids = torch.where(masked, 0, tokens)
+        q = self.quantizer.indices_to_codes(ids.flatten(1))  # [B, N * K, D]
+        q = q.unflatten(1, tokens.shape[1:])
+        return torch.where(masked.unsqueeze(-1), self.mask.to(q), q)
+
+    def align(self, q):
+        """Give every frame a place in the condition (Eq. 2).
+
+        Arguments
+        ---------
+        q : torch.Tensor
+            Token features, shape [B, N, K, D].
+
+        Returns
+        -------
+        torch.Tensor
+            Tokens, then placeholders, for each group: [B, N * g, D].
+        """
+        q = F.pad(q, (0, 0, 0, self.group_size - q.shape[2]))  # [B, N, g, D]
+        return (q + self.places).flatten(1, 2)
+
+    def decode(
+        self,
+        tokens,
+        lens=None,
+        noise=None,
+        num_steps=None,
+        guidance_scale=None,
+    ):
+        """Tokens to log-mel, as one window of attention.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K], ``mask_id`` where a token is not used.
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+        noise : torch.Tensor
+            Standard normal, shape [B, N * g, d].
+        num_steps : int
+            Flow steps.
+        guidance_scale : float
+            Of classifier-free guidance.
+
+        Returns
+        -------
+        torch.Tensor
+            Log-mel, shape [B, N * g, d].
+        """
+        condition = self.align(self.embed(tokens))
+        mel = self.flow.sample(condition, lens, noise, num_steps, guidance_scale)
+        return mel * self.mel_std + self.mel_mean
+
+
+class GogoObjective(nn.Module):
+    """The loss of Eq. 4, whose forward trains every part jointly.
+
+    Arguments
+    ---------
+    codec : Gogo
+        What is trained.
+    nested_dropout : callable
+        Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``.
+    balancer : LossBalancer
+        Weights of Eq. 5 from the number of kept tokens.
+    ar_prior : ARPrior
+        Eq. 17; None trains without.
+    asr_head : ASRHead
+        Eq. 18; None trains without.
+    ar_weight : float
+        lambda_AR.
+    asr_weight : float
+        Multiplies lambda_ASR; 1 is the paper.
+    """
+
+    def __init__(
+        self,
+        codec,
+        nested_dropout,
+        balancer,
+        ar_prior=None,
+        asr_head=None,
+        ar_weight=0.06,
+        asr_weight=1.0,
+    ):
+        super().__init__()
+        self.codec = codec
+        self.nested_dropout = nested_dropout(codec.num_codebooks, codec.mask)
+        self.balancer = balancer
+        self.ar_prior = ar_prior
+        self.asr_head = asr_head
+        self.ar_weight = ar_weight
+        self.asr_weight = asr_weight
+
+    def forward(
+        self,
+        wavs,
+        wav_lens,
+        text=None,
+        text_lens=None,
+        regression=False,
+        generator=None,
+    ):
+        """All losses of a batch.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        text : torch.Tensor
+            Text token ids int64 [B, L]; None leaves out the ASR loss.
+        text_lens : torch.Tensor
+            Relative lengths [B] over L.
+        regression : bool
+            See :meth:`ConditionalFlowMatching.forward`.
+        generator : torch.Generator
+            Where every random draw comes from (a CPU one).
+
+        Returns
+        -------
+        dict
+            "loss" (Eq. 4) and its parts "cfm", "ar", "asr": scalars; tokens
+            "tokens" int64 [M, K] of all groups.
+        """
+        codec = self.codec
+        groups, lens = codec.group(wavs, wav_lens)
+        real = frame_mask(lens, groups.shape[1])  # [B, N]
+        found, tokens = codec.quantize(groups[real])  # [M, K, D], [M, K]
+        q = found.new_zeros(*real.shape, *found.shape[1:])
+        q = q.masked_scatter(real[..., None, None], found)  # [B, N, K, D]
+        q, n_keep = self.nested_dropout(q, generator=generator)
+        cfm_weight, asr_weight = self.balancer(n_keep)  # Eq. (5)
+
+        cfm = codec.flow(
+            groups.flatten(1, 2),
+            codec.align(q),
+            lens,
+            reduction="batch",
+            regression=regression,
+            generator=generator,
+        )
+        losses = {"cfm": cfm.mean()}
+        loss = (cfm_weight * cfm).mean()
+        if self.ar_prior is not None:
+            losses["ar"] = self.ar_prior(found)
+            loss = loss + self.ar_weight * losses["ar"]
+        if self.asr_head is not None and text is not None:
+            asr = self.asr_head(q, lens, text, text_lens)
+            losses["asr"] = asr.mean()
+            loss = loss + self.asr_weight * (asr_weight * asr).mean()
+        return {"loss": loss, "tokens": tokens, **losses}

@@ -1,0 +1,183 @@
+"""The granularity-ordered token matrix and what training does to it.
+
+Section 3.1.3 and Appendix A of the Gogo paper: nested dropout, which keeps a
+prefix of every group's tokens, the retention probability of each granularity
+level, and the gradient compensation for levels that are kept less often.
+Keeping a prefix is also how a codec decodes at a lower rate
+(:func:`keep_prefix`), so training and use share one operation.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+
+class GranularCodec(ABC):
+    """What every granularity-ordered codec offers, whatever its networks.
+
+    Tokens are an int64 matrix [B, N, K]: N groups in time, K tokens per
+    group, coarse to fine. ``mask_id == vocab_size`` stands for the masking
+    token m of the paper.
+    """
+
+    sample_rate: int
+    vocab_size: int
+    num_codebooks: int
+    group_samples: int
+
+    @property
+    def mask_id(self):
+        """The id that stands for a token that is not there."""
+        return self.vocab_size
+
+    @property
+    def group_rate(self):
+        """Groups per second."""
+        return self.sample_rate / self.group_samples
+
+    @property
+    def token_rate(self):
+        """Tokens per second when every token is kept."""
+        return self.group_rate * self.num_codebooks
+
+    @abstractmethod
+    def encode(self, wavs, wav_lens=None):
+        """wavs [B, T] -> tokens [B, N, K], relative lengths [B]."""
+
+    @abstractmethod
+    def decode(self, tokens, lens=None):
+        """tokens [B, N, K] -> wavs [B, N * group_samples]."""
+
+
+def retention_probability(num_levels):
+    """The probability that nested dropout keeps each level (Eq. 14).
+
+    Arguments
+    ---------
+    num_levels : int
+        Tokens per group, n_q.
+
+    Returns
+    -------
+    torch.Tensor
+        p_j = 1 - (j - 1) / n_q, shape [n_q].
+
+    Example
+    -------
+    >>> retention_probability(4)
+    tensor([1.0000, 0.7500, 0.5000, 0.2500])
+    """
+    return 1.0 - torch.arange(num_levels) / num_levels
+
+
+def scale_gradient(q, weight):
+    """Multiply the gradient of each level by a weight, not its value (Eq. 16).
+
+    Arguments
+    ---------
+    q : torch.Tensor
+        Features, shape [..., K, D].
+    weight : torch.Tensor
+        One factor per level, shape [K].
+
+    Returns
+    -------
+    torch.Tensor
+        Equal to ``q``; its gradient is ``weight`` times as large.
+
+    Example
+    -------
+    >>> q = torch.ones(2, 3, requires_grad=True)
+    >>> scale_gradient(q, torch.tensor([0.5, 2.0])).sum().backward()
+    >>> q.grad[:, 0]
+    tensor([0.5000, 2.0000])
+    """
+    scaled = weight.to(q).unsqueeze(-1) * q  # [..., K, D]
+    return scaled + (q - scaled).detach()
+
+
+def keep_prefix(num_kept, num_levels):
+    """Which tokens of each group count, when only a prefix is kept.
+
+    Arguments
+    ---------
+    num_kept : torch.Tensor
+        How many tokens are kept, any shape [...].
+    num_levels : int
+        Tokens per group, K.
+
+    Returns
+    -------
+    torch.Tensor
+        bool [..., K], True where the token is kept.
+
+    Example
+    -------
+    >>> keep_prefix(torch.tensor([1, 3]), 3).int().tolist()
+    [[1, 0, 0], [1, 1, 1]]
+    """
+    levels = torch.arange(num_levels, device=num_kept.device)
+    return levels < num_kept.unsqueeze(-1)
+
+
+class NestedDropout(nn.Module):
+    """Keeps a random prefix of every group's tokens in training.
+
+    One number n_k per utterance is drawn uniformly from 1..K, the last
+    K - n_k tokens of all its groups become the masking token m, and the
+    gradients of rarely kept levels are amplified (Section 3.1.3, Appendix A).
+    In evaluation it keeps everything.
+
+    Arguments
+    ---------
+    num_levels : int
+        Tokens per group, K.
+    mask : torch.Tensor
+        The masking token's embedding m, shape [D].
+    first_weight : float
+        Gradient weight of the coarsest token (0.5 in Eq. 15).
+
+    Example
+    -------
+    >>> dropout = NestedDropout(4, torch.zeros(2))
+    >>> q, n_keep = dropout(torch.ones(3, 5, 4, 2))
+    >>> bool((q[:, :, :, 0].sum(-1) == n_keep.unsqueeze(1)).all())
+    True
+    """
+
+    def __init__(self, num_levels, mask, first_weight=0.5):
+        super().__init__()
+        self.num_levels = num_levels
+        self.mask = mask
+        weight = first_weight / retention_probability(num_levels)  # Eq. (15)
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, q, n_keep=None, generator=None):
+        """Drop the fine end of every group.
+
+        Arguments
+        ---------
+        q : torch.Tensor
+            Quantized features, shape [B, N, K, D].
+        n_keep : torch.Tensor
+            int64 [B], how many tokens to keep; drawn if not given.
+        generator : torch.Generator
+            Where the draw comes from; torch's global one by default.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            q with masked tokens, shape [B, N, K, D], and n_keep, int64 [B].
+        """
+        batch = q.shape[0]
+        if not self.training:
+            every = torch.full((batch,), self.num_levels, device=q.device)
+            return q, every
+        if n_keep is None:
+            n_keep = torch.randint(
+                1, self.num_levels + 1, (batch,), generator=generator
+            ).to(q.device)
+        q = scale_gradient(q, self.weight)
+        kept = keep_prefix(n_keep, self.num_levels)[:, None, :, None]
+        return torch.where(kept, q, self.mask.to(q)), n_keep

@@ -1,0 +1,83 @@
+"""LLaMA-style Transformers as every Gogo network uses them (Appendix C).
+
+The blocks are those of transformers: RMSNorm, rotary positions, SwiGLU. This
+file only says how they are sized, and gives them continuous inputs.
+"""
+
+from torch import nn
+from transformers import LlamaConfig, LlamaModel
+
+
+def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
+    """Size a LLaMA-style Transformer.
+
+    Arguments
+    ---------
+    dim : int
+        Hidden dimension.
+    num_layers : int
+        Blocks.
+    num_heads : int
+        Attention heads; keys and values have as many.
+    ffn_dim : int
+        Feed-forward dimension.
+    vocab_size : int
+        Rows of the input embedding, where there is one.
+    **settings
+        Any other field of transformers.LlamaConfig.
+
+    Returns
+    -------
+    transformers.LlamaConfig
+
+    Example
+    -------
+    >>> llama_config(64, 2, 4, 128).head_dim
+    16
+    """
+    return LlamaConfig(
+        hidden_size=dim,
+        num_hidden_layers=num_layers,
+        num_attention_heads=num_heads,
+        num_key_value_heads=num_heads,
+        intermediate_size=ffn_dim,
+        vocab_size=vocab_size,
+        attn_implementation="sdpa",
+        **settings,
+    )
+
+
+def llama(dim, num_layers, num_heads, ffn_dim, **settings):
+    """A LLaMA-style Transformer that reads vectors (``inputs_embeds``).
+
+    Arguments
+    ---------
+    dim : int
+        Hidden dimension.
+    num_layers : int
+        Blocks.
+    num_heads : int
+        Attention heads.
+    ffn_dim : int
+        Feed-forward dimension.
+    **settings
+        Any other field of transformers.LlamaConfig.
+
+    Returns
+    -------
+    transformers.LlamaModel
+        Without an embedding table.
+
+    Example
+    -------
+    >>> import torch
+    >>> model = llama(64, 2, 4, 128)
+    >>> model(inputs_embeds=torch.randn(1, 5, 64)).last_hidden_state.shape
+    torch.Size([1, 5, 64])
+    """
+    model = LlamaModel(
+        llama_config(dim, num_layers, num_heads, ffn_dim, **settings)
+    )
+    model.embed_tokens = nn.Identity()
+    model.config.use_cache = False
+    return model

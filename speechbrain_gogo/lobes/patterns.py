@@ -1,0 +1,112 @@
+"""Orders in which a language model reads a token matrix [B, N, K].
+
+The order is data, not code of the models: ``group_major`` is Gogo's (all
+tokens of a group, then the next group), ``level_major`` is CoFi-Speech's chain
+of scale (one level over the whole utterance, then the next finer one), and
+``delay`` is SoCodec's (level k lags k steps behind the coarsest).
+"""
+
+import torch
+
+ORDERS = ("group_major", "level_major", "delay")
+
+
+def _check(order):
+    if order not in ORDERS:
+        raise ValueError(f"Unknown token order '{order}': use one of {ORDERS}.")
+
+
+def flatten(tokens, order, pad=0):
+    """Write a token matrix as the sequence that a language model reads.
+
+    Arguments
+    ---------
+    tokens : torch.Tensor
+        Token matrix, shape [B, N, K].
+    order : str
+        "group_major", "level_major" or "delay".
+    pad : int
+        Fills the corners of "delay" where no token is.
+
+    Returns
+    -------
+    torch.Tensor
+        [B, N * K]; for "delay" [B, N + K - 1, K].
+
+    Example
+    -------
+    >>> tokens = torch.tensor([[[1, 2], [3, 4], [5, 6]]])
+    >>> flatten(tokens, "group_major").tolist()
+    [[1, 2, 3, 4, 5, 6]]
+    >>> flatten(tokens, "level_major").tolist()
+    [[1, 3, 5, 2, 4, 6]]
+    >>> flatten(tokens, "delay").tolist()
+    [[[1, 0], [3, 2], [5, 4], [0, 6]]]
+    """
+    _check(order)
+    batch, groups, levels = tokens.shape
+    if order == "group_major":
+        return tokens.reshape(batch, groups * levels)
+    if order == "level_major":
+        return tokens.transpose(1, 2).reshape(batch, groups * levels)
+    steps = groups + levels - 1
+    delayed = tokens.new_full((batch, steps, levels), pad)
+    index = _delay_index(groups, levels, tokens.device).expand(batch, -1, -1)
+    return delayed.scatter(1, index, tokens)
+
+
+def unflatten(sequence, order, num_levels):
+    """Read the token matrix back from a sequence made by :func:`flatten`.
+
+    Arguments
+    ---------
+    sequence : torch.Tensor
+        [B, N * K]; for "delay" [B, N + K - 1, K].
+    order : str
+        "group_major", "level_major" or "delay".
+    num_levels : int
+        Tokens per group, K.
+
+    Returns
+    -------
+    torch.Tensor
+        Token matrix, shape [B, N, K].
+
+    Raises
+    ------
+    ValueError
+        If the order is unknown or the length does not hold whole groups.
+
+    Example
+    -------
+    >>> tokens = torch.arange(12).view(1, 4, 3)
+    >>> sequence = flatten(tokens, "delay")
+    >>> bool((unflatten(sequence, "delay", 3) == tokens).all())
+    True
+    """
+    _check(order)
+    if order == "delay":
+        groups = sequence.shape[1] - num_levels + 1
+        if groups < 1 or sequence.shape[2] != num_levels:
+            raise ValueError(
+                f"A delayed sequence of shape {tuple(sequence.shape)} does not "
+                f"hold groups of {num_levels} tokens."
+            )
+        index = _delay_index(groups, num_levels, sequence.device)
+        return sequence.gather(1, index.expand(sequence.shape[0], -1, -1))
+    batch, length = sequence.shape
+    if length % num_levels:
+        raise ValueError(
+            f"A sequence of {length} tokens does not hold whole groups of "
+            f"{num_levels}: cut or pad it to a multiple."
+        )
+    groups = length // num_levels
+    if order == "group_major":
+        return sequence.reshape(batch, groups, num_levels)
+    return sequence.reshape(batch, num_levels, groups).transpose(1, 2)
+
+
+def _delay_index(groups, levels, device):
+    """The step at which token (i, k) is read: i + k, shape [1, N, K]."""
+    group = torch.arange(groups, device=device)[None, :, None]
+    return group + torch.arange(levels, device=device)[None, None, :]

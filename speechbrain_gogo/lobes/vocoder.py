@@ -1,0 +1,337 @@
+"""Vocoders: from log-mel frames to the waveform (Section 3.1.2, last step).
+
+A neural one (Vocos, from its own package) and Griffin-Lim, which needs no
+training, behind one contract: T frames give exactly T * hop samples, sample
+i * hop is the centre of frame i, and ``context`` says how many frames on each
+side an output frame hears, so that ``vocode_in_windows`` can cut long audio
+without a trace. The mel itself is in mel.py, training in brains/vocoder.py.
+"""
+
+import torch
+import torchaudio
+from torch import nn
+from vocos.heads import ISTFTHead
+from vocos.models import VocosBackbone
+from vocos.spectral_ops import ISTFT
+
+from speechbrain_gogo.lobes.vocos_files import read_sizes, read_weights
+
+
+class FullLengthISTFT(ISTFT):
+    """Vocos' centred inverse STFT, without losing the last hop.
+
+    T frames cover T * hop samples; Vocos returns the first (T - 1) * hop.
+    Nor is the window kept as a weight: it follows from its length.
+
+    Arguments
+    ---------
+    n_fft : int
+        Size of the window and of the FFT, in samples.
+    hop_length : int
+        Samples between frames.
+
+    Example
+    -------
+    >>> spectrum = torch.randn(1, 513, 20, dtype=torch.cfloat)
+    >>> FullLengthISTFT(1024, 256)(spectrum).shape
+    torch.Size([1, 5120])
+    """
+
+    def __init__(self, n_fft, hop_length):
+        super().__init__(n_fft, hop_length, n_fft, padding="center")
+        self.register_buffer("window", self.window, persistent=False)
+
+    def forward(self, spec):
+        """Complex spectrum [B, n_fft / 2 + 1, T] to wave [B, T * hop]."""
+        return torch.istft(
+            spec,
+            self.n_fft,
+            self.hop_length,
+            window=self.window,
+            center=True,
+            length=spec.shape[-1] * self.hop_length,
+        )
+
+
+class VocosVocoder(nn.Module):
+    """Vocos (Siuzdak, 2023) for mel input, made of the vocos package's parts.
+
+    Arguments
+    ---------
+    n_mels : int
+        Mel bins.
+    dim : int
+        Width of the ConvNeXt backbone.
+    intermediate_dim : int
+        Width inside its blocks.
+    num_layers : int
+        Number of blocks.
+    n_fft : int
+        Size of the inverse STFT.
+    hop_length : int
+        Samples per mel frame.
+
+    Example
+    -------
+    >>> vocoder = VocosVocoder(dim=32, intermediate_dim=64, num_layers=2)
+    >>> vocoder(torch.randn(2, 20, 100)).shape
+    torch.Size([2, 5120])
+    >>> vocoder.context
+    11
+    """
+
+    def __init__(
+        self,
+        n_mels=100,
+        dim=512,
+        intermediate_dim=1536,
+        num_layers=8,
+        n_fft=1024,
+        hop_length=256,
+    ):
+        super().__init__()
+        self.n_mels = n_mels
+        self.hop_length = hop_length
+        self.backbone = VocosBackbone(n_mels, dim, intermediate_dim, num_layers)
+        self.head = ISTFTHead(dim, n_fft, hop_length, padding="center")
+        self.head.istft = FullLengthISTFT(n_fft, hop_length)
+
+    @property
+    def context(self):
+        """Frames on each side that an output frame hears, exactly."""
+        convolutions = [self.backbone.embed]
+        convolutions += [block.dwconv for block in self.backbone.convnext]
+        reach = sum(conv.kernel_size[0] // 2 for conv in convolutions)
+        istft = self.head.istft
+        return reach + -(-istft.n_fft // (2 * istft.hop_length))
+
+    def forward(self, mel):
+        """Vocode log-mel frames.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            As VocosMel makes them, shape [B, T, n_mels].
+
+        Returns
+        -------
+        torch.Tensor
+            Waveforms, shape [B, T * hop_length].
+
+        Raises
+        ------
+        ValueError
+            If ``mel`` has another shape.
+        """
+        check_mel(mel, self.n_mels)
+        hidden = self.backbone(mel.transpose(1, 2))  # [B, T, dim]
+        # exp, cos and the inverse FFT have no half precision.
+        with torch.autocast(mel.device.type, enabled=False):
+            return self.head(hidden.float())
+
+    @classmethod
+    def from_source(cls, source):
+        """Load a trained Vocos in the layout of the vocos package.
+
+        Arguments
+        ---------
+        source : str | Path
+            A folder, or a repository of the Hugging Face hub such as
+            "charactr/vocos-mel-24khz"; see vocos_files.py.
+
+        Returns
+        -------
+        VocosVocoder
+            In evaluation mode.
+
+        Raises
+        ------
+        ValueError
+            If a file is missing, the configuration is not a mel Vocos with
+            centred frames, or the weights do not fit it to the last key.
+        """
+        vocoder = cls(**read_sizes(source))
+        try:
+            vocoder.load_state_dict(read_weights(source), strict=True)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The weights of {source} do not fit its configuration: {error}"
+            ) from error
+        return vocoder.eval()
+
+
+class GriffinLimVocoder(nn.Module):
+    """Griffin-Lim: phase by alternating projections, nothing to train.
+
+    The mel filters are undone by their pseudo-inverse, clipped at zero. All
+    phases start at zero, so the same mel always gives the same audio.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Of the waveform, in Hz.
+    n_fft : int
+        Size of the window and of the FFT, in samples.
+    hop_length : int
+        Samples per mel frame.
+    n_mels : int
+        Mel bins.
+    num_iterations : int
+        Rounds of inverse and forward STFT.
+    momentum : float
+        Of fast Griffin-Lim, in [0, 1).
+
+    Example
+    -------
+    >>> vocoder = GriffinLimVocoder(num_iterations=2)
+    >>> vocoder(torch.randn(2, 20, 100)).shape
+    torch.Size([2, 5120])
+    >>> vocoder.context
+    8
+    """
+
+    def __init__(
+        self,
+        sample_rate=24000,
+        n_fft=1024,
+        hop_length=256,
+        n_mels=100,
+        num_iterations=64,
+        momentum=0.99,
+    ):
+        super().__init__()
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.num_iterations = num_iterations
+        self.momentum = momentum
+        filters = torchaudio.functional.melscale_fbanks(
+            n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate
+        )  # [n_fft / 2 + 1, n_mels], HTK scale, not normalised
+        inverse = torch.linalg.pinv(filters.double()).float()
+        self.register_buffer("mel_inverse", inverse, persistent=False)
+        window = torch.hann_window(n_fft)
+        self.register_buffer("window", window, persistent=False)
+
+    @property
+    def context(self):
+        """Frames on each side that an output frame hears, exactly.
+
+        A round spreads news as far as two windows overlap. Nearly all of it
+        comes from within 32 frames; the rest makes windows leave no trace.
+        """
+        spread = -(-self.n_fft // self.hop_length) - 1
+        return self.num_iterations * spread + -(
+            -self.n_fft // (2 * self.hop_length)
+        )
+
+    @torch.no_grad()
+    def forward(self, mel):
+        """Vocode log-mel frames.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            As VocosMel makes them, shape [B, T, n_mels].
+
+        Returns
+        -------
+        torch.Tensor
+            Waveforms, shape [B, T * hop_length].
+
+        Raises
+        ------
+        ValueError
+            If ``mel`` has another shape.
+        """
+        check_mel(mel, self.n_mels)
+        frames = mel.shape[1]
+        with torch.autocast(mel.device.type, enabled=False):
+            magnitude = mel.float().exp() @ self.mel_inverse
+            magnitude = magnitude.clamp(min=0).transpose(1, 2)
+            # One more frame closes the last hop; the STFT reflects half a
+            # window at the ends, which must not be longer than the audio.
+            missing = max(1, self.n_fft // self.hop_length - frames)
+            magnitude = nn.functional.pad(
+                magnitude, (0, missing), mode="replicate"
+            )
+            wavs = torchaudio.functional.griffinlim(
+                magnitude,
+                self.window,
+                self.n_fft,
+                self.hop_length,
+                self.n_fft,
+                power=1.0,
+                n_iter=self.num_iterations,
+                momentum=self.momentum,
+                length=None,
+                rand_init=False,
+            )
+        return wavs[:, : frames * self.hop_length]
+
+
+@torch.no_grad()
+def vocode_in_windows(vocoder, mel, window):
+    """Vocode long mel piece by piece, at bounded memory.
+
+    Each window is vocoded with its ``vocoder.context``, which is then cut
+    off: joined, the pieces are the audio of the whole mel at once, up to
+    rounding.
+
+    Arguments
+    ---------
+    vocoder : VocosVocoder | GriffinLimVocoder
+        Anything with ``context``, ``hop_length`` and a forward pass.
+    mel : torch.Tensor | iterable of torch.Tensor
+        Log-mel frames [B, T, n_mels], whole or as consecutive pieces of any
+        lengths, which need not exist before they are asked for.
+    window : int
+        Frames to vocode at once, besides their context.
+
+    Yields
+    ------
+    torch.Tensor
+        Consecutive pieces of the waveforms, [B, window * hop_length]; the
+        last one holds the rest.
+
+    Raises
+    ------
+    ValueError
+        If ``window`` is not positive.
+
+    Example
+    -------
+    >>> vocoder = VocosVocoder(dim=32, intermediate_dim=64, num_layers=2)
+    >>> pieces = vocode_in_windows(vocoder, torch.randn(1, 50, 100), 20)
+    >>> [piece.shape[1] // 256 for piece in pieces]
+    [20, 20, 10]
+    """
+    if window < 1:
+        raise ValueError(f"window={window}: give at least one frame.")
+    pieces = mel.split(window, dim=1) if torch.is_tensor(mel) else mel
+    context, hop = vocoder.context, vocoder.hop_length
+    held, done = None, 0  # frames in hand; how many of them are vocoded
+
+    def vocode(count):
+        heard = held[:, : done + count + context]
+        return vocoder(heard)[:, done * hop : (done + count) * hop]
+
+    for piece in pieces:
+        held = piece if held is None else torch.cat([held, piece], dim=1)
+        while held.shape[1] - done - context >= window:
+            yield vocode(window)
+            past = max(0, done + window - context)
+            held, done = held[:, past:], done + window - past
+    while held is not None and held.shape[1] > done:
+        count = min(window, held.shape[1] - done)
+        yield vocode(count)
+        done += count
+
+
+def check_mel(mel, n_mels):
+    """Refuse anything but [B, T, n_mels] with at least one frame."""
+    if mel.dim() != 3 or mel.shape[2] != n_mels or mel.shape[1] == 0:
+        raise ValueError(
+            f"mel has shape {tuple(mel.shape)}; a vocoder wants "
+            f"[batch, frames, {n_mels}] with at least one frame."
+        )

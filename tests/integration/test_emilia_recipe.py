@@ -1,0 +1,102 @@
+"""The Emilia recipe on two processes, stopped and resumed."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import webdataset as wds
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RECIPE = REPOSITORY / "recipes" / "Emilia" / "codec"
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Three tars in Emilia's layout, 1 to 1.7 s of noise a clip."""
+    generator = np.random.default_rng(0)
+    for shard in range(3):
+        name = f"EN-B{shard:06d}.tar"
+        with wds.TarWriter(str(tmp_path / name)) as tar:
+            for clip in range(8):
+                seconds = 1 + 0.1 * clip
+                noise = generator.normal(size=round(24000 * seconds)) / 10
+                audio = io.BytesIO()
+                sf.write(audio, noise, 24000, format="MP3")
+                meta = {
+                    "text": f" Clip number {clip}.",
+                    "duration": seconds,
+                    "speaker": f"EN_B{shard:05d}_S00000",
+                    "language": "zh" if clip == 3 else "en",
+                    "dnsmos": 3.2,
+                }
+                key = f"EN_B{shard:05d}_S00000_W{clip:06d}"
+                sample = {"json": meta, "mp3": audio.getvalue()}
+                tar.write({"__key__": key, **sample})
+    return tmp_path
+
+
+def train(shards, output_folder, epochs):
+    """Run the recipe under torchrun; return its log rows and its last line."""
+    settings = {
+        "data_folder": shards,
+        "valid_shards": shards / "EN-B000002.tar",
+        "output_folder": output_folder,
+        "model": "{dim: 32, text_vocab: 40}",
+        "number_of_epochs": epochs,
+        "epoch_batches": 2,
+        "valid_batches": 1,
+        "num_steps": 4,
+        "warmup_steps": 0,
+        "log_interval": 1,
+        "batch_seconds": 3,
+        "num_samples": 1,
+        "num_workers": 1,
+        "device": "cpu",
+        "precision": "fp32",
+        "distributed_backend": "gloo",
+    }
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    options = [str(s) for k, v in settings.items() for s in (f"--{k}", v)]
+    python_path = f"{REPOSITORY}:{os.environ.get('PYTHONPATH', '')}"
+    run = subprocess.run(
+        [sys.executable, "-m", *torchrun, "train.py", "hparams/mini.yaml"]
+        + options,
+        cwd=RECIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path},
+        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=180,
+    )
+    assert run.returncode == 0, run.stdout
+    log = (output_folder / "progress.jsonl").read_text().splitlines()
+    summary = (output_folder / "train_log.txt").read_text().splitlines()[-1]
+    return [json.loads(row) for row in log], summary
+
+
+def test_two_ranks_resume_where_they_stopped(shards, tmp_path):
+    whole, summary = train(shards, tmp_path / "whole", epochs=2)
+    losses = [row["loss"] for row in whole if row["stage"] == "train"]
+    assert len(losses) == 4 and len(set(losses)) == 4
+    assert np.isfinite(losses).all()
+
+    train(shards, tmp_path / "stopped", epochs=1)
+    resumed, same_summary = train(shards, tmp_path / "stopped", epochs=2)
+    again = [row["loss"] for row in resumed if row["stage"] == "train"]
+    assert again == pytest.approx(losses, abs=1e-4)
+    assert same_summary == summary
+
+    counts = [int(number) for number in re.findall(r"\d+", summary)]
+    read, used, skipped, language = counts
+    assert read == used + skipped and skipped == language == 2
+    (state,) = (tmp_path / "stopped").glob("save/*/dataloader-TRAIN.ckpt")
+    ranks = json.loads(state.read_text())["ranks"]
+    assert len(ranks) == 2
+    assert sum(rank["report"]["used"] for rank in ranks) == used
