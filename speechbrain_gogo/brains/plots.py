@@ -1,6 +1,7 @@
 """Pictures that training leaves behind: curves of its log, and mels.
 
-Reads the JSON-lines log that the Brains write; knows nothing of models.
+Reads the JSON-lines log that the Brains write; knows nothing of models. How a
+mel is drawn is in speechbrain_gogo/pictures.py, which the demo shares.
 """
 
 import json
@@ -9,7 +10,11 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
+
+from speechbrain_gogo.pictures import plot_mels
+
+__all__ = ["plot_curves", "plot_mels", "read_log"]
 
 
 def read_log(path):
@@ -67,44 +72,6 @@ def plot_curves(log_path, image_path):
         axis.legend()
     for axis in axes.flat[len(names) :]:
         axis.axis("off")
-    _save(figure, image_path)
-
-
-def plot_mels(mels, image_path, group_size, frame_rate=93.75):
-    """Draw mels below each other, the first one with its group lines.
-
-    Arguments
-    ---------
-    mels : dict
-        Title to log-mel array [T, n_mels].
-    image_path : str | Path
-        PNG to write.
-    group_size : int
-        Frames between two group lines.
-    frame_rate : float
-        Frames per second.
-    """
-    figure, axes = plt.subplots(
-        len(mels), 1, figsize=(10, 2 * len(mels)), sharex=True, squeeze=False
-    )
-    first = next(iter(mels.values()))
-    low, high = float(first.min()), float(first.max())
-    for place, (axis, (title, mel)) in enumerate(zip(axes.flat, mels.items())):
-        axis.imshow(
-            mel.T,
-            origin="lower",
-            aspect="auto",
-            vmin=max(low, high - 12),
-            vmax=high,
-            extent=(0, len(mel) / frame_rate, 0, mel.shape[1]),
-        )
-        axis.set_ylabel(title)
-        if place == 0:
-            for frame in range(0, len(mel), group_size):
-                axis.axvline(
-                    frame / frame_rate, color="white", ls="--", lw=0.5
-                )
-    axes.flat[-1].set_xlabel("seconds")
     _save(figure, image_path)
 
 
