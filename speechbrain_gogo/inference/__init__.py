@@ -1,1 +1,5 @@
+"""Pretrained interfaces: what users call."""
 
+from speechbrain_gogo.inference.codec import GogoCodec
+
+__all__ = ["GogoCodec"]

@@ -25,7 +25,7 @@ class Gogo(nn.Module, GranularCodec):
         Features of the waveform.
     encoder : GroupEncoder
         Groups of frames to query features.
-    quantizer : vector_quantize_pytorch.FSQ
+    quantizer : FSQ
         Query features to tokens.
     flow : ConditionalFlowMatching
         Token features to mel.
@@ -36,12 +36,14 @@ class Gogo(nn.Module, GranularCodec):
     mel_std : float
         Divides the log-mel before the networks see it.
     chunk_size : int
-        Groups that are encoded at a time: small enough for the cache, and
-        memory does not grow with the length of the audio.
+        Groups that are encoded at a time: few enough for the cache.
+    window_size : int
+        Groups whose mel is held at a time: memory does not grow with the
+        length of the audio.
 
     Example
     -------
-    >>> from vector_quantize_pytorch import FSQ
+    >>> from speechbrain_gogo.lobes.quantizer import FSQ
     >>> from speechbrain_gogo.lobes.dit import DiT
     >>> from speechbrain_gogo.lobes.encoder import GroupEncoder
     >>> from speechbrain_gogo.lobes.flow import ConditionalFlowMatching
@@ -69,6 +71,7 @@ class Gogo(nn.Module, GranularCodec):
         mel_mean=0.0,
         mel_std=1.0,
         chunk_size=32,
+        window_size=256,
     ):
         super().__init__()
         self.mel = mel
@@ -79,6 +82,7 @@ class Gogo(nn.Module, GranularCodec):
         self.mel_mean = mel_mean
         self.mel_std = mel_std
         self.chunk_size = chunk_size
+        self.window_size = window_size
         self.sample_rate = mel.sample_rate
         self.vocab_size = quantizer.codebook_size
         self.num_codebooks = encoder.num_queries
@@ -106,18 +110,26 @@ class Gogo(nn.Module, GranularCodec):
         tuple of torch.Tensor
             Normalized mel groups [B, N, g, d] and relative lengths [B] over N.
         """
+        wavs, groups = self._pad(wavs, wav_lens)
+        mel = (self.mel(wavs) - self.mel_mean) / self.mel_std
+        num_groups = wavs.shape[1] // self.group_samples
+        # [B, N * g, d] -> [B, N, g, d]
+        return mel.unflatten(1, (-1, self.group_size)), groups / num_groups
+
+    def _pad(self, wavs, wav_lens):
+        """Silence what is padding, and fill up to whole groups.
+
+        Returns the waveforms [B, N * group_samples] and int64 [B], the groups
+        of each utterance.
+        """
         batch, samples = wavs.shape
         if wav_lens is None:
             wav_lens = torch.ones(batch, device=wavs.device)
         count = (wav_lens.double() * samples).round().long()  # samples of each
-        num_groups = -(-samples // self.group_samples)
         real = torch.arange(samples, device=wavs.device) < count.unsqueeze(1)
-        wavs = torch.where(real, wavs, 0.0)
-        wavs = F.pad(wavs, (0, num_groups * self.group_samples - samples))
-        mel = (self.mel(wavs) - self.mel_mean) / self.mel_std
-        groups = -(-count // self.group_samples)
-        # [B, N * g, d] -> [B, N, g, d]
-        return mel.unflatten(1, (-1, self.group_size)), groups / num_groups
+        missing = -samples % self.group_samples
+        wavs = F.pad(torch.where(real, wavs, 0.0), (0, missing))
+        return wavs, -(-count // self.group_samples)
 
     def quantize(self, groups, num_tokens=None):
         """Tokens of single groups (Eq. 1).
@@ -141,7 +153,7 @@ class Gogo(nn.Module, GranularCodec):
 
     @torch.no_grad()
     def encode(self, wavs, wav_lens=None, num_tokens=None):
-        """Waveforms to tokens.
+        """Waveforms to tokens, at bounded memory.
 
         Arguments
         ---------
@@ -158,14 +170,62 @@ class Gogo(nn.Module, GranularCodec):
             Tokens int64 [B, N, K], zeros beyond each utterance's groups, and
             relative lengths [B] over N.
         """
-        groups, lens = self.group(wavs, wav_lens)
-        real = frame_mask(lens, groups.shape[1])  # [B, N]
-        chunks = groups[real].split(self.chunk_size)  # [<=chunk, g, d] each
+        wavs, groups = self._pad(wavs, wav_lens)
+        num_groups = wavs.shape[1] // self.group_samples
+        place = torch.arange(num_groups, device=wavs.device)
+        real = place < groups.unsqueeze(1)  # [B, N]
+        # The mel of a window needs the samples half an FFT around it.
+        wavs = F.pad(wavs, (self.mel.margin, self.mel.margin))
+        tokens = [
+            self.encode_window(
+                wavs[:, first * self.group_samples :][
+                    :, : self.window_samples(block.shape[1])
+                ],
+                block,
+                num_tokens,
+            )
+            for first, block in zip(
+                range(0, num_groups, self.window_size),
+                real.split(self.window_size, dim=1),
+            )
+        ]
+        return torch.cat(tokens, dim=1), groups / num_groups
+
+    def window_samples(self, num_groups):
+        """Samples that :meth:`encode_window` needs for so many groups."""
+        overlap = self.mel.n_fft - self.mel.hop_length
+        return num_groups * self.group_samples + overlap
+
+    @torch.no_grad()
+    def encode_window(self, wavs, real=None, num_tokens=None):
+        """Tokens of a stretch of audio whose surroundings are given.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, window_samples(N)]: the groups' audio, and before it the
+            ``mel.margin`` samples that its first frame also sees.
+        real : torch.Tensor
+            bool [B, N], False for groups to leave out (their tokens are 0).
+        num_tokens : int
+            Only the first so many tokens of each group.
+
+        Returns
+        -------
+        torch.Tensor
+            Tokens int64 [B, N, K].
+        """
+        mel = (self.mel.frames(wavs) - self.mel_mean) / self.mel_std
+        groups = mel.unflatten(1, (-1, self.group_size))  # [B, N, g, d]
+        if real is None:
+            real = torch.ones(groups.shape[:2], dtype=bool, device=wavs.device)
+        chunks = groups[real].split(self.chunk_size)  # [<= chunk, g, d] each
         found = [self.quantize(chunk, num_tokens)[1] for chunk in chunks]
-        found = torch.cat(found)
-        tokens = found.new_zeros(*real.shape, found.shape[-1])
-        tokens[real] = found
-        return tokens, lens
+        levels = self.num_codebooks if num_tokens is None else num_tokens
+        tokens = real.new_zeros((*real.shape, levels), dtype=torch.long)
+        if found:
+            tokens[real] = torch.cat(found)
+        return tokens
 
     def embed(self, tokens):
         """Features of token ids; ``mask_id`` gives the masking token m.

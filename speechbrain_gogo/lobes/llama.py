@@ -8,6 +8,13 @@ from torch import nn
 from transformers import LlamaConfig, LlamaModel
 
 
+NO_SPECIAL_TOKENS = {
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": None,
+}
+
+
 def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
     """Size a LLaMA-style Transformer.
 
@@ -43,7 +50,7 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
         intermediate_size=ffn_dim,
         vocab_size=vocab_size,
         attn_implementation="sdpa",
-        **settings,
+        **{**NO_SPECIAL_TOKENS, **settings},
     )
 
 

@@ -1,0 +1,56 @@
+"""Installs speechbrain_gogo: `pip install .`, or `.[dev]` with the tests."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+REQUIRED = [
+    "speechbrain>=1.1.2,<1.2",
+    # The last torchaudio is 2.11, and it refuses any torch that was built for
+    # another CUDA version than itself: newer torch releases break it at
+    # import, and so does the CPU-only build. This pair works together.
+    "torch==2.11.*",
+    "torchaudio==2.11.*",
+    "hyperpyyaml>=1.2",
+    "transformers>=5.0,<6",
+    "vocos>=0.1,<0.2",
+    "vector-quantize-pytorch>=1.20",
+    "sentencepiece",
+    "huggingface_hub",
+    "safetensors",
+    "soundfile>=0.12",
+    "webdataset>=1.0,<2",
+    "pyyaml",
+    "ruamel.yaml",
+    "matplotlib",
+    "tqdm",
+    "typer",
+]
+
+# Offline judges: their models are inside the wheels.
+METRICS = [
+    "pesq",
+    "pystoi",
+    "speechmos",
+    "onnxruntime",
+    "Resemblyzer",
+    "pocketsphinx",
+]
+
+setup(
+    name="speechbrain-gogo",
+    version="0.1.0",
+    description="The Gogo speech codec and its relatives, for SpeechBrain",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.13",
+    packages=find_packages(include=["speechbrain_gogo*"]),
+    package_data={"speechbrain_gogo": ["pretrained/**/*"]},
+    install_requires=REQUIRED,
+    extras_require={
+        "metrics": METRICS,
+        "dev": METRICS + ["pytest", "ruff", "pre-commit"],
+    },
+    entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
+)

@@ -1,0 +1,571 @@
+"""GogoCodec: speech to granularity-ordered tokens and back.
+
+The interface that users load with ``from_hparams``. It checks what it is
+given, cuts long audio into windows, and leaves the networks to lobes/.
+"""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import soundfile
+import torch
+import torchaudio
+from speechbrain.inference.interfaces import Pretrained
+
+from speechbrain_gogo.dataio.streaming import stream_audio
+from speechbrain_gogo.inference.decoding import decode_mel
+from speechbrain_gogo.inference.loading import find_source, load_model
+from speechbrain_gogo.lobes.granular import GranularCodec, keep_prefix
+from speechbrain_gogo.lobes.vocoder import vocode_in_windows
+
+logger = logging.getLogger(__name__)
+
+# Samples beyond this are no waveform in [-1, 1], however hot it was recorded.
+LOUDEST = 4.0
+
+
+class GogoCodec(Pretrained, GranularCodec):
+    """Encodes 24 kHz speech into groups of coarse-to-fine tokens.
+
+    ``modules`` are ``codec`` (a :class:`~speechbrain_gogo.lobes.gogo.Gogo`)
+    and ``vocoder``. The YAML's ``window_groups`` and ``overlap_groups`` say
+    how long audio is decoded.
+
+    Example
+    -------
+    >>> codec = GogoCodec.from_hparams("gogo-mini")
+    >>> tokens, lens = codec.encode_batch(torch.zeros(1, 24000))
+    >>> tokens.shape
+    torch.Size([1, 5, 10])
+    >>> wavs, wav_lens = codec.decode_batch(tokens, lens, num_samples=24000)
+    >>> wavs.shape
+    torch.Size([1, 24000])
+    """
+
+    HPARAMS_NEEDED = ["modules", "window_groups", "overlap_groups"]
+    MODULES_NEEDED = ["codec", "vocoder"]
+
+    def __init__(self, *args, name="codec", **kwargs):
+        super().__init__(*args, **kwargs)
+        for needed in self.MODULES_NEEDED:
+            if needed not in self.mods:
+                raise ValueError(f"The model's YAML has no module '{needed}'.")
+        codec = self.mods.codec
+        self.name = name
+        self.sample_rate = codec.sample_rate
+        self.vocab_size = codec.vocab_size
+        self.num_codebooks = codec.num_codebooks
+        self.group_size = codec.group_size
+        self.backbone_size = codec.backbone_size
+        self.group_samples = codec.group_samples
+        self._fingerprint = None
+
+    @classmethod
+    def from_hparams(
+        cls,
+        source,
+        savedir=None,
+        run_opts=None,
+        overrides=None,
+        trust_source=False,
+        **hub_options,
+    ):
+        """Load a pretrained codec.
+
+        Arguments
+        ---------
+        source : str | Path
+            A folder, a bundled name ("gogo-mini"), or a hub id.
+        savedir : str | Path
+            Where files from the hub are put; its own cache by default.
+        run_opts : dict
+            SpeechBrain run options, such as ``{"device": "cuda"}``.
+        overrides : dict
+            Replace values of the model's YAML.
+        trust_source : bool
+            Run whatever the YAML names, not only classes of SpeechBrain,
+            this package, torch, transformers and vocos.
+        **hub_options
+            ``revision``, ``token`` of huggingface_hub.
+
+        Returns
+        -------
+        GogoCodec
+
+        Raises
+        ------
+        ValueError
+            If there is no such model, it is not to be trusted, or its
+            weights do not match.
+        """
+        folder = find_source(source, savedir, **hub_options)
+        hparams = load_model(folder, overrides, trust_source)
+        modules = hparams["modules"]
+        name = Path(folder).name
+        return cls(modules, hparams, run_opts, name=name)
+
+    @property
+    def codec(self):
+        """The networks, a :class:`~speechbrain_gogo.lobes.gogo.Gogo`."""
+        return self.mods.codec
+
+    @property
+    def vocoder(self):
+        """Log-mel [B, T, d] to waveform."""
+        return self.mods.vocoder
+
+    @property
+    def fingerprint(self):
+        """16 hex digits that tell this codec's tokens from any other's."""
+        if self._fingerprint is None:
+            digest = hashlib.sha256()
+            for part in (self.codec.encoder, self.codec.quantizer):
+                for key, value in sorted(part.state_dict().items()):
+                    digest.update(key.encode())
+                    digest.update(value.float().cpu().numpy().tobytes())
+            self._fingerprint = digest.hexdigest()[:16]
+        return self._fingerprint
+
+    # Audio to tokens
+
+    def encode(self, wavs, wav_lens=None):
+        """Same as :meth:`encode_batch`."""
+        return self.encode_batch(wavs, wav_lens)
+
+    @torch.no_grad()
+    def encode_batch(
+        self, wavs, wav_lens=None, sample_rate=None, num_tokens=None
+    ):
+        """Encode waveforms.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1], or [B, T, C], which is downmixed.
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        sample_rate : int
+            Of ``wavs``, in Hz, if it is not the codec's own.
+        num_tokens : int
+            Only the first so many tokens of each group; b of them, the
+            backbone, cost a quarter less than all.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens int64 [B, N, 10], zero beyond an utterance's end, and
+            relative lengths [B] over N.
+
+        Raises
+        ------
+        ValueError
+            If the audio is empty, not finite, not in float or not in
+            [-1, 1], or the rate or the lengths make no sense.
+        """
+        wavs = self._check_wavs(wavs)
+        if sample_rate not in (None, self.sample_rate):
+            wavs = _resample(wavs, sample_rate, self.sample_rate)
+        if wav_lens is not None:
+            wav_lens = self._check_lens(wav_lens, len(wavs), "wav_lens")
+            if ((wav_lens.double() * wavs.shape[1]).round() < 1).any():
+                raise ValueError(
+                    "An utterance of the batch is empty: leave it out."
+                )
+        if num_tokens is not None:
+            self._check_range(num_tokens, 1, "num_tokens")
+        with self.inference_ctx:
+            return self.codec.encode(wavs, wav_lens, num_tokens)
+
+    @torch.no_grad()
+    def encode_stream(self, pieces):
+        """Encode consecutive pieces of one recording at bounded memory.
+
+        Arguments
+        ---------
+        pieces : iterable of torch.Tensor
+            float [T], mono, at the codec's rate, of any lengths.
+
+        Yields
+        ------
+        torch.Tensor
+            Tokens int64 [n, 10] of the next groups; joined, they are the
+            tokens of the whole recording.
+        """
+        codec, step = self.codec, self.group_samples
+        ahead = codec.mel.n_fft - codec.mel.hop_length - codec.mel.margin
+        held = torch.zeros(codec.mel.margin)
+        samples = encoded = 0
+        for piece in pieces:
+            piece = self._check_wavs(piece.unsqueeze(0))[0].cpu()
+            held = torch.cat([held, piece])
+            samples += len(piece)
+            groups = (samples - ahead) // step - encoded
+            if groups >= codec.window_size:
+                yield self._encode_groups(held, groups)
+                held = held[groups * step :]
+                encoded += groups
+        rest = -(-samples // step) - encoded
+        if rest:
+            missing = codec.window_samples(rest) - len(held)
+            held = torch.nn.functional.pad(held, (0, max(missing, 0)))
+            yield self._encode_groups(held, rest)
+
+    def _encode_groups(self, held, count):
+        """Tokens [n, K] of the first groups of a stretch of audio."""
+        stretch = held[: self.codec.window_samples(count)]
+        with self.inference_ctx:
+            stretch = stretch.unsqueeze(0).to(self._device())
+            return self.codec.encode_window(stretch)[0]
+
+    def encode_file(self, path):
+        """Encode an audio file of any length, rate and number of channels.
+
+        Arguments
+        ---------
+        path : str | Path
+            Any format of libsndfile.
+
+        Returns
+        -------
+        torch.Tensor
+            Tokens int64 [N, 10].
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, broken or empty.
+        """
+        pieces = stream_audio(path, self.sample_rate)
+        return torch.cat(list(self.encode_stream(pieces)))
+
+    # Tokens to audio
+
+    def decode(self, tokens, lens=None):
+        """The waveforms of :meth:`decode_batch`, with its defaults."""
+        return self.decode_batch(tokens, lens)[0]
+
+    @torch.no_grad()
+    def decode_batch(
+        self,
+        tokens,
+        lens=None,
+        keep=None,
+        num_steps=None,
+        guidance_scale=None,
+        seed=0,
+        num_samples=None,
+    ):
+        """Decode token matrices.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K], K at most 10; ``mask_id`` where a token is not
+            used.
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+        keep : int | torch.Tensor
+            Use only the first so many tokens of every group, or int64
+            [B, N]: of each group.
+        num_steps : int
+            Flow steps; the model's own number by default.
+        guidance_scale : float
+            Classifier-free guidance, 0 is without; the model's own by
+            default.
+        seed : int
+            Of the initial noise.
+        num_samples : int | sequence of int
+            Length of the audio, where it is known (of each utterance).
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Waveforms [B, T] and relative lengths [B].
+
+        Raises
+        ------
+        ValueError
+            If tokens, keep or lengths are out of range, saying where.
+        """
+        tokens = self._check_tokens(tokens)
+        tokens = self._masked(tokens, keep)
+        batch, groups = tokens.shape[:2]
+        counts = [groups] * batch
+        if lens is not None:
+            lens = self._check_lens(lens, batch, "lens")
+            counts = (lens.double() * groups).round().long().tolist()
+        sampling = self._sampling(num_steps, guidance_scale)
+        lengths = self._lengths(num_samples, counts)
+
+        found = [[] for _ in range(batch)]
+        with self.inference_ctx:
+            for piece, b in self._mel_pieces(tokens, counts, seed, sampling):
+                found[b].append(piece.float())
+            wavs = torch.zeros(batch, max(lengths), device=tokens.device)
+            for b, pieces in enumerate(found):
+                audio = torch.cat(list(self._vocode(pieces)), dim=1)[0]
+                wavs[b, : lengths[b]] = audio[: lengths[b]]
+        wav_lens = torch.tensor(lengths, device=wavs.device) / wavs.shape[1]
+        return wavs, wav_lens
+
+    @torch.no_grad()
+    def decode_stream(
+        self,
+        tokens,
+        keep=None,
+        num_steps=None,
+        guidance_scale=None,
+        seed=0,
+        num_samples=None,
+    ):
+        """Decode one token matrix, yielding audio as it is made.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [N, K].
+        keep, num_steps, guidance_scale, seed, num_samples
+            As in :meth:`decode_batch`.
+
+        Yields
+        ------
+        torch.Tensor
+            Consecutive pieces of the waveform, float32 [T]; joined they are
+            what :meth:`decode_batch` gives.
+        """
+        tokens = self._check_tokens(tokens.unsqueeze(0))
+        if torch.is_tensor(keep) and keep.dim() == 1:
+            keep = keep.unsqueeze(0)
+        tokens = self._masked(tokens, keep)
+        counts = [tokens.shape[1]]
+        sampling = self._sampling(num_steps, guidance_scale)
+        left = self._lengths(num_samples, counts)[0]
+        with self.inference_ctx:
+            mels = self._mel_pieces(tokens, counts, seed, sampling)
+            for audio in self._vocode(piece.float() for piece, _ in mels):
+                if left > 0:
+                    yield audio[0, :left].float()
+                left -= audio.shape[1]
+
+    def decode_file(self, tokens, out_path, **settings):
+        """Decode one token matrix into an audio file, at bounded memory.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [N, K].
+        out_path : str | Path
+            Audio file to write (WAV, FLAC, OGG by its suffix).
+        **settings
+            As in :meth:`decode_stream`.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        out_path = Path(out_path)
+        out_path.parent.mkdir(parents=True, exist_ok=True)
+        with soundfile.SoundFile(
+            str(out_path), "w", self.sample_rate, channels=1
+        ) as sound:
+            for audio in self.decode_stream(tokens, **settings):
+                sound.write(audio.clamp(-1, 1).cpu().numpy())
+        return out_path
+
+    def reconstruct_file(self, path, out_path, keep=None, **settings):
+        """Encode a file and decode it again, at its original length.
+
+        Arguments
+        ---------
+        path : str | Path
+            Audio file to read.
+        out_path : str | Path
+            Audio file to write.
+        keep : int
+            Tokens of each group to use; all by default.
+        **settings
+            As in :meth:`decode_stream`.
+
+        Returns
+        -------
+        Path
+            The file written.
+        """
+        pieces = CountedPieces(stream_audio(path, self.sample_rate))
+        tokens = torch.cat(list(self.encode_stream(pieces)))
+        settings = {"num_samples": pieces.samples, "keep": keep, **settings}
+        return self.decode_file(tokens, out_path, **settings)
+
+    @torch.no_grad()
+    def embed(self, tokens):
+        """Features of token ids.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K], ``mask_id`` allowed.
+
+        Returns
+        -------
+        torch.Tensor
+            float [B, N, K, D].
+        """
+        return self.codec.embed(self._check_tokens(tokens))
+
+    def allocate(self, tokens, lens=None):
+        """Tokens that each group needs; wants a model with an allocator.
+
+        Raises
+        ------
+        ValueError
+            If the model has none.
+        """
+        raise ValueError(
+            f"'{self.name}' has no token allocator: decode with keep= instead."
+        )
+
+    def forward(self, wavs, wav_lens=None):
+        """Same as :meth:`encode_batch`."""
+        return self.encode_batch(wavs, wav_lens)
+
+    # Checks and small steps
+
+    def _device(self):
+        return self.codec.places.device
+
+    def _mel_pieces(self, tokens, counts, seed, sampling):
+        window, overlap = self.hparams.window_groups, self.hparams.overlap_groups
+        return decode_mel(
+            self.codec, tokens, counts, window, overlap, seed, **sampling
+        )
+
+    def _vocode(self, pieces):
+        window = self.hparams.window_groups * self.group_size
+        return vocode_in_windows(self.vocoder, pieces, window)
+
+    def _check_wavs(self, wavs):
+        """Float waveforms [B, T] on the model's device, or an error."""
+        if not torch.is_tensor(wavs) or not wavs.is_floating_point():
+            raise ValueError(
+                "Audio must be a float tensor in [-1, 1]; got "
+                f"{getattr(wavs, 'dtype', type(wavs).__name__)}. Divide "
+                "16-bit samples by 32768."
+            )
+        if wavs.dim() == 3:
+            logger.info("Audio of %d channels is downmixed.", wavs.shape[-1])
+            wavs = wavs.mean(dim=-1)
+        if wavs.dim() != 2 or 0 in wavs.shape:
+            raise ValueError(
+                f"Audio must be [batch, samples] and not empty; got shape "
+                f"{tuple(wavs.shape)}."
+            )
+        if not torch.isfinite(wavs).all():
+            raise ValueError("Audio holds NaN or Inf: clean it before encoding.")
+        if wavs.abs().max() > LOUDEST:
+            raise ValueError(
+                f"Audio peaks at {float(wavs.abs().max()):.0f}, not in [-1, 1]: "
+                "divide 16-bit samples by 32768."
+            )
+        return wavs.to(self._device(), torch.float32)
+
+    def _check_lens(self, lens, batch, name):
+        """Relative lengths [B], or an error."""
+        lens = torch.as_tensor(lens, device=self._device()).float()
+        if lens.shape != (batch,):
+            raise ValueError(
+                f"{name} must hold one relative length for each of {batch} "
+                f"utterances; got shape {tuple(lens.shape)}."
+            )
+        if not ((lens > 0) & (lens <= 1 + 1e-5)).all():
+            raise ValueError(f"{name} must lie in (0, 1]; got {lens.tolist()}.")
+        return lens
+
+    def _check_tokens(self, tokens):
+        """Token ids [B, N, K] on the model's device, or an error."""
+        tokens = torch.as_tensor(tokens)
+        levels = tokens.shape[-1] if tokens.dim() == 3 else 0
+        if not 1 <= levels <= self.num_codebooks or 0 in tokens.shape:
+            raise ValueError(
+                "Tokens must be [batch, groups, 1 to "
+                f"{self.num_codebooks}]; got shape {tuple(tokens.shape)}."
+            )
+        tokens = tokens.to(self._device(), torch.long)
+        wrong = (tokens < 0) | (tokens > self.mask_id)
+        if wrong.any():
+            place = wrong.nonzero()[0].tolist()
+            raise ValueError(
+                f"Token {int(tokens[tuple(place)])} at [utterance, group, "
+                f"level] = {place} is outside 0..{self.mask_id}."
+            )
+        return tokens
+
+    def _masked(self, tokens, keep):
+        """Replace what ``keep`` leaves out by the masking token."""
+        if keep is None:
+            return tokens
+        if not torch.is_tensor(keep):
+            self._check_range(keep, 1, "keep")
+            keep = torch.tensor(keep)
+        keep = keep.to(tokens.device)
+        if keep.dim() and keep.shape != tokens.shape[:2]:
+            raise ValueError(
+                f"keep must be a number or [batch, groups] = "
+                f"{list(tokens.shape[:2])}; got {list(keep.shape)}."
+            )
+        wrong = (keep < 1) | (keep > self.num_codebooks)
+        if wrong.any():
+            place = wrong.nonzero()[0].tolist()
+            raise ValueError(
+                f"keep {int(keep[tuple(place)])} at [utterance, group] = "
+                f"{place} is outside 1..{self.num_codebooks}."
+            )
+        kept = keep_prefix(keep, tokens.shape[-1])
+        return torch.where(kept, tokens, self.mask_id)
+
+    def _check_range(self, value, lowest, name):
+        if not lowest <= value <= self.num_codebooks:
+            raise ValueError(
+                f"{name}={value} is outside {lowest}..{self.num_codebooks}."
+            )
+
+    def _sampling(self, num_steps, guidance_scale):
+        if num_steps is not None and num_steps < 1:
+            raise ValueError(f"num_steps={num_steps}: take at least one.")
+        return {"num_steps": num_steps, "guidance_scale": guidance_scale}
+
+    def _lengths(self, num_samples, counts):
+        """Samples of each utterance's audio."""
+        longest = [count * self.group_samples for count in counts]
+        if num_samples is None:
+            return longest
+        given = torch.as_tensor(num_samples).flatten().tolist()
+        if len(given) == 1:
+            given = given * len(counts)
+        if len(given) != len(counts) or min(given) < 1:
+            raise ValueError(
+                f"num_samples={num_samples}: give one positive length, or one "
+                f"for each of {len(counts)} utterances."
+            )
+        return [min(a, b) for a, b in zip(given, longest)]
+
+
+class CountedPieces:
+    """Consecutive pieces of audio, whose samples are counted in passing."""
+
+    def __init__(self, pieces):
+        self.pieces = pieces
+        self.samples = 0
+
+    def __iter__(self):
+        for piece in self.pieces:
+            self.samples += len(piece)
+            yield piece
+
+
+def _resample(wavs, rate, wanted):
+    """Resample [B, T], or say why not."""
+    if not isinstance(rate, int) or rate < 1:
+        raise ValueError(f"sample_rate={rate}: give the rate in Hz, such as 16000.")
+    return torchaudio.functional.resample(wavs, rate, wanted)

@@ -1,0 +1,75 @@
+"""From a training run to a folder that ``from_hparams`` loads.
+
+The folder holds an include-free ``hyperparams.yaml`` with nothing but the
+networks that are used, and their weights as safetensors, in half precision.
+"""
+
+from io import StringIO
+from pathlib import Path
+
+import torch
+from hyperpyyaml import resolve_references
+from ruamel.yaml import YAML
+from safetensors.torch import save_file
+
+
+def export_codec(
+    folder, hyperparams_file, codec, vocoder, vocoder_key="vocoder", **settings
+):
+    """Write a codec folder.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Where to; created if need be.
+    hyperparams_file : str | Path
+        A YAML in which ``model: codec:`` and the vocoder are defined, such
+        as the ``hyperparams.yaml`` that a recipe leaves in its output folder.
+    codec : Gogo
+        Whose weights are written; the averaged ones, of course.
+    vocoder : torch.nn.Module
+        Whose weights are written, if it has any.
+    vocoder_key : str
+        Where the YAML defines the vocoder.
+    **settings
+        Further lines of the YAML: ``window_groups`` and ``overlap_groups``.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(hyperparams_file) as stream:
+        resolved = resolve_references(stream)
+    parser = YAML()
+    tree = parser.load(resolved)
+    networks = {"codec": tree["model"]["codec"], "vocoder": tree[vocoder_key]}
+    written = StringIO()
+    parser.dump({**settings, "modules": networks}, written)
+    lines = written.getvalue().splitlines(keepends=True)
+    # The recipe's comments and blank lines come along: they mean nothing here.
+    lines = [x for x in lines if x.strip() and not x.lstrip().startswith("#")]
+    (folder / "hyperparams.yaml").write_text("".join(lines))
+    save_weights(codec, folder / "codec.safetensors")
+    if vocoder.state_dict():
+        save_weights(vocoder, folder / "vocoder.safetensors")
+    return folder
+
+
+def save_weights(module, path):
+    """Write a module's weights in half precision.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        Any.
+    path : str | Path
+        A safetensors file.
+    """
+    halves = {
+        key: value.detach().cpu().to(torch.float16).contiguous()
+        for key, value in module.state_dict().items()
+    }
+    save_file(halves, str(path))

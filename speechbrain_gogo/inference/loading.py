@@ -1,0 +1,211 @@
+"""Finding a pretrained model, trusting it, and loading it strictly.
+
+A model is a folder with an include-free ``hyperparams.yaml`` and
+``*.safetensors``. Loading a HyperPyYAML file runs what it names, so a YAML
+from elsewhere may name classes of a few known packages only.
+"""
+
+import pydoc
+from pathlib import Path
+
+import yaml
+from hyperpyyaml import load_hyperpyyaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+TRUSTED_PACKAGES = (
+    "speechbrain",
+    "speechbrain_gogo",
+    "torch",
+    "transformers",
+    "vocos",
+)
+HARMLESS_TAGS = ("!ref", "!copy", "!tuple")
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
+
+
+def find_source(source, savedir=None, **hub_options):
+    """The folder of a model.
+
+    Arguments
+    ---------
+    source : str | Path
+        A folder, a bundled name such as "gogo-mini", or an id of the Hugging
+        Face hub.
+    savedir : str | Path
+        Where files of the hub are put; the hub's own cache by default.
+    **hub_options
+        ``revision``, ``token`` and others of huggingface_hub.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    for folder in (Path(source), PRETRAINED / str(source)):
+        if (folder / "hyperparams.yaml").is_file():
+            return folder
+    bundled = [p.parent.name for p in PRETRAINED.glob("*/hyperparams.yaml")]
+    hint = f"Bundled models: {', '.join(sorted(bundled)) or 'none'}."
+    if Path(source).exists():
+        raise ValueError(f"{source} has no hyperparams.yaml. {hint}")
+
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, HfHubHTTPError
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(
+            str(source),
+            local_dir=savedir,
+            allow_patterns=["*.yaml", "*.safetensors", "*.md"],
+            **hub_options,
+        )
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise ValueError(
+            f"No model '{source}': neither a folder, nor bundled, nor found "
+            f"on the hub ({type(error).__name__}). {hint}"
+        ) from None
+    return Path(folder)
+
+
+def check_trust(yaml_path):
+    """Refuse a YAML that would run code other than known classes.
+
+    Arguments
+    ---------
+    yaml_path : str | Path
+        A HyperPyYAML file.
+
+    Raises
+    ------
+    ValueError
+        Naming the line and what it wants to run.
+    """
+    with open(yaml_path) as stream:
+        root = yaml.compose(stream, Loader=yaml.SafeLoader)
+    for node in _nodes(root):
+        tag = node.tag
+        if tag.startswith("tag:yaml.org,2002:") and "python" not in tag:
+            continue
+        if tag in HARMLESS_TAGS:
+            continue
+        kind, _, name = tag.partition(":")
+        if kind in ("!new", "!name") and _is_known_class(name):
+            continue
+        raise ValueError(
+            f"{yaml_path}, line {node.start_mark.line + 1}: '{tag}' would run "
+            f"code other than classes of {', '.join(TRUSTED_PACKAGES)}. Pass "
+            "trust_source=True only if you trust whoever wrote this file."
+        )
+
+
+def load_model(folder, overrides=None, trust_source=False):
+    """Build a model's modules and give them their weights.
+
+    Arguments
+    ---------
+    folder : Path
+        From :func:`find_source`.
+    overrides : dict
+        Replace values of the YAML.
+    trust_source : bool
+        Run whatever the YAML names.
+
+    Returns
+    -------
+    dict
+        The loaded hyperparameters, with ``modules``.
+
+    Raises
+    ------
+    ValueError
+        If the YAML is not to be trusted, or weights are missing, not
+        safetensors, or do not match.
+    """
+    yaml_path = Path(folder) / "hyperparams.yaml"
+    if not trust_source:
+        check_trust(yaml_path)
+    with open(yaml_path) as stream:
+        hparams = load_hyperpyyaml(stream, overrides or {})
+    for name, module in hparams.get("modules", {}).items():
+        if any(True for _ in module.state_dict()):
+            load_weights(module, Path(folder) / f"{name}.safetensors")
+    return hparams
+
+
+def load_weights(module, path):
+    """Load a module's weights, all of them and no others.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        Gets the weights, in its own precision.
+    path : str | Path
+        A safetensors file.
+
+    Raises
+    ------
+    ValueError
+        Listing what is missing, unexpected or of another shape.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"No weights at {path}. Only safetensors are read: a pickled "
+            "checkpoint can run code when it is opened."
+        )
+    try:
+        found = load_file(str(path))
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file: {error}") from None
+    wanted = module.state_dict()
+    faults = [f"missing {key}" for key in wanted if key not in found]
+    faults += [f"unexpected {key}" for key in found if key not in wanted]
+    faults += [
+        f"{key} is {list(found[key].shape)}, not {list(wanted[key].shape)}"
+        for key in wanted
+        if key in found and found[key].shape != wanted[key].shape
+    ]
+    if faults:
+        name = type(module).__name__
+        listed = "\n  ".join(faults)
+        raise ValueError(
+            f"The weights of {path} do not match the configured {name}, in "
+            f"{len(faults)} places:\n  {listed}"
+        )
+    module.load_state_dict(found)
+
+
+def _nodes(node):
+    """Every node of a YAML tree."""
+    if node is None:
+        return
+    yield node
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _nodes(key)
+            yield from _nodes(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _nodes(value)
+
+
+def _is_known_class(name):
+    """Whether a dotted name is a class that a trusted package defines.
+
+    What a package merely imports (``torch.os``, say) is not its own.
+    """
+    if name.split(".")[0] not in TRUSTED_PACKAGES:
+        return False
+    try:
+        found = pydoc.locate(name)
+    except pydoc.ErrorDuringImport:
+        return False
+    if not isinstance(found, type):
+        return False
+    return found.__module__.split(".")[0] in TRUSTED_PACKAGES
