@@ -1,0 +1,115 @@
+"""LibriTTS as SpeechBrain CSV manifests (Zen et al., 2019).
+
+SpeechBrain has a libritts_prepare of its own, but among its recipes, which
+its package does not install, and for JSON manifests. This one reads the corpus
+as it is unpacked, `<split>/<speaker>/<chapter>/<id>.wav` beside
+`<id>.normalized.txt`, and writes what `speech_dataset` takes.
+"""
+
+import csv
+import logging
+import os
+from pathlib import Path
+
+from speechbrain.utils.parallel import parallel_map
+
+from speechbrain_gogo.dataio.audio import AudioError, open_audio
+from speechbrain_gogo.dataio.shards import ShardReport
+
+logger = logging.getLogger(__name__)
+
+FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
+
+
+def prepare_manifests(hparams):
+    """Write the manifests that a LibriTTS recipe names, unless they exist.
+
+    Arguments
+    ---------
+    hparams : dict
+        With ``data_folder``, and ``train_splits``, ``train_csv`` and their
+        ``valid_`` likes.
+    """
+    for stage in ("train", "valid"):
+        csv_path = Path(hparams[f"{stage}_csv"])
+        if csv_path.is_file():
+            logger.info("%s is there already.", csv_path)
+            continue
+        splits = hparams[f"{stage}_splits"]
+        report = write_manifest(hparams["data_folder"], splits, csv_path)
+        logger.info("%s: %s", csv_path, report)
+
+
+def write_manifest(data_folder, splits, csv_path):
+    """List the utterances of some splits.
+
+    Arguments
+    ---------
+    data_folder : str | Path
+        Where the splits are; ``$data_root`` in the manifest.
+    splits : list of str
+        Such as "train-clean-100".
+    csv_path : str | Path
+        Where to write. It appears when it is complete.
+
+    Returns
+    -------
+    ShardReport
+        How many utterances were used, and the others by reason.
+
+    Raises
+    ------
+    ValueError
+        If a split is missing or holds no usable utterance.
+    """
+    data_folder, csv_path = Path(data_folder), Path(csv_path)
+    paths = []
+    for split in splits:
+        found = sorted((data_folder / split).glob("*/*/*.wav"))
+        if not found:
+            raise ValueError(
+                f"No <speaker>/<chapter>/<id>.wav below {data_folder / split}: "
+                "data_folder has to be the folder that holds the splits of "
+                "LibriTTS. For other data, give --train_csv, --valid_csv and "
+                "--skip_prep True."
+            )
+        paths.extend(found)
+    report = ShardReport()
+    csv_path.parent.mkdir(parents=True, exist_ok=True)
+    partial = csv_path.with_name(csv_path.name + ".partial")
+    with open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        for path, (row, reason) in zip(paths, parallel_map(_read_row, paths)):
+            report[reason or "used"] += 1
+            if row is None:
+                logger.warning("%s is skipped: %s.", path, reason)
+                continue
+            place = path.relative_to(data_folder).as_posix()
+            writer.writerow({**row, "wav": f"$data_root/{place}"})
+    if not report.used:
+        raise ValueError(f"No usable utterance in {splits}: {report}.")
+    os.replace(partial, csv_path)
+    return report
+
+
+def _read_row(path):
+    """What the manifest says of an utterance, or why it is left out."""
+    text = path.with_suffix(".normalized.txt")
+    try:
+        with open_audio(path) as sound:
+            duration = sound.frames / sound.samplerate
+        words = text.read_text(encoding="utf-8").strip()
+    except AudioError as error:
+        return None, error.reason
+    except FileNotFoundError:
+        return None, "missing transcript"
+    except UnicodeDecodeError:
+        return None, "unreadable transcript"
+    row = {
+        "ID": path.stem,
+        "duration": f"{duration:.4f}",
+        "spk_id": path.parts[-3],
+        "wrd": words,
+    }
+    return row, None
