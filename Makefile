@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WAV ?=
-DATA ?= ../shared/speech
+DATA ?=
 MINI := results/gogo-mini
 # Without a GPU the training ends after so many minutes.
 MINUTES ?= 120

@@ -1,5 +1,6 @@
 """Installs speechbrain_gogo: `pip install .`, or `.[dev]` with the tests."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -37,9 +38,14 @@ METRICS = [
     "pocketsphinx",
 ]
 
+version = re.search(
+    r"__version__ = \"(.+)\"",
+    Path("speechbrain_gogo/__init__.py").read_text(encoding="utf-8"),
+)
+
 setup(
     name="speechbrain-gogo",
-    version="0.1.0",
+    version=version.group(1),
     description="The Gogo speech codec and its relatives, for SpeechBrain",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

@@ -1,1 +1,1 @@
-
+"""Brain subclasses and what training needs besides modules."""

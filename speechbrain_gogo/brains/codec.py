@@ -152,7 +152,9 @@ class CodecBrain(sb.Brain):
         for name, value in losses.items():
             self.valid_sums[name] += float(value) * len(wavs)
         self.valid_sums["count"] += len(wavs)
-        return {"loss": losses[f"mel error keep {self.hparams.valid_keeps[-1]}"]}
+        return {
+            "loss": losses[f"mel error keep {self.hparams.valid_keeps[-1]}"]
+        }
 
     def on_stage_start(self, stage, epoch=None):
         """Start the averages of a validation."""

@@ -222,7 +222,8 @@ class VocoderBrain(sb.Brain):
 
     def keep_samples(self, ids, predicted, wavs):
         """Write the first of each batch until there are enough, with its
-        original: batches apart are more often of different speakers."""
+        original: batches apart are more often of different speakers.
+        """
         if not if_main_process() or self.samples_left == 0:
             return
         self.samples_left -= 1

@@ -1,1 +1,1 @@
-
+"""Reading audio, text, manifests and shards."""

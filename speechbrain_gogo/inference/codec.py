@@ -436,7 +436,10 @@ class GogoCodec(Pretrained, GranularCodec):
         return self.codec.places.device
 
     def _mel_pieces(self, tokens, counts, seed, sampling):
-        window, overlap = self.hparams.window_groups, self.hparams.overlap_groups
+        window, overlap = (
+            self.hparams.window_groups,
+            self.hparams.overlap_groups,
+        )
         return decode_mel(
             self.codec, tokens, counts, window, overlap, seed, **sampling
         )
@@ -462,7 +465,9 @@ class GogoCodec(Pretrained, GranularCodec):
                 f"{tuple(wavs.shape)}."
             )
         if not torch.isfinite(wavs).all():
-            raise ValueError("Audio holds NaN or Inf: clean it before encoding.")
+            raise ValueError(
+                "Audio holds NaN or Inf: clean it before encoding."
+            )
         if wavs.abs().max() > LOUDEST:
             raise ValueError(
                 f"Audio peaks at {float(wavs.abs().max()):.0f}, not in [-1, 1]: "
@@ -567,5 +572,7 @@ class CountedPieces:
 def _resample(wavs, rate, wanted):
     """Resample [B, T], or say why not."""
     if not isinstance(rate, int) or rate < 1:
-        raise ValueError(f"sample_rate={rate}: give the rate in Hz, such as 16000.")
+        raise ValueError(
+            f"sample_rate={rate}: give the rate in Hz, such as 16000."
+        )
     return torchaudio.functional.resample(wavs, rate, wanted)

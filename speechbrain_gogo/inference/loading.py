@@ -55,8 +55,11 @@ def find_source(source, savedir=None, **hub_options):
         raise ValueError(f"{source} has no hyperparams.yaml. {hint}")
 
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     try:
         folder = snapshot_download(
@@ -65,7 +68,11 @@ def find_source(source, savedir=None, **hub_options):
             allow_patterns=["*.yaml", "*.safetensors", "*.md"],
             **hub_options,
         )
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+    except (
+        HFValidationError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+    ) as error:
         raise ValueError(
             f"No model '{source}': neither a folder, nor bundled, nor found "
             f"on the hub ({type(error).__name__}). {hint}"

@@ -1,1 +1,1 @@
-
+"""Torch modules: no training loop, no files, no YAML."""

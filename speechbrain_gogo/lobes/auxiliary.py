@@ -70,7 +70,12 @@ class ARPrior(nn.Module):
     """
 
     def __init__(
-        self, dim=512, num_layers=4, num_heads=8, ffn_dim=1536, gradient_scale=50
+        self,
+        dim=512,
+        num_layers=4,
+        num_heads=8,
+        ffn_dim=1536,
+        gradient_scale=50,
     ):
         super().__init__()
         self.transformer = llama(dim, num_layers, num_heads, ffn_dim)

@@ -119,9 +119,9 @@ class DiTBlock(nn.Module):
 
     def forward(self, x, modulation, rope, mask):
         """x [B, T, D], modulation [B or 1, 6, D] -> [B, T, D]."""
-        shift, scale, gate, ff_shift, ff_scale, ff_gate = (
-            modulation.unsqueeze(2).unbind(1)  # each [B, 1, D]
-        )
+        shift, scale, gate, ff_shift, ff_scale, ff_gate = modulation.unsqueeze(
+            2
+        ).unbind(1)  # each [B, 1, D]
         y = _modulated_norm(x, shift, scale)
         qkv = self.qkv(y).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [B, H, T, D / H]
@@ -256,9 +256,7 @@ class DiT(nn.Module):
             v_theta(x_t, cond, t), shape [B, T, n_mels].
         """
         mask = frame_mask(lens, x.shape[1])
-        return self.velocity(
-            x, self.condition(cond), self.modulation(t), mask
-        )
+        return self.velocity(x, self.condition(cond), self.modulation(t), mask)
 
     def _rope(self, length, device):
         """Rotary tables cos, sin, each [T, head_dim]."""

@@ -188,7 +188,9 @@ class ConditionalFlowMatching(nn.Module):
             Data x_1, shape [B, T, d].
         """
         steps = self.num_steps if num_steps is None else num_steps
-        scale = self.guidance_scale if guidance_scale is None else guidance_scale
+        scale = (
+            self.guidance_scale if guidance_scale is None else guidance_scale
+        )
         mask = frame_mask(lens, cond.shape[1])
         if noise is None:
             channels = self.backbone.project_out.out_features
@@ -209,6 +211,8 @@ class ConditionalFlowMatching(nn.Module):
             if scale:
                 out, null = out.chunk(2)
                 out = out + scale * (out - null)
-            velocity = out if self.predict == "velocity" else (out - x) / (1 - t)
+            velocity = (
+                out if self.predict == "velocity" else (out - x) / (1 - t)
+            )
             x = x + dt * velocity
         return x

@@ -291,7 +291,9 @@ class Gogo(nn.Module, GranularCodec):
             Log-mel, shape [B, N * g, d].
         """
         condition = self.align(self.embed(tokens))
-        mel = self.flow.sample(condition, lens, noise, num_steps, guidance_scale)
+        mel = self.flow.sample(
+            condition, lens, noise, num_steps, guidance_scale
+        )
         return mel * self.mel_std + self.mel_mean
 
 

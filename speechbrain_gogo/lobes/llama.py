@@ -7,7 +7,6 @@ file only says how they are sized, and gives them continuous inputs.
 from torch import nn
 from transformers import LlamaConfig, LlamaModel
 
-
 NO_SPECIAL_TOKENS = {
     "bos_token_id": None,
     "eos_token_id": None,

@@ -73,9 +73,7 @@ class VocosMel(nn.Module):
         """
         # T + n_fft - hop samples give exactly T / hop windows.
         right = self.n_fft - self.margin - self.hop_length
-        return self.frames(
-            torch.nn.functional.pad(wavs, (self.margin, right))
-        )
+        return self.frames(torch.nn.functional.pad(wavs, (self.margin, right)))
 
     def frames(self, wavs):
         """The frames whose windows lie inside ``wavs``: no padding at all.

@@ -1,0 +1,52 @@
+"""The demo's page: one HTML file that opens by double click.
+
+It needs no network and no script; its audio and pictures are files beside it.
+What it shows is made in demo.py, how it looks is in demo_page.html.
+"""
+
+from pathlib import Path
+
+import jinja2
+import torch
+
+
+def write_page(codec, recordings, folder, picture_seconds):
+    """Write index.html beside the demo's audio and pictures.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        Whose name, size and rates the page states.
+    recordings : list of Recording
+        What was made, see demo.py.
+    folder : str | Path
+        Where the files are.
+    picture_seconds : float
+        How much of a longer recording its picture shows.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,  # titles are the names of users' files
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    weights = list(codec.mods.parameters())
+    html = environment.get_template("demo_page.html").render(
+        codec=codec,
+        recordings=recordings,
+        parameters=sum(weight.numel() for weight in weights) / 1e6,
+        device=weights[0].device.type.upper(),
+        threads=torch.get_num_threads(),
+        group_ms=1000 / codec.group_rate,
+        picture_seconds=picture_seconds,
+        pcm_rate=16 * codec.sample_rate,
+    )
+    page = Path(folder) / "index.html"
+    page.write_text(html, encoding="utf-8")
+    return page

@@ -1,0 +1,231 @@
+"""GogoCodec: what it promises, and what bad input gets."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.decoding import frame_noise
+from speechbrain_gogo.inference.token_file import load_tokens, save_tokens
+
+RATE, GROUP = 24000, 5120
+
+
+@pytest.fixture(scope="module")
+def codec(tiny_codec_folder):
+    return GogoCodec.from_hparams(tiny_codec_folder)
+
+
+@pytest.fixture(scope="module")
+def wavs():
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.randn(2, 3 * RATE + 777, generator=generator)
+    return 0.1 * noise * torch.linspace(0, 1, noise.shape[1]).sin()
+
+
+def write(path, samples, rate=RATE, **options):
+    soundfile.write(str(path), np.asarray(samples), rate, **options)
+    return path
+
+
+def test_contract(codec):
+    assert codec.sample_rate == 24000 and codec.vocab_size == 12800
+    assert codec.mask_id == 12800 and codec.num_codebooks == 10
+    assert codec.group_size == 20 and codec.backbone_size == 3
+    assert codec.group_rate == 4.6875 and codec.token_rate == 46.875
+
+
+def test_batch_equals_single(codec, wavs):
+    lengths = [wavs.shape[1], 2 * RATE + 5]
+    lens = torch.tensor(lengths) / wavs.shape[1]
+    tokens, token_lens = codec.encode_batch(wavs, lens)
+    audio, audio_lens = codec.decode_batch(
+        tokens, token_lens, num_samples=lengths
+    )
+    assert (audio_lens * audio.shape[1]).round().tolist() == lengths
+    for b, length in enumerate(lengths):
+        alone, _ = codec.encode_batch(wavs[b : b + 1, :length])
+        groups = alone.shape[1]
+        assert torch.equal(tokens[b, :groups], alone[0])
+        assert (tokens[b, groups:] == 0).all()
+        single, _ = codec.decode_batch(alone, num_samples=length)
+        assert single.shape == (1, length)
+        peak = single.abs().max()
+        assert (audio[b, :length] - single[0]).abs().max() <= 1e-2 * peak
+        assert (audio[b, length:] == 0).all()
+
+
+def test_group_depends_on_its_own_audio_only(codec, wavs):
+    before, _ = codec.encode_batch(wavs[:1])
+    edited = wavs[:1].clone()
+    # The STFT window reaches half an FFT into the neighbours.
+    edited[:, 4 * GROUP + 512 : 5 * GROUP - 512] = 0.3
+    after, _ = codec.encode_batch(edited)
+    changed = (before != after).any(-1)[0].nonzero().flatten().tolist()
+    assert changed == [4]
+
+
+def test_keep_equals_masking_by_hand(codec, wavs):
+    tokens, lens = codec.encode_batch(wavs)
+    by_hand = tokens.clone()
+    by_hand[..., 4:] = codec.mask_id
+    expected, _ = codec.decode_batch(by_hand, lens)
+    kept, _ = codec.decode_batch(tokens, lens, keep=4)
+    assert torch.equal(kept, expected)
+    shorter, _ = codec.decode_batch(tokens[..., :4], lens)
+    budgets = torch.full(tokens.shape[:2], 4)
+    per_group, _ = codec.decode_batch(tokens, lens, keep=budgets)
+    assert torch.equal(per_group, expected)
+    whole, _ = codec.decode_batch(tokens, lens)
+    assert not torch.equal(whole, expected)
+    assert shorter.shape == expected.shape
+
+
+def test_backbone_alone_is_the_same(codec, wavs):
+    tokens, _ = codec.encode_batch(wavs)
+    backbone, _ = codec.encode_batch(wavs, num_tokens=3)
+    assert torch.equal(backbone, tokens[..., :3])
+
+
+def test_seed(codec, wavs):
+    tokens, _ = codec.encode_batch(wavs[:1])
+    first, _ = codec.decode_batch(tokens, seed=1)
+    again, _ = codec.decode_batch(tokens, seed=1)
+    other, _ = codec.decode_batch(tokens, seed=2)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    whole = frame_noise(5, 0, 100, 43, 7)
+    assert torch.equal(frame_noise(5, 40, 90, 43, 7), whole[40:90])
+
+
+def test_long_audio_streams(codec, tmp_path):
+    """Windows, files and streams agree with the tensor interface."""
+    generator = torch.Generator().manual_seed(0)
+    wav = 0.1 * torch.randn(70 * RATE + 99, generator=generator)
+    path = write(tmp_path / "long.wav", wav, subtype="FLOAT")
+    tokens, _ = codec.encode_batch(wav.unsqueeze(0))
+    assert torch.equal(codec.encode_file(path), tokens[0])
+    first, _ = codec.encode_batch(wav[None, : 200 * GROUP])
+    assert torch.equal(first[0, :199], tokens[0, :199])  # in pieces
+    audio, _ = codec.decode_batch(tokens, num_samples=len(wav))
+    pieces = list(codec.decode_stream(tokens[0], num_samples=len(wav)))
+    assert len(pieces) > 3
+    assert torch.allclose(torch.cat(pieces), audio[0], atol=1e-5)
+    out = codec.reconstruct_file(path, tmp_path / "out.wav", keep=3)
+    assert soundfile.info(str(out)).frames == len(wav)
+
+
+def test_other_rates_and_channels(codec, tmp_path):
+    time = torch.arange(44100 * 2) / 44100
+    tone = 0.3 * torch.sin(2 * torch.pi * 220 * time)
+    stereo = torch.stack([tone, torch.zeros_like(tone)], dim=1)
+    path = write(tmp_path / "stereo.wav", stereo, 44100, subtype="FLOAT")
+    tokens = codec.encode_file(path)
+    by_hand, _ = codec.encode_batch(stereo.unsqueeze(0), sample_rate=44100)
+    assert tokens.shape == by_hand[0].shape
+    assert (tokens == by_hand[0]).float().mean() > 0.95
+    with pytest.raises(ValueError, match="sample_rate=0"):
+        codec.encode_batch(tone.unsqueeze(0), sample_rate=0)
+
+
+@pytest.mark.parametrize("length", [1, 200, GROUP - 1, GROUP, GROUP + 1])
+def test_short_audio_keeps_its_length(codec, length):
+    tokens, lens = codec.encode_batch(0.1 * torch.randn(1, length))
+    assert tokens.shape[1] == -(-length // GROUP)
+    audio, _ = codec.decode_batch(tokens, lens, num_samples=length)
+    assert audio.shape == (1, length)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_silence_and_dc_are_finite(codec, value):
+    tokens, _ = codec.encode_batch(torch.full((1, RATE), value))
+    audio, _ = codec.decode_batch(tokens, keep=1)
+    assert torch.isfinite(audio).all()
+
+
+@pytest.mark.parametrize(
+    ("wavs", "message"),
+    [
+        (torch.zeros(1, 0), "not empty"),
+        (torch.full((1, 100), float("nan")), "NaN"),
+        (torch.tensor([[0.0, float("inf")]]), "NaN or Inf"),
+        (1000.0 * torch.ones(1, 100), "32768"),
+        (torch.zeros(1, 100, dtype=torch.int16), "32768"),
+        (torch.zeros(100), "batch, samples"),
+    ],
+)
+def test_bad_audio_is_refused(codec, wavs, message):
+    with pytest.raises(ValueError, match=message):
+        codec.encode_batch(wavs)
+
+
+def test_bad_lengths_are_refused(codec):
+    wavs = torch.zeros(2, RATE)
+    for lens in ([1.0], [0.0, 1.0], [1.5, 1.0]):
+        with pytest.raises(ValueError, match="wav_lens"):
+            codec.encode_batch(wavs, torch.tensor(lens))
+
+
+def test_bad_files_are_named(codec, tmp_path):
+    empty = write(tmp_path / "empty.wav", np.zeros(0))
+    text = tmp_path / "text.wav"
+    text.write_text("no audio at all")
+    poisoned = write(tmp_path / "nan.wav", [0.0, np.nan], subtype="FLOAT")
+    whole = write(tmp_path / "whole.flac", 0.1 * np.random.randn(RATE))
+    cut = tmp_path / "cut.flac"
+    cut.write_bytes(whole.read_bytes()[:20000])
+    short = write(tmp_path / "short.wav", np.zeros(100))
+    header = bytearray(short.read_bytes())
+    header[40:44] = (2**31 - 2).to_bytes(4, "little")  # size of the data
+    header[4:8] = (2**31 + 34).to_bytes(4, "little")
+    missing = tmp_path / "missing.wav"
+    for path in (empty, text, poisoned, cut, missing):
+        with pytest.raises(ValueError, match=path.name):
+            codec.encode_file(path)
+    claims = tmp_path / "claims.flac"
+    data = bytearray(whole.read_bytes())
+    data[21] |= 0x0F  # 36 bits of STREAMINFO say how many samples there are
+    data[22:26] = b"\xff\xff\xff\xff"
+    claims.write_bytes(data)
+    with pytest.raises(ValueError, match="impossible header"):
+        codec.encode_file(claims)
+
+
+def test_bad_tokens_are_placed(codec):
+    tokens = torch.zeros(2, 4, 10, dtype=torch.long)
+    for bad in (-1, codec.mask_id + 1):
+        tokens[1, 2, 3] = bad
+        with pytest.raises(ValueError, match=r"\[1, 2, 3\]"):
+            codec.decode_batch(tokens)
+    tokens[1, 2, 3] = 0
+    budgets = torch.full((2, 4), 10)
+    budgets[0, 1] = 11
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        codec.decode_batch(tokens, keep=budgets)
+    for keep in (0, 11, torch.ones(3, 4)):
+        with pytest.raises(ValueError, match="keep"):
+            codec.decode_batch(tokens, keep=keep)
+    with pytest.raises(ValueError, match="shape"):
+        codec.decode_batch(torch.zeros(1, 4, 11))
+
+
+def test_token_files(codec, tmp_path):
+    tokens = codec.encode_batch(0.1 * torch.randn(1, RATE))[0][0]
+    path = tmp_path / "a.safetensors"
+    save_tokens(path, tokens, RATE, codec.fingerprint, codec.name)
+    found = load_tokens(path, codec)
+    assert torch.equal(found.tokens, tokens) and found.num_samples == RATE
+    save_tokens(path, tokens, RATE, "0" * 16, "another")
+    with pytest.raises(ValueError, match=f"another.*{codec.fingerprint}"):
+        load_tokens(path, codec)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no token file"):
+        load_tokens(path)
+
+
+def test_embed(codec):
+    tokens = torch.tensor([[[0, 5, codec.mask_id] + [7] * 7]])
+    features = codec.embed(tokens)
+    assert features.shape[:3] == (1, 1, 10)
+    assert torch.equal(features[0, 0, 2], codec.codec.mask)
+    assert torch.equal(features[0, 0, 3], features[0, 0, 9])
