@@ -50,8 +50,8 @@ class ShardLoader(DataLoader):
 
     Add it to the checkpointer under a name that contains "dataloader". The
     order continues exactly, in the middle of an epoch as at its end, given
-    the same shards, settings, ranks and workers; otherwise loading is
-    refused. ``report`` counts the clips behind the batches handed out.
+    the same shards, settings, ranks and workers; otherwise the first batch
+    is refused. ``report`` counts the clips behind the batches handed out.
 
     Arguments
     ---------
@@ -66,7 +66,8 @@ class ShardLoader(DataLoader):
     Raises
     ------
     ValueError
-        If there are fewer shards than ranks x workers.
+        If there are fewer shards than ranks x workers; on iterating, if a
+        checkpoint of another order was loaded or no clip is usable.
     """
 
     def __init__(self, dataset, epoch_batches, **loader_kwargs):
@@ -92,6 +93,7 @@ class ShardLoader(DataLoader):
         self.refusal = None  # why a checkpoint cannot be continued
 
     def __len__(self):
+        """Batches per epoch."""
         return self.epoch_batches
 
     def __iter__(self):

@@ -54,9 +54,11 @@ class ShardReport(Counter):
         return {key: n for key, n in sorted(self.items()) if key != "used"}
 
     def __add__(self, other):
+        """The counts of both."""
         return ShardReport(Counter.__add__(self, other))
 
     def __str__(self):
+        """One line for the log."""
         reasons = ", ".join(f"{key}: {n}" for key, n in self.skipped.items())
         return (
             f"read {self.read} clips = used {self.used} + skipped "
