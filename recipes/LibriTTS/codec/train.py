@@ -17,6 +17,7 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.dataio.manifests import collate_usable, speech_dataset
 from speechbrain_gogo.dataio.text import train_tokenizer
+from speechbrain_gogo.inference.export import export_codec
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,18 @@ def main(arguments):
         train_loader_kwargs=loaders["train"],
         valid_loader_kwargs=loaders["valid"],
     )
-    print(f"Results are in {hparams['output_folder']}")
+    run_on_main(
+        export_codec,
+        kwargs={
+            "folder": hparams["export_folder"],
+            "hyperparams_file": f"{hparams['output_folder']}/hyperparams.yaml",
+            "codec": hparams["ema"].module,
+            "vocoder": hparams["vocoder"],
+            "window_groups": hparams["window_groups"],
+            "overlap_groups": hparams["overlap_groups"],
+        },
+    )
+    print(f"The codec is in {hparams['export_folder']}")
 
 
 if __name__ == "__main__":
