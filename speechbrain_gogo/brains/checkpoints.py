@@ -6,12 +6,79 @@ leaves one that looks the newest and cannot be loaded. Here a checkpoint is
 written aside and renamed when it is complete. What is in it stays the host's.
 """
 
-import logging
 import shutil
 
+import torch
 from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.distributed import (
     ddp_barrier,
     if_main_process,
-    infer_device,
+    is_distributed_initialized,
 )
+
+PARTIAL = "partial-"
+
+
+def num_processes():
+    """How many processes train together; 1 without a distributed run."""
+    if is_distributed_initialized():
+        return torch.distributed.get_world_size()
+    return 1
+
+
+class AtomicCheckpointer(Checkpointer):
+    """The host's Checkpointer, safe from a kill or a full disk while saving.
+
+    Its meta also tells how many processes were training.
+
+    Example
+    -------
+    >>> folder, layer = getfixture("tmp_path"), torch.nn.Linear(2, 2)
+    >>> checkpointer = AtomicCheckpointer(folder, {"layer": layer})
+    >>> saved = checkpointer.save_checkpoint(name="first")
+    >>> saved.path.name, saved.meta["processes"]
+    ('CKPT+first', 1)
+    >>> checkpointer.recover_if_possible().paramfiles == saved.paramfiles
+    True
+    """
+
+    def save_checkpoint(self, *args, **kwargs):
+        """Save as the host does, aside, then rename; see the host's method.
+
+        Raises
+        ------
+        OSError
+            If it could not be written. The checkpoints before are intact.
+        """
+        if if_main_process():  # what an earlier run could not complete
+            for folder in self.checkpoints_dir.glob(f"{PARTIAL}*"):
+                shutil.rmtree(folder)
+        try:
+            saved = super().save_checkpoint(*args, **kwargs)
+        except (OSError, RuntimeError) as error:  # torch's writer: Runtime
+            last = self.find_checkpoint()
+            raise OSError(
+                f"No checkpoint could be written below {self.checkpoints_dir}:"
+                f" {error} Is the disk full? The last one that can be loaded "
+                f"is {last.path if last else 'none'}; make room and run the "
+                "same command to resume from there."
+            ) from error
+        ddp_barrier()  # no process still writes into the folder
+        if saved is None:  # not the main process
+            return None
+        final = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
+        saved.path.rename(final)
+        files = {n: final / p.name for n, p in saved.paramfiles.items()}
+        return saved._replace(path=final, paramfiles=files)
+
+    def _new_checkpoint_dirpath(self):
+        final = super()._new_checkpoint_dirpath()
+        return final.with_name(PARTIAL + final.name)
+
+    def _custom_checkpoint_dirpath(self, name):
+        final = super()._custom_checkpoint_dirpath(name)
+        return final.with_name(PARTIAL + final.name)
+
+    def _save_checkpoint_metafile(self, path, meta=None, end_of_epoch=True):
+        meta = {"processes": num_processes(), **(meta or {})}
+        return super()._save_checkpoint_metafile(path, meta, end_of_epoch)
