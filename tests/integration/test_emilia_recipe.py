@@ -46,7 +46,7 @@ def train(output_folder, epochs):
         stderr=subprocess.STDOUT,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=180,
+        timeout=300,
     )
     assert run.returncode == 0, run.stdout
     log = (output_folder / "progress.jsonl").read_text().splitlines()
