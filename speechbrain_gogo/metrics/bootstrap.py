@@ -1,0 +1,74 @@
+"""Bootstrap intervals for figures over a test set.
+
+Utterances are drawn with replacement; the interval says how much a figure
+depends on which utterances happened to be in the test set. It does not know
+that utterances of one speaker belong together.
+"""
+
+import numpy as np
+from scipy import stats
+
+
+def bootstrap_interval(
+    values, weights=None, confidence=0.95, resamples=2000, seed=0
+):
+    """Ratio of sums over utterances, with its bootstrap interval.
+
+    Arguments
+    ---------
+    values : array
+        One value per utterance, [N].
+    weights : array
+        What to divide by, per utterance, [N] (the words, for a corpus word
+        error rate); ones if None, which makes the ratio a mean.
+    confidence : float
+        Share of the resamples inside the interval.
+    resamples : int
+        How many test sets are drawn.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    tuple of float
+        Ratio, lower and upper end.
+
+    Raises
+    ------
+    ValueError
+        If there is no utterance, or a value that is not finite.
+
+    Example
+    -------
+    >>> bootstrap_interval([2.0, 2.0, 2.0])
+    (2.0, 2.0, 2.0)
+    >>> mean, low, high = bootstrap_interval([1, 3], weights=[10, 10])
+    >>> mean, low, high
+    (0.2, 0.1, 0.3)
+    """
+    values = np.asarray(values, dtype=np.float64)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights)
+    if values.size == 0 or not np.isfinite(values).all():
+        raise ValueError(
+            f"An interval needs finite values, at least one; {values.size} "
+            f"given, {int((~np.isfinite(values)).sum())} not finite."
+        )
+
+    def ratio(values, weights, axis=-1):
+        return values.sum(axis=axis) / weights.sum(axis=axis)
+
+    center = float(ratio(values, weights))
+    if values.size == 1:  # nothing to draw from
+        return center, center, center
+    interval = stats.bootstrap(
+        (values, weights),
+        ratio,
+        n_resamples=resamples,
+        batch=100,
+        vectorized=True,
+        paired=True,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return center, float(interval.low), float(interval.high)

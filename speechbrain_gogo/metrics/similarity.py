@@ -1,0 +1,63 @@
+"""Speaker similarity, by the offline judge: cosine of Resemblyzer embeddings.
+
+The paper measures it with WavLM-large speaker verification, whose weights
+come from a hub; its numbers and these are not comparable.
+"""
+
+from functools import cached_property
+
+from speechbrain_gogo.metrics.speech_metric import (
+    Figure,
+    SpeechMetric,
+    at_rate,
+    import_backend,
+)
+
+RATE = 16000
+
+
+class SpeakerSimilarity(SpeechMetric):
+    """Cosine between the voices of a signal and its original.
+
+    Resemblyzer's own preparation is applied: quiet audio is made louder,
+    and long silences are cut out.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Rate of the signals, in Hz.
+
+    Example
+    -------
+    >>> import torch
+    >>> wav = torch.randn(24000, generator=torch.manual_seed(0)) / 10
+    >>> row = SpeakerSimilarity().measure(wav, wav)
+    >>> round(row["similarity"], 3)
+    1.0
+    """
+
+    columns = ("similarity",)
+    figures = (Figure("speaker similarity", "similarity"),)
+
+    def __init__(self, sample_rate=24000):
+        super().__init__(sample_rate)
+        package = import_backend("resemblyzer", "Resemblyzer")
+        self.judge = f"speaker similarity: {package}, {RATE} Hz, cosine with the original"
+
+    @cached_property
+    def _encoder(self):
+        from resemblyzer import VoiceEncoder
+
+        return VoiceEncoder("cpu", verbose=False)
+
+    def measure(self, predict, target, transcript=None):
+        """See :meth:`SpeechMetric.measure`."""
+        cosine = self._embed(predict) @ self._embed(target)
+        return {"similarity": float(cosine)}
+
+    def _embed(self, wav):
+        """Unit-length voice embedding [256] of a signal [T]."""
+        from resemblyzer import preprocess_wav
+
+        wav = preprocess_wav(at_rate(wav, self.sample_rate, RATE))
+        return self._encoder.embed_utterance(wav)

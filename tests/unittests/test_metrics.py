@@ -1,0 +1,137 @@
+"""Metrics against known identities, independent values and real speech."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from speechbrain_gogo.dataio.audio import read_audio
+from speechbrain_gogo.metrics import (
+    DNSMOS,
+    PESQ,
+    STOI,
+    SpeakerSimilarity,
+    WordErrors,
+)
+from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+from speechbrain_gogo.metrics.panel import judge_utterances
+from speechbrain_gogo.metrics.speech_metric import at_rate
+
+
+@pytest.fixture(scope="module")
+def clip(speech_folder):
+    """A real recording, 2.4 s, and the same in noise at 10 dB."""
+    name = "kathleen_a0086_1592746468.flac"
+    wav = read_audio(speech_folder / "kathleen" / "kathleen" / name, 24000)
+    noise = torch.randn(len(wav), generator=torch.manual_seed(0))
+    return wav, wav + 0.3 * wav.std() * noise
+
+
+TRANSCRIPT = "Death had come with terrible suddenness."
+
+
+@pytest.mark.parametrize(
+    "make, top",
+    [
+        (STOI, 1.0),
+        (lambda: PESQ("wb"), 4.644),
+        (lambda: PESQ("nb"), 4.549),
+        (SpeakerSimilarity, 1.0),
+    ],
+    ids=["stoi", "pesq_wb", "pesq_nb", "similarity"],
+)
+def test_original_scores_the_top_and_noise_less(clip, make, top):
+    """The scale's end for the original, clearly less in noise."""
+    metric, (wav, noisy) = make(), clip
+    column = metric.columns[0]
+    assert metric.measure(wav, wav)[column] == pytest.approx(top, abs=2e-3)
+    assert metric.measure(noisy, wav)[column] < top - 0.05
+
+
+def test_dnsmos_equals_speechmos(clip):
+    """One thread and left-out heads change nothing; noise is disliked."""
+    from speechmos import dnsmos
+
+    # Twice 4.6 s is one window of 9.01 s, the least it can look at.
+    wav, noisy = (torch.cat([w, w])[: int(4.6 * 24000)] for w in clip)
+    expected = dnsmos.run(at_rate(wav, 24000, 16000), 16000)
+    every = DNSMOS().measure(wav)
+    assert every == pytest.approx({k: expected[k] for k in every}, abs=1e-4)
+    fast = DNSMOS(["p808_mos"])
+    assert fast.measure(wav)["p808_mos"] == pytest.approx(every["p808_mos"])
+    assert fast.measure(noisy)["p808_mos"] < every["p808_mos"]
+
+
+def test_word_errors_of_a_recording(clip):
+    """Few errors on the original, more in noise, and no memory of either."""
+    metric, (wav, noisy) = WordErrors(), clip
+    first = metric.measure(wav, None, TRANSCRIPT)
+    worse = metric.measure(noisy, None, TRANSCRIPT)
+    again = metric.measure(wav, None, TRANSCRIPT)
+    assert first["words"] == 6
+    assert first["word_errors"] <= 1
+    assert worse["word_errors"] > first["word_errors"]
+    assert again == first
+
+
+def test_word_errors_corpus_and_mean(monkeypatch):
+    """1 error in 3 words and 2 in 1: 75 % of the corpus, 117 % on average."""
+    metric = WordErrors()
+    heard = iter([["the", "hat", "sat"], ["don't", "do", "it"]])
+    monkeypatch.setattr(metric, "recognize", lambda wav: next(heard))
+    metric.append(
+        ["a", "b"], torch.zeros(2, 8), ["The CAT sat.", "\u2018Don’t!’"]
+    )
+    summary = metric.summarize()
+    assert summary["WER"] == pytest.approx(75)
+    assert summary["mean_WER"] == pytest.approx((100 / 3 + 200) / 2)
+    assert (summary["insertions"], summary["substitutions"]) == (2, 1)
+
+
+def test_metric_stats_ignore_padding():
+    """A padded batch scores what its utterances score alone."""
+    wavs = torch.randn(2, 24000, generator=torch.manual_seed(0)) / 10
+    noisy = wavs + 0.1 * wavs.roll(999, dims=1)
+    noisy[1, 18000:] = 0.5
+    metric = STOI()
+    lengths = torch.tensor([1.0, 0.75])
+    metric.append(["a", "b"], predict=noisy, target=wavs, lengths=lengths)
+    alone = metric.score(noisy[1, :18000], wavs[1, :18000])
+    assert metric.scores[1] == alone
+    assert metric.summarize()["average"] == pytest.approx(
+        sum(metric.scores) / 2
+    )
+
+
+def test_missing_backend_names_the_extra(monkeypatch):
+    """Without its back end a metric says what to install."""
+    monkeypatch.setitem(sys.modules, "pystoi", None)
+    with pytest.raises(ImportError, match=r"speechbrain_gogo\[metrics\]"):
+        STOI()
+
+
+def test_bootstrap_interval_of_a_mean():
+    """The interval of a normal sample's mean is the textbook's."""
+    values = np.random.default_rng(1).normal(5.0, 2.0, size=400)
+    mean, low, high = bootstrap_interval(values)
+    assert mean == pytest.approx(values.mean())
+    width = 2 * 1.96 * values.std() / 20
+    assert high - low == pytest.approx(width, rel=0.1)
+    assert bootstrap_interval(values) == (mean, low, high)
+    weights = np.linspace(1, 9, 400)
+    ratio, low, high = bootstrap_interval(values, weights)
+    assert ratio == pytest.approx(values.sum() / weights.sum())
+    assert low < ratio < high
+    with pytest.raises(ValueError, match="not finite"):
+        bootstrap_interval([1.0, np.nan])
+
+
+def test_worker_process_judges_like_this_one():
+    """Another process gives the same rows, whatever the order."""
+    wav = np.random.default_rng(0).normal(size=24000).astype("f") / 10
+    cases = [(k, wav, wav + k * wav[::-1], "hm") for k in (0.1, 0.2, 0.3)]
+    here = dict(judge_utterances([STOI()], cases))
+    there = dict(judge_utterances([STOI()], cases, num_workers=1))
+    assert there == here
+    assert here[0.1]["stoi"] > here[0.3]["stoi"]
