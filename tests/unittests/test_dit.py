@@ -1,0 +1,54 @@
+"""The Diffusion Transformer: padding, and its precomputed parts."""
+
+import torch
+
+from speechbrain_gogo.lobes.dit import DiT, frame_mask
+
+
+def seeded_dit():
+    torch.manual_seed(0)
+    dit = DiT(10, 16, dim=32, num_layers=3, num_heads=2).eval()
+    for layer in [*dit.modulations, dit.project_out]:  # not adaLN-zero
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    return dit
+
+
+def test_untrained_output_is_zero():
+    dit = DiT(10, 16, dim=32, num_layers=2, num_heads=2)
+    x, cond = torch.randn(1, 7, 10), torch.randn(1, 7, 16)
+    assert not dit(x, cond, torch.rand(1)).any()
+
+
+@torch.no_grad()
+def test_padding_never_reaches_real_frames(device):
+    dit = seeded_dit().to(device)
+    x, cond = torch.randn(2, 40, 10), torch.randn(2, 40, 16)
+    x, cond = x.to(device), cond.to(device)
+    t = torch.tensor([0.2, 0.7], device=device)
+    lens = torch.tensor([1.0, 0.6], device=device)
+    found = dit(x, cond, t, lens)
+    alone = dit(x[1:, :24], cond[1:, :24], t[1:])
+    torch.testing.assert_close(found[1:, :24], alone)
+    x[1, 24:], cond[1, 24:] = 1e3, -1e3
+    torch.testing.assert_close(dit(x, cond, t, lens)[1:, :24], alone)
+
+
+@torch.no_grad()
+def test_parts_computed_beforehand_equal_the_whole():
+    dit = seeded_dit()
+    x, cond = torch.randn(2, 9, 10), torch.randn(2, 9, 16)
+    times = torch.tensor([0.0, 0.3, 0.9])
+    condition, modulation = dit.condition(cond), dit.modulation(times)
+    assert modulation.shape == (3, 6 * 3 + 2, 32)
+    for step, t in enumerate(times):
+        found = dit.velocity(x, condition, modulation[step : step + 1])
+        torch.testing.assert_close(found, dit(x, cond, t.expand(2)))
+    early, late = dit(x, cond, times[:2]).chunk(2)
+    torch.testing.assert_close(late, dit(x[1:], cond[1:], times[1:2]))
+    assert (early - dit(x[:1], cond[:1], times[1:2])).abs().max() > 1e-2
+
+
+def test_frame_mask_counts_frames_of_each():
+    mask = frame_mask(torch.tensor([1.0, 13 / 20]), 20)
+    assert mask.sum(1).tolist() == [20, 13]
+    assert frame_mask(None, 20) is None
