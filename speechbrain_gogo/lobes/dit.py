@@ -14,7 +14,8 @@ import math
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers.models.llama.modeling_llama import rotate_half
+
+from speechbrain_gogo.lobes.attention import attend, rotate
 
 
 def frame_mask(lens, num_frames):
@@ -125,12 +126,9 @@ class DiTBlock(nn.Module):
         y = _modulated_norm(x, shift, scale)
         qkv = self.qkv(y).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [B, H, T, D / H]
-        cos, sin = rope
-        q = (q * cos + rotate_half(q) * sin).to(v)
-        k = (k * cos + rotate_half(k) * sin).to(v)
         seen = None if mask is None else mask[:, None, None, :]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        x = x + gate * self.out(y.transpose(1, 2).flatten(2))
+        y = attend(rotate(q, rope), rotate(k, rope), v, seen)
+        x = x + gate * self.out(y)
         return x + ff_gate * self.ff(_modulated_norm(x, ff_shift, ff_scale))
 
 

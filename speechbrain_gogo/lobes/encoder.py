@@ -9,8 +9,8 @@ each other: they are one long batch dimension.
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers.models.llama.modeling_llama import rotate_half
 
+from speechbrain_gogo.lobes.attention import attend, rotate
 from speechbrain_gogo.lobes.llama import llama
 
 
@@ -90,9 +90,9 @@ class ConvNeXtV2Block(nn.Module):
 class GroupEncoder(nn.Module):
     """Mel groups to one feature per query.
 
-    Frames never see queries, so layer by layer the frames are updated on
-    their own and the queries read their keys and values. The last layer
-    updates queries only: its frames would be thrown away.
+    Frames never see queries: layer by layer they attend among themselves,
+    and the queries to both. The last layer updates queries only: its frames
+    would be thrown away.
 
     Arguments
     ---------
@@ -140,7 +140,9 @@ class GroupEncoder(nn.Module):
             nn.GELU(),
             nn.Linear(dim, dim),
         )
-        self.queries = nn.Parameter(0.02 * torch.randn(num_queries, dim))
+        # As large as what attention adds to them: smaller ones would all
+        # start, and stay, as the same query.
+        self.queries = nn.Parameter(torch.randn(num_queries, dim))
         self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
         mask = asymmetric_mask(group_size, num_queries)[group_size:]
         self.register_buffer("query_mask", mask, persistent=False)
@@ -163,31 +165,32 @@ class GroupEncoder(nn.Module):
             Features before quantization, shape [M, num_queries, dim].
         """
         count = self.num_queries if num_queries is None else num_queries
-        frames = self.stem(groups)  # [M, g, D]
-        queries = self.queries[:count].expand(len(groups), -1, -1)
-        mask = self.query_mask[:count, : self.group_size + count]
-        position = torch.arange(
-            self.group_size + count, device=groups.device
-        ).unsqueeze(0)
-        cos, sin = self.transformer.rotary_emb(frames, position)  # [1, T, D/H]
         g = self.group_size
-        frame_rope = cos[:, :g], sin[:, :g]
-        query_rope = cos[:, g:], sin[:, g:]
+        queries = self.queries[:count].expand(len(groups), -1, -1)
+        x = torch.cat([self.stem(groups), queries], dim=1)  # [M, g + K, D]
+        mask = self.query_mask[:count, : g + count]
+        position = torch.arange(g + count, device=x.device).unsqueeze(0)
+        rope = self.transformer.rotary_emb(x, position)  # [1, g + K, D / H]
 
-        layers = self.transformer.layers
-        for depth, layer in enumerate(layers):
-            last = depth == len(layers) - 1
-            normed = layer.input_layernorm(frames)
-            memory = _keys_values(layer.self_attn, normed, frame_rope)
-            normed_queries = layer.input_layernorm(queries)
-            own = _keys_values(layer.self_attn, normed_queries, query_rope)
-            seen = [torch.cat(pair, dim=2) for pair in zip(memory, own)]
-            queries = _update(
-                layer, queries, normed_queries, query_rope, seen, mask
-            )
-            if not last:
-                frames = _update(layer, frames, normed, frame_rope, memory)
-        return self.transformer.norm(queries)
+        *layers, last = self.transformer.layers
+        for layer in layers:
+            q, k, v = _queries_keys_values(layer, x, rope)
+            frames = attend(*[part[:, :, :g] for part in (q, k, v)])
+            queries = attend(q[:, :, g:], k, v, mask)
+            x = _update(layer, x, torch.cat([frames, queries], dim=1))
+        q, k, v = _queries_keys_values(last, x, rope, first=g)
+        x = _update(last, x[:, g:], attend(q, k, v, mask))
+        return self.transformer.norm(x)
+
+
+def _queries_keys_values(layer, x, rope, first=0):
+    """What attends, each [M, H, T, D / H]; queries from row ``first`` on."""
+    attention = layer.self_attn
+    normed = layer.input_layernorm(x)  # [M, T, D]
+    q = _heads(attention, attention.q_proj(normed[:, first:]))
+    k = _heads(attention, attention.k_proj(normed))
+    v = _heads(attention, attention.v_proj(normed))
+    return rotate(q, [part[:, first:] for part in rope]), rotate(k, rope), v
 
 
 def _heads(attention, x):
@@ -195,22 +198,7 @@ def _heads(attention, x):
     return x.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
 
 
-def _rotate(x, rope):
-    """Rotary positions for x [M, H, T, D / H]."""
-    cos, sin = rope
-    return x * cos + rotate_half(x) * sin
-
-
-def _keys_values(attention, normed, rope):
-    """The keys (with positions) and values of a LLaMA attention layer."""
-    keys = _rotate(_heads(attention, attention.k_proj(normed)), rope)
-    return keys, _heads(attention, attention.v_proj(normed))
-
-
-def _update(layer, x, normed, rope, seen, mask=None):
-    """One LLaMA block for rows x that attend to given keys and values."""
-    attention = layer.self_attn
-    q = _rotate(_heads(attention, attention.q_proj(normed)), rope)
-    y = F.scaled_dot_product_attention(q, *seen, attn_mask=mask)
-    x = x + attention.o_proj(y.transpose(1, 2).flatten(2))  # [M, T, D]
+def _update(layer, x, attended):
+    """The rest of a LLaMA block: x [M, T, D] after attention and MLP."""
+    x = x + layer.self_attn.o_proj(attended)
     return x + layer.mlp(layer.post_attention_layernorm(x))

@@ -93,7 +93,7 @@ class Gogo(nn.Module, GranularCodec):
         # Added to every place of a group: the decoder's attention knows
         # relative positions only, this says which level or frame it looks
         # at. On the last g - n_q places it is the placeholder of Eq. (2).
-        self.places = nn.Parameter(0.02 * torch.randn(self.group_size, dim))
+        self.places = nn.Parameter(0.5 * torch.randn(self.group_size, dim))
 
     def group(self, wavs, wav_lens=None):
         """Silence the padding and cut the mel into groups.

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Put a trained codec and a trained vocoder together into one model folder.
+
+    python bundle.py hparams/bundle.yaml --codec CODEC --vocoder VOCODER \
+        --valid_csv valid.csv --data_folder /path/to/speech --output_folder OUT
+
+What the folder does by default (how many flow steps, how much noise, which
+vocoder) is what scores best on validation clips; scores.json beside the
+weights tells all that was tried.
+"""
+
+import inspect
+import itertools
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.manifests import speech_dataset
+from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.export import save_weights
+from speechbrain_gogo.metrics import PESQ, STOI
+
+
+def score(codec, clips, judges):
+    """Mean of each judge over the clips' reconstructions."""
+    sums = {name: 0.0 for name in judges}
+    for clip in clips:
+        wav = clip["sig"].unsqueeze(0)
+        tokens, lens = codec.encode_batch(wav)
+        audio, _ = codec.decode_batch(tokens, lens, num_samples=wav.shape[1])
+        for name, judge in judges.items():
+            sums[name] += judge.score(audio[0].cpu(), wav[0])
+    return {name: total / len(clips) for name, total in sums.items()}
+
+
+def total(scores):
+    """One number from both judges, each on its own scale up to 1."""
+    return scores["stoi"] + scores["pesq"] / 4.64
+
+
+def choose(hparams, codec, clips):
+    """Try every sampler with the first vocoder, then every vocoder.
+
+    Returns the best sampler, the best vocoder's name, and all scores.
+    """
+    rate = codec.sample_rate
+    judges = {"stoi": STOI(rate), "pesq": PESQ(band="wb", sample_rate=rate)}
+    flow, tried = codec.codec.flow, []
+    grid = hparams["samplers"]
+    for values in tqdm(list(itertools.product(*grid.values())), "samplers"):
+        sampler = dict(zip(grid, values))
+        for key, value in sampler.items():
+            setattr(flow, key, value)
+        tried.append({**sampler, **score(codec, clips, judges)})
+    best = max(tried, key=total)
+    sampler = {key: best[key] for key in grid}
+    for key, value in sampler.items():
+        setattr(flow, key, value)
+
+    vocoders = {}
+    for name, vocoder in hparams["vocoders"].items():
+        codec.mods["vocoder"] = vocoder.to(codec.device).eval()
+        vocoders[name] = score(codec, clips, judges)
+    name = max(vocoders, key=lambda key: total(vocoders[key]))
+    return sampler, name, {"samplers": tried, "vocoders": vocoders}
+
+
+def define(vocoder):
+    """A vocoder as YAML: its class and the numbers it was made with."""
+    kind = type(vocoder)
+    names = inspect.signature(kind.__init__).parameters
+    sizes = {key: getattr(vocoder, key) for key in names if key != "self"}
+    lines = [f"vocoder: !new:{kind.__module__}.{kind.__name__}"]
+    lines += [f"    {key}: {value}" for key, value in sizes.items()]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments):
+    """Choose, then write the folder."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    codec = GogoCodec.from_hparams(hparams["codec"], run_opts=run_opts)
+    data, report = speech_dataset(
+        hparams["valid_csv"], hparams["data_folder"], codec.sample_rate
+    )
+    print(f"{hparams['valid_csv']}: {report}")
+    clips = [data[place] for place in range(len(data))]
+    clips = clips[:: hparams["every"]]
+    sampler, name, scores = choose(hparams, codec, clips)
+
+    source, folder = Path(hparams["codec"]), Path(hparams["output_folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    parser = YAML()
+    tree = parser.load(source / "hyperparams.yaml")
+    tree["modules"]["codec"]["flow"].update(sampler)
+    definition = parser.load(define(hparams["vocoders"][name]))
+    tree["modules"]["vocoder"] = definition["vocoder"]
+    with open(folder / "hyperparams.yaml", "w") as stream:
+        parser.dump(tree, stream)
+    shutil.copy(source / "codec.safetensors", folder)
+    vocoder = hparams["vocoders"][name]
+    if vocoder.state_dict():
+        save_weights(vocoder, folder / "vocoder.safetensors")
+    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+    print(f"Chosen: {sampler}, {name}. The model is in {folder}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
