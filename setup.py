@@ -20,12 +20,14 @@ REQUIRED = [
     "huggingface_hub",
     "safetensors",
     "soundfile>=0.12",
+    "scipy>=1.15",
     "webdataset>=1.0,<2",
     "pyyaml",
     "ruamel.yaml",
     "matplotlib",
     "tqdm",
-    "typer",
+    "typer>=0.12",
+    "jinja2",
 ]
 
 # Offline judges: their models are inside the wheels.
@@ -34,6 +36,8 @@ METRICS = [
     "pystoi",
     "speechmos",
     "onnxruntime",
+    "librosa",
+    "requests",
     "Resemblyzer",
     "pocketsphinx",
 ]
@@ -52,7 +56,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["speechbrain_gogo*"]),
-    package_data={"speechbrain_gogo": ["pretrained/**/*"]},
+    package_data={"speechbrain_gogo": ["inference/*.html", "pretrained/**/*"]},
     install_requires=REQUIRED,
     extras_require={
         "metrics": METRICS,

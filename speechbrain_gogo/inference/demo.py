@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.dataio.streaming import stream_audio
 from speechbrain_gogo.inference.demo_page import write_page
+from speechbrain_gogo.inference.facts import token_and_bit_rate
 from speechbrain_gogo.inference.loading import PRETRAINED
-from speechbrain_gogo.inference.rates import token_and_bit_rate
 from speechbrain_gogo.pictures import plot_mels
 
 KEEPS = (1, 3, 5)  # tokens per group, besides all of them
@@ -97,10 +97,28 @@ def run_demo(codec, folder="results/demo", wavs=()):
 def copy_original(codec, path, folder, prefix, note=""):
     """Write a recording as the codec hears it: mono, at its rate.
 
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec.
+    path : str | Path
+        Audio of any length, rate and number of channels.
+    folder : Path
+        Gets {prefix}original.wav.
+    prefix : str
+        Of all of the recording's files.
+    note : str
+        What the page says of it.
+
     Returns
     -------
     Recording
         Without decodings yet.
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used.
     """
     target = folder / f"{prefix}original.wav"
     samples = 0

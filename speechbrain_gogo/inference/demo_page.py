@@ -4,6 +4,7 @@ It needs no network and no script; its audio and pictures are files beside it.
 What it shows is made in demo.py, how it looks is in demo_page.html.
 """
 
+import math
 from pathlib import Path
 
 import jinja2
@@ -43,6 +44,7 @@ def write_page(codec, recordings, folder, picture_seconds):
         parameters=sum(weight.numel() for weight in weights) / 1e6,
         device=weights[0].device.type.upper(),
         threads=torch.get_num_threads(),
+        token_bits=math.log2(codec.vocab_size),
         group_ms=1000 / codec.group_rate,
         picture_seconds=picture_seconds,
         pcm_rate=16 * codec.sample_rate,

@@ -1,0 +1,258 @@
+"""The `gogo` command: speech to tokens and back, from the shell.
+
+Each command is a thin layer over speechbrain_gogo.inference, which is imported
+only when a command runs, so that help is instant. Whatever input is wrong is
+told in one line, with exit status 1.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class OneLineErrors(typer.core.TyperGroup):
+    """Commands whose errors are for people: one line, no traceback."""
+
+    def invoke(self, ctx):
+        """Run a command; ValueError and OSError end it with status 1."""
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            complain(error)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Gogo: speech to granularity-ordered tokens and back.",
+)
+
+Inputs = Annotated[
+    list[Path], typer.Argument(help="Files, or folders of them.")
+]
+Output = Annotated[
+    Path,
+    typer.Argument(help="A file, or for several inputs a folder."),
+]
+Codec = Annotated[
+    str,
+    typer.Option(help="Bundled name, folder with a codec, or hub id."),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-source",
+        help="Run whatever code the codec's YAML names.",
+    ),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
+Keep = Annotated[
+    int | None,
+    typer.Option(help="Tokens of each group to use; all by default."),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Flow steps; the codec's own number by default."),
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option(help="Guidance scale, 0 is without; the codec's own."),
+]
+Seed = Annotated[int, typer.Option(help="Of the initial noise.")]
+
+
+@app.command()
+def encode(
+    inputs: Inputs,
+    out: Output,
+    codec: Codec = "gogo-mini",
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Encode audio of any length and rate into token files."""
+    from speechbrain_gogo.inference import files
+    from speechbrain_gogo.inference.facts import describe_rate
+
+    pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.TOKENS)
+    model = load(codec, device, trust_source)
+
+    def work(source, target):
+        tokens, samples = files.encode_into(model, source, target)
+        rate = describe_rate(model, tokens.shape[1])
+        seconds = samples / model.sample_rate
+        return f"{seconds:.2f} s, {len(tokens)} groups, {rate}"
+
+    run_all(pairs, work)
+
+
+@app.command()
+def decode(
+    inputs: Inputs,
+    out: Output,
+    keep: Keep = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = "gogo-mini",
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Decode token files into audio, of the original's length."""
+    from speechbrain_gogo.inference import files
+
+    pairs = files.plan(inputs, out, files.TOKENS, files.WRITABLE_AUDIO)
+    model = load(codec, device, trust_source)
+    settings = sampling(model, keep, steps, guidance, seed)
+
+    def work(source, target):
+        samples = files.decode_from(model, source, target, **settings)
+        return f"{samples / model.sample_rate:.2f} s"
+
+    run_all(pairs, work)
+
+
+@app.command()
+def reconstruct(
+    inputs: Inputs,
+    out: Output,
+    keep: Keep = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = "gogo-mini",
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Encode audio and decode it again."""
+    from speechbrain_gogo.inference import files
+    from speechbrain_gogo.inference.facts import describe_rate
+
+    pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.WRITABLE_AUDIO)
+    model = load(codec, device, trust_source)
+    settings = sampling(model, keep, steps, guidance, seed)
+
+    def work(source, target):
+        model.reconstruct_file(source, target, **settings)
+        return describe_rate(model, keep or model.num_codebooks)
+
+    run_all(pairs, work)
+
+
+@app.command()
+def info(
+    source: Annotated[
+        str, typer.Argument(help="A token file or a codec.")
+    ] = "gogo-mini",
+    codec: Codec = "gogo-mini",
+    trust_source: Trust = False,
+):
+    """Show what a token file holds, or what a codec is."""
+    from speechbrain_gogo.inference import facts, files
+
+    is_file = Path(source).suffix in files.TOKENS
+    is_file = is_file or Path(source).is_file()
+    model = load(codec if is_file else source, "cpu", trust_source)
+    if is_file:
+        found = facts.token_file_facts(source, model)
+    else:
+        found = facts.codec_facts(model, source)
+    for name, fact in found.items():
+        typer.echo(f"{name:12} {fact}")
+
+
+@app.command()
+def demo(
+    wav: Annotated[
+        list[Path] | None,
+        typer.Option(help="Your own audio, besides the bundled clip."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the page and its files.")
+    ] = Path("results/demo"),
+    codec: Codec = "gogo-mini",
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Decode a clip at several rates, and make a page to listen to them."""
+    from speechbrain_gogo.inference.demo import run_demo
+
+    model = load(codec, device, trust_source)
+    recordings, page = run_demo(model, out, wav or [])
+    for recording in recordings:
+        typer.echo(
+            f"\n{recording.title}: {recording.seconds:.2f} s, "
+            f"encoding real-time factor {recording.encode_factor:.3f}"
+        )
+        typer.echo("  keep  tokens/s   bit/s  decoding factor  file")
+        for made in recording.decodings:
+            typer.echo(
+                f"  {made.keep:4}{made.token_rate:10.1f}{made.bit_rate:8.1f}"
+                f"{made.real_time_factor:17.3f}  {out / made.wav}"
+            )
+    typer.echo(f"\nListen: open {page.resolve()}")
+
+
+def load(codec, device, trust_source):
+    """The codec on its device, or a ValueError for either."""
+    import torch
+
+    from speechbrain_gogo.inference import GogoCodec
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"No device '{device}' here: {reason}") from None
+    return GogoCodec.from_hparams(
+        codec, run_opts={"device": device}, trust_source=trust_source
+    )
+
+
+def sampling(codec, keep, steps, guidance, seed):
+    """Settings of a decoding, checked before anything is computed."""
+    if keep is not None and not 1 <= keep <= codec.num_codebooks:
+        raise ValueError(
+            f"--keep {keep} is outside 1..{codec.num_codebooks}, the tokens "
+            f"of a group of '{codec.name}'."
+        )
+    if steps is not None and steps < 1:
+        raise ValueError(f"--steps {steps}: take at least one.")
+    return {
+        "keep": keep,
+        "num_steps": steps,
+        "guidance_scale": guidance,
+        "seed": seed,
+    }
+
+
+def run_all(pairs, work):
+    """Do the work on each pair; of several, a bad one stops no other."""
+    from safetensors import SafetensorError
+    from soundfile import LibsndfileError
+
+    unwritable = (LibsndfileError, SafetensorError)
+    failed = 0
+    for source, target in pairs:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            typer.echo(f"{target}: {work(source, target)}")
+        except (ValueError, OSError, *unwritable) as error:
+            if len(pairs) == 1:
+                raise ValueError(error) from None
+            complain(f"{source}: {error}")
+            failed += 1
+    if failed:
+        raise ValueError(f"{failed} of {len(pairs)} files failed.")
+
+
+def complain(fault):
+    """Tell a fault, however many lines it has, in one line of stderr."""
+    typer.echo(f"gogo: {' '.join(str(fault).split())}", err=True)
+
+
+def main():
+    """Entry point of the `gogo` command."""
+    app()
