@@ -22,6 +22,7 @@ class MultiResolutionSTFTLoss(nn.Module):
 
     Example
     -------
+    >>> import torch
     >>> loss = MultiResolutionSTFTLoss([256, 512])
     >>> wavs = torch.randn(2, 4096)
     >>> float(loss(wavs, wavs))

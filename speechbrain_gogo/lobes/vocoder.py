@@ -7,6 +7,8 @@ side an output frame hears, so that ``vocode_in_windows`` can cut long audio
 without a trace. The mel itself is in mel.py, training in brains/vocoder.py.
 """
 
+import math
+
 import torch
 import torchaudio
 from torch import nn
@@ -91,6 +93,10 @@ class VocosVocoder(nn.Module):
     ):
         super().__init__()
         self.n_mels = n_mels
+        self.dim = dim
+        self.intermediate_dim = intermediate_dim
+        self.num_layers = num_layers
+        self.n_fft = n_fft
         self.hop_length = hop_length
         self.backbone = VocosBackbone(n_mels, dim, intermediate_dim, num_layers)
         self.head = ISTFTHead(dim, n_fft, hop_length, padding="center")
@@ -102,8 +108,7 @@ class VocosVocoder(nn.Module):
         convolutions = [self.backbone.embed]
         convolutions += [block.dwconv for block in self.backbone.convnext]
         reach = sum(conv.kernel_size[0] // 2 for conv in convolutions)
-        istft = self.head.istft
-        return reach + -(-istft.n_fft // (2 * istft.hop_length))
+        return reach + math.ceil(self.n_fft / (2 * self.hop_length))
 
     def forward(self, mel):
         """Vocode log-mel frames.
@@ -200,6 +205,7 @@ class GriffinLimVocoder(nn.Module):
         momentum=0.99,
     ):
         super().__init__()
+        self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.n_mels = n_mels
@@ -220,10 +226,9 @@ class GriffinLimVocoder(nn.Module):
         A round spreads news as far as two windows overlap. Nearly all of it
         comes from within 32 frames; the rest makes windows leave no trace.
         """
-        spread = -(-self.n_fft // self.hop_length) - 1
-        return self.num_iterations * spread + -(
-            -self.n_fft // (2 * self.hop_length)
-        )
+        spread = math.ceil(self.n_fft / self.hop_length) - 1
+        last = math.ceil(self.n_fft / (2 * self.hop_length))
+        return self.num_iterations * spread + last
 
     @torch.no_grad()
     def forward(self, mel):

@@ -6,6 +6,7 @@ the weights are read as plain tensors, so that no file can run code. The
 module they belong to is in vocoder.py.
 """
 
+import pickle
 from pathlib import Path
 
 import safetensors.torch
@@ -88,13 +89,18 @@ def read_weights(source):
     Raises
     ------
     ValueError
-        If there is no file with weights.
+        If there is no file with weights, or a pickle that could run code.
     """
     path = _find(source, WEIGHTS)
     if path.suffix == ".safetensors":
         weights = safetensors.torch.load_file(path)
     else:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f"{path} is refused: it holds more than tensors. {error}"
+            ) from error
     return {
         name: tensor
         for name, tensor in weights.items()
@@ -129,18 +135,16 @@ def write_vocos(vocoder, folder):
         for name, tensor in vocoder.state_dict().items()
     }
     safetensors.torch.save_file(weights, folder / WEIGHTS[0])
-    block, istft = vocoder.backbone.convnext[0], vocoder.head.istft
-    dim = block.pwconv1.in_features
     inside = {
         "input_channels": vocoder.n_mels,
-        "dim": dim,
-        "intermediate_dim": block.pwconv1.out_features,
-        "num_layers": len(vocoder.backbone.convnext),
+        "dim": vocoder.dim,
+        "intermediate_dim": vocoder.intermediate_dim,
+        "num_layers": vocoder.num_layers,
     }
     outside = {
-        "dim": dim,
-        "n_fft": istft.n_fft,
-        "hop_length": istft.hop_length,
+        "dim": vocoder.dim,
+        "n_fft": vocoder.n_fft,
+        "hop_length": vocoder.hop_length,
         "padding": "center",
     }
     config = {

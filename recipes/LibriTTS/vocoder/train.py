@@ -10,11 +10,8 @@ The vocoder is in speechbrain_gogo/lobes/vocoder.py, the training loop in
 speechbrain_gogo/brains/vocoder.py; this file brings data to them.
 """
 
-import csv
-import json
 import random
 import sys
-from pathlib import Path
 
 import speechbrain as sb
 import torch
@@ -27,40 +24,6 @@ from speechbrain_gogo.dataio.audio import AudioError
 from speechbrain_gogo.dataio.manifests import speech_dataset
 
 logger = get_logger(__name__)
-
-
-def prepare(hparams):
-    """Write the manifests of LibriTTS with the host's own preparation."""
-    try:
-        from libritts_prepare import prepare_libritts
-    except ImportError as error:
-        raise ImportError(
-            "libritts_prepare.py belongs to the recipes of SpeechBrain, not "
-            "to its package: copy recipes/LibriTTS/libritts_prepare.py from "
-            "its repository beside this train.py. Or give your own manifests:"
-            " --train_csv ... --valid_csv ... --skip_prep True"
-        ) from error
-    manifests = [hparams["train_csv"], hparams["valid_csv"]]
-    listed = [Path(manifest).with_suffix(".json") for manifest in manifests]
-    prepare_libritts(
-        data_folder=hparams["data_folder"],
-        save_json_train=str(listed[0]),
-        save_json_valid=str(listed[1]),
-        save_json_test=str(listed[1].with_stem("test")),
-        sample_rate=hparams["sample_rate"],
-        train_split=hparams["train_split"],
-        valid_split=hparams["valid_split"],
-        model_name="HiFi-GAN",  # the one that wants no phonemes
-        seed=hparams["seed"],
-    )
-    for manifest, path in zip(manifests, listed):
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        with open(manifest, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["ID", "duration", "wav", "spk_id", "wrd"])
-            keys = ["duration", "wav", "spk_id", "label"]
-            for key, row in rows.items():
-                writer.writerow([key] + [row[name] for name in keys])
 
 
 def dataio_prepare(hparams):
@@ -76,8 +39,9 @@ def dataio_prepare(hparams):
 
     Returns
     -------
-    tuple of DynamicItemDataset
-        For training and for validation, with "id" and "sig" [T].
+    tuple
+        DynamicItemDatasets for training and for validation, with "id" and
+        "sig" [T], and the ShardReport of the training clips.
     """
 
     def cut(sig, seconds, start):
@@ -100,7 +64,7 @@ def dataio_prepare(hparams):
             return sig
         return cut(sig, hparams["valid_seconds"], 0)
 
-    datasets = []
+    datasets, reports = [], []
     for name, crop in (("train_csv", random_crop), ("valid_csv", first_crop)):
         dataset, report = speech_dataset(
             hparams[name],
@@ -114,26 +78,28 @@ def dataio_prepare(hparams):
         dataset.add_dynamic_item(crop, takes=["id", "sig"], provides="crop")
         dataset.set_output_keys({"id": "id", "sig": "crop"})
         datasets.append(dataset)
-    return tuple(datasets)
+        reports.append(report)
+    return *datasets, reports[0]
 
 
-def main():
-    """Train, then export the EMA weights of the best validation."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file, encoding="utf-8") as file:
-        hparams = load_hyperpyyaml(file, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        run_on_main(prepare, kwargs={"hparams": hparams})
-    train_data, valid_data = dataio_prepare(hparams)
+def train(hparams, run_opts=None):
+    """Train, then export the EMA weights of the best validation.
 
+    Arguments
+    ---------
+    hparams : dict
+        Loaded hyperparameters.
+    run_opts : dict
+        Of the host: device, debug and so on.
+
+    Returns
+    -------
+    VocoderBrain
+        As trained.
+    """
+    train_data, valid_data, report = dataio_prepare(hparams)
     modules = dict(hparams["modules"])
-    if hparams["number_of_steps"] > hparams["adversarial_start"]:
+    if hparams["num_steps"] > hparams["adversarial_start"]:
         for name, build in hparams["discriminators"].items():
             modules[name] = build()
     brain = VocoderBrain(
@@ -150,8 +116,32 @@ def main():
         train_loader_kwargs=hparams["train_loader_kwargs"],
         valid_loader_kwargs=hparams["valid_loader_kwargs"],
     )
+    broken = brain.skipped_clips()
+    report["used"] -= broken.total()
+    report.update(broken)
+    hparams["train_logger"].log_stats({"training data": str(report)})
     run_on_main(brain.export, args=[hparams["export_folder"]])
+    return brain
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file, encoding="utf-8") as file:
+        hparams = load_hyperpyyaml(file, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    if not hparams["skip_prep"]:
+        from libritts_manifests import prepare_manifests
+
+        run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    train(hparams, run_opts)
+    print(f"Results are in {hparams['output_folder']}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
