@@ -49,6 +49,10 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
         intermediate_size=ffn_dim,
         vocab_size=vocab_size,
         attn_implementation="sdpa",
+        # The usual 0.02 is for widths of thousands: at these, attention
+        # would start out adding next to nothing, and tokens would hardly
+        # differ from group to group.
+        initializer_range=dim**-0.5,
         **{**NO_SPECIAL_TOKENS, **settings},
     )
 
