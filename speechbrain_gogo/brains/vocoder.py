@@ -277,7 +277,7 @@ class VocoderBrain(sb.Brain):
                 valid_stats=stats,
             )
         self.checkpointer.save_and_keep_only(
-            meta={**stats, "step": self.optimizer_step}, min_keys=["mel"]
+            meta={**stats, "step": self.optimizer_step}
         )
 
     def skipped_clips(self):
@@ -296,7 +296,10 @@ class VocoderBrain(sb.Brain):
             log.write(json.dumps(row) + "\n")
 
     def export(self, folder):
-        """Write the EMA weights of the best validation, in fp16.
+        """Write the EMA weights, in fp16.
+
+        The last ones: under discriminators the mel distance, by which one
+        could choose, gets worse while the audio gets better.
 
         Arguments
         ---------
@@ -304,6 +307,5 @@ class VocoderBrain(sb.Brain):
             Gets vocoder.safetensors and config.yaml; ``from_source`` of
             ``VocosVocoder`` reads them.
         """
-        self.checkpointer.recover_if_possible(min_key="mel")
         write_vocos(self.hparams.ema.module, folder)
         logger.info(f"Exported the vocoder of update {self.optimizer_step}.")

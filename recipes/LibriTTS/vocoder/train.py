@@ -83,7 +83,7 @@ def dataio_prepare(hparams):
 
 
 def train(hparams, run_opts=None):
-    """Train, then export the EMA weights of the best validation.
+    """Train, then export the EMA weights.
 
     Arguments
     ---------
