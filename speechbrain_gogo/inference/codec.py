@@ -367,11 +367,17 @@ class GogoCodec(Pretrained, GranularCodec):
         """
         out_path = Path(out_path)
         out_path.parent.mkdir(parents=True, exist_ok=True)
-        with soundfile.SoundFile(
-            str(out_path), "w", self.sample_rate, channels=1
-        ) as sound:
-            for audio in self.decode_stream(tokens, **settings):
-                sound.write(audio.clamp(-1, 1).cpu().numpy())
+        # What fails half-way leaves an earlier file as it was.
+        partial = out_path.with_name(f"partial-{out_path.name}")
+        try:
+            with soundfile.SoundFile(
+                str(partial), "w", self.sample_rate, channels=1
+            ) as sound:
+                for audio in self.decode_stream(tokens, **settings):
+                    sound.write(audio.clamp(-1, 1).cpu().numpy())
+            partial.replace(out_path)
+        finally:
+            partial.unlink(missing_ok=True)
         return out_path
 
     def reconstruct_file(self, path, out_path, keep=None, **settings):

@@ -30,8 +30,8 @@ def find_source(source, savedir=None, **hub_options):
     Arguments
     ---------
     source : str | Path
-        A folder, a bundled name such as "gogo-mini", or an id of the Hugging
-        Face hub.
+        A bundled name such as "gogo-mini", a folder, or an id of the Hugging
+        Face hub. A bundled name wins over a folder of that name.
     savedir : str | Path
         Where files of the hub are put; the hub's own cache by default.
     **hub_options
@@ -46,7 +46,7 @@ def find_source(source, savedir=None, **hub_options):
     ValueError
         If there is no such model.
     """
-    for folder in (Path(source), PRETRAINED / str(source)):
+    for folder in (PRETRAINED / str(source), Path(source)):
         if (folder / "hyperparams.yaml").is_file():
             return folder
     bundled = [p.parent.name for p in PRETRAINED.glob("*/hyperparams.yaml")]
