@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WAV ?=
 DATA ?=
+FOLDER := $(abspath $(DATA))
 MINI := $(CURDIR)/results/gogo-mini
 # Without a GPU the training ends after so many minutes.
 MINUTES ?= 120
@@ -38,13 +39,13 @@ $(VENV)/.tested: setup.py $(VENV)/bin/python
 # folder DATA holds train.csv, valid.csv and test.csv (SpeechBrain manifests).
 LIMIT = $$($(PYTHON_HERE) -c "import torch; print('' if \
 	torch.cuda.is_available() else '--max_minutes $(MINUTES)')")
-MANIFESTS = --data_folder "$(DATA)" --train_csv "$(DATA)/train.csv" \
-	--valid_csv "$(DATA)/valid.csv" --skip_prep True \
+MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
+	--valid_csv "$(FOLDER)/valid.csv" --skip_prep True \
 	--cache_folder $(MINI)/cache
 PYTHON_HERE := $(CURDIR)/$(BIN)/python
 
 mini: $(VENV)/.tested
-	@test -f "$(DATA)/train.csv" || \
+	@test -f "$(FOLDER)/train.csv" || \
 		(echo "Say where the speech is: make mini DATA=/path/with/train.csv"; exit 1)
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(MANIFESTS) --output_folder $(MINI)/codec $(LIMIT)
@@ -52,14 +53,14 @@ mini: $(VENV)/.tested
 		$(MANIFESTS) --output_folder $(MINI)/vocoder $(LIMIT)
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) bundle.py hparams/bundle.yaml \
 		--codec $(MINI)/codec/export --vocoder $(MINI)/vocoder/export \
-		--valid_csv "$(DATA)/valid.csv" --data_folder "$(DATA)" \
+		--valid_csv "$(FOLDER)/valid.csv" --data_folder "$(FOLDER)" \
 		--output_folder $(CURDIR)/speechbrain_gogo/pretrained/gogo-mini
-	$(MAKE) evaluate DATA="$(DATA)"
+	$(MAKE) evaluate DATA="$(FOLDER)"
 
 evaluate: $(VENV)/.tested
 	cd recipes/LibriTTS/reconstruction && $(PYTHON_HERE) evaluate.py \
 		hparams/offline.yaml --source gogo-mini \
-		--test_csv "$(DATA)/test.csv" --data_folder "$(DATA)" \
+		--test_csv "$(FOLDER)/test.csv" --data_folder "$(FOLDER)" \
 		--output_folder $(MINI)/evaluation
 
 clean:

@@ -184,8 +184,10 @@ class DiT(nn.Module):
             nn.Linear(dim, rows * dim) for rows in [6] * num_layers + [2]
         )
         self.project_out = nn.Linear(dim, n_mels)
-        # adaLN-zero: at the start every block is the identity.
-        for layer in [*self.modulations, self.project_out]:
+        # adaLN-zero: at the start every block is the identity. The output
+        # is not zero, so that encoder and quantizer learn from the first
+        # update on.
+        for layer in self.modulations:
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 

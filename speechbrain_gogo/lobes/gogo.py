@@ -359,7 +359,8 @@ class GogoObjective(nn.Module):
         text_lens : torch.Tensor
             Relative lengths [B] over L.
         regression : bool
-            See :meth:`ConditionalFlowMatching.forward`.
+            Warm up, see :meth:`ConditionalFlowMatching.forward`; the prior
+            then follows the tokens and does not shape them.
         generator : torch.Generator
             Where every random draw comes from (a CPU one).
 
@@ -389,7 +390,10 @@ class GogoObjective(nn.Module):
         losses = {"cfm": cfm.mean()}
         loss = (cfm_weight * cfm).mean()
         if self.ar_prior is not None:
-            losses["ar"] = self.ar_prior(found)
+            # While the flow gives little gradient, the prior would win: the
+            # best predicted tokens are those that are all the same.
+            read = found.detach() if regression else found
+            losses["ar"] = self.ar_prior(read)
             loss = loss + self.ar_weight * losses["ar"]
         if self.asr_head is not None and text is not None:
             asr = self.asr_head(q, lens, text, text_lens)
