@@ -46,7 +46,7 @@ def train(output_folder, epochs):
         stderr=subprocess.STDOUT,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert run.returncode == 0, run.stdout
     log = (output_folder / "progress.jsonl").read_text().splitlines()
@@ -66,6 +66,7 @@ def test_two_ranks_resume_where_they_stopped(tmp_path):
     assert again == pytest.approx(losses, abs=1e-4)
     assert same_summary == summary
 
+    assert (tmp_path / "stopped" / "export" / "codec.safetensors").is_file()
     counts = [int(number) for number in re.findall(r"\d+", summary)]
     read, used, skipped, language = counts
     assert read == used + skipped and skipped == language == 2

@@ -8,8 +8,8 @@ README beside this file tells more.
 """
 
 import itertools
-import logging
 import sys
+from collections import Counter
 
 import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
@@ -20,8 +20,15 @@ from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
 from speechbrain_gogo.dataio.shards import ShardReport, find_shards
 from speechbrain_gogo.dataio.text import train_tokenizer
+from speechbrain_gogo.inference.export import export_codec
 
-logger = logging.getLogger(__name__)
+
+class EmiliaBrain(CodecBrain):
+    """The same training; what it skips, the loader of the shards counts."""
+
+    def skipped_clips(self):
+        """Clips skipped so far, by reason, on all ranks."""
+        return Counter(self.hparams.train_loader.total_report().skipped)
 
 
 def find_splits(hparams):
@@ -93,13 +100,14 @@ def main(arguments):
     hparams["sample_clips"] = sample_clips(
         loaders["valid"], hparams["num_samples"]
     )
+    hparams["train_loader"] = loaders["train"]
     hparams["codec"] = hparams["model"]["codec"]
     # The host registers its own loaders; the name makes it resume with them.
     hparams["checkpointer"].add_recoverable(
         "dataloader-TRAIN", loaders["train"]
     )
 
-    brain = CodecBrain(
+    brain = EmiliaBrain(
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
         hparams=hparams,
@@ -110,7 +118,18 @@ def main(arguments):
 
     report = loaders["train"].total_report()
     hparams["train_logger"].log_stats({"training data": str(report)})
-    print(f"Results are in {hparams['output_folder']}")
+    run_on_main(
+        export_codec,
+        kwargs={
+            "folder": hparams["export_folder"],
+            "hyperparams_file": f"{hparams['output_folder']}/hyperparams.yaml",
+            "codec": hparams["ema"].module,
+            "vocoder": hparams["vocoder"],
+            "window_groups": hparams["window_groups"],
+            "overlap_groups": hparams["overlap_groups"],
+        },
+    )
+    print(f"The codec is in {hparams['export_folder']}")
 
 
 if __name__ == "__main__":
