@@ -1,9 +1,12 @@
 """What tests share: a device, real speech where there is some, tiny models."""
 
+import csv
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
@@ -42,6 +45,54 @@ def speech_folder():
     if not (Path(folder) / "train.csv").is_file():
         pytest.skip(f"no speech at {folder}: set GOGO_SPEECH to a folder")
     return Path(folder)
+
+
+def short_clips(folder):
+    """(samples, rate, words) of the 16 shortest clips of real speech."""
+    with open(folder / "valid.csv", newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda r: float(r["duration"]))
+    for row in rows[:16]:
+        path = row["wav"].replace("$data_root", str(folder))
+        yield *soundfile.read(path, dtype="float32"), row["wrd"]
+
+
+def gliding_tones():
+    """The same of 16 tones, for where there is no speech."""
+    for place in range(16):
+        time = np.arange(round(16000 * (1.2 + place / 16))) / 16000
+        pitch = 100 + 20 * place + 50 * time
+        tone = 0.3 * np.sin(2 * np.pi * pitch * time)
+        yield tone.astype(np.float32), 16000, f"Tone number {place}."
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(request, tmp_path_factory):
+    """Twelve clips to train on and four to validate, laid out as LibriTTS.
+
+    Also listed in train.csv and valid.csv.
+    """
+    try:
+        clips = short_clips(request.getfixturevalue("speech_folder"))
+    except pytest.skip.Exception:
+        clips = gliding_tones()
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = {"train": [], "valid": []}
+    for place, (wav, rate, words) in enumerate(clips):
+        stage = "train" if place < 12 else "valid"
+        split = {"train": "train-clean-100", "valid": "dev-clean"}[stage]
+        speaker, name = f"{place % 3}", f"{place % 3}_7_{place:06d}_000000"
+        chapter = folder / split / speaker / "7"
+        chapter.mkdir(parents=True, exist_ok=True)
+        soundfile.write(chapter / f"{name}.wav", wav, rate)
+        (chapter / f"{name}.normalized.txt").write_text(words + "\n")
+        wav_path = f"$data_root/{split}/{speaker}/7/{name}.wav"
+        rows[stage].append([name, len(wav) / rate, wav_path, speaker, words])
+    for stage, listed in rows.items():
+        with open(folder / f"{stage}.csv", "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["ID", "duration", "wav", "spk_id", "wrd"])
+            writer.writerows(listed)
+    return folder
 
 
 @pytest.fixture(scope="session")

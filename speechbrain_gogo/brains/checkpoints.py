@@ -6,6 +6,7 @@ leaves one that looks the newest and cannot be loaded. Here a checkpoint is
 written aside and renamed when it is complete. What is in it stays the host's.
 """
 
+import logging
 import shutil
 
 import torch
@@ -15,6 +16,8 @@ from speechbrain.utils.distributed import (
     if_main_process,
     is_distributed_initialized,
 )
+
+logger = logging.getLogger(__name__)
 
 PARTIAL = "partial-"
 
@@ -42,7 +45,7 @@ class AtomicCheckpointer(Checkpointer):
     True
     """
 
-    def save_checkpoint(self, *args, **kwargs):
+    def save_checkpoint(self, *args, verbosity=logging.INFO, **kwargs):
         """Save as the host does, aside, then rename; see the host's method.
 
         Raises
@@ -54,7 +57,9 @@ class AtomicCheckpointer(Checkpointer):
             for folder in self.checkpoints_dir.glob(f"{PARTIAL}*"):
                 shutil.rmtree(folder)
         try:
-            saved = super().save_checkpoint(*args, **kwargs)
+            saved = super().save_checkpoint(
+                *args, verbosity=logging.DEBUG, **kwargs
+            )
         except (OSError, RuntimeError) as error:  # torch's writer: Runtime
             last = self.find_checkpoint()
             raise OSError(
@@ -64,12 +69,14 @@ class AtomicCheckpointer(Checkpointer):
                 "same command to resume from there."
             ) from error
         ddp_barrier()  # no process still writes into the folder
-        if saved is None:  # not the main process
-            return None
-        final = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
-        saved.path.rename(final)
-        files = {n: final / p.name for n, p in saved.paramfiles.items()}
-        return saved._replace(path=final, paramfiles=files)
+        if saved is not None:  # the main process
+            final = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
+            saved.path.rename(final)
+            logger.log(verbosity, "Saved a checkpoint in %s", final)
+            files = {n: final / p.name for n, p in saved.paramfiles.items()}
+            saved = saved._replace(path=final, paramfiles=files)
+        ddp_barrier()  # all see the same checkpoints when old ones go
+        return saved
 
     def _new_checkpoint_dirpath(self):
         final = super()._new_checkpoint_dirpath()

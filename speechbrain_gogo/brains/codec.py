@@ -6,17 +6,21 @@ what a person wants to see: curves, mel pictures and audio.
 """
 
 import json
+import logging
 from collections import Counter
 from pathlib import Path
 
 import soundfile
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.distributed import get_rank, if_main_process
 
+from speechbrain_gogo.brains.checkpoints import num_processes
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.granular import keep_prefix
+
+logger = logging.getLogger(__name__)
 
 
 class CodecBrain(sb.Brain):
@@ -25,7 +29,7 @@ class CodecBrain(sb.Brain):
     ``modules`` holds the objective alone, so that its forward is what a
     distributed wrapper sees. The recipe's YAML gives ``codec``, ``ema``,
     ``budget``, ``vocoder``, ``regression_share``, ``valid_keeps``,
-    ``num_samples``, ``log_interval``, ``seed`` and ``output_folder``.
+    ``sample_clips``, ``log_interval``, ``seed`` and ``output_folder``.
     """
 
     def __init__(self, *args, **kwargs):
@@ -33,8 +37,8 @@ class CodecBrain(sb.Brain):
         self.hparams.ema.to(self.device)
         self.hparams.vocoder.to(self.device)
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
-        self.skipped = Counter()
-        self.skipped_ids = set()
+        self.skipped = {}  # clip to reason
+        self.nonfinite_in_a_row = 0
         self.recent, self.valid_sums = Counter(), Counter()
 
     def make_dataloader(self, dataset, stage, **kwargs):
@@ -47,7 +51,29 @@ class CodecBrain(sb.Brain):
         loader = super().make_dataloader(dataset, stage, **kwargs)
         if stage == sb.Stage.TRAIN and self.train_sampler is None:
             self.train_sampler = sampler
+        if stage == sb.Stage.TRAIN and len(loader) < 2 <= num_processes():
+            raise ValueError(
+                f"{num_processes()} processes share fewer than 2 batches each:"
+                " lower batch_seconds, or train with fewer processes."
+            )
         return loader
+
+    def on_fit_start(self):
+        """Resume; in the middle of an epoch, on as many processes only.
+
+        Each process' place in the data is its own.
+        """
+        last = self.checkpointer and self.checkpointer.find_checkpoint()
+        if last and not last.meta["end-of-epoch"]:
+            before = last.meta.get("processes", num_processes())
+            if before != num_processes():
+                raise ValueError(
+                    f"{last.path} was saved in the middle of an epoch by "
+                    f"{before} processes, and there are {num_processes()} now:"
+                    " resume with as many, or delete it to go on from the end "
+                    "of an epoch."
+                )
+        super().on_fit_start()
 
     # One update
 
@@ -76,9 +102,10 @@ class CodecBrain(sb.Brain):
         return self.hparams.budget.progress(self.optimizer_step) < share
 
     def generator(self):
-        """Random draws of this update on this rank, the same after a resume."""
-        rank = getattr(self, "rank", 0) or 0
-        place = (self.hparams.seed, self.optimizer_step, rank)
+        """Random draws of this batch on this rank, the same after a resume."""
+        batches = self.grad_accumulation_factor
+        count = self.optimizer_step * batches + self.step % batches
+        place = (self.hparams.seed, count, get_rank() or 0)
         return torch.Generator().manual_seed(hash(place) % 2**63)
 
     def on_fit_batch_start(self, batch, should_step):
@@ -88,18 +115,32 @@ class CodecBrain(sb.Brain):
             group["lr"] = factor * self.hparams.learning_rate
 
     def check_loss_isfinite(self, loss):
-        """Count bad updates in a row: one good update forgives the others."""
-        super().check_loss_isfinite(loss)
+        """Stop after too many bad losses in a row, over epochs too."""
         if torch.isfinite(loss):
-            self.nonfinite_count = 0
+            self.nonfinite_in_a_row = 0
+            return
+        self.nonfinite_in_a_row += 1
+        where = f"Update {self.optimizer_step}: the loss is {float(loss)}"
+        if self.nonfinite_in_a_row > self.nonfinite_patience:
+            raise ValueError(
+                f"{where}, as it was {self.nonfinite_patience} times before "
+                "(nonfinite_patience). Resume with a lower learning_rate or "
+                "with precision fp32."
+            )
+        logger.warning("%s; this update is skipped.", where)
+
+    def check_gradients(self):
+        """Skip the whole update if a gradient is not finite."""
+        every = [p.grad for p in self.modules.parameters()]
+        norms = [g.isfinite().all() for g in every if g is not None]
+        if not torch.stack(norms).all():
+            self.zero_grad(set_to_none=True)
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Average the weights, count skipped clips, write the log."""
         for key, reason in getattr(batch, "skipped", []):
-            if key not in self.skipped_ids:
-                self.skipped_ids.add(key)
-                self.skipped[reason] += 1
-        if not should_step:
+            self.skipped.setdefault(key, reason)
+        if not should_step or not torch.isfinite(loss):
             return
         self.hparams.ema.update_parameters(self.hparams.codec)
         for name in ("loss", "cfm", "ar", "asr"):
@@ -143,7 +184,7 @@ class CodecBrain(sb.Brain):
             )
             same.manual_seed(self.hparams.seed)
             noise = torch.randn(mel.shape, generator=same).to(mel)
-            if self.in_regression():  # all that is trained so far
+            if self.regressing:  # all that is trained so far
                 drawn = codec.flow.sample(condition, lens, 0 * noise, 1, 0.0)
             else:
                 drawn = codec.flow.sample(condition, lens, noise)
@@ -159,6 +200,8 @@ class CodecBrain(sb.Brain):
     def on_stage_start(self, stage, epoch=None):
         """Start the averages of a validation."""
         self.valid_sums.clear()
+        # Asked here, where every rank asks: the main one draws samples alone.
+        self.regressing = self.in_regression()
         self.hparams.ema.module.eval()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
@@ -167,20 +210,23 @@ class CodecBrain(sb.Brain):
             self.train_loss = stage_loss
             return
         count = self.valid_sums.pop("count")
+        skipped = self.skipped_clips()
         stats = {k: v / count for k, v in self.valid_sums.items()}
         if stage == sb.Stage.VALID:
             self.write_log("valid", **stats)
+        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
+            {
+                "epoch": epoch,
+                "updates": self.optimizer_step,
+                "clips skipped": dict(skipped),
+            },
+            train_stats={"loss": self.train_loss},
+            valid_stats=stats,
+        )
         if if_main_process():
-            self.hparams.train_logger.log_stats(
-                {"epoch": epoch, "updates": self.optimizer_step},
-                train_stats={"loss": self.train_loss},
-                valid_stats=stats,
-            )
             folder = Path(self.hparams.output_folder)
             plot_curves(self.log_path, folder / "curves.png")
             self.draw_samples(folder / "samples" / f"{self.optimizer_step}")
-            if self.skipped:
-                print("Skipped in training, by reason:", dict(self.skipped))
         if stage == sb.Stage.VALID and self.checkpointer is not None:
             name = f"mel error keep {self.hparams.valid_keeps[-1]}"
             meta = {"mel_error": stats[name], "step": self.optimizer_step}
@@ -193,8 +239,7 @@ class CodecBrain(sb.Brain):
         """Mel pictures and audio of the first validation clips."""
         codec = self.hparams.ema.module
         rate = codec.sample_rate
-        for place in range(self.hparams.num_samples):
-            item = self.hparams.sample_clips[place]
+        for item in self.hparams.sample_clips:
             wav = item["sig"].to(self.device).unsqueeze(0)
             tokens, _ = codec.encode(wav)
             groups, _ = codec.group(wav)
@@ -205,7 +250,7 @@ class CodecBrain(sb.Brain):
                 kept[..., keep:] = codec.mask_id
                 noise = torch.Generator().manual_seed(self.hparams.seed)
                 noise = torch.randn(mel.shape, generator=noise).to(mel)
-                if self.in_regression():
+                if self.regressing:
                     drawn = codec.decode(kept, None, 0 * noise, 1, 0.0)
                 else:
                     drawn = codec.decode(kept, noise=noise)
@@ -218,6 +263,18 @@ class CodecBrain(sb.Brain):
             plot_mels(mels, image, codec.group_size)
 
     # Records
+
+    def skipped_clips(self):
+        """Training clips whose audio was broken, by reason, on all ranks.
+
+        Every rank has to ask.
+        """
+        found = [self.skipped]
+        if self.distributed_launch:
+            found = [None] * num_processes()
+            torch.distributed.all_gather_object(found, self.skipped)
+        everywhere = {key: why for one in found for key, why in one.items()}
+        return Counter(everywhere.values())
 
     def write_log(self, stage, **values):
         """Append one row to the JSON-lines log."""

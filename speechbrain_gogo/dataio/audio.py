@@ -15,6 +15,9 @@ import torchaudio
 # this into a byte of file, so a longer claim is a broken or hostile header.
 MAX_SAMPLES_PER_BYTE = 512
 
+# Samples beyond this are no waveform in [-1, 1], however hot it was recorded.
+LOUDEST = 4.0
+
 
 class AudioError(ValueError):
     """An audio file cannot be used; ``reason`` is what it is counted by."""
@@ -81,6 +84,29 @@ def check_finite(wav, name):
     """
     if not torch.isfinite(wav).all():
         raise AudioError("NaN or Inf", f"{name} holds NaN or Inf samples.")
+
+
+def check_range(wav, name):
+    """Refuse samples that were never scaled to [-1, 1].
+
+    Arguments
+    ---------
+    wav : torch.Tensor
+        Samples.
+    name : str
+        What the error calls them.
+
+    Raises
+    ------
+    AudioError
+        If a sample is beyond LOUDEST.
+    """
+    peak = float(wav.abs().max())
+    if peak > LOUDEST:
+        raise AudioError(
+            "not in [-1, 1]",
+            f"{name} peaks at {peak:.0f}: divide 16-bit samples by 32768.",
+        )
 
 
 def to_mono(samples):

@@ -5,6 +5,9 @@ cannot be used is counted by reason, at the start (duration, missing file) or
 when its audio turns out broken; what is left is batched by seconds of audio.
 """
 
+import csv
+import os
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,72 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
-from speechbrain_gogo.dataio.audio import AudioError, read_audio
+from speechbrain_gogo.dataio.audio import AudioError, check_range, read_audio
 from speechbrain_gogo.dataio.shards import ShardReport
-from speechbrain_gogo.dataio.text import encode_text
+from speechbrain_gogo.dataio.text import encode_text, normalize_words
+
+
+def read_manifest(csv_path, data_root):
+    r"""The rows of a manifest, each id once.
+
+    The host's reader takes every dollar sign for a variable, those of prices
+    in transcripts too, and stops at the first bad row.
+
+    Arguments
+    ---------
+    csv_path : str | Path
+        SpeechBrain CSV manifest with ID, duration (seconds), wav and, where
+        words are needed, wrd.
+    data_root : str | Path
+        Replaces ``$data_root`` in ``wav``.
+
+    Returns
+    -------
+    tuple
+        dict of id to row, and the ShardReport of what was left out.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "clips.csv"
+    >>> _ = path.write_text(
+    ...     "ID,duration,wav,wrd\n"
+    ...     "a,1.5,$data_root/a.wav,It costs $5.\n"
+    ...     "b,long,$data_root/b.wav,Nobody knows.\n"
+    ... )
+    >>> rows, report = read_manifest(path, "/speech")
+    >>> rows
+    {'a': {'duration': 1.5, 'wav': '/speech/a.wav', 'wrd': 'It costs $5.'}}
+    >>> print(report)
+    read 1 clips = used 0 + skipped 1 (no duration: 1)
+    """
+    rows, report = {}, ShardReport()
+    with open(csv_path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        missing = {"ID", "duration", "wav"} - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(
+                f"{csv_path} has no column {sorted(missing)}: a manifest needs "
+                "ID, duration, wav and wrd."
+            )
+        for row in reader:
+            key = row["ID"]
+            try:
+                duration = float(row["duration"])
+            except (TypeError, ValueError):
+                report["no duration"] += 1
+                continue
+            if key in rows:
+                report["duplicate ID"] += 1
+                continue
+            wav = (row["wav"] or "").replace("$data_root", str(data_root))
+            words = row.get("wrd") or ""
+            rows[key] = {"duration": duration, "wav": wav, "wrd": words}
+    return rows, report
 
 
 def speech_dataset(
@@ -52,12 +118,12 @@ def speech_dataset(
         DynamicItemDataset with keys id, sig, wrd and, with a tokenizer,
         text; and the ShardReport of what was skipped.
     """
-    dataset = DynamicItemDataset.from_csv(
-        str(csv_path), replacements={"data_root": str(data_root)}
-    )
-    report, good = ShardReport(), {}
-    for key, row in dataset.data.items():
+    rows, report = read_manifest(csv_path, data_root)
+    good = {}
+    for key, row in rows.items():
         reason = _reason_to_skip(row, min_seconds, max_seconds)
+        if reason is None and tokenizer and not normalize_words(row["wrd"]):
+            reason = "no words"
         report[reason or "used"] += 1
         if reason is None:
             good[key] = row
@@ -67,13 +133,17 @@ def speech_dataset(
     if cache_folder is not None:
         Path(cache_folder).mkdir(parents=True, exist_ok=True)
 
-    def load(key, wav):
+    def load(key, path, duration):
         try:
-            return _load(key, wav, sample_rate, cache_folder)
+            wav = _load(key, path, sample_rate, cache_folder)
+            _check_duration(len(wav) / sample_rate, duration, path)
         except AudioError as error:
             return error  # the collate function drops and counts it
+        return wav
 
-    dataset.add_dynamic_item(load, takes=["id", "wav"], provides="sig")
+    dataset.add_dynamic_item(
+        load, takes=["id", "wav", "duration"], provides="sig"
+    )
     keys = ["id", "sig", "wrd"]
     if tokenizer is not None:
         dataset.add_dynamic_item(
@@ -110,26 +180,64 @@ def collate_usable(examples):
     return batch
 
 
+def usable_clips(dataset, number):
+    """The first clips of a dataset whose audio can be read.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        From :func:`speech_dataset`.
+    number : int
+        How many; there may be fewer.
+
+    Returns
+    -------
+    list of dict
+        Items of the dataset.
+    """
+    clips = (dataset[place] for place in range(len(dataset)))
+    good = (c for c in clips if not isinstance(c["sig"], AudioError))
+    return list(islice(good, number))
+
+
 def _reason_to_skip(row, min_seconds, max_seconds):
     """Why a row cannot be used, as far as the manifest tells; or None."""
-    duration = float(row["duration"])
-    if not min_seconds <= duration <= max_seconds:
+    if not min_seconds <= row["duration"] <= max_seconds:
         return f"not {min_seconds:g} to {max_seconds:g} s long"
     if not Path(row["wav"]).is_file():
         return "missing file"
     return None
 
 
+def _check_duration(found, said, path):
+    """Refuse audio that was cut, or would burst its batch."""
+    if abs(found - said) > 0.1 * said:
+        raise AudioError(
+            "not as long as its row says",
+            f"{path} lasts {found:.2f} s; its row says {said:.2f} s.",
+        )
+
+
 def _load(key, path, sample_rate, cache_folder):
     """A row's samples, float32 [T], from the cache where there is one."""
     if cache_folder is None:
-        return read_audio(path, sample_rate)
-    cached = Path(cache_folder) / f"{key}.{sample_rate}.npy"
+        return _read(path, sample_rate)
+    name = key.replace(os.sep, "_")
+    cached = Path(cache_folder) / f"{name}.{sample_rate}.npy"
     if cached.is_file():
         return torch.from_numpy(np.load(cached)).float() / 32767
-    wav = read_audio(path, sample_rate).clamp(-1, 1)
+    wav = _read(path, sample_rate).clamp(-1, 1)
     samples = (wav * 32767).round().to(torch.int16)
-    partial = cached.with_suffix(".partial.npy")
+    # A killed run leaves no half-written array, and processes that cache the
+    # same clip at once do not disturb each other.
+    partial = cached.with_suffix(f".{os.getpid()}.partial.npy")
     np.save(partial, samples.numpy())
-    partial.rename(cached)  # a killed run leaves no half-written array
+    partial.rename(cached)
     return samples.float() / 32767
+
+
+def _read(path, sample_rate):
+    """A row's samples from its file, float32 [T]."""
+    wav = read_audio(path, sample_rate)
+    check_range(wav, str(path))
+    return wav

@@ -15,7 +15,11 @@ from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.codec import CodecBrain
-from speechbrain_gogo.dataio.manifests import collate_usable, speech_dataset
+from speechbrain_gogo.dataio.manifests import (
+    collate_usable,
+    speech_dataset,
+    usable_clips,
+)
 from speechbrain_gogo.dataio.text import train_tokenizer
 from speechbrain_gogo.inference.export import export_codec
 
@@ -23,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def dataio_prepare(hparams):
-    """Datasets, loader settings and text tokenizer of the experiment."""
+    """Datasets, loader settings and reports of skipped clips, by stage."""
     settings = {
         "data_root": hparams["data_folder"],
         "sample_rate": hparams["model"]["sample_rate"],
@@ -41,11 +45,11 @@ def dataio_prepare(hparams):
     run_on_main(train_tokenizer, kwargs=train_text)
     settings["tokenizer"] = train_tokenizer(**train_text)
 
-    datasets, loaders = {}, {}
+    datasets, loaders, reports = {}, {}, {}
     for stage in ("train", "valid"):
         csv_path = hparams[f"{stage}_csv"]
-        datasets[stage], report = speech_dataset(csv_path, **settings)
-        logger.info("%s: %s", csv_path, report)
+        datasets[stage], reports[stage] = speech_dataset(csv_path, **settings)
+        logger.info("%s: %s", csv_path, reports[stage])
         training = stage == "train"
         key = "batch_seconds" if training else "valid_batch_seconds"
         sampler = DynamicBatchSampler(
@@ -63,7 +67,7 @@ def dataio_prepare(hparams):
             "collate_fn": collate_usable,
             "num_workers": hparams["num_workers"],
         }
-    return datasets, loaders
+    return datasets, loaders, reports
 
 
 def main(arguments):
@@ -81,9 +85,10 @@ def main(arguments):
         from libritts_manifests import prepare_manifests
 
         run_on_main(prepare_manifests, kwargs={"hparams": hparams})
-    datasets, loaders = dataio_prepare(hparams)
-    clips = range(min(hparams["num_samples"], len(datasets["valid"])))
-    hparams["sample_clips"] = [datasets["valid"][place] for place in clips]
+    datasets, loaders, reports = dataio_prepare(hparams)
+    hparams["sample_clips"] = usable_clips(
+        datasets["valid"], hparams["num_samples"]
+    )
     hparams["codec"] = hparams["model"]["codec"]
 
     brain = CodecBrain(
@@ -100,6 +105,10 @@ def main(arguments):
         train_loader_kwargs=loaders["train"],
         valid_loader_kwargs=loaders["valid"],
     )
+    report, broken = reports["train"], brain.skipped_clips()
+    report["used"] -= broken.total()
+    report.update(broken)
+    hparams["train_logger"].log_stats({"training data": str(report)})
     run_on_main(
         export_codec,
         kwargs={

@@ -1,0 +1,304 @@
+"""The LibriTTS codec recipe: it learns, and bad luck costs it nothing.
+
+Every run is the recipe itself on a dozen clips with a tiny model; most are in
+this process, where a stop, a NaN or a full disk can be arranged.
+"""
+
+import csv
+import json
+import os
+import re
+import resource
+import runpy
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import speechbrain as sb
+import torch
+
+from speechbrain_gogo.brains.codec import CodecBrain
+from speechbrain_gogo.brains.plots import read_log
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "codec" / "train.py"
+TINY = {
+    "model": "{dim: 32, text_vocab: 40, encoder: {num_layers: 1, "
+    "ffn_dim: 64}, backbone: {num_layers: 1}, asr_head: {num_layers: 1}}",
+    "device": "cpu",
+    "precision": "fp32",
+    "skip_prep": True,
+    "num_workers": 0,
+    "num_steps": 20,
+    "number_of_epochs": 2,
+    "warmup_steps": 2,
+    "batch_seconds": 8,
+    "num_buckets": 2,
+    "log_interval": 1,
+    "valid_keeps": "[1, 10]",
+    "num_samples": 0,
+    "ckpt_interval_minutes": 0,
+    "ckpt_interval_steps": 1,
+    "regression_share": 0.2,
+}
+
+
+def arguments(data_folder, output_folder, **overrides):
+    """The recipe's command line."""
+    settings = {
+        "data_folder": data_folder,
+        "train_csv": data_folder / "train.csv",
+        "valid_csv": data_folder / "valid.csv",
+        "output_folder": output_folder,
+        **TINY,
+        **overrides,
+    }
+    yaml = SCRIPT.parent / "hparams" / "mini.yaml"
+    options = [str(x) for k, v in settings.items() for x in (f"--{k}", v)]
+    return [str(yaml), *options, "--noprogressbar"]
+
+
+@pytest.fixture(scope="module")
+def main():
+    """The recipe's main function, without the list of installed packages."""
+    with pytest.MonkeyPatch.context() as patch:
+        logger = sb.utils.logger
+        patch.setattr(logger, "get_environment_description", lambda: "")
+        yield runpy.run_path(str(SCRIPT))["main"]
+
+
+@pytest.fixture(scope="module")
+def order():
+    """Which clips each update saw, as {update: ids}."""
+    seen, forward = {}, CodecBrain.compute_forward
+
+    def note(self, batch, stage):
+        if stage == sb.Stage.TRAIN:
+            seen[self.optimizer_step] = tuple(batch.id)
+        return forward(self, batch, stage)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CodecBrain, "compute_forward", note)
+        yield seen
+
+
+@pytest.fixture(scope="module")
+def whole(main, order, tiny_corpus, tmp_path_factory):
+    """A run without trouble: its log, summaries, and order of clips."""
+    folder = tmp_path_factory.mktemp("whole")
+    main(arguments(tiny_corpus, folder))
+    result = read_log(folder / "progress.jsonl"), summaries(folder), dict(order)
+    order.clear()
+    return result
+
+
+def summaries(folder):
+    """One line per validation."""
+    lines = (folder / "train_log.txt").read_text().splitlines()
+    return [line for line in lines if line.startswith("epoch")]
+
+
+def checkpoints(folder):
+    return sorted(path.name for path in (folder / "save").iterdir())
+
+
+class Stop(Exception):
+    """Power is gone."""
+
+
+def test_learns(main, tiny_corpus, tmp_path):
+    """Four clips, forty times over, with some that cannot be used."""
+    with open(tiny_corpus / "train.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    broken = tmp_path / "cut.wav"
+    whole_file = Path(rows[0][2].replace("$data_root", str(tiny_corpus)))
+    broken.write_bytes(whole_file.read_bytes()[:9000])
+    listed = [[f"{r[0]}-{i}", *r[1:]] for i in range(20) for r in rows[:4]]
+    listed += [["cut", 1.5, broken, 0, "a"], ["long", 99, broken, 0, "a"]]
+    with open(tmp_path / "train.csv", "w", newline="") as file:
+        csv.writer(file).writerows([header, *listed])
+    main(
+        arguments(
+            tiny_corpus,
+            tmp_path / "out",
+            train_csv=tmp_path / "train.csv",
+            number_of_epochs=1,
+            num_steps=60,
+            batch_seconds=4,
+            regression_share=1.0,
+            learning_rate=0.003,
+            ckpt_interval_steps=0,
+            num_samples=1,
+        )
+    )
+    log = read_log(tmp_path / "out" / "progress.jsonl")
+    losses = [row["cfm"] for row in log if row["stage"] == "train"]
+    assert sum(losses[-8:]) < 0.5 * sum(losses[:8])
+    said = (tmp_path / "out" / "train_log.txt").read_text()
+    assert "read 82 clips = used 80 + skipped 2" in said
+    assert (
+        "not as long as its row says: 1" in said
+        and "not 1 to 20 s long: 1" in said
+    )
+    written = {path.name for path in (tmp_path / "out").rglob("*")}
+    assert {"curves.png", "codec.safetensors", "hyperparams.yaml"} <= written
+    assert any(name.endswith("_keep10.wav") for name in written)
+
+
+def test_stops_leave_no_trace(main, order, whole, tiny_corpus, tmp_path):
+    """Mid-epoch twice, at an epoch's last batch, and after its validation."""
+    log, said, seen = whole
+    batches = len(seen) // 2  # of an epoch
+    assert batches >= 3 and seen[0] != seen[batches]
+    save, validate = CodecBrain._save_intra_epoch_ckpt, CodecBrain._fit_valid
+    stops = [1, 2, batches, "validation", batches + 1]
+
+    def save_and_stop(self):
+        save(self)
+        if self.optimizer_step in stops[:1]:
+            raise Stop
+
+    def validate_and_stop(self, *args, **kwargs):
+        validate(self, *args, **kwargs)
+        if stops[:1] == ["validation"]:
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CodecBrain, "_save_intra_epoch_ckpt", save_and_stop)
+        patch.setattr(CodecBrain, "_fit_valid", validate_and_stop)
+        while stops:
+            with pytest.raises(Stop):
+                main(arguments(tiny_corpus, tmp_path, num_workers=1))
+            stops.pop(0)
+        main(arguments(tiny_corpus, tmp_path, num_workers=1))
+    assert order == seen
+    assert read_log(tmp_path / "progress.jsonl") == log
+    assert summaries(tmp_path) == said
+
+
+KILLED_WHILE_SAVING = """
+import os, runpy, signal, sys, torch
+save, calls = torch.save, 0
+def save_half(state, path):
+    global calls
+    calls += 1
+    save(state, path)
+    if calls == 10:  # the averaged weights of the third checkpoint
+        os.truncate(path, os.path.getsize(path) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+torch.save = save_half
+script, *sys.argv[1:] = sys.argv[1:]
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def test_kill_and_full_disk_while_saving(
+    main, order, whole, tiny_corpus, tmp_path, monkeypatch
+):
+    line = arguments(tiny_corpus, tmp_path)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_SAVING, str(SCRIPT), *line],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stdout
+    kept, lost = checkpoints(tmp_path)
+    assert kept.startswith("CKPT+") and lost.startswith("partial-CKPT+")
+
+    save = torch.save
+
+    def save_to_full_disk(state, path):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            save(state, path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", save_to_full_disk)
+        with pytest.raises(OSError, match=re.escape(kept)):
+            main(line)
+    assert kept in checkpoints(tmp_path)
+    main(line)
+    log, said, seen = whole
+    assert read_log(tmp_path / "progress.jsonl") == log
+    assert summaries(tmp_path) == said
+    order.clear()
+
+
+def spoil(monkeypatch, bad):
+    """Losses of some updates become NaN; weights before each are noted."""
+    objective, weights = CodecBrain.compute_objectives, {}
+
+    def compute(self, predictions, batch, stage):
+        loss = objective(self, predictions, batch, stage)
+        if stage == sb.Stage.TRAIN:
+            codec = self.hparams.codec
+            weights[self.optimizer_step] = codec.places.detach().clone()
+            loss = loss * float("nan") if bad(self.optimizer_step) else loss
+        return loss
+
+    monkeypatch.setattr(CodecBrain, "compute_objectives", compute)
+    return weights
+
+
+def test_nan_loss_changes_nothing(main, tiny_corpus, tmp_path, monkeypatch):
+    weights = spoil(monkeypatch, lambda step: step in (2, 4))
+    main(arguments(tiny_corpus, tmp_path, nonfinite_patience=1))
+    assert torch.equal(weights[3], weights[2])
+    assert torch.equal(weights[5], weights[4])
+    assert not torch.equal(weights[4], weights[3])
+    text = (tmp_path / "progress.jsonl").read_text()
+    rows = [json.loads(line) for line in text.splitlines()]
+    steps = {row["step"] for row in rows if row["stage"] == "train"}
+    assert steps == set(range(1, max(steps) + 1)) - {3, 5}
+    assert max(steps) > 5 and "NaN" not in text
+
+
+def test_nan_in_a_row_stops(main, tiny_corpus, tmp_path, monkeypatch):
+    """Also across epochs, of which each is shorter than the patience."""
+    spoil(monkeypatch, lambda step: step >= 2)
+    with pytest.raises(ValueError, match="Update 5: the loss is nan"):
+        main(arguments(tiny_corpus, tmp_path, nonfinite_patience=3))
+
+
+def test_two_processes(main, tiny_corpus, tmp_path, monkeypatch):
+    """The clock of the first rules, and a stop needs as many to resume."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    settings = {
+        "distributed_backend": "gloo",
+        "batch_seconds": 4,
+        "max_minutes": 60,
+        "num_samples": 1,
+        "number_of_epochs": 1,
+        "grad_accumulation_factor": 2,
+    }
+    run = subprocess.run(
+        [*launch, "--nproc_per_node=2", str(SCRIPT)]
+        + arguments(tiny_corpus, tmp_path, **settings),
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "OMP_NUM_THREADS": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+    )
+    assert run.returncode == 0, run.stdout
+    log = read_log(tmp_path / "progress.jsonl")
+    assert [row["stage"] for row in log][-1] == "valid" and len(log) > 1
+    assert (tmp_path / "export" / "codec.safetensors").is_file()
+    for path in (tmp_path / "save").glob("*/CKPT.yaml"):
+        text = path.read_text()
+        assert "processes: 2" in text
+        path.write_text(text.replace("epoch: true", "epoch: false"))
+    with pytest.raises(ValueError, match="by 2 processes, and there are 1"):
+        main(arguments(tiny_corpus, tmp_path))
