@@ -13,8 +13,10 @@ from torch import nn
 class Standardize(nn.Module):
     """Zero mean and unit variance at each position, without parameters.
 
-    Statistics are the batch's own in training and running ones in
-    evaluation, where nothing depends on what else is in a batch.
+    Statistics are the batch's own while gradients are computed in training,
+    and running ones otherwise, where nothing depends on what else is in a
+    batch. (A pretrained codec is put into training mode with whatever model
+    holds it; its tokens must stay the same.)
 
     Arguments
     ---------
@@ -40,7 +42,8 @@ class Standardize(nn.Module):
 
     def forward(self, z):
         """z [M, K or fewer, dim] -> the same, standardized over M."""
-        if self.training and len(z) > 1:
+        learning = self.training and torch.is_grad_enabled()
+        if learning and len(z) > 1:
             mean, variance = z.mean(0), z.var(0)
             self.mean.lerp_(mean.detach(), self.momentum)
             self.variance.lerp_(variance.detach(), self.momentum)

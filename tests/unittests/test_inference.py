@@ -88,6 +88,16 @@ def test_backbone_alone_is_the_same(codec, wavs):
     assert torch.equal(backbone, tokens[..., :3])
 
 
+def test_training_mode_changes_no_token(codec, wavs):
+    """A Brain puts what it holds into training mode."""
+    before, _ = codec.encode_batch(wavs)
+    codec.train()
+    after, _ = codec.encode_batch(wavs)
+    codec.eval()
+    again, _ = codec.encode_batch(wavs)
+    assert torch.equal(before, after) and torch.equal(before, again)
+
+
 def test_seed(codec, wavs):
     tokens, _ = codec.encode_batch(wavs[:1])
     first, _ = codec.decode_batch(tokens, seed=1)
