@@ -9,6 +9,7 @@ as it is unpacked, `<split>/<speaker>/<chapter>/<id>.wav` beside
 import csv
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from speechbrain.utils.parallel import parallel_map
@@ -77,10 +78,14 @@ def write_manifest(data_folder, splits, csv_path):
     report = ShardReport()
     csv_path.parent.mkdir(parents=True, exist_ok=True)
     partial = csv_path.with_name(csv_path.name + ".partial")
-    with open(partial, "w", newline="", encoding="utf-8") as file:
+    with (
+        open(partial, "w", newline="", encoding="utf-8") as file,
+        ThreadPoolExecutor() as pool,  # waits for the disk, mostly
+    ):
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
-        for path, (row, reason) in zip(paths, parallel_map(_read_row, paths)):
+        rows = parallel_map(_read_row, paths, executor=pool)
+        for path, (row, reason) in zip(paths, rows):
             report[reason or "used"] += 1
             if row is None:
                 logger.warning("%s is skipped: %s.", path, reason)

@@ -32,8 +32,8 @@ class TrainingBudget:
     Example
     -------
     >>> budget = TrainingBudget(num_steps=100, warmup_steps=10)
-    >>> budget.factor(5), round(budget.factor(50), 6), budget.factor(100)
-    (0.5, 0.5, 0.0)
+    >>> [round(budget.factor(step), 3) for step in (5, 50, 100)]
+    [0.497, 0.5, 0.0]
     """
 
     def __init__(self, num_steps, warmup_steps, max_minutes=None):

@@ -1,0 +1,142 @@
+"""Manifests: every row is used, or counted by the reason why not."""
+
+import math
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from speechbrain_gogo.dataio.audio import AudioError
+from speechbrain_gogo.dataio.manifests import (
+    collate_usable,
+    speech_dataset,
+    usable_clips,
+)
+from speechbrain_gogo.dataio.text import train_tokenizer
+
+RATE = 16000
+TONE = 0.3 * np.sin(np.arange(2 * RATE) / 10)
+
+
+def write(path, samples, rate=RATE, **options):
+    soundfile.write(path, samples, rate, **options)
+
+
+def absurd_header(path):
+    """A FLAC of two seconds that claims ten hours."""
+    write(path, TONE)
+    data = bytearray(path.read_bytes())
+    place = 4 + 4 + 10  # in STREAMINFO, whose last 36 bits here are a count
+    packed = int.from_bytes(data[place : place + 8], "big")
+    packed = packed >> 36 << 36 | 10 * 3600 * RATE
+    data[place : place + 8] = packed.to_bytes(8, "big")
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Good and bad files, with the manifest that lists them."""
+    write(tmp_path / "good.wav", TONE)
+    write(tmp_path / "stereo.flac", np.stack([TONE, -TONE], 1))
+    write(tmp_path / "slow.wav", TONE[:16000], 8000)
+    write(tmp_path / "empty.wav", TONE[:0])
+    write(
+        tmp_path / "nan.wav",
+        np.where(TONE > 0.2, math.nan, TONE),
+        subtype="FLOAT",
+    )
+    write(tmp_path / "int16.wav", 20000 * TONE, subtype="FLOAT")
+    (tmp_path / "text.wav").write_text("no audio at all")
+    for name in ("cut.wav", "cut.flac", "cut.ogg"):
+        path = tmp_path / name
+        write(path, TONE)
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    absurd_header(tmp_path / "absurd.flac")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    rows = [f"{name},2.0,$data_root/{name},It costs $5" for name in names]
+    rows += [
+        "good.wav,2.0,$data_root/good.wav,again",
+        "away,2.0,$data_root/away.wav,words",
+        "short,0.5,$data_root/good.wav,words",
+        "long,99,$data_root/good.wav,words",
+        "unknown,,$data_root/good.wav,words",
+        "nothing,nan,$data_root/good.wav,words",
+        "silent,2.0,$data_root/good.wav,?!",
+        "wrong,1.2,$data_root/good.wav,words",
+    ]
+    text = "\n".join(["ID,duration,wav,wrd", *rows]) + "\n"
+    (tmp_path / "clips.csv").write_text(text)
+    return tmp_path
+
+
+def test_every_row_is_used_or_counted(folder):
+    tokenizer = train_tokenizer(["it costs five"], folder / "words.model", 20)
+    dataset, report = speech_dataset(
+        folder / "clips.csv", folder, tokenizer=tokenizer
+    )
+    at_the_start = {
+        "duplicate ID": 1,
+        "missing file": 1,
+        "no duration": 1,
+        "no words": 1,
+        "not 1 to 20 s long": 3,
+    }
+    assert report.skipped == at_the_start and report.read == 11 + 8
+    batch = collate_usable([dataset[i] for i in range(len(dataset))])
+    assert len(dataset) == report.used == len(batch.id) + len(batch.skipped)
+    assert sorted(batch.id) == ["good.wav", "slow.wav", "stereo.flac"]
+    reasons = dict(batch.skipped)
+    assert reasons.pop("cut.ogg") in (  # libsndfile gives what it can decode
+        "truncated audio",
+        "not as long as its row says",
+        "unreadable audio",
+        "empty audio",
+    )
+    assert reasons == {
+        "empty.wav": "empty audio",
+        "nan.wav": "NaN or Inf",
+        "int16.wav": "not in [-1, 1]",
+        "text.wav": "unreadable audio",
+        "cut.wav": "not as long as its row says",
+        "cut.flac": "truncated audio",
+        "absurd.flac": "impossible header",
+        "wrong": "not as long as its row says",
+    }
+    wavs, lens = batch.sig
+    assert wavs.shape == (3, 48000) and lens.tolist() == [1, 1, 1]
+    stereo = wavs[batch.id.index("stereo.flac")]
+    assert not stereo.any()  # the mean of a tone and its opposite
+    assert batch.text.data.shape[1] > 0
+
+
+def test_a_batch_of_broken_clips_is_silence(folder):
+    dataset, _ = speech_dataset(folder / "clips.csv", folder)
+    items = [dataset[i] for i in range(len(dataset))]
+    broken = [item for item in items if isinstance(item["sig"], AudioError)]
+    batch = collate_usable(broken[:2])
+    assert len(batch.skipped) == 2 and not batch.sig.data.any()
+    clips = usable_clips(dataset, 2)
+    assert [clip["id"] for clip in clips] == ["good.wav", "slow.wav"]
+
+
+def test_cached_audio_is_the_same_to_16_bits(folder):
+    plain, _ = speech_dataset(folder / "clips.csv", folder)
+    where = {"cache_folder": folder / "cache"}
+    cached, _ = speech_dataset(folder / "clips.csv", folder, **where)
+    place = plain.data_ids.index("slow.wav")
+    expected, first = plain[place]["sig"], cached[place]["sig"]
+    (folder / "slow.wav").write_bytes(b"")  # only the cache is left
+    again, _ = speech_dataset(folder / "clips.csv", folder, **where)
+    torch.testing.assert_close(first, expected, rtol=0, atol=1 / 32767)
+    assert torch.equal(again[place]["sig"], first)
+
+
+def test_errors_name_the_manifest(folder):
+    (folder / "bad.csv").write_text("ID,wav\na,b\n")
+    with pytest.raises(ValueError, match="bad.csv has no column .*duration"):
+        speech_dataset(folder / "bad.csv", folder)
+    (folder / "bad.csv").write_text("ID,duration,wav,wrd\na,2,gone.wav,b\n")
+    with pytest.raises(ValueError, match="bad.csv .*missing file: 1"):
+        speech_dataset(folder / "bad.csv", folder)
