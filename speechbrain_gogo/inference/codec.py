@@ -13,6 +13,7 @@ import torch
 import torchaudio
 from speechbrain.inference.interfaces import Pretrained
 
+from speechbrain_gogo.dataio.audio import check_finite, check_range
 from speechbrain_gogo.dataio.streaming import stream_audio
 from speechbrain_gogo.inference.decoding import decode_mel
 from speechbrain_gogo.inference.loading import find_source, load_model
@@ -20,9 +21,6 @@ from speechbrain_gogo.lobes.granular import GranularCodec, keep_prefix
 from speechbrain_gogo.lobes.vocoder import vocode_in_windows
 
 logger = logging.getLogger(__name__)
-
-# Samples beyond this are no waveform in [-1, 1], however hot it was recorded.
-LOUDEST = 4.0
 
 
 class GogoCodec(Pretrained, GranularCodec):
@@ -470,15 +468,8 @@ class GogoCodec(Pretrained, GranularCodec):
                 f"Audio must be [batch, samples] and not empty; got shape "
                 f"{tuple(wavs.shape)}."
             )
-        if not torch.isfinite(wavs).all():
-            raise ValueError(
-                "Audio holds NaN or Inf: clean it before encoding."
-            )
-        if wavs.abs().max() > LOUDEST:
-            raise ValueError(
-                f"Audio peaks at {float(wavs.abs().max()):.0f}, not in [-1, 1]: "
-                "divide 16-bit samples by 32768."
-            )
+        check_finite(wavs, "Audio")
+        check_range(wavs, "Audio")
         return wavs.to(self._device(), torch.float32)
 
     def _check_lens(self, lens, batch, name):
