@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class CodecBrain(sb.Brain):
-    """Trains a :class:`~speechbrain_gogo.lobes.gogo.GogoObjective`.
+    """Trains a :class:`~speechbrain_gogo.lobes.objective.GogoObjective`.
 
     ``modules`` holds the objective alone, so that its forward is what a
     distributed wrapper sees. The recipe's YAML gives ``codec``, ``ema``,

@@ -5,22 +5,27 @@ given, cuts long audio into windows, and leaves the networks to lobes/.
 """
 
 import hashlib
-import logging
 from pathlib import Path
 
 import soundfile
 import torch
-import torchaudio
 from speechbrain.inference.interfaces import Pretrained
 
-from speechbrain_gogo.dataio.audio import check_finite, check_range
 from speechbrain_gogo.dataio.streaming import stream_audio
+from speechbrain_gogo.inference.checks import (
+    check_lengths,
+    check_lens,
+    check_level,
+    check_sampling,
+    check_tokens,
+    check_wavs,
+    mask_dropped,
+    resample,
+)
 from speechbrain_gogo.inference.decoding import decode_mel
 from speechbrain_gogo.inference.loading import find_source, load_model
-from speechbrain_gogo.lobes.granular import GranularCodec, keep_prefix
+from speechbrain_gogo.lobes.granular import GranularCodec
 from speechbrain_gogo.lobes.vocoder import vocode_in_windows
-
-logger = logging.getLogger(__name__)
 
 
 class GogoCodec(Pretrained, GranularCodec):
@@ -161,17 +166,17 @@ class GogoCodec(Pretrained, GranularCodec):
             If the audio is empty, not finite, not in float or not in
             [-1, 1], or the rate or the lengths make no sense.
         """
-        wavs = self._check_wavs(wavs)
+        wavs = check_wavs(wavs, self._device())
         if sample_rate not in (None, self.sample_rate):
-            wavs = _resample(wavs, sample_rate, self.sample_rate)
+            wavs = resample(wavs, sample_rate, self.sample_rate)
         if wav_lens is not None:
-            wav_lens = self._check_lens(wav_lens, len(wavs), "wav_lens")
+            wav_lens = check_lens(wav_lens, len(wavs), "wav_lens", wavs.device)
             if ((wav_lens.double() * wavs.shape[1]).round() < 1).any():
                 raise ValueError(
                     "An utterance of the batch is empty: leave it out."
                 )
         if num_tokens is not None:
-            self._check_range(num_tokens, 1, "num_tokens")
+            check_level(num_tokens, self.num_codebooks, "num_tokens")
         with self.inference_ctx:
             return self.codec.encode(wavs, wav_lens, num_tokens)
 
@@ -195,7 +200,7 @@ class GogoCodec(Pretrained, GranularCodec):
         held = torch.zeros(codec.mel.margin)
         samples = encoded = 0
         for piece in pieces:
-            piece = self._check_wavs(piece.unsqueeze(0))[0].cpu()
+            piece = check_wavs(piece.unsqueeze(0), "cpu")[0]
             held = torch.cat([held, piece])
             samples += len(piece)
             groups = (samples - ahead) // step - encoded
@@ -286,15 +291,15 @@ class GogoCodec(Pretrained, GranularCodec):
         ValueError
             If tokens, keep or lengths are out of range, saying where.
         """
-        tokens = self._check_tokens(tokens)
-        tokens = self._masked(tokens, keep)
+        tokens = self._prefix(self._check_tokens(tokens), keep)
         batch, groups = tokens.shape[:2]
         counts = [groups] * batch
         if lens is not None:
-            lens = self._check_lens(lens, batch, "lens")
+            lens = check_lens(lens, batch, "lens", tokens.device)
             counts = (lens.double() * groups).round().long().tolist()
-        sampling = self._sampling(num_steps, guidance_scale)
-        lengths = self._lengths(num_samples, counts)
+        sampling = check_sampling(num_steps, guidance_scale)
+        longest = [count * self.group_samples for count in counts]
+        lengths = check_lengths(num_samples, longest)
 
         found = [[] for _ in range(batch)]
         with self.inference_ctx:
@@ -335,10 +340,11 @@ class GogoCodec(Pretrained, GranularCodec):
         tokens = self._check_tokens(tokens.unsqueeze(0))
         if torch.is_tensor(keep) and keep.dim() == 1:
             keep = keep.unsqueeze(0)
-        tokens = self._masked(tokens, keep)
+        tokens = self._prefix(tokens, keep)
         counts = [tokens.shape[1]]
-        sampling = self._sampling(num_steps, guidance_scale)
-        left = self._lengths(num_samples, counts)[0]
+        sampling = check_sampling(num_steps, guidance_scale)
+        longest = tokens.shape[1] * self.group_samples
+        left = check_lengths(num_samples, [longest])[0]
         with self.inference_ctx:
             mels = self._mel_pieces(tokens, counts, seed, sampling)
             for audio in self._vocode(piece.float() for piece, _ in mels):
@@ -434,10 +440,19 @@ class GogoCodec(Pretrained, GranularCodec):
         """Same as :meth:`encode_batch`."""
         return self.encode_batch(wavs, wav_lens)
 
-    # Checks and small steps
+    # Small steps
 
     def _device(self):
+        # Not self.device: the host does not update that one in .to().
         return self.codec.places.device
+
+    def _check_tokens(self, tokens):
+        return check_tokens(
+            tokens, self.num_codebooks, self.mask_id, self._device()
+        )
+
+    def _prefix(self, tokens, keep):
+        return mask_dropped(tokens, keep, self.num_codebooks, self.mask_id)
 
     def _mel_pieces(self, tokens, counts, seed, sampling):
         window, overlap = (
@@ -452,106 +467,6 @@ class GogoCodec(Pretrained, GranularCodec):
         window = self.hparams.window_groups * self.group_size
         return vocode_in_windows(self.vocoder, pieces, window)
 
-    def _check_wavs(self, wavs):
-        """Float waveforms [B, T] on the model's device, or an error."""
-        if not torch.is_tensor(wavs) or not wavs.is_floating_point():
-            raise ValueError(
-                "Audio must be a float tensor in [-1, 1]; got "
-                f"{getattr(wavs, 'dtype', type(wavs).__name__)}. Divide "
-                "16-bit samples by 32768."
-            )
-        if wavs.dim() == 3:
-            logger.info("Audio of %d channels is downmixed.", wavs.shape[-1])
-            wavs = wavs.mean(dim=-1)
-        if wavs.dim() != 2 or 0 in wavs.shape:
-            raise ValueError(
-                f"Audio must be [batch, samples] and not empty; got shape "
-                f"{tuple(wavs.shape)}."
-            )
-        check_finite(wavs, "Audio")
-        check_range(wavs, "Audio")
-        return wavs.to(self._device(), torch.float32)
-
-    def _check_lens(self, lens, batch, name):
-        """Relative lengths [B], or an error."""
-        lens = torch.as_tensor(lens, device=self._device()).float()
-        if lens.shape != (batch,):
-            raise ValueError(
-                f"{name} must hold one relative length for each of {batch} "
-                f"utterances; got shape {tuple(lens.shape)}."
-            )
-        if not ((lens > 0) & (lens <= 1 + 1e-5)).all():
-            raise ValueError(f"{name} must lie in (0, 1]; got {lens.tolist()}.")
-        return lens
-
-    def _check_tokens(self, tokens):
-        """Token ids [B, N, K] on the model's device, or an error."""
-        tokens = torch.as_tensor(tokens)
-        levels = tokens.shape[-1] if tokens.dim() == 3 else 0
-        if not 1 <= levels <= self.num_codebooks or 0 in tokens.shape:
-            raise ValueError(
-                "Tokens must be [batch, groups, 1 to "
-                f"{self.num_codebooks}]; got shape {tuple(tokens.shape)}."
-            )
-        tokens = tokens.to(self._device(), torch.long)
-        wrong = (tokens < 0) | (tokens > self.mask_id)
-        if wrong.any():
-            place = wrong.nonzero()[0].tolist()
-            raise ValueError(
-                f"Token {int(tokens[tuple(place)])} at [utterance, group, "
-                f"level] = {place} is outside 0..{self.mask_id}."
-            )
-        return tokens
-
-    def _masked(self, tokens, keep):
-        """Replace what ``keep`` leaves out by the masking token."""
-        if keep is None:
-            return tokens
-        if not torch.is_tensor(keep):
-            self._check_range(keep, 1, "keep")
-            keep = torch.tensor(keep)
-        keep = keep.to(tokens.device)
-        if keep.dim() and keep.shape != tokens.shape[:2]:
-            raise ValueError(
-                f"keep must be a number or [batch, groups] = "
-                f"{list(tokens.shape[:2])}; got {list(keep.shape)}."
-            )
-        wrong = (keep < 1) | (keep > self.num_codebooks)
-        if wrong.any():
-            place = wrong.nonzero()[0].tolist()
-            raise ValueError(
-                f"keep {int(keep[tuple(place)])} at [utterance, group] = "
-                f"{place} is outside 1..{self.num_codebooks}."
-            )
-        kept = keep_prefix(keep, tokens.shape[-1])
-        return torch.where(kept, tokens, self.mask_id)
-
-    def _check_range(self, value, lowest, name):
-        if not lowest <= value <= self.num_codebooks:
-            raise ValueError(
-                f"{name}={value} is outside {lowest}..{self.num_codebooks}."
-            )
-
-    def _sampling(self, num_steps, guidance_scale):
-        if num_steps is not None and num_steps < 1:
-            raise ValueError(f"num_steps={num_steps}: take at least one.")
-        return {"num_steps": num_steps, "guidance_scale": guidance_scale}
-
-    def _lengths(self, num_samples, counts):
-        """Samples of each utterance's audio."""
-        longest = [count * self.group_samples for count in counts]
-        if num_samples is None:
-            return longest
-        given = torch.as_tensor(num_samples).flatten().tolist()
-        if len(given) == 1:
-            given = given * len(counts)
-        if len(given) != len(counts) or min(given) < 1:
-            raise ValueError(
-                f"num_samples={num_samples}: give one positive length, or one "
-                f"for each of {len(counts)} utterances."
-            )
-        return [min(a, b) for a, b in zip(given, longest)]
-
 
 class CountedPieces:
     """Consecutive pieces of audio, whose samples are counted in passing."""
@@ -564,12 +479,3 @@ class CountedPieces:
         for piece in self.pieces:
             self.samples += len(piece)
             yield piece
-
-
-def _resample(wavs, rate, wanted):
-    """Resample [B, T], or say why not."""
-    if not isinstance(rate, int) or rate < 1:
-        raise ValueError(
-            f"sample_rate={rate}: give the rate in Hz, such as 16000."
-        )
-    return torchaudio.functional.resample(wavs, rate, wanted)

@@ -1,9 +1,9 @@
-"""The Gogo codec: its parts put together, and its training objective.
+"""The Gogo codec: its parts put together.
 
-Section 3.1 of the Gogo paper. :class:`Gogo` is what is kept after training:
-waveform -> mel -> groups -> queries -> tokens (Eq. 1), tokens -> aligned
-features -> mel (Eq. 2; the vocoder stands apart, it is trained apart).
-:class:`GogoObjective` adds the auxiliary networks and computes Eq. 4.
+Section 3.1 of the Gogo paper, what is kept after training: waveform -> mel ->
+groups -> queries -> tokens (Eq. 1), tokens -> aligned features -> mel (Eq. 2).
+The vocoder stands apart, it is trained apart; so does the training objective,
+in objective.py.
 
 Letters: B batch, N groups, K tokens per group, g frames per group, D width.
 """
@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.granular import GranularCodec
 
 
@@ -295,108 +294,3 @@ class Gogo(nn.Module, GranularCodec):
             condition, lens, noise, num_steps, guidance_scale
         )
         return mel * self.mel_std + self.mel_mean
-
-
-class GogoObjective(nn.Module):
-    """The loss of Eq. 4, whose forward trains every part jointly.
-
-    Arguments
-    ---------
-    codec : Gogo
-        What is trained.
-    nested_dropout : callable
-        Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``.
-    balancer : LossBalancer
-        Weights of Eq. 5 from the number of kept tokens.
-    ar_prior : ARPrior
-        Eq. 17; None trains without.
-    asr_head : ASRHead
-        Eq. 18; None trains without.
-    ar_weight : float
-        lambda_AR.
-    asr_weight : float
-        Multiplies lambda_ASR; 1 is the paper.
-    """
-
-    def __init__(
-        self,
-        codec,
-        nested_dropout,
-        balancer,
-        ar_prior=None,
-        asr_head=None,
-        ar_weight=0.06,
-        asr_weight=1.0,
-    ):
-        super().__init__()
-        self.codec = codec
-        self.nested_dropout = nested_dropout(codec.num_codebooks, codec.mask)
-        self.balancer = balancer
-        self.ar_prior = ar_prior
-        self.asr_head = asr_head
-        self.ar_weight = ar_weight
-        self.asr_weight = asr_weight
-
-    def forward(
-        self,
-        wavs,
-        wav_lens,
-        text=None,
-        text_lens=None,
-        regression=False,
-        generator=None,
-    ):
-        """All losses of a batch.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        text : torch.Tensor
-            Text token ids int64 [B, L]; None leaves out the ASR loss.
-        text_lens : torch.Tensor
-            Relative lengths [B] over L.
-        regression : bool
-            Warm up, see :meth:`ConditionalFlowMatching.forward`; the prior
-            then follows the tokens and does not shape them.
-        generator : torch.Generator
-            Where every random draw comes from (a CPU one).
-
-        Returns
-        -------
-        dict
-            "loss" (Eq. 4) and its parts "cfm", "ar", "asr": scalars; tokens
-            "tokens" int64 [M, K] of all groups.
-        """
-        codec = self.codec
-        groups, lens = codec.group(wavs, wav_lens)
-        real = frame_mask(lens, groups.shape[1])  # [B, N]
-        found, tokens = codec.quantize(groups[real])  # [M, K, D], [M, K]
-        q = found.new_zeros(*real.shape, *found.shape[1:])
-        q = q.masked_scatter(real[..., None, None], found)  # [B, N, K, D]
-        q, n_keep = self.nested_dropout(q, generator=generator)
-        cfm_weight, asr_weight = self.balancer(n_keep)  # Eq. (5)
-
-        cfm = codec.flow(
-            groups.flatten(1, 2),
-            codec.align(q),
-            lens,
-            reduction="batch",
-            regression=regression,
-            generator=generator,
-        )
-        losses = {"cfm": cfm.mean()}
-        loss = (cfm_weight * cfm).mean()
-        if self.ar_prior is not None:
-            # While the flow gives little gradient, the prior would win: the
-            # best predicted tokens are those that are all the same.
-            read = found.detach() if regression else found
-            losses["ar"] = self.ar_prior(read)
-            loss = loss + self.ar_weight * losses["ar"]
-        if self.asr_head is not None and text is not None:
-            asr = self.asr_head(q, lens, text, text_lens)
-            losses["asr"] = asr.mean()
-            loss = loss + self.asr_weight * (asr_weight * asr).mean()
-        return {"loss": loss, "tokens": tokens, **losses}
