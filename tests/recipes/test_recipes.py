@@ -1,0 +1,74 @@
+"""Every recipe of the CSV files beside this one runs, on a few short clips.
+
+A row's flags may name what tests make: {corpus}, a dozen clips laid out as
+LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models.
+What has to be there afterwards is in the row's checks.
+"""
+
+import csv
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import speechbrain as sb
+import torch
+
+from speechbrain_gogo.lobes.vocoder import VocosVocoder
+from speechbrain_gogo.lobes.vocos_files import write_vocos
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def recipe_rows():
+    """All rows of all CSV files."""
+    for path in sorted(Path(__file__).parent.glob("*.csv")):
+        with open(path, newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
+
+
+@pytest.fixture(scope="module")
+def made(tiny_corpus, tiny_codec_folder, tmp_path_factory):
+    """What flags can name."""
+    vocoder = tmp_path_factory.mktemp("vocoder")
+    write_vocos(VocosVocoder(100, 16, 32, 1), vocoder)
+    return {
+        "{corpus}": str(tiny_corpus),
+        "{codec}": str(tiny_codec_folder),
+        "{vocoder}": str(vocoder),
+    }
+
+
+@pytest.fixture
+def as_a_script(monkeypatch):
+    """Room for a script in this process, which is left as it was."""
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(
+        sb.utils.logger, "get_environment_description", lambda: ""
+    )
+    threads, before = torch.get_num_threads(), set(sys.modules)
+    yield monkeypatch
+    torch.set_num_threads(threads)
+    for name in set(sys.modules) - before:  # helpers that lie beside scripts
+        if "recipes" in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    "row", recipe_rows(), ids=lambda row: row["Hparam_file"]
+)
+def test_recipe(row, made, as_a_script, tmp_path):
+    flags = row["test_debug_flags"]
+    for name, path in made.items():
+        flags = flags.replace(name, path)
+    line = [row["Script_file"], row["Hparam_file"], *shlex.split(flags)]
+    line += [f"--output_folder={tmp_path}", "--device=cpu"]
+    as_a_script.setattr(sys, "argv", line)
+    as_a_script.syspath_prepend(Path(row["Script_file"]).resolve().parent)
+    runpy.run_path(row["Script_file"], run_name="__main__")
+    (names,) = re.findall(r"file_exists=\[(.*)\]", row["test_debug_checks"])
+    missing = [n for n in names.split(",") if not (tmp_path / n).is_file()]
+    assert not missing
