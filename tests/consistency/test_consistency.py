@@ -1,0 +1,131 @@
+"""What no single test sees: lists, settings, links and docstrings agree."""
+
+import ast
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from speechbrain.utils.run_opts import RunOptions
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+YAMLS = sorted(REPOSITORY.glob("recipes/*/*/hparams/*.yaml"))
+MODELS = sorted(REPOSITORY.glob("hparams/**/*.yaml"))
+PAGES = [
+    page
+    for page in sorted(REPOSITORY.glob("**/*.md"))
+    if not re.search(r"(^|/)(\.|results/)", str(page.relative_to(REPOSITORY)))
+]
+SOURCES = [
+    path
+    for folder in ("speechbrain_gogo", "recipes")
+    for path in sorted((REPOSITORY / folder).rglob("*.py"))
+    if not path.is_symlink()
+]
+
+
+def name(path):
+    return str(path.relative_to(REPOSITORY))
+
+
+def listed():
+    """All rows of tests/recipes/*.csv."""
+    for path in sorted((REPOSITORY / "tests" / "recipes").glob("*.csv")):
+        with open(path, newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
+
+
+def top_keys(path):
+    """The settings of a HyperPyYAML file."""
+    return re.findall(r"^([A-Za-z]\w*):", path.read_text(), re.MULTILINE)
+
+
+def test_every_recipe_is_listed():
+    rows = list(listed())
+    assert sorted(row["Hparam_file"] for row in rows) == [
+        name(path) for path in YAMLS
+    ]
+    for row in rows:
+        script, readme = Path(row["Script_file"]), Path(row["Readme_file"])
+        folder = Path(row["Hparam_file"]).parent.parent
+        assert script.parent == folder == readme.parent
+        prepares = [Path(row["Data_prep_file"])] * bool(row["Data_prep_file"])
+        for path in (script, readme, *prepares):
+            assert (REPOSITORY / path).is_file(), path
+        assert (REPOSITORY / folder / "extra_requirements.txt").is_file()
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=name)
+def test_every_setting_of_a_recipe_is_used(path):
+    """In the YAML itself, the recipe's scripts, a Brain, or the host."""
+    files = [
+        *path.parent.parent.glob("*.py"),
+        *(REPOSITORY / "speechbrain_gogo" / "brains").glob("*.py"),
+    ]
+    code = "\n".join(file.read_text() for file in files)
+    yaml = path.read_text()
+    host = set(RunOptions().as_dict())
+    unused = []
+    for key in top_keys(path):
+        # hparams[f"{stage}_csv"] reads train_csv and valid_csv.
+        staged = re.sub("^(train|valid)_", "{stage}_", key)
+        patterns = (
+            rf"[\"']{key}[\"']",
+            rf"hparams\.{key}\b",
+            rf"f[\"']{re.escape(staged)}[\"']" if staged != key else r"(?!)",
+        )
+        in_code = any(re.search(pattern, code) for pattern in patterns)
+        if not (in_code or re.search(rf"<{key}[>\[]", yaml) or key in host):
+            unused.append(key)
+    assert not unused
+
+
+@pytest.mark.parametrize("path", MODELS, ids=name)
+def test_every_setting_of_a_model_is_used(path):
+    """In the YAML itself, or by a recipe that includes it."""
+    yaml = path.read_text()
+    users = "\n".join(
+        file.read_text()
+        for file in [*YAMLS, *REPOSITORY.glob("recipes/*/*/*.py")]
+    )
+    unused = [
+        key
+        for key in top_keys(path)
+        if not re.search(rf"<{key}[>\[]", yaml)
+        and not re.search(rf"<model\[{key}[\]]", users)
+        and not re.search(rf"\[\"model\"\]\[\"{key}\"\]", users)
+    ]
+    assert not unused
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    """Those to files of the repository; the others need a network."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    links += re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
+    local = [link for link in links if not re.match(r"[a-z]+:|#", link)]
+    dead = [
+        link
+        for link in local
+        if not (page.parent / link.split("#")[0]).exists()
+    ]
+    assert not dead
+
+
+def public(tree):
+    """Public functions and classes, and the methods of the latter."""
+    for node in tree.body:
+        kinds = ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef
+        if isinstance(node, kinds) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_everything_public_is_described(path):
+    tree = ast.parse(path.read_text())
+    nameless = [n.name for n in public(tree) if not ast.get_docstring(n)]
+    assert not nameless
+    assert ast.get_docstring(tree) or not tree.body
