@@ -45,8 +45,8 @@ class Standardize(nn.Module):
         learning = self.training and torch.is_grad_enabled()
         if learning and len(z) > 1:
             mean, variance = z.mean(0), z.var(0)
-            self.mean.lerp_(mean.detach(), self.momentum)
-            self.variance.lerp_(variance.detach(), self.momentum)
+            _follow(self.mean, mean, self.momentum)
+            _follow(self.variance, variance, self.momentum)
         else:
             count = z.shape[1]
             mean, variance = self.mean[:count], self.variance[:count]
@@ -82,3 +82,9 @@ class FSQ(vector_quantize_pytorch.FSQ):
                 self.project_in,
                 Standardize(standardized_positions, len(levels)),
             )
+
+
+def _follow(running, value, momentum):
+    """Move a running statistic; what is not finite leaves it alone."""
+    value = value.detach()
+    running.lerp_(torch.where(value.isfinite(), value, running), momentum)

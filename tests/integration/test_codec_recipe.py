@@ -204,7 +204,7 @@ def test_kill_and_full_disk_while_saving(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stdout
     kept, lost = checkpoints(tmp_path)
@@ -290,7 +290,7 @@ def test_two_processes(main, tiny_corpus, tmp_path, monkeypatch):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert run.returncode == 0, run.stdout
     log = read_log(tmp_path / "progress.jsonl")

@@ -1,6 +1,7 @@
 """The Diffusion Transformer: padding, and its precomputed parts."""
 
 import torch
+from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.dit import DiT, frame_mask
 
@@ -13,10 +14,14 @@ def seeded_dit():
     return dit
 
 
-def test_untrained_output_is_zero():
-    dit = DiT(10, 16, dim=32, num_layers=2, num_heads=2)
+@torch.no_grad()
+def test_untrained_blocks_are_the_identity():
+    dit = DiT(10, 16, dim=32, num_layers=2, num_heads=2)  # adaLN-zero
     x, cond = torch.randn(1, 7, 10), torch.randn(1, 7, 16)
-    assert not dit(x, cond, torch.rand(1)).any()
+    h = dit.project_x(x) + dit.condition(cond)
+    h = h + dit.position(h, None)
+    expected = dit.project_out(F.layer_norm(h, (32,), eps=1e-6))
+    torch.testing.assert_close(dit(x, cond, torch.rand(1)), expected)
 
 
 @torch.no_grad()
