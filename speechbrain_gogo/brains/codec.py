@@ -251,9 +251,9 @@ class CodecBrain(sb.Brain):
                 noise = torch.Generator().manual_seed(self.hparams.seed)
                 noise = torch.randn(mel.shape, generator=noise).to(mel)
                 if self.regressing:
-                    drawn = codec.decode(kept, None, 0 * noise, 1, 0.0)
+                    drawn = codec.decode_mel(kept, None, 0 * noise, 1, 0.0)
                 else:
-                    drawn = codec.decode(kept, noise=noise)
+                    drawn = codec.decode_mel(kept, noise=noise)
                 mels[f"keep {keep}"] = drawn[0].float().cpu()
                 audio = self.hparams.vocoder(drawn)[0, : wav.shape[1]]
                 path = folder / f"{item['id']}_keep{keep}.wav"

@@ -5,15 +5,26 @@ samples that are finite, a known rate; whatever the rate and the channels, mono
 samples at the wanted rate come out.
 """
 
+import functools
+import logging
+import math
+import re
+from numbers import Integral
 from pathlib import Path
 
 import soundfile
 import torch
 import torchaudio
 
+logger = logging.getLogger(__name__)
+
 # A header may claim any length. No codec of speech packs more samples than
 # this into a byte of file, so a longer claim is a broken or hostile header.
 MAX_SAMPLES_PER_BYTE = 512
+
+# Taps of a resampling filter over all its phases. The oddest rate in use,
+# 44056 Hz, needs 2**24 to become 24 kHz.
+MAX_FILTER = 2**25
 
 # Samples beyond this are no waveform in [-1, 1], however hot it was recorded.
 LOUDEST = 4.0
@@ -25,6 +36,10 @@ class AudioError(ValueError):
     def __init__(self, reason, detail):
         super().__init__(f"{detail} ({reason})")
         self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self):  # worker processes send it home
+        return type(self), (self.reason, self.detail)
 
 
 def open_audio(path):
@@ -54,6 +69,15 @@ def open_audio(path):
         raise AudioError(
             "unreadable audio", f"{path} is no audio file: {error}"
         ) from None
+    cut = re.search(
+        r"^data\s*: (\d+) \(should be (\d+)\)", sound.extra_info, re.MULTILINE
+    )
+    if cut and int(cut[1]) > int(cut[2]):  # a WAV; libsndfile mends it
+        sound.close()
+        raise AudioError(
+            "truncated audio",
+            f"{path} claims {cut[1]} bytes of samples and holds {cut[2]}.",
+        )
     if sound.frames == 0:
         sound.close()
         raise AudioError("empty audio", f"{path} holds no samples.")
@@ -82,8 +106,11 @@ def check_finite(wav, name):
     AudioError
         If a sample is not finite.
     """
-    if not torch.isfinite(wav).all():
-        raise AudioError("NaN or Inf", f"{name} holds NaN or Inf samples.")
+    low, high = torch.aminmax(wav)  # NaN spreads
+    if not (torch.isfinite(low) and torch.isfinite(high)):
+        raise AudioError(
+            "NaN or Inf", f"{name} holds NaN or Inf samples: clean it first."
+        )
 
 
 def check_range(wav, name):
@@ -101,7 +128,8 @@ def check_range(wav, name):
     AudioError
         If a sample is beyond LOUDEST.
     """
-    peak = float(wav.abs().max())
+    low, high = torch.aminmax(wav)
+    peak = float(max(-low, high))
     if peak > LOUDEST:
         raise AudioError(
             "not in [-1, 1]",
@@ -109,9 +137,48 @@ def check_range(wav, name):
         )
 
 
+def check_rate(rate, wanted, name):
+    """Refuse rates between which no filter of sensible size converts.
+
+    Arguments
+    ---------
+    rate : int
+        Rate of the samples, in Hz.
+    wanted : int
+        Rate to convert to, in Hz.
+    name : str
+        What the error calls the samples.
+
+    Raises
+    ------
+    AudioError
+        If the rate is not positive, or has next to no factor in common with
+        the wanted one.
+    """
+    if not isinstance(rate, Integral) or rate < 1:
+        raise AudioError(
+            "unknown rate", f"{name} has sample_rate={rate}: give it in Hz."
+        )
+    factor = math.gcd(int(rate), wanted)
+    if rate * wanted // factor**2 > MAX_FILTER:
+        raise AudioError(
+            "unknown rate",
+            f"{name} has {rate} Hz, no usual rate of audio: resample it.",
+        )
+
+
 def to_mono(samples):
-    """Mean of the channels: [T, C] -> [T]."""
-    return samples.mean(dim=-1) if samples.shape[-1] > 1 else samples[:, 0]
+    """Mean of the channels: [..., T, C] -> [..., T], said once."""
+    channels = samples.shape[-1]
+    if channels == 1:
+        return samples[..., 0]
+    _say_downmixed(channels)
+    return samples.mean(dim=-1)
+
+
+@functools.cache
+def _say_downmixed(channels):
+    logger.warning("Audio of %d channels is downmixed to one.", channels)
 
 
 def read_audio(path, sample_rate):
@@ -158,5 +225,6 @@ def read_audio(path, sample_rate):
     wav = to_mono(torch.from_numpy(samples))
     check_finite(wav, str(path))
     if rate != sample_rate:
+        check_rate(rate, sample_rate, str(path))
         wav = torchaudio.functional.resample(wav, rate, sample_rate)
     return wav

@@ -13,6 +13,8 @@ import torchaudio
 from speechbrain_gogo.dataio.audio import (
     AudioError,
     check_finite,
+    check_range,
+    check_rate,
     open_audio,
     to_mono,
 )
@@ -47,6 +49,7 @@ def stream_audio(path, sample_rate, block_seconds=30.0):
         if rate == sample_rate:
             yield from pieces
         else:
+            check_rate(rate, sample_rate, str(path))
             yield from _resampled(pieces, rate, sample_rate)
 
 
@@ -68,6 +71,7 @@ def _pieces(sound, path, block, claimed):
         seen += len(samples)
         wav = to_mono(torch.from_numpy(samples))
         check_finite(wav, str(path))
+        check_range(wav, str(path))
         yield wav
 
 

@@ -4,49 +4,66 @@ Each function gives the value as the networks want it or raises a ValueError
 that says what was wrong, where, and what to do.
 """
 
-import logging
-
+import numpy as np
 import torch
 import torchaudio
 
-from speechbrain_gogo.dataio.audio import check_finite, check_range
+from speechbrain_gogo.dataio.audio import (
+    check_finite,
+    check_range,
+    check_rate,
+    to_mono,
+)
 from speechbrain_gogo.lobes.granular import keep_prefix
-
-logger = logging.getLogger(__name__)
 
 
 def check_wavs(wavs, device):
     """Float waveforms [B, T] or [B, T, C] -> float32 [B, T] on a device."""
+    if isinstance(wavs, np.ndarray):
+        wavs = torch.from_numpy(wavs)
     if not torch.is_tensor(wavs) or not wavs.is_floating_point():
         raise ValueError(
             "Audio must be a float tensor in [-1, 1]; got "
             f"{getattr(wavs, 'dtype', type(wavs).__name__)}. Divide 16-bit "
             "samples by 32768."
         )
-    if wavs.dim() == 3 and wavs.shape[-1]:
-        _say_downmixed(wavs.shape[-1])
-        wavs = wavs.mean(dim=-1)
-    if wavs.dim() != 2 or 0 in wavs.shape:
+    shape = tuple(wavs.shape)
+    if wavs.dim() not in (2, 3) or 0 in shape:
         raise ValueError(
-            "Audio must be [batch, samples] and not empty; got shape "
-            f"{tuple(wavs.shape)}."
+            f"Audio must be [batch, samples] and not empty; got shape {shape}."
         )
+    if wavs.dim() == 3:
+        if shape[2] > shape[1]:
+            raise ValueError(
+                "Audio of several channels must be [batch, samples, "
+                f"channels]; got shape {shape}: transpose it."
+            )
+        wavs = to_mono(wavs)
     check_finite(wavs, "Audio")
     check_range(wavs, "Audio")
     return wavs.to(device, torch.float32)
 
 
-def resample(wavs, rate, wanted):
-    """Waveforms [B, T] at ``rate`` Hz -> at ``wanted`` Hz."""
-    if not isinstance(rate, int) or rate < 1:
-        raise ValueError(
-            f"sample_rate={rate}: give the rate in Hz, such as 16000."
-        )
-    return torchaudio.functional.resample(wavs, rate, wanted)
+def resample(wavs, wav_lens, rate, wanted):
+    """Waveforms at another rate, each as if it were alone.
+
+    [B, T] and relative lengths [B] or None -> the same at ``wanted`` Hz.
+    """
+    check_rate(rate, wanted, "Audio")
+    rate, samples = int(rate), wavs.shape[1]
+    if wav_lens is None:
+        return torchaudio.functional.resample(wavs, rate, wanted), None
+    count = (wav_lens.double() * samples).round()
+    place = torch.arange(samples, device=wavs.device)
+    # What lies beyond an utterance's end must not leak through the filter.
+    wavs = torch.where(place < count.unsqueeze(1), wavs, 0.0)
+    wavs = torchaudio.functional.resample(wavs, rate, wanted)
+    count = torch.ceil(count * wanted / rate)
+    return wavs, count / wavs.shape[1]
 
 
-def check_lens(lens, batch, name, device):
-    """Relative lengths [B] in (0, 1]."""
+def check_lens(lens, batch, size, name, device):
+    """Relative lengths [B] in (0, 1], each at least one of ``size`` units."""
     lens = torch.as_tensor(lens, device=device).float()
     if lens.shape != (batch,):
         raise ValueError(
@@ -55,7 +72,12 @@ def check_lens(lens, batch, name, device):
         )
     if not ((lens > 0) & (lens <= 1 + 1e-5)).all():
         raise ValueError(f"{name} must lie in (0, 1]; got {lens.tolist()}.")
-    return lens
+    if ((lens.double() * size).round() < 1).any():
+        raise ValueError(
+            f"{name} makes an utterance empty, of {size} at most: "
+            f"{lens.tolist()}. Leave it out of the batch."
+        )
+    return lens.clamp(max=1)
 
 
 def check_tokens(tokens, levels, mask_id, device):
@@ -93,6 +115,8 @@ def mask_dropped(tokens, keep, levels, mask_id):
     if keep is None:
         return tokens
     keep = torch.as_tensor(keep, device=tokens.device)
+    if keep.is_floating_point() and (keep % 1).any():
+        raise ValueError(f"keep must be whole numbers; got {keep.tolist()}.")
     if keep.dim() == 0:
         check_level(keep.item(), levels, "keep")
     elif keep.shape != tokens.shape[:2]:
@@ -130,10 +154,3 @@ def check_lengths(num_samples, longest):
             f"each of {len(longest)} utterances."
         )
     return [min(pair) for pair in zip(map(int, given), longest)]
-
-
-def _say_downmixed(channels, said=set()):  # noqa: B006 (remembers on purpose)
-    """Log once per number of channels."""
-    if channels > 1 and channels not in said:
-        said.add(channels)
-        logger.warning("Audio of %d channels is downmixed to one.", channels)

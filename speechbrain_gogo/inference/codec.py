@@ -9,6 +9,7 @@ from pathlib import Path
 
 import soundfile
 import torch
+from speechbrain.dataio.preprocess import AudioNormalizer
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_gogo.dataio.streaming import stream_audio
@@ -62,6 +63,7 @@ class GogoCodec(Pretrained, GranularCodec):
         self.group_size = codec.group_size
         self.backbone_size = codec.backbone_size
         self.group_samples = codec.group_samples
+        self.audio_normalizer = AudioNormalizer(self.sample_rate)
         self._fingerprint = None
 
     @classmethod
@@ -122,8 +124,16 @@ class GogoCodec(Pretrained, GranularCodec):
     def fingerprint(self):
         """16 hex digits that tell this codec's tokens from any other's."""
         if self._fingerprint is None:
-            digest = hashlib.sha256()
-            for part in (self.codec.encoder, self.codec.quantizer):
+            codec = self.codec
+            numbers = (
+                self.sample_rate,
+                self.group_size,
+                codec.mel_mean,
+                codec.mel_std,
+                codec.quantizer._levels.tolist(),
+            )
+            digest = hashlib.sha256(repr(numbers).encode())
+            for part in (codec.encoder, codec.quantizer):
                 for key, value in sorted(part.state_dict().items()):
                     digest.update(key.encode())
                     digest.update(value.float().cpu().numpy().tobytes())
@@ -167,14 +177,14 @@ class GogoCodec(Pretrained, GranularCodec):
             [-1, 1], or the rate or the lengths make no sense.
         """
         wavs = check_wavs(wavs, self._device())
-        if sample_rate not in (None, self.sample_rate):
-            wavs = resample(wavs, sample_rate, self.sample_rate)
         if wav_lens is not None:
-            wav_lens = check_lens(wav_lens, len(wavs), "wav_lens", wavs.device)
-            if ((wav_lens.double() * wavs.shape[1]).round() < 1).any():
-                raise ValueError(
-                    "An utterance of the batch is empty: leave it out."
-                )
+            wav_lens = check_lens(
+                wav_lens, *wavs.shape, "wav_lens", wavs.device
+            )
+        if sample_rate not in (None, self.sample_rate):
+            wavs, wav_lens = resample(
+                wavs, wav_lens, sample_rate, self.sample_rate
+            )
         if num_tokens is not None:
             check_level(num_tokens, self.num_codebooks, "num_tokens")
         with self.inference_ctx:
@@ -295,7 +305,7 @@ class GogoCodec(Pretrained, GranularCodec):
         batch, groups = tokens.shape[:2]
         counts = [groups] * batch
         if lens is not None:
-            lens = check_lens(lens, batch, "lens", tokens.device)
+            lens = check_lens(lens, batch, groups, "lens", tokens.device)
             counts = (lens.double() * groups).round().long().tolist()
         sampling = check_sampling(num_steps, guidance_scale)
         longest = [count * self.group_samples for count in counts]
@@ -307,8 +317,12 @@ class GogoCodec(Pretrained, GranularCodec):
                 found[b].append(piece.float())
             wavs = torch.zeros(batch, max(lengths), device=tokens.device)
             for b, pieces in enumerate(found):
-                audio = torch.cat(list(self._vocode(pieces)), dim=1)[0]
-                wavs[b, : lengths[b]] = audio[: lengths[b]]
+                start = 0
+                for audio in self._vocode(pieces):
+                    stop = min(start + audio.shape[1], lengths[b])
+                    wavs[b, start:stop] = audio[0, : stop - start]
+                    start = stop
+                pieces.clear()
         wav_lens = torch.tensor(lengths, device=wavs.device) / wavs.shape[1]
         return wavs, wav_lens
 
@@ -338,19 +352,21 @@ class GogoCodec(Pretrained, GranularCodec):
             what :meth:`decode_batch` gives.
         """
         tokens = self._check_tokens(tokens.unsqueeze(0))
-        if torch.is_tensor(keep) and keep.dim() == 1:
-            keep = keep.unsqueeze(0)
+        if keep is not None:
+            keep = torch.as_tensor(keep)
+            keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
         tokens = self._prefix(tokens, keep)
         counts = [tokens.shape[1]]
         sampling = check_sampling(num_steps, guidance_scale)
         longest = tokens.shape[1] * self.group_samples
         left = check_lengths(num_samples, [longest])[0]
-        with self.inference_ctx:
-            mels = self._mel_pieces(tokens, counts, seed, sampling)
-            for audio in self._vocode(piece.float() for piece, _ in mels):
-                if left > 0:
-                    yield audio[0, :left].float()
-                left -= audio.shape[1]
+        mels = self._mel_pieces(tokens, counts, seed, sampling)
+        pieces = self._vocode(piece.float() for piece, _ in mels)
+        while left > 0:
+            with self.inference_ctx:  # not while the caller is at work
+                audio = next(pieces)[0, :left].float()
+            left -= len(audio)
+            yield audio
 
     def decode_file(self, tokens, out_path, **settings):
         """Decode one token matrix into an audio file, at bounded memory.
@@ -369,7 +385,7 @@ class GogoCodec(Pretrained, GranularCodec):
         Path
             The file.
         """
-        out_path = Path(out_path)
+        out_path = _audio_path(out_path)
         out_path.parent.mkdir(parents=True, exist_ok=True)
         # What fails half-way leaves an earlier file as it was.
         partial = out_path.with_name(f"partial-{out_path.name}")
@@ -403,6 +419,7 @@ class GogoCodec(Pretrained, GranularCodec):
         Path
             The file written.
         """
+        out_path = _audio_path(out_path)  # before the long work
         pieces = CountedPieces(stream_audio(path, self.sample_rate))
         tokens = torch.cat(list(self.encode_stream(pieces)))
         settings = {"num_samples": pieces.samples, "keep": keep, **settings}
@@ -479,3 +496,14 @@ class CountedPieces:
         for piece in self.pieces:
             self.samples += len(piece)
             yield piece
+
+
+def _audio_path(path):
+    """A path whose suffix says in which format to write."""
+    path = Path(path)
+    if path.suffix[1:].upper() not in soundfile.available_formats():
+        raise ValueError(
+            f"{path}: no audio format is called '{path.suffix}'; use .wav, "
+            ".flac, .ogg or .mp3."
+        )
+    return path

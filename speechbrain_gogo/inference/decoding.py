@@ -91,7 +91,7 @@ def decode_mel(codec, tokens, counts, window, overlap, seed, **sampling):
         lens = inside.to(tokens.device) / (last - first)
         noise = frame_noise(seed, first, last, stride, values)
         noise = noise.view(1, -1, codec.mel.n_mels).to(codec.places)
-        mel = codec.decode(
+        mel = codec.decode_mel(
             tokens[rows, first:last],
             lens if len(rows) > 1 else None,
             noise.expand(len(rows), -1, -1),

@@ -171,6 +171,7 @@ class DiT(nn.Module):
         conv_groups=16,
     ):
         super().__init__()
+        self.n_mels = n_mels
         self.head_dim = dim // num_heads
         self.num_layers = num_layers
         self.project_x = nn.Linear(n_mels, dim, bias=False)

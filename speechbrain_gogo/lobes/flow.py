@@ -2,7 +2,7 @@
 
 Section 3.1.2 (Eq. 3) and Appendix D of the Gogo paper. The flow wraps any
 backbone with the three methods of :class:`~speechbrain_gogo.lobes.dit.DiT`
-(``condition``, ``modulation``, ``velocity``); it knows nothing of mel or
+(``condition``, ``modulation``, ``velocity``) and ``n_mels``; it knows nothing of mel or
 tokens.
 
 Letters: B batch, T frames, d channels, S flow steps.
@@ -33,8 +33,8 @@ def sway(t, coefficient=-1.0):
 
     Example
     -------
-    >>> sway(torch.tensor([0.0, 0.5, 1.0])).numpy().round(4).tolist()
-    [0.0, 0.2929, 1.0]
+    >>> [round(t, 2) for t in sway(torch.tensor([0.0, 0.5, 1.0])).tolist()]
+    [0.0, 0.29, 1.0]
     """
     return t + coefficient * (torch.cos(math.pi / 2 * t) - 1 + t)
 
@@ -51,7 +51,8 @@ class ConditionalFlowMatching(nn.Module):
         "data" (x_1; the velocity follows from it), which small models learn
         in fewer steps.
     condition_dropout : float
-        Share of utterances that train without condition, for guidance.
+        Share of utterances that train without condition, for guidance; none
+        in evaluation.
     num_steps : int
         Euler steps when sampling, unless the caller says otherwise.
     guidance_scale : float
@@ -135,7 +136,7 @@ class ConditionalFlowMatching(nn.Module):
         dropped = torch.rand(batch, generator=generator).to(mel)
         if regression:
             t, x_0 = torch.zeros_like(t), torch.zeros_like(x_0)
-        else:
+        elif self.training:
             kept = dropped >= self.condition_dropout
             cond = cond * kept[:, None, None]
         mask = frame_mask(lens, frames)
@@ -193,8 +194,8 @@ class ConditionalFlowMatching(nn.Module):
         )
         mask = frame_mask(lens, cond.shape[1])
         if noise is None:
-            channels = self.backbone.project_out.out_features
-            noise = torch.randn(*cond.shape[:2], channels, device=cond.device)
+            shape = (*cond.shape[:2], self.backbone.n_mels)
+            noise = torch.randn(shape, device=cond.device)
         x = self.temperature * noise
         times = self.schedule(steps, cond.device)
         modulations = self.backbone.modulation(times[:-1])  # [S, R, D]

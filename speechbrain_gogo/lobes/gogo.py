@@ -12,10 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.granular import GranularCodec
 
-
-class Gogo(nn.Module, GranularCodec):
+class Gogo(nn.Module):
     """Group-wise granularity-ordered codec, from waveform to mel and back.
 
     Arguments
@@ -56,7 +54,7 @@ class Gogo(nn.Module, GranularCodec):
     >>> tokens, lens = codec.encode(torch.randn(2, 24000))
     >>> tokens.shape
     torch.Size([2, 5, 10])
-    >>> codec.decode(tokens, num_steps=2).shape
+    >>> codec.decode_mel(tokens, num_steps=2).shape
     torch.Size([2, 100, 100])
     """
 
@@ -83,7 +81,7 @@ class Gogo(nn.Module, GranularCodec):
         self.chunk_size = chunk_size
         self.window_size = window_size
         self.sample_rate = mel.sample_rate
-        self.vocab_size = quantizer.codebook_size
+        self.vocab_size = self.mask_id = quantizer.codebook_size
         self.num_codebooks = encoder.num_queries
         self.group_size = encoder.group_size
         self.group_samples = encoder.group_size * mel.hop_length
@@ -109,26 +107,37 @@ class Gogo(nn.Module, GranularCodec):
         tuple of torch.Tensor
             Normalized mel groups [B, N, g, d] and relative lengths [B] over N.
         """
-        wavs, groups = self._pad(wavs, wav_lens)
-        mel = (self.mel(wavs) - self.mel_mean) / self.mel_std
-        num_groups = wavs.shape[1] // self.group_samples
-        # [B, N * g, d] -> [B, N, g, d]
-        return mel.unflatten(1, (-1, self.group_size)), groups / num_groups
+        count = self._count(wavs, wav_lens)
+        num_groups = -(-wavs.shape[1] // self.group_samples)
+        groups = self._mel_groups(self._stretch(wavs, count, 0, num_groups))
+        return groups, -(-count // self.group_samples) / num_groups
 
-    def _pad(self, wavs, wav_lens):
-        """Silence what is padding, and fill up to whole groups.
-
-        Returns the waveforms [B, N * group_samples] and int64 [B], the groups
-        of each utterance.
-        """
+    def _count(self, wavs, wav_lens):
+        """Samples of each utterance, int64 [B]."""
         batch, samples = wavs.shape
         if wav_lens is None:
             wav_lens = torch.ones(batch, device=wavs.device)
-        count = (wav_lens.double() * samples).round().long()  # samples of each
-        real = torch.arange(samples, device=wavs.device) < count.unsqueeze(1)
-        missing = -samples % self.group_samples
-        wavs = F.pad(torch.where(real, wavs, 0.0), (0, missing))
-        return wavs, -(-count // self.group_samples)
+        return (wav_lens.double() * samples).round().long().clamp(max=samples)
+
+    def _stretch(self, wavs, count, first, size):
+        """Groups first..first + size as :meth:`encode_window` wants them.
+
+        Silence stands beyond both ends of every utterance.
+        """
+        samples = wavs.shape[1]
+        start = first * self.group_samples - self.mel.margin
+        stop = start + self.window_samples(size)
+        wavs = F.pad(
+            wavs[:, max(start, 0) : stop],
+            (max(-start, 0), max(stop - samples, 0)),
+        )
+        place = torch.arange(start, stop, device=wavs.device)
+        return torch.where(place < count.unsqueeze(1), wavs, 0.0)
+
+    def _mel_groups(self, stretch):
+        """Normalized mel [B, N, g, d] of [B, window_samples(N)]."""
+        mel = (self.mel.frames(stretch) - self.mel_mean) / self.mel_std
+        return mel.unflatten(1, (-1, self.group_size))
 
     def quantize(self, groups, num_tokens=None):
         """Tokens of single groups (Eq. 1).
@@ -169,25 +178,16 @@ class Gogo(nn.Module, GranularCodec):
             Tokens int64 [B, N, K], zeros beyond each utterance's groups, and
             relative lengths [B] over N.
         """
-        wavs, groups = self._pad(wavs, wav_lens)
-        num_groups = wavs.shape[1] // self.group_samples
-        place = torch.arange(num_groups, device=wavs.device)
-        real = place < groups.unsqueeze(1)  # [B, N]
-        # The mel of a window needs the samples half an FFT around it.
-        wavs = F.pad(wavs, (self.mel.margin, self.mel.margin))
-        tokens = [
-            self.encode_window(
-                wavs[:, first * self.group_samples :][
-                    :, : self.window_samples(block.shape[1])
-                ],
-                block,
-                num_tokens,
-            )
-            for first, block in zip(
-                range(0, num_groups, self.window_size),
-                real.split(self.window_size, dim=1),
-            )
-        ]
+        count = self._count(wavs, wav_lens)
+        groups = -(-count // self.group_samples)
+        num_groups = -(-wavs.shape[1] // self.group_samples)
+        tokens = []
+        for first in range(0, num_groups, self.window_size):
+            size = min(self.window_size, num_groups - first)
+            place = torch.arange(first, first + size, device=wavs.device)
+            real = place < groups.unsqueeze(1)  # [B, size]
+            stretch = self._stretch(wavs, count, first, size)
+            tokens.append(self.encode_window(stretch, real, num_tokens))
         return torch.cat(tokens, dim=1), groups / num_groups
 
     def window_samples(self, num_groups):
@@ -214,8 +214,7 @@ class Gogo(nn.Module, GranularCodec):
         torch.Tensor
             Tokens int64 [B, N, K].
         """
-        mel = (self.mel.frames(wavs) - self.mel_mean) / self.mel_std
-        groups = mel.unflatten(1, (-1, self.group_size))  # [B, N, g, d]
+        groups = self._mel_groups(wavs)  # [B, N, g, d]
         if real is None:
             real = torch.ones(groups.shape[:2], dtype=bool, device=wavs.device)
         chunks = groups[real].split(self.chunk_size)  # [<= chunk, g, d] each
@@ -261,7 +260,7 @@ class Gogo(nn.Module, GranularCodec):
         q = F.pad(q, (0, 0, 0, self.group_size - q.shape[2]))  # [B, N, g, D]
         return (q + self.places).flatten(1, 2)
 
-    def decode(
+    def decode_mel(
         self,
         tokens,
         lens=None,
@@ -289,6 +288,8 @@ class Gogo(nn.Module, GranularCodec):
         torch.Tensor
             Log-mel, shape [B, N * g, d].
         """
+        missing = self.num_codebooks - tokens.shape[2]
+        tokens = F.pad(tokens, (0, missing), value=self.mask_id)
         condition = self.align(self.embed(tokens))
         mel = self.flow.sample(
             condition, lens, noise, num_steps, guidance_scale

@@ -78,8 +78,8 @@ def scale_gradient(q, weight):
     ---------
     q : torch.Tensor
         Features, shape [..., K, D].
-    weight : torch.Tensor
-        One factor per level, shape [K].
+    weight : torch.Tensor | float
+        One factor per level, shape [K], or one for all of any ``q``.
 
     Returns
     -------
@@ -93,8 +93,10 @@ def scale_gradient(q, weight):
     >>> q.grad[:, 0]
     tensor([0.5000, 2.0000])
     """
-    scaled = weight.to(q).unsqueeze(-1) * q  # [..., K, D]
-    return scaled + (q - scaled).detach()
+    if torch.is_tensor(weight):
+        weight = weight.to(q).unsqueeze(-1)  # [K, 1]
+    scaled = weight * q
+    return q.detach() + (scaled - scaled.detach())  # the bracket is 0
 
 
 def keep_prefix(num_kept, num_levels):

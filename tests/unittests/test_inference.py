@@ -79,7 +79,7 @@ def test_keep_equals_masking_by_hand(codec, wavs):
     assert torch.equal(per_group, expected)
     whole, _ = codec.decode_batch(tokens, lens)
     assert not torch.equal(whole, expected)
-    assert shorter.shape == expected.shape
+    assert torch.equal(shorter, expected)
 
 
 def test_backbone_alone_is_the_same(codec, wavs):
@@ -123,6 +123,8 @@ def test_long_audio_streams(codec, tmp_path):
     assert torch.allclose(torch.cat(pieces), audio[0], atol=1e-5)
     out = codec.reconstruct_file(path, tmp_path / "out.wav", keep=3)
     assert soundfile.info(str(out)).frames == len(wav)
+    with pytest.raises(ValueError, match="out.xyz"):
+        codec.reconstruct_file(path, tmp_path / "out.xyz")
 
 
 def test_other_rates_and_channels(codec, tmp_path):
@@ -136,6 +138,12 @@ def test_other_rates_and_channels(codec, tmp_path):
     assert (tokens == by_hand[0]).float().mean() > 0.95
     with pytest.raises(ValueError, match="sample_rate=0"):
         codec.encode_batch(tone.unsqueeze(0), sample_rate=0)
+    assert codec.load_audio(str(path)).shape == (2 * RATE,)
+    lens = torch.tensor([0.5])
+    padded = torch.cat([stereo[:44100], torch.ones(44100, 2)]).unsqueeze(0)
+    alone, _ = codec.encode_batch(stereo[None, :44100], sample_rate=44100)
+    batch, _ = codec.encode_batch(padded, lens, np.int64(44100))
+    assert torch.equal(batch[:, :5], alone)
 
 
 @pytest.mark.parametrize("length", [1, 200, GROUP - 1, GROUP, GROUP + 1])
@@ -162,6 +170,7 @@ def test_silence_and_dc_are_finite(codec, value):
         (1000.0 * torch.ones(1, 100), "32768"),
         (torch.zeros(1, 100, dtype=torch.int16), "32768"),
         (torch.zeros(100), "batch, samples"),
+        (torch.zeros(1, 2, 100), "transpose"),
     ],
 )
 def test_bad_audio_is_refused(codec, wavs, message):
@@ -171,9 +180,11 @@ def test_bad_audio_is_refused(codec, wavs, message):
 
 def test_bad_lengths_are_refused(codec):
     wavs = torch.zeros(2, RATE)
-    for lens in ([1.0], [0.0, 1.0], [1.5, 1.0]):
+    for lens in ([1.0], [0.0, 1.0], [1.5, 1.0], [1e-6, 1.0]):
         with pytest.raises(ValueError, match="wav_lens"):
             codec.encode_batch(wavs, torch.tensor(lens))
+    with pytest.raises(ValueError, match="lens makes an utterance empty"):
+        codec.decode_batch(torch.zeros(1, 5, 10), torch.tensor([0.01]))
 
 
 def test_bad_files_are_named(codec, tmp_path):
@@ -184,12 +195,18 @@ def test_bad_files_are_named(codec, tmp_path):
     whole = write(tmp_path / "whole.flac", 0.1 * np.random.randn(RATE))
     cut = tmp_path / "cut.flac"
     cut.write_bytes(whole.read_bytes()[:20000])
-    short = write(tmp_path / "short.wav", np.zeros(100))
-    header = bytearray(short.read_bytes())
-    header[40:44] = (2**31 - 2).to_bytes(4, "little")  # size of the data
-    header[4:8] = (2**31 + 34).to_bytes(4, "little")
+    samples = 0.1 * np.random.randn(RATE)
+    short = write(tmp_path / "short.wav", samples).read_bytes()
+    half, absurd = tmp_path / "half.wav", tmp_path / "absurd.wav"
+    half.write_bytes(short[: len(short) // 2])
+    absurd.write_bytes(  # the size of the data
+        short[:40] + (2**31 - 2).to_bytes(4, "little") + short[44:]
+    )
+    odd = write(tmp_path / "odd.wav", samples, 44101)
+    loud = write(tmp_path / "loud.wav", 1e4 * samples, subtype="FLOAT")
     missing = tmp_path / "missing.wav"
-    for path in (empty, text, poisoned, cut, missing):
+    bad = empty, text, poisoned, cut, missing, half, absurd, odd, loud
+    for path in bad:
         with pytest.raises(ValueError, match=path.name):
             codec.encode_file(path)
     claims = tmp_path / "claims.flac"
@@ -212,7 +229,7 @@ def test_bad_tokens_are_placed(codec):
     budgets[0, 1] = 11
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         codec.decode_batch(tokens, keep=budgets)
-    for keep in (0, 11, torch.ones(3, 4)):
+    for keep in (0, 11, 4.5, torch.ones(3, 4)):
         with pytest.raises(ValueError, match="keep"):
             codec.decode_batch(tokens, keep=keep)
     with pytest.raises(ValueError, match="shape"):
