@@ -167,10 +167,7 @@ class CodecBrain(sb.Brain):
         """Flow loss and error of the drawn mel for some numbers of tokens."""
         codec = self.hparams.ema.module
         groups, lens = codec.group(wavs, lens)
-        real = frame_mask(lens, groups.shape[1])
-        found, _ = codec.quantize(groups[real])
-        q = found.new_zeros(*real.shape, *found.shape[1:])
-        q = q.masked_scatter(real[..., None, None], found)
+        q, _, _ = codec.quantize_batch(groups, lens)
         mel = groups.flatten(1, 2)
         frames = frame_mask(lens, mel.shape[1])
         losses = {}

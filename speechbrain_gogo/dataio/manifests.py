@@ -19,6 +19,8 @@ from speechbrain_gogo.dataio.audio import AudioError, check_range, read_audio
 from speechbrain_gogo.dataio.shards import ShardReport
 from speechbrain_gogo.dataio.text import encode_text, normalize_words
 
+STAND_IN = 24000  # samples of silence, where a whole batch is unusable
+
 
 def read_manifest(csv_path, data_root):
     r"""The rows of a manifest, each id once.
@@ -168,13 +170,16 @@ def collate_usable(examples):
     -------
     PaddedBatch
         With ``skipped``, a list of (id, reason). If no example is usable,
-        the batch is one second of silence, so that every rank of a
+        the batch is a second of silence, so that every rank of a
         distributed run still takes its step.
     """
     bad = [e for e in examples if isinstance(e["sig"], AudioError)]
     good = [e for e in examples if not isinstance(e["sig"], AudioError)]
     if not good:
-        good = [{**examples[0], "sig": torch.zeros(24000)}]
+        silence = {**examples[0], "sig": torch.zeros(STAND_IN)}
+        if "text" in silence:  # hardly a word, for there is nothing to hear
+            silence["text"] = silence["text"][:1]
+        good = [silence]
     batch = PaddedBatch(good)
     batch.skipped = [(e["id"], e["sig"].reason) for e in bad]
     return batch

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.dit import frame_mask
+
 
 class Gogo(nn.Module):
     """Group-wise granularity-ordered codec, from waveform to mel and back.
@@ -158,6 +160,27 @@ class Gogo(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             q, tokens = self.quantizer(features.float())
         return q, tokens.long()
+
+    def quantize_batch(self, groups, lens):
+        """Features of a padded batch; padding is not computed.
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Normalized mel groups, shape [B, N, g, d].
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Quantized features [B, N, K, D], zero in the padding; those of
+            the M real groups, [M, K, D]; and their token ids, int64 [M, K].
+        """
+        real = frame_mask(lens, groups.shape[1])  # [B, N]
+        found, tokens = self.quantize(groups[real])
+        q = found.new_zeros(*real.shape, *found.shape[1:])
+        return q.masked_scatter(real[..., None, None], found), found, tokens
 
     @torch.no_grad()
     def encode(self, wavs, wav_lens=None, num_tokens=None):

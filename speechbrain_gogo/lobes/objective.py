@@ -8,8 +8,6 @@ Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
 
 from torch import nn
 
-from speechbrain_gogo.lobes.dit import frame_mask
-
 
 class GogoObjective(nn.Module):
     """The loss of Eq. 4, whose forward trains every part jointly.
@@ -81,15 +79,12 @@ class GogoObjective(nn.Module):
         Returns
         -------
         dict
-            "loss" (Eq. 4) and its parts "cfm", "ar", "asr": scalars; tokens
+            "loss" (Eq. 4) and its parts "cfm", "ar", "asr": scalars; and
             "tokens" int64 [M, K] of all groups.
         """
         codec = self.codec
         groups, lens = codec.group(wavs, wav_lens)
-        real = frame_mask(lens, groups.shape[1])  # [B, N]
-        found, tokens = codec.quantize(groups[real])  # [M, K, D], [M, K]
-        q = found.new_zeros(*real.shape, *found.shape[1:])
-        q = q.masked_scatter(real[..., None, None], found)  # [B, N, K, D]
+        q, found, tokens = codec.quantize_batch(groups, lens)
         q, n_keep = self.nested_dropout(q, generator=generator)
         cfm_weight, asr_weight = self.balancer(n_keep)  # Eq. (5)
 

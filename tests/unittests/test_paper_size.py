@@ -100,7 +100,7 @@ def test_numbers_of_the_paper(paper):
         3,
     )
     assert (codec.sample_rate, codec.vocab_size) == (24000, 12800)
-    assert codec.token_rate == 46.875
+    assert 24000 / codec.group_samples * codec.num_codebooks == 46.875  # Hz
     flow, objective = codec.flow, paper["objective"]
     assert (flow.predict, flow.guidance_scale) == ("velocity", 2.0)
     assert flow.sway_coefficient == -1.0
