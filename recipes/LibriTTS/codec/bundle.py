@@ -45,30 +45,28 @@ def total(scores):
 
 
 def choose(hparams, codec, clips):
-    """Try every sampler with the first vocoder, then every vocoder.
+    """Try every vocoder with the model's sampler, then every sampler.
 
     Returns the best sampler, the best vocoder's name, and all scores.
     """
     rate = codec.sample_rate
     judges = {"stoi": STOI(rate), "pesq": PESQ(band="wb", sample_rate=rate)}
-    flow, tried = codec.codec.flow, []
-    grid = hparams["samplers"]
+    candidates, vocoders = hparams["vocoders"], {}
+    for name, vocoder in tqdm(candidates.items(), "vocoders"):
+        codec.mods["vocoder"] = vocoder.to(codec.device).eval()
+        vocoders[name] = score(codec, clips, judges)
+    name = max(vocoders, key=lambda key: total(vocoders[key]))
+    codec.mods["vocoder"] = candidates[name]
+
+    flow, grid, tried = codec.codec.flow, hparams["samplers"], []
     for values in tqdm(list(itertools.product(*grid.values())), "samplers"):
         sampler = dict(zip(grid, values))
         for key, value in sampler.items():
             setattr(flow, key, value)
         tried.append({**sampler, **score(codec, clips, judges)})
     best = max(tried, key=total)
-    sampler = {key: best[key] for key in grid}
-    for key, value in sampler.items():
-        setattr(flow, key, value)
-
-    vocoders = {}
-    for name, vocoder in hparams["vocoders"].items():
-        codec.mods["vocoder"] = vocoder.to(codec.device).eval()
-        vocoders[name] = score(codec, clips, judges)
-    name = max(vocoders, key=lambda key: total(vocoders[key]))
-    return sampler, name, {"samplers": tried, "vocoders": vocoders}
+    scores = {"vocoders": vocoders, "samplers": tried}
+    return {key: best[key] for key in grid}, name, scores
 
 
 def define(vocoder):
