@@ -4,7 +4,7 @@
     python bundle.py hparams/bundle.yaml --codec CODEC --vocoder VOCODER \
         --valid_csv valid.csv --data_folder /path/to/speech --output_folder OUT
 
-What the folder does by default (how many flow steps, how much noise, which
+What the folder does by default (how many flow steps, how much guidance, which
 vocoder) is what scores best on validation clips; scores.json beside the
 weights tells all that was tried.
 """
