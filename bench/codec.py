@@ -4,7 +4,7 @@
 
 Every measurement has a process of its own (measure.py); the codecs take turns
 round by round, so that whatever else the machine does hits all of them. The
-page that comes out is laid out in report.py.
+page that comes out is laid out in bench_report.py.
 """
 
 import json
@@ -17,8 +17,8 @@ from typing import Annotated
 
 import torch
 import typer
-from report import write_report
-from systems import SYSTEMS, Gogo
+from bench_report import write_report
+from bench_systems import SYSTEMS, Gogo
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent

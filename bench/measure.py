@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from decoding_pass import measure_pass
-from systems import SYSTEMS
+from bench_systems import SYSTEMS
 
 MEGABYTE = 1e6
 

@@ -15,10 +15,10 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
 import codec as bench  # noqa: E402
-import report  # noqa: E402
+import bench_report  # noqa: E402
 from decoding_pass import multiply_adds  # noqa: E402
 from measure import Meter, measure  # noqa: E402
-from systems import SYSTEMS  # noqa: E402
+from bench_systems import SYSTEMS  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,9 @@ def test_report_says_what_was_not_measured(tmp_path):
     setting = {"device": "cpu", "threads": 1, "rounds": 1}
     setting["max_peer_seconds"] = 60
     names = ["gogo", "gogo-file", "mimi"]
-    page = report.write_report(found, names, setting, tmp_path / "page.md")
+    page = bench_report.write_report(
+        found, names, setting, tmp_path / "page.md"
+    )
     lines = table_rows(page)
     assert len(lines) == 9
     assert lines[2] == ["10 s", "Mimi", *["0.2", "2"] * 2, "200", "200"]

@@ -10,7 +10,7 @@ from statistics import median
 
 import torch
 import transformers
-from systems import SYSTEMS
+from bench_systems import SYSTEMS
 
 HEADER = """\
 | audio | codec | encode RTF | to Gogo | decode RTF | to Gogo | encode MB | decode MB |
