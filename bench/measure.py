@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import torch
-from decoding_pass import measure_pass
 from bench_systems import SYSTEMS
+from decoding_pass import measure_pass
 
 MEGABYTE = 1e6
 
