@@ -19,6 +19,7 @@ from speechbrain_gogo.brains.checkpoints import num_processes
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.granular import keep_prefix
+from speechbrain_gogo.lobes.shortcut import fit_shortcuts
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,15 @@ class CodecBrain(sb.Brain):
                     "of an epoch."
                 )
         super().on_fit_start()
+
+    @torch.no_grad()
+    def start_shortcuts(self, wavs):
+        """Start the codec's linear path from the mel of some clips, [T] each."""
+        codec = self.hparams.codec.to(self.device)
+        groups = [codec.group(wav.to(self.device)[None])[0][0] for wav in wavs]
+        was_training = codec.training
+        fit_shortcuts(codec.eval(), torch.cat(groups))
+        codec.train(was_training)
 
     # One update
 

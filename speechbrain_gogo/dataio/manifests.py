@@ -7,6 +7,7 @@ when its audio turns out broken; what is left is batched by seconds of audio.
 
 import csv
 import os
+import random
 from itertools import islice
 from pathlib import Path
 
@@ -185,8 +186,8 @@ def collate_usable(examples):
     return batch
 
 
-def usable_clips(dataset, number):
-    """The first clips of a dataset whose audio can be read.
+def usable_clips(dataset, number, seed=None):
+    """Some clips of a dataset whose audio can be read.
 
     Arguments
     ---------
@@ -194,13 +195,18 @@ def usable_clips(dataset, number):
         From :func:`speech_dataset`.
     number : int
         How many; there may be fewer.
+    seed : int
+        Draw them at random; None takes the first.
 
     Returns
     -------
     list of dict
         Items of the dataset.
     """
-    clips = (dataset[place] for place in range(len(dataset)))
+    places = list(range(len(dataset)))
+    if seed is not None:
+        random.Random(seed).shuffle(places)
+    clips = (dataset[place] for place in places)
     good = (c for c in clips if not isinstance(c["sig"], AudioError))
     return list(islice(good, number))
 

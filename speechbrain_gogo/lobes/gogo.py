@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.dit import frame_mask
+from speechbrain_gogo.lobes.shortcut import LinearShortcut
 
 
 class Gogo(nn.Module):
@@ -34,11 +35,18 @@ class Gogo(nn.Module):
         Subtracted from the log-mel before the networks see it.
     mel_std : float
         Divides the log-mel before the networks see it.
+    mel_floor : float
+        Log-mel below which nothing is heard, and nothing is coded: digital
+        silence, at -16, would else be most of what there is to learn. None
+        is without.
     chunk_size : int
         Groups that are encoded at a time: few enough for the cache.
     window_size : int
         Groups whose mel is held at a time: memory does not grow with the
         length of the audio.
+    linear_shortcut : bool
+        Have a linear path beside the encoder (mel to queries) and one beside
+        the alignment (tokens to frames), see shortcut.py; the paper has none.
 
     Example
     -------
@@ -69,8 +77,10 @@ class Gogo(nn.Module):
         backbone_size=3,
         mel_mean=0.0,
         mel_std=1.0,
-        chunk_size=32,
+        mel_floor=None,
+        chunk_size=24,
         window_size=256,
+        linear_shortcut=False,
     ):
         super().__init__()
         self.mel = mel
@@ -80,6 +90,7 @@ class Gogo(nn.Module):
         self.backbone_size = backbone_size
         self.mel_mean = mel_mean
         self.mel_std = mel_std
+        self.mel_floor = mel_floor
         self.chunk_size = chunk_size
         self.window_size = window_size
         self.sample_rate = mel.sample_rate
@@ -93,6 +104,13 @@ class Gogo(nn.Module):
         # relative positions only, this says which level or frame it looks
         # at. On the last g - n_q places it is the placeholder of Eq. (2).
         self.places = nn.Parameter(0.5 * torch.randn(self.group_size, dim))
+        self.shortcut_in = self.shortcut_out = None
+        if linear_shortcut:
+            mel_shape = self.group_size, mel.n_mels
+            levels, frames = (self.num_codebooks, dim), (self.group_size, dim)
+            rank = self.num_codebooks * quantizer.codebook_dim
+            self.shortcut_in = LinearShortcut(mel_shape, levels, rank)
+            self.shortcut_out = LinearShortcut(levels, frames, rank)
 
     def group(self, wavs, wav_lens=None):
         """Silence the padding and cut the mel into groups.
@@ -138,7 +156,10 @@ class Gogo(nn.Module):
 
     def _mel_groups(self, stretch):
         """Normalized mel [B, N, g, d] of [B, window_samples(N)]."""
-        mel = (self.mel.frames(stretch) - self.mel_mean) / self.mel_std
+        mel = self.mel.frames(stretch)
+        if self.mel_floor is not None:
+            mel = mel.clamp(min=self.mel_floor)
+        mel = (mel - self.mel_mean) / self.mel_std
         return mel.unflatten(1, (-1, self.group_size))
 
     def quantize(self, groups, num_tokens=None):
@@ -156,7 +177,9 @@ class Gogo(nn.Module):
         tuple of torch.Tensor
             Quantized features [M, K, D] and token ids, int64 [M, K].
         """
-        features = self.encoder(groups, num_tokens)
+        features = self.encoder(groups, num_tokens)  # [M, K, D]
+        if self.shortcut_in is not None:
+            features = features + self.shortcut_in(groups)[:, :num_tokens]
         with torch.autocast(features.device.type, enabled=False):
             q, tokens = self.quantizer(features.float())
         return q, tokens.long()
@@ -280,8 +303,11 @@ class Gogo(nn.Module):
         torch.Tensor
             Tokens, then placeholders, for each group: [B, N * g, D].
         """
-        q = F.pad(q, (0, 0, 0, self.group_size - q.shape[2]))  # [B, N, g, D]
-        return (q + self.places).flatten(1, 2)
+        rest = self.group_size - q.shape[2]
+        aligned = F.pad(q, (0, 0, 0, rest)) + self.places  # [B, N, g, D]
+        if self.shortcut_out is not None:
+            aligned = aligned + self.shortcut_out(q)
+        return aligned.flatten(1, 2)
 
     def decode_mel(
         self,

@@ -98,6 +98,14 @@ def main(arguments):
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
+    if (
+        hparams["shortcut_clips"]
+        and not hparams["checkpointer"].list_checkpoints()
+    ):
+        clips = usable_clips(
+            datasets["train"], hparams["shortcut_clips"], hparams["seed"]
+        )
+        brain.start_shortcuts(clip["sig"] for clip in clips)
     brain.fit(
         hparams["epoch_counter"],
         datasets["train"],
