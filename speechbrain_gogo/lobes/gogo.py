@@ -13,10 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.dit import frame_mask
+from speechbrain_gogo.lobes.grouping import MelGroups
 from speechbrain_gogo.lobes.shortcut import LinearShortcut
 
 
-class Gogo(nn.Module):
+class Gogo(MelGroups):
     """Group-wise granularity-ordered codec, from waveform to mel and back.
 
     Arguments
@@ -31,14 +32,8 @@ class Gogo(nn.Module):
         Token features to mel.
     backbone_size : int
         Coarse tokens b that Stage I of GogoSpeech speaks.
-    mel_mean : float
-        Subtracted from the log-mel before the networks see it.
-    mel_std : float
-        Divides the log-mel before the networks see it.
-    mel_floor : float
-        Log-mel below which nothing is heard, and nothing is coded: digital
-        silence, at -16, would else be most of what there is to learn. None
-        is without.
+    mel_mean, mel_std, mel_floor : float
+        Of the log-mel, see :class:`MelGroups`.
     chunk_size : int
         Groups that are encoded at a time: few enough for the cache.
     window_size : int
@@ -82,22 +77,15 @@ class Gogo(nn.Module):
         window_size=256,
         linear_shortcut=False,
     ):
-        super().__init__()
-        self.mel = mel
+        super().__init__(mel, encoder.group_size, mel_mean, mel_std, mel_floor)
         self.encoder = encoder
         self.quantizer = quantizer
         self.flow = flow
         self.backbone_size = backbone_size
-        self.mel_mean = mel_mean
-        self.mel_std = mel_std
-        self.mel_floor = mel_floor
         self.chunk_size = chunk_size
         self.window_size = window_size
-        self.sample_rate = mel.sample_rate
         self.vocab_size = self.mask_id = quantizer.codebook_size
         self.num_codebooks = encoder.num_queries
-        self.group_size = encoder.group_size
-        self.group_samples = encoder.group_size * mel.hop_length
         dim = quantizer.dim
         self.mask = nn.Parameter(0.02 * torch.randn(dim))  # m
         # Added to every place of a group: the decoder's attention knows
@@ -111,56 +99,6 @@ class Gogo(nn.Module):
             rank = self.num_codebooks * quantizer.codebook_dim
             self.shortcut_in = LinearShortcut(mel_shape, levels, rank)
             self.shortcut_out = LinearShortcut(levels, frames, rank)
-
-    def group(self, wavs, wav_lens=None):
-        """Silence the padding and cut the mel into groups.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Normalized mel groups [B, N, g, d] and relative lengths [B] over N.
-        """
-        count = self._count(wavs, wav_lens)
-        num_groups = -(-wavs.shape[1] // self.group_samples)
-        groups = self._mel_groups(self._stretch(wavs, count, 0, num_groups))
-        return groups, -(-count // self.group_samples) / num_groups
-
-    def _count(self, wavs, wav_lens):
-        """Samples of each utterance, int64 [B]."""
-        batch, samples = wavs.shape
-        if wav_lens is None:
-            wav_lens = torch.ones(batch, device=wavs.device)
-        return (wav_lens.double() * samples).round().long().clamp(max=samples)
-
-    def _stretch(self, wavs, count, first, size):
-        """Groups first..first + size as :meth:`encode_window` wants them.
-
-        Silence stands beyond both ends of every utterance.
-        """
-        samples = wavs.shape[1]
-        start = first * self.group_samples - self.mel.margin
-        stop = start + self.window_samples(size)
-        wavs = F.pad(
-            wavs[:, max(start, 0) : stop],
-            (max(-start, 0), max(stop - samples, 0)),
-        )
-        place = torch.arange(start, stop, device=wavs.device)
-        return torch.where(place < count.unsqueeze(1), wavs, 0.0)
-
-    def _mel_groups(self, stretch):
-        """Normalized mel [B, N, g, d] of [B, window_samples(N)]."""
-        mel = self.mel.frames(stretch)
-        if self.mel_floor is not None:
-            mel = mel.clamp(min=self.mel_floor)
-        mel = (mel - self.mel_mean) / self.mel_std
-        return mel.unflatten(1, (-1, self.group_size))
 
     def quantize(self, groups, num_tokens=None):
         """Tokens of single groups (Eq. 1).
@@ -224,22 +162,17 @@ class Gogo(nn.Module):
             Tokens int64 [B, N, K], zeros beyond each utterance's groups, and
             relative lengths [B] over N.
         """
-        count = self._count(wavs, wav_lens)
-        groups = -(-count // self.group_samples)
-        num_groups = -(-wavs.shape[1] // self.group_samples)
+        count = self.count_samples(wavs, wav_lens)
+        groups = self.count_groups(count)
+        num_groups = self.count_groups(wavs.shape[1])
         tokens = []
         for first in range(0, num_groups, self.window_size):
             size = min(self.window_size, num_groups - first)
             place = torch.arange(first, first + size, device=wavs.device)
             real = place < groups.unsqueeze(1)  # [B, size]
-            stretch = self._stretch(wavs, count, first, size)
+            stretch = self.stretch(wavs, count, first, size)
             tokens.append(self.encode_window(stretch, real, num_tokens))
         return torch.cat(tokens, dim=1), groups / num_groups
-
-    def window_samples(self, num_groups):
-        """Samples that :meth:`encode_window` needs for so many groups."""
-        overlap = self.mel.n_fft - self.mel.hop_length
-        return num_groups * self.group_samples + overlap
 
     @torch.no_grad()
     def encode_window(self, wavs, real=None, num_tokens=None):
@@ -260,7 +193,7 @@ class Gogo(nn.Module):
         torch.Tensor
             Tokens int64 [B, N, K].
         """
-        groups = self._mel_groups(wavs)  # [B, N, g, d]
+        groups = self.mel_groups(wavs)  # [B, N, g, d]
         if real is None:
             real = torch.ones(groups.shape[:2], dtype=bool, device=wavs.device)
         chunks = groups[real].split(self.chunk_size)  # [<= chunk, g, d] each
