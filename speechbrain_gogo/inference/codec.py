@@ -1,35 +1,29 @@
 """GogoCodec: speech to granularity-ordered tokens and back.
 
 The interface that users load with ``from_hparams``. It checks what it is
-given, cuts long audio into windows, and leaves the networks to lobes/.
+given and leaves the networks to lobes/. Here is what takes and gives tensors;
+streams and files are in streaming.py.
 """
 
 import hashlib
 from pathlib import Path
 
-import soundfile
 import torch
 from speechbrain.dataio.preprocess import AudioNormalizer
-from speechbrain.inference.interfaces import Pretrained
 
-from speechbrain_gogo.dataio.streaming import stream_audio
 from speechbrain_gogo.inference.checks import (
     check_lengths,
     check_lens,
     check_level,
     check_sampling,
-    check_tokens,
     check_wavs,
-    mask_dropped,
     resample,
 )
-from speechbrain_gogo.inference.decoding import decode_mel
 from speechbrain_gogo.inference.loading import find_source, load_model
-from speechbrain_gogo.lobes.granular import GranularCodec
-from speechbrain_gogo.lobes.vocoder import vocode_in_windows
+from speechbrain_gogo.inference.streaming import StreamingCodec
 
 
-class GogoCodec(Pretrained, GranularCodec):
+class GogoCodec(StreamingCodec):
     """Encodes 24 kHz speech into groups of coarse-to-fine tokens.
 
     ``modules`` are ``codec`` (a :class:`~speechbrain_gogo.lobes.gogo.Gogo`)
@@ -190,68 +184,6 @@ class GogoCodec(Pretrained, GranularCodec):
         with self.inference_ctx:
             return self.codec.encode(wavs, wav_lens, num_tokens)
 
-    @torch.no_grad()
-    def encode_stream(self, pieces):
-        """Encode consecutive pieces of one recording at bounded memory.
-
-        Arguments
-        ---------
-        pieces : iterable of torch.Tensor
-            float [T], mono, at the codec's rate, of any lengths.
-
-        Yields
-        ------
-        torch.Tensor
-            Tokens int64 [n, 10] of the next groups; joined, they are the
-            tokens of the whole recording.
-        """
-        codec, step = self.codec, self.group_samples
-        ahead = codec.mel.n_fft - codec.mel.hop_length - codec.mel.margin
-        held = torch.zeros(codec.mel.margin)
-        samples = encoded = 0
-        for piece in pieces:
-            piece = check_wavs(piece.unsqueeze(0), "cpu")[0]
-            held = torch.cat([held, piece])
-            samples += len(piece)
-            groups = (samples - ahead) // step - encoded
-            if groups >= codec.window_size:
-                yield self._encode_groups(held, groups)
-                held = held[groups * step :]
-                encoded += groups
-        rest = -(-samples // step) - encoded
-        if rest:
-            missing = codec.window_samples(rest) - len(held)
-            held = torch.nn.functional.pad(held, (0, max(missing, 0)))
-            yield self._encode_groups(held, rest)
-
-    def _encode_groups(self, held, count):
-        """Tokens [n, K] of the first groups of a stretch of audio."""
-        stretch = held[: self.codec.window_samples(count)]
-        with self.inference_ctx:
-            stretch = stretch.unsqueeze(0).to(self._device())
-            return self.codec.encode_window(stretch)[0]
-
-    def encode_file(self, path):
-        """Encode an audio file of any length, rate and number of channels.
-
-        Arguments
-        ---------
-        path : str | Path
-            Any format of libsndfile.
-
-        Returns
-        -------
-        torch.Tensor
-            Tokens int64 [N, 10].
-
-        Raises
-        ------
-        ValueError
-            If the file is missing, broken or empty.
-        """
-        pieces = stream_audio(path, self.sample_rate)
-        return torch.cat(list(self.encode_stream(pieces)))
-
     # Tokens to audio
 
     def decode(self, tokens, lens=None):
@@ -301,7 +233,7 @@ class GogoCodec(Pretrained, GranularCodec):
         ValueError
             If tokens, keep or lengths are out of range, saying where.
         """
-        tokens = self._prefix(self._check_tokens(tokens), keep)
+        tokens = self._read_tokens(tokens, keep)
         batch, groups = tokens.shape[:2]
         counts = [groups] * batch
         if lens is not None:
@@ -327,105 +259,6 @@ class GogoCodec(Pretrained, GranularCodec):
         return wavs, wav_lens
 
     @torch.no_grad()
-    def decode_stream(
-        self,
-        tokens,
-        keep=None,
-        num_steps=None,
-        guidance_scale=None,
-        seed=0,
-        num_samples=None,
-    ):
-        """Decode one token matrix, yielding audio as it is made.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [N, K].
-        keep, num_steps, guidance_scale, seed, num_samples
-            As in :meth:`decode_batch`.
-
-        Yields
-        ------
-        torch.Tensor
-            Consecutive pieces of the waveform, float32 [T]; joined they are
-            what :meth:`decode_batch` gives.
-        """
-        tokens = self._check_tokens(tokens.unsqueeze(0))
-        if keep is not None:
-            keep = torch.as_tensor(keep)
-            keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
-        tokens = self._prefix(tokens, keep)
-        counts = [tokens.shape[1]]
-        sampling = check_sampling(num_steps, guidance_scale)
-        longest = tokens.shape[1] * self.group_samples
-        left = check_lengths(num_samples, [longest])[0]
-        mels = self._mel_pieces(tokens, counts, seed, sampling)
-        pieces = self._vocode(piece.float() for piece, _ in mels)
-        while left > 0:
-            with self.inference_ctx:  # not while the caller is at work
-                audio = next(pieces)[0, :left].float()
-            left -= len(audio)
-            yield audio
-
-    def decode_file(self, tokens, out_path, **settings):
-        """Decode one token matrix into an audio file, at bounded memory.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [N, K].
-        out_path : str | Path
-            Audio file to write (WAV, FLAC, OGG by its suffix).
-        **settings
-            As in :meth:`decode_stream`.
-
-        Returns
-        -------
-        Path
-            The file.
-        """
-        out_path = _audio_path(out_path)
-        out_path.parent.mkdir(parents=True, exist_ok=True)
-        # What fails half-way leaves an earlier file as it was.
-        partial = out_path.with_name(f"partial-{out_path.name}")
-        try:
-            with soundfile.SoundFile(
-                str(partial), "w", self.sample_rate, channels=1
-            ) as sound:
-                for audio in self.decode_stream(tokens, **settings):
-                    sound.write(audio.clamp(-1, 1).cpu().numpy())
-            partial.replace(out_path)
-        finally:
-            partial.unlink(missing_ok=True)
-        return out_path
-
-    def reconstruct_file(self, path, out_path, keep=None, **settings):
-        """Encode a file and decode it again, at its original length.
-
-        Arguments
-        ---------
-        path : str | Path
-            Audio file to read.
-        out_path : str | Path
-            Audio file to write.
-        keep : int
-            Tokens of each group to use; all by default.
-        **settings
-            As in :meth:`decode_stream`.
-
-        Returns
-        -------
-        Path
-            The file written.
-        """
-        out_path = _audio_path(out_path)  # before the long work
-        pieces = CountedPieces(stream_audio(path, self.sample_rate))
-        tokens = torch.cat(list(self.encode_stream(pieces)))
-        settings = {"num_samples": pieces.samples, "keep": keep, **settings}
-        return self.decode_file(tokens, out_path, **settings)
-
-    @torch.no_grad()
     def embed(self, tokens):
         """Features of token ids.
 
@@ -438,8 +271,13 @@ class GogoCodec(Pretrained, GranularCodec):
         -------
         torch.Tensor
             float [B, N, K, D].
+
+        Raises
+        ------
+        ValueError
+            If a token is out of range, saying where.
         """
-        return self.codec.embed(self._check_tokens(tokens))
+        return self.codec.embed(self._read_tokens(tokens))
 
     def allocate(self, tokens, lens=None):
         """Tokens that each group needs; wants a model with an allocator.
@@ -456,54 +294,3 @@ class GogoCodec(Pretrained, GranularCodec):
     def forward(self, wavs, wav_lens=None):
         """Same as :meth:`encode_batch`."""
         return self.encode_batch(wavs, wav_lens)
-
-    # Small steps
-
-    def _device(self):
-        # Not self.device: the host does not update that one in .to().
-        return self.codec.places.device
-
-    def _check_tokens(self, tokens):
-        return check_tokens(
-            tokens, self.num_codebooks, self.mask_id, self._device()
-        )
-
-    def _prefix(self, tokens, keep):
-        return mask_dropped(tokens, keep, self.num_codebooks, self.mask_id)
-
-    def _mel_pieces(self, tokens, counts, seed, sampling):
-        window, overlap = (
-            self.hparams.window_groups,
-            self.hparams.overlap_groups,
-        )
-        return decode_mel(
-            self.codec, tokens, counts, window, overlap, seed, **sampling
-        )
-
-    def _vocode(self, pieces):
-        window = self.hparams.window_groups * self.group_size
-        return vocode_in_windows(self.vocoder, pieces, window)
-
-
-class CountedPieces:
-    """Consecutive pieces of audio, whose samples are counted in passing."""
-
-    def __init__(self, pieces):
-        self.pieces = pieces
-        self.samples = 0
-
-    def __iter__(self):
-        for piece in self.pieces:
-            self.samples += len(piece)
-            yield piece
-
-
-def _audio_path(path):
-    """A path whose suffix says in which format to write."""
-    path = Path(path)
-    if path.suffix[1:].upper() not in soundfile.available_formats():
-        raise ValueError(
-            f"{path}: no audio format is called '{path.suffix}'; use .wav, "
-            ".flac, .ogg or .mp3."
-        )
-    return path

@@ -7,10 +7,7 @@ folders of files are told which file becomes which.
 
 from pathlib import Path
 
-import torch
-
-from speechbrain_gogo.dataio.streaming import stream_audio
-from speechbrain_gogo.inference.codec import CountedPieces
+from speechbrain_gogo.inference.streaming import encode_recording
 from speechbrain_gogo.inference.token_file import load_tokens, save_tokens
 
 READABLE_AUDIO = (
@@ -44,9 +41,7 @@ def encode_into(codec, path, token_path):
     ValueError
         If the audio is missing, broken, empty or not finite.
     """
-    pieces = CountedPieces(stream_audio(path, codec.sample_rate))
-    tokens = torch.cat(list(codec.encode_stream(pieces)))
-    samples = pieces.samples
+    tokens, samples = encode_recording(codec, path)
     save_tokens(token_path, tokens, samples, codec.fingerprint, codec.name)
     return tokens, samples
 
