@@ -1,0 +1,118 @@
+"""What a number of tokens is worth to a group (Eq. 10 and 11).
+
+The utterance is decoded with each of the G uniform budgets from the same
+noise, all of them as one batch; every group then scores its own stretch of
+mel. Nothing here is trained.
+
+Letters: B batch, N groups, K tokens per group, G choices, g frames per group,
+d mel bins.
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.granular import keep_prefix
+
+
+class ReconstructionReward(nn.Module):
+    """R = lambda_n R_n + lambda_d R_d of every choice, for every group.
+
+    Arguments
+    ---------
+    codec : Gogo
+        Frozen.
+    vocoder : torch.nn.Module
+        Log-mel [B, T, d] to waveforms [B, T * hop]; the distance is then
+        between mels of waveforms, as in Eq. 10. None compares with what the
+        flow draws, for a fraction of the time.
+    token_weight : float
+        lambda_n.
+    distance_weight : float
+        lambda_d.
+    num_steps : int
+        Flow steps of each decode.
+    guidance_scale : float
+        Of classifier-free guidance.
+    """
+
+    def __init__(
+        self,
+        codec,
+        vocoder=None,
+        token_weight=0.2,
+        distance_weight=1.0,
+        num_steps=4,
+        guidance_scale=0.0,
+    ):
+        super().__init__()
+        self.codec = codec.eval().requires_grad_(False)
+        self.vocoder = vocoder
+        if vocoder is not None:
+            vocoder.eval().requires_grad_(False)
+        self.token_weight = token_weight
+        self.distance_weight = distance_weight
+        self.num_steps = num_steps
+        self.guidance_scale = guidance_scale
+        self.register_buffer(
+            "budgets",
+            torch.arange(codec.backbone_size, codec.num_codebooks + 1),
+            persistent=False,
+        )
+
+    def train(self, mode=True):
+        """Stay in evaluation mode: nothing in here is trained."""
+        del mode
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, wavs, wav_lens, generator=None):
+        """Rewards of a batch.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        generator : torch.Generator
+            Draws the noise of the flow (a CPU one).
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Rewards [B, N, G], distances [B, N, G] in squared log-mel, token
+            features [B, N, K, D], and relative lengths [B] over N.
+        """
+        codec = self.codec
+        groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]
+        q, _, _ = codec.quantize_batch(groups, lens)  # [B, N, K, D]
+        noise = torch.randn(groups.flatten(1, 2).shape, generator=generator)
+        mel = self._decode(q, lens, noise.to(groups))  # [G, B, N, g, d]
+        distances = (mel - groups).square().mean((-2, -1)) * codec.mel_std**2
+        distances = distances.permute(1, 2, 0)  # [B, N, G]
+        rewards = (
+            -self.token_weight * self.budgets - self.distance_weight * distances
+        )
+        return rewards, distances, q, lens
+
+    def _decode(self, q, lens, noise):
+        """Normalized mel of every choice, [G, B, N, g, d]."""
+        codec, batch = self.codec, len(q)
+        kept = keep_prefix(self.budgets, codec.num_codebooks)  # [G, K]
+        kept = kept[:, None, None, :, None]
+        choices = torch.where(kept, q, codec.mask)  # [G, B, N, K, D]
+        many = len(self.budgets)
+        lens = lens.repeat(many)
+        mel = codec.flow.sample(
+            codec.align(choices.flatten(0, 1)),
+            lens,
+            noise.repeat(many, 1, 1),
+            self.num_steps,
+            self.guidance_scale,
+        )  # [G * B, N * g, d]
+        if self.vocoder is not None:
+            wavs = self.vocoder(mel * codec.mel_std + codec.mel_mean)
+            return codec.group(wavs, lens)[0].unflatten(0, (many, batch))
+        return mel.unflatten(1, (-1, codec.group_size)).unflatten(
+            0, (many, batch)
+        )

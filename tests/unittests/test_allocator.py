@@ -1,0 +1,146 @@
+"""The allocator: Eq. 8 to 13, budgets, and the objectives of Table 9."""
+
+import math
+
+import pytest
+import torch
+
+from speechbrain_gogo.lobes.allocator import (
+    TokenAllocator,
+    group_relative_advantage,
+    grpo_loss,
+)
+from speechbrain_gogo.lobes.allocator_ablations import (
+    dpo,
+    enumerated_grpo,
+    sampled_grpo,
+)
+from speechbrain_gogo.lobes.reward import ReconstructionReward
+
+
+@pytest.fixture
+def allocator():
+    torch.manual_seed(0)
+    return TokenAllocator(16, 3, 10, 32, 2, 2, 64)
+
+
+def test_advantage_is_equation_12():
+    rewards = [1.0, -2.0, 0.5, 4.0]
+    mean = sum(rewards) / 4
+    deviation = math.sqrt(sum((r - mean) ** 2 for r in rewards) / 3)
+    expected = torch.tensor([(r - mean) / deviation for r in rewards])
+    found = group_relative_advantage(torch.tensor([rewards, [7.0] * 4]))
+    torch.testing.assert_close(found[0], expected)
+    assert found[1].tolist() == [0.0] * 4
+
+
+def test_loss_is_minus_equation_13():
+    torch.manual_seed(0)
+    logits, advantages = torch.randn(2, 3, 8), torch.randn(2, 3, 8)
+    total = 0.0
+    for row, gain in zip(logits.flatten(0, 1), advantages.flatten(0, 1)):
+        weights = [math.exp(x) for x in row]
+        shares = [w / sum(weights) for w in weights]
+        total += sum(p * a for p, a in zip(shares, gain.tolist())) / 8
+    expected = -total / 6
+    assert float(grpo_loss(logits, advantages)) == pytest.approx(expected)
+
+
+def test_a_group_is_judged_alone(allocator):
+    torch.nn.init.normal_(allocator.classifier.weight)
+    features = torch.randn(2, 5, 3, 16)
+    logits = allocator(features)
+    alone = allocator(features[1:, 2:3])
+    torch.testing.assert_close(alone[0, 0], logits[1, 2])
+    assert logits.std() > 0.1
+
+
+def test_budgets(allocator):
+    logits = torch.zeros(1, 2, 8)
+    logits[0, 0, 0], logits[0, 1, 7] = 1, 1
+    assert allocator.choose(logits).tolist() == [[3, 10]]
+    assert allocator.choose(logits, minimum=5)[0, 1] == 10
+    assert allocator.choose(logits, bias=9.0).tolist() == [[10, 10]]
+    for wrong in (2, 11):
+        with pytest.raises(ValueError, match="outside 3..10"):
+            allocator.choose(logits, minimum=wrong)
+
+
+def test_bias_meets_the_rate_alone_and_in_a_batch(allocator):
+    logits = torch.randn(2, 400, 8, generator=torch.Generator().manual_seed(1))
+    real = torch.ones(2, 400, dtype=torch.bool)
+    real[1, 100:] = False
+    for target in (3.5, 6.0, 9.5):
+        bias = allocator.solve_bias(logits, real, target)
+        budgets = allocator.choose(logits, bias)
+        for b, n in enumerate((400, 100)):
+            mean = budgets[b, :n].float().mean()
+            assert target - 0.1 < mean <= target
+            one = allocator.solve_bias(
+                logits[b : b + 1, :n], real[b : b + 1, :n], target
+            )
+            same = allocator.choose(logits[b : b + 1, :n], one)
+            assert torch.equal(same[0], budgets[b, :n])
+
+
+@pytest.mark.parametrize(
+    "objective", [enumerated_grpo, sampled_grpo, dpo], ids=lambda f: f.__name__
+)
+def test_objectives_find_the_best_choice(objective):
+    """A table of logits, no network: each group ends at its best choice."""
+    generator = torch.Generator().manual_seed(0)
+    rewards = -torch.arange(8).sub(torch.tensor([[1], [6]])).square().float()
+    logits = torch.zeros(2, 8, requires_grad=True)
+    optimizer = torch.optim.Adam([logits], lr=0.1)
+    for _ in range(300):
+        optimizer.zero_grad()
+        objective(logits, rewards, generator=generator).backward()
+        optimizer.step()
+    assert logits.argmax(-1).tolist() == [1, 6]
+
+
+def test_divergence_holds_the_policy_back():
+    rewards = torch.arange(8.0)[None]
+    ends = []
+    for weight in (0.0, 1.0):
+        logits = torch.zeros(1, 8, requires_grad=True)
+        optimizer = torch.optim.Adam([logits], lr=0.1)
+        for _ in range(200):
+            optimizer.zero_grad()
+            enumerated_grpo(logits, rewards, kl_weight=weight).backward()
+            optimizer.step()
+        ends.append(logits.detach().softmax(-1).max())
+    assert ends[0] > 0.9 > 0.5 > ends[1]
+
+
+def test_rewards_are_those_of_decoding_one_by_one(tiny_codec):
+    codec = tiny_codec
+    reward = ReconstructionReward(codec, token_weight=0.2, num_steps=2)
+    generator = torch.Generator()
+    wavs = 0.1 * torch.randn(2, 4 * 5120, generator=generator.manual_seed(1))
+    wavs[1, 2 * 5120 :] = 0
+    lens = torch.tensor([1.0, 0.5])
+    found, distances, _, _ = reward(wavs, lens, generator.manual_seed(3))
+    noise = torch.randn(2, 80, 100, generator=generator.manual_seed(3))
+    for b, n in ((0, 4), (1, 2)):
+        wav = wavs[b : b + 1, : n * 5120]
+        tokens, _ = codec.encode(wav)
+        mel = codec.group(wav)[0][0] * codec.mel_std + codec.mel_mean
+        for j, budget in enumerate(range(3, 11)):
+            kept = tokens.clone()
+            kept[..., budget:] = codec.mask_id
+            drawn = codec.decode_mel(
+                kept,
+                noise=noise[b : b + 1, : n * 20],
+                num_steps=2,
+                guidance_scale=0.0,
+            )[0].unflatten(0, (n, 20))
+            error = (drawn - mel).square().mean((1, 2))
+            torch.testing.assert_close(distances[b, :n, j], error)
+            torch.testing.assert_close(found[b, :n, j], -0.2 * budget - error)
+
+
+def test_no_weight_of_the_codec_learns(tiny_codec):
+    reward = ReconstructionReward(tiny_codec).train()
+    assert not tiny_codec.training
+    assert not any(p.requires_grad for p in reward.parameters())
