@@ -19,7 +19,7 @@ from vocos.loss import DiscriminatorLoss, FeatureMatchingLoss, GeneratorLoss
 
 from speechbrain_gogo.brains.checkpoints import num_processes
 from speechbrain_gogo.brains.plots import plot_curves
-from speechbrain_gogo.lobes.vocos_files import write_vocos
+from speechbrain_gogo.dataio.vocos_files import write_vocos
 
 logger = get_logger(__name__)
 

@@ -20,7 +20,7 @@ from speechbrain_gogo.inference.checks import (
 )
 from speechbrain_gogo.inference.decoding import decode_mel
 from speechbrain_gogo.lobes.granular import GranularCodec
-from speechbrain_gogo.lobes.vocoder import vocode_in_windows
+from speechbrain_gogo.lobes.windows import vocode_in_windows
 
 
 class StreamingCodec(Pretrained, GranularCodec):

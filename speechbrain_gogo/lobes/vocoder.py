@@ -1,10 +1,9 @@
 """Vocoders: from log-mel frames to the waveform (Section 3.1.2, last step).
 
 A neural one (Vocos, from its own package) and Griffin-Lim, which needs no
-training, behind one contract: T frames give exactly T * hop samples, sample
-i * hop is the centre of frame i, and ``context`` says how many frames on each
-side an output frame hears, so that ``vocode_in_windows`` can cut long audio
-without a trace. The mel itself is in mel.py, training in brains/vocoder.py.
+training, behind one contract. The mel itself is in mel.py, how long audio is
+vocoded in windows.py, training in brains/vocoder.py, files of the vocos
+package in dataio/vocos_files.py.
 """
 
 import math
@@ -16,7 +15,54 @@ from vocos.heads import ISTFTHead
 from vocos.models import VocosBackbone
 from vocos.spectral_ops import ISTFT
 
-from speechbrain_gogo.lobes.vocos_files import read_sizes, read_weights
+
+class Vocoder(nn.Module):
+    """What every vocoder promises.
+
+    T frames give exactly T * hop samples, and sample i * hop is the centre
+    of frame i. ``context`` says how many frames on each side an output frame
+    hears. A subclass gives ``context`` and ``vocode``.
+
+    Arguments
+    ---------
+    n_mels : int
+        Mel bins.
+    n_fft : int
+        Size of the window and of the FFT, in samples.
+    hop_length : int
+        Samples per mel frame.
+    """
+
+    def __init__(self, n_mels, n_fft, hop_length):
+        super().__init__()
+        self.n_mels = n_mels
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+
+    def forward(self, mel):
+        """Vocode log-mel frames.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            As VocosMel makes them, shape [B, T, n_mels].
+
+        Returns
+        -------
+        torch.Tensor
+            Waveforms, shape [B, T * hop_length].
+
+        Raises
+        ------
+        ValueError
+            If ``mel`` has another shape.
+        """
+        if mel.dim() != 3 or mel.shape[2] != self.n_mels or not mel.shape[1]:
+            raise ValueError(
+                f"mel has shape {tuple(mel.shape)}; a vocoder wants "
+                f"[batch, frames, {self.n_mels}] with at least one frame."
+            )
+        return self.vocode(mel)
 
 
 class FullLengthISTFT(ISTFT):
@@ -55,23 +101,19 @@ class FullLengthISTFT(ISTFT):
         )
 
 
-class VocosVocoder(nn.Module):
+class VocosVocoder(Vocoder):
     """Vocos (Siuzdak, 2023) for mel input, made of the vocos package's parts.
 
     Arguments
     ---------
-    n_mels : int
-        Mel bins.
+    n_mels, n_fft, hop_length : int
+        As in :class:`Vocoder`.
     dim : int
         Width of the ConvNeXt backbone.
     intermediate_dim : int
         Width inside its blocks.
     num_layers : int
         Number of blocks.
-    n_fft : int
-        Size of the inverse STFT.
-    hop_length : int
-        Samples per mel frame.
 
     Example
     -------
@@ -91,13 +133,10 @@ class VocosVocoder(nn.Module):
         n_fft=1024,
         hop_length=256,
     ):
-        super().__init__()
-        self.n_mels = n_mels
+        super().__init__(n_mels, n_fft, hop_length)
         self.dim = dim
         self.intermediate_dim = intermediate_dim
         self.num_layers = num_layers
-        self.n_fft = n_fft
-        self.hop_length = hop_length
         self.backbone = VocosBackbone(n_mels, dim, intermediate_dim, num_layers)
         self.head = ISTFTHead(dim, n_fft, hop_length, padding="center")
         self.head.istft = FullLengthISTFT(n_fft, hop_length)
@@ -110,25 +149,8 @@ class VocosVocoder(nn.Module):
         reach = sum(conv.kernel_size[0] // 2 for conv in convolutions)
         return reach + math.ceil(self.n_fft / (2 * self.hop_length))
 
-    def forward(self, mel):
-        """Vocode log-mel frames.
-
-        Arguments
-        ---------
-        mel : torch.Tensor
-            As VocosMel makes them, shape [B, T, n_mels].
-
-        Returns
-        -------
-        torch.Tensor
-            Waveforms, shape [B, T * hop_length].
-
-        Raises
-        ------
-        ValueError
-            If ``mel`` has another shape.
-        """
-        check_mel(mel, self.n_mels)
+    def vocode(self, mel):
+        """Mel [B, T, n_mels] to waveforms [B, T * hop_length]."""
         hidden = self.backbone(mel.transpose(1, 2))  # [B, T, dim]
         # exp, cos and the inverse FFT have no half precision.
         with torch.autocast(mel.device.type, enabled=False):
@@ -142,7 +164,7 @@ class VocosVocoder(nn.Module):
         ---------
         source : str | Path
             A folder, or a repository of the Hugging Face hub such as
-            "charactr/vocos-mel-24khz"; see vocos_files.py.
+            "charactr/vocos-mel-24khz".
 
         Returns
         -------
@@ -155,6 +177,12 @@ class VocosVocoder(nn.Module):
             If a file is missing, the configuration is not a mel Vocos with
             centred frames, or the weights do not fit it to the last key.
         """
+        # The one place where a lobe meets files.
+        from speechbrain_gogo.dataio.vocos_files import (
+            read_sizes,
+            read_weights,
+        )
+
         vocoder = cls(**read_sizes(source))
         try:
             vocoder.load_state_dict(read_weights(source), strict=True)
@@ -165,7 +193,7 @@ class VocosVocoder(nn.Module):
         return vocoder.eval()
 
 
-class GriffinLimVocoder(nn.Module):
+class GriffinLimVocoder(Vocoder):
     """Griffin-Lim: phase by alternating projections, nothing to train.
 
     The mel filters are undone by their pseudo-inverse, clipped at zero. All
@@ -175,12 +203,8 @@ class GriffinLimVocoder(nn.Module):
     ---------
     sample_rate : int
         Of the waveform, in Hz.
-    n_fft : int
-        Size of the window and of the FFT, in samples.
-    hop_length : int
-        Samples per mel frame.
-    n_mels : int
-        Mel bins.
+    n_fft, hop_length, n_mels : int
+        As in :class:`Vocoder`.
     num_iterations : int
         Rounds of inverse and forward STFT.
     momentum : float
@@ -204,11 +228,8 @@ class GriffinLimVocoder(nn.Module):
         num_iterations=64,
         momentum=0.99,
     ):
-        super().__init__()
+        super().__init__(n_mels, n_fft, hop_length)
         self.sample_rate = sample_rate
-        self.n_fft = n_fft
-        self.hop_length = hop_length
-        self.n_mels = n_mels
         self.num_iterations = num_iterations
         self.momentum = momentum
         filters = torchaudio.functional.melscale_fbanks(
@@ -231,25 +252,8 @@ class GriffinLimVocoder(nn.Module):
         return self.num_iterations * spread + last
 
     @torch.no_grad()
-    def forward(self, mel):
-        """Vocode log-mel frames.
-
-        Arguments
-        ---------
-        mel : torch.Tensor
-            As VocosMel makes them, shape [B, T, n_mels].
-
-        Returns
-        -------
-        torch.Tensor
-            Waveforms, shape [B, T * hop_length].
-
-        Raises
-        ------
-        ValueError
-            If ``mel`` has another shape.
-        """
-        check_mel(mel, self.n_mels)
+    def vocode(self, mel):
+        """Mel [B, T, n_mels] to waveforms [B, T * hop_length]."""
         frames = mel.shape[1]
         with torch.autocast(mel.device.type, enabled=False):
             magnitude = mel.float().exp() @ self.mel_inverse
@@ -273,70 +277,3 @@ class GriffinLimVocoder(nn.Module):
                 rand_init=False,
             )
         return wavs[:, : frames * self.hop_length]
-
-
-@torch.no_grad()
-def vocode_in_windows(vocoder, mel, window):
-    """Vocode long mel piece by piece, at bounded memory.
-
-    Each window is vocoded with its ``vocoder.context``, which is then cut
-    off: joined, the pieces are the audio of the whole mel at once, up to
-    rounding.
-
-    Arguments
-    ---------
-    vocoder : VocosVocoder | GriffinLimVocoder
-        Anything with ``context``, ``hop_length`` and a forward pass.
-    mel : torch.Tensor | iterable of torch.Tensor
-        Log-mel frames [B, T, n_mels], whole or as consecutive pieces of any
-        lengths, which need not exist before they are asked for.
-    window : int
-        Frames to vocode at once, besides their context.
-
-    Yields
-    ------
-    torch.Tensor
-        Consecutive pieces of the waveforms, [B, window * hop_length]; the
-        last one holds the rest.
-
-    Raises
-    ------
-    ValueError
-        If ``window`` is not positive.
-
-    Example
-    -------
-    >>> vocoder = VocosVocoder(dim=32, intermediate_dim=64, num_layers=2)
-    >>> pieces = vocode_in_windows(vocoder, torch.randn(1, 50, 100), 20)
-    >>> [piece.shape[1] // 256 for piece in pieces]
-    [20, 20, 10]
-    """
-    if window < 1:
-        raise ValueError(f"window={window}: give at least one frame.")
-    pieces = mel.split(window, dim=1) if torch.is_tensor(mel) else mel
-    context, hop = vocoder.context, vocoder.hop_length
-    held, done = None, 0  # frames in hand; how many of them are vocoded
-
-    def vocode(count):
-        heard = held[:, : done + count + context]
-        return vocoder(heard)[:, done * hop : (done + count) * hop]
-
-    for piece in pieces:
-        held = piece if held is None else torch.cat([held, piece], dim=1)
-        while held.shape[1] - done - context >= window:
-            yield vocode(window)
-            past = max(0, done + window - context)
-            held, done = held[:, past:], done + window - past
-    while held is not None and held.shape[1] > done:
-        count = min(window, held.shape[1] - done)
-        yield vocode(count)
-        done += count
-
-
-def check_mel(mel, n_mels):
-    """Refuse anything but [B, T, n_mels] with at least one frame."""
-    if mel.dim() != 3 or mel.shape[2] != n_mels or mel.shape[1] == 0:
-        raise ValueError(
-            f"mel has shape {tuple(mel.shape)}; a vocoder wants "
-            f"[batch, frames, {n_mels}] with at least one frame."
-        )

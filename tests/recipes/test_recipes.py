@@ -16,8 +16,8 @@ import pytest
 import speechbrain as sb
 import torch
 
+from speechbrain_gogo.dataio.vocos_files import write_vocos
 from speechbrain_gogo.lobes.vocoder import VocosVocoder
-from speechbrain_gogo.lobes.vocos_files import write_vocos
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -7,13 +7,10 @@ import torch
 import yaml
 from vocos.heads import ISTFTHead
 
+from speechbrain_gogo.dataio.vocos_files import write_vocos
 from speechbrain_gogo.lobes.mel import VocosMel
-from speechbrain_gogo.lobes.vocoder import (
-    GriffinLimVocoder,
-    VocosVocoder,
-    vocode_in_windows,
-)
-from speechbrain_gogo.lobes.vocos_files import write_vocos
+from speechbrain_gogo.lobes.vocoder import GriffinLimVocoder, VocosVocoder
+from speechbrain_gogo.lobes.windows import vocode_in_windows
 
 HOP = 256
 

@@ -3,7 +3,7 @@
 A folder holds config.yaml, which names the classes of backbone and head and
 their sizes, and the weights. The classes are compared, never imported, and
 the weights are read as plain tensors, so that no file can run code. The
-module they belong to is in vocoder.py.
+module they belong to is in lobes/vocoder.py.
 """
 
 import pickle
