@@ -1,30 +1,26 @@
 """The Brain that trains Gogo (Sections 3.1 and 4.1, Appendix D).
 
-One update is the host's own; this file adds the schedule, the moving average
-of the weights, which is what validation looks at and what is exported, and
-what a person wants to see: curves, mel pictures and audio.
+One update is the host's own, its schedule that of ``training.py``; this file
+adds the moving average of the weights, which is what validation looks at and
+what is exported, and what a person wants to see: curves, mel pictures, audio.
 """
 
-import json
-import logging
 from collections import Counter
 from pathlib import Path
 
 import soundfile
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import get_rank, if_main_process
+from speechbrain.utils.distributed import if_main_process
 
-from speechbrain_gogo.brains.checkpoints import num_processes
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
+from speechbrain_gogo.brains.training import TrainingBrain
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.granular import keep_prefix
 from speechbrain_gogo.lobes.shortcut import fit_shortcuts
 
-logger = logging.getLogger(__name__)
 
-
-class CodecBrain(sb.Brain):
+class CodecBrain(TrainingBrain):
     """Trains a :class:`~speechbrain_gogo.lobes.objective.GogoObjective`.
 
     ``modules`` holds the objective alone, so that its forward is what a
@@ -37,44 +33,7 @@ class CodecBrain(sb.Brain):
         super().__init__(*args, **kwargs)
         self.hparams.ema.to(self.device)
         self.hparams.vocoder.to(self.device)
-        self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
-        self.skipped = {}  # clip to reason
-        self.nonfinite_in_a_row = 0
         self.recent, self.valid_sums = Counter(), Counter()
-
-    def make_dataloader(self, dataset, stage, **kwargs):
-        """The host's loader, whose batches change from epoch to epoch.
-
-        Without a distributed run the host never tells a batch sampler the
-        epoch, and every epoch would see the batches of the first.
-        """
-        sampler = kwargs.get("batch_sampler")
-        loader = super().make_dataloader(dataset, stage, **kwargs)
-        if stage == sb.Stage.TRAIN and self.train_sampler is None:
-            self.train_sampler = sampler
-        if stage == sb.Stage.TRAIN and len(loader) < 2 <= num_processes():
-            raise ValueError(
-                f"{num_processes()} processes share fewer than 2 batches each:"
-                " lower batch_seconds, or train with fewer processes."
-            )
-        return loader
-
-    def on_fit_start(self):
-        """Resume; in the middle of an epoch, on as many processes only.
-
-        Each process' place in the data is its own.
-        """
-        last = self.checkpointer and self.checkpointer.find_checkpoint()
-        if last and not last.meta["end-of-epoch"]:
-            before = last.meta.get("processes", num_processes())
-            if before != num_processes():
-                raise ValueError(
-                    f"{last.path} was saved in the middle of an epoch by "
-                    f"{before} processes, and there are {num_processes()} now:"
-                    " resume with as many, or delete it to go on from the end "
-                    "of an epoch."
-                )
-        super().on_fit_start()
 
     @torch.no_grad()
     def start_shortcuts(self, wavs):
@@ -111,41 +70,6 @@ class CodecBrain(sb.Brain):
         share = self.hparams.regression_share
         return self.hparams.budget.progress(self.optimizer_step) < share
 
-    def generator(self):
-        """Random draws of this batch on this rank, the same after a resume."""
-        batches = self.grad_accumulation_factor
-        count = self.optimizer_step * batches + self.step % batches
-        place = (self.hparams.seed, count, get_rank() or 0)
-        return torch.Generator().manual_seed(hash(place) % 2**63)
-
-    def on_fit_batch_start(self, batch, should_step):
-        """Set the learning rate (Table 4)."""
-        factor = self.hparams.budget.factor(self.optimizer_step + 1)
-        for group in self.optimizer.param_groups:
-            group["lr"] = factor * self.hparams.learning_rate
-
-    def check_loss_isfinite(self, loss):
-        """Stop after too many bad losses in a row, over epochs too."""
-        if torch.isfinite(loss):
-            self.nonfinite_in_a_row = 0
-            return
-        self.nonfinite_in_a_row += 1
-        where = f"Update {self.optimizer_step}: the loss is {float(loss)}"
-        if self.nonfinite_in_a_row > self.nonfinite_patience:
-            raise ValueError(
-                f"{where}, as it was {self.nonfinite_patience} times before "
-                "(nonfinite_patience). Resume with a lower learning_rate or "
-                "with precision fp32."
-            )
-        logger.warning("%s; this update is skipped.", where)
-
-    def check_gradients(self):
-        """Skip the whole update if a gradient is not finite."""
-        every = [p.grad for p in self.modules.parameters()]
-        norms = [g.isfinite().all() for g in every if g is not None]
-        if not torch.stack(norms).all():
-            self.zero_grad(set_to_none=True)
-
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Average the weights, count skipped clips, write the log."""
         for key, reason in getattr(batch, "skipped", []):
@@ -165,11 +89,6 @@ class CodecBrain(sb.Brain):
             rate = self.optimizer.param_groups[0]["lr"]
             self.write_log("train", **row, **{"learning rate": rate})
             self.recent.clear()
-
-    @property
-    def _optimizer_step_limit_exceeded(self):
-        # The host asks this before every batch: the budget is the limit.
-        return self.hparams.budget.over(self.optimizer_step)
 
     # Validation
 
@@ -268,24 +187,3 @@ class CodecBrain(sb.Brain):
                 soundfile.write(path, audio.clamp(-1, 1).cpu().numpy(), rate)
             image = folder / f"{item['id']}.png"
             plot_mels(mels, image, codec.group_size)
-
-    # Records
-
-    def skipped_clips(self):
-        """Training clips whose audio was broken, by reason, on all ranks.
-
-        Every rank has to ask.
-        """
-        found = [self.skipped]
-        if self.distributed_launch:
-            found = [None] * num_processes()
-            torch.distributed.all_gather_object(found, self.skipped)
-        everywhere = {key: why for one in found for key, why in one.items()}
-        return Counter(everywhere.values())
-
-    def write_log(self, stage, **values):
-        """Append one row to the JSON-lines log."""
-        if if_main_process():
-            row = {"step": self.optimizer_step, "stage": stage, **values}
-            with open(self.log_path, "a") as log:
-                log.write(json.dumps(row) + "\n")
