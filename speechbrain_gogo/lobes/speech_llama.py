@@ -1,0 +1,151 @@
+"""The Llamas that GogoSpeech is made of (Appendix C).
+
+At paper size both stages start from `meta-llama/Llama-3.2-1B-Instruct` with
+more rows in its vocabulary; small ones start from nothing. Both are plain
+transformers models: what is trained here can be served by anything that
+serves a Llama. What their ids mean is in speech_lm.py.
+"""
+
+import math
+
+import torch
+from transformers import AutoConfig, LlamaForCausalLM
+
+from speechbrain_gogo.lobes.llama import llama_config
+
+
+def extended_llama(source, num_new, pretrained=True):
+    """A pretrained Llama with more rows in its vocabulary.
+
+    Arguments
+    ---------
+    source : str
+        Hub id or local folder, such as `meta-llama/Llama-3.2-1B-Instruct`.
+    num_new : int
+        Ids that follow those of the text: the codes and the special ones.
+    pretrained : bool
+        False reads only the configuration; weights are random.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+        Weights in float32; the size of its text vocabulary is
+        ``config.vocab_size - num_new``.
+    """
+    if pretrained:
+        model = LlamaForCausalLM.from_pretrained(source, dtype=torch.float32)
+        model.resize_token_embeddings(model.config.vocab_size + num_new)
+    else:
+        config = AutoConfig.from_pretrained(source, dtype=torch.float32)
+        config.vocab_size += num_new
+        model = LlamaForCausalLM(config)
+    model.config.use_cache = False  # generation brings a cache of its own
+    return model
+
+
+def speech_llama(
+    vocab_size,
+    dim=256,
+    num_layers=4,
+    num_heads=4,
+    ffn_dim=768,
+    max_positions=1024,
+    num_key_value_heads=None,
+    period=None,
+):
+    """A Llama from scratch, embeddings tied to its output.
+
+    Arguments
+    ---------
+    vocab_size : int
+        Text ids, codes and special ids.
+    dim : int
+        Hidden dimension.
+    num_layers : int
+        Blocks.
+    num_heads : int
+        Attention heads.
+    ffn_dim : int
+        Feed-forward dimension.
+    max_positions : int
+        Longest sequence.
+    num_key_value_heads : int
+        Heads of keys and values; as many as ``num_heads`` by default.
+    period : int
+        Have a rotary frequency that turns once in so many positions. All
+        levels share one block of codes, so only its position says which level
+        a token is, and a small model reads "every tenth" off such a
+        frequency, where it would have to combine several others.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+
+    Example
+    -------
+    >>> model = speech_llama(100, 32, 2, 2, 64, period=10)
+    >>> (model.model.rotary_emb.inv_freq[1] * 10 / math.tau).numpy().round(3)
+    np.float32(1.0)
+    """
+    settings = {}
+    if period is not None:
+        # The second frequency is theta ** (-2 / head_dim).
+        theta = (period / math.tau) ** (dim / num_heads / 2)
+        settings["rope_parameters"] = {
+            "rope_type": "default",
+            "rope_theta": theta,
+        }
+    if num_key_value_heads is not None:
+        settings["num_key_value_heads"] = num_key_value_heads
+    config = llama_config(
+        dim,
+        num_layers,
+        num_heads,
+        ffn_dim,
+        vocab_size=vocab_size,
+        max_position_embeddings=max_positions,
+        tie_word_embeddings=True,
+        use_cache=False,
+        **settings,
+    )
+    return LlamaForCausalLM(config)
+
+
+@torch.no_grad()
+def start_code_embeddings(model, offset, code_vectors, noise=0.1, seed=0):
+    """Let codes that lie near each other start near each other.
+
+    FSQ's codes are points of a small grid. A model of billions of words finds
+    out which of 12,800 rows resemble each other; a small one is told.
+
+    Arguments
+    ---------
+    model : transformers.LlamaForCausalLM
+        Its rows from ``offset`` on are written, at the scale that they have.
+    offset : int
+        Row of the first code.
+    code_vectors : torch.Tensor
+        The codes as points, shape [C, d]: ``FSQ.implicit_codebook``.
+    noise : float
+        Share of each row that stays its own.
+    seed : int
+        Of the random projection from d to the model's dimension.
+
+    Example
+    -------
+    >>> model = speech_llama(12, 16, 1, 2, 32)
+    >>> start_code_embeddings(model, 2, torch.linspace(-1, 1, 10)[:, None])
+    >>> rows = model.lm_head.weight[2:]
+    >>> near, far = (rows[:2] - rows[1:3]).norm(), (rows[0] - rows[9]).norm()
+    >>> bool(near < far)
+    True
+    """
+    rows = model.get_input_embeddings().weight
+    rows = rows[offset : offset + len(code_vectors)]  # [C, D], a view
+    points = code_vectors.cpu().float()
+    generator = torch.Generator().manual_seed(seed)
+    shape = points.shape[1], rows.shape[1]
+    placed = points @ torch.randn(shape, generator=generator)  # [C, D]
+    own = torch.randn(rows.shape, generator=generator)
+    new = placed / placed.std() * (1 - noise**2) ** 0.5 + noise * own
+    rows.copy_(new * rows.std().cpu())
