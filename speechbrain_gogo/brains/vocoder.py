@@ -2,8 +2,8 @@
 
 The Brain of recipes/LibriTTS/vocoder: first mel and multi-resolution STFT
 distances alone, then, from a given update on, Vocos' discriminators and
-adversarial losses with them (Siuzdak, 2023). Losses and discriminators are
-the vocos package's own; the module is in lobes/vocoder.py.
+adversarial losses with them (Siuzdak, 2023). The vocoder and the losses are
+lobes, the discriminators the vocos package's own.
 """
 
 import json
@@ -15,11 +15,14 @@ import torch
 from speechbrain.dataio import audio_io
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
-from vocos.loss import DiscriminatorLoss, FeatureMatchingLoss, GeneratorLoss
 
 from speechbrain_gogo.brains.checkpoints import num_processes
 from speechbrain_gogo.brains.plots import plot_curves
 from speechbrain_gogo.dataio.vocos_files import write_vocos
+from speechbrain_gogo.lobes.adversarial_loss import (
+    discriminator_loss,
+    generator_losses,
+)
 
 logger = get_logger(__name__)
 
@@ -90,7 +93,13 @@ class VocoderBrain(sb.Brain):
             predicted = self.compute_forward(batch, sb.Stage.TRAIN)
         if self.adversarial:
             with self.training_ctx:
-                loss = self.judge_loss(predicted.detach(), self.wavs(batch))
+                loss = discriminator_loss(
+                    self.judges,
+                    predicted.detach(),
+                    self.wavs(batch),
+                    self.hparams.loss_weights,
+                )
+            self.count({"discriminators": loss})
             self.update(loss, self.judge_optimizer)
         with self.training_ctx:
             loss = self.compute_objectives(predicted, batch, sb.Stage.TRAIN)
@@ -145,7 +154,7 @@ class VocoderBrain(sb.Brain):
             if weights["stft"]:
                 parts["stft"] = self.hparams.stft_loss(predicted, wavs)
         if self.adversarial:
-            parts.update(self.judged(predicted, wavs))
+            parts.update(generator_losses(self.judges, predicted, wavs))
         loss = sum(
             weights[name.split()[0]] * part for name, part in parts.items()
         )
@@ -156,27 +165,6 @@ class VocoderBrain(sb.Brain):
         """The waveforms of a batch, whole hops of them: [B, T]."""
         wavs, hop = batch.to(self.device).sig.data, self.hparams.hop_length
         return wavs[:, : wavs.shape[1] // hop * hop]
-
-    def judged(self, predicted, wavs):
-        """What each discriminator makes of the vocoder's audio, by name."""
-        parts = {}
-        for name, judge in self.judges.items():
-            _, scores, real, fake = judge(y=wavs, y_hat=predicted)
-            adversarial = GeneratorLoss()(scores)[0].squeeze()
-            matching = FeatureMatchingLoss()(real, fake).squeeze()
-            parts[f"{name} adversarial"] = adversarial / len(scores)
-            parts[f"{name} matching"] = matching / len(scores)
-        return parts
-
-    def judge_loss(self, predicted, wavs):
-        """The discriminators' own hinge loss on real and vocoded audio."""
-        loss = 0.0
-        for name, judge in self.judges.items():
-            real, fake, _, _ = judge(y=wavs, y_hat=predicted)
-            part = DiscriminatorLoss()(real, fake)[0].squeeze() / len(real)
-            loss = loss + self.hparams.loss_weights[name] * part
-        self.count({"discriminators": loss})
-        return loss
 
     def update(self, loss, optimizer):
         """Backward pass and step at the budget's learning rate.

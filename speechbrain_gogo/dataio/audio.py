@@ -6,6 +6,7 @@ samples at the wanted rate come out.
 """
 
 import functools
+import io
 import logging
 import math
 import re
@@ -25,6 +26,9 @@ MAX_SAMPLES_PER_BYTE = 512
 # Taps of a resampling filter over all its phases. The oddest rate in use,
 # 44056 Hz, needs 2**24 to become 24 kHz.
 MAX_FILTER = 2**25
+
+# An mp3 is longer than its clip by the codec's delay and padding, under 0.1 s.
+TOLERANCE = 0.25  # seconds
 
 # Samples beyond this are no waveform in [-1, 1], however hot it was recorded.
 LOUDEST = 4.0
@@ -118,10 +122,8 @@ def check_range(wav, name):
 
     Arguments
     ---------
-    wav : torch.Tensor
-        Samples.
-    name : str
-        What the error calls them.
+    wav, name
+        As in :func:`check_finite`.
 
     Raises
     ------
@@ -147,7 +149,7 @@ def check_rate(rate, wanted, name):
     wanted : int
         Rate to convert to, in Hz.
     name : str
-        What the error calls the samples.
+        As in :func:`check_finite`.
 
     Raises
     ------
@@ -228,3 +230,49 @@ def read_audio(path, sample_rate):
         check_rate(rate, sample_rate, str(path))
         wav = torchaudio.functional.resample(wav, rate, sample_rate)
     return wav
+
+
+def decode_audio(data, duration, sample_rate, name="the clip"):
+    """Decode one clip that should last ``duration`` seconds.
+
+    Arguments
+    ---------
+    data : bytes
+        An audio file, of any rate and number of channels.
+    duration : float
+        Seconds that it is said to last. A file whose header claims more is
+        refused before anything is allocated.
+    sample_rate : int
+        Of the result, in Hz.
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    torch.Tensor
+        Mono samples, float32 [T].
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be read, does not last that long, or holds NaN or
+        Inf.
+    """
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate = file.samplerate
+            if file.frames > (duration + TOLERANCE) * rate:
+                raise AudioError(
+                    "impossible header",
+                    f"{name} claims {file.frames} samples in {duration} s.",
+                )
+            samples = file.read(dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise AudioError("unreadable audio", f"{name}: {error}") from error
+    if len(samples) < (duration - TOLERANCE) * rate:
+        raise AudioError(
+            "truncated audio", f"{name} ends after {len(samples) / rate} s."
+        )
+    sig = to_mono(torch.from_numpy(samples))
+    check_finite(sig, name)
+    return torchaudio.functional.resample(sig, rate, sample_rate)

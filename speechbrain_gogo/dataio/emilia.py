@@ -1,31 +1,22 @@
 """Emilia clips: from tar shards to batches by seconds of audio.
 
 The paper trains on Emilia (Section 4.1) in clips of 1 to 20 seconds. Here is
-what a clip's json and mp3 mean, which clips are used, and how they form
-batches. Tars are read in ``shards.py``; ranks, epochs and resuming are in
-``shard_loader.py``.
+what a clip's json means, which clips are used, and how they form batches. Tars
+are read in ``shards.py``, the audio in ``audio.py``; ranks, epochs and resuming
+are in ``shard_loader.py``.
 """
 
-import io
 import itertools
 import json
 import math
 import os
-import random
 import zlib
 from typing import NamedTuple
 
-import soundfile as sf
-import torch
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.dataio.iterators import (
-    dynamic_bucketed_batch,
-    indices_around_random_pivot,
-)
 from torch.utils.data import IterableDataset, get_worker_info
-from torchaudio.functional import resample
 
-from speechbrain_gogo.dataio.audio import AudioError, check_finite, to_mono
+from speechbrain_gogo.dataio.audio import AudioError, decode_audio
 from speechbrain_gogo.dataio.shards import (
     ShardReport,
     SkipClip,
@@ -34,9 +25,6 @@ from speechbrain_gogo.dataio.shards import (
     split_shards,
 )
 from speechbrain_gogo.dataio.text import encode_text, normalize_words
-
-# An mp3 is longer than its clip by the codec's delay and padding, under 0.1 s.
-TOLERANCE = 0.25  # seconds
 
 # What parsing a json of another shape raises.
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
@@ -172,10 +160,10 @@ class EmiliaShards(IterableDataset):
             total, fresh = ShardReport(), start == skip == 0
             for index in range(start, len(shards)):
                 report = ShardReport()
-                batches = self._batches(shards[index], number, report)
+                batches = self.batches(shards[index], report, number)
                 for done, clips in enumerate(batches, start=1):
                     if done > skip:  # else used, and counted, before a stop
-                        batch = self._decode(clips, report)
+                        batch = self.decode(clips, report)
                         total.update(report)
                         position = (number, index, done)
                         yield Item(batch, dict(report), worker, position)
@@ -191,23 +179,28 @@ class EmiliaShards(IterableDataset):
                 )
             start = 0
 
-    def _batches(self, shard, number, report):
-        """Yield lists of undecoded clips of like lengths from one shard."""
-        name = os.path.basename(shard)
-        generator = random.Random(f"{self.seed}/{number}/{name}")
-        return dynamic_bucketed_batch(
+    def batches(self, shard, report, number=0):
+        """Lists of undecoded clips of like lengths from one shard.
+
+        Arguments
+        ---------
+        shard : str
+            One of ``shards``.
+        report : ShardReport
+            Counts the clips that are skipped.
+        number : int
+            Of the pass; each draws other batches.
+
+        Returns
+        -------
+        iterator of list of dict
+        """
+        return batches_by_seconds(
             self.clips(shard, report),
-            len_key="duration",
-            len_fn=None,
-            buffersize=self.buffer_size,
-            collate_fn=list,
-            sampler_fn=indices_around_random_pivot,
-            sampler_kwargs={
-                "target_batch_numel": self.batch_seconds,
-                "max_batch_numel": self.batch_seconds,
-                "max_batch_size": self.max_batch_size,
-                "randint_generator": generator.randint,
-            },
+            self.batch_seconds,
+            self.max_batch_size,
+            self.buffer_size,
+            seed=f"{self.seed}/{number}/{os.path.basename(shard)}",
         )
 
     def clips(self, shard, report):
@@ -260,8 +253,21 @@ class EmiliaShards(IterableDataset):
             clip["text"] = encode_text(self.tokenizer, clip["wrd"])
         return clip
 
-    def _decode(self, clips, report):
-        """Make a batch of those clips whose audio is sound, or None."""
+    def decode(self, clips, report):
+        """Make a batch of those clips whose audio is sound.
+
+        Arguments
+        ---------
+        clips : list of dict
+            Of :meth:`batches`.
+        report : ShardReport
+            Counts those used and the others by reason.
+
+        Returns
+        -------
+        PaddedBatch
+            None if no clip can be used.
+        """
         decoded = []
         for clip in clips:
             try:
@@ -273,49 +279,3 @@ class EmiliaShards(IterableDataset):
                 decoded.append(clip)
         report["used"] += len(decoded)
         return PaddedBatch(decoded) if decoded else None
-
-
-def decode_audio(data, duration, sample_rate, name="the clip"):
-    """Decode one clip that should last ``duration`` seconds.
-
-    Arguments
-    ---------
-    data : bytes
-        An audio file, of any rate and number of channels.
-    duration : float
-        Seconds that it is said to last. A file whose header claims more is
-        refused before anything is allocated.
-    sample_rate : int
-        Of the result, in Hz.
-    name : str
-        What errors call it.
-
-    Returns
-    -------
-    torch.Tensor
-        Mono samples, float32 [T].
-
-    Raises
-    ------
-    AudioError
-        If the audio cannot be read, does not last that long, or holds NaN or
-        Inf.
-    """
-    try:
-        with sf.SoundFile(io.BytesIO(data)) as file:
-            rate = file.samplerate
-            if file.frames > (duration + TOLERANCE) * rate:
-                raise AudioError(
-                    "impossible header",
-                    f"{name} claims {file.frames} samples in {duration} s.",
-                )
-            samples = file.read(dtype="float32", always_2d=True)
-    except sf.SoundFileError as error:
-        raise AudioError("unreadable audio", f"{name}: {error}") from error
-    if len(samples) < (duration - TOLERANCE) * rate:
-        raise AudioError(
-            "truncated audio", f"{name} ends after {len(samples) / rate} s."
-        )
-    sig = to_mono(torch.from_numpy(samples))
-    check_finite(sig, name)
-    return resample(sig, rate, sample_rate)

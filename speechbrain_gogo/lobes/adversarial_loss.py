@@ -1,0 +1,72 @@
+"""What discriminators make of a vocoder's audio (Siuzdak, 2023, Vocos).
+
+Hinge losses and feature matching are the vocos package's own; here they are
+averaged over the parts of a discriminator, its periods or resolutions, so that
+one with more parts weighs no more.
+"""
+
+from vocos.loss import DiscriminatorLoss, FeatureMatchingLoss, GeneratorLoss
+
+
+def generator_losses(discriminators, predicted, wavs):
+    """What a vocoder learns from discriminators.
+
+    Arguments
+    ---------
+    discriminators : dict
+        Name to a discriminator of the vocos package.
+    predicted : torch.Tensor
+        The vocoder's waveforms, shape [B, T].
+    wavs : torch.Tensor
+        The true ones, shape [B, T].
+
+    Returns
+    -------
+    dict
+        Scalars "{name} adversarial" and "{name} matching" for each of them.
+
+    Example
+    -------
+    >>> import torch
+    >>> from vocos.discriminators import MultiResolutionDiscriminator
+    >>> judges = {"mrd": MultiResolutionDiscriminator(fft_sizes=(64,))}
+    >>> wavs = torch.randn(1, 640)
+    >>> losses = generator_losses(judges, wavs, wavs)
+    >>> float(losses["mrd matching"].detach())
+    0.0
+    """
+    losses = {}
+    for name, discriminator in discriminators.items():
+        _, scores, real, fake = discriminator(y=wavs, y_hat=predicted)
+        adversarial = GeneratorLoss()(scores)[0].squeeze()
+        matching = FeatureMatchingLoss()(real, fake).squeeze()
+        losses[f"{name} adversarial"] = adversarial / len(scores)
+        losses[f"{name} matching"] = matching / len(scores)
+    return losses
+
+
+def discriminator_loss(discriminators, predicted, wavs, weights):
+    """The discriminators' own hinge loss on real and vocoded audio.
+
+    Arguments
+    ---------
+    discriminators : dict
+        Name to a discriminator of the vocos package.
+    predicted : torch.Tensor
+        The vocoder's waveforms, shape [B, T], detached from it.
+    wavs : torch.Tensor
+        The true ones, shape [B, T].
+    weights : dict
+        Name to the weight of a discriminator.
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar.
+    """
+    loss = 0.0
+    for name, discriminator in discriminators.items():
+        real, fake, _, _ = discriminator(y=wavs, y_hat=predicted)
+        part = DiscriminatorLoss()(real, fake)[0].squeeze() / len(real)
+        loss = loss + weights[name] * part
+    return loss
