@@ -10,10 +10,15 @@ import itertools
 import json
 import math
 import os
+import random
 import zlib
 from typing import NamedTuple
 
 from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.iterators import (
+    dynamic_bucketed_batch,
+    indices_around_random_pivot,
+)
 from torch.utils.data import IterableDataset, get_worker_info
 
 from speechbrain_gogo.dataio.audio import AudioError, decode_audio
@@ -160,10 +165,10 @@ class EmiliaShards(IterableDataset):
             total, fresh = ShardReport(), start == skip == 0
             for index in range(start, len(shards)):
                 report = ShardReport()
-                batches = self.batches(shards[index], report, number)
+                batches = self._batches(shards[index], number, report)
                 for done, clips in enumerate(batches, start=1):
                     if done > skip:  # else used, and counted, before a stop
-                        batch = self.decode(clips, report)
+                        batch = self._decode(clips, report)
                         total.update(report)
                         position = (number, index, done)
                         yield Item(batch, dict(report), worker, position)
@@ -179,28 +184,23 @@ class EmiliaShards(IterableDataset):
                 )
             start = 0
 
-    def batches(self, shard, report, number=0):
-        """Lists of undecoded clips of like lengths from one shard.
-
-        Arguments
-        ---------
-        shard : str
-            One of ``shards``.
-        report : ShardReport
-            Counts the clips that are skipped.
-        number : int
-            Of the pass; each draws other batches.
-
-        Returns
-        -------
-        iterator of list of dict
-        """
-        return batches_by_seconds(
+    def _batches(self, shard, number, report):
+        """Yield lists of undecoded clips of like lengths from one shard."""
+        name = os.path.basename(shard)
+        generator = random.Random(f"{self.seed}/{number}/{name}")
+        return dynamic_bucketed_batch(
             self.clips(shard, report),
-            self.batch_seconds,
-            self.max_batch_size,
-            self.buffer_size,
-            seed=f"{self.seed}/{number}/{os.path.basename(shard)}",
+            len_key="duration",
+            len_fn=None,
+            buffersize=self.buffer_size,
+            collate_fn=list,
+            sampler_fn=indices_around_random_pivot,
+            sampler_kwargs={
+                "target_batch_numel": self.batch_seconds,
+                "max_batch_numel": self.batch_seconds,
+                "max_batch_size": self.max_batch_size,
+                "randint_generator": generator.randint,
+            },
         )
 
     def clips(self, shard, report):
@@ -253,21 +253,8 @@ class EmiliaShards(IterableDataset):
             clip["text"] = encode_text(self.tokenizer, clip["wrd"])
         return clip
 
-    def decode(self, clips, report):
-        """Make a batch of those clips whose audio is sound.
-
-        Arguments
-        ---------
-        clips : list of dict
-            Of :meth:`batches`.
-        report : ShardReport
-            Counts those used and the others by reason.
-
-        Returns
-        -------
-        PaddedBatch
-            None if no clip can be used.
-        """
+    def _decode(self, clips, report):
+        """Make a batch of those clips whose audio is sound, or None."""
         decoded = []
         for clip in clips:
             try:
