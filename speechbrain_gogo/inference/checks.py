@@ -18,7 +18,26 @@ from speechbrain_gogo.lobes.granular import keep_prefix
 
 
 def check_wavs(wavs, device):
-    """Float waveforms [B, T] or [B, T, C] -> float32 [B, T] on a device."""
+    """Waveforms as the networks want them.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor | numpy.ndarray
+        Float [B, T], or [B, T, C], which is downmixed.
+    device : torch.device | str
+        Where they are wanted.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 [B, T].
+
+    Raises
+    ------
+    ValueError
+        If they are empty, of another shape, not float, not finite, or far
+        outside [-1, 1].
+    """
     if isinstance(wavs, np.ndarray):
         wavs = torch.from_numpy(wavs)
     if not torch.is_tensor(wavs) or not wavs.is_floating_point():
@@ -47,7 +66,24 @@ def check_wavs(wavs, device):
 def resample(wavs, wav_lens, rate, wanted):
     """Waveforms at another rate, each as if it were alone.
 
-    [B, T] and relative lengths [B] or None -> the same at ``wanted`` Hz.
+    Arguments
+    ---------
+    wavs : torch.Tensor
+        [B, T] at ``rate``.
+    wav_lens : torch.Tensor
+        Relative lengths [B], or None.
+    rate, wanted : int
+        In Hz.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        [B, T] at ``wanted``, and relative lengths [B] or None.
+
+    Raises
+    ------
+    ValueError
+        If ``rate`` is no usual rate of audio.
     """
     check_rate(rate, wanted, "Audio")
     rate, samples = int(rate), wavs.shape[1]
@@ -63,7 +99,32 @@ def resample(wavs, wav_lens, rate, wanted):
 
 
 def check_lens(lens, batch, size, name, device):
-    """Relative lengths [B] in (0, 1], each at least one of ``size`` units."""
+    """Relative lengths, none of them empty.
+
+    Arguments
+    ---------
+    lens : torch.Tensor | sequence of float
+        [B].
+    batch : int
+        Utterances, B.
+    size : int
+        Samples or groups that 1.0 stands for.
+    name : str
+        What errors call them.
+    device : torch.device | str
+        Where they are wanted.
+
+    Returns
+    -------
+    torch.Tensor
+        float [B], at most 1.
+
+    Raises
+    ------
+    ValueError
+        If there are not B of them, or one is outside (0, 1] or less than one
+        of ``size``.
+    """
     lens = torch.as_tensor(lens, device=device).float()
     if lens.shape != (batch,):
         raise ValueError(
@@ -81,7 +142,30 @@ def check_lens(lens, batch, size, name, device):
 
 
 def check_tokens(tokens, levels, mask_id, device):
-    """Token ids [B, N, K], K at most ``levels`` -> int64 on a device."""
+    """Token ids as the networks want them.
+
+    Arguments
+    ---------
+    tokens : torch.Tensor | sequence
+        [B, N, K].
+    levels : int
+        Largest K.
+    mask_id : int
+        Largest id.
+    device : torch.device | str
+        Where they are wanted.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [B, N, K].
+
+    Raises
+    ------
+    ValueError
+        If they are empty or of another shape, or an id is out of range,
+        saying where.
+    """
     tokens = torch.as_tensor(tokens)
     found = tokens.shape[-1] if tokens.dim() == 3 else 0
     if not 1 <= found <= levels or 0 in tokens.shape:
@@ -101,7 +185,27 @@ def check_tokens(tokens, levels, mask_id, device):
 
 
 def check_level(value, levels, name):
-    """A number of tokens per group: 1..``levels``."""
+    """A number of tokens per group.
+
+    Arguments
+    ---------
+    value : int
+        The number.
+    levels : int
+        Tokens that a group has.
+    name : str
+        What the error calls it.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    ValueError
+        If it is outside 1..``levels``.
+    """
     if not 1 <= value <= levels:
         raise ValueError(f"{name}={value} is outside 1..{levels}.")
     return value
@@ -110,7 +214,27 @@ def check_level(value, levels, name):
 def mask_dropped(tokens, keep, levels, mask_id):
     """Replace what ``keep`` leaves out by the masking token.
 
-    ``keep`` is None, a number, or one for each group: [B, N].
+    Arguments
+    ---------
+    tokens : torch.Tensor
+        int64 [B, N, K].
+    keep : int | torch.Tensor
+        Tokens that count, of every group or of each: [B, N]. None keeps all.
+    levels : int
+        Largest number.
+    mask_id : int
+        The masking token.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [B, N, K].
+
+    Raises
+    ------
+    ValueError
+        If a number is not whole or out of range, saying where, or they are
+        of another shape.
     """
     if keep is None:
         return tokens
@@ -135,14 +259,50 @@ def mask_dropped(tokens, keep, levels, mask_id):
 
 
 def check_sampling(num_steps, guidance_scale):
-    """Settings of the flow's sampler, None for the model's own."""
+    """Settings of the flow's sampler.
+
+    Arguments
+    ---------
+    num_steps : int
+        Flow steps; None for the model's own number.
+    guidance_scale : float
+        Of classifier-free guidance; None for the model's own.
+
+    Returns
+    -------
+    dict
+        Both, by name.
+
+    Raises
+    ------
+    ValueError
+        If there is no step.
+    """
     if num_steps is not None and num_steps < 1:
         raise ValueError(f"num_steps={num_steps}: take at least one.")
     return {"num_steps": num_steps, "guidance_scale": guidance_scale}
 
 
 def check_lengths(num_samples, longest):
-    """Samples of each utterance: what is asked for, at most ``longest``."""
+    """Samples of each utterance.
+
+    Arguments
+    ---------
+    num_samples : int | sequence of int
+        What is asked for, of all or of each; None is all there is.
+    longest : list of int
+        What there is of each.
+
+    Returns
+    -------
+    list of int
+        What is asked for, at most ``longest``.
+
+    Raises
+    ------
+    ValueError
+        If a length is not positive, or there are not as many as utterances.
+    """
     if num_samples is None:
         return longest
     given = torch.as_tensor(num_samples).flatten().tolist()
