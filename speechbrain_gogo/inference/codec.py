@@ -16,11 +16,10 @@ from speechbrain_gogo.inference.checks import (
     check_lens,
     check_level,
     check_sampling,
-    check_wavs,
-    resample,
 )
 from speechbrain_gogo.inference.loading import find_source, load_model
 from speechbrain_gogo.inference.streaming import StreamingCodec
+from speechbrain_gogo.inference.waveforms import check_wavs, resample
 
 
 class GogoCodec(StreamingCodec):

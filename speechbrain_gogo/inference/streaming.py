@@ -15,10 +15,10 @@ from speechbrain_gogo.inference.checks import (
     check_lengths,
     check_sampling,
     check_tokens,
-    check_wavs,
     mask_dropped,
 )
 from speechbrain_gogo.inference.decoding import decode_mel
+from speechbrain_gogo.inference.waveforms import check_wavs
 from speechbrain_gogo.lobes.granular import GranularCodec
 from speechbrain_gogo.lobes.windows import vocode_in_windows
 
