@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+BUNDLED = "gogo-mini"  # the codec, if nobody names another
+
 
 class OneLineErrors(typer.core.TyperGroup):
     """Commands whose errors are for people: one line, no traceback."""
@@ -62,13 +64,21 @@ Guidance = Annotated[
     typer.Option(help="Guidance scale, 0 is without; the codec's own."),
 ]
 Seed = Annotated[int, typer.Option(help="Of the initial noise.")]
+Source = Annotated[str, typer.Argument(help="A token file or a codec.")]
+OwnAudio = Annotated[
+    list[Path] | None,
+    typer.Option(help="Your own audio, besides the bundled clip."),
+]
+PageFolder = Annotated[
+    Path, typer.Option(help="Folder for the page and its files.")
+]
 
 
 @app.command()
 def encode(
     inputs: Inputs,
     out: Output,
-    codec: Codec = "gogo-mini",
+    codec: Codec = BUNDLED,
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
@@ -96,7 +106,7 @@ def decode(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
-    codec: Codec = "gogo-mini",
+    codec: Codec = BUNDLED,
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
@@ -122,7 +132,7 @@ def reconstruct(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
-    codec: Codec = "gogo-mini",
+    codec: Codec = BUNDLED,
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
@@ -143,10 +153,8 @@ def reconstruct(
 
 @app.command()
 def info(
-    source: Annotated[
-        str, typer.Argument(help="A token file or a codec.")
-    ] = "gogo-mini",
-    codec: Codec = "gogo-mini",
+    source: Source = BUNDLED,
+    codec: Codec = BUNDLED,
     trust_source: Trust = False,
 ):
     """Show what a token file holds, or what a codec is."""
@@ -165,14 +173,9 @@ def info(
 
 @app.command()
 def demo(
-    wav: Annotated[
-        list[Path] | None,
-        typer.Option(help="Your own audio, besides the bundled clip."),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option(help="Folder for the page and its files.")
-    ] = Path("results/demo"),
-    codec: Codec = "gogo-mini",
+    wav: OwnAudio = None,
+    out: PageFolder = Path("results/demo"),
+    codec: Codec = BUNDLED,
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
