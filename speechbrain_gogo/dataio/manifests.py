@@ -233,7 +233,7 @@ def _load(key, path, sample_rate, cache_folder):
     """A row's samples, float32 [T], from the cache where there is one."""
     if cache_folder is None:
         return _read(path, sample_rate)
-    name = key.replace(os.sep, "_")
+    name = key.replace("%", "%25").replace(os.sep, "%2F")  # one per id
     cached = Path(cache_folder) / f"{name}.{sample_rate}.npy"
     if cached.is_file():
         return torch.from_numpy(np.load(cached)).float() / 32767

@@ -133,6 +133,18 @@ def test_cached_audio_is_the_same_to_16_bits(folder):
     assert torch.equal(again[place]["sig"], first)
 
 
+def test_every_id_has_its_own_place_in_the_cache(folder):
+    ids = "a/b", "a_b", "a%2Fb"
+    rows = [f"{key},2.0,$data_root/good.wav,words" for key in ids]
+    text = "\n".join(["ID,duration,wav,wrd", *rows]) + "\n"
+    (folder / "ids.csv").write_text(text)
+    cache = folder / "cache"
+    dataset, _ = speech_dataset(folder / "ids.csv", folder, cache_folder=cache)
+    for place in range(len(ids)):
+        assert dataset[place]["sig"].any()
+    assert len(list(cache.iterdir())) == len(ids)
+
+
 def test_errors_name_the_manifest(folder):
     (folder / "bad.csv").write_text("ID,wav\na,b\n")
     with pytest.raises(ValueError, match="bad.csv has no column .*duration"):
