@@ -255,8 +255,8 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
     Raises
     ------
     AudioError
-        If the audio cannot be read, does not last that long, or holds NaN or
-        Inf.
+        If the audio cannot be read, does not last that long, holds NaN or
+        Inf, is not in [-1, 1], or has no usual rate.
     """
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
@@ -275,4 +275,6 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
         )
     sig = to_mono(torch.from_numpy(samples))
     check_finite(sig, name)
+    check_range(sig, name)
+    check_rate(rate, sample_rate, name)
     return torchaudio.functional.resample(sig, rate, sample_rate)

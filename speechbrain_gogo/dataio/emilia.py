@@ -10,18 +10,14 @@ import itertools
 import json
 import math
 import os
-import random
 import zlib
 from typing import NamedTuple
 
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.dataio.iterators import (
-    dynamic_bucketed_batch,
-    indices_around_random_pivot,
-)
 from torch.utils.data import IterableDataset, get_worker_info
 
 from speechbrain_gogo.dataio.audio import AudioError, decode_audio
+from speechbrain_gogo.dataio.batching import batches_by_seconds
 from speechbrain_gogo.dataio.shards import (
     ShardReport,
     SkipClip,
@@ -165,10 +161,10 @@ class EmiliaShards(IterableDataset):
             total, fresh = ShardReport(), start == skip == 0
             for index in range(start, len(shards)):
                 report = ShardReport()
-                batches = self._batches(shards[index], number, report)
+                batches = self.batches(shards[index], report, number)
                 for done, clips in enumerate(batches, start=1):
                     if done > skip:  # else used, and counted, before a stop
-                        batch = self._decode(clips, report)
+                        batch = self.decode(clips, report)
                         total.update(report)
                         position = (number, index, done)
                         yield Item(batch, dict(report), worker, position)
@@ -184,23 +180,28 @@ class EmiliaShards(IterableDataset):
                 )
             start = 0
 
-    def _batches(self, shard, number, report):
-        """Yield lists of undecoded clips of like lengths from one shard."""
-        name = os.path.basename(shard)
-        generator = random.Random(f"{self.seed}/{number}/{name}")
-        return dynamic_bucketed_batch(
+    def batches(self, shard, report, number=0):
+        """Lists of undecoded clips of like lengths from one shard.
+
+        Arguments
+        ---------
+        shard : str
+            One of ``shards``.
+        report : ShardReport
+            Counts the clips that are skipped.
+        number : int
+            Of the pass; each draws other batches.
+
+        Returns
+        -------
+        iterator of list of dict
+        """
+        return batches_by_seconds(
             self.clips(shard, report),
-            len_key="duration",
-            len_fn=None,
-            buffersize=self.buffer_size,
-            collate_fn=list,
-            sampler_fn=indices_around_random_pivot,
-            sampler_kwargs={
-                "target_batch_numel": self.batch_seconds,
-                "max_batch_numel": self.batch_seconds,
-                "max_batch_size": self.max_batch_size,
-                "randint_generator": generator.randint,
-            },
+            self.batch_seconds,
+            self.max_batch_size,
+            self.buffer_size,
+            seed=f"{self.seed}/{number}/{os.path.basename(shard)}",
         )
 
     def clips(self, shard, report):
@@ -253,8 +254,21 @@ class EmiliaShards(IterableDataset):
             clip["text"] = encode_text(self.tokenizer, clip["wrd"])
         return clip
 
-    def _decode(self, clips, report):
-        """Make a batch of those clips whose audio is sound, or None."""
+    def decode(self, clips, report):
+        """Make a batch of those clips whose audio is sound.
+
+        Arguments
+        ---------
+        clips : list of dict
+            Of :meth:`batches`.
+        report : ShardReport
+            Counts those used and the others by reason.
+
+        Returns
+        -------
+        PaddedBatch
+            None if no clip can be used.
+        """
         decoded = []
         for clip in clips:
             try:

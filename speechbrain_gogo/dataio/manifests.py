@@ -33,7 +33,7 @@ def read_manifest(csv_path, data_root):
     ---------
     csv_path : str | Path
         SpeechBrain CSV manifest with ID, duration (seconds), wav and, where
-        words are needed, wrd.
+        words are needed, wrd; also spk_id, if it is there.
     data_root : str | Path
         Replaces ``$data_root`` in ``wav``.
 
@@ -56,8 +56,8 @@ def read_manifest(csv_path, data_root):
     ...     "b,long,$data_root/b.wav,Nobody knows.\n"
     ... )
     >>> rows, report = read_manifest(path, "/speech")
-    >>> rows
-    {'a': {'duration': 1.5, 'wav': '/speech/a.wav', 'wrd': 'It costs $5.'}}
+    >>> [row["wrd"] for row in rows.values()], rows["a"]["wav"]
+    (['It costs $5.'], '/speech/a.wav')
     >>> print(report)
     read 1 clips = used 0 + skipped 1 (no duration: 1)
     """
@@ -81,8 +81,12 @@ def read_manifest(csv_path, data_root):
                 report["duplicate ID"] += 1
                 continue
             wav = (row["wav"] or "").replace("$data_root", str(data_root))
-            words = row.get("wrd") or ""
-            rows[key] = {"duration": duration, "wav": wav, "wrd": words}
+            rows[key] = {
+                "duration": duration,
+                "wav": wav,
+                "wrd": row.get("wrd") or "",
+                "spk_id": row.get("spk_id") or "",
+            }
     return rows, report
 
 
@@ -124,7 +128,7 @@ def speech_dataset(
     rows, report = read_manifest(csv_path, data_root)
     good = {}
     for key, row in rows.items():
-        reason = _reason_to_skip(row, min_seconds, max_seconds)
+        reason = reason_to_skip(row, min_seconds, max_seconds)
         if reason is None and tokenizer and not normalize_words(row["wrd"]):
             reason = "no words"
         report[reason or "used"] += 1
@@ -139,7 +143,7 @@ def speech_dataset(
     def load(key, path, duration):
         try:
             wav = _load(key, path, sample_rate, cache_folder)
-            _check_duration(len(wav) / sample_rate, duration, path)
+            check_duration(len(wav) / sample_rate, duration, path)
         except AudioError as error:
             return error  # the collate function drops and counts it
         return wav
@@ -211,8 +215,21 @@ def usable_clips(dataset, number, seed=None):
     return list(islice(good, number))
 
 
-def _reason_to_skip(row, min_seconds, max_seconds):
-    """Why a row cannot be used, as far as the manifest tells; or None."""
+def reason_to_skip(row, min_seconds, max_seconds):
+    """Why a row cannot be used, as far as the manifest tells.
+
+    Arguments
+    ---------
+    row : dict
+        Of :func:`read_manifest`.
+    min_seconds, max_seconds : float
+        Which durations can be used, both inclusive.
+
+    Returns
+    -------
+    str
+        The reason; None if there is none.
+    """
     if not min_seconds <= row["duration"] <= max_seconds:
         return f"not {min_seconds:g} to {max_seconds:g} s long"
     if not Path(row["wav"]).is_file():
@@ -220,8 +237,21 @@ def _reason_to_skip(row, min_seconds, max_seconds):
     return None
 
 
-def _check_duration(found, said, path):
-    """Refuse audio that was cut, or would burst its batch."""
+def check_duration(found, said, path):
+    """Refuse audio that was cut, or would burst its batch.
+
+    Arguments
+    ---------
+    found, said : float
+        Seconds of the audio, and of its row.
+    path : str
+        What the error calls it.
+
+    Raises
+    ------
+    AudioError
+        If they differ by more than a tenth.
+    """
     if abs(found - said) > 0.1 * said:
         raise AudioError(
             "not as long as its row says",
@@ -232,12 +262,12 @@ def _check_duration(found, said, path):
 def _load(key, path, sample_rate, cache_folder):
     """A row's samples, float32 [T], from the cache where there is one."""
     if cache_folder is None:
-        return _read(path, sample_rate)
+        return read_clip(path, sample_rate)
     name = key.replace("%", "%25").replace(os.sep, "%2F")  # one per id
     cached = Path(cache_folder) / f"{name}.{sample_rate}.npy"
     if cached.is_file():
         return torch.from_numpy(np.load(cached)).float() / 32767
-    wav = _read(path, sample_rate).clamp(-1, 1)
+    wav = read_clip(path, sample_rate).clamp(-1, 1)
     samples = (wav * 32767).round().to(torch.int16)
     # A killed run leaves no half-written array, and processes that cache the
     # same clip at once do not disturb each other.
@@ -247,8 +277,26 @@ def _load(key, path, sample_rate, cache_folder):
     return samples.float() / 32767
 
 
-def _read(path, sample_rate):
-    """A row's samples from its file, float32 [T]."""
+def read_clip(path, sample_rate):
+    """A row's samples from its file.
+
+    Arguments
+    ---------
+    path : str | Path
+        Any format of libsndfile.
+    sample_rate : int
+        Wanted rate, in Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 [T].
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used, with the reason.
+    """
     wav = read_audio(path, sample_rate)
     check_range(wav, str(path))
     return wav

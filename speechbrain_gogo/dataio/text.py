@@ -1,7 +1,14 @@
-"""Transcripts for the ASR head: normalised words as sentencepiece tokens.
+"""Transcripts as token ids, for the ASR head and for the language models.
 
-Corpora disagree about case and punctuation; the head learns words, so both
-are dropped. The sentencepiece library does the rest.
+Corpora disagree about case and punctuation. The ASR head learns words, so both
+are dropped for it; who speaks also wants to know where to pause. The tokens
+are sentencepiece's (:class:`WordPieces`, small models) or those of a language
+model that brings its own (:class:`HubTokenizer`). Both kinds have
+
+    encode(text) -> list of int     encode_batch(texts) -> list of lists
+    vocab_size                      save(folder)
+
+and :func:`load_text_tokenizer` reads again what ``save`` wrote.
 """
 
 import re
@@ -32,7 +39,32 @@ def normalize_words(text):
     return " ".join(re.findall(r"[\w']+", text))
 
 
-def train_tokenizer(sentences, model_path, vocab_size):
+def normalize_speech(text):
+    """Like :func:`normalize_words`, with the marks that make a pause.
+
+    Arguments
+    ---------
+    text : str
+        A transcript, or what is to be spoken. Digits are better spelled out
+        before.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> normalize_speech(" Don't -- stop,  SIR! Why; (no)")
+    "don't stop , sir ! why , no"
+    """
+    text = text.lower().replace("\u2019", "'")
+    text = re.sub("[;:]", ",", text)
+    return " ".join(re.findall(r"[\w']+|[.,?!]", text))
+
+
+def train_tokenizer(
+    sentences, model_path, vocab_size, normalize=normalize_words
+):
     """Train a sentencepiece BPE model, if it is not there already.
 
     Arguments
@@ -44,6 +76,8 @@ def train_tokenizer(sentences, model_path, vocab_size):
     vocab_size : int
         Tokens, unknown, start and end included; fewer come out of a small
         text.
+    normalize : callable
+        What the sentences go through first.
 
     Returns
     -------
@@ -61,7 +95,7 @@ def train_tokenizer(sentences, model_path, vocab_size):
         partial = model_path.with_suffix(".partial")
         with open(partial, "wb") as writer:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=map(normalize_words, sentences),
+                sentence_iterator=map(normalize, sentences),
                 model_writer=writer,
                 model_type="bpe",
                 vocab_size=vocab_size,
@@ -90,3 +124,125 @@ def encode_text(tokenizer, text):
     """
     ids = tokenizer.encode(normalize_words(text))
     return torch.tensor(ids, dtype=torch.long)
+
+
+class WordPieces:
+    """Sentencepiece tokens of text to speak, trained on a corpus.
+
+    Arguments
+    ---------
+    model_path : str | Path
+        A sentencepiece model, as :meth:`train` writes it.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "text.model"
+    >>> tokenizer = WordPieces.train(["One, two.", "Two? Three!"], path, 25)
+    >>> tokenizer.processor.decode(tokenizer.encode("THREE, two"))
+    'three , two'
+    >>> folder = tokenizer.save(path.parent / "model")
+    >>> load_text_tokenizer(folder).vocab_size == tokenizer.vocab_size
+    True
+    """
+
+    FILE = "text.model"
+
+    def __init__(self, model_path):
+        self.processor = sentencepiece.SentencePieceProcessor(
+            model_file=str(model_path)
+        )
+
+    @classmethod
+    def train(cls, sentences, model_path, vocab_size):
+        """Train on sentences, unless the model is there already.
+
+        Arguments
+        ---------
+        sentences, model_path, vocab_size
+            See :func:`train_tokenizer`.
+
+        Returns
+        -------
+        WordPieces
+        """
+        train_tokenizer(sentences, model_path, vocab_size, normalize_speech)
+        return cls(model_path)
+
+    @property
+    def vocab_size(self):
+        """Text ids run from 0 to one less."""
+        return self.processor.vocab_size()
+
+    def encode(self, text):
+        """Text to ids, a list of int."""
+        return self.processor.encode(normalize_speech(text))
+
+    def encode_batch(self, texts):
+        """A list of texts to a list of lists of ids."""
+        return self.processor.encode([normalize_speech(t) for t in texts])
+
+    def save(self, folder):
+        """Write ``text.model`` into a folder; gives the folder's path."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        model = self.processor.serialized_model_proto()
+        (folder / self.FILE).write_bytes(model)
+        return folder
+
+
+class HubTokenizer:
+    """The tokenizer of a language model, from the hub or a folder.
+
+    Text stays as it is: such a model knows case and punctuation.
+
+    Arguments
+    ---------
+    source : str | Path
+        What transformers' AutoTokenizer takes, such as
+        "meta-llama/Llama-3.2-1B-Instruct".
+    """
+
+    def __init__(self, source):
+        from transformers import AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(str(source))
+
+    @property
+    def vocab_size(self):
+        """Text ids run from 0 to one less."""
+        return len(self.tokenizer)
+
+    def encode(self, text):
+        """Text to ids, a list of int without special ones."""
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts):
+        """A list of texts to a list of lists of ids."""
+        texts = [text.strip() for text in texts]
+        if not texts:  # which transformers refuses
+            return []
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+    def save(self, folder):
+        """Write the tokenizer's files into a folder; gives its path."""
+        self.tokenizer.save_pretrained(str(folder))
+        return Path(folder)
+
+
+def load_text_tokenizer(source):
+    """The text tokenizer that was saved in a folder, or one of the hub.
+
+    Arguments
+    ---------
+    source : str | Path
+        A folder with ``text.model``, a folder with the tokenizer of a
+        language model, or the hub id of one.
+
+    Returns
+    -------
+    WordPieces | HubTokenizer
+    """
+    model_path = Path(source) / WordPieces.FILE
+    if model_path.is_file():
+        return WordPieces(model_path)
+    return HubTokenizer(source)

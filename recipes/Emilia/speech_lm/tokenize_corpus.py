@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Encode the tar shards of Emilia into shards of tokens.
+
+    torchrun --nproc_per_node=8 tokenize_corpus.py hparams/tokenize.yaml \
+        --data_folder /path/to/Emilia --valid_shards '/path/to/EN-B000000.tar'
+
+Run it again after a stop: finished shards stay. The README beside this file
+tells more.
+"""
+
+import sys
+
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import infer_device
+
+from speechbrain_gogo.dataio.emilia import EmiliaShards
+from speechbrain_gogo.dataio.shards import find_shards
+from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
+from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.text import normalize_english
+
+
+def find_splits(hparams):
+    """The shards of training, and those held out for validation."""
+    valid = find_shards(hparams["valid_shards"])
+    train = find_shards(hparams["train_shards"])
+    train = [shard for shard in train if shard not in set(valid)]
+    return {"train": train, "valid": valid}
+
+
+def tokenize_splits(hparams, device):
+    """Encode the shards of training and validation."""
+    codec = GogoCodec.from_hparams(
+        hparams["codec"],
+        run_opts={"device": device},
+        trust_source=hparams["trust_codec"],
+    )
+    codec.codec.chunk_size = hparams["chunk_groups"]
+    for stage, shards in find_splits(hparams).items():
+        source = EmiliaShards(
+            shards,
+            sample_rate=codec.sample_rate,
+            training=False,
+            **hparams["clips"],
+        )
+        report = tokenize_corpus(
+            codec,
+            source,
+            f"{hparams['output_folder']}/{stage}",
+            num_workers=hparams["num_workers"],
+            normalize=normalize_english if hparams["english"] else None,
+        )
+        print(f"{stage}: {report or 'other processes are still at work'}")
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    if torch.distributed.is_initialized():  # from here on each works alone
+        torch.distributed.destroy_process_group()
+    tokenize_splits(hparams, run_opts["device"] or infer_device())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Encode LibriTTS, or any SpeechBrain CSV manifest, into shards of tokens.
+
+    python tokenize_corpus.py hparams/tokenize.yaml --data_folder /path/to/LibriTTS
+
+Run it again after a stop: finished shards stay. The README beside this file
+tells more.
+"""
+
+import sys
+
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import infer_device, run_on_main
+
+from speechbrain_gogo.dataio.manifest_shards import ManifestShards
+from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
+from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.text import normalize_english
+
+
+def tokenize_splits(hparams, device):
+    """Encode the manifests of training and validation."""
+    codec = GogoCodec.from_hparams(
+        hparams["codec"],
+        run_opts={"device": device},
+        trust_source=hparams["trust_codec"],
+    )
+    codec.codec.chunk_size = hparams["chunk_groups"]
+    for stage in ("train", "valid"):
+        source = ManifestShards(
+            hparams[f"{stage}_csv"],
+            hparams["data_folder"],
+            sample_rate=codec.sample_rate,
+            **hparams["clips"],
+        )
+        report = tokenize_corpus(
+            codec,
+            source,
+            f"{hparams['output_folder']}/{stage}",
+            num_workers=hparams["num_workers"],
+            normalize=normalize_english if hparams["english"] else None,
+        )
+        print(f"{stage}: {report or 'other processes are still at work'}")
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    if not hparams["skip_prep"]:
+        from libritts_manifests import prepare_manifests
+
+        run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    if torch.distributed.is_initialized():  # from here on each works alone
+        torch.distributed.destroy_process_group()
+    tokenize_splits(hparams, run_opts["device"] or infer_device())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,54 @@
+"""Batches of clips of like lengths, by seconds of audio, padding included."""
+
+import random
+
+from speechbrain.dataio.iterators import (
+    dynamic_bucketed_batch,
+    indices_around_random_pivot,
+)
+
+
+def batches_by_seconds(
+    clips, batch_seconds, max_batch_size=64, buffer_size=512, seed=0
+):
+    """Group a stream of clips into batches.
+
+    Arguments
+    ---------
+    clips : iterable of dict
+        With ``duration`` in seconds.
+    batch_seconds : float
+        Largest batch, padding included. A longer clip is a batch of its own.
+    max_batch_size : int
+        Most clips in a batch.
+    buffer_size : int
+        Clips among which those of a batch are drawn; it is refilled as they
+        leave.
+    seed : int | str
+        Of what is drawn first.
+
+    Returns
+    -------
+    iterator of list of dict
+
+    Example
+    -------
+    >>> clips = [{"duration": seconds} for seconds in (5, 1, 2, 2, 9, 1)]
+    >>> batches = list(batches_by_seconds(clips, 4))
+    >>> sorted([clip["duration"] for clip in batch] for batch in batches)
+    [[1, 1], [2, 2], [5], [9]]
+    """
+    return dynamic_bucketed_batch(
+        clips,
+        len_key="duration",
+        len_fn=None,
+        buffersize=buffer_size,
+        collate_fn=list,
+        sampler_fn=indices_around_random_pivot,
+        sampler_kwargs={
+            "target_batch_numel": batch_seconds,
+            "max_batch_numel": batch_seconds,
+            "max_batch_size": max_batch_size,
+            "randint_generator": random.Random(seed).randint,
+        },
+    )

@@ -1,0 +1,318 @@
+"""A corpus as tokens: a folder of safetensors shards, and what is in one.
+
+    corpus.json            which codec, how many shards, of which data
+    000000.safetensors     the clips of the first shard of the corpus
+    000001.safetensors     ...
+
+A shard holds the groups of all its clips one after the other, and with them
+ids, texts and speakers; the count of what was used and skipped is in its
+metadata. A file that is there is whole: it is written aside and renamed. Who
+makes the tokens is the matter of ``tokenizing.py``.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from speechbrain_gogo.dataio.shards import ShardReport
+
+HEADER = "corpus.json"
+STRINGS = ("id", "text", "speaker")
+
+
+class TokenRow(NamedTuple):
+    """One clip: tokens int64 [N, K], and what is known of it."""
+
+    id: str
+    text: str
+    speaker: str
+    tokens: torch.Tensor
+
+
+class CorpusReport(NamedTuple):
+    """What became of the clips of a corpus, and how many hours they are."""
+
+    clips: ShardReport
+    hours: float
+
+    def __str__(self):
+        """One line for the log."""
+        return f"{self.clips}: {self.hours:.2f} hours"
+
+
+def shard_path(folder, number):
+    """Where a shard of a folder is, or will be.
+
+    Example
+    -------
+    >>> shard_path("tokens", 7).name
+    '000007.safetensors'
+    """
+    return Path(folder) / f"{number:06d}.safetensors"
+
+
+def save_shard(path, rows, header, report, source=""):
+    """Write a shard, which appears when it is complete.
+
+    Arguments
+    ---------
+    path : str | Path
+        Where to.
+    rows : list of TokenRow
+        The clips; there may be none.
+    header : dict
+        Of the corpus, with fingerprint, codec, num_codebooks, vocab_size.
+    report : ShardReport
+        What became of the clips that were read.
+    source : str
+        What they were read from, for people.
+    """
+    path = Path(path)
+    small = header["vocab_size"] < 2**15
+    groups = [row.tokens.cpu().numpy() for row in rows]
+    empty = np.zeros((0, header["num_codebooks"]), np.int64)
+    arrays = {
+        "tokens": np.concatenate([empty, *groups]).astype(
+            np.int16 if small else np.int32
+        ),  # [sum of N, K]
+        "tokens_at": _offsets(groups),  # clip c is tokens[at[c]:at[c + 1]]
+    }
+    for name in STRINGS:
+        encoded = [getattr(row, name).encode() for row in rows]
+        arrays[name] = np.frombuffer(b"".join(encoded), np.uint8)
+        arrays[f"{name}_at"] = _offsets(encoded)
+    metadata = {
+        "fingerprint": header["fingerprint"],
+        "codec": header["codec"],
+        "vocab_size": str(header["vocab_size"]),
+        "report": json.dumps(report),
+        "source": str(source),
+    }
+    partial = path.with_suffix(".partial")
+    save_file(arrays, partial, metadata)
+    os.replace(partial, path)
+
+
+def _offsets(parts):
+    """Where each part starts once they are joined, and where the last ends."""
+    return np.cumsum([0, *map(len, parts)], dtype=np.int64)
+
+
+class TokenShard:
+    """A shard to read; what is not asked for stays on the disk.
+
+    Arguments
+    ---------
+    path : str | Path
+        A file of :func:`save_shard`.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "000000.safetensors"
+    >>> header = {"fingerprint": "a1", "codec": "mine"}
+    >>> header |= {"num_codebooks": 10, "vocab_size": 12800}
+    >>> row = TokenRow("clip", "Hello.", "anna", torch.ones(3, 10).long())
+    >>> save_shard(path, [row], header, ShardReport(used=1))
+    >>> shard = TokenShard(path)
+    >>> shard[0].text, shard[0].tokens.shape, shard.num_groups
+    ('Hello.', torch.Size([3, 10]), [3])
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            self._stored = safe_open(str(path), "pt")
+            metadata = self._stored.metadata() or {}
+            at = self._stored.get_tensor("tokens_at")
+            self.num_groups = at.diff().tolist()
+            self.fingerprint = metadata["fingerprint"]
+            self.codec = metadata["codec"]
+            self.vocab_size = int(metadata["vocab_size"])
+            self.report = ShardReport(json.loads(metadata["report"]))
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise ValueError(
+                f"{path} is no shard of tokens: {error}. If it was damaged, "
+                "delete it and tokenise again: only that shard is made anew."
+            ) from None
+
+    def __reduce__(self):  # worker processes open the file themselves
+        return type(self), (self.path,)
+
+    def __len__(self):
+        return len(self.num_groups)
+
+    def __getitem__(self, place):
+        """The clip at a place, a TokenRow."""
+        strings = {name: self._string(name, place) for name in STRINGS}
+        tokens = self._slice("tokens", place).long()
+        wrong = (tokens < 0) | (tokens >= self.vocab_size)
+        if wrong.any():
+            group, level = wrong.nonzero()[0].tolist()
+            raise ValueError(
+                f"{self.path}, clip '{strings['id']}': token id "
+                f"{tokens[group, level]} of group {group}, level {level}, is "
+                f"outside 0..{self.vocab_size - 1}. Delete the file and "
+                "tokenise again."
+            )
+        return TokenRow(**strings, tokens=tokens)
+
+    def texts(self):
+        """The texts of all clips, a list of str."""
+        joined = bytes(self._stored.get_tensor("text").numpy())
+        at = self._stored.get_tensor("text_at").tolist()
+        return [joined[a:b].decode() for a, b in zip(at, at[1:])]
+
+    def _slice(self, name, place):
+        at = self._stored.get_slice(f"{name}_at")[place : place + 2]
+        return self._stored.get_slice(name)[slice(*at.tolist())]
+
+    def _string(self, name, place):
+        return bytes(self._slice(name, place).numpy()).decode()
+
+
+def claim_folder(folder, header):
+    """Make a folder the place of a corpus; to go on with one is the same.
+
+    Arguments
+    ---------
+    folder : str | Path
+        It is made if it is not there.
+    header : dict
+        JSON-able: fingerprint, codec, num_codebooks, vocab_size, group_rate,
+        num_shards, and source, a dict of what decides the shards' content.
+
+    Raises
+    ------
+    ValueError
+        If other tokens are there, saying what differs.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / HEADER
+    if path.is_file():
+        _check_same(json.loads(path.read_text()), header, folder)
+        return
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(header, indent=2) + "\n")
+    os.replace(partial, path)
+
+
+def _check_same(there, wanted, folder):
+    """Refuse to mix the tokens of two codecs, or of two sets of data."""
+    there, wanted = (
+        {
+            **{k: v for k, v in header.items() if k != "source"},
+            **header["source"],
+        }
+        for header in (there, wanted)
+    )
+    changes = [
+        f"{key} is {there.get(key)} there and {wanted.get(key)} here"
+        for key in sorted({*there, *wanted})
+        if there.get(key) != wanted.get(key)
+    ]
+    if changes:
+        raise ValueError(
+            f"{folder} holds other tokens: {'; '.join(changes)}. Go on with "
+            "the same codec, data and settings, or write to another folder."
+        )
+
+
+def missing_shards(folder, header):
+    """Numbers of the shards that are not in a folder yet.
+
+    Arguments
+    ---------
+    folder : str | Path
+        The folder of a corpus.
+    header : dict
+        Its header.
+
+    Returns
+    -------
+    list of int
+    """
+    numbers = range(header["num_shards"])
+    return [n for n in numbers if not shard_path(folder, n).is_file()]
+
+
+def open_corpus(folder):
+    """The header and the shards of a complete corpus.
+
+    Arguments
+    ---------
+    folder : str | Path
+        A folder that :func:`claim_folder` made.
+
+    Returns
+    -------
+    tuple
+        The header, a dict, and a list of TokenShard.
+
+    Raises
+    ------
+    ValueError
+        If there is no corpus, it is not complete, or a shard is damaged or
+        of another codec.
+    """
+    path = Path(folder) / HEADER
+    if not path.is_file():
+        raise ValueError(f"No tokenised corpus at {folder}: no {HEADER}.")
+    header = json.loads(path.read_text())
+    missing = missing_shards(folder, header)
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {header['num_shards']} shards are missing in "
+            f"{folder}, the first is {shard_path(folder, missing[0]).name}: "
+            "run the tokenising again, it goes on where it was."
+        )
+    shards = []
+    for number in range(header["num_shards"]):
+        shard = TokenShard(shard_path(folder, number))
+        if shard.fingerprint != header["fingerprint"]:
+            raise ValueError(
+                f"{shard.path} was made by codec '{shard.codec}' (fingerprint "
+                f"{shard.fingerprint}), the rest of {folder} by "
+                f"'{header['codec']}' (fingerprint {header['fingerprint']})."
+            )
+        shards.append(shard)
+    return header, shards
+
+
+def corpus_report(folder):
+    """What became of every clip of a complete corpus.
+
+    Arguments
+    ---------
+    folder : str | Path
+        The folder of a corpus.
+
+    Returns
+    -------
+    CorpusReport
+
+    Raises
+    ------
+    ValueError
+        If the corpus is not complete, or no clip of it could be used.
+    """
+    header, shards = open_corpus(folder)
+    clips = sum((shard.report for shard in shards), ShardReport())
+    if not clips.used:
+        raise ValueError(
+            f"No clip of {header['source']} could be used: {clips}. Delete "
+            f"{folder} and give other data or settings."
+        )
+    groups = sum(sum(shard.num_groups) for shard in shards)
+    return CorpusReport(clips, groups / header["group_rate"] / 3600)
