@@ -17,6 +17,7 @@ REQUIRED = [
     "vocos>=0.1,<0.2",
     "vector-quantize-pytorch>=1.20",
     "sentencepiece",
+    "inflect>=7,<8",
     "huggingface_hub",
     "safetensors",
     "soundfile>=0.12",
