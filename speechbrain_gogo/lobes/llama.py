@@ -24,7 +24,7 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
     num_layers : int
         Blocks.
     num_heads : int
-        Attention heads; keys and values have as many.
+        Attention heads; keys and values have as many by default.
     ffn_dim : int
         Feed-forward dimension.
     vocab_size : int
@@ -45,7 +45,6 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
         hidden_size=dim,
         num_hidden_layers=num_layers,
         num_attention_heads=num_heads,
-        num_key_value_heads=num_heads,
         intermediate_size=ffn_dim,
         vocab_size=vocab_size,
         attn_implementation="sdpa",
@@ -53,7 +52,11 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
         # would start out adding next to nothing, and tokens would hardly
         # differ from group to group.
         initializer_range=dim**-0.5,
-        **{**NO_SPECIAL_TOKENS, **settings},
+        **{
+            "num_key_value_heads": num_heads,
+            **NO_SPECIAL_TOKENS,
+            **settings,
+        },
     )
 
 

@@ -59,7 +59,7 @@ class Reader:
     def __init__(self, llama, rows, batch, max_length, compiled=False):
         config = llama.config
         self.model = llama.model
-        self.weight = llama.lm_head.weight[rows]  # [V, D], a view
+        self.weight = llama.lm_head.weight.detach()[rows]  # [V, D], a view
         self.max_length = max_length
         device = self.weight.device
         self.cache = StaticCache(config, max_cache_len=max_length)

@@ -1,0 +1,269 @@
+"""Generation: the cached way against the plain one, passes, caps, loops."""
+
+import pytest
+import torch
+from transformers import RepetitionPenaltyLogitsProcessor
+
+from speechbrain_gogo.lobes.lm_decoding import Reader, Sampler
+from speechbrain_gogo.lobes.speech_generation import (
+    DetailFiller,
+    speak_backbone,
+)
+from speechbrain_gogo.lobes.speech_llama import speech_llama
+from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+
+TEXT, CODES = 30, 12
+
+
+@pytest.fixture
+def stage1():
+    torch.manual_seed(1)
+    llama = speech_llama(44, 16, 2, 4, 32, num_key_value_heads=2)
+    return BackboneLM(llama, TEXT, CODES).eval()
+
+
+@pytest.fixture
+def stage2():
+    torch.manual_seed(1)
+    llama = speech_llama(14, 16, 2, 4, 32, num_key_value_heads=2)
+    return DetailLM(llama, codebook_size=CODES, max_positions=301).eval()
+
+
+@pytest.fixture
+def inputs():
+    """Text, lengths, prompt, lengths of three utterances."""
+    generator = torch.Generator().manual_seed(0)
+    text = torch.randint(TEXT, (3, 8), generator=generator)
+    prompt = torch.randint(CODES, (3, 4, 10), generator=generator)
+    return (
+        text,
+        torch.tensor([8, 3, 0]) / 8,
+        prompt,
+        torch.tensor([2, 4, 0]) / 4,
+    )
+
+
+def greedy(batch):
+    return Sampler([0] * batch, temperature=0)
+
+
+def likeliest(lm, ids, rows, penalty=1.2):
+    """The next row, all of the sequence read anew."""
+    logits = lm.llama(torch.tensor([ids])).logits[:, -1, lm.rows][:, :rows]
+    said = [i - lm.offset for i in ids if 0 <= i - lm.offset < rows]
+    if said:
+        processor = RepetitionPenaltyLogitsProcessor(penalty)
+        logits = processor(torch.tensor([said]), logits)
+    return int(logits.argmax())
+
+
+@torch.no_grad()
+def plain_backbone(lm, ids, groups):
+    """Greedy decoding without a cache; groups, and whether it ended."""
+    spoken = []
+    for _ in range(groups):
+        group = []
+        for level in range(3):
+            token = likeliest(lm, ids, CODES + (level == 0))
+            if token == CODES:
+                return spoken, True
+            ids = [*ids, lm.offset + token]
+            group.append(token)
+        spoken.append(group)
+    return spoken, False
+
+
+@pytest.mark.parametrize("row", [0, 1, 2])
+def test_stage_1_is_greedy_decoding(stage1, inputs, row):
+    text, text_lens, prompt, lens = inputs
+    count = int(text_lens[row] * 8), int(lens[row] * 4)
+    ids = text[row, : count[0]].tolist() + [stage1.start_id]
+    ids += (prompt[row, : count[1], :3] + TEXT).flatten().tolist()
+    expected, ended = plain_backbone(stage1, ids, 20)
+    # In a batch with the others, left-padded.
+    items = list(speak_backbone(stage1, *inputs, greedy(3), 20, loop_groups=99))
+    groups = [group[row].tolist() for group, _ in items]
+    spoken = [group for group in groups if CODES not in group]
+    assert spoken == expected
+    assert bool(items[-1][1][row]) == ended
+
+
+@torch.no_grad()
+def test_stage_2_is_greedy_decoding(stage2, inputs):
+    _, _, prompt, lens = inputs
+    prompt[0, 1, 6:] = CODES  # a prompt of another rate
+    generator = torch.Generator().manual_seed(4)
+    backbones = torch.randint(CODES, (5, 3, 3), generator=generator)
+    budgets = torch.tensor(
+        [[10, 4, 3], [3, 3, 3], [3, 3, 3], [5, 10, 3], [10, 10, 10]]
+    )
+    filler = DetailFiller(stage2, prompt, lens, greedy(3), 5)
+    found = torch.stack([filler.fill(*x) for x in zip(backbones, budgets)])
+    for row, groups in enumerate((2, 4, 0)):
+        ids = [stage2.start_id, *prompt[row, :groups].flatten().tolist()]
+        for group in range(5):
+            expected = backbones[group, row].tolist()
+            ids += expected
+            for level in range(3, 10):
+                token = CODES
+                if level < budgets[group, row]:
+                    token = likeliest(stage2, ids, CODES)
+                expected.append(token)
+                ids.append(token)
+            assert found[group, row].tolist() == expected
+
+
+def test_batch_equals_single(stage1, stage2, inputs):
+    text, text_lens, prompt, lens = inputs
+    seeds = [5, 6, 7]
+
+    def speak(rows):
+        """Groups [N, K] of each row, and whether it has finished."""
+        given = [part[rows] for part in inputs]
+        chosen = [seeds[row] for row in rows]
+        filler = DetailFiller(stage2, *given[2:], Sampler(chosen))
+        spoken = []
+        for group, finished in speak_backbone(  # noqa: B007
+            stage1, *given, Sampler(chosen), max_groups=25
+        ):
+            # Budgets that hang on the utterance alone.
+            budgets = 3 + group.sum(1) % 8
+            spoken.append(filler.fill(group, budgets))
+        spoken = torch.stack(spoken, dim=1)
+        there = (spoken[..., 0] < CODES).sum(1).tolist()
+        return [
+            (row[:n].tolist(), bool(end))
+            for row, n, end in zip(spoken, there, finished)
+        ]
+
+    together = speak([0, 1, 2])
+    assert together == [speak([row])[0] for row in range(3)]
+    lengths = [len(groups) for groups, _ in together]
+    assert len(set(lengths)) > 1 and any(end for _, end in together)
+
+
+class Script:
+    """A sampler that has its tokens written down, [B, places]."""
+
+    def __init__(self, tokens):
+        self.tokens = torch.tensor(tokens)
+
+    def draw(self, logits, seen, place):
+        return self.tokens[:, place]
+
+
+def test_stage_1_takes_3_passes_a_group(stage1, inputs):
+    lines = torch.randint(CODES, (3, 60)).tolist()
+    lines[0][2 * 3] = lines[1][5 * 3] = lines[2][4 * 3] = CODES  # the ends
+    reader = Reader(stage1.llama, stage1.rows, 3, 100)
+    items = list(speak_backbone(stage1, *inputs, Script(lines), reader=reader))
+    assert reader.passes == 5 * 3 + 1  # and one that says the end
+    assert len(items) == 6 and items[-1][1].all()
+    spoken = [(group[:, 0] < CODES).tolist() for group, _ in items]
+    assert [sum(row) for row in zip(*spoken)] == [2, 5, 4]
+    # The same reader again, stopped short.
+    items = list(
+        speak_backbone(stage1, *inputs, Script(lines), 4, reader=reader)
+    )
+    assert reader.passes == 4 * 3
+    assert items[-1][1].tolist() == [True, False, False]
+
+
+def test_stage_2_takes_its_budget_of_passes(stage2, inputs):
+    _, _, prompt, lens = inputs
+    filler = DetailFiller(stage2, prompt, lens, Sampler([1, 2, 3]))
+    backbone = torch.randint(CODES, (3, 3))
+    ended = backbone.clone()
+    ended[0] = CODES
+    for budgets, given, passes in (
+        ([10, 10, 10], backbone, 7),
+        ([4, 6, 3], backbone, 3),
+        ([3, 3, 3], backbone, 0),
+        ([3, 3, 3], backbone, 0),
+        ([10, 4, 5], ended, 2),  # who has ended needs nothing
+    ):
+        before = filler.reader.passes
+        group = filler.fill(given, torch.tensor(budgets))
+        assert filler.reader.passes - before == passes
+    assert (group[0] == CODES).all()
+    assert ((group < CODES).sum(1)[1:] == torch.tensor([4, 5])).all()
+
+
+def test_speech_that_never_ends_is_capped(stage1, inputs):
+    text, text_lens, prompt, lens = inputs
+    lines = torch.randint(CODES, (3, 300)).tolist()
+    stage1.max_positions = 40
+    items = list(speak_backbone(stage1, *inputs, Script(lines)))
+    spoken = torch.stack([group[:, 0] < CODES for group, _ in items]).sum(0)
+    used = torch.tensor([8 + 1 + 6, 3 + 1 + 12, 0 + 1 + 0])
+    assert spoken.tolist() == ((40 - used) // 3).tolist()
+    assert not items[-1][1].any()
+
+
+def test_speech_that_loops_is_cut(stage1, inputs):
+    lines = torch.randint(CODES, (3, 120))
+    lines[1, 9:] = lines[1, 9:18].repeat(13)[:111]  # the same three groups
+    items = list(speak_backbone(stage1, *inputs, Script(lines.tolist()), 40, 6))
+    spoken = torch.stack([group[:, 0] < CODES for group, _ in items]).sum(0)
+    assert spoken.tolist() == [40, 3 + 3 + 6, 40]
+    assert not items[-1][1].any()
+
+
+def test_a_prompt_that_cannot_be_used(stage1, stage2, inputs):
+    text, text_lens, prompt, lens = inputs
+    prompt[0, 1, 2] = CODES
+    with pytest.raises(ValueError, match=r"Token \[0, 1, 2\] .* is 12"):
+        next(speak_backbone(stage1, *inputs, greedy(3)))
+    prompt[0, 1, 2] = 0
+    stage1.max_positions = 17
+    with pytest.raises(ValueError, match="Utterance 1 has 16 of 17 positions"):
+        next(speak_backbone(stage1, *inputs, greedy(3)))
+    stage2.max_positions = 50
+    with pytest.raises(ValueError, match="Utterance 1 has 41 of 50"):
+        DetailFiller(stage2, prompt, lens, greedy(3))
+
+
+def test_reader_says_when_it_is_full(stage1):
+    reader = Reader(stage1.llama, stage1.rows, 1, 4)
+    reader.read(torch.zeros(1, 3, dtype=torch.long))
+    with pytest.raises(ValueError, match="4 positions and was given 5"):
+        reader.read(torch.zeros(1, 2, dtype=torch.long))
+
+
+def test_reader_compiles_without_breaks(stage1):
+    """One graph for a token, one for several, whatever their number."""
+    counter = torch._dynamo.testing.CompileCounter()
+    plain = Reader(stage1.llama, stage1.rows, 2, 60)
+    quick = Reader(stage1.llama, stage1.rows, 2, 60)
+    quick.short = torch.compile(quick._forward, fullgraph=True, backend=counter)
+    padding = torch.tensor([3, 0])
+    for count in (20, 1, 1, 4, 1, 6, 5, 1, 8):
+        ids = torch.randint(44, (2, count))
+        expected = plain.read(ids, padding)
+        torch.testing.assert_close(quick.read(ids, padding), expected)
+        padding = None
+    assert counter.frame_count <= 3
+
+
+def test_sampler_draws_from_the_distribution():
+    logits = torch.tensor([2.0, 1.0, 0.0, -1.0, -torch.inf])
+    seen = torch.tensor([True, False, False, True, False])
+    sampler = Sampler([0], temperature=0.5, repetition_penalty=2.0)
+    said = torch.tensor([[0, 3]])
+    penalized = RepetitionPenaltyLogitsProcessor(2.0)(said, logits[None])
+    expected = (penalized[0] / 0.5).softmax(0)
+    drawn = [
+        int(sampler.draw(logits[None], seen[None], place))
+        for place in range(4000)
+    ]
+    found = torch.bincount(torch.tensor(drawn), minlength=5) / 4000
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
+    nothing = torch.zeros(1, 5, dtype=torch.bool)
+    for settings, possible in (
+        ({"top_k": 2}, {0, 1}),
+        ({"top_p": 0.6}, {0}),
+        ({"temperature": 0}, {0}),
+    ):
+        sampler = Sampler([0], **settings)
+        drawn = {int(sampler.draw(logits[None], nothing, i)) for i in range(50)}
+        assert drawn == possible
