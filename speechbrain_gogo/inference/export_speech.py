@@ -1,0 +1,153 @@
+"""From trained stages to folders: each alone, and together with a codec.
+
+A stage becomes a plain Hugging Face folder: whatever serves a Llama serves it,
+and what a Llama does not know (which ids are codes, which start and end
+speech, how many positions it was trained on) stands under "gogo" in its
+config.json. speech_loading.py reads these folders again.
+"""
+
+import copy
+import shutil
+from pathlib import Path
+
+import torch
+from ruamel.yaml import YAML
+
+from speechbrain_gogo.lobes.speech_lm import BackboneLM
+
+SPEECH_FILE = "speech.yaml"
+FOLDERS = "stage1", "stage2"
+
+
+def export_speech_stage(
+    folder, lm, tokenizer=None, fingerprint=None, dtype=torch.float16
+):
+    """Write a stage as a Hugging Face folder.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Where to; created if need be.
+    lm : BackboneLM | DetailLM
+        The stage.
+    tokenizer : WordPieces | HubTokenizer
+        Of its text; Stage I needs it, Stage II reads none.
+    fingerprint : str
+        Of the codec whose tokens it speaks: it is then used with no other.
+    dtype : torch.dtype
+        Of the weights.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Example
+    -------
+    >>> from transformers import LlamaForCausalLM
+    >>> from speechbrain_gogo.lobes.speech_llama import speech_llama
+    >>> from speechbrain_gogo.lobes.speech_lm import DetailLM
+    >>> lm = DetailLM(speech_llama(82, 16, 2, 2, 32), codebook_size=80)
+    >>> folder = export_speech_stage(getfixture("tmp_path") / "stage2", lm)
+    >>> LlamaForCausalLM.from_pretrained(folder).config.gogo["num_tokens"]
+    10
+    """
+    facts = {
+        "text_size": lm.offset,
+        "codebook_size": lm.codebook_size,
+        "backbone_size": lm.backbone_size,
+        "max_positions": lm.max_positions,
+        "start_id": lm.start_id,
+        "codec": fingerprint,
+    }
+    llama = copy.deepcopy(lm.llama).to("cpu", dtype)
+    llama.config.use_cache = True
+    if isinstance(lm, BackboneLM):
+        facts.update(stage=1, order=lm.order, end_id=lm.end_id)
+        # There a server stops.
+        llama.config.eos_token_id = lm.end_id
+        llama.generation_config.eos_token_id = lm.end_id
+    else:
+        facts.update(stage=2, num_tokens=lm.num_tokens, mask_id=lm.mask_id)
+    llama.config.gogo = facts
+    llama.save_pretrained(folder)
+    if tokenizer is not None:
+        tokenizer.save(folder)
+    return Path(folder)
+
+
+def export_speech(
+    folder,
+    codec,
+    stage1,
+    stage2,
+    sampling=None,
+    first_window_groups=4,
+    overlap_groups=2,
+    max_characters=200,
+    groups_per_character=1.0,
+    loop_groups=16,
+    batch_size=8,
+    compiled=True,
+):
+    """Write a folder that ``GogoSpeech.from_hparams`` loads.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Where to; created if need be.
+    codec : str | Path
+        Folder of the codec, whose files are copied; may be ``folder``.
+    stage1 : str | Path
+        Folder of Stage I, from :func:`export_speech_stage`; copied too.
+    stage2 : str | Path
+        Folder of Stage II.
+    sampling : dict
+        ``temperature``, ``repetition_penalty``, ``top_p`` and ``top_k``;
+        those of :class:`~speechbrain_gogo.lobes.lm_decoding.Sampler` by
+        default.
+    first_window_groups : int
+        Groups that are decoded first. The windows that follow are twice as
+        long each, up to the codec's own ``window_groups``.
+    overlap_groups : int
+        Groups that two windows share, at most half of the first one.
+    max_characters : int
+        Longer sentences are spoken in pieces.
+    groups_per_character : float
+        Speech that takes more groups for a character of its text, and for
+        ten more, is cut off.
+    loop_groups : int
+        So many groups of a repeating cycle are a loop.
+    batch_size : int
+        Sentences that are spoken side by side.
+    compiled : bool
+        Compile the steps of the language models where there is a GPU.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = {folder / name: s for name, s in zip(FOLDERS, (stage1, stage2))}
+    if Path(codec).resolve() != folder.resolve():
+        for path in Path(codec).iterdir():
+            if path.is_file():
+                shutil.copy(path, folder)
+    for target, source in sources.items():
+        if Path(source).resolve() != target.resolve():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+    settings = {
+        "sampling": dict(sampling or {}),
+        "first_window_groups": first_window_groups,
+        "overlap_groups": overlap_groups,
+        "max_characters": max_characters,
+        "groups_per_character": groups_per_character,
+        "loop_groups": loop_groups,
+        "batch_size": batch_size,
+        "compiled": compiled,
+    }
+    YAML().dump(settings, folder / SPEECH_FILE)
+    return folder
