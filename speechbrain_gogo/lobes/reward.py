@@ -2,7 +2,10 @@
 
 The utterance is decoded with each of the G uniform budgets from the same
 noise, all of them as one batch; every group then scores its own stretch of
-mel. Nothing here is trained.
+mel. The squared norm of Eq. 10 sums over mel bins, its expectation is over the
+frames of the group: a mean over bins as well would make distances a hundred
+times smaller, and at the paper's weights no token would be worth its price.
+Nothing here is trained.
 
 Letters: B batch, N groups, K tokens per group, G choices, g frames per group,
 d mel bins.
@@ -30,9 +33,9 @@ class ReconstructionReward(nn.Module):
     distance_weight : float
         lambda_d.
     num_steps : int
-        Flow steps of each decode.
+        Flow steps of each decode; None takes the codec's own number.
     guidance_scale : float
-        Of classifier-free guidance.
+        Of classifier-free guidance; None takes the codec's own.
     """
 
     def __init__(
@@ -80,17 +83,19 @@ class ReconstructionReward(nn.Module):
         Returns
         -------
         tuple of torch.Tensor
-            Rewards [B, N, G], distances [B, N, G] in squared log-mel, token
-            features [B, N, K, D], and relative lengths [B] over N.
+            Rewards [B, N, G], distances [B, N, G] (squared norms of log-mel
+            differences per frame), token features [B, N, K, D], and relative
+            lengths [B] over N.
         """
         codec = self.codec
         groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]
         q, _, _ = codec.quantize_batch(groups, lens)  # [B, N, K, D]
         noise = torch.randn(groups.flatten(1, 2).shape, generator=generator)
         mel = self._decode(q, lens, noise.to(groups))  # [G, B, N, g, d]
-        distances = (mel - groups).square().mean((-2, -1)) * codec.mel_std**2
+        error = (mel - groups) * codec.mel_std
+        distances = error.square().sum(-1).mean(-1)  # [G, B, N], Eq. (10)
         distances = distances.permute(1, 2, 0)  # [B, N, G]
-        rewards = (
+        rewards = (  # Eq. (11)
             -self.token_weight * self.budgets - self.distance_weight * distances
         )
         return rewards, distances, q, lens

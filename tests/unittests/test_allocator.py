@@ -135,7 +135,7 @@ def test_rewards_are_those_of_decoding_one_by_one(tiny_codec):
                 num_steps=2,
                 guidance_scale=0.0,
             )[0].unflatten(0, (n, 20))
-            error = (drawn - mel).square().mean((1, 2))
+            error = (drawn - mel).norm(dim=-1).square().mean(-1)
             torch.testing.assert_close(distances[b, :n, j], error)
             torch.testing.assert_close(found[b, :n, j], -0.2 * budget - error)
 

@@ -113,3 +113,14 @@ def test_numbers_of_the_paper(paper):
         assert config.num_attention_heads == 8
         assert config.num_key_value_heads == 8
     assert codec.flow.backbone.blocks[0].num_heads == 16
+
+
+def test_allocator(request):
+    """Two layers of the same kind, a projection before, a classifier behind."""
+    path = request.config.rootpath / "hparams" / "allocator.yaml"
+    with open(path) as stream, torch.device("meta"):
+        allocator = load_hyperpyyaml(stream)["allocator"]
+    number = linear(512, 512) + llama_layers(2) + linear(512, 8)
+    found = sum(p.numel() for p in allocator.parameters())
+    assert found == number
+    assert found / 1e6 == pytest.approx(7, rel=0.08)

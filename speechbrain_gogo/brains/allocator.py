@@ -1,0 +1,175 @@
+"""The Brain that trains the token allocator (Section 3.3, Appendix D).
+
+The codec is frozen and belongs to the reward, not to what is trained. One
+update is: rewards of all budgets for every group, the policy's logits from the
+same groups' backbones, the objective over both. What can be learned at most is
+logged beside what is: the oracle, which knows the rewards.
+"""
+
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import if_main_process
+
+from speechbrain_gogo.brains.plots import plot_curves
+from speechbrain_gogo.brains.training import TrainingBrain
+from speechbrain_gogo.lobes.allocator import group_relative_advantage
+from speechbrain_gogo.lobes.dit import frame_mask
+
+
+class PolicyMeans:
+    """What a policy spends and earns, and what an oracle would have.
+
+    Both take their best choice: the policy by its logits, the oracle by the
+    rewards.
+
+    Arguments
+    ---------
+    first : int
+        Tokens of the first choice, b.
+    group_rate : float
+        Groups per second.
+
+    Example
+    -------
+    >>> means = PolicyMeans(first=3, group_rate=5.0)
+    >>> logits, rewards = torch.eye(8)[[0, 7]], torch.eye(8)[[0, 1]]
+    >>> means.add(logits, rewards)
+    >>> policy, oracle = means.read()
+    >>> policy["tokens/s"], policy["reward"], oracle["tokens/s"]
+    (32.5, 0.5, 17.5)
+    """
+
+    def __init__(self, first, group_rate):
+        self.first = first
+        self.group_rate = group_rate
+        self.clear()
+
+    def clear(self):
+        """Start anew."""
+        self.count, self.entropy = 0, 0.0
+        self.sums = torch.zeros(2, 3, dtype=torch.float64)
+
+    def add(self, logits, rewards):
+        """Count groups: logits and rewards of their choices, both [M, G]."""
+        logits, rewards = logits.detach().double(), rewards.double()
+        advantages = group_relative_advantage(rewards)
+        for place, score in enumerate((logits, rewards)):  # policy, oracle
+            choice = score.argmax(-1, keepdim=True)
+            tokens = self.first + choice
+            found = tokens, rewards.gather(-1, choice)
+            found = torch.cat([*found, advantages.gather(-1, choice)], dim=-1)
+            self.sums[place] += found.sum(0).cpu()
+        policy = torch.distributions.Categorical(logits=logits)
+        self.entropy += float(policy.entropy().sum())
+        self.count += len(logits)
+
+    def read(self):
+        """Means over groups, a dict for the policy and one for the oracle."""
+        rows = []
+        for tokens, reward, advantage in (self.sums / self.count).tolist():
+            rows.append(
+                {
+                    "tokens/s": tokens * self.group_rate,
+                    "reward": reward,
+                    "advantage": advantage,
+                }
+            )
+        rows[0]["entropy"] = self.entropy / self.count  # nats
+        return rows
+
+
+class AllocatorBrain(TrainingBrain):
+    """Trains a :class:`~speechbrain_gogo.lobes.allocator.TokenAllocator`.
+
+    ``modules`` holds the policy alone, as ``allocator``, so that its forward
+    is what a distributed wrapper sees. The recipe's YAML gives ``reward`` (a
+    :class:`~speechbrain_gogo.lobes.reward.ReconstructionReward`),
+    ``objective`` (a function of allocator_ablations.py), ``log_interval`` and
+    what :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        codec = self.hparams.reward.to(self.device).codec
+        self.backbone_size = codec.backbone_size
+        rate = codec.sample_rate / codec.group_samples
+        self.recent = PolicyMeans(self.backbone_size, rate)
+        self.valid = PolicyMeans(self.backbone_size, rate)
+
+    # One update
+
+    def compute_forward(self, batch, stage):
+        """Logits and rewards of the choices, both [M, G] for M real groups."""
+        wavs, lens = batch.to(self.device).sig
+        draws = self.generator()
+        if stage != sb.Stage.TRAIN:  # the same noise in every validation
+            draws.manual_seed(self.hparams.seed)
+        rewards, _, q, lens = self.hparams.reward(wavs, lens, draws)
+        real = frame_mask(lens, rewards.shape[1])  # [B, N]
+        backbones = q[real][:, : self.backbone_size]  # [M, b, D]
+        logits = self.modules.allocator(backbones.unsqueeze(0))
+        return {
+            "logits": logits.squeeze(0).float(),
+            "rewards": rewards[real],
+            "draws": draws,
+        }
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Minus Eq. 13, or what Table 9 puts in its place."""
+        logits, rewards = predictions["logits"], predictions["rewards"]
+        if stage != sb.Stage.TRAIN:
+            self.valid.add(logits, rewards)
+        return self.hparams.objective(
+            logits, rewards, generator=predictions["draws"]
+        )
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Count skipped clips, write the log."""
+        for key, reason in getattr(batch, "skipped", []):
+            self.skipped.setdefault(key, reason)
+        if not torch.isfinite(loss):
+            return
+        self.recent.add(outputs["logits"], outputs["rewards"])
+        if should_step and self.optimizer_step % self.hparams.log_interval == 0:
+            policy, oracle = self.recent.read()
+            policy["learning rate"] = self.optimizer.param_groups[0]["lr"]
+            self.write_log("train", **policy)
+            self.write_log("train, oracle", **oracle)
+            self.recent.clear()
+
+    # Validation
+
+    def on_stage_start(self, stage, epoch=None):
+        """Start the means of a validation."""
+        self.valid.clear()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, draw, save a checkpoint."""
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = stage_loss
+            return
+        policy, oracle = self.valid.read()
+        self.write_log("valid", **policy)
+        self.write_log("valid, oracle", **oracle)
+        skipped = dict(self.skipped_clips())
+        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
+            {
+                "epoch": epoch,
+                "updates": self.optimizer_step,
+                "clips skipped": skipped,
+            },
+            train_stats={"loss": self.train_loss},
+            valid_stats={
+                **policy,
+                **{f"oracle {name}": value for name, value in oracle.items()},
+            },
+        )
+        if if_main_process():
+            folder = Path(self.hparams.output_folder)
+            plot_curves(self.log_path, folder / "curves.png")
+        self.checkpointer.save_and_keep_only(
+            meta={"reward": policy["reward"], "step": self.optimizer_step},
+            max_keys=["reward"],
+        )
