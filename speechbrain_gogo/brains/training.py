@@ -39,7 +39,9 @@ class TrainingBrain(sb.Brain):
         """The host's loader, whose batches change from epoch to epoch.
 
         Without a distributed run the host never tells a batch sampler the
-        epoch, and every epoch would see the batches of the first.
+        epoch, and every epoch would see the batches of the first. A budget
+        without a number of updates gets that of all epochs (Table 4 counts
+        some trainings in epochs).
         """
         sampler = kwargs.get("batch_sampler")
         loader = super().make_dataloader(dataset, stage, **kwargs)
@@ -50,6 +52,10 @@ class TrainingBrain(sb.Brain):
                 f"{num_processes()} processes share fewer than 2 batches each:"
                 " make batches smaller, or train with fewer processes."
             )
+        budget = self.hparams.budget
+        if stage == sb.Stage.TRAIN and budget.num_steps is None:
+            updates = len(loader) // self.grad_accumulation_factor
+            budget.num_steps = max(1, updates) * self.hparams.number_of_epochs
         return loader
 
     def on_fit_start(self):
