@@ -6,6 +6,8 @@ utterance's own length alone, and noise on the seed and the frame's place
 alone, so an utterance sounds the same by itself, in a batch, or streamed.
 """
 
+from itertools import pairwise
+
 import torch
 
 
@@ -47,21 +49,54 @@ def frame_noise(seed, first, last, block, num_values):
     return torch.cat(drawn)[start : start + last - first]
 
 
-def decode_mel(codec, tokens, counts, window, overlap, seed, **sampling):
+def windows(size, overlap, first_size=None):
+    """Where the windows begin and end that cover any number of groups.
+
+    Arguments
+    ---------
+    size : int
+        Groups of a window.
+    overlap : int
+        Groups that two windows share, at most half of the smaller one.
+    first_size : int
+        Groups of the first window, if audio is wanted early; the next ones
+        are twice as long each, until they have ``size``.
+
+    Yields
+    ------
+    tuple of int
+        First group and the group after the last, without end.
+
+    Example
+    -------
+    >>> from itertools import islice
+    >>> list(islice(windows(10, 2, first_size=4), 4))
+    [(0, 4), (2, 10), (8, 18), (16, 26)]
+    """
+    first, now = 0, min(first_size or size, size)
+    while True:
+        yield first, first + now
+        first, now = first + now - overlap, min(2 * now, size)
+
+
+def decode_mel(codec, reveal, places, block, seed, **sampling):
     """Mel of token matrices, piece by piece.
+
+    The tokens need not all be there at first: each window is decoded as soon
+    as it is full, or the utterances are over.
 
     Arguments
     ---------
     codec : Gogo
         The codec.
-    tokens : torch.Tensor
-        int64 [B, N, K], ``mask_id`` where a token is not used.
-    counts : list of int
-        Groups of each utterance, at most N.
-    window : int
-        Groups that attend to each other.
-    overlap : int
-        Groups that a window shares with the next one, less than half of it.
+    reveal : callable
+        Of a number of groups: gives the tokens up to there at least, int64
+        [B, N, K], ``mask_id`` where a token is not used; how many groups each
+        utterance has so far, a list; and whether these are all.
+    places : iterable of tuple of int
+        Where windows begin and end, from :func:`windows`.
+    block : int
+        Groups whose noise is drawn together.
     seed : int
         Of the initial noise.
     **sampling
@@ -73,23 +108,20 @@ def decode_mel(codec, tokens, counts, window, overlap, seed, **sampling):
         The next piece of an utterance's log-mel, [1, F, d], and the
         utterance's place in the batch.
     """
-    stride, g = window - overlap, codec.group_size
-    values = g * codec.mel.n_mels
-    fade = torch.linspace(0, 1, overlap * g + 2, device=tokens.device)[1:-1]
-    fade = fade.unsqueeze(-1)  # [overlap * g, 1]
+    g, values = codec.group_size, codec.group_size * codec.mel.n_mels
     tails = {}  # the end of each utterance's last window, to be cross-faded
-    for first in range(0, max(counts), stride):
-        rows = [
-            b
-            for b, count in enumerate(counts)
-            if first == 0 or count > first + overlap
-        ]
+    done = 0  # groups that windows have covered
+    for (first, stop), (following, _) in pairwise(places):
+        tokens, counts, over = reveal(stop)
+        rows = [b for b, count in enumerate(counts) if count > done]
+        for b in set(tails).difference(rows):  # ended with the last window
+            yield tails.pop(b), b
         if not rows:
             return
-        last = min(first + window, max(counts[b] for b in rows))
+        last = min(stop, max(counts[b] for b in rows))
         inside = torch.tensor([min(counts[b], last) - first for b in rows])
         lens = inside.to(tokens.device) / (last - first)
-        noise = frame_noise(seed, first, last, stride, values)
+        noise = frame_noise(seed, first, last, block, values)
         noise = noise.view(1, -1, codec.mel.n_mels).to(codec.places)
         mel = codec.decode_mel(
             tokens[rows, first:last],
@@ -100,9 +132,17 @@ def decode_mel(codec, tokens, counts, window, overlap, seed, **sampling):
         for row, b in enumerate(rows):
             piece = mel[row : row + 1, : inside[row] * g]
             if b in tails:
-                mixed = torch.lerp(tails.pop(b), piece[:, : len(fade)], fade)
-                piece = torch.cat([mixed, piece[:, len(fade) :]], dim=1)
-            if counts[b] > first + window:
-                cut = stride * g
+                piece = cross_fade(tails.pop(b), piece)
+            if counts[b] > stop or not over:
+                cut = (following - first) * g
                 piece, tails[b] = piece[:, :cut], piece[:, cut:]
             yield piece, b
+        done = stop
+
+
+def cross_fade(tail, piece):
+    """Mel [1, F, d] that begins with the frames where ``tail`` ends."""
+    frames = tail.shape[1]
+    ramp = torch.linspace(0, 1, frames + 2, device=tail.device)[1:-1]
+    mixed = torch.lerp(tail, piece[:, :frames], ramp.unsqueeze(-1))
+    return torch.cat([mixed, piece[:, frames:]], dim=1)

@@ -17,7 +17,7 @@ from speechbrain_gogo.inference.checks import (
     check_tokens,
     mask_dropped,
 )
-from speechbrain_gogo.inference.decoding import decode_mel
+from speechbrain_gogo.inference.decoding import decode_mel, windows
 from speechbrain_gogo.inference.waveforms import check_wavs
 from speechbrain_gogo.lobes.granular import GranularCodec
 from speechbrain_gogo.lobes.windows import vocode_in_windows
@@ -228,8 +228,14 @@ class StreamingCodec(Pretrained, GranularCodec):
         """Pieces of log-mel, each with its utterance's place in the batch."""
         window = self.hparams.window_groups
         overlap = self.hparams.overlap_groups
+        places, block = windows(window, overlap), window - overlap
         return decode_mel(
-            self.codec, tokens, counts, window, overlap, seed, **sampling
+            self.codec,
+            lambda _: (tokens, counts, True),
+            places,
+            block,
+            seed,
+            **sampling,
         )
 
     def _vocode(self, pieces):
