@@ -93,6 +93,7 @@ class AllocatorBrain(TrainingBrain):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         codec = self.hparams.reward.to(self.device).codec
+        self.modules.allocator.check_fits(codec)
         self.backbone_size = codec.backbone_size
         rate = codec.sample_rate / codec.group_samples
         self.recent = PolicyMeans(self.backbone_size, rate)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from speechbrain.dataio.preprocess import AudioNormalizer
 
+from speechbrain_gogo.inference.allocation import AllocatingCodec
 from speechbrain_gogo.inference.checks import (
     check_lengths,
     check_lens,
@@ -22,12 +23,12 @@ from speechbrain_gogo.inference.streaming import StreamingCodec
 from speechbrain_gogo.inference.waveforms import check_wavs, resample
 
 
-class GogoCodec(StreamingCodec):
+class GogoCodec(StreamingCodec, AllocatingCodec):
     """Encodes 24 kHz speech into groups of coarse-to-fine tokens.
 
-    ``modules`` are ``codec`` (a :class:`~speechbrain_gogo.lobes.gogo.Gogo`)
-    and ``vocoder``. The YAML's ``window_groups`` and ``overlap_groups`` say
-    how long audio is decoded.
+    ``modules`` are ``codec`` (a :class:`~speechbrain_gogo.lobes.gogo.Gogo`),
+    ``vocoder`` and, in some models, ``allocator``. The YAML's
+    ``window_groups`` and ``overlap_groups`` say how long audio is decoded.
 
     Example
     -------
@@ -49,6 +50,8 @@ class GogoCodec(StreamingCodec):
             if needed not in self.mods:
                 raise ValueError(f"The model's YAML has no module '{needed}'.")
         codec = self.mods.codec
+        if "allocator" in self.mods:
+            self.mods.allocator.check_fits(codec)
         self.name = name
         self.sample_rate = codec.sample_rate
         self.vocab_size = codec.vocab_size
@@ -277,18 +280,6 @@ class GogoCodec(StreamingCodec):
             If a token is out of range, saying where.
         """
         return self.codec.embed(self._read_tokens(tokens))
-
-    def allocate(self, tokens, lens=None):
-        """Tokens that each group needs; wants a model with an allocator.
-
-        Raises
-        ------
-        ValueError
-            If the model has none.
-        """
-        raise ValueError(
-            f"'{self.name}' has no token allocator: decode with keep= instead."
-        )
 
     def forward(self, wavs, wav_lens=None):
         """Same as :meth:`encode_batch`."""

@@ -85,6 +85,34 @@ class TokenAllocator(nn.Module):
         x = self.transformer(inputs_embeds=x).last_hidden_state
         return self.classifier(x[:, -1]).unflatten(0, features.shape[:2])
 
+    def check_fits(self, codec):
+        """Refuse a codec whose groups are others than it was made for.
+
+        Arguments
+        ---------
+        codec : Gogo
+            Whose token features it shall read.
+
+        Raises
+        ------
+        ValueError
+            Naming the numbers of both.
+        """
+        wanted = {
+            "in_dim": len(codec.mask),
+            "backbone_size": codec.backbone_size,
+            "num_tokens": codec.num_codebooks,
+        }
+        found = {
+            "in_dim": self.project.in_features,
+            "backbone_size": self.backbone_size,
+            "num_tokens": self.num_tokens,
+        }
+        if found != wanted:
+            raise ValueError(
+                f"The allocator has {found}, but this codec needs {wanted}."
+            )
+
     def choose(self, logits, bias=0.0, minimum=None):
         """The most probable budget of each group.
 

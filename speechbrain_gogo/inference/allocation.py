@@ -1,0 +1,112 @@
+"""The part of GogoCodec that spends tokens where they are needed.
+
+Section 3.3 in use: from a policy to the budgets of an utterance. Groups are
+judged one by one, so any number of them fits into memory: what is kept of a
+group are the logits of its choices. A wanted rate is met by a bias on these,
+utterance by utterance.
+"""
+
+import torch
+
+from speechbrain_gogo.inference.checks import check_lens
+from speechbrain_gogo.lobes.dit import frame_mask
+
+CHUNK = 4096  # groups that are judged at a time
+
+
+class AllocatingCodec:
+    """Budgets, for a codec whose modules may hold an ``allocator``.
+
+    It is a :class:`~speechbrain_gogo.lobes.allocator.TokenAllocator`.
+    """
+
+    @torch.no_grad()
+    def allocate(self, tokens, lens=None, target_rate=None, minimum=None):
+        """How many tokens each group needs, by the model's allocator.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K]; the backbone, K = b, is enough.
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+        target_rate : float
+            Tokens per second that each utterance may spend on average, at
+            most; as many as the allocator likes by default.
+        minimum : int
+            Smallest budget, at least b.
+
+        Returns
+        -------
+        torch.Tensor
+            Budgets int64 [B, N], b..10, for ``keep=``; the smallest one
+            beyond an utterance's end.
+
+        Raises
+        ------
+        ValueError
+            If the model has no allocator, the backbone is not whole, or
+            tokens, lengths, the rate or the minimum are out of range.
+        """
+        if "allocator" not in self.mods:
+            raise ValueError(
+                f"'{self.name}' has no token allocator. Give keep= a number, "
+                "or train one into a copy of the model with "
+                "recipes/LibriTTS/allocator."
+            )
+        allocator = self.mods.allocator
+        tokens = self._read_tokens(tokens)
+        real = torch.ones(tokens.shape[:2], device=tokens.device).bool()
+        if lens is not None:
+            lens = check_lens(lens, *real.shape, "lens", tokens.device)
+            real = frame_mask(lens, real.shape[1])
+        smallest = allocator.backbone_size if minimum is None else minimum
+        check_backbone(tokens, real, allocator.backbone_size, self.mask_id)
+        check_rate(target_rate, smallest, self.num_codebooks, self.group_rate)
+        with self.inference_ctx:
+            logits = self._judge(tokens[..., : allocator.backbone_size])
+        bias = 0.0
+        if target_rate is not None:
+            target = target_rate / self.group_rate
+            bias = allocator.solve_bias(logits, real, target, smallest)
+        budgets = allocator.choose(logits, bias, smallest)
+        return torch.where(real, budgets, smallest)
+
+    def _judge(self, backbones):
+        """Logits [B, N, G] of backbone tokens [B, N, b]."""
+        rows = backbones.flatten(0, 1).unsqueeze(0)  # [1, B * N, b]
+        logits = [
+            self.mods.allocator(self.codec.embed(chunk)).float()
+            for chunk in rows.split(CHUNK, dim=1)
+        ]
+        return torch.cat(logits, dim=1).view(*backbones.shape[:2], -1)
+
+
+def check_backbone(tokens, real, size, mask_id):
+    """Refuse tokens [B, N, K] that lack some of the first ``size``.
+
+    Where ``real``, bool [B, N], says that there is a group.
+    """
+    if tokens.shape[2] < size:
+        raise ValueError(
+            f"Budgets follow from the first {size} tokens of each group; here "
+            f"are {tokens.shape[2]}."
+        )
+    masked = (tokens[..., :size] == mask_id).any(-1) & real
+    if masked.any():
+        place = masked.nonzero()[0].tolist()
+        raise ValueError(
+            f"The backbone of [utterance, group] = {place} has a masked "
+            f"token: budgets follow from all of the first {size}."
+        )
+
+
+def check_rate(target_rate, smallest, largest, group_rate):
+    """Refuse a rate in Hz that no budgets smallest..largest can have."""
+    low, high = smallest * group_rate, largest * group_rate
+    if target_rate is not None and not low <= target_rate <= high:
+        raise ValueError(
+            f"target_rate={target_rate} is outside {low:.4g}..{high:.4g} "
+            f"tokens per second, what {smallest} to {largest} tokens per "
+            "group are."
+        )
