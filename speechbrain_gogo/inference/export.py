@@ -58,6 +58,31 @@ def export_codec(
     return folder
 
 
+def export_run(hparams):
+    """Write the codec that a recipe has trained.
+
+    Arguments
+    ---------
+    hparams : dict
+        Of the recipe: ``output_folder`` with the run's hyperparams.yaml,
+        ``export_folder``, ``ema`` around the codec, ``vocoder``,
+        ``window_groups`` and ``overlap_groups``.
+
+    Returns
+    -------
+    Path
+        The export folder.
+    """
+    return export_codec(
+        hparams["export_folder"],
+        f"{hparams['output_folder']}/hyperparams.yaml",
+        hparams["ema"].module,
+        hparams["vocoder"],
+        window_groups=hparams["window_groups"],
+        overlap_groups=hparams["overlap_groups"],
+    )
+
+
 def save_weights(module, path):
     """Write a module's weights in half precision.
 

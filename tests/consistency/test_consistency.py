@@ -57,10 +57,11 @@ def test_every_recipe_is_listed():
 
 @pytest.mark.parametrize("path", YAMLS, ids=name)
 def test_every_setting_of_a_recipe_is_used(path):
-    """In the YAML itself, the recipe's scripts, a Brain, or the host."""
+    """In the YAML itself, the recipe's scripts, a Brain, the export, the host."""
     files = [
         *path.parent.parent.glob("*.py"),
         *(REPOSITORY / "speechbrain_gogo" / "brains").glob("*.py"),
+        REPOSITORY / "speechbrain_gogo" / "inference" / "export.py",
     ]
     code = "\n".join(file.read_text() for file in files)
     yaml = path.read_text()

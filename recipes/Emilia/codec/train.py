@@ -20,7 +20,7 @@ from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
 from speechbrain_gogo.dataio.shards import ShardReport, find_shards
 from speechbrain_gogo.dataio.text import train_tokenizer
-from speechbrain_gogo.inference.export import export_codec
+from speechbrain_gogo.inference.export import export_run
 
 
 class EmiliaBrain(CodecBrain):
@@ -55,13 +55,17 @@ def prepare_tokenizer(dataset, hparams):
 
 
 def dataio_prepare(hparams):
-    """Loaders of training and validation batches."""
+    """Loaders of training and validation batches, and of those to start from.
+
+    The latter are the first of the training shards, the same on every rank.
+    """
     settings = {
         **hparams["clips"],
         "sample_rate": hparams["model"]["sample_rate"],
     }
     train_shards, valid_shards = find_splits(hparams)
     train = EmiliaShards(train_shards, **settings)
+    start = EmiliaShards(train_shards, **settings, training=False)
     valid = EmiliaShards(valid_shards, **settings, training=False)
     train.tokenizer = valid.tokenizer = prepare_tokenizer(train, hparams)
     num_workers = hparams["num_workers"]
@@ -69,6 +73,7 @@ def dataio_prepare(hparams):
         "train": ShardLoader(
             train, hparams["epoch_batches"], num_workers=num_workers
         ),
+        "start": ShardLoader(start, hparams["shortcut_clips"]),
         "valid": ShardLoader(
             valid, hparams["valid_batches"], num_workers=min(1, num_workers)
         ),
@@ -114,21 +119,14 @@ def main(arguments):
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
+    if hparams["shortcut_clips"] and not brain.checkpointer.list_checkpoints():
+        clips = sample_clips(loaders["start"], hparams["shortcut_clips"])
+        brain.start_shortcuts(clip["sig"] for clip in clips)
     brain.fit(hparams["epoch_counter"], loaders["train"], loaders["valid"])
 
     report = loaders["train"].total_report()
     hparams["train_logger"].log_stats({"training data": str(report)})
-    run_on_main(
-        export_codec,
-        kwargs={
-            "folder": hparams["export_folder"],
-            "hyperparams_file": f"{hparams['output_folder']}/hyperparams.yaml",
-            "codec": hparams["ema"].module,
-            "vocoder": hparams["vocoder"],
-            "window_groups": hparams["window_groups"],
-            "overlap_groups": hparams["overlap_groups"],
-        },
-    )
+    run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")
 
 

@@ -21,7 +21,7 @@ from speechbrain_gogo.dataio.manifests import (
     usable_clips,
 )
 from speechbrain_gogo.dataio.text import train_tokenizer
-from speechbrain_gogo.inference.export import export_codec
+from speechbrain_gogo.inference.export import export_run
 
 logger = logging.getLogger(__name__)
 
@@ -98,10 +98,7 @@ def main(arguments):
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
-    if (
-        hparams["shortcut_clips"]
-        and not hparams["checkpointer"].list_checkpoints()
-    ):
+    if hparams["shortcut_clips"] and not brain.checkpointer.list_checkpoints():
         clips = usable_clips(
             datasets["train"], hparams["shortcut_clips"], hparams["seed"]
         )
@@ -117,17 +114,7 @@ def main(arguments):
     report["used"] -= broken.total()
     report.update(broken)
     hparams["train_logger"].log_stats({"training data": str(report)})
-    run_on_main(
-        export_codec,
-        kwargs={
-            "folder": hparams["export_folder"],
-            "hyperparams_file": f"{hparams['output_folder']}/hyperparams.yaml",
-            "codec": hparams["ema"].module,
-            "vocoder": hparams["vocoder"],
-            "window_groups": hparams["window_groups"],
-            "overlap_groups": hparams["overlap_groups"],
-        },
-    )
+    run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")
 
 
