@@ -23,7 +23,8 @@ class TrainingBudget:
     Arguments
     ---------
     num_steps : int
-        Updates in all.
+        Updates in all. None where they are counted in epochs: it has to be
+        set once it is known how long these are.
     warmup_steps : int
         Updates until the full learning rate.
     max_minutes : float

@@ -8,13 +8,14 @@ import json
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from speechbrain_gogo.pictures import plot_mels
 
-__all__ = ["plot_curves", "plot_mels", "read_log"]
+__all__ = ["plot_curves", "plot_mels", "plot_perplexities", "read_log"]
 
 
 def read_log(path):
@@ -72,6 +73,38 @@ def plot_curves(log_path, image_path):
         axis.legend()
     for axis in axes.flat[len(names) :]:
         axis.axis("off")
+    _save(figure, image_path)
+
+
+def plot_perplexities(log_path, image_path):
+    """Draw perplexity over the position in the group, validation by validation.
+
+    Early ones are dark, the last one is bright.
+
+    Arguments
+    ---------
+    log_path : str | Path
+        JSON-lines log whose rows have "perplexity <position>".
+    image_path : str | Path
+        PNG to write.
+    """
+    prefix = "perplexity "
+    rows = [row for row in read_log(log_path) if row["stage"] == "valid"]
+    figure, axis = plt.subplots(figsize=(6, 4))
+    colours = plt.get_cmap("viridis")(np.linspace(0, 1, len(rows)))
+    for row, colour in zip(rows, colours):
+        found = {
+            key.removeprefix(prefix): value
+            for key, value in row.items()
+            if key.startswith(prefix)
+        }
+        axis.plot(*zip(*found.items()), marker="o", color=colour)
+    first, last = rows[0]["step"], rows[-1]["step"]
+    axis.set_title(f"after {first} (dark) to {last} updates (bright)")
+    axis.set_xlabel("token of the group")
+    axis.set_ylabel("perplexity")
+    axis.set_yscale("log")
+    axis.grid(alpha=0.3)
     _save(figure, image_path)
 
 

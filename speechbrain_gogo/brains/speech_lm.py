@@ -1,0 +1,153 @@
+"""The Brain that trains a stage of GogoSpeech (Section 3.2, Appendix D).
+
+Stage I and Stage II are trained apart and alike: next-token prediction on
+token files that another step has written. This file feeds a stage's batches
+to its language model, and keeps what a person wants to see: the loss, the
+perplexity of every position in a group, and speech of the model so far.
+"""
+
+import math
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import if_main_process
+
+from speechbrain_gogo.brains.plots import plot_curves, plot_perplexities
+from speechbrain_gogo.brains.training import TrainingBrain
+from speechbrain_gogo.lobes.speech_lm import BackboneLM
+
+
+class LevelMeans:
+    """Losses of predicted tokens by their position in the group.
+
+    Arguments
+    ---------
+    names : list of str
+        Of the positions, which are numbered from 0.
+
+    Example
+    -------
+    >>> means = LevelMeans(["1", "2", "end"])
+    >>> means.add(torch.tensor([0.0, 2.0, 1.0]), torch.tensor([0, 0, 1]))
+    >>> {name: round(value, 3) for name, value in means.read().items()}
+    {'loss': 1.0, 'perplexity 1': 2.718, 'perplexity 2': 2.718}
+    """
+
+    def __init__(self, names):
+        self.names = names
+        self.clear()
+
+    def clear(self):
+        """Start anew."""
+        self.sums = torch.zeros(2, len(self.names), dtype=torch.float64)
+
+    def add(self, nll, level):
+        """Count tokens: their losses [P] in nats, their positions [P]."""
+        nll = nll.detach().double().cpu()
+        counted = torch.stack([nll, torch.ones_like(nll)])
+        self.sums.index_add_(1, level.cpu(), counted)
+
+    def read(self):
+        """Mean loss of all tokens, and the perplexity at each position.
+
+        Positions without tokens are left out.
+        """
+        nll, count = self.sums.sum(1).tolist()
+        found = {"loss": nll / count}
+        for name, nll, count in zip(self.names, *self.sums.tolist()):
+            if count:
+                found[f"perplexity {name}"] = math.exp(nll / count)
+        return found
+
+
+class SpeechLMBrain(TrainingBrain):
+    """Trains a language model of either stage.
+
+    ``modules`` holds the model alone, as ``lm``, so that its forward is what
+    a distributed wrapper sees. The recipe's YAML gives ``lm`` itself,
+    ``textless_share``, ``log_interval`` and what
+    :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants; the recipe
+    adds ``draw_samples``, a function of the model and a folder that lets the
+    model speak. Batches have ``tokens`` and, for Stage I, ``text_ids``.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        lm = self.hparams.lm
+        self.speaks_backbone = isinstance(lm, BackboneLM)  # Stage I
+        levels = lm.backbone_size if self.speaks_backbone else lm.num_tokens
+        names = [f"{level + 1}" for level in range(levels)]
+        names += ["end"] * self.speaks_backbone
+        self.recent, self.valid = LevelMeans(names), LevelMeans(names)
+
+    # One update
+
+    def compute_forward(self, batch, stage):
+        """Losses of a batch: Eq. 6 or Eq. 7.
+
+        Stage II is trained on prefixes of its groups, and validated on all
+        tokens.
+        """
+        batch = batch.to(self.device)
+        if self.speaks_backbone:
+            text, text_lens = batch.text_ids
+            if stage == sb.Stage.TRAIN:
+                text_lens = text_lens * self.with_text(len(text))
+            return self.modules.lm(text, text_lens, *batch.tokens)
+        return self.modules.lm(*batch.tokens, generator=self.generator())
+
+    def with_text(self, batch):
+        """1 for the utterances that keep their text, 0 for others, [B].
+
+        A model that always had a text could not continue speech without one.
+        """
+        draw = torch.rand(batch, generator=self.generator())
+        return (draw >= self.hparams.textless_share).to(self.device)
+
+    def compute_objectives(self, predictions, batch, stage):
+        """The mean over the predicted tokens of the batch."""
+        if stage != sb.Stage.TRAIN:
+            self.valid.add(predictions["nll"], predictions["level"])
+        return predictions["loss"]
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Write the log."""
+        if not torch.isfinite(loss):
+            return
+        self.recent.add(outputs["nll"], outputs["level"])
+        if should_step and self.optimizer_step % self.hparams.log_interval == 0:
+            rate = self.optimizer.param_groups[0]["lr"]
+            row = {**self.recent.read(), "learning rate": rate}
+            self.write_log("train", **row)
+            self.recent.clear()
+
+    # Validation
+
+    def on_stage_start(self, stage, epoch=None):
+        """Start the means of a validation."""
+        self.valid.clear()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, draw, speak, save a checkpoint."""
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = stage_loss
+            return
+        stats = self.valid.read()
+        self.write_log("valid", **stats)
+        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
+            {"epoch": epoch, "updates": self.optimizer_step},
+            train_stats={"loss": self.train_loss},
+            valid_stats=stats,
+        )
+        if if_main_process():
+            folder = Path(self.hparams.output_folder)
+            plot_curves(self.log_path, folder / "curves.png")
+            plot_perplexities(self.log_path, folder / "perplexities.png")
+            samples = folder / "samples" / f"{self.optimizer_step}"
+            with torch.no_grad():
+                self.hparams.draw_samples(self.hparams.lm, samples)
+        self.checkpointer.save_and_keep_only(
+            meta={"loss": stats["loss"], "step": self.optimizer_step},
+            min_keys=["loss"],
+        )
