@@ -1,0 +1,1 @@
+../../LibriTTS/speech_lm/train.py

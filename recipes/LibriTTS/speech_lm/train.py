@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Train a stage of GogoSpeech on tokenised corpora.
+
+    python train.py hparams/mini_stage1.yaml --train_tokens tokens/train \
+        --valid_tokens tokens/valid
+
+The README beside this file tells more, also where tokens come from.
+"""
+
+import logging
+import math
+import sys
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from samples import Samples
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.sampler import DynamicBatchSampler
+from speechbrain.utils.distributed import run_on_main
+
+from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
+from speechbrain_gogo.dataio.text import WordPieces, load_text_tokenizer
+from speechbrain_gogo.dataio.tokens import TokenDataset
+from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.export_speech import export_speech_stage
+from speechbrain_gogo.lobes.speech_llama import start_code_embeddings
+from speechbrain_gogo.lobes.speech_lm import BackboneLM
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_tokenizer(hparams):
+    """The text tokenizer; trained on the corpora if the YAML names none."""
+    text_size = hparams["model"]["text_size"]
+    if hparams["text_tokenizer"] is not None:
+        tokenizer = load_text_tokenizer(hparams["text_tokenizer"])
+        if tokenizer.vocab_size > text_size:
+            raise ValueError(
+                f"The tokenizer '{hparams['text_tokenizer']}' has "
+                f"{tokenizer.vocab_size} ids, the model has room for "
+                f"{text_size}: give --model '{{text_size: ...}}'."
+            )
+        return tokenizer
+    corpora = TokenDataset(hparams["train_tokens"], max_positions=math.inf)
+    settings = {
+        "sentences": (t for shard in corpora.shards for t in shard.texts()),
+        "model_path": hparams["tokenizer_file"],
+        "vocab_size": text_size,
+    }
+    run_on_main(WordPieces.train, kwargs=settings)
+    return WordPieces(hparams["tokenizer_file"])
+
+
+def dataio_prepare(hparams, tokenizer, codec):
+    """Datasets and loader settings, by stage."""
+    lm = hparams["lm"]
+    longest, step = lm.max_positions, hparams["bucket_positions"]
+
+    def count_positions(text_length, num_groups):
+        text = () if tokenizer is None else (text_length,)
+        return lm.sequence_length(*text, num_groups)
+
+    datasets, loaders = {}, {}
+    for stage in ("train", "valid"):
+        folders, training = hparams[f"{stage}_tokens"], stage == "train"
+        datasets[stage] = TokenDataset(
+            folders, longest, count_positions, tokenizer, codec
+        )
+        logger.info("%s: %s", folders, datasets[stage].report)
+        sampler = DynamicBatchSampler(
+            datasets[stage],
+            max_batch_length=hparams["batch_positions"],
+            max_batch_ex=hparams["batch_clips"],
+            bucket_boundaries=list(range(step, longest + step, step)),
+            lengths_list=datasets[stage].lengths,
+            shuffle=training,
+            batch_ordering="random" if training else "ascending",
+            seed=hparams["seed"],
+        )
+        loaders[stage] = {
+            "batch_sampler": sampler,
+            "collate_fn": PaddedBatch,
+            "num_workers": hparams["num_workers"],
+        }
+    return datasets, loaders
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    codec = GogoCodec.from_hparams(
+        hparams["codec"], trust_source=hparams["trust_codec"]
+    )
+    lm = hparams["lm"]
+    speaks_backbone = isinstance(lm, BackboneLM)  # Stage I
+    tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
+    datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
+    if hparams["start_from_codes"]:
+        start_code_embeddings(
+            lm.llama, lm.offset, codec.codec.quantizer.implicit_codebook
+        )
+    hparams["draw_samples"] = Samples(
+        codec,
+        datasets["valid"],
+        hparams["num_samples"],
+        hparams["seed"],
+        hparams["model"]["sampling"],
+    )
+
+    brain = SpeechLMBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=loaders["train"],
+        valid_loader_kwargs=loaders["valid"],
+    )
+    report = str(datasets["train"].report)
+    hparams["train_logger"].log_stats({"training data": report})
+    brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
+    settings = {
+        "folder": hparams["export_folder"],
+        "lm": lm,
+        "tokenizer": tokenizer,
+        "fingerprint": codec.fingerprint,
+    }
+    run_on_main(export_speech_stage, kwargs=settings)
+    print(f"The language model is in {hparams['export_folder']}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
