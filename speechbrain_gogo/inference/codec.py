@@ -126,10 +126,13 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
                 self.group_size,
                 codec.mel_mean,
                 codec.mel_std,
+                codec.mel_floor,
+                codec.quantizer.deviation,
                 codec.quantizer._levels.tolist(),
             )
             digest = hashlib.sha256(repr(numbers).encode())
-            for part in (codec.encoder, codec.quantizer):
+            parts = codec.encoder, codec.quantizer, codec.shortcut_in
+            for part in filter(None, parts):
                 for key, value in sorted(part.state_dict().items()):
                     digest.update(key.encode())
                     digest.update(value.float().cpu().numpy().tobytes())

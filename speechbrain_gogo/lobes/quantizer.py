@@ -93,6 +93,7 @@ class FSQ(vector_quantize_pytorch.FSQ):
         standardized_deviation=1.0,
     ):
         super().__init__(levels=list(levels), dim=dim)
+        self.deviation = standardized_deviation
         if standardized_positions is not None:
             self.project_in = nn.Sequential(
                 self.project_in,
