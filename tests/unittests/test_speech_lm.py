@@ -3,7 +3,6 @@
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from transformers import LlamaConfig
 
 from speechbrain_gogo.lobes.patterns import flatten
 from speechbrain_gogo.lobes.speech_llama import (
@@ -163,21 +162,11 @@ def test_near_codes_start_near(stage1):
     assert torch.corrcoef(distances.flatten(1))[0, 1] > 0.8
 
 
-LLAMA_1B = {
-    "vocab_size": 128256,
-    "hidden_size": 2048,
-    "intermediate_size": 8192,
-    "num_hidden_layers": 16,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "tie_word_embeddings": True,
-}
-
-
-def test_size_of_the_paper(request, tmp_path):
-    LlamaConfig(**LLAMA_1B).save_pretrained(tmp_path)
-    path = request.config.rootpath / "hparams" / "gogospeech.yaml"
-    source = {"llama": str(tmp_path), "pretrained": False}
+def test_size_of_the_paper(request):
+    root = request.config.rootpath
+    path = root / "hparams" / "gogospeech.yaml"
+    llama = root / "bench" / "llama-3.2-1b"  # its configuration
+    source = {"llama": str(llama), "pretrained": False}
     with open(path) as stream, torch.device("meta"):
         found = load_hyperpyyaml(stream, overrides=source)
     block = 2 * 2048**2 + 2 * 2048 * 512 + 3 * 2048 * 8192 + 2 * 2048
