@@ -250,6 +250,21 @@ def test_token_files(codec, tmp_path):
         load_tokens(path)
 
 
+def test_whatever_decides_the_tokens_is_in_the_fingerprint(tiny_codec_folder):
+    prints = set()
+    for change in (
+        lambda codec: None,
+        lambda codec: setattr(codec, "mel_floor", -9.0),
+        lambda codec: codec.shortcut_in.bias.data.add_(1),
+        lambda codec: codec.quantizer.project_in[1].mean.add_(1),
+        lambda codec: codec.encoder.queries.data.add_(1),
+    ):
+        codec = GogoCodec.from_hparams(tiny_codec_folder)
+        change(codec.codec)
+        prints.add(codec.fingerprint)
+    assert len(prints) == 5
+
+
 def test_embed(codec):
     tokens = torch.tensor([[[0, 5, codec.mask_id] + [7] * 7]])
     features = codec.embed(tokens)
