@@ -3,6 +3,7 @@
     corpus.json            which codec, how many shards, of which data
     000000.safetensors     the clips of the first shard of the corpus
     000001.safetensors     ...
+    report.txt             at the end: how much was read, used and skipped
 
 A shard holds the groups of all its clips one after the other, and with them
 ids, texts and speakers; the count of what was used and skipped is in its
@@ -94,9 +95,11 @@ def save_shard(path, rows, header, report, source=""):
         "report": json.dumps(report),
         "source": str(source),
     }
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     save_file(arrays, partial, metadata)
     os.replace(partial, path)
+    for left in path.parent.glob(f"{path.stem}.*.partial"):  # by a kill
+        left.unlink(missing_ok=True)
 
 
 def _offsets(parts):
@@ -291,7 +294,7 @@ def open_corpus(folder):
 
 
 def corpus_report(folder):
-    """What became of every clip of a complete corpus.
+    """What became of every clip of a complete corpus; also in report.txt.
 
     Arguments
     ---------
@@ -315,4 +318,6 @@ def corpus_report(folder):
             f"{folder} and give other data or settings."
         )
     groups = sum(sum(shard.num_groups) for shard in shards)
-    return CorpusReport(clips, groups / header["group_rate"] / 3600)
+    report = CorpusReport(clips, groups / header["group_rate"] / 3600)
+    (Path(folder) / "report.txt").write_text(f"{report}\n")
+    return report

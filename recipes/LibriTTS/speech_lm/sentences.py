@@ -1,0 +1,146 @@
+"""Sentences to be spoken by a synthesiser: read, made up, and split."""
+
+import csv
+import random
+from collections import defaultdict
+from pathlib import Path
+
+from speechbrain_gogo.dataio.shards import ShardReport
+from speechbrain_gogo.dataio.text import normalize_words
+from speechbrain_gogo.inference.text import normalize_english
+
+
+def read_sentences(paths, min_words, max_words):
+    """The sentences of some files, as they are spoken, each once.
+
+    Arguments
+    ---------
+    paths : list of str
+        CSV manifests with a column wrd; other files hold a sentence a line.
+    min_words, max_words : int
+        How many words a sentence may have.
+
+    Returns
+    -------
+    tuple
+        List of str, and the ShardReport of what was left out.
+
+    Raises
+    ------
+    ValueError
+        If a CSV has no column wrd.
+    """
+    found, report = {}, ShardReport()
+    for path in map(Path, paths):
+        for text in _read(path):
+            if text.isupper():  # would be spelled
+                text = text.lower()
+            text = normalize_english(text)
+            words = normalize_words(text)
+            if not min_words <= len(words.split()) <= max_words:
+                report[f"not {min_words} to {max_words} words"] += 1
+            elif words in found:
+                report["repeated sentence"] += 1
+            else:
+                report["used"] += 1
+                found[words] = text
+    return list(found.values()), report
+
+
+def _read(path):
+    """The texts of a file."""
+    with open(path, newline="", encoding="utf-8") as file:
+        if path.suffix != ".csv":
+            return file.read().splitlines()
+        reader = csv.DictReader(file, skipinitialspace=True)
+        if "wrd" not in (reader.fieldnames or ()):
+            raise ValueError(f"{path} has no column wrd with sentences.")
+        return [row["wrd"] or "" for row in reader]
+
+
+def hold_out_sentences(sentences, num_valid, num_test, seed):
+    """Hold sentences out.
+
+    Arguments
+    ---------
+    sentences : list of str
+        Each once.
+    num_valid, num_test : int
+        How many go to validation and to the test.
+    seed : int
+        Of which those are.
+
+    Returns
+    -------
+    dict
+        "train", "valid", "test" -> list of str.
+
+    Raises
+    ------
+    ValueError
+        If none would be left to train on.
+    """
+    held_out = num_valid + num_test
+    if len(sentences) <= held_out:
+        raise ValueError(
+            f"{len(sentences)} sentences are too few to hold {held_out} out: "
+            "give more of them, or lower valid_sentences and test_sentences."
+        )
+    shuffled = random.Random(f"{seed}/split").sample(sentences, len(sentences))
+    return {
+        "train": shuffled[held_out:],
+        "valid": shuffled[:num_valid],
+        "test": shuffled[num_valid:held_out],
+    }
+
+
+def make_up_sentences(sentences, number, max_words, seed, avoid=()):
+    """New sentences, in which each two neighbours are neighbours in another.
+
+    They mean nothing, but bring words together in many more ways than a
+    small corpus does.
+
+    Arguments
+    ---------
+    sentences : list of str
+        Where the words come from.
+    number : int
+        How many to make; fewer come from few sentences.
+    max_words : int
+        Longer ones are not taken.
+    seed : int
+        Of the choices.
+    avoid : iterable of str
+        Sentences not to make, besides ``sentences``.
+
+    Returns
+    -------
+    list of str
+
+    Example
+    -------
+    >>> given = ["the cat sat down", "a cat ran off", "the dog ran home"]
+    >>> made_up = make_up_sentences(given, 3, 9, seed=0)
+    >>> len(set(made_up) - set(given))
+    3
+    """
+    followers = defaultdict(list)
+    for sentence in sentences:
+        words = ["", *sentence.split(), ""]
+        for word, follower in zip(words, words[1:]):
+            followers[word].append(follower)
+    generator = random.Random(f"{seed}/made up")
+    known = {normalize_words(text) for text in (*sentences, *avoid)}
+    made_up = []
+    for _ in range(20 * number):
+        if len(made_up) == number:
+            break
+        words = [generator.choice(followers[""])]
+        while words[-1] and len(words) <= max_words:
+            words.append(generator.choice(followers[words[-1]]))
+        sentence = " ".join(words).strip()
+        key = normalize_words(sentence)
+        if words[-1] == "" and len(words) > 3 and key not in known:
+            known.add(key)
+            made_up.append(sentence)
+    return made_up

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Synthetic English: sentences spoken by espeak-ng in many voices.
+
+    python synthesize.py hparams/synthesize.yaml \
+        --sentence_files "[/path/to/train.csv]" --output_folder results/espeak
+
+Writes audio and the manifests train.csv, valid.csv and test.csv, whose
+sentences differ; voices are common to all. Run it again after a stop: what is
+there stays.
+"""
+
+import csv
+import io
+import logging
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import soundfile
+import speechbrain as sb
+import torch
+import torchaudio
+from hyperpyyaml import load_hyperpyyaml
+from sentences import hold_out_sentences, make_up_sentences, read_sentences
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.shards import ShardReport
+
+logger = logging.getLogger(__name__)
+
+FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
+
+
+class Voice(NamedTuple):
+    """One of espeak-ng's voices at a pitch and a rate (words a minute)."""
+
+    name: str
+    voice: str
+    pitch: int
+    rate: int
+
+
+class Clip(NamedTuple):
+    """A sentence to be spoken by a voice, and where it will be."""
+
+    id: str
+    path: Path
+    voice: Voice
+    text: str
+
+
+def draw_voices(hparams):
+    """So many different voices, as the settings bound them."""
+    _check_installed(hparams["languages"], hparams["variants"])
+    generator = random.Random(f"{hparams['seed']}/voices")
+    voices = []
+    for number in range(hparams["num_voices"]):
+        language = generator.choice(hparams["languages"])
+        variant = generator.choice(hparams["variants"])
+        pitch = generator.randint(*hparams["pitches"])
+        rate = generator.randint(*hparams["rates"])
+        name = f"espeak{number:03d}"
+        voices.append(Voice(name, f"{language}+{variant}", pitch, rate))
+    return voices
+
+
+def _check_installed(languages, variants):
+    """Refuse to start without the synthesiser or a voice: it tells nothing."""
+    if shutil.which("espeak-ng") is None:
+        raise ValueError(
+            "espeak-ng is not installed: apt-get install espeak-ng, or brew "
+            "install espeak-ng, or see github.com/espeak-ng/espeak-ng."
+        )
+    languages_here = re.findall(r"^ *\d+ +(\S+)", _listed("en"), re.MULTILINE)
+    variants_here = re.findall(r"!v/(\S+)", _listed("variant"))
+    unknown = sorted(
+        {*languages}.difference(languages_here)
+        | {*variants}.difference(variants_here)
+    )
+    if unknown:
+        raise ValueError(f"espeak-ng has no English voice named {unknown}.")
+
+
+def _listed(kind):
+    """What espeak-ng tells of its voices of a language, or its variants."""
+    command = ["espeak-ng", f"--voices={kind}"]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def plan_clips(sentences, voices, hparams):
+    """Who says what: each sentence in several voices.
+
+    A clip's name holds a checksum of all that shapes its sound, so audio of
+    other settings is never taken for it.
+    """
+    clips = []
+    for text in sentences:
+        generator = random.Random(f"{hparams['seed']}/{text}")
+        for voice in generator.sample(voices, hparams["voices_per_sentence"]):
+            sound = repr((*voice, text, hparams["sample_rate"]))
+            key = f"{voice.name}_{zlib.crc32(sound.encode()):08x}"
+            path = Path(hparams["output_folder"], "audio", voice.name, key)
+            path = path.with_suffix(f".{hparams['audio_format']}")
+            clips.append(Clip(key, path, voice, text))
+    return clips
+
+
+def speak(clip, sample_rate):
+    """Make a clip's audio file, unless it is there.
+
+    Arguments
+    ---------
+    clip : Clip
+        What to say, in which voice, and where to.
+    sample_rate : int
+        Of the file, in Hz.
+
+    Returns
+    -------
+    float
+        Seconds; None if espeak-ng said nothing.
+    """
+    if clip.path.is_file():
+        return soundfile.info(str(clip.path)).duration
+    _, voice, pitch, rate = clip.voice
+    made = subprocess.run(
+        ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(rate)]
+        + ["--stdin", "--stdout"],
+        input=clip.text.encode(),
+        capture_output=True,
+        check=True,
+    )
+    wav, made_at = soundfile.read(io.BytesIO(made.stdout), dtype="float32")
+    if not wav.any():
+        return None
+    wav = torchaudio.functional.resample(
+        torch.from_numpy(wav), made_at, sample_rate
+    ).clamp(-1, 1)
+    clip.path.parent.mkdir(parents=True, exist_ok=True)
+    partial = clip.path.with_name(f"{clip.path.name}.partial")
+    kind = clip.path.suffix[1:].upper()
+    soundfile.write(partial, wav.numpy(), sample_rate, format=kind)
+    os.replace(partial, clip.path)
+    return len(wav) / sample_rate
+
+
+def write_split(stage, clips, hparams):
+    """Speak the clips of a split and list them in its manifest.
+
+    Returns
+    -------
+    tuple
+        ShardReport, and the hours of speech.
+    """
+    folder, report, seconds = Path(hparams["output_folder"]), ShardReport(), 0
+    csv_path = folder / f"{stage}.csv"
+    partial = csv_path.with_suffix(".partial")
+    rate = hparams["sample_rate"]
+    with (
+        ThreadPoolExecutor(hparams["num_workers"]) as pool,
+        open(partial, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(FIELDS)
+        durations = pool.map(lambda clip: speak(clip, rate), clips)
+        durations = tqdm(durations, desc=stage, total=len(clips), unit="clip")
+        for duration, clip in zip(durations, clips):
+            if duration is None:
+                report["nothing said"] += 1
+                continue
+            report["used"] += 1
+            seconds += duration
+            place = f"$data_root/{clip.path.relative_to(folder).as_posix()}"
+            writer.writerow(
+                [clip.id, f"{duration:.4f}", place, clip.voice.name, clip.text]
+            )
+    os.replace(partial, csv_path)
+    return report, seconds / 3600
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, _, overrides = sb.parse_arguments(arguments)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    voices = draw_voices(hparams)
+    torch.set_num_threads(1)  # the clips are what runs in parallel
+    words = hparams["min_words"], hparams["max_words"]
+    sentences, report = read_sentences(hparams["sentence_files"], *words)
+    print(f"sentences: {report}".replace("clips", "lines"))
+    seed, held_out = hparams["seed"], ("valid_sentences", "test_sentences")
+    splits = hold_out_sentences(
+        sentences, *(hparams[k] for k in held_out), seed
+    )
+    splits["train"] += make_up_sentences(
+        splits["train"],
+        hparams["made_up_sentences"],
+        hparams["max_words"],
+        seed,
+        avoid=sentences,
+    )
+    for stage, texts in splits.items():
+        clips = plan_clips(texts, voices, hparams)
+        report, hours = write_split(stage, clips, hparams)
+        print(f"{stage}: {report}: {hours:.2f} hours")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

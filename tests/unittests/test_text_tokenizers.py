@@ -1,0 +1,64 @@
+"""Both kinds of text tokenizer have one interface."""
+
+import pickle
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from speechbrain_gogo.dataio.text import (
+    HubTokenizer,
+    WordPieces,
+    load_text_tokenizer,
+)
+
+
+def hub_tokenizer(folder):
+    """Words, with a start token that a Llama's tokenizer would also add."""
+    names = ["<s>", "<unk>", "Hello", "there", ",", "you", "five"]
+    words = models.WordLevel({n: i for i, n in enumerate(names)}, "<unk>")
+    tokenizer = Tokenizer(words)
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    return HubTokenizer(folder)
+
+
+def word_pieces(folder):
+    texts = ["Hello there, you.", "Five?"]
+    return WordPieces.train(texts, folder / "text.model", 40)
+
+
+@pytest.mark.parametrize("make", [hub_tokenizer, word_pieces])
+def test_interface(make, tmp_path):
+    tokenizer = make(tmp_path)
+    texts = ["Hello there, you", "", " five"]
+    ids = tokenizer.encode_batch(texts)
+    assert ids == [tokenizer.encode(text) for text in texts]
+    assert ids[0] and not ids[1] and tokenizer.encode_batch([]) == []
+    flat = [number for of_text in ids for number in of_text]
+    assert all(type(number) is int for number in flat)
+    assert min(flat) > 0 and max(flat) < tokenizer.vocab_size
+
+    folder = tokenizer.save(tmp_path / "again")
+    for other in (
+        load_text_tokenizer(folder),
+        pickle.loads(pickle.dumps(tokenizer)),  # worker processes
+    ):
+        assert type(other) is type(tokenizer)
+        assert other.encode_batch(texts) == ids
+        assert other.vocab_size == tokenizer.vocab_size
+
+
+def test_no_special_ids(tmp_path):
+    assert hub_tokenizer(tmp_path).encode(" Hello, you ") == [2, 4, 5]
+
+
+def test_word_pieces_know_pauses(tmp_path):
+    tokenizer = word_pieces(tmp_path)
+    assert tokenizer.encode("HELLO  There") == tokenizer.encode("hello there")
+    assert tokenizer.encode("hello, you") != tokenizer.encode("hello you")

@@ -1,0 +1,335 @@
+"""Tokenised corpora: nothing lost or doubled, and fit for training."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.sampler import DynamicBatchSampler
+
+from speechbrain_gogo.dataio import token_shards
+from speechbrain_gogo.dataio.emilia import EmiliaShards
+from speechbrain_gogo.dataio.manifest_shards import ManifestShards
+from speechbrain_gogo.dataio.shards import ShardReport
+from speechbrain_gogo.dataio.text import WordPieces
+from speechbrain_gogo.dataio.token_shards import (
+    TokenRow,
+    claim_folder,
+    open_corpus,
+    save_shard,
+    shard_path,
+)
+from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
+from speechbrain_gogo.dataio.tokens import TokenDataset
+from speechbrain_gogo.inference import GogoCodec
+
+HEADER = {
+    "codec": "mine",
+    "fingerprint": "abc",
+    "num_codebooks": 10,
+    "vocab_size": 12800,
+    "group_rate": 4.6875,
+    "source": {"manifest": "clips.csv"},
+}
+
+
+@pytest.fixture(scope="module")
+def codec(tiny_codec_folder):
+    return GogoCodec.from_hparams(tiny_codec_folder, run_opts={"device": "cpu"})
+
+
+def clips(tiny_corpus, **settings):
+    """Twelve clips in three shards."""
+    settings = {"batch_seconds": 6, "clips_per_shard": 4, **settings}
+    return ManifestShards(tiny_corpus / "train.csv", tiny_corpus, **settings)
+
+
+def manifest(tiny_corpus):
+    with open(tiny_corpus / "train.csv", newline="") as file:
+        return {row["ID"]: row for row in csv.DictReader(file)}
+
+
+def rows(folder):
+    """All rows of a corpus."""
+    _, shards = open_corpus(folder)
+    return [shard[place] for shard in shards for place in range(len(shard))]
+
+
+def contents(folder):
+    """All that is in all shards; the order of metadata is nobody's."""
+    found = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(path), "pt") as file:
+            keys = sorted(file.keys())
+            arrays = {key: file.get_tensor(key).tolist() for key in keys}
+            found[path.name] = arrays, file.metadata()
+    return found
+
+
+@pytest.fixture(scope="module")
+def tokenized(codec, tiny_corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokens")
+    report = tokenize_corpus(codec, clips(tiny_corpus), folder)
+    assert report.clips == {"used": 12}
+    return folder
+
+
+def test_tokens_are_those_of_each_file_alone(codec, tiny_corpus, tokenized):
+    expected = manifest(tiny_corpus)
+    found = rows(tokenized)
+    assert sorted(row.id for row in found) == sorted(expected)
+    groups = 0
+    for row in found:
+        listed = expected[row.id]
+        assert (row.text, row.speaker) == (listed["wrd"], listed["spk_id"])
+        path = listed["wav"].replace("$data_root", str(tiny_corpus))
+        assert torch.equal(row.tokens, codec.encode_file(path))
+        groups += len(row.tokens)
+    assert len(contents(tokenized)) == 3
+    hours = groups / codec.group_rate / 3600
+    assert f"skipped 0 (none): {hours:.2f} hours" in (
+        (tokenized / "report.txt").read_text()
+    )
+
+
+def test_a_stop_costs_a_shard_and_nothing_else(
+    codec, tiny_corpus, tokenized, tmp_path, monkeypatch
+):
+    """Stopped before a shard appears, and in the middle of one."""
+    replace, encode = token_shards.os.replace, codec.encode_batch
+
+    def stop(*args):
+        if "000001" in str(args[0]):
+            raise KeyboardInterrupt
+        return replace(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(token_shards.os, "replace", stop)
+        tokenize_corpus(codec, clips(tiny_corpus), tmp_path)
+    assert list(contents(tmp_path)) == ["000000.safetensors"]
+    assert len(list(tmp_path.glob("000001.*.partial"))) == 1
+    with pytest.raises(ValueError, match="2 of 3 shards are missing"):
+        open_corpus(tmp_path)
+
+    done = []
+
+    def encode_some(wavs, lens):
+        done.append(len(wavs))
+        if sum(done) > 5:
+            raise KeyboardInterrupt
+        return encode(wavs, lens)
+
+    one_by_one = {"batch_seconds": 1}  # leaves the tokens alone
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(codec, "encode_batch", encode_some)
+        tokenize_corpus(codec, clips(tiny_corpus, **one_by_one), tmp_path)
+    assert len(contents(tmp_path)) == 2
+
+    monkeypatch.setattr(codec, "encode_batch", encode_some)
+    done[:] = [1]  # room for the four clips that are left
+    report = tokenize_corpus(codec, clips(tiny_corpus), tmp_path)
+    assert contents(tmp_path) == contents(tokenized)
+    assert report.clips == {"used": 12}
+    assert not list(tmp_path.glob("*.partial"))
+    assert tokenize_corpus(codec, clips(tiny_corpus), tmp_path) == report
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_ranks_share_the_shards(
+    codec, tiny_corpus, tokenized, tmp_path, monkeypatch, num_workers
+):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    reports = []
+    for rank in "10":
+        monkeypatch.setenv("RANK", rank)
+        reports.append(
+            tokenize_corpus(codec, clips(tiny_corpus), tmp_path, num_workers)
+        )
+    assert reports[0] is None and reports[1].clips == {"used": 12}
+    assert contents(tmp_path) == contents(tokenized)
+
+
+def test_every_row_is_used_or_counted(codec, tmp_path):
+    tone = 0.3 * np.sin(np.arange(24000 * 2) / 10)
+    soundfile.write(tmp_path / "good.wav", tone, 24000)
+    tone[7] = np.nan
+    soundfile.write(tmp_path / "nan.wav", tone, 24000, subtype="FLOAT")
+    text = "\n".join(
+        [
+            "ID,duration,wav,wrd",
+            "a,2.0,$data_root/good.wav,No 5",
+            "a,2.0,$data_root/good.wav,twice",
+            "b,2.0,$data_root/nan.wav,words",
+            "c,2.0,$data_root/away.wav,words",
+            "d,0.5,$data_root/good.wav,words",
+            "e,?,$data_root/good.wav,words",
+            "f,3.5,$data_root/good.wav,words",
+            "g,2.0,$data_root/good.wav,",
+        ]
+    )
+    (tmp_path / "clips.csv").write_text(text + "\n")
+    source = ManifestShards(tmp_path / "clips.csv", tmp_path, 6, 2)
+    report = tokenize_corpus(
+        codec, source, tmp_path / "tokens", normalize=str.lower
+    )
+    skipped = {
+        "duplicate ID": 1,
+        "NaN or Inf": 1,
+        "missing file": 1,
+        "not 1 to 20 s long": 1,
+        "no duration": 1,
+        "not as long as its row says": 1,
+    }
+    assert report.clips == {"used": 2, **skipped} and report.clips.read == 8
+    assert [row.text for row in rows(tmp_path / "tokens")] == ["no 5", ""]
+
+    pieces = WordPieces.train(["no five"], tmp_path / "text.model", 20)
+    dataset = TokenDataset(tmp_path / "tokens", 99, max, pieces)
+    assert dataset.report == {"used": 1, "no text": 1, **skipped}
+
+
+def test_emilia_tars(codec, tmp_path, request):
+    folder = request.config.rootpath / "tests" / "samples" / "emilia"
+    source = EmiliaShards(folder, 6, language="en", training=False)
+    report = tokenize_corpus(codec, source, tmp_path)
+    assert report.clips.skipped.keys() == {"other language"}
+    found = rows(tmp_path)
+    assert len({row.id for row in found}) == len(found) == report.clips.used
+    assert all(row.text and row.speaker for row in found)
+    assert len(contents(tmp_path)) == 3
+
+
+def test_nothing_usable_is_an_error(codec, tiny_corpus, tmp_path):
+    with pytest.raises(ValueError, match="not 30 to 40 s long: 12"):
+        source = clips(tiny_corpus, min_duration=30, max_duration=40)
+        tokenize_corpus(codec, source, tmp_path)
+    (tmp_path / "none.csv").write_text("ID,duration,wav,wrd\n")
+    with pytest.raises(ValueError, match="none.csv has no usable row"):
+        ManifestShards(tmp_path / "none.csv", tmp_path, 6)
+
+
+def test_other_data_and_other_codecs_are_refused(
+    codec, tiny_corpus, tokenized, tmp_path
+):
+    with pytest.raises(ValueError, match="clips_per_shard is 4 there and 5"):
+        tokenize_corpus(codec, clips(tiny_corpus, clips_per_shard=5), tokenized)
+    with pytest.raises(ValueError, match="text is as it is there and lower"):
+        tokenize_corpus(
+            codec, clips(tiny_corpus), tokenized, normalize=str.lower
+        )
+    claim_folder(tmp_path, {**HEADER, "num_shards": 1})
+    row = TokenRow("clip", "Words.", "anna", torch.zeros(3, 10).long())
+    save_shard(shard_path(tmp_path, 0), [row], HEADER, ShardReport(used=1))
+    assert len(TokenDataset(tmp_path, 30)) == 1
+    for other in ({"codec": codec}, {"folders": [tokenized, tmp_path]}):
+        with pytest.raises(ValueError, match="'mine' .*abc.* not by '.+' "):
+            TokenDataset(**{"folders": tmp_path, "max_positions": 999, **other})
+    other = {**HEADER, "fingerprint": "xyz", "codec": "yours"}
+    save_shard(shard_path(tmp_path, 0), [row], other, ShardReport(used=1))
+    with pytest.raises(ValueError, match="'yours' .*xyz.* 'mine' .*abc"):
+        open_corpus(tmp_path)
+
+
+def test_damage_is_named(tmp_path):
+    claim_folder(tmp_path, {**HEADER, "num_shards": 1})
+    with pytest.raises(ValueError, match="1 of 1 .* 000000.safetensors"):
+        open_corpus(tmp_path)
+    with pytest.raises(ValueError, match="No tokenised corpus at .*nowhere"):
+        open_corpus(tmp_path / "nowhere")
+    tokens = torch.zeros(3, 10).long()
+    tokens[1, 2] = 12800
+    path = shard_path(tmp_path, 0)
+    save_shard(path, [TokenRow("a", "", "", tokens)], HEADER, ShardReport())
+    dataset = TokenDataset(tmp_path, 30)
+    with pytest.raises(ValueError, match="'a'.* 12800 of group 1, level 2"):
+        dataset[0]
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(ValueError, match="000000.* is no shard of tokens"):
+        open_corpus(tmp_path)
+    save_file({"tokens": torch.ones(1)}, path)
+    with pytest.raises(ValueError, match="000000.* is no shard of tokens"):
+        open_corpus(tmp_path)
+
+
+@pytest.fixture
+def lengths(tmp_path):
+    """A corpus of clips of 1 to 40 groups, whose text has one word each."""
+    claim_folder(tmp_path, {**HEADER, "num_shards": 2})
+    counts = torch.randperm(40).add(1).tolist()
+    for number, part in enumerate((counts[:17], counts[17:])):
+        made = [
+            TokenRow(f"clip{n}", "hello " * n, "x", torch.full((n, 10), n))
+            for n in part
+        ]
+        report = ShardReport(used=len(part), broken=1)
+        save_shard(shard_path(tmp_path, number), made, HEADER, report)
+    return tmp_path
+
+
+def test_clips_that_do_not_fit_are_left_out(lengths):
+    pieces = WordPieces.train(["hello"], lengths / "text.model", 20)
+    assert len(pieces.encode("hello")) == 1
+    dataset = TokenDataset(
+        lengths, 4 * 30 + 2, lambda text, groups: text + 3 * groups + 2, pieces
+    )
+    skipped = {"over 122 positions": 10, "broken": 2}
+    assert dataset.report == {"used": 30, **skipped}
+    for item, positions in zip(dataset, dataset.lengths):
+        groups = item["num_groups"]
+        assert item["id"] == f"clip{groups}"
+        assert item["text_ids"].shape == (groups,)
+        assert item["tokens"].dtype == item["text_ids"].dtype == torch.int64
+        assert torch.equal(item["tokens"], torch.full((groups, 10), groups))
+        assert positions == 4 * groups + 2
+    stage_two = TokenDataset(lengths, 200)
+    assert stage_two.report == {
+        "used": 20,
+        "over 200 positions": 20,
+        "broken": 2,
+    }
+    assert "text_ids" not in stage_two[0]
+    with pytest.raises(ValueError, match="over 9 positions: 40"):
+        TokenDataset(lengths, 9)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_batches_by_positions(lengths, num_workers):
+    dataset = TokenDataset([lengths], 400)
+    sampler = DynamicBatchSampler(
+        dataset, 400, num_buckets=4, lengths_list=dataset.lengths
+    )
+    loader = torch.utils.data.DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        collate_fn=PaddedBatch,
+        num_workers=num_workers,
+    )
+    seen = []
+    for batch in loader:
+        tokens, lens = batch.tokens
+        assert tokens.shape[0] * tokens.shape[1] * 10 <= 400
+        counts = (lens * tokens.shape[1]).round().int().tolist()
+        assert counts == list(batch.num_groups)
+        seen += batch.id
+    assert sorted(seen) == sorted(f"clip{n}" for n in range(1, 41))
+
+
+def test_larger_vocabularies_and_empty_shards(tmp_path):
+    header = {**HEADER, "vocab_size": 2**16}
+    row = TokenRow("ä", "größer", "", torch.full((1, 10), 2**16 - 1))
+    for number, made in enumerate(([], [row])):
+        path = shard_path(tmp_path, number)
+        save_shard(path, made, header, ShardReport(used=len(made)))
+    claim_folder(tmp_path, {**header, "num_shards": 2})
+    dataset = TokenDataset(tmp_path, 10)
+    item = dataset[0]
+    assert (item["id"], item["wrd"]) == ("ä", "größer")
+    assert int(item["tokens"].min()) == 2**16 - 1
+    stored = load_file(shard_path(tmp_path, 1))
+    assert stored["tokens"].dtype == torch.int32
+    assert json.loads((tmp_path / "corpus.json").read_text())["codec"] == "mine"
