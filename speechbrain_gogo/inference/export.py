@@ -4,6 +4,8 @@ The folder holds an include-free ``hyperparams.yaml`` with nothing but the
 networks that are used, and their weights as safetensors, in half precision.
 """
 
+import filecmp
+import shutil
 from io import StringIO
 from pathlib import Path
 
@@ -81,6 +83,56 @@ def export_run(hparams):
         window_groups=hparams["window_groups"],
         overlap_groups=hparams["overlap_groups"],
     )
+
+
+def export_allocator(folder, codec_folder, hyperparams_file, allocator):
+    """Write a token allocator into a model folder.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Where to. If it is not ``codec_folder`` itself, that one's model is
+        copied there first.
+    codec_folder : str | Path
+        A model folder with the codec that the allocator was trained on.
+    hyperparams_file : str | Path
+        A YAML in which ``model: allocator:`` is defined, such as the
+        ``hyperparams.yaml`` that a recipe leaves in its output folder.
+    allocator : TokenAllocator
+        Whose weights are written.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds another codec.
+    """
+    folder, codec_folder = Path(folder), Path(codec_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    theirs = codec_folder / "codec.safetensors"
+    ours = folder / theirs.name
+    if ours.is_file() and not filecmp.cmp(ours, theirs, shallow=False):
+        raise ValueError(
+            f"{folder} holds another codec than {codec_folder}, on which this "
+            "allocator was trained: choose another export_folder."
+        )
+    if folder.resolve() != codec_folder.resolve():
+        parts = codec_folder.glob("*.safetensors")
+        for path in (*parts, codec_folder / "hyperparams.yaml"):
+            shutil.copy(path, folder)
+    save_weights(allocator, folder / "allocator.safetensors")
+    with open(hyperparams_file) as stream:
+        resolved = resolve_references(stream)
+    parser = YAML()
+    tree = parser.load(folder / "hyperparams.yaml")
+    defined = parser.load(resolved)["model"]["allocator"]
+    tree["modules"]["allocator"] = defined
+    parser.dump(tree, folder / "hyperparams.yaml")
+    return folder
 
 
 def save_weights(module, path):
