@@ -35,7 +35,7 @@ def read_log(path):
     rows = {}
     for line in Path(path).read_text().splitlines():
         row = json.loads(line)
-        rows[(row["step"], "valid" in row["stage"])] = row
+        rows[row["step"], row["stage"]] = row
     return [rows[key] for key in sorted(rows)]
 
 
@@ -59,7 +59,7 @@ def plot_curves(log_path, image_path):
         lines, columns, figsize=(4.5 * columns, 3 * lines), squeeze=False
     )
     for axis, name in zip(axes.flat, names):
-        for stage in ("train", "valid"):
+        for stage in dict.fromkeys(r["stage"] for r in rows):
             points = [
                 (r["step"], r[name])
                 for r in rows

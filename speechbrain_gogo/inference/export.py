@@ -48,12 +48,8 @@ def export_codec(
     parser = YAML()
     tree = parser.load(resolved)
     networks = {"codec": tree["model"]["codec"], "vocoder": tree[vocoder_key]}
-    written = StringIO()
-    parser.dump({**settings, "modules": networks}, written)
-    lines = written.getvalue().splitlines(keepends=True)
-    # The recipe's comments and blank lines come along: they mean nothing here.
-    lines = [x for x in lines if x.strip() and not x.lstrip().startswith("#")]
-    (folder / "hyperparams.yaml").write_text("".join(lines))
+    tree = {**settings, "modules": networks}
+    write_model_yaml(tree, folder / "hyperparams.yaml")
     save_weights(codec, folder / "codec.safetensors")
     if vocoder.state_dict():
         save_weights(vocoder, folder / "vocoder.safetensors")
@@ -131,8 +127,20 @@ def export_allocator(folder, codec_folder, hyperparams_file, allocator):
     tree = parser.load(folder / "hyperparams.yaml")
     defined = parser.load(resolved)["model"]["allocator"]
     tree["modules"]["allocator"] = defined
-    parser.dump(tree, folder / "hyperparams.yaml")
+    write_model_yaml(tree, folder / "hyperparams.yaml")
     return folder
+
+
+def write_model_yaml(tree, path):
+    """Write a model's YAML without the recipe's comments and blank lines.
+
+    They come along with the nodes, and mean nothing there.
+    """
+    written = StringIO()
+    YAML().dump(tree, written)
+    lines = written.getvalue().splitlines(keepends=True)
+    lines = [x for x in lines if x.strip() and not x.lstrip().startswith("#")]
+    Path(path).write_text("".join(lines))
 
 
 def save_weights(module, path):

@@ -1,0 +1,1 @@
+../../LibriTTS/allocator/allocator_experiment.py

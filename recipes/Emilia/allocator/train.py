@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Train the token allocator on the tar shards of Emilia, as in the paper.
+
+    python train.py hparams/train.yaml --source CODEC --data_folder /path/to/Emilia
+
+The experiment is that of recipes/LibriTTS/allocator; only the data differs. The
+README beside this file tells more.
+"""
+
+import sys
+from collections import Counter
+
+from allocator_experiment import export_best, load_experiment
+
+from speechbrain_gogo.brains.allocator import AllocatorBrain
+from speechbrain_gogo.dataio.emilia import EmiliaShards
+from speechbrain_gogo.dataio.shard_loader import ShardLoader
+from speechbrain_gogo.dataio.shards import find_shards
+
+
+class EmiliaBrain(AllocatorBrain):
+    """The same training; what it skips, the loader of the shards counts."""
+
+    def skipped_clips(self):
+        """Clips skipped so far, by reason, on all ranks."""
+        return Counter(self.hparams.train_loader.total_report().skipped)
+
+
+def dataio_prepare(hparams):
+    """Loaders of training and validation batches, of different shards."""
+    settings = {
+        **hparams["clips"],
+        "sample_rate": hparams["codec"].sample_rate,
+    }
+    valid = find_shards(hparams["valid_shards"])
+    train = find_shards(hparams["train_shards"])
+    train = [shard for shard in train if shard not in set(valid)]
+    train = EmiliaShards(train, **settings)
+    valid = EmiliaShards(valid, **settings, training=False)
+    num_workers = hparams["num_workers"]
+    return {
+        "train": ShardLoader(
+            train, hparams["epoch_batches"], num_workers=num_workers
+        ),
+        "valid": ShardLoader(
+            valid, hparams["valid_batches"], num_workers=min(1, num_workers)
+        ),
+    }
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams, run_opts = load_experiment(arguments)
+    loaders = dataio_prepare(hparams)
+    hparams["train_loader"] = loaders["train"]
+    # The host registers its own loaders; the name makes it resume with them.
+    hparams["checkpointer"].add_recoverable(
+        "dataloader-TRAIN", loaders["train"]
+    )
+
+    brain = EmiliaBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(hparams["epoch_counter"], loaders["train"], loaders["valid"])
+
+    report = loaders["train"].total_report()
+    hparams["train_logger"].log_stats({"training data": str(report)})
+    export_best(brain, hparams)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

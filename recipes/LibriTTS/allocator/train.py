@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Train the token allocator on LibriTTS, or on any SpeechBrain CSV manifest.
+
+    python train.py hparams/mini.yaml --data_folder /path/to/LibriTTS
+
+The README beside this file tells more.
+"""
+
+import logging
+import sys
+
+from allocator_experiment import export_best, load_experiment
+from speechbrain.dataio.sampler import DynamicBatchSampler
+from speechbrain.utils.distributed import run_on_main
+
+from speechbrain_gogo.brains.allocator import AllocatorBrain
+from speechbrain_gogo.dataio.manifests import collate_usable, speech_dataset
+
+logger = logging.getLogger(__name__)
+
+
+def dataio_prepare(hparams):
+    """Datasets, loader settings and reports of skipped clips, by stage."""
+    datasets, loaders, reports = {}, {}, {}
+    for stage in ("train", "valid"):
+        csv_path, training = hparams[f"{stage}_csv"], stage == "train"
+        datasets[stage], reports[stage] = speech_dataset(
+            csv_path,
+            data_root=hparams["data_folder"],
+            sample_rate=hparams["codec"].sample_rate,
+            min_seconds=hparams["min_seconds"],
+            max_seconds=hparams["max_seconds"],
+            cache_folder=hparams["cache_folder"],
+        )
+        logger.info("%s: %s", csv_path, reports[stage])
+        key = "batch_seconds" if training else "valid_batch_seconds"
+        sampler = DynamicBatchSampler(
+            datasets[stage],
+            max_batch_length=hparams[key],
+            num_buckets=hparams["num_buckets"],
+            length_func=lambda row: float(row["duration"]),
+            shuffle=training,
+            batch_ordering="random" if training else "ascending",
+            max_batch_ex=hparams["max_batch_clips"],
+            seed=hparams["seed"],
+        )
+        loaders[stage] = {
+            "batch_sampler": sampler,
+            "collate_fn": collate_usable,
+            "num_workers": hparams["num_workers"],
+        }
+    return datasets, loaders, reports
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams, run_opts = load_experiment(arguments)
+    if not hparams["skip_prep"]:
+        from libritts_manifests import prepare_manifests
+
+        run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    datasets, loaders, reports = dataio_prepare(hparams)
+
+    brain = AllocatorBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=loaders["train"],
+        valid_loader_kwargs=loaders["valid"],
+    )
+    report, broken = reports["train"], brain.skipped_clips()
+    report["used"] -= broken.total()
+    report.update(broken)
+    hparams["train_logger"].log_stats({"training data": str(report)})
+    export_best(brain, hparams)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
