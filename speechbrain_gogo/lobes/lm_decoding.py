@@ -58,16 +58,15 @@ class Reader:
 
     def __init__(self, llama, rows, batch, max_length, compiled=False):
         config = llama.config
-        self.model = llama.model
-        self.weight = llama.lm_head.weight.detach()[rows]  # [V, D], a view
+        self.llama, self.rows = llama, rows
         self.max_length = max_length
-        device = self.weight.device
+        device = llama.device
         self.cache = StaticCache(config, max_cache_len=max_length)
         self.cache.early_initialization(
             batch,
             config.num_key_value_heads,
             config.head_dim,
-            self.weight.dtype,
+            llama.dtype,
             device,
         )
         self.padding = torch.zeros(batch, dtype=torch.long, device=device)
@@ -129,14 +128,15 @@ class Reader:
         # A place of the padding sees itself: it must see something.
         seen = (self.keys <= place) & (real | (self.keys == place))
         position = place[:, 0] - self.padding.unsqueeze(1)  # [B, T]
-        hidden = self.model(
+        hidden = self.llama.model(
             input_ids=ids,
             attention_mask=seen.unsqueeze(1),  # [B, 1, T, S]
             position_ids=position.clamp(min=0),
             past_key_values=self.cache,
             use_cache=True,
         ).last_hidden_state
-        return F.linear(hidden[:, -1], self.weight)
+        # A view: the other rows are never read.
+        return F.linear(hidden[:, -1], self.llama.lm_head.weight[self.rows])
 
 
 class Sampler:

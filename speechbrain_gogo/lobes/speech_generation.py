@@ -123,8 +123,9 @@ def speak_backbone(
         Relative lengths [B] over N.
     sampler : Sampler
         Draws, from one seed an utterance.
-    max_groups : int
-        Groups to speak at most; as many as there are positions by default.
+    max_groups : int | torch.Tensor
+        Groups to speak at most, or int64 [B], of each utterance; as many as
+        there are positions by default.
     loop_groups : int
         A cycle of up to four groups that has been repeated for so many is a
         loop.
