@@ -63,7 +63,23 @@ Guidance = Annotated[
     float | None,
     typer.Option(help="Guidance scale, 0 is without; the codec's own."),
 ]
+Allocate = Annotated[
+    bool,
+    typer.Option(
+        "--allocate",
+        help="Keep of each group what the codec's allocator gives it.",
+    ),
+]
+TargetRate = Annotated[
+    float | None,
+    typer.Option(help="Tokens per second of the allocator, at most."),
+]
 Seed = Annotated[int, typer.Option(help="Of the initial noise.")]
+Recording = Annotated[Path, typer.Argument(help="An audio file.")]
+Image = Annotated[Path, typer.Argument(help="The PNG to write.")]
+Seconds = Annotated[
+    float, typer.Option(help="How much to draw, from the beginning.")
+]
 Source = Annotated[str, typer.Argument(help="A token file or a codec.")]
 OwnAudio = Annotated[
     list[Path] | None,
@@ -78,20 +94,23 @@ PageFolder = Annotated[
 def encode(
     inputs: Inputs,
     out: Output,
+    allocate: Allocate = False,
+    target_rate: TargetRate = None,
     codec: Codec = BUNDLED,
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
     """Encode audio of any length and rate into token files."""
     from speechbrain_gogo.inference import files
-    from speechbrain_gogo.inference.facts import describe_rate
+    from speechbrain_gogo.inference.facts import describe_kept
 
+    wanted = allocation(allocate, target_rate)
     pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.TOKENS)
     model = load(codec, device, trust_source)
 
     def work(source, target):
-        tokens, samples = files.encode_into(model, source, target)
-        rate = describe_rate(model, tokens.shape[1])
+        tokens, samples = files.encode_into(model, source, target, **wanted)
+        rate = describe_kept(model, tokens)
         seconds = samples / model.sample_rate
         return f"{seconds:.2f} s, {len(tokens)} groups, {rate}"
 
@@ -129,6 +148,8 @@ def reconstruct(
     inputs: Inputs,
     out: Output,
     keep: Keep = None,
+    allocate: Allocate = False,
+    target_rate: TargetRate = None,
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
@@ -138,17 +159,42 @@ def reconstruct(
 ):
     """Encode audio and decode it again."""
     from speechbrain_gogo.inference import files
-    from speechbrain_gogo.inference.facts import describe_rate
+    from speechbrain_gogo.inference.facts import describe_kept
 
+    wanted = allocation(allocate, target_rate)
     pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.WRITABLE_AUDIO)
     model = load(codec, device, trust_source)
     settings = sampling(model, keep, steps, guidance, seed)
 
     def work(source, target):
-        model.reconstruct_file(source, target, **settings)
-        return describe_rate(model, keep or model.num_codebooks)
+        tokens, samples = files.encode_kept(model, source, **wanted)
+        tokens = tokens[:, :keep]
+        model.decode_file(tokens, target, num_samples=samples, **settings)
+        return describe_kept(model, tokens)
 
     run_all(pairs, work)
+
+
+@app.command()
+def budgets(
+    wav: Recording,
+    image: Image,
+    target_rate: TargetRate = None,
+    seconds: Seconds = 10.0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Draw how many tokens each group of a recording gets."""
+    from speechbrain_gogo.inference.budget_picture import draw_budgets
+    from speechbrain_gogo.inference.facts import describe_rate
+
+    if image.suffix.lower() != ".png":
+        raise ValueError(f"{image}: the picture is a PNG, call it so.")
+    model = load(codec, device, trust_source)
+    found = draw_budgets(model, wav, image, target_rate, seconds)
+    rate = describe_rate(model, float(found.double().mean()))
+    typer.echo(f"{image}: {len(found)} groups, {rate}")
 
 
 @app.command()
@@ -229,6 +275,16 @@ def sampling(codec, keep, steps, guidance, seed):
         "guidance_scale": guidance,
         "seed": seed,
     }
+
+
+def allocation(allocate, target_rate):
+    """Settings of an allocation, checked before anything is computed."""
+    if target_rate is not None and not allocate:
+        raise ValueError(
+            f"--target-rate {target_rate} is the allocator's: add --allocate, "
+            "or --keep a number of tokens per group instead."
+        )
+    return {"allocate": allocate, "target_rate": target_rate}
 
 
 def run_all(pairs, work):

@@ -1,8 +1,9 @@
 """Pictures of mels and of the groups that cut them.
 
 As in Figures 9 and 10 of the Gogo paper: the original above with a line at
-every group, reconstructions below on the same scales. Knows nothing of models;
-training and the demo both draw with it.
+every group, reconstructions below on the same scales, and between them how many
+tokens each group gets, where that differs. Knows nothing of models; training,
+the demo and the command line draw with it.
 """
 
 from pathlib import Path
@@ -40,29 +41,98 @@ def plot_mels(mels, image_path, group_size, frame_rate=93.75):
     figure = Figure(figsize=(10, 1.65 * len(mels) + 0.4), layout="constrained")
     axes = figure.subplots(len(mels), sharex=True, sharey=True, squeeze=False)
     first = next(iter(mels.values()))
-    low, high = float(first.min()), float(first.max())
-    for place, (axis, (title, mel)) in enumerate(zip(axes[:, 0], mels.items())):
-        seconds = len(mel) / frame_rate
-        axis.imshow(
-            mel.T,
-            origin="lower",
-            aspect="auto",
-            cmap="magma",
-            vmin=max(low, high - DEPTH),
-            vmax=high,
-            extent=(0, seconds, 0, mel.shape[1]),
-        )
-        axis.set_title(title, loc="left", fontsize=10)
-        axis.set_yticks([])
-        if place == 0:
-            lines = range(group_size, len(mel), group_size)
-            axis.vlines(
-                [frame / frame_rate for frame in lines],
-                *axis.get_ylim(),
-                colors="white",
-                linestyles="dashed",
-                linewidths=0.6,
-            )
-    axes[-1, 0].set_xlabel("seconds")
+    for axis, (title, mel) in zip(axes[:, 0], mels.items()):
+        draw_mel(axis, mel, title, first, frame_rate)
+    draw_group_lines(axes[0, 0], len(first), group_size, frame_rate)
+    save(figure, axes[-1, 0], image_path)
+
+
+def plot_budgets(
+    original,
+    budgets,
+    reconstruction,
+    image_path,
+    group_size,
+    largest,
+    title="",
+    frame_rate=93.75,
+):
+    """Draw a mel, the tokens of each group, and the mel that they give.
+
+    Arguments
+    ---------
+    original : torch.Tensor
+        Log-mel [T, n_mels], or an array.
+    budgets : sequence of int
+        Tokens of each group.
+    reconstruction : torch.Tensor
+        Log-mel [T, n_mels], or an array.
+    image_path : str | Path
+        PNG to write; folders are made.
+    group_size : int
+        Frames per group.
+    largest : int
+        Largest budget.
+    title : str
+        What stands above the budgets.
+    frame_rate : float
+        Frames per second.
+
+    Example
+    -------
+    >>> import numpy
+    >>> image = getfixture("tmp_path") / "budgets.png"
+    >>> mel = numpy.random.default_rng(0).normal(size=(40, 100))
+    >>> plot_budgets(mel, [3, 10], mel, image, group_size=20, largest=10)
+    >>> image.exists()
+    True
+    """
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    above, middle, below = figure.subplots(3, sharex=True)
+    draw_mel(above, original, "original", original, frame_rate)
+    draw_group_lines(above, len(original), group_size, frame_rate)
+    edges = [
+        place * group_size / frame_rate for place in range(len(budgets) + 1)
+    ]
+    middle.stairs(budgets, edges, fill=True, alpha=0.6)
+    middle.axhline(sum(budgets) / len(budgets), color="black", ls=":", lw=1)
+    middle.set(ylim=(0, largest + 0.5), ylabel="tokens")
+    middle.set_title(title, loc="left", fontsize=10)
+    told = "decoded from these tokens"
+    draw_mel(below, reconstruction, told, original, frame_rate)
+    save(figure, below, image_path)
+
+
+def draw_mel(axis, mel, title, reference, frame_rate):
+    """Draw one mel in the colours of a reference, both [T, n_mels]."""
+    low, high = float(reference.min()), float(reference.max())
+    axis.imshow(
+        mel.T,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=max(low, high - DEPTH),
+        vmax=high,
+        extent=(0, len(mel) / frame_rate, 0, mel.shape[1]),
+    )
+    axis.set_title(title, loc="left", fontsize=10)
+    axis.set_yticks([])
+
+
+def draw_group_lines(axis, num_frames, group_size, frame_rate):
+    """Draw a line wherever a group ends and another begins."""
+    lines = range(group_size, num_frames, group_size)
+    axis.vlines(
+        [frame / frame_rate for frame in lines],
+        *axis.get_ylim(),
+        colors="white",
+        linestyles="dashed",
+        linewidths=0.6,
+    )
+
+
+def save(figure, last_axis, image_path):
+    """Label the time and write the file."""
+    last_axis.set_xlabel("seconds")
     Path(image_path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(image_path, dpi=110)

@@ -18,8 +18,8 @@ def token_and_bit_rate(codec, keep):
     ---------
     codec : GranularCodec
         Anything with ``group_rate`` and ``vocab_size``.
-    keep : int
-        Tokens of each group.
+    keep : float
+        Tokens of each group, on average.
 
     Returns
     -------
@@ -42,6 +42,12 @@ def describe_rate(codec, keep):
     """The rates of :func:`token_and_bit_rate` in words."""
     tokens, bits = token_and_bit_rate(codec, keep)
     return f"{tokens:.1f} tokens/s, {bits:.1f} bit/s"
+
+
+def describe_kept(codec, tokens):
+    """The rates of a token matrix [N, K], masking tokens not counted."""
+    kept = (tokens != codec.mask_id).sum(1).double().mean()
+    return describe_rate(codec, float(kept))
 
 
 def codec_facts(codec, source):
@@ -80,6 +86,9 @@ def codec_facts(codec, source):
         "encoder": _parameters(networks.encoder, networks.quantizer),
         "decoder": _parameters(networks.flow),
         "vocoder": _parameters(codec.vocoder),
+        "allocator": _parameters(codec.mods.allocator)
+        if "allocator" in codec.mods
+        else "none",
         "weights": f"{megabytes:.1f} MB on disk",
     }
 
@@ -106,11 +115,16 @@ def token_file_facts(path, codec):
     """
     found = load_tokens(path)
     groups, kept = found.tokens.shape
+    each = f"{kept}"
+    if found.budgets is not None:
+        least, most = int(found.budgets.min()), int(found.budgets.max())
+        kept = float(found.budgets.double().mean())
+        each = f"{least} to {most}, {kept:.2f} on average"
     facts = {
         "token file": f"{path}, {Path(path).stat().st_size} bytes",
         "codec": found.codec,
         "fingerprint": found.fingerprint,
-        "tokens": f"{groups} groups of {kept}",
+        "tokens": f"{groups} groups of {each}",
         "samples": found.num_samples,
     }
     if found.fingerprint == codec.fingerprint:

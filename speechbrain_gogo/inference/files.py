@@ -7,8 +7,11 @@ folders of files are told which file becomes which.
 
 from pathlib import Path
 
+import torch
+
 from speechbrain_gogo.inference.streaming import encode_recording
 from speechbrain_gogo.inference.token_file import load_tokens, save_tokens
+from speechbrain_gogo.lobes.granular import keep_prefix
 
 READABLE_AUDIO = (
     *(".aif", ".aiff", ".au", ".caf", ".flac", ".mp3"),
@@ -18,7 +21,41 @@ WRITABLE_AUDIO = (".wav", ".flac", ".ogg")
 TOKENS = (".safetensors",)
 
 
-def encode_into(codec, path, token_path):
+def encode_kept(codec, path, allocate=False, target_rate=None):
+    """Tokens of an audio file, some of them left out if that is wanted.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec.
+    path : str | Path
+        Audio of any length, rate and number of channels.
+    allocate : bool
+        Keep of each group what the codec's allocator gives it.
+    target_rate : float
+        Tokens per second that are kept then, at most.
+
+    Returns
+    -------
+    tuple
+        Tokens int64 [N, K], the masking token where one is left out, and the
+        number of samples they stand for, at the codec's rate.
+
+    Raises
+    ------
+    ValueError
+        If the audio is missing, broken, empty or not finite, or there is no
+        allocator or no such rate.
+    """
+    tokens, samples = encode_recording(codec, path)
+    if allocate:
+        budgets = codec.allocate(tokens.unsqueeze(0), target_rate=target_rate)
+        kept = keep_prefix(budgets[0], tokens.shape[1])
+        tokens = torch.where(kept, tokens, codec.mask_id)
+    return tokens, samples
+
+
+def encode_into(codec, path, token_path, allocate=False, target_rate=None):
     """Encode an audio file into a token file.
 
     Arguments
@@ -28,21 +65,25 @@ def encode_into(codec, path, token_path):
     path : str | Path
         Audio of any length, rate and number of channels.
     token_path : str | Path
-        Token file to write; folders are made.
+        Token file to write, of a variable rate with ``allocate``; folders
+        are made.
+    allocate, target_rate
+        As in :func:`encode_kept`.
 
     Returns
     -------
     tuple
-        Tokens int64 [N, K], and the number of samples they stand for, at
-        the codec's rate.
+        As of :func:`encode_kept`.
 
     Raises
     ------
     ValueError
-        If the audio is missing, broken, empty or not finite.
+        As :func:`encode_kept` does.
     """
-    tokens, samples = encode_recording(codec, path)
-    save_tokens(token_path, tokens, samples, codec.fingerprint, codec.name)
+    tokens, samples = encode_kept(codec, path, allocate, target_rate)
+    mask_id = codec.mask_id if allocate else None
+    facts = samples, codec.fingerprint, codec.name
+    save_tokens(token_path, tokens, *facts, mask_id=mask_id)
     return tokens, samples
 
 

@@ -1,7 +1,8 @@
 """Token files: the tokens of one recording, and which codec they belong to.
 
 A safetensors file with the matrix [N, K] (16-bit where ids fit), the number
-of samples they stand for, and the fingerprint of the codec that made them.
+of samples they stand for, and the fingerprint of the codec that made them. At
+a variable rate it holds the kept tokens in a row, and a budget for each group.
 """
 
 from pathlib import Path
@@ -11,21 +12,25 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from speechbrain_gogo.lobes.granular import keep_prefix
+
 
 class TokenFile(NamedTuple):
     """What a token file holds.
 
     tokens: int64 [N, K]; num_samples: length of the audio; fingerprint and
-    codec: which codec made them.
+    codec: which codec made them; budgets: how many tokens of each group are
+    kept, int64 [N], None where all of them are.
     """
 
     tokens: torch.Tensor
     num_samples: int
     fingerprint: str
     codec: str
+    budgets: torch.Tensor | None = None
 
 
-def save_tokens(path, tokens, num_samples, fingerprint, codec=""):
+def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     """Write a token file.
 
     Arguments
@@ -40,11 +45,19 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec=""):
         Of the codec.
     codec : str
         The codec's name, for people.
+    mask_id : int
+        Stands where a group's tokens are left out, at its end; these take
+        no room in the file. None: there is no such token.
 
     Returns
     -------
     Path
         The file.
+
+    Raises
+    ------
+    ValueError
+        If a group has a token after one that is left out.
 
     Example
     -------
@@ -52,9 +65,26 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec=""):
     >>> _ = save_tokens(path, torch.ones(3, 10).long(), 15000, "abc", "mine")
     >>> load_tokens(path).tokens.shape
     torch.Size([3, 10])
+    >>> fewer = torch.tensor([[5, 7, 99], [6, 99, 99]])
+    >>> _ = save_tokens(path, fewer, 10240, "abc", "mine", mask_id=99)
+    >>> load_tokens(path).budgets
+    tensor([2, 1])
+    >>> torch.equal(load_tokens(path).tokens, fewer)
+    True
     """
-    path = Path(path)
+    path, stored = Path(path), {}
     path.parent.mkdir(parents=True, exist_ok=True)
+    levels = tokens.shape[1]
+    if mask_id is not None:
+        kept = tokens != mask_id
+        budgets = kept.sum(1)
+        if not torch.equal(kept, keep_prefix(budgets, levels)):
+            raise ValueError(
+                f"{path}: tokens are left out at the end of a group only; "
+                "here some follow a masked one."
+            )
+        stored["budgets"] = budgets.to("cpu", torch.uint8)
+        tokens = tokens[kept]  # [sum of budgets], group by group
     small = tokens.numel() == 0 or int(tokens.max()) < 2**15
     dtype = torch.int16 if small else torch.int32
     metadata = {
@@ -62,8 +92,10 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec=""):
         "fingerprint": fingerprint,
         "codec": str(codec),
     }
-    stored = tokens.to("cpu", dtype).contiguous()
-    save_file({"tokens": stored}, str(path), metadata)
+    if mask_id is not None:
+        metadata.update(levels=str(levels), mask_id=str(mask_id))
+    stored["tokens"] = tokens.to("cpu", dtype).contiguous()
+    save_file(stored, str(path), metadata)
     return path
 
 
@@ -93,11 +125,17 @@ def load_tokens(path, codec=None):
         with safe_open(str(path), "pt") as stored:
             metadata = stored.metadata() or {}
             tokens = stored.get_tensor("tokens").long()
+            budgets = None
+            if "mask_id" in metadata:
+                budgets = stored.get_tensor("budgets").long()
+                numbers = int(metadata["levels"]), int(metadata["mask_id"])
+                tokens = _spread(tokens, budgets, *numbers)
         found = TokenFile(
             tokens,
             int(metadata["num_samples"]),
             metadata["fingerprint"],
             metadata["codec"],
+            budgets,
         )
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is no token file: {error}") from None
@@ -108,3 +146,13 @@ def load_tokens(path, codec=None):
             f"{codec.fingerprint}): decode it with the codec that made it."
         )
     return found
+
+
+def _spread(tokens, budgets, levels, mask_id):
+    """Kept tokens in a row -> [N, K], by the budgets [N]."""
+    kept = keep_prefix(budgets, levels)
+    if int(kept.sum()) != len(tokens) or (budgets > levels).any():
+        raise ValueError(f"its budgets are not those of {len(tokens)} tokens.")
+    matrix = torch.full(kept.shape, mask_id)
+    matrix[kept] = tokens
+    return matrix
