@@ -21,6 +21,7 @@ from transformers.generation.logits_process import (
 # Longer pieces (prompts) are rare, each has a length of its own, and they
 # keep the device busy: only shorter ones are compiled.
 LONGEST_COMPILED = 16
+GRAPHS = 64
 
 
 class Reader:
@@ -75,6 +76,11 @@ class Reader:
         if compiled:
             mode = "reduce-overhead" if device.type == "cuda" else "default"
             self.short = torch.compile(self._forward, fullgraph=True, mode=mode)
+            # Graphs for one id and for several, of one sequence and several,
+            # of every model and length: beyond the limit they would silently
+            # not be compiled.
+            limit = max(torch._dynamo.config.recompile_limit, GRAPHS)
+            torch._dynamo.config.recompile_limit = limit
         self.length = self.passes = 0
 
     def reset(self):

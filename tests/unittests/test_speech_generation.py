@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounter
 from transformers import RepetitionPenaltyLogitsProcessor
 
 from speechbrain_gogo.lobes.lm_decoding import Reader, Sampler
@@ -230,19 +231,22 @@ def test_reader_says_when_it_is_full(stage1):
         reader.read(torch.zeros(1, 2, dtype=torch.long))
 
 
-def test_reader_compiles_without_breaks(stage1):
-    """One graph for a token, one for several, whatever their number."""
-    counter = torch._dynamo.testing.CompileCounter()
-    plain = Reader(stage1.llama, stage1.rows, 2, 60)
-    quick = Reader(stage1.llama, stage1.rows, 2, 60)
-    quick.short = torch.compile(quick._forward, fullgraph=True, backend=counter)
-    padding = torch.tensor([3, 0])
-    for count in (20, 1, 1, 4, 1, 6, 5, 1, 8):
-        ids = torch.randint(44, (2, count))
-        expected = plain.read(ids, padding)
-        torch.testing.assert_close(quick.read(ids, padding), expected)
-        padding = None
-    assert counter.frame_count <= 3
+def test_reader_compiles_four_graphs(stage1):
+    """For a token or several, of an utterance or several; never a break."""
+    counter = CompileCounter()
+    for batch in (1, 2, 3):
+        plain = Reader(stage1.llama, stage1.rows, batch, 60)
+        quick = Reader(stage1.llama, stage1.rows, batch, 60, compiled=True)
+        quick.short = torch.compile(
+            quick._forward, fullgraph=True, backend=counter
+        )
+        padding = torch.arange(batch)
+        for count in (20, 1, 1, 4, 1, 6, 5, 1, 8):
+            ids = torch.randint(44, (batch, count))
+            expected = plain.read(ids, padding)
+            torch.testing.assert_close(quick.read(ids, padding), expected)
+            padding = None
+    assert counter.frame_count == 4
 
 
 def test_sampler_draws_from_the_distribution():
