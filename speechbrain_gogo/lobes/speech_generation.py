@@ -40,6 +40,7 @@ class Speaker:
         tokens = torch.where(real, ids - lm.offset, lm.codebook_size)
         self.said = real.new_zeros(len(ids), lm.codebook_size + 1)
         self.said.scatter_(1, tokens, True)
+        self.said[:, -1] = False  # padding, not Stage I's end
         reader.reset()
 
     def say(self, place, num_rows):
