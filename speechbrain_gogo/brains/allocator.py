@@ -86,8 +86,9 @@ class AllocatorBrain(TrainingBrain):
     ``modules`` holds the policy alone, as ``allocator``, so that its forward
     is what a distributed wrapper sees. The recipe's YAML gives ``reward`` (a
     :class:`~speechbrain_gogo.lobes.reward.ReconstructionReward`),
-    ``objective`` (a function of allocator_ablations.py), ``log_interval`` and
-    what :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants.
+    ``objective`` (a function of allocator_ablations.py) with
+    ``objective_options``, ``log_interval`` and what
+    :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants.
     """
 
     def __init__(self, *args, **kwargs):
@@ -123,7 +124,10 @@ class AllocatorBrain(TrainingBrain):
         if stage != sb.Stage.TRAIN:
             self.valid.add(logits, rewards)
         return self.hparams.objective(
-            logits, rewards, generator=predictions["draws"]
+            logits,
+            rewards,
+            generator=predictions["draws"],
+            **self.hparams.objective_options,
         )
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
