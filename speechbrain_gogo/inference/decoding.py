@@ -59,24 +59,34 @@ def windows(size, overlap, first_size=None):
     overlap : int
         Groups that two windows share, at most half of the smaller one.
     first_size : int
-        Groups of the first window, if audio is wanted early; the next ones
-        are twice as long each, until they have ``size``.
+        Groups of the first window, if audio is wanted early; each of the
+        next ones is half as long again, until they have ``size``.
 
     Yields
     ------
     tuple of int
         First group and the group after the last, without end.
 
+    Raises
+    ------
+    ValueError
+        If the overlap is too long.
+
     Example
     -------
     >>> from itertools import islice
-    >>> list(islice(windows(10, 2, first_size=4), 4))
-    [(0, 4), (2, 10), (8, 18), (16, 26)]
+    >>> list(islice(windows(8, 2, first_size=4), 4))
+    [(0, 4), (2, 8), (6, 14), (12, 20)]
     """
     first, now = 0, min(first_size or size, size)
+    if not 0 <= 2 * overlap <= now:
+        raise ValueError(
+            f"Windows of {now} groups cannot overlap by {overlap}: by half of "
+            "them at most."
+        )
     while True:
         yield first, first + now
-        first, now = first + now - overlap, min(2 * now, size)
+        first, now = first + now - overlap, min(3 * now // 2, size)
 
 
 def decode_mel(codec, reveal, places, block, seed, **sampling):

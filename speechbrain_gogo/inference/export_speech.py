@@ -82,10 +82,11 @@ def export_speech(
     stage1,
     stage2,
     sampling=None,
-    first_window_groups=4,
-    overlap_groups=2,
+    first_window_groups=6,
+    overlap_groups=1,
     max_characters=200,
-    groups_per_character=1.0,
+    groups_per_character=0.4,
+    slowest=2.5,
     loop_groups=16,
     batch_size=8,
     compiled=True,
@@ -107,15 +108,18 @@ def export_speech(
         those of :class:`~speechbrain_gogo.lobes.lm_decoding.Sampler` by
         default.
     first_window_groups : int
-        Groups that are decoded first. The windows that follow are twice as
-        long each, up to the codec's own ``window_groups``.
+        Groups that are decoded first. Each window that follows is half as
+        long again, up to the codec's own ``window_groups``.
     overlap_groups : int
         Groups that two windows share, at most half of the first one.
     max_characters : int
         Longer sentences are spoken in pieces.
     groups_per_character : float
-        Speech that takes more groups for a character of its text, and for
-        ten more, is cut off.
+        That slow speech takes: a sentence that would not fit the positions
+        is spoken in pieces.
+    slowest : float
+        Speech that takes so many times longer, and as long for ten more
+        characters, is cut off.
     loop_groups : int
         So many groups of a repeating cycle are a loop.
     batch_size : int
@@ -145,6 +149,7 @@ def export_speech(
         "overlap_groups": overlap_groups,
         "max_characters": max_characters,
         "groups_per_character": groups_per_character,
+        "slowest": slowest,
         "loop_groups": loop_groups,
         "batch_size": batch_size,
         "compiled": compiled,

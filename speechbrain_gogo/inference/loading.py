@@ -24,7 +24,7 @@ HARMLESS_TAGS = ("!ref", "!copy", "!tuple")
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 
 
-def find_source(source, savedir=None, **hub_options):
+def find_source(source, savedir=None, speech=False, **hub_options):
     """The folder of a model.
 
     Arguments
@@ -34,6 +34,8 @@ def find_source(source, savedir=None, **hub_options):
         Face hub. A bundled name wins over a folder of that name.
     savedir : str | Path
         Where files of the hub are put; the hub's own cache by default.
+    speech : bool
+        Also fetch the language models in a codec's folders.
     **hub_options
         ``revision``, ``token`` and others of huggingface_hub.
 
@@ -65,7 +67,9 @@ def find_source(source, savedir=None, **hub_options):
         folder = snapshot_download(
             str(source),
             local_dir=savedir,
-            allow_patterns=["*.yaml", "*.safetensors", "*.md"],
+            allow_patterns=["*.yaml", "*.safetensors", "*.md"]
+            + ["*.json", "*.model"] * speech,
+            ignore_patterns=None if speech else ["*/*"],
             **hub_options,
         )
     except (

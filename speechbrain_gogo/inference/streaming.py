@@ -161,7 +161,7 @@ class StreamingCodec(Pretrained, GranularCodec):
             If the suffix names no audio format, or tokens, keep or the
             length are out of range, saying where.
         """
-        out_path = _audio_path(out_path)
+        out_path = audio_path(out_path)
         out_path.parent.mkdir(parents=True, exist_ok=True)
         # What fails half-way leaves an earlier file as it was.
         partial = out_path.with_name(f"partial-{out_path.name}")
@@ -200,7 +200,7 @@ class StreamingCodec(Pretrained, GranularCodec):
         ValueError
             As :meth:`encode_file` and :meth:`decode_file` do.
         """
-        out_path = _audio_path(out_path)  # before the long work
+        out_path = audio_path(out_path)  # before the long work
         tokens, num_samples = encode_recording(self, path)
         settings = {"num_samples": num_samples, "keep": keep, **settings}
         return self.decode_file(tokens, out_path, **settings)
@@ -275,8 +275,23 @@ def encode_recording(codec, path):
     return tokens, sum(lengths)
 
 
-def _audio_path(path):
-    """A path whose suffix says in which format to write."""
+def audio_path(path):
+    """A path whose suffix says in which format to write.
+
+    Arguments
+    ---------
+    path : str | Path
+        Such as out.wav.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If libsndfile knows no such format.
+    """
     path = Path(path)
     if path.suffix[1:].upper() not in soundfile.available_formats():
         raise ValueError(

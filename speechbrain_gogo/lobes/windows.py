@@ -9,7 +9,7 @@ import torch
 
 
 @torch.no_grad()
-def vocode_in_windows(vocoder, mel, window):
+def vocode_in_windows(vocoder, mel, window, least=None):
     """Vocode long mel piece by piece, at bounded memory.
 
     Each window is vocoded with its ``vocoder.context``, which is then cut
@@ -25,12 +25,14 @@ def vocode_in_windows(vocoder, mel, window):
         lengths, which need not exist before they are asked for.
     window : int
         Frames to vocode at once, besides their context.
+    least : int
+        Vocode as soon as so many frames are there; a window by default.
 
     Yields
     ------
     torch.Tensor
-        Consecutive pieces of the waveforms, [B, window * hop_length]; the
-        last one holds the rest.
+        Consecutive pieces of the waveforms, [B, window * hop_length] at most;
+        the last one holds the rest.
 
     Raises
     ------
@@ -45,6 +47,7 @@ def vocode_in_windows(vocoder, mel, window):
     >>> [piece.shape[1] // 256 for piece in pieces]
     [20, 20, 10]
     """
+    least = window if least is None else least
     if window < 1:
         raise ValueError(f"window={window}: give at least one frame.")
     pieces = mel.split(window, dim=1) if torch.is_tensor(mel) else mel
@@ -57,10 +60,11 @@ def vocode_in_windows(vocoder, mel, window):
 
     for piece in pieces:
         held = piece if held is None else torch.cat([held, piece], dim=1)
-        while held.shape[1] - done - context >= window:
-            yield vocode(window)
-            past = max(0, done + window - context)
-            held, done = held[:, past:], done + window - past
+        while (ready := held.shape[1] - done - context) >= least:
+            count = min(ready, window)
+            yield vocode(count)
+            past = max(0, done + count - context)
+            held, done = held[:, past:], done + count - past
     while held is not None and held.shape[1] > done:
         count = min(window, held.shape[1] - done)
         yield vocode(count)

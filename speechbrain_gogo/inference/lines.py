@@ -1,0 +1,169 @@
+"""What GogoSpeech is to say in one go, and in whose voice.
+
+A prompt becomes tokens, text becomes sentences that fit the positions of both
+stages beside the prompt, and each sentence a :class:`Line` to be spoken.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from speechbrain_gogo.inference.streaming import encode_recording
+from speechbrain_gogo.inference.text import normalize_english, split_sentences
+
+FEWEST_CHARACTERS = 20  # of a sentence, or it is hardly worth speaking
+LAST_SEED = 2**62
+
+
+@dataclass
+class Line:
+    """What is to be said in one go, and in whose voice.
+
+    text: ids of the prompt's text and of the sentence, or none; prompt: tokens
+    int64 [N, K]; seed: of all draws; max_groups: where it is cut off.
+    """
+
+    text: list
+    prompt: torch.Tensor
+    seed: int
+    max_groups: int
+
+
+def read_prompt(codec, prompt_wav, sample_rate=None):
+    """Tokens of a prompt.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        Encodes.
+    prompt_wav : str | Path | torch.Tensor
+        An audio file of any rate, or samples in [-1, 1]: [T], [1, T] or, of
+        several channels, [T, C].
+    sample_rate : int
+        Of a tensor, in Hz, if it is not the codec's own.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [N, K].
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used.
+    """
+    if isinstance(prompt_wav, (str, Path)):
+        tokens, samples = encode_recording(codec, prompt_wav)
+    else:
+        wav = torch.as_tensor(prompt_wav)
+        if wav.dim() == 1 or (wav.dim() == 2 and wav.shape[0] > 1):
+            wav = wav.unsqueeze(0)
+        tokens = codec.encode_batch(wav, sample_rate=sample_rate)[0][0]
+        samples = wav.shape[1] * codec.sample_rate
+        samples = math.ceil(samples / (sample_rate or codec.sample_rate))
+    # A last group that is padded with silence is how speech ends, and a
+    # prompt is to be continued.
+    whole = samples // codec.group_samples
+    return tokens[: max(1, whole)]
+
+
+def write_lines(text, prompt_text, prompt, seed, speaker):
+    """Lines for a text of any length, spoken with one prompt.
+
+    Arguments
+    ---------
+    text : str
+        What to say.
+    prompt_text : str
+        What the prompt says.
+    prompt : torch.Tensor
+        From :func:`read_prompt`.
+    seed : int
+        Each sentence gets one of its own from it.
+    speaker : GogoSpeech
+        Whose tokenizer, stages and settings count.
+
+    Returns
+    -------
+    list of Line
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to say, or the prompt is too long.
+    """
+    text = _read_text(text, "text")
+    prompt_text = _read_text(prompt_text, "prompt_text")
+    settings, encode = speaker.hparams, speaker.tokenizer.encode
+    longest = _most_characters(prompt_text, prompt, speaker)
+    lines = []
+    for number, sentence in enumerate(split_sentences(text, longest)):
+        usual = settings.groups_per_character * (len(sentence) + 10)
+        line = Line(
+            encode(f"{prompt_text} {sentence}"),
+            prompt,
+            (seed * 1_000_003 + number) % LAST_SEED,
+            math.ceil(settings.slowest * usual),
+        )
+        lines.append(line)
+    return lines
+
+
+def write_on(prompt, seed, speaker, max_groups=None):
+    """A line without text: whatever may follow a prompt.
+
+    Of a prompt that takes more than half of the positions, its end counts.
+
+    Arguments
+    ---------
+    prompt : torch.Tensor
+        From :func:`read_prompt`.
+    seed : int
+        Of all draws.
+    speaker : GogoSpeech
+        Whose stages count.
+    max_groups : int
+        Where to stop; at the models' last position by default.
+
+    Returns
+    -------
+    Line
+    """
+    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
+    positions = (
+        stage1.max_positions // stage1.backbone_size,
+        stage2.max_positions // stage2.num_tokens,
+    )
+    most = stage1.max_positions if max_groups is None else max_groups
+    return Line([], prompt[-(min(positions) // 2) :], seed % LAST_SEED, most)
+
+
+def _read_text(text, name):
+    spoken = normalize_english(text)
+    if not spoken:
+        raise ValueError(
+            f"{name} {text!r:.60} has no English words to speak: write some."
+        )
+    return spoken
+
+
+def _most_characters(prompt_text, prompt, speaker):
+    """Length of a sentence that fits beside the prompt, at usual speed."""
+    settings = speaker.hparams
+    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
+    ids, groups = len(speaker.tokenizer.encode(prompt_text)), len(prompt)
+    usual = settings.groups_per_character
+    left = stage1.max_positions - stage1.sequence_length(ids, groups)
+    taken = ids / len(prompt_text) + stage1.backbone_size * usual
+    fitting = left / taken
+    left = stage2.max_positions - stage2.sequence_length(groups)
+    fitting = min(fitting, left / (stage2.num_tokens * usual))
+    if fitting < FEWEST_CHARACTERS:
+        seconds = groups / speaker.codec.group_rate
+        raise ValueError(
+            f"A prompt of {seconds:.1f} s and {len(prompt_text)} characters "
+            "leaves no room to speak: give a shorter one, of 3 to 8 s."
+        )
+    return min(settings.max_characters, int(fitting))

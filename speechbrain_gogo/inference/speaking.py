@@ -1,0 +1,201 @@
+"""From lines to groups of tokens, both stages in step (Section 3.2).
+
+Stage II fills in a group as soon as Stage I has spoken its backbone, so what
+is said can be heard while it is being said. Here lines (lines.py) become
+groups; the stages themselves are in lobes/.
+
+Letters: B lines, N groups, b tokens of the backbone, K = n_q tokens per group.
+"""
+
+import functools
+import logging
+from typing import NamedTuple
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_gogo.lobes.lm_decoding import Reader, Sampler
+from speechbrain_gogo.lobes.speech_generation import (
+    DetailFiller,
+    speak_backbone,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Groups(NamedTuple):
+    """The next group of every line.
+
+    tokens: int64 [B, K], m where none was spoken; budgets: int64 [B], how
+    many were; speaking: bool [B], whose line has this group; finished: bool
+    [B], whose line has come to its end.
+    """
+
+    tokens: torch.Tensor
+    budgets: torch.Tensor
+    speaking: torch.Tensor
+    finished: torch.Tensor
+
+    def line(self, row):
+        """The same of one line alone."""
+        return Groups(*(part[row : row + 1] for part in self))
+
+
+class LineSpeaker:
+    """Lets two stages speak.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        Whose allocator says what groups are worth.
+    stage1 : BackboneLM
+        In evaluation mode.
+    stage2 : DetailLM
+        In evaluation mode, on the same device.
+    loop_groups : int
+        See ``speak_backbone``.
+    compiled : bool
+        Compile the steps of both where there is a GPU.
+    """
+
+    def __init__(self, codec, stage1, stage2, loop_groups, compiled):
+        self.codec = codec
+        self.stages = stage1, stage2
+        self.loop_groups = loop_groups
+        self.compiled = compiled
+        self.idle_readers = {}  # compiled ones, by the number of lines
+
+    @torch.no_grad()
+    def speak(self, lines, allocate, drawing):
+        """Speak lines side by side, each as if it were alone.
+
+        Arguments
+        ---------
+        lines : list of Line
+            What to say.
+        allocate : bool
+            Ask the codec's allocator for budgets, if it has one.
+        drawing : dict
+            Settings of both stages' samplers.
+
+        Yields
+        ------
+        Groups
+            As long as any line speaks; the last ones may be nobody's.
+
+        Raises
+        ------
+        ValueError
+            If prompt and text leave no room to speak.
+        """
+        stage1, stage2 = self.stages
+        readers = self.idle_readers.pop(len(lines), None)
+        readers = readers or self._make_readers(len(lines))
+        given = [x.to(stage1.llama.device) for x in _pad(lines)]
+        rooms = [min(line.max_groups, _room(stage2, line)) for line in lines]
+        samplers = [
+            Sampler([2 * line.seed + stage for line in lines], **drawing)
+            for stage in range(2)
+        ]
+        backbones = speak_backbone(
+            stage1,
+            *given,
+            samplers[0],
+            torch.tensor(rooms, device=given[0].device),
+            self.loop_groups,
+            readers[0],
+        )
+        filler = DetailFiller(
+            stage2, *given[2:], samplers[1], max(rooms), readers[1]
+        )
+        for backbone, finished in backbones:
+            speaking = backbone[:, 0] < stage1.codebook_size
+            budgets = torch.zeros_like(backbone[:, 0])
+            tokens = backbone.new_full(
+                (len(lines), stage2.num_tokens), stage1.codebook_size
+            )
+            if speaking.any():  # else the end of the last line was heard
+                some = backbone[speaking]
+                budgets[speaking] = self._budgets(some, allocate)
+                tokens = filler.fill(backbone, budgets)
+            yield Groups(tokens, budgets, speaking, finished)
+        # Not while they are in use: several streams may take turns.
+        self.idle_readers[len(lines)] = readers
+
+    def _make_readers(self, batch):
+        """Compiled readers of both stages, which are worth keeping."""
+        if not self.compiled or self.stages[0].llama.device.type != "cuda":
+            return None, None
+        # What is padded on the left takes positions, too.
+        widths = 1 if batch == 1 else 2
+        return tuple(
+            Reader(
+                stage.llama,
+                stage.rows,
+                batch,
+                widths * stage.max_positions,
+                compiled=True,
+            )
+            for stage in self.stages
+        )
+
+    def _budgets(self, backbone, allocate):
+        """How many tokens each of the groups [B, b] gets, [B]."""
+        codec = self.codec
+        if allocate and "allocator" in codec.mods:
+            budgets = codec.allocate(backbone.unsqueeze(1))
+            return budgets[:, 0].to(backbone.device)
+        if allocate:
+            _say_unallocated(codec.name, codec.num_codebooks)
+        return torch.full_like(backbone[:, 0], codec.num_codebooks)
+
+
+def check_drawing(temperature=1.0, repetition_penalty=1.0, top_p=1.0, top_k=0):
+    """Refuse settings of a sampler that make no sense.
+
+    Raises
+    ------
+    ValueError
+        Naming the setting and its range.
+    """
+    wanted = {
+        f"temperature={temperature}: give 0 (the likeliest token) or more": (
+            temperature >= 0
+        ),
+        f"repetition_penalty={repetition_penalty}: give 1 (none) or more": (
+            repetition_penalty >= 1
+        ),
+        f"top_p={top_p}: give a probability above 0, up to 1": 0 < top_p <= 1,
+        f"top_k={top_k}: give a number of tokens, or 0 for all": (
+            top_k >= 0 and top_k == int(top_k)
+        ),
+    }
+    for complaint, holds in wanted.items():
+        if not holds:
+            raise ValueError(f"{complaint}.")
+
+
+def _room(stage2, line):
+    """Groups for which Stage II has positions after the prompt."""
+    taken = stage2.sequence_length(len(line.prompt))
+    return (stage2.max_positions - taken) // stage2.num_tokens
+
+
+def _pad(lines):
+    """Text [B, L] and prompts [B, N, K], each with relative lengths [B]."""
+    padded = []
+    for rows in (
+        [torch.tensor(line.text, dtype=torch.long) for line in lines],
+        [line.prompt.cpu() for line in lines],
+    ):
+        together = pad_sequence(rows, batch_first=True)
+        lengths = torch.tensor([len(row) for row in rows])
+        padded += [together, lengths / max(together.shape[1], 1)]
+    return padded
+
+
+@functools.cache
+def _say_unallocated(name, tokens):
+    logger.warning(
+        "'%s' has no token allocator: every group gets %d tokens.", name, tokens
+    )

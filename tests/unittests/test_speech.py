@@ -1,0 +1,344 @@
+"""GogoSpeech: what it promises, and what bad input gets."""
+
+import shutil
+from itertools import islice
+
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import LlamaForCausalLM
+
+from speechbrain_gogo.dataio.text import WordPieces
+from speechbrain_gogo.inference import GogoCodec, GogoSpeech
+from speechbrain_gogo.inference.decoding import windows
+from speechbrain_gogo.inference.export_speech import (
+    export_speech,
+    export_speech_stage,
+)
+from speechbrain_gogo.inference.lines import read_prompt, write_lines
+from speechbrain_gogo.inference.live import decode_live
+from speechbrain_gogo.inference.loading import PRETRAINED
+from speechbrain_gogo.lobes.allocator import TokenAllocator
+from speechbrain_gogo.lobes.lm_decoding import Reader
+from speechbrain_gogo.lobes.speech_llama import speech_llama
+from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+
+CODES, GROUP = 12800, 5120
+WORDS = ["the quick brown fox jumps over a lazy dog, vexing Mr. Q.!", "why? so"]
+PROMPT_TEXT = "the quick brown fox"
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
+    """Random stages, and folders of them."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("stages")
+    tokenizer = WordPieces.train(WORDS, folder / "text.model", 60)
+    text = tokenizer.vocab_size
+    llama = speech_llama(text + CODES + 2, 32, 2, 2, 64)
+    stage1 = BackboneLM(llama, text).eval()
+    # The first feature of all codes is the same: so much of it in the end
+    # token lets speech end sooner or later.
+    rows = llama.lm_head.weight.data
+    rows[:, 0], rows[stage1.end_id] = 1.0, 0.0
+    rows[stage1.end_id, 0] = 3.8
+    stage2 = DetailLM(speech_llama(CODES + 2, 32, 2, 2, 64)).eval()
+    export_speech_stage(folder / "stage1", stage1, tokenizer, dtype=torch.float)
+    export_speech_stage(folder / "stage2", stage2)
+    return stage1, stage2, folder
+
+
+@pytest.fixture(scope="module")
+def folder(stages, tiny_codec_folder, tmp_path_factory):
+    """A tiny model that speaks."""
+    folder, parts = tmp_path_factory.mktemp("speech"), stages[2]
+    shutil.copytree(tiny_codec_folder, folder, dirs_exist_ok=True)
+    return export_speech(folder, folder, parts / "stage1", parts / "stage2")
+
+
+@pytest.fixture(scope="module")
+def speech(folder):
+    return GogoSpeech.from_hparams(folder, run_opts={"device": "cpu"})
+
+
+@pytest.fixture(scope="module")
+def prompt():
+    generator = torch.Generator().manual_seed(1)
+    return 0.1 * torch.randn(3 * 24000, generator=generator)
+
+
+def written(path, wav, rate):
+    soundfile.write(str(path), wav.numpy(), rate, subtype="FLOAT")
+    return path
+
+
+def test_stages_are_plain_hugging_face_folders(stages, speech):
+    stage1, stage2, folder = stages
+    ids = torch.arange(40).view(2, 20)
+    for name, lm in (("stage1", stage1), ("stage2", stage2)):
+        plain = LlamaForCausalLM.from_pretrained(
+            folder / name, dtype=torch.float32
+        )
+        loaded = speech.mods[name]
+        with torch.no_grad():
+            logits = loaded.llama(ids).logits
+            assert torch.equal(plain(ids).logits, logits)
+            wanted = lm.llama(ids).logits
+        exact = name == "stage1"  # the other was written in half precision
+        assert (logits - wanted).abs().max() <= (0 if exact else 0.05)
+        assert loaded.max_positions == lm.max_positions
+        assert (loaded.offset, loaded.rows) == (lm.offset, lm.rows)
+    assert plain.config.gogo["mask_id"] == CODES
+    assert speech.tokenizer.encode("so, why?") != []
+
+
+def test_speech(speech, prompt):
+    first = speech.clone_voice("Why? So!", prompt, PROMPT_TEXT, seed=1)
+    groups = len(first.tokens)
+    assert first.sample_rate == 24000 and first.tokens.shape == (groups, 10)
+    assert first.wav.shape == (groups * GROUP,) and groups > 0
+    assert first.wav.dtype == torch.float32 and first.wav.isfinite().all()
+    assert first.budgets.tolist() == [10] * groups  # there is no allocator
+    assert first.tokens.max() < CODES
+    again = speech.clone_voice("Why? So!", prompt, PROMPT_TEXT, seed=1)
+    assert torch.equal(first.wav, again.wav)
+    other = speech.clone_voice("Why? So!", prompt, PROMPT_TEXT, seed=2)
+    assert not torch.equal(first.tokens, other.tokens)
+
+
+def test_a_stream_is_the_utterance(speech, prompt):
+    request = "Why does a lazy fox jump? So!", prompt, PROMPT_TEXT
+    whole = speech.clone_voice(*request, seed=5)
+    stream = speech.stream_voice(*request, seed=5)
+    pieces = [next(stream)]
+    # Six groups, the first window, not the sentence.
+    assert sum(map(len, stream.spoken)) == speech.hparams.first_window_groups
+    assert len(whole.tokens) > 2 * speech.hparams.first_window_groups
+    pieces += stream
+    assert len(pieces) > 2 and all(len(piece) for piece in pieces)
+    assert torch.equal(torch.cat(pieces), whole.wav)
+    assert torch.equal(stream.speech().tokens, whole.tokens)
+
+
+def test_streams_may_take_turns(speech, prompt):
+    streams = [
+        speech.stream_voice("So", prompt, PROMPT_TEXT, seed=s) for s in (1, 2)
+    ]
+    pieces = [[], []]
+    for pair in zip(*streams):
+        for found, piece in zip(pieces, pair):
+            found.append(piece)
+    for seed, found in zip((1, 2), pieces):
+        alone = speech.clone_voice("So", prompt, PROMPT_TEXT, seed=seed).wav
+        heard = torch.cat(found)
+        assert torch.equal(heard, alone[: len(heard)])
+
+
+def test_batch_equals_single(speech, prompt):
+    requests = [
+        {"text": "Why so?", "prompt_wav": prompt, "seed": 3},
+        {"text": "A fox. A lazy dog jumps!", "prompt_wav": prompt[:30000]},
+        {"text": "So", "prompt_wav": prompt[9999:], "seed": 4},
+    ]
+    for request in requests:
+        request["prompt_text"] = PROMPT_TEXT
+    together = speech.clone_voice_batch(requests, seed=7)
+    assert len({len(one.tokens) for one in together}) > 1
+    for one, request in zip(together, requests):
+        alone = speech.clone_voice(**{"seed": 7, **request})
+        assert torch.equal(one.tokens, alone.tokens)
+        assert one.finished == alone.finished
+        assert torch.equal(one.wav, alone.wav)
+    pair = ("So", prompt[9999:], PROMPT_TEXT)
+    [tupled] = speech.clone_voice_batch([pair], seed=4)
+    assert torch.equal(tupled.tokens, together[2].tokens)
+
+
+def count_passes(monkeypatch):
+    """Forward passes by the number of rows that are read."""
+    passes, read = {}, Reader.read
+
+    def counted(self, *given):
+        rows = self.rows.stop - self.rows.start
+        passes[rows] = passes.get(rows, 0) + 1
+        return read(self, *given)
+
+    monkeypatch.setattr(Reader, "read", counted)
+    return passes
+
+
+def test_a_token_costs_a_pass_and_a_skipped_one_none(
+    speech, prompt, monkeypatch
+):
+    passes = count_passes(monkeypatch)
+    whole = speech.continue_speech(prompt, max_groups=5)
+    assert passes == {CODES + 1: 5 * 3, CODES: 5 * 7}
+    assert whole.budgets.tolist() == [10] * 5 and not whole.finished
+
+    allocator = TokenAllocator(
+        len(speech.codec.codec.mask), 3, 10, 16, 1, 2, 32
+    ).eval()
+    torch.nn.init.normal_(allocator.classifier.weight)
+    monkeypatch.setitem(speech.codec.mods._modules, "allocator", allocator)
+    passes.clear()
+    spoken = speech.continue_speech(prompt, max_groups=5)
+    budgets = spoken.budgets
+    assert 3 <= budgets.min() < budgets.max() <= 10
+    assert passes == {CODES + 1: 5 * 3, CODES: int((budgets - 3).sum())}
+    kept = torch.arange(10) < budgets.unsqueeze(1)
+    assert torch.equal(spoken.tokens < CODES, kept)
+    assert torch.equal(spoken.tokens[:, :3], whole.tokens[:, :3])
+    asked = speech.codec.allocate(spoken.tokens[None, :, :3])[0]
+    assert torch.equal(asked, budgets)
+    full = speech.continue_speech(prompt, max_groups=5, allocate=False)
+    assert torch.equal(full.tokens, whole.tokens)
+
+
+def test_speech_that_does_not_end_is_cut_off(folder, prompt):
+    settings = {"groups_per_character": 0.2, "slowest": 2}
+    speech = GogoSpeech.from_hparams(
+        folder, run_opts={"device": "cpu"}, overrides=settings
+    )
+    end = speech.mods.stage1.end_id
+    speech.mods.stage1.llama.lm_head.weight.data[end] *= -1  # never
+    spoken = speech.clone_voice("A fox. So!", prompt, PROMPT_TEXT, seed=1)
+    # 0.4 groups for each character of a sentence, and for ten more.
+    assert len(spoken.tokens) == 7 + 6 and not spoken.finished
+    speech.mods.stage1.llama.lm_head.weight.data[end] *= -10  # at once
+    spoken = speech.clone_voice("A fox.", prompt, PROMPT_TEXT)
+    assert spoken.wav.shape == (0,) and spoken.tokens.shape == (0, 10)
+    assert not spoken.finished
+    still = speech.stream_voice("A fox.", prompt, PROMPT_TEXT)
+    assert list(still) == []
+
+
+def test_long_text_is_spoken_sentence_by_sentence(speech, prompt):
+    request = prompt, PROMPT_TEXT
+    both = speech.clone_voice("Why so? A lazy dog.", *request, seed=2)
+    first = speech.clone_voice("Why so?", *request, seed=2)
+    assert torch.equal(both.tokens[: len(first.tokens)], first.tokens)
+    assert len(both.tokens) > len(first.tokens)
+
+    text = "I paid $5 for 3 foxes, " * 200 + "and 1,000 more dogs. " * 260
+    assert len(text) > 10_000
+    tokens = read_prompt(speech.codec, prompt)
+    lines = write_lines(text, PROMPT_TEXT, tokens, 0, speech)
+    stage1 = speech.mods.stage1
+    for line in lines:
+        taken = stage1.sequence_length(len(line.text), len(tokens) + 10)
+        assert taken <= stage1.max_positions
+    assert len({line.seed for line in lines}) == len(lines) > 260
+
+
+def test_prompt_of_any_rate(speech, prompt, tmp_path):
+    path = written(tmp_path / "prompt.wav", prompt[:44100], 44100)
+    one = torch.stack([prompt[:44100]] * 2, dim=1)  # [T, C]
+    tokens = [
+        speech.clone_voice(
+            "So", given, PROMPT_TEXT, sample_rate=rate, seed=1
+        ).tokens
+        for given, rate in (
+            (path, None),
+            (str(path), None),
+            (prompt[:44100], 44100),
+            (prompt[None, :44100].numpy(), 44100),
+            (one, 44100),
+        )
+    ]
+    assert all(torch.equal(tokens[0], other) for other in tokens[1:])
+    # A group that is padded with silence would say that the speech is over.
+    assert len(read_prompt(speech.codec, prompt[: 3 * GROUP - 1])) == 2
+    assert len(read_prompt(speech.codec, prompt[:99])) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"text": " \U0001f600 ..."}, "text .* no English words"),
+        ({"text": ""}, "text '' has no English words"),
+        ({"prompt_text": "\n"}, "prompt_text .* no English words"),
+        ({"prompt_wav": "none.wav"}, "none.wav"),
+        ({"prompt_wav": torch.zeros(0)}, "empty"),
+        ({"prompt_wav": torch.ones(24000).short()}, "float tensor"),
+        ({"prompt_wav": torch.zeros(20 * 24000)}, "19.8 s .* shorter one"),
+        ({"sample_rate": -1}, "-1"),
+        ({"temperature": -0.1}, "temperature=-0.1"),
+        ({"top_p": 0}, "top_p=0"),
+        ({"top_k": 2.5}, "top_k=2.5"),
+        ({"repetition_penalty": 0.5}, "repetition_penalty=0.5"),
+        ({"num_steps": 0}, "num_steps=0"),
+        ({"warmth": 3}, "No setting is called warmth"),
+    ],
+)
+def test_wrong_requests(speech, prompt, wrong, told):
+    request = {"text": "So", "prompt_wav": prompt, "prompt_text": PROMPT_TEXT}
+    request.update(wrong)
+    with pytest.raises(ValueError, match=told):
+        speech.stream_voice(**request)
+    with pytest.raises(ValueError, match=told):
+        speech.clone_voice(**request)
+
+
+def test_emoji_and_digits_do_no_harm(speech, prompt):
+    plain = speech.clone_voice("two foxes", prompt, PROMPT_TEXT)
+    dressed = speech.clone_voice("2 foxes \U0001f98a", prompt, PROMPT_TEXT)
+    assert torch.equal(plain.tokens, dressed.tokens)
+
+
+def test_loading_is_strict(folder, stages, tiny_codec_folder, tmp_path):
+    with pytest.raises(ValueError, match="cannot speak"):
+        GogoSpeech.from_hparams(tiny_codec_folder)
+    other = export_speech_stage(
+        tmp_path / "stage2", stages[1], fingerprint="another"
+    )
+    copy = export_speech(tmp_path / "joint", folder, folder / "stage1", other)
+    with pytest.raises(ValueError, match="fingerprint another, not those"):
+        GogoSpeech.from_hparams(copy)
+    shutil.rmtree(copy / "stage2")
+    with pytest.raises(ValueError, match="stage2 is no stage"):
+        GogoSpeech.from_hparams(copy)
+    shutil.copytree(folder / "stage2", copy / "stage2")
+    weights = load_file(copy / "stage2" / "model.safetensors")
+    del weights["model.norm.weight"]
+    path = copy / "stage2" / "model.safetensors"
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(ValueError, match="missing model.norm.weight"):
+        GogoSpeech.from_hparams(copy)
+    path.rename(path.with_name("pytorch_model.bin"))
+    with pytest.raises(ValueError, match="Only safetensors"):
+        GogoSpeech.from_hparams(copy)
+    with open(copy / "speech.yaml", "a") as settings:
+        settings.write("when: !apply:time.time []\n")
+    with pytest.raises(ValueError, match="trust_source=True"):
+        GogoSpeech.from_hparams(copy)
+
+
+def test_seams_are_inaudible():
+    """Where windows meet, the spectrum jumps no more than without windows."""
+    codec = GogoCodec.from_hparams("gogo-mini", run_opts={"device": "cpu"})
+    tokens = codec.encode_file(PRETRAINED / "gogo-mini" / "example.flac")
+    first, overlap, g = 6, 1, codec.group_size
+    starts = [place[0] for place in islice(windows(48, overlap, first), 9)][1:]
+    ends = [s + part for s in starts for part in (0, overlap)]
+    seams = [e * g + f for e in ends if e < len(tokens) for f in range(-3, 3)]
+    assert len(tokens) < 48 and len(seams) >= 24
+    with_seams, without = [], []
+    for seed in range(3):
+        live = torch.cat(list(decode_live(codec, tokens, first, overlap, seed)))
+        whole = codec.decode_batch(tokens[None], seed=seed)[0][0]
+        assert live.shape == whole.shape
+        for jumps, wav in ((with_seams, live), (without, whole)):
+            mel = codec.codec.mel(wav[None])[0]
+            jumps.append(mel.diff(dim=0).abs().mean(1)[seams])
+    with_seams, without = torch.cat(with_seams), torch.cat(without)
+    assert with_seams.mean() <= 1.1 * without.mean()
+    assert with_seams.max() <= 1.1 * without.max()
+
+
+def test_the_first_window_may_not_be_all_overlap(folder, prompt):
+    speech = GogoSpeech.from_hparams(
+        folder, run_opts={"device": "cpu"}, overrides={"overlap_groups": 4}
+    )
+    with pytest.raises(ValueError, match="cannot overlap by 4"):
+        speech.clone_voice("So", prompt, PROMPT_TEXT)
