@@ -135,3 +135,19 @@ def tiny_codec_folder(tiny_yaml, tmp_path_factory):
         window_groups=48,
         overlap_groups=5,
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_tokens(tiny_corpus, tiny_codec_folder, tmp_path_factory):
+    """The tiny corpus as tokens of the tiny codec, in train/ and valid/."""
+    from speechbrain_gogo.dataio.manifest_shards import ManifestShards
+    from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
+    from speechbrain_gogo.inference import GogoCodec
+
+    codec = GogoCodec.from_hparams(tiny_codec_folder)
+    folder = tmp_path_factory.mktemp("tokens")
+    for stage in ("train", "valid"):
+        manifest = tiny_corpus / f"{stage}.csv"
+        source = ManifestShards(manifest, tiny_corpus, batch_seconds=10)
+        tokenize_corpus(codec, source, folder / stage)
+    return folder

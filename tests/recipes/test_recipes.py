@@ -1,7 +1,8 @@
 """Every recipe of the CSV files beside this one runs, on a few short clips.
 
 A row's flags may name what tests make: {corpus}, a dozen clips laid out as
-LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models.
+LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models;
+{tokens}, the clips as tokens of the codec; {llama}, one of 60 words.
 What has to be there afterwards is in the row's checks.
 """
 
@@ -9,6 +10,7 @@ import csv
 import re
 import runpy
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,10 +18,15 @@ import pytest
 import speechbrain as sb
 import torch
 
+from speechbrain_gogo.dataio.text import WordPieces
 from speechbrain_gogo.dataio.vocos_files import write_vocos
+from speechbrain_gogo.lobes.speech_llama import speech_llama
 from speechbrain_gogo.lobes.vocoder import VocosVocoder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Programs that a script runs and pip does not install.
+PROGRAMS = {"synthesize.py": "espeak-ng"}
 
 
 def recipe_rows():
@@ -30,11 +37,16 @@ def recipe_rows():
 
 
 @pytest.fixture(scope="module")
-def made(tiny_corpus, tiny_codec_folder, tmp_path_factory):
+def made(tiny_corpus, tiny_codec_folder, tiny_tokens, tmp_path_factory):
     """What flags can name."""
     vocoder = tmp_path_factory.mktemp("vocoder")
     write_vocos(VocosVocoder(100, 16, 32, 1), vocoder)
+    llama = tmp_path_factory.mktemp("llama")
+    speech_llama(60, 16, 1, 2, 32).save_pretrained(llama)
+    WordPieces.train(["Any text, it is!"], llama / WordPieces.FILE, 60)
     return {
+        "{tokens}": str(tiny_tokens),
+        "{llama}": str(llama),
         "{corpus}": str(tiny_corpus),
         "{codec}": str(tiny_codec_folder),
         "{vocoder}": str(vocoder),
@@ -61,6 +73,9 @@ def as_a_script(monkeypatch):
     "row", recipe_rows(), ids=lambda row: row["Hparam_file"]
 )
 def test_recipe(row, made, as_a_script, tmp_path):
+    program = PROGRAMS.get(Path(row["Script_file"]).name)
+    if program is not None and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
     flags = row["test_debug_flags"]
     for name, path in made.items():
         flags = flags.replace(name, path)

@@ -1,0 +1,197 @@
+"""The recipes of both GogoSpeech stages: they learn, and a stop costs nothing.
+
+Every run is the recipe itself on a dozen tokenised clips with a tiny model.
+"""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import speechbrain as sb
+
+from speechbrain_gogo.brains.plots import read_log
+from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
+from speechbrain_gogo.dataio.token_shards import (
+    claim_folder,
+    open_corpus,
+    save_shard,
+    shard_path,
+)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "speech_lm" / "train.py"
+POSITIONS = {"stage1": ["1", "2", "3", "end"], "stage2": [*"456789", "10"]}
+TINY = {
+    "device": "cpu",
+    "precision": "fp32",
+    "num_workers": 0,
+    "num_steps": 20,
+    "number_of_epochs": 2,
+    "warmup_steps": 2,
+    "batch_clips": 3,
+    "bucket_positions": 1000,
+    "log_interval": 1,
+    "num_samples": 0,
+    "ckpt_interval_minutes": 0,
+    "ckpt_interval_steps": 1,
+}
+
+
+@pytest.fixture
+def arguments(tiny_tokens, tiny_codec_folder):
+    """Makes the recipe's command line."""
+
+    def line(stage, output_folder, **overrides):
+        llama = f"llama{stage[-1]}: {{num_layers: 2, num_heads: 2}}"
+        settings = {
+            "train_tokens": tiny_tokens / "train",
+            "valid_tokens": tiny_tokens / "valid",
+            "codec": tiny_codec_folder,
+            "output_folder": output_folder,
+            "model": f"{{dim: 64, text_size: 60, {llama}}}",
+            **TINY,
+            **overrides,
+        }
+        yaml = SCRIPT.parent / "hparams" / f"mini_{stage}.yaml"
+        options = [str(x) for k, v in settings.items() for x in (f"--{k}", v)]
+        return [str(yaml), *options, "--noprogressbar"]
+
+    return line
+
+
+@pytest.fixture(scope="module")
+def main():
+    """The recipe's main function, without the list of installed packages."""
+    with pytest.MonkeyPatch.context() as patch:
+        logger = sb.utils.logger
+        patch.setattr(logger, "get_environment_description", lambda: "")
+        patch.syspath_prepend(SCRIPT.parent)  # of samples.py
+        yield runpy.run_path(str(SCRIPT))["main"]
+        sys.modules.pop("samples")
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """Which clips each update saw, as {update: ids}."""
+    seen, forward = {}, SpeechLMBrain.compute_forward
+
+    def note(self, batch, stage):
+        if stage == sb.Stage.TRAIN:
+            seen[self.optimizer_step] = tuple(batch.id)
+        return forward(self, batch, stage)
+
+    monkeypatch.setattr(SpeechLMBrain, "compute_forward", note)
+    return seen
+
+
+def two_clips(tokens, folder):
+    """A corpus of two clips, again and again under other names."""
+    header, (shard,) = open_corpus(tokens)
+    claim_folder(folder, header)
+    rows = [
+        shard[place]._replace(id=f"{place} {again}")
+        for again in range(30)
+        for place in (0, 1)
+    ]
+    save_shard(shard_path(folder, 0), rows, header, shard.report)
+    return folder
+
+
+@pytest.mark.parametrize("stage", POSITIONS)
+def test_learns_two_clips(main, arguments, tiny_tokens, tmp_path, stage):
+    """By heart; and what it writes is all there."""
+    clips = two_clips(tiny_tokens / "train", tmp_path / "clips")
+    folder = tmp_path / "out"
+    main(
+        arguments(
+            stage,
+            folder,
+            train_tokens=clips,
+            valid_tokens=clips,
+            batch_clips=2,
+            number_of_epochs=4,
+            num_steps="null",  # what the epochs have
+            learning_rate=0.01,
+            num_samples=1,
+            ckpt_interval_steps=0,
+        )
+    )
+    log = read_log(folder / "progress.jsonl")
+    first, last = log[0], log[-1]
+    assert first["loss"] > 4 and last["stage"] == "valid"
+    assert last["step"] == 4 * 30 and last["loss"] < 0.1
+    positions = {k.split()[1] for k in last if k.startswith("perplexity")}
+    assert positions == set(POSITIONS[stage])
+    rates = [row["learning rate"] for row in log if row["stage"] == "train"]
+    assert max(rates) > 0.009 and rates[-1] == 0
+    written = {path.name for path in folder.rglob("*")}
+    assert {"curves.png", "perplexities.png"} <= written
+    assert {"0 0.wav", "0 0.png"} <= written
+    exported = {path.name for path in (folder / "export").iterdir()}
+    assert {"config.json", "model.safetensors"} <= exported
+    assert ("text.model" in exported) == (stage == "stage1")
+
+
+class Stop(Exception):
+    """Power is gone."""
+
+
+@pytest.mark.parametrize("stage", POSITIONS)
+def test_stops_leave_no_trace(
+    main, arguments, order, tmp_path, monkeypatch, stage
+):
+    """In the middle of an epoch, and at its last batch."""
+    draws = {"textless_share": 0.5} if stage == "stage1" else {}
+    main(arguments(stage, tmp_path / "whole", **draws))
+    seen, log = dict(order), read_log(tmp_path / "whole" / "progress.jsonl")
+    assert len(seen) == 8 and sorted(sum(seen.values(), ())) == sorted(
+        2 * sum((seen[step] for step in range(4)), ())
+    )
+    assert seen[0] != seen[4]
+    order.clear()
+
+    save, stops = SpeechLMBrain._save_intra_epoch_ckpt, [2, 4, 7]
+
+    def save_and_stop(self):
+        save(self)
+        if self.optimizer_step in stops[:1]:
+            raise Stop
+
+    monkeypatch.setattr(SpeechLMBrain, "_save_intra_epoch_ckpt", save_and_stop)
+    again = arguments(stage, tmp_path / "again", **draws)
+    while stops:
+        with pytest.raises(Stop):
+            main(again)
+        stops.pop(0)
+    main(again)
+    assert order == seen
+    assert read_log(tmp_path / "again" / "progress.jsonl") == log
+
+
+def test_two_processes(arguments, tmp_path):
+    """Each on its half of the batches, the schedule counted in epochs."""
+    settings = {"distributed_backend": "gloo", "num_steps": "null"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    line = arguments("stage1", tmp_path, **settings, num_samples=1)
+    run = subprocess.run(
+        [*launch, "--nproc_per_node=2", str(SCRIPT), *line],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "OMP_NUM_THREADS": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout
+    log = read_log(tmp_path / "progress.jsonl")
+    assert [row["step"] for row in log] == [1, 2, 2, 3, 4, 4]
+    assert log[-2]["learning rate"] == 0
+    assert (tmp_path / "export" / "model.safetensors").is_file()
+    said = (tmp_path / "train_log.txt").read_text()
+    assert "read 12 clips = used 12 + skipped 0 (none)" in said
