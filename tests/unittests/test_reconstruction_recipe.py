@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from speechbrain_gogo.lobes.allocator import TokenAllocator
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes/LibriTTS/reconstruction"
@@ -73,6 +74,9 @@ def hparams(tmp_path):
         "expected_utterances": 3,
         "max_utterances": None,
         "keeps": [1, 4],
+        "budgets": [],
+        "target_rate": None,
+        "budget_seed": 0,
         "vocoder_row": False,
         "num_samples": 1,
         "bootstrap_seed": 0,
@@ -102,6 +106,58 @@ def test_every_row_and_report(recipe, hparams):
     assert (
         soundfile.info(str(folder / "samples/utt0/keep_1.wav")).duration == 0.5
     )
+
+
+def test_rows_at_one_mean_rate(recipe, hparams):
+    """Utterances have budgets of their own; the table has their mean."""
+
+    class Allocating(NoisyCodec):
+        def plan_budgets(self, utterances, names, target_rate, seed):
+            assert (target_rate, seed) == (7.5, 0)
+            budgets = torch.tensor([[1, 3], [1, 1], [3, 3]]).split(1)
+            return {name: dict(zip(utterances, budgets)) for name in names}
+
+        def token_rate(self, keep):
+            return 5.0 * recipe.mean_budget(keep)
+
+        def reconstruct(self, wavs, wav_lens, keep):
+            return wavs + torch.as_tensor(keep).double().mean().float()
+
+    changes = {"budgets": ["allocator"], "target_rate": 7.5}
+    hparams.update(changes)
+    summary = recipe.evaluate(Allocating(), [Difference()], hparams)
+    values = [
+        float(row["difference"])
+        for row in read_rows(hparams)
+        if row["system"] == "allocator"
+    ]
+    assert values == pytest.approx([2, 1, 3])
+    assert summary["allocator", "difference"][0] == pytest.approx(2)
+    table = (Path(hparams["output_folder"]) / "table.md").read_text()
+    assert "| allocator | 10 | 100 | 2.000" in table
+    hparams["budgets"] = ["uniform"]
+    with pytest.raises(ValueError, match="budgets: .* now"):
+        recipe.evaluate(Allocating(), [Difference()], hparams)
+
+
+def test_plans_spend_the_same(recipe):
+    """Even budgets differ by one; no other spending has less distance."""
+    from budgets import best_budgets, even_budgets
+
+    spent = torch.tensor([3, 10, 4, 4])
+    even = even_budgets(spent)
+    assert even.sum() == spent.sum() and set(even.tolist()) == {5, 6}
+
+    # Each token saves less than the one before, everywhere less or more.
+    saves = torch.tensor([8.0, 1.0, 4.0, 0.5])[:, None] * 0.6 ** torch.arange(8)
+    distances = 50 - saves.cumsum(1)
+    allocator = TokenAllocator(16, 3, 10, 32, 1, 2, 64)
+    best = best_budgets(distances, spent, allocator)
+    assert best.sum() == spent.sum()
+    every = torch.cartesian_prod(*[torch.arange(8)] * 4)
+    every = every[every.sum(1) == spent.sum() - 4 * 3]
+    sums = distances[torch.arange(4), every].sum(1)
+    assert torch.equal(every[sums.argmin()] + 3, best)
 
 
 def test_killed_evaluation_goes_on(recipe, hparams):

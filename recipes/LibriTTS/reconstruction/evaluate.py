@@ -13,6 +13,7 @@ from pathlib import Path
 
 import speechbrain as sb
 import torch
+from budgets import fingerprint, mean_budget
 from hyperpyyaml import load_hyperpyyaml
 from report import plot_rates, summarize, write_table
 from results import ResultsFile
@@ -62,17 +63,21 @@ def read_manifest(hparams):
     return dict(list(rows.items())[: hparams["max_utterances"]])
 
 
-def list_systems(hparams):
+def list_systems(hparams, plans):
     """Labels and options of what is compared: label -> options.
 
     The original comes first and has none; then, if wanted, the vocoder on
-    the true mel; then the codec at each number of tokens per group.
+    the true mel; then the codec at each number of tokens per group, and with
+    budgets that differ from group to group. An option that is a dict has a
+    value for each utterance.
     """
     systems = {ORIGINAL: None}
     if hparams["vocoder_row"]:
         systems[VOCODER] = {"vocoder_only": True}
     for keep in hparams["keeps"]:
         systems[f"keep {keep}"] = {"keep": keep}
+    for name, budgets in plans.items():
+        systems[name] = {"keep": budgets}
     return systems
 
 
@@ -105,8 +110,12 @@ def reconstructions(system, utterances, options, done, samples):
         for label in todo:
             predict = target
             if options[label] is not None:
+                chosen = {
+                    option: value[key] if isinstance(value, dict) else value
+                    for option, value in options[label].items()
+                }
                 predict = system.reconstruct(
-                    target.unsqueeze(0), torch.ones(1), **options[label]
+                    target.unsqueeze(0), torch.ones(1), **chosen
                 )[0].cpu()
             check_finite(predict, f"{label} of {key}")
             length = min(len(predict), len(target))
@@ -139,13 +148,22 @@ def evaluate(system, judges, hparams):
     """
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    utterances, options = read_manifest(hparams), list_systems(hparams)
+    utterances, plans = read_manifest(hparams), {}
+    if hparams["budgets"]:
+        plans = system.plan_budgets(
+            utterances,
+            hparams["budgets"],
+            hparams["target_rate"],
+            hparams["budget_seed"],
+        )
+    options = list_systems(hparams, plans)
     results = ResultsFile(
         folder,
         [column for judge in judges for column in judge.columns],
         {
             "system": system.name,
             **system.settings,
+            "budgets": fingerprint(plans),
             "test_csv": Path(hparams["test_csv"]).name,
             "judges": [judge.judge for judge in judges],
         },
@@ -193,7 +211,8 @@ def write_reports(system, judges, hparams, utterances, options, results):
             folder / "rate_quality.png",
             summary,
             figures,
-            kept,
+            {s: k for s, k in kept.items() if not isinstance(k, dict)},
+            {s: mean_budget(k) for s, k in kept.items() if isinstance(k, dict)},
             [s for s in options if s not in kept],
         )
     return summary

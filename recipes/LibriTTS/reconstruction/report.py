@@ -86,7 +86,7 @@ def write_table(path, summary, systems, figures, rates, notes):
     return text
 
 
-def plot_rates(path, summary, figures, systems, references):
+def plot_rates(path, summary, figures, systems, points, references):
     """Draw each figure over the tokens kept, with its interval.
 
     Arguments
@@ -98,7 +98,9 @@ def plot_rates(path, summary, figures, systems, references):
     figures : list of Figure
         One panel each.
     systems : dict
-        System label -> tokens kept per group.
+        System label -> tokens kept per group: a curve.
+    points : dict
+        The same of systems that are no part of it.
     references : list of str
         Systems drawn as level lines, such as the original.
     """
@@ -110,9 +112,12 @@ def plot_rates(path, summary, figures, systems, references):
     for axis, figure in zip(axes.flat, figures):
         kept = list(systems.values())
         curve = [summary[s, figure.label] for s in systems]
-        value, low, high = zip(*curve)
+        value, low, high = zip(*curve) if curve else ((), (), ())
         axis.plot(kept, value, marker="o")
         axis.fill_between(kept, low, high, alpha=0.2)
+        for marker, (system, mean) in zip("*svx", points.items()):
+            level = summary[system, figure.label][0]
+            axis.plot(mean, level, marker, color="black", label=system)
         for style, system in zip(("--", ":"), references):
             level = summary[system, figure.label][0]
             axis.axhline(level, ls=style, color="gray", label=system)

@@ -2,13 +2,15 @@
 
 A system has a ``name``, a ``sample_rate``, a ``vocab_size``, ``settings`` that
 decide its output (its weights by a fingerprint), ``token_rate(**options)`` in
-tokens per second, and ``reconstruct(wavs, wav_lens, **options)``. Here is
+tokens per second, ``reconstruct(wavs, wav_lens, **options)`` and, where groups
+may get different numbers of tokens, ``plan_budgets(utterances, ...)``. Here is
 Gogo; baselines join it.
 """
 
 import hashlib
 
 import torch
+from budgets import mean_budget, plan_budgets
 from torch.nn import functional as F
 
 from speechbrain_gogo.inference import GogoCodec
@@ -54,10 +56,12 @@ class GogoSystem:
         """16 hex digits for encoder, decoder and vocoder together.
 
         The codec's own fingerprint is about its tokens: it knows neither
-        decoder nor vocoder.
+        decoder nor vocoder. What the allocator decides are the options.
         """
         digest = hashlib.sha256()
         for key, value in sorted(self.codec.state_dict().items()):
+            if key.startswith("mods.allocator."):
+                continue
             digest.update(key.encode())
             digest.update(value.float().cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -66,8 +70,17 @@ class GogoSystem:
         """Tokens per second; none where only the vocoder is at work."""
         if vocoder_only:
             return None
-        kept = self.codec.num_codebooks if keep is None else keep
+        kept = self.codec.num_codebooks if keep is None else mean_budget(keep)
         return self.codec.group_rate * kept
+
+    def plan_budgets(self, utterances, names, target_rate, seed):
+        """Budgets of all groups of the test set, see budgets.py."""
+        sampler = {
+            key: self.sampling[key] for key in ("num_steps", "guidance_scale")
+        }
+        return plan_budgets(
+            self.codec, utterances, names, target_rate, seed, **sampler
+        )
 
     def reconstruct(self, wavs, wav_lens, keep=None, vocoder_only=False):
         """Encode and decode.
@@ -78,8 +91,9 @@ class GogoSystem:
             [B, T] at ``sample_rate``.
         wav_lens : torch.Tensor
             Relative lengths, [B].
-        keep : int
-            Tokens of each group that are decoded; all if None.
+        keep : int | torch.Tensor
+            Tokens of each group that are decoded, or int64 [B, N]: of each
+            one; all if None.
         vocoder_only : bool
             Give the vocoder the true mel instead of the decoded one.
 

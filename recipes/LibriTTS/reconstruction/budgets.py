@@ -1,0 +1,121 @@
+"""Budgets of one mean rate for a whole test set, by the allocator and others.
+
+What an allocator chooses has to beat what costs as much without choosing: every
+group about the same (a mix of two neighbouring budgets), or the allocator's own
+budgets given to groups at random. The oracle knows what every budget would do
+to every group: no allocator can do better at that rate, by the distance of
+Eq. 10. All spend the same number of tokens on the test set (the oracle, at
+most); which utterance gets how many of them is part of the plan.
+"""
+
+import hashlib
+
+import torch
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.audio import read_audio
+from speechbrain_gogo.lobes.reward import ReconstructionReward
+
+PLANS = ("allocator", "uniform", "random", "oracle")
+
+
+def plan_budgets(codec, utterances, names, target_rate=None, seed=0, **sampler):
+    """Budgets for every utterance, by each of some plans.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        With an allocator.
+    utterances : dict
+        ID -> row of the manifest.
+    names : list of str
+        Some of ``PLANS``.
+    target_rate : float
+        Tokens per second of each utterance; what the allocator likes if None.
+    seed : int
+        Of the random plan, and of the noise of the oracle's decodes.
+    **sampler
+        ``num_steps`` and ``guidance_scale`` of the oracle's decodes.
+
+    Returns
+    -------
+    dict
+        Name -> {ID: budgets int64 [1, N]}.
+
+    Raises
+    ------
+    ValueError
+        If there is no such plan, or no allocator.
+    """
+    unknown = set(names) - set(PLANS)
+    if unknown:
+        raise ValueError(f"No budgets {sorted(unknown)}: there are {PLANS}.")
+    reward = None
+    if "oracle" in names:
+        reward = ReconstructionReward(codec.codec, codec.vocoder, **sampler)
+        reward.to(codec.codec.places.device)
+    generator = torch.Generator().manual_seed(seed)
+    chosen, distances = [], []
+    for row in tqdm(utterances.values(), "budgets", dynamic_ncols=True):
+        wav = read_audio(row["wav"], codec.sample_rate).unsqueeze(0)
+        tokens, lens = codec.encode_batch(wav)
+        chosen.append(codec.allocate(tokens, target_rate=target_rate)[0].cpu())
+        if reward is not None:
+            _, found, _, _ = reward(wav.to(lens), lens, generator)
+            distances.append(found[0].cpu())
+    spent = torch.cat(chosen)  # [M], all groups in a row
+    plans = {
+        "allocator": lambda: spent,
+        "uniform": lambda: even_budgets(spent),
+        "random": lambda: spent[
+            torch.randperm(len(spent), generator=generator)
+        ],
+        "oracle": lambda: best_budgets(
+            torch.cat(distances), spent, codec.mods.allocator
+        ),
+    }
+    counts = [len(budgets) for budgets in chosen]
+    planned = {name: plans[name]().split(counts) for name in names}
+    return {
+        name: {key: b.unsqueeze(0) for key, b in zip(utterances, budgets)}
+        for name, budgets in planned.items()
+    }
+
+
+def even_budgets(spent):
+    """As many tokens in all, spread as evenly as whole numbers allow: [M]."""
+    mean, places = spent.double().mean(), torch.arange(len(spent) + 1)
+    return (mean * places + 0.5).floor().diff().long()
+
+
+def best_budgets(distances, spent, allocator):
+    """As many tokens in all, each where it saves most of the distance: [M].
+
+    Distances are [M, G]. A price per token, the same for all groups, gives
+    the best sum at its rate: it is solved for as the allocator's bias is.
+    """
+    logits = -distances.unsqueeze(0)
+    real = torch.ones(logits.shape[:2], dtype=bool)
+    mean = float(spent.double().mean())
+    bias = allocator.solve_bias(logits, real, mean)
+    return allocator.choose(logits, bias)[0]
+
+
+def mean_budget(budgets):
+    """Tokens per group of a plan {ID: [1, N]}, or of a number itself."""
+    if not isinstance(budgets, dict):
+        return budgets
+    every = torch.cat([each.flatten() for each in budgets.values()])
+    return float(every.double().mean())
+
+
+def fingerprint(plans):
+    """16 hex digits that tell these plans from others; None for none."""
+    if not plans:
+        return None
+    digest = hashlib.sha256()
+    for name, budgets in sorted(plans.items()):
+        digest.update(name.encode())
+        for each in budgets.values():
+            digest.update(each.numpy().tobytes())
+    return digest.hexdigest()[:16]
