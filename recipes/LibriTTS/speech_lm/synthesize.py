@@ -39,12 +39,16 @@ FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 
 
 class Voice(NamedTuple):
-    """One of espeak-ng's voices at a pitch and a rate (words a minute)."""
+    """One of espeak-ng's voices as a speaker.
+
+    pitch: 0 to 99; rate: words a minute; noise: of the room, its deviation.
+    """
 
     name: str
     voice: str
     pitch: int
     rate: int
+    noise: float
 
 
 class Clip(NamedTuple):
@@ -66,8 +70,9 @@ def draw_voices(hparams):
         variant = generator.choice(hparams["variants"])
         pitch = generator.randint(*hparams["pitches"])
         rate = generator.randint(*hparams["rates"])
-        name = f"espeak{number:03d}"
-        voices.append(Voice(name, f"{language}+{variant}", pitch, rate))
+        noise = round(generator.uniform(*hparams["noises"]), 5)
+        name, voice = f"espeak{number:03d}", f"{language}+{variant}"
+        voices.append(Voice(name, voice, pitch, rate, noise))
     return voices
 
 
@@ -131,7 +136,7 @@ def speak(clip, sample_rate):
     """
     if clip.path.is_file():
         return soundfile.info(str(clip.path)).duration
-    _, voice, pitch, rate = clip.voice
+    _, voice, pitch, rate, noise = clip.voice
     made = subprocess.run(
         ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(rate)]
         + ["--stdin", "--stdout"],
@@ -144,11 +149,15 @@ def speak(clip, sample_rate):
         return None
     wav = torchaudio.functional.resample(
         torch.from_numpy(wav), made_at, sample_rate
-    ).clamp(-1, 1)
+    )
+    # No recording is silent to the last bit, and recognisers need that.
+    seed = torch.Generator().manual_seed(zlib.crc32(clip.id.encode()))
+    wav = wav + noise * torch.randn(len(wav), generator=seed)
     clip.path.parent.mkdir(parents=True, exist_ok=True)
     partial = clip.path.with_name(f"{clip.path.name}.partial")
     kind = clip.path.suffix[1:].upper()
-    soundfile.write(partial, wav.numpy(), sample_rate, format=kind)
+    samples = wav.clamp(-1, 1).numpy()
+    soundfile.write(partial, samples, sample_rate, format=kind)
     os.replace(partial, clip.path)
     return len(wav) / sample_rate
 
