@@ -3,12 +3,11 @@
     python bench/speech.py --device cuda
 
 A 47-character sentence is spoken again and again, in the voice of a prompt of
-three seconds; weights are random, since speed does not depend on them. One
-token costs one reading of the weights, so the floor is their bytes over the
-memory bandwidth that is measured beside.
+three seconds, with random weights. A pass costs at least one reading of the
+weights, so the floor is their bytes over the memory bandwidth that is measured
+beside. What is timed is in speech_parts.py.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -19,155 +18,102 @@ from codec import pin
 from measure import Meter
 from speech_parts import (
     PROMPT_SECONDS,
-    Parts,
+    Trial,
     bandwidth,
     bytes_per_token,
-    load_codec,
-    load_stages,
+    random_speech,
 )
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
-HPARAMS = HERE.parent / "hparams"
-# Llama-3.2-1B-Instruct without its weights.
-LLAMA = {"llama": str(HERE / "llama-3.2-1b"), "pretrained": False}
-
-# 47 characters at 15 characters a second.
-SECONDS = 3.2
-# 36 tokens a second, the allocator's average in the paper, are 7.7 a group.
-ALLOCATED = (10, 5, 8, 7, 10, 6)
-PAPER = {"all tokens": 0.535, "allocated": 0.455}  # Table 3, on an H100
+PAPER = {False: 0.535, True: 0.455}  # Table 3 on an H100: with the allocator?
 AIM = 0.10
+PARTS = "answer", "first", "encode", "stage1", "stage2", "decode"
 
 
 def main(
     speech: Annotated[
         Path, typer.Option(help="YAML of the two stages.")
-    ] = HPARAMS / "gogospeech.yaml",
+    ] = HERE.parent / "hparams" / "gogospeech.yaml",
     gogo: Annotated[Path, typer.Option(help="YAML of the codec.")] = HERE
     / "gogo.yaml",
     device: str = "cuda" if torch.cuda.is_available() else "cpu",
-    dtype: Annotated[
-        str, typer.Option(help="Of the stages; bfloat16 on a GPU by default.")
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16 or fp16; bf16 on a GPU by default.")
     ] = None,
     compiled: Annotated[
-        bool,
-        typer.Option(help="Compile the stages' steps; on a GPU by default."),
-    ] = None,
+        bool, typer.Option(help="Compile the stages' steps on a GPU.")
+    ] = True,
     batches: Annotated[
-        str, typer.Option(help="Utterances at a time, with commas between.")
+        str, typer.Option(help="Requests at a time, with commas between.")
     ] = "1,8",
     trials: Annotated[int, typer.Option(min=1)] = 100,
     threads: Annotated[int, typer.Option(min=1)] = 1,
-    first_groups: Annotated[
-        int, typer.Option(min=1, help="Groups of the first piece of audio.")
-    ] = 4,
     output: Path = HERE.parent / "results" / "bench" / "speech.md",
 ):
     """Measure GogoSpeech, and print and write a table."""
     on_gpu = torch.device(device).type == "cuda"
     if not on_gpu:
         pin(threads)
-    dtype = dtype or ("bfloat16" if on_gpu else "float32")
-    compiled = on_gpu if compiled is None else compiled
+    precision = precision or ("bf16" if on_gpu else "fp32")
     torch.manual_seed(0)
     meter = Meter(device, threads)
-    with tempfile.TemporaryDirectory() as folder:
-        codec = load_codec(gogo, Path(folder), device)
-    stages, sampling = load_stages(speech, LLAMA, device, getattr(torch, dtype))
-    groups = round(SECONDS * codec.group_rate)
+    model = random_speech(speech, gogo, device, precision, compiled)
     rows = []
     for batch in [int(number) for number in batches.split(",")]:
-        parts = Parts(stages, codec, sampling, batch, groups, compiled)
-        for name, pattern in (("all tokens", (10,)), ("allocated", ALLOCATED)):
-            budgets = spread(pattern, groups, batch)
-            fine = budgets - 3
-            row = {
-                "batch": batch,
-                "name": name,
-                "passes": [3 * groups, int(fine.amax(1).sum())],
-                "tokens": [3 * groups * batch, int(fine.sum())],
-            }
-            found = measure(
-                parts, budgets.to(device), first_groups, trials, meter
-            )
-            rows.append({**row, **found})
+        for allocate in (False, True):
+            trial = Trial(model, batch, allocate)
+            rows.append(count(trial) | measure(trial, trials, meter))
     machine = {
         "name": torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
-        "dtype": dtype,
-        "compiled": compiled,
+        "precision": precision,
+        "compiled": compiled and on_gpu,
         "trials": trials,
         "bandwidth": bandwidth(device, meter, 2 * 10 ** (9 if on_gpu else 8)),
-        "bytes": [bytes_per_token(lm) for lm in stages],
+        "bytes": [bytes_per_token(lm) for lm in model.mods.values()],
     }
-    page = describe(rows, machine, groups / codec.group_rate, first_groups)
+    page = describe(rows, machine)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page)
     print(page)
 
 
-def spread(pattern, groups, batch):
-    """Budgets int64 [groups, batch] that repeat a pattern, rows shifted."""
-    place = torch.arange(groups)[:, None] + torch.arange(batch)
-    return torch.tensor(pattern)[place % len(pattern)]
-
-
-def measure(parts, budgets, first_groups, trials, meter):
-    """Mean seconds of each part and of the whole.
-
-    Arguments
-    ---------
-    parts : Parts
-        What is timed.
-    budgets : torch.Tensor
-        Tokens of each group, int64 [groups, batch].
-    first_groups : int
-        Groups of the first piece of audio.
-    trials : int
-        How often.
-    meter : Meter
-        Of the parts' device.
-
-    Returns
-    -------
-    dict
-        Seconds by the name of the part.
-    """
-    backbone = parts.speak()
-    tokens = parts.fill(backbone, budgets)
-    calls = {
-        "encode": parts.encode,
-        "stage1": parts.speak,
-        "stage2": lambda: parts.fill(backbone, budgets),
-        "decode": lambda: parts.decode(tokens),
-        "utterance": lambda: parts.utterance(budgets),
-        "first": lambda: parts.utterance(budgets[:first_groups]),
+def count(trial):
+    """What a trial is: requests, seconds of audio, tokens and passes."""
+    b = trial.codec.backbone_size
+    fine = trial.budgets - b  # [B, N]
+    return {
+        "batch": len(fine),
+        "allocate": trial.allocate,
+        "seconds": trial.seconds,
+        "tokens": (b * fine.numel(), int(fine.sum())),
+        "passes": (b * fine.shape[1], int(fine.amax(0).sum())),
     }
+
+
+def measure(trial, repeats, meter):
+    """Mean seconds of a trial and of its parts, by name."""
     found = {}
-    for name, call in calls.items():
+    for name in PARTS:
+        call = getattr(trial, name)
         call()
         start = meter.now()
-        for _ in tqdm(range(trials), desc=name, leave=False):
+        for _ in tqdm(range(repeats), desc=name, leave=False):
             call()
-        found[name] = (meter.now() - start) / trials
+        found[name] = (meter.now() - start) / repeats
     return found
 
 
-def describe(rows, machine, seconds, first_groups):
+def describe(rows, machine):
     """The page.
 
     Arguments
     ---------
     rows : list of dict
-        Seconds of the parts, with "batch", "name", and "passes" and "tokens"
-        of both stages.
+        From :func:`count` and :func:`measure`.
     machine : dict
-        "name", "dtype", "compiled", "trials", "bandwidth", and "bytes" that a
-        pass of each stage reads.
-    seconds : float
-        Audio of an utterance.
-    first_groups : int
-        Groups of the first piece of audio.
+        "name", "precision", "compiled", "trials", "bandwidth", and "bytes"
+        that a pass of each stage reads.
 
     Returns
     -------
@@ -175,20 +121,22 @@ def describe(rows, machine, seconds, first_groups):
         Markdown.
     """
     speeds = [machine["bandwidth"] / size for size in machine["bytes"]]
+    seconds = rows[0]["seconds"]
+    rate = sum(rows[-1]["tokens"]) / rows[-1]["seconds"]
+    compiled = ", steps compiled" if machine["compiled"] else ""
     lines = [
         "# GogoSpeech benchmark",
         "",
-        f"{machine['name']}; stages in {machine['dtype']}"
-        f"{', compiled' if machine['compiled'] else ''}, codec in float32; "
-        f"means of {machine['trials']} trials; torch {torch.__version__}. "
-        f"A sentence of 47 characters, {seconds:.1f} s, after a prompt of "
-        f"{PROMPT_SECONDS:g} s; random weights.",
+        f"{machine['name']}; {machine['precision']}{compiled}; means of "
+        f"{machine['trials']} trials; torch {torch.__version__}. A sentence "
+        f"of 47 characters, {seconds / rows[0]['batch']:.1f} s, after a "
+        f"prompt of {PROMPT_SECONDS:g} s; random weights.",
         "",
-        "| utterances | tokens | RTF | floor | paper, H100 | first audio, s "
+        "| requests | tokens | RTF | floor | paper, H100 | first audio, s "
         "| Stage I, tokens/s | times floor | Stage II, tokens/s "
         "| times floor | encode, s | decode, s |",
         "|" + "---|" * 12,
-        *[describe_row(row, speeds, seconds) for row in rows],
+        *[describe_row(row, speeds) for row in rows],
         "",
         "RTF: seconds of computing per second of audio, the prompt's encoding "
         "and the flow's decoding included. Floor: what reading the weights "
@@ -197,33 +145,32 @@ def describe(rows, machine, seconds, first_groups):
         f"{machine['bytes'][1] / 1e6:.0f} MB (Stage II) at the "
         f"{machine['bandwidth'] / 1e9:.0f} GB/s of a plain sum over memory, "
         f"or {speeds[0]:.0f} and {speeds[1]:.0f} passes a second. First audio: "
-        f"from the call until {first_groups} groups are heard. Allocated: "
-        f"budgets of {sum(ALLOCATED) / len(ALLOCATED):.1f} tokens a group on "
-        "average; in a batch the largest one counts.",
+        "from one streaming call until its first piece. Allocated: an "
+        f"allocator spends {rate:.0f} tokens a second; of a batch, the "
+        "largest budget counts.",
         "",
         "| aim | at most | found |",
         "|---|---|---|",
-        f"| RTF, one utterance, all tokens | {AIM} | "
-        f"{rows[0]['utterance'] / seconds:.3f} |",
+        f"| RTF, {rows[0]['batch']} request(s), all tokens | {AIM} | "
+        f"{rows[0]['answer'] / seconds:.3f} |",
     ]
     return "\n".join(lines) + "\n"
 
 
-def describe_row(row, speeds, seconds):
-    """A line of the table: one batch size and kind of budget."""
-    batch = row["batch"]
+def describe_row(row, speeds):
+    """A line of the table: one batch size, with or without allocator."""
     least = [n / speed for n, speed in zip(row["passes"], speeds)]
     cells = [
-        str(batch),
-        row["name"],
-        f"{row['utterance'] / seconds / batch:.3f}",
-        f"{sum(least) / seconds / batch:.3f}",
-        f"{PAPER[row['name']]}" if batch == 1 else "",
+        str(row["batch"]),
+        "allocated" if row["allocate"] else "all",
+        f"{row['answer'] / row['seconds']:.3f}",
+        f"{sum(least) / row['seconds']:.3f}",
+        f"{PAPER[row['allocate']]}" if row["batch"] == 1 else "",
         f"{row['first']:.3f}",
     ]
-    for stage, count, floor in zip((1, 2), row["tokens"], least):
-        spent = row[f"stage{stage}"]
-        cells += [f"{count / spent:.0f}", f"{spent / floor:.2f}"]
+    spent = row["stage1"], row["stage2"]
+    for tokens, seconds, floor in zip(row["tokens"], spent, least):
+        cells += [f"{tokens / seconds:.0f}", f"{seconds / floor:.2f}"]
     cells += [f"{row['encode']:.3f}", f"{row['decode']:.3f}"]
     return "| " + " | ".join(cells) + " |"
 

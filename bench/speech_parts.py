@@ -1,135 +1,191 @@
-"""GogoSpeech's parts with random weights, ready to be timed.
+"""GogoSpeech with random weights, whole and in parts, ready to be timed.
 
-Speed does not depend on the weights, but random ones never end in time: how
-many groups are spoken is given. What is measured is in speech.py.
+Speed does not depend on the weights. Random ones never end a sentence, so its
+length is given, and their allocator is set to spend what the paper's does.
+What is measured with them is in speech.py.
 """
+
+import math
+import tempfile
+from pathlib import Path
 
 import torch
 from bench_systems import Gogo, noise
 from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.autocast import AMPConfig
 
-from speechbrain_gogo.lobes.lm_decoding import Reader, Sampler
+from speechbrain_gogo.inference import GogoCodec, GogoSpeech
+from speechbrain_gogo.lobes.allocator import TokenAllocator
+from speechbrain_gogo.lobes.lm_decoding import Sampler
 from speechbrain_gogo.lobes.speech_generation import (
     DetailFiller,
     speak_backbone,
 )
 
-# The paper's prompts are sentences of a few seconds; a Llama takes about one
-# token for four characters.
+# 47 characters, as in Table 3; 15 of them take a second.
+SENTENCE = "She had your dark suit in greasy wash all year."
+GROUPS = 15  # 3.2 s
+PROMPT_TEXT = "A few seconds of the voice that is to speak."
 PROMPT_SECONDS = 3.0
-TEXT_TOKENS = 24  # of prompt and sentence
+# The allocator's tokens per group: 36 a second in the paper.
+ALLOCATED = 36 * 10 / 46.875
+# Llama-3.2-1B-Instruct without its weights.
+LLAMA = Path(__file__).resolve().parent / "llama-3.2-1b"
 
 
-class Parts:
-    """Both stages and the codec, for so many utterances at a time.
+class Letters:
+    """A tokenizer that makes one id of four characters, as Llamas do."""
+
+    def encode(self, text):
+        """Text to ids."""
+        return [ord(letter) for letter in text[::4]]
+
+
+def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
+    """A GogoSpeech with random weights.
 
     Arguments
     ---------
-    stages : tuple of BackboneLM and DetailLM
-        On their device, in their precision, in evaluation mode.
-    codec : GogoCodec
-        On the same device.
-    sampling : dict
-        Settings of a Sampler.
-    batch : int
-        Utterances.
-    groups : int
-        Groups that each speaks.
+    speech_yaml : Path
+        Of the stages: hparams/gogospeech.yaml or another.
+    gogo_yaml : Path
+        Of the codec.
+    device : str
+        Where to.
+    precision : str
+        Of SpeechBrain: "fp32", "bf16" or "fp16".
     compiled : bool
-        Compile the stages' steps.
+        Compile the stages' steps, where there is a GPU.
+
+    Returns
+    -------
+    GogoSpeech
+    """
+    run_opts = {"device": device, "precision": precision}
+    with tempfile.TemporaryDirectory() as folder:
+        Gogo.prepare(Path(folder), gogo_yaml)
+        codec = GogoCodec.from_hparams(Path(folder) / "gogo", run_opts=run_opts)
+    add_allocator(codec)
+    random = {"llama": str(LLAMA), "pretrained": False}
+    with open(speech_yaml) as stream, torch.device(device):
+        hparams = load_hyperpyyaml(stream, random, overrides_must_match=False)
+    dtype = AMPConfig.from_name(precision).dtype
+    stages = {key: hparams[key].to(dtype) for key in ("stage1", "stage2")}
+    settings = {
+        "sampling": hparams["sampling"],
+        "first_window_groups": 6,
+        "overlap_groups": 1,
+        "max_characters": 200,
+        # Where a sentence is cut off: at so many groups.
+        "groups_per_character": (GROUPS - 0.5) / (len(SENTENCE) + 10),
+        "slowest": 1.0,
+        "loop_groups": GROUPS + 1,
+        "batch_size": 8,
+        "compiled": compiled,
+    }
+    return GogoSpeech(stages, settings, run_opts, codec, Letters())
+
+
+@torch.no_grad()
+def add_allocator(codec):
+    """Give a codec an allocator that likes some groups better than others."""
+    allocator = TokenAllocator(codec.codec.quantizer.dim)
+    torch.nn.init.normal_(allocator.classifier.weight)
+    codec.mods["allocator"] = allocator.to(codec.codec.places.device).eval()
+    backbones = torch.randint(codec.vocab_size, (1, 1000, codec.backbone_size))
+    logits = codec._judge(backbones.to(codec.codec.places.device))
+    real = torch.ones_like(logits[..., 0])
+    bias = allocator.solve_bias(logits, real, ALLOCATED)
+    choices = torch.arange(logits.shape[-1], device=logits.device)
+    allocator.classifier.bias.copy_(bias * choices)
+
+
+class Trial:
+    """A number of equal requests, and the parts of answering them.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        Speaks.
+    batch : int
+        Requests.
+    allocate : bool
+        Whether the allocator is asked.
     """
 
-    def __init__(self, stages, codec, sampling, batch, groups, compiled):
-        self.stage1, self.stage2 = stages
-        self.codec, self.sampling = codec, sampling
-        self.batch, self.groups = batch, groups
-        device = codec.codec.places.device
-        self.audio = noise(PROMPT_SECONDS, codec.sample_rate)
-        self.audio = self.audio.expand(batch, -1).to(device)
-        size = batch, TEXT_TOKENS
-        self.text = torch.randint(self.stage1.offset, size, device=device)
+    def __init__(self, speech, batch, allocate):
+        self.speech, self.codec = speech, speech.codec
+        self.allocate = allocate
+        self.audio = noise(PROMPT_SECONDS, speech.sample_rate)
+        self.requests = [(SENTENCE, self.audio, PROMPT_TEXT)] * batch
+        said = self.answer()
+        self.seconds = sum(len(each.wav) for each in said) / speech.sample_rate
+        groups = min(len(each.tokens) for each in said)  # GROUPS, as a rule
+        tokens = [each.tokens[:groups] for each in said]
+        budgets = [each.budgets[:groups] for each in said]
+        self.tokens = torch.stack(tokens)  # [B, N, K]
+        self.budgets = torch.stack(budgets)  # [B, N]
+        self.readers = speech.speaker.idle_readers[batch]
+        device = self.tokens.device
         self.ones = torch.ones(batch, device=device)
-        self.prompt, _ = codec.encode_batch(self.audio)
-        readers = []
-        for lm in stages:
-            form = lm.llama, lm.rows, batch, lm.max_positions
-            readers.append(Reader(*form, compiled=compiled))
-        self.reader1, self.reader2 = readers
+        ids = speech.tokenizer.encode(f"{PROMPT_TEXT} {SENTENCE}")
+        self.text = torch.tensor([ids] * batch, device=device)
+        self.prompt = self.codec.encode_batch(self.audio)[0]
+        self.prompt = self.prompt.expand(batch, -1, -1).to(device)
+
+    def answer(self):
+        """Everything, from the prompts' audio to the end of the speech."""
+        if len(self.requests) == 1:
+            return [self.speech.clone_voice(*self.requests[0], self.allocate)]
+        return self.speech.clone_voice_batch(self.requests, self.allocate)
+
+    def first(self):
+        """The first piece of audio that can be heard."""
+        stream = self.speech.stream_voice(*self.requests[0], self.allocate)
+        return next(stream)
 
     def sampler(self, stage):
         """Draws of a stage."""
-        seeds = range(stage, stage + 2 * self.batch, 2)
-        return Sampler(list(seeds), **self.sampling)
+        seeds = range(stage, stage + 2 * len(self.requests), 2)
+        return Sampler(seeds, **self.speech.hparams.sampling)
 
-    def encode(self):
-        """Tokens of the prompt."""
-        return self.codec.encode_batch(self.audio)
-
-    def backbones(self):
-        """Stage I, group by group."""
-        return speak_backbone(
-            self.stage1,
-            self.text,
-            self.ones,
-            self.prompt,
-            self.ones,
-            self.sampler(0),
-            self.groups,
-            # Random weights may well repeat themselves.
-            loop_groups=self.groups + 1,
-            reader=self.reader1,
+    def stage1(self):
+        """The backbones alone."""
+        return list(
+            speak_backbone(
+                self.speech.mods.stage1,
+                self.text,
+                self.ones,
+                self.prompt,
+                self.ones,
+                self.sampler(0),
+                GROUPS,
+                GROUPS + 1,
+                self.readers[0],
+            )
         )
 
-    def filler(self):
-        """Stage II."""
-        return DetailFiller(
-            self.stage2,
+    def stage2(self):
+        """The fine tokens alone."""
+        filler = DetailFiller(
+            self.speech.mods.stage2,
             self.prompt,
             self.ones,
             self.sampler(1),
-            self.groups,
-            self.reader2,
+            GROUPS,
+            self.readers[1],
         )
+        backbones = self.tokens[..., : self.codec.backbone_size]
+        for backbone, budgets in zip(backbones.unbind(1), self.budgets.T):
+            filler.fill(backbone, budgets)
 
-    def speak(self):
-        """Stage I alone: the backbone."""
-        return [group for group, _ in self.backbones()]
+    def encode(self):
+        """The prompts alone."""
+        return [self.codec.encode_batch(self.audio) for _ in self.requests]
 
-    def fill(self, backbone, budgets):
-        """Stage II alone: the tokens [B, N, K]."""
-        filler = self.filler()
-        groups = [filler.fill(*given) for given in zip(backbone, budgets)]
-        return torch.stack(groups, dim=1)
-
-    def decode(self, tokens):
-        """Tokens to audio."""
-        return self.codec.decode_batch(tokens)
-
-    def utterance(self, budgets):
-        """Everything, from the prompt's audio to the end of the speech."""
-        self.prompt, _ = self.encode()
-        filler = self.filler()
-        groups = [
-            filler.fill(group, budget)
-            for budget, (group, _) in zip(budgets, self.backbones())
-        ]
-        return self.decode(torch.stack(groups, dim=1))
-
-
-def load_stages(yaml, overrides, device, dtype):
-    """Both stages of a YAML and their sampling, with random weights."""
-    with open(yaml) as stream, torch.device(device):
-        hparams = load_hyperpyyaml(
-            stream, overrides, overrides_must_match=False
-        )
-    stages = [hparams[name].to(dtype).eval() for name in ("stage1", "stage2")]
-    return stages, hparams["sampling"]
-
-
-def load_codec(yaml, folder, device):
-    """The codec of a YAML, as :class:`bench_systems.Gogo` loads it."""
-    Gogo.prepare(folder, yaml)
-    return Gogo(folder, device).codec
+    def decode(self):
+        """The codec's part alone."""
+        return self.codec.decode_batch(self.tokens)
 
 
 def bytes_per_token(lm):
@@ -142,7 +198,7 @@ def bytes_per_token(lm):
 def bandwidth(device, meter, size, repeats=10):
     """Bytes per second at which a device reads memory, the best of a few."""
     block = torch.zeros(size // 4, device=device)
-    best = float("inf")
+    best = math.inf
     for _ in range(repeats):
         start = meter.now()
         block.sum()

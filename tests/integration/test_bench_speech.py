@@ -12,8 +12,13 @@ BENCH = REPOSITORY / "bench"
 sys.path.insert(0, str(BENCH))
 
 import speech  # noqa: E402
-from speech_parts import bytes_per_token  # noqa: E402
+from speech_parts import (  # noqa: E402
+    SENTENCE,
+    add_allocator,
+    bytes_per_token,
+)
 
+from speechbrain_gogo.inference import GogoCodec  # noqa: E402
 from speechbrain_gogo.lobes.speech_llama import speech_llama  # noqa: E402
 from speechbrain_gogo.lobes.speech_lm import BackboneLM  # noqa: E402
 
@@ -52,26 +57,25 @@ def test_command_measures_and_writes_a_table(tiny_yaml, tmp_path):
     page = (tmp_path / "page.md").read_text()
     assert page in done.stdout
     rows = cells(page)
-    assert [row[:2] for row in rows] == [
-        ["2", "all tokens"],
-        ["2", "allocated"],
-    ]
+    assert [row[:2] for row in rows] == [["1", "all"], ["1", "allocated"]]
+    assert "47 characters, 3.2 s, after" in page
     assert all(float(row[2]) > float(row[3]) >= 0 for row in rows)
 
 
 def test_floor_is_bytes_over_bandwidth():
-    row = {"batch": 1, "name": "all tokens", "passes": [45, 105]}
-    row |= {"tokens": [45, 105], "encode": 0.1, "stage1": 0.9, "stage2": 2.1}
-    row |= {"decode": 0.2, "utterance": 3.2, "first": 1.0}
-    machine = {"name": "M", "dtype": "float32", "compiled": True, "trials": 2}
+    row = {"batch": 1, "allocate": False, "seconds": 3.2}
+    row |= {"passes": [45, 105], "tokens": [45, 105], "answer": 3.2}
+    row |= {"encode": 0.1, "stage1": 0.9, "stage2": 2.1, "decode": 0.2}
+    row |= {"first": 1.0}
+    machine = {"name": "M", "precision": "fp32", "compiled": True, "trials": 2}
     machine |= {"bandwidth": 2e11, "bytes": [2e9, 1e9]}
-    page = speech.describe([row], machine, 3.2, 4)
+    page = speech.describe([row], machine)
     floor = f"{(45 / 100 + 105 / 200) / 3.2:.3f}"
     assert cells(page) == [
-        ["1", "all tokens", "1.000", floor, "0.535", "1.000"]
+        ["1", "all", "1.000", floor, "0.535", "1.000"]
         + ["50", "2.00", "50", "4.00", "0.100", "0.200"]
     ]
-    assert "| RTF, one utterance, all tokens | 0.1 | 1.000 |" in page
+    assert "| RTF, 1 request(s), all tokens | 0.1 | 1.000 |" in page
 
 
 def test_only_blocks_and_spoken_rows_are_read():
@@ -80,8 +84,10 @@ def test_only_blocks_and_spoken_rows_are_read():
     assert bytes_per_token(lm) == 4 * (2 * block + 21 * 16)
 
 
-def test_budgets_follow_the_pattern():
-    budgets = speech.spread(speech.ALLOCATED, 12, 6)
-    assert torch.equal(budgets[:6, 0], torch.tensor(speech.ALLOCATED))
-    assert (budgets.amax(1) == 10).all()
-    assert budgets.float().mean() == pytest.approx(36 / 46.875 * 10, abs=0.1)
+def test_allocator_spends_what_the_paper_says(tiny_codec_folder):
+    codec = GogoCodec.from_hparams(tiny_codec_folder)
+    add_allocator(codec)
+    budgets = codec.allocate(torch.randint(12800, (1, 500, 3)))
+    assert budgets.float().mean() == pytest.approx(36 / 4.6875, abs=0.3)
+    assert len(budgets.unique()) > 5
+    assert len(SENTENCE) == 47
