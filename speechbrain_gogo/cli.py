@@ -6,9 +6,36 @@ told in one line, with exit status 1.
 """
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
+
+from speechbrain_gogo.cli_options import (
+    Allocate,
+    Allocator,
+    Codec,
+    Device,
+    Draw,
+    DrawFrom,
+    Guidance,
+    Image,
+    Inputs,
+    Keep,
+    Output,
+    OwnAudio,
+    PageFolder,
+    Prompt,
+    PromptText,
+    Recording,
+    Seconds,
+    Seed,
+    Source,
+    Steps,
+    Stream,
+    TargetRate,
+    Text,
+    Trust,
+    Wav,
+)
 
 BUNDLED = "gogo-mini"  # the codec, if nobody names another
 
@@ -31,63 +58,6 @@ app = typer.Typer(
     add_completion=False,
     help="Gogo: speech to granularity-ordered tokens and back.",
 )
-
-Inputs = Annotated[
-    list[Path], typer.Argument(help="Files, or folders of them.")
-]
-Output = Annotated[
-    Path,
-    typer.Argument(help="A file, or for several inputs a folder."),
-]
-Codec = Annotated[
-    str,
-    typer.Option(help="Bundled name, folder with a codec, or hub id."),
-]
-Trust = Annotated[
-    bool,
-    typer.Option(
-        "--trust-source",
-        help="Run whatever code the codec's YAML names.",
-    ),
-]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
-Keep = Annotated[
-    int | None,
-    typer.Option(help="Tokens of each group to use; all by default."),
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(help="Flow steps; the codec's own number by default."),
-]
-Guidance = Annotated[
-    float | None,
-    typer.Option(help="Guidance scale, 0 is without; the codec's own."),
-]
-Allocate = Annotated[
-    bool,
-    typer.Option(
-        "--allocate",
-        help="Keep of each group what the codec's allocator gives it.",
-    ),
-]
-TargetRate = Annotated[
-    float | None,
-    typer.Option(help="Tokens per second of the allocator, at most."),
-]
-Seed = Annotated[int, typer.Option(help="Of the initial noise.")]
-Recording = Annotated[Path, typer.Argument(help="An audio file.")]
-Image = Annotated[Path, typer.Argument(help="The PNG to write.")]
-Seconds = Annotated[
-    float, typer.Option(help="How much to draw, from the beginning.")
-]
-Source = Annotated[str, typer.Argument(help="A token file or a codec.")]
-OwnAudio = Annotated[
-    list[Path] | None,
-    typer.Option(help="Your own audio, besides the bundled clip."),
-]
-PageFolder = Annotated[
-    Path, typer.Option(help="Folder for the page and its files.")
-]
 
 
 @app.command()
@@ -176,6 +146,50 @@ def reconstruct(
 
 
 @app.command()
+def speak(
+    text: Text,
+    prompt: Prompt,
+    prompt_text: PromptText,
+    out: Wav,
+    stream: Stream = False,
+    allocate: Allocator = True,
+    temperature: Draw = None,
+    repetition_penalty: Draw = None,
+    top_p: Draw = None,
+    top_k: DrawFrom = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Say something in the voice of a recording."""
+    from speechbrain_gogo.inference.speak_file import speak_into
+
+    model = load(codec, device, trust_source, speaks=True)
+    given = {
+        "temperature": temperature,
+        "repetition_penalty": repetition_penalty,
+        "top_p": top_p,
+        "top_k": top_k,
+        "num_steps": steps,
+        "guidance_scale": guidance,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+
+    def heard(seconds, spent):
+        if stream:
+            typer.echo(f"{seconds:.2f} s after {spent:.2f} s")
+
+    request = text, prompt, prompt_text
+    spoken = speak_into(
+        model, out, *request, heard, allocate=allocate, seed=seed, **given
+    )
+    typer.echo(describe(spoken, out))
+
+
+@app.command()
 def budgets(
     wav: Recording,
     image: Image,
@@ -227,9 +241,13 @@ def demo(
 ):
     """Decode a clip at several rates, and make a page to listen to them."""
     from speechbrain_gogo.inference.demo import run_demo
+    from speechbrain_gogo.inference.speech_loading import can_speak
 
     model = load(codec, device, trust_source)
-    recordings, page = run_demo(model, out, wav or [])
+    speech = None
+    if can_speak(codec):
+        speech = load(codec, device, trust_source, speaks=True)
+    recordings, spoken, page = run_demo(model, out, wav or [], speech)
     for recording in recordings:
         typer.echo(
             f"\n{recording.title}: {recording.seconds:.2f} s, "
@@ -241,22 +259,41 @@ def demo(
                 f"  {made.keep:4}{made.token_rate:10.1f}{made.bit_rate:8.1f}"
                 f"{made.real_time_factor:17.3f}  {out / made.wav}"
             )
+    if spoken:
+        typer.echo(f"\n{describe(spoken, out / spoken.wav)}")
     typer.echo(f"\nListen: open {page.resolve()}")
 
 
-def load(codec, device, trust_source):
-    """The codec on its device, or a ValueError for either."""
+def load(codec, device, trust_source, speaks=False):
+    """The codec on its device, or all of a model that speaks.
+
+    A ValueError tells what is wrong with either.
+    """
     import torch
 
-    from speechbrain_gogo.inference import GogoCodec
+    from speechbrain_gogo.inference import GogoCodec, GogoSpeech
 
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"No device '{device}' here: {reason}") from None
-    return GogoCodec.from_hparams(
-        codec, run_opts={"device": device}, trust_source=trust_source
+    settings = {"run_opts": {"device": device}, "trust_source": trust_source}
+    if not speaks:
+        return GogoCodec.from_hparams(codec, **settings)
+    # To compile takes longer than to say one thing.
+    return GogoSpeech.from_hparams(
+        codec, overrides={"compiled": False}, **settings
+    )
+
+
+def describe(spoken, path):
+    """What was spoken, in a line."""
+    return (
+        f"{path}: {spoken.seconds:.2f} s, {spoken.token_rate:.1f} tokens/s, "
+        f"first sound after {spoken.first_audio:.2f} s, real-time factor "
+        f"{spoken.real_time_factor:.2f}"
+        f"{'' if spoken.finished else ', cut off: it did not come to an end'}"
     )
 
 

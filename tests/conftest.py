@@ -151,3 +151,43 @@ def tiny_tokens(tiny_corpus, tiny_codec_folder, tmp_path_factory):
         source = ManifestShards(manifest, tiny_corpus, batch_seconds=10)
         tokenize_corpus(codec, source, folder / stage)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_stages(tmp_path_factory):
+    """Random stages of GogoSpeech, and the tokenizer of their text."""
+    from speechbrain_gogo.dataio.text import WordPieces
+    from speechbrain_gogo.lobes.speech_llama import speech_llama
+    from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+
+    path = tmp_path_factory.mktemp("text") / "text.model"
+    words = "the quick brown fox jumps over a lazy dog, vexing Mr. Q.!"
+    tokenizer = WordPieces.train([words, "why? so"], path, 60)
+    text, codes = tokenizer.vocab_size, 12800
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        llama = speech_llama(text + codes + 2, 32, 2, 2, 64)
+        stage1 = BackboneLM(llama, text).eval()
+        stage2 = DetailLM(speech_llama(codes + 2, 32, 2, 2, 64)).eval()
+    # The first feature of all codes is the same: so much of it in the end
+    # token lets speech end sooner or later.
+    rows = llama.lm_head.weight.data
+    rows[:, 0], rows[stage1.end_id] = 1.0, 0.0
+    rows[stage1.end_id, 0] = 3.8
+    return stage1, stage2, tokenizer
+
+
+@pytest.fixture(scope="session")
+def tiny_speech_folder(tiny_stages, tiny_codec_folder, tmp_path_factory):
+    """The tiny codec with the tiny stages, a folder that speaks."""
+    from speechbrain_gogo.inference.export_speech import (
+        export_speech,
+        export_speech_stage,
+    )
+
+    stage1, stage2, tokenizer = tiny_stages
+    folder = tmp_path_factory.mktemp("tiny_speech")
+    parts = folder / "stage1", folder / "stage2"
+    export_speech_stage(parts[0], stage1, tokenizer, dtype=torch.float32)
+    export_speech_stage(parts[1], stage2)
+    return export_speech(folder, tiny_codec_folder, *parts)

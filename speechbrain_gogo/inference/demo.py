@@ -2,7 +2,8 @@
 
 What Section 3.1.3 of the Gogo paper promises, made audible: recordings are
 encoded once and decoded from the first 1, 3, 5 and all tokens of every group,
-with the time that takes. The page that shows it is in demo_page.py.
+with the time that takes. A model that speaks also says a sentence. The page
+that shows it is in demo_page.py.
 """
 
 import time
@@ -17,18 +18,23 @@ from speechbrain_gogo.dataio.streaming import stream_audio
 from speechbrain_gogo.inference.demo_page import write_page
 from speechbrain_gogo.inference.facts import token_and_bit_rate
 from speechbrain_gogo.inference.loading import PRETRAINED
+from speechbrain_gogo.inference.speak_file import speak_into
 from speechbrain_gogo.pictures import plot_mels
 
 KEEPS = (1, 3, 5)  # tokens per group, besides all of them
 PICTURE_SECONDS = 10.0  # of longer recordings the picture shows the beginning
 
 EXAMPLE = PRETRAINED / "gogo-mini" / "example.flac"
+EXAMPLE_TEXT = (
+    "produced the block books, which were the immediate predecessors of the "
+    "true printed book,"
+)
 EXAMPLE_NOTE = (
-    "“produced the block books, which were the immediate predecessors of the "
-    "true printed book,” read by Linda Johnson. Clip LJ001-0004 of the LJ "
+    f"“{EXAMPLE_TEXT}” read by Linda Johnson. Clip LJ001-0004 of the LJ "
     "Speech Dataset (Ito and Johnson, 2017), public domain; resampled from "
     "22.05 to 24 kHz."
 )
+SENTENCE = "Nobody ever said this in front of a microphone."  # until today
 
 
 @dataclass
@@ -55,7 +61,7 @@ class Recording:
     decodings: list = field(default_factory=list)
 
 
-def run_demo(codec, folder="results/demo", wavs=()):
+def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     """Encode and decode the bundled clip and others, and show the outcome.
 
     Arguments
@@ -65,14 +71,17 @@ def run_demo(codec, folder="results/demo", wavs=()):
     folder : str | Path
         Gets index.html and, for the bundled clip, original.wav, keep01.wav
         and so on, and mels.png; for the first of ``wavs`` wav1_original.wav
-        and so on.
+        and so on; speech.wav.
     wavs : sequence of str | Path
         Audio files besides the bundled clip.
+    speech : GogoSpeech
+        Says a sentence in the voice of the bundled clip.
 
     Returns
     -------
     tuple
-        The recordings, a list of :class:`Recording`, and the page's Path.
+        The recordings, a list of :class:`Recording`; what was spoken, a
+        :class:`Spoken` or None; and the page's Path.
 
     Raises
     ------
@@ -90,8 +99,12 @@ def run_demo(codec, folder="results/demo", wavs=()):
     for recording in recordings:
         decode_at_each_rate(codec, recording, folder)
         draw(codec, recording, folder)
-    page = write_page(codec, recordings, folder, PICTURE_SECONDS)
-    return recordings, page
+    spoken = None
+    if speech is not None:
+        path = folder / "speech.wav"
+        spoken = speak_into(speech, path, SENTENCE, EXAMPLE, EXAMPLE_TEXT)
+    page = write_page(codec, recordings, spoken, folder, PICTURE_SECONDS)
+    return recordings, spoken, page
 
 
 def copy_original(codec, path, folder, prefix, note=""):

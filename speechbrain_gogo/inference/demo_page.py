@@ -11,7 +11,7 @@ import jinja2
 import torch
 
 
-def write_page(codec, recordings, folder, picture_seconds):
+def write_page(codec, recordings, spoken, folder, picture_seconds):
     """Write index.html beside the demo's audio and pictures.
 
     Arguments
@@ -20,6 +20,8 @@ def write_page(codec, recordings, folder, picture_seconds):
         Whose name, size and rates the page states.
     recordings : list of Recording
         What was made, see demo.py.
+    spoken : Spoken
+        What was said, or None.
     folder : str | Path
         Where the files are.
     picture_seconds : float
@@ -41,6 +43,7 @@ def write_page(codec, recordings, folder, picture_seconds):
     html = environment.get_template("demo_page.html").render(
         codec=codec,
         recordings=recordings,
+        spoken=spoken,
         parameters=sum(weight.numel() for weight in weights) / 1e6,
         device=weights[0].device.type.upper(),
         threads=torch.get_num_threads(),

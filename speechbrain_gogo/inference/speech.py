@@ -14,6 +14,7 @@ from speechbrain.utils.autocast import AMPConfig
 from speechbrain_gogo.dataio.text import load_text_tokenizer
 from speechbrain_gogo.inference.checks import check_sampling
 from speechbrain_gogo.inference.codec import GogoCodec
+from speechbrain_gogo.inference.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.lines import read_prompt, write_lines, write_on
 from speechbrain_gogo.inference.loading import check_trust, find_source
 from speechbrain_gogo.inference.speaking import LineSpeaker, check_drawing
@@ -70,7 +71,7 @@ class GogoSpeech(Pretrained):
     def from_hparams(
         cls,
         source,
-        hparams_file="speech.yaml",
+        hparams_file=SPEECH_FILE,
         savedir=None,
         run_opts=None,
         overrides=None,

@@ -13,7 +13,24 @@ from safetensors import SafetensorError
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
+from speechbrain_gogo.inference.export_speech import SPEECH_FILE
+from speechbrain_gogo.inference.loading import find_source
 from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+
+
+def can_speak(source):
+    """Whether a codec's folder also holds the stages of GogoSpeech.
+
+    Arguments
+    ---------
+    source : str | Path
+        A folder, a bundled name or a hub id.
+
+    Returns
+    -------
+    bool
+    """
+    return (find_source(source, speech=True) / SPEECH_FILE).is_file()
 
 
 def load_stage(folder, codec, dtype=torch.float32):

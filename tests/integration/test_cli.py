@@ -85,7 +85,7 @@ def test_help_needs_no_networks():
         [sys.executable, "-c", code], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    for command in ("encode", "decode", "reconstruct", "info", "demo"):
+    for command in ("encode", "decode", "reconstruct", "speak", "info", "demo"):
         assert command in done.stdout
 
 

@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
-from speechbrain_gogo.dataio.text import WordPieces
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech
 from speechbrain_gogo.inference.decoding import windows
 from speechbrain_gogo.inference.export_speech import (
@@ -21,45 +20,16 @@ from speechbrain_gogo.inference.live import decode_live
 from speechbrain_gogo.inference.loading import PRETRAINED
 from speechbrain_gogo.lobes.allocator import TokenAllocator
 from speechbrain_gogo.lobes.lm_decoding import Reader
-from speechbrain_gogo.lobes.speech_llama import speech_llama
-from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
 
 CODES, GROUP = 12800, 5120
-WORDS = ["the quick brown fox jumps over a lazy dog, vexing Mr. Q.!", "why? so"]
 PROMPT_TEXT = "the quick brown fox"
 
 
 @pytest.fixture(scope="module")
-def stages(tmp_path_factory):
-    """Random stages, and folders of them."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("stages")
-    tokenizer = WordPieces.train(WORDS, folder / "text.model", 60)
-    text = tokenizer.vocab_size
-    llama = speech_llama(text + CODES + 2, 32, 2, 2, 64)
-    stage1 = BackboneLM(llama, text).eval()
-    # The first feature of all codes is the same: so much of it in the end
-    # token lets speech end sooner or later.
-    rows = llama.lm_head.weight.data
-    rows[:, 0], rows[stage1.end_id] = 1.0, 0.0
-    rows[stage1.end_id, 0] = 3.8
-    stage2 = DetailLM(speech_llama(CODES + 2, 32, 2, 2, 64)).eval()
-    export_speech_stage(folder / "stage1", stage1, tokenizer, dtype=torch.float)
-    export_speech_stage(folder / "stage2", stage2)
-    return stage1, stage2, folder
-
-
-@pytest.fixture(scope="module")
-def folder(stages, tiny_codec_folder, tmp_path_factory):
-    """A tiny model that speaks."""
-    folder, parts = tmp_path_factory.mktemp("speech"), stages[2]
-    shutil.copytree(tiny_codec_folder, folder, dirs_exist_ok=True)
-    return export_speech(folder, folder, parts / "stage1", parts / "stage2")
-
-
-@pytest.fixture(scope="module")
-def speech(folder):
-    return GogoSpeech.from_hparams(folder, run_opts={"device": "cpu"})
+def speech(tiny_speech_folder):
+    return GogoSpeech.from_hparams(
+        tiny_speech_folder, run_opts={"device": "cpu"}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +43,14 @@ def written(path, wav, rate):
     return path
 
 
-def test_stages_are_plain_hugging_face_folders(stages, speech):
-    stage1, stage2, folder = stages
+def test_stages_are_plain_hugging_face_folders(
+    tiny_stages, tiny_speech_folder, speech
+):
+    stage1, stage2, _ = tiny_stages
     ids = torch.arange(40).view(2, 20)
     for name, lm in (("stage1", stage1), ("stage2", stage2)):
         plain = LlamaForCausalLM.from_pretrained(
-            folder / name, dtype=torch.float32
+            tiny_speech_folder / name, dtype=torch.float32
         )
         loaded = speech.mods[name]
         with torch.no_grad():
@@ -195,10 +167,10 @@ def test_a_token_costs_a_pass_and_a_skipped_one_none(
     assert torch.equal(full.tokens, whole.tokens)
 
 
-def test_speech_that_does_not_end_is_cut_off(folder, prompt):
+def test_speech_that_does_not_end_is_cut_off(tiny_speech_folder, prompt):
     settings = {"groups_per_character": 0.2, "slowest": 2}
     speech = GogoSpeech.from_hparams(
-        folder, run_opts={"device": "cpu"}, overrides=settings
+        tiny_speech_folder, run_opts={"device": "cpu"}, overrides=settings
     )
     end = speech.mods.stage1.end_id
     speech.mods.stage1.llama.lm_head.weight.data[end] *= -1  # never
@@ -286,11 +258,14 @@ def test_emoji_and_digits_do_no_harm(speech, prompt):
     assert torch.equal(plain.tokens, dressed.tokens)
 
 
-def test_loading_is_strict(folder, stages, tiny_codec_folder, tmp_path):
+def test_loading_is_strict(
+    tiny_speech_folder, tiny_stages, tiny_codec_folder, tmp_path
+):
+    folder = tiny_speech_folder
     with pytest.raises(ValueError, match="cannot speak"):
         GogoSpeech.from_hparams(tiny_codec_folder)
     other = export_speech_stage(
-        tmp_path / "stage2", stages[1], fingerprint="another"
+        tmp_path / "stage2", tiny_stages[1], fingerprint="another"
     )
     copy = export_speech(tmp_path / "joint", folder, folder / "stage1", other)
     with pytest.raises(ValueError, match="fingerprint another, not those"):
@@ -336,9 +311,11 @@ def test_seams_are_inaudible():
     assert with_seams.max() <= 1.1 * without.max()
 
 
-def test_the_first_window_may_not_be_all_overlap(folder, prompt):
+def test_the_first_window_may_not_be_all_overlap(tiny_speech_folder, prompt):
     speech = GogoSpeech.from_hparams(
-        folder, run_opts={"device": "cpu"}, overrides={"overlap_groups": 4}
+        tiny_speech_folder,
+        run_opts={"device": "cpu"},
+        overrides={"overlap_groups": 4},
     )
     with pytest.raises(ValueError, match="cannot overlap by 4"):
         speech.clone_voice("So", prompt, PROMPT_TEXT)

@@ -1,0 +1,88 @@
+"""The `gogo` command where the model speaks."""
+
+import re
+
+import numpy as np
+import pytest
+import soundfile
+from test_cli import Page, complaint, samples_of
+from typer.testing import CliRunner
+
+from speechbrain_gogo.cli import app
+
+
+@pytest.fixture(scope="module")
+def gogo(tiny_speech_folder):
+    """Runs a command with the tiny model that speaks; gives its result."""
+
+    def run(*words, codec=tiny_speech_folder):
+        words = [str(word) for word in words]
+        return CliRunner().invoke(app, [*words, "--codec", str(codec)])
+
+    return run
+
+
+@pytest.fixture
+def speak(gogo, tmp_path):
+    """Runs `gogo speak` with a prompt at 16 kHz."""
+    noise = np.random.default_rng(0).normal(size=32000)
+    soundfile.write(tmp_path / "prompt.flac", 0.1 * noise, 16000)
+
+    def run(text, out, *words, **options):
+        given = ["--prompt", tmp_path / "prompt.flac"]
+        given += ["--prompt-text", "The quick brown fox.", "-o", out]
+        return gogo("speak", "--text", text, *given, *words, **options)
+
+    return run
+
+
+def test_speak(speak, tmp_path):
+    settings = {
+        "plain": (),
+        "stream": ("--stream",),
+        "seed": ("--seed", 1),
+        "cold": ("--temperature", 0.5, "--top-p", 0.9, "--top-k", 50),
+    }
+    audio, told = {}, {}
+    for name, options in settings.items():
+        path = tmp_path / "new" / f"{name}.wav"
+        result = speak("Why does the fox jump? So!", path, *options)
+        assert result.exit_code == 0, result.stderr
+        audio[name] = samples_of(path)
+        told[name] = result.stdout.replace("\n", " ")
+        seconds = len(audio[name]) / 24000
+        assert f"{name}.wav: {seconds:.2f} s, 46.9 tokens/s" in told[name]
+        assert "real-time factor" in told[name]
+    assert (audio["stream"] == audio["plain"]).all()
+    heard = re.findall(r"([\d.]+) s after ([\d.]+) s", told["stream"])
+    assert len(heard) > 2 and not re.search(r"\d s after \d", told["plain"])
+    times = [tuple(map(float, pair)) for pair in heard]
+    assert times == sorted(times)
+    for name in ("seed", "cold"):
+        assert (
+            audio[name].shape != audio["plain"].shape
+            or (audio[name] != audio["plain"]).any()
+        )
+
+
+def test_errors_are_one_line(speak, tiny_codec_folder, tmp_path):
+    out, prompt = tmp_path / "out.wav", tmp_path / "prompt.flac"
+    before = prompt.read_bytes()
+    assert "no English words" in complaint(speak("\U0001f600", out))
+    assert "cannot speak" in complaint(
+        speak("So", out, codec=tiny_codec_folder)
+    )
+    assert "top_p=2" in complaint(speak("So", out, "--top-p", 2))
+    assert "nameless" in complaint(speak("So", tmp_path / "nameless"))
+    assert "is the prompt" in complaint(speak("So", prompt))
+    assert not out.exists() and prompt.read_bytes() == before
+
+
+def test_demo_speaks(gogo, tmp_path):
+    result = gogo("demo", "--out", tmp_path / "demo")
+    assert result.exit_code == 0, result.stderr
+    assert "speech.wav" in result.stdout.replace("\n", "")
+    assert len(samples_of(tmp_path / "demo" / "speech.wav"))
+    page = Page(tmp_path / "demo" / "index.html")
+    assert not page.unlabelled and page.sources[-1] == "speech.wav"
+    assert "Text to speech" in page.text
