@@ -10,7 +10,9 @@ README beside this file tells more.
 import sys
 from collections import Counter
 
-from allocator_experiment import export_best, load_experiment
+import speechbrain as sb
+from allocator_experiment import export_best, parse_arguments
+from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.dataio.emilia import EmiliaShards
@@ -50,7 +52,15 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams, run_opts = load_experiment(arguments)
+    hparams_file, run_opts, overrides = parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
     loaders = dataio_prepare(hparams)
     hparams["train_loader"] = loaders["train"]
     # The host registers its own loaders; the name makes it resume with them.

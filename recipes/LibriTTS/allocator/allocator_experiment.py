@@ -1,6 +1,6 @@
 """What the allocator recipes share, whatever data they read.
 
-Settings with the lines of an ablation, and the way from a trained policy to a
+Overrides with the lines of an ablation, and the way from a trained policy to a
 model folder that has it.
 """
 
@@ -8,7 +8,6 @@ from io import StringIO
 from pathlib import Path
 
 import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from speechbrain.utils.distributed import run_on_main
 
@@ -16,47 +15,32 @@ from speechbrain_gogo.inference.export import export_allocator
 from speechbrain_gogo.inference.loading import find_source
 
 
-def load_experiment(arguments):
-    """Settings of a command line; its experiment folder is made.
+def parse_arguments(arguments):
+    """The host's arguments, with the lines of an ablation below them.
+
+    A file of overrides, not a YAML that includes the main one: that would
+    take away the command line's last word, and need a file for each main one.
 
     Arguments
     ---------
     arguments : list of str
         A YAML, and what replaces its lines. ``--ablation`` names a file of
-        more of these; the command line wins over it.
+        more of these.
 
     Returns
     -------
     tuple
-        Hyperparameters and the host's run options.
+        The YAML, run options, and overrides as text.
     """
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    overrides = with_ablation(overrides)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    return hparams, run_opts
-
-
-def with_ablation(overrides):
-    """The lines of an ablation's file below those of the command line.
-
-    Not an include of the main YAML: its lines could not be replaced from the
-    command line any more, and each YAML would need files of its own.
-    """
     parser, written = YAML(), StringIO()
     given = parser.load(overrides) or {}
-    if not given.get("ablation"):
-        return overrides
-    lines = parser.load(Path(given["ablation"]))
-    lines.update(given)
-    parser.dump(lines, written)
-    return written.getvalue()
+    if given.get("ablation"):
+        lines = parser.load(Path(given["ablation"]))
+        lines.update(given)
+        parser.dump(lines, written)
+        overrides = written.getvalue()
+    return hparams_file, run_opts, overrides
 
 
 def export_best(brain, hparams):

@@ -9,7 +9,9 @@ The README beside this file tells more.
 import logging
 import sys
 
-from allocator_experiment import export_best, load_experiment
+import speechbrain as sb
+from allocator_experiment import export_best, parse_arguments
+from hyperpyyaml import load_hyperpyyaml
 from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import run_on_main
 
@@ -54,7 +56,15 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams, run_opts = load_experiment(arguments)
+    hparams_file, run_opts, overrides = parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
     if not hparams["skip_prep"]:
         from libritts_manifests import prepare_manifests
 
