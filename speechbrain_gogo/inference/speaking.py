@@ -108,19 +108,28 @@ class LineSpeaker:
         filler = DetailFiller(
             stage2, *given[2:], samplers[1], max(rooms), readers[1]
         )
-        for backbone, finished in backbones:
-            speaking = backbone[:, 0] < stage1.codebook_size
+        try:
+            for backbone, finished in backbones:
+                yield self._complete(filler, backbone, finished, allocate)
+        finally:
+            # Not while they are in use: several streams may take turns.
+            self.idle_readers[len(lines)] = readers
+
+    def _complete(self, filler, backbone, finished, allocate):
+        """All tokens of the next groups, whose backbones [B, b] are there."""
+        stage1, stage2 = self.stages
+        speaking = backbone[:, 0] < stage1.codebook_size
+        if speaking.any():
             budgets = torch.zeros_like(backbone[:, 0])
-            tokens = backbone.new_full(
-                (len(lines), stage2.num_tokens), stage1.codebook_size
+            some = backbone[speaking]
+            budgets[speaking] = self._budgets(some, allocate)
+            return Groups(
+                filler.fill(backbone, budgets), budgets, speaking, finished
             )
-            if speaking.any():  # else the end of the last line was heard
-                some = backbone[speaking]
-                budgets[speaking] = self._budgets(some, allocate)
-                tokens = filler.fill(backbone, budgets)
-            yield Groups(tokens, budgets, speaking, finished)
-        # Not while they are in use: several streams may take turns.
-        self.idle_readers[len(lines)] = readers
+        # The end of the last line was heard.
+        shape = len(backbone), stage2.num_tokens
+        nothing = backbone.new_full(shape, stage1.codebook_size)
+        return Groups(nothing, 0 * nothing[:, 0], speaking, finished)
 
     def _make_readers(self, batch):
         """Compiled readers of both stages, which are worth keeping."""
