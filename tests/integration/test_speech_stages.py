@@ -1,0 +1,54 @@
+"""Both stages learn two clips by heart, and say them again."""
+
+import torch
+
+from speechbrain_gogo.lobes.lm_decoding import Sampler
+from speechbrain_gogo.lobes.speech_generation import (
+    DetailFiller,
+    speak_backbone,
+)
+from speechbrain_gogo.lobes.speech_llama import speech_llama
+from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+
+TEXT, CODES = 20, 40
+
+
+def overfit(lm, inputs, steps=120):
+    lm.train()
+    optimizer = torch.optim.AdamW(lm.parameters(), lr=5e-3)
+    for _ in range(steps):
+        loss = lm(*inputs)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.1
+    return lm.eval()
+
+
+def test_what_was_learnt_is_spoken():
+    torch.manual_seed(0)
+    text, lens = torch.randint(TEXT, (2, 6)), torch.tensor([1.0, 0.6])
+    tokens = torch.randint(CODES, (2, 5, 10))
+    llama1 = speech_llama(TEXT + CODES + 2, 32, 2, 2, 64)
+    llama2 = speech_llama(CODES + 2, 32, 2, 2, 64, period=10)
+    stage1 = overfit(
+        BackboneLM(llama1, TEXT, CODES), (text, torch.ones(2), tokens, lens)
+    )
+    stage2 = DetailLM(llama2, codebook_size=CODES, full_share=1.0)
+    stage2 = overfit(stage2, (tokens, lens))
+
+    # The first group is the prompt; each stage draws the likeliest tokens.
+    prompt, ones, seeds = tokens[:, :1], torch.ones(2), [0, 0]
+    greedy = {"temperature": 0, "repetition_penalty": 1.0}
+    filler = DetailFiller(stage2, prompt, ones, Sampler(seeds, **greedy))
+    spoken = [prompt[:, 0]]
+    items = speak_backbone(
+        stage1, text, ones, prompt, ones, Sampler(seeds, **greedy)
+    )
+    for item in items:
+        spoken.append(filler.fill(item[0], torch.tensor([10, 10])))
+    spoken = torch.stack(spoken, dim=1)
+    assert item[1].all()  # finished
+    assert torch.equal(spoken[0, :5], tokens[0])
+    assert torch.equal(spoken[1, :3], tokens[1, :3])
+    assert (spoken[0, 5:] == CODES).all() and (spoken[1, 3:] == CODES).all()
