@@ -2,8 +2,9 @@
 
 The codec is frozen and belongs to the reward, not to what is trained. One
 update is: rewards of all budgets for every group, the policy's logits from the
-same groups' backbones, the objective over both. What can be learned at most is
-logged beside what is: the oracle, which knows the rewards.
+same groups' backbones, the objective over both. What is learned is logged beside
+what can be learned at most, by an oracle that knows the rewards, and at least, by
+one budget for all.
 """
 
 from pathlib import Path
@@ -19,10 +20,11 @@ from speechbrain_gogo.lobes.dit import frame_mask
 
 
 class PolicyMeans:
-    """What a policy spends and earns, and what an oracle would have.
+    """What a policy spends and earns, and what it lies between.
 
-    Both take their best choice: the policy by its logits, the oracle by the
-    rewards.
+    The policy takes its best choice by its logits. The oracle takes the best
+    one by the rewards, which it knows; "uniform" is the single choice that is
+    best for all groups together.
 
     Arguments
     ---------
@@ -36,9 +38,11 @@ class PolicyMeans:
     >>> means = PolicyMeans(first=3, group_rate=5.0)
     >>> logits, rewards = torch.eye(8)[[0, 7]], torch.eye(8)[[0, 1]]
     >>> means.add(logits, rewards)
-    >>> policy, oracle = means.read()
-    >>> policy["tokens/s"], policy["reward"], oracle["tokens/s"]
-    (32.5, 0.5, 17.5)
+    >>> found = means.read()
+    >>> found["policy"]["tokens/s"], found["policy"]["reward"]
+    (32.5, 0.5)
+    >>> found["oracle"]["tokens/s"], found["uniform"]["reward"]
+    (17.5, 0.5)
     """
 
     def __init__(self, first, group_rate):
@@ -48,36 +52,41 @@ class PolicyMeans:
 
     def clear(self):
         """Start anew."""
-        self.count, self.entropy = 0, 0.0
-        self.sums = torch.zeros(2, 3, dtype=torch.float64)
+        self.count, self.entropy, self.sums = 0, 0.0, {}
 
     def add(self, logits, rewards):
         """Count groups: logits and rewards of their choices, both [M, G]."""
         logits, rewards = logits.detach().double(), rewards.double()
         advantages = group_relative_advantage(rewards)
-        for place, score in enumerate((logits, rewards)):  # policy, oracle
-            choice = score.argmax(-1, keepdim=True)
-            tokens = self.first + choice
-            found = tokens, rewards.gather(-1, choice)
-            found = torch.cat([*found, advantages.gather(-1, choice)], dim=-1)
-            self.sums[place] += found.sum(0).cpu()
+        tokens = self.first + torch.arange(rewards.shape[1]).to(rewards)
+        # What each choice would be: tokens, reward, advantage.
+        facts = torch.stack([tokens.expand_as(rewards), rewards, advantages])
+        for name, score in {"policy": logits, "oracle": rewards}.items():
+            choice = score.argmax(-1, keepdim=True).expand(3, -1, 1)
+            self._sum(name, facts.gather(-1, choice).sum((1, 2)))  # [3]
+        self._sum("uniform", facts.sum(1))  # [3, G], to choose from later
         policy = torch.distributions.Categorical(logits=logits)
         self.entropy += float(policy.entropy().sum())
         self.count += len(logits)
 
+    def _sum(self, name, values):
+        self.sums[name] = self.sums.get(name, 0) + values.cpu()
+
     def read(self):
-        """Means over groups, a dict for the policy and one for the oracle."""
-        rows = []
-        for tokens, reward, advantage in (self.sums / self.count).tolist():
-            rows.append(
-                {
-                    "tokens/s": tokens * self.group_rate,
-                    "reward": reward,
-                    "advantage": advantage,
-                }
-            )
-        rows[0]["entropy"] = self.entropy / self.count  # nats
-        return rows
+        """Means over groups of "policy", "oracle" and "uniform", dicts."""
+        means = {name: total / self.count for name, total in self.sums.items()}
+        best = means["uniform"][1].argmax()
+        means["uniform"] = means["uniform"][:, best]
+        found = {
+            name: {
+                "tokens/s": float(tokens) * self.group_rate,
+                "reward": float(reward),
+                "advantage": float(advantage),
+            }
+            for name, (tokens, reward, advantage) in means.items()
+        }
+        found["policy"]["entropy"] = self.entropy / self.count  # nats
+        return found
 
 
 class AllocatorBrain(TrainingBrain):
@@ -138,11 +147,17 @@ class AllocatorBrain(TrainingBrain):
             return
         self.recent.add(outputs["logits"], outputs["rewards"])
         if should_step and self.optimizer_step % self.hparams.log_interval == 0:
-            policy, oracle = self.recent.read()
-            policy["learning rate"] = self.optimizer.param_groups[0]["lr"]
-            self.write_log("train", **policy)
-            self.write_log("train, oracle", **oracle)
+            found = self.recent.read()
+            rate = self.optimizer.param_groups[0]["lr"]
+            found["policy"]["learning rate"] = rate
+            self.write_rows("train", found)
             self.recent.clear()
+
+    def write_rows(self, stage, found):
+        """One row of the log for the policy, others for what it lies between."""
+        self.write_log(stage, **found["policy"])
+        for name in ("uniform", "oracle"):
+            self.write_log(f"{stage}, {name}", **found[name])
 
     # Validation
 
@@ -155,9 +170,8 @@ class AllocatorBrain(TrainingBrain):
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
             return
-        policy, oracle = self.valid.read()
-        self.write_log("valid", **policy)
-        self.write_log("valid, oracle", **oracle)
+        found = self.valid.read()
+        self.write_rows("valid", found)
         skipped = dict(self.skipped_clips())
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
             {
@@ -167,14 +181,16 @@ class AllocatorBrain(TrainingBrain):
             },
             train_stats={"loss": self.train_loss},
             valid_stats={
-                **policy,
-                **{f"oracle {name}": value for name, value in oracle.items()},
+                f"{name} {figure}": value
+                for name, figures in found.items()
+                for figure, value in figures.items()
             },
         )
         if if_main_process():
             folder = Path(self.hparams.output_folder)
             plot_curves(self.log_path, folder / "curves.png")
+        reward = found["policy"]["reward"]
         self.checkpointer.save_and_keep_only(
-            meta={"reward": policy["reward"], "step": self.optimizer_step},
+            meta={"reward": reward, "step": self.optimizer_step},
             max_keys=["reward"],
         )

@@ -122,9 +122,11 @@ def test_finds_the_oracle(
         )
     )
     log = read_log(half_silent / "out" / "progress.jsonl")
-    oracle, policy = log[-1], log[-2]
-    assert (policy["stage"], oracle["stage"]) == ("valid", "valid, oracle")
-    assert oracle["reward"] == 0 and log[0]["reward"] < -1
+    policy, oracle, uniform = log[-3:]
+    stages = [row["stage"] for row in log[-3:]]
+    assert stages == ["valid", "valid, oracle", "valid, uniform"]
+    assert oracle["reward"] == 0 and uniform["reward"] < -2
+    assert log[0]["reward"] < -1
     assert policy["reward"] > -0.1
     assert policy["tokens/s"] == pytest.approx(oracle["tokens/s"], abs=0.5)
     codec = GogoCodec.from_hparams(half_silent / "out" / "export")
