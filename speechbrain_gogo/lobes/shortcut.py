@@ -83,18 +83,30 @@ def fit_shortcuts(codec, groups):
     Raises
     ------
     ValueError
-        If there are fewer groups than components.
+        If the codec has no linear path, or the groups are too few or too
+        much alike to have so many components.
     """
+    if codec.shortcut_in is None or codec.flow.backbone.skip is None:
+        raise ValueError(
+            "There is no linear path to start: give the codec linear_shortcut "
+            "and the DiT condition_skip, or set shortcut_clips to 0."
+        )
     x = groups.flatten(1).double()  # [M, g d]
     rank = len(codec.shortcut_in.down)
-    if len(x) < rank:
+    if len(x) <= rank:  # M groups have M - 1 components
         raise ValueError(
-            f"The shortcuts need {rank} groups to start from, not {len(x)}: "
-            "give more audio."
+            f"The shortcuts need more than {rank} groups to start from, not "
+            f"{len(x)}: give more audio."
         )
     mean = x.mean(0)
-    variance, vectors = torch.linalg.eigh(torch.cov(x.T))
-    components = vectors.flip(1)[:, :rank] / variance.flip(0)[:rank].sqrt()
+    variance, vectors = torch.linalg.eigh(torch.cov(x.T))  # ascending
+    variance, vectors = variance.flip(0)[:rank], vectors.flip(1)[:, :rank]
+    if not variance[-1] > 1e-9 * variance[0]:
+        raise ValueError(
+            f"The shortcuts need {rank} components to start from, and the "
+            f"{len(x)} groups have fewer: give more varied audio."
+        )
+    components = vectors / variance.sqrt()  # [g d, R]
     codec.encoder.transformer.norm.weight.mul_(0.1)
     codec.flow.backbone.project_out.weight.mul_(0.1)
     _fit_in(codec, components.T, mean)

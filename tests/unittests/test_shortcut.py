@@ -66,8 +66,23 @@ def test_an_untrained_codec_is_its_principal_components(codec, groups):
 
 
 def test_too_few_groups(codec, groups):
-    with pytest.raises(ValueError, match="9 groups to start from, not 5"):
-        fit_shortcuts(codec, groups[:5])
+    with pytest.raises(ValueError, match="more than 9 groups .* not 9"):
+        fit_shortcuts(codec, groups[:9])  # one is the mean
+
+
+def test_groups_that_are_all_alike(codec):
+    with pytest.raises(ValueError, match="9 components .* have fewer"):
+        fit_shortcuts(codec, torch.full((50, 4, 20), -2.75))  # silence
+
+
+@pytest.mark.parametrize("lacks", ["linear_shortcut", "condition_skip"])
+def test_a_codec_without_the_path(codec, groups, lacks):
+    if lacks == "linear_shortcut":
+        codec.shortcut_in = None
+    else:
+        codec.flow.backbone.skip = None
+    with pytest.raises(ValueError, match=lacks):
+        fit_shortcuts(codec, groups)
 
 
 @torch.no_grad()
