@@ -6,6 +6,9 @@ from speechbrain.dataio.iterators import (
     dynamic_bucketed_batch,
     indices_around_random_pivot,
 )
+from speechbrain.dataio.sampler import DynamicBatchSampler
+
+from speechbrain_gogo.dataio.manifests import collate_usable
 
 
 def batches_by_seconds(
@@ -52,3 +55,53 @@ def batches_by_seconds(
             "randint_generator": random.Random(seed).randint,
         },
     )
+
+
+def loader_settings(
+    dataset,
+    training,
+    batch_seconds,
+    max_batch_size=64,
+    num_buckets=60,
+    num_workers=0,
+    seed=0,
+):
+    """What the host's loader needs to batch a dataset of known durations.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        From :func:`~speechbrain_gogo.dataio.manifests.speech_dataset`.
+    training : bool
+        Shuffle, other batches in every epoch; else the short clips first.
+    batch_seconds : float
+        Largest batch, padding included.
+    max_batch_size : int
+        Most clips in a batch.
+    num_buckets : int
+        Kinds of lengths that share a batch.
+    num_workers : int
+        Processes that load.
+    seed : int
+        Of the order.
+
+    Returns
+    -------
+    dict
+        Arguments of ``Brain.make_dataloader``.
+    """
+    sampler = DynamicBatchSampler(
+        dataset,
+        max_batch_length=batch_seconds,
+        num_buckets=num_buckets,
+        length_func=lambda row: float(row["duration"]),
+        shuffle=training,
+        batch_ordering="random" if training else "ascending",
+        max_batch_ex=max_batch_size,
+        seed=seed,
+    )
+    return {
+        "batch_sampler": sampler,
+        "collate_fn": collate_usable,
+        "num_workers": num_workers,
+    }

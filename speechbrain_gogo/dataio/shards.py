@@ -106,6 +106,26 @@ def find_shards(source):
     return list(dict.fromkeys(shards))
 
 
+def find_splits(train, valid):
+    """List the tar files to train on and those held out for validation.
+
+    Arguments
+    ---------
+    train : str, Path or list of them
+        What :func:`find_shards` takes.
+    valid : str, Path or list of them
+        The same; these files are left out of training, wherever both match.
+
+    Returns
+    -------
+    dict
+        "train" and "valid", each a list of paths.
+    """
+    held_out = find_shards(valid)
+    rest = [path for path in find_shards(train) if path not in set(held_out)]
+    return {"train": rest, "valid": held_out}
+
+
 def split_shards(shards, seed=None, over_ranks=True):
     """The shards of this rank and worker, in the order of one pass.
 

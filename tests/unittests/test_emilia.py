@@ -16,6 +16,7 @@ from speechbrain_gogo.dataio.shard_loader import ShardLoader
 from speechbrain_gogo.dataio.shards import (
     ShardReport,
     find_shards,
+    find_splits,
     read_shard,
 )
 from speechbrain_gogo.dataio.text import train_tokenizer
@@ -196,6 +197,8 @@ def test_find_shards(folder):
     ]
     with pytest.raises(ValueError, match="EN-B4.tar"):
         find_shards(f"{folder}/EN/EN-B{{0..4}}.tar")
+    splits = find_splits(folder, [shards[1], shards[0]])
+    assert splits == {"train": shards[2:], "valid": shards[1::-1]}
 
 
 def test_batches_are_bounded_and_complete(folder):

@@ -17,7 +17,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
-from speechbrain_gogo.dataio.shards import find_shards
+from speechbrain_gogo.dataio.shards import find_splits
 
 
 class EmiliaBrain(AllocatorBrain):
@@ -34,11 +34,9 @@ def dataio_prepare(hparams):
         **hparams["clips"],
         "sample_rate": hparams["codec"].sample_rate,
     }
-    valid = find_shards(hparams["valid_shards"])
-    train = find_shards(hparams["train_shards"])
-    train = [shard for shard in train if shard not in set(valid)]
-    train = EmiliaShards(train, **settings)
-    valid = EmiliaShards(valid, **settings, training=False)
+    shards = find_splits(hparams["train_shards"], hparams["valid_shards"])
+    train = EmiliaShards(shards["train"], **settings)
+    valid = EmiliaShards(shards["valid"], **settings, training=False)
     num_workers = hparams["num_workers"]
     return {
         "train": ShardLoader(

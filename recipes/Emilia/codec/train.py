@@ -18,7 +18,7 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
-from speechbrain_gogo.dataio.shards import ShardReport, find_shards
+from speechbrain_gogo.dataio.shards import ShardReport, find_splits
 from speechbrain_gogo.dataio.text import train_tokenizer
 from speechbrain_gogo.inference.export import export_run
 
@@ -29,13 +29,6 @@ class EmiliaBrain(CodecBrain):
     def skipped_clips(self):
         """Clips skipped so far, by reason, on all ranks."""
         return Counter(self.hparams.train_loader.total_report().skipped)
-
-
-def find_splits(hparams):
-    """The shards of training, and those held out for validation."""
-    valid = find_shards(hparams["valid_shards"])
-    train = find_shards(hparams["train_shards"])
-    return [shard for shard in train if shard not in set(valid)], valid
 
 
 def prepare_tokenizer(dataset, hparams):
@@ -63,10 +56,10 @@ def dataio_prepare(hparams):
         **hparams["clips"],
         "sample_rate": hparams["model"]["sample_rate"],
     }
-    train_shards, valid_shards = find_splits(hparams)
-    train = EmiliaShards(train_shards, **settings)
-    start = EmiliaShards(train_shards, **settings, training=False)
-    valid = EmiliaShards(valid_shards, **settings, training=False)
+    shards = find_splits(hparams["train_shards"], hparams["valid_shards"])
+    train = EmiliaShards(shards["train"], **settings)
+    start = EmiliaShards(shards["train"], **settings, training=False)
+    valid = EmiliaShards(shards["valid"], **settings, training=False)
     train.tokenizer = valid.tokenizer = prepare_tokenizer(train, hparams)
     num_workers = hparams["num_workers"]
     return {

@@ -16,18 +16,10 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import infer_device
 
 from speechbrain_gogo.dataio.emilia import EmiliaShards
-from speechbrain_gogo.dataio.shards import find_shards
+from speechbrain_gogo.dataio.shards import find_splits
 from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.text import normalize_english
-
-
-def find_splits(hparams):
-    """The shards of training, and those held out for validation."""
-    valid = find_shards(hparams["valid_shards"])
-    train = find_shards(hparams["train_shards"])
-    train = [shard for shard in train if shard not in set(valid)]
-    return {"train": train, "valid": valid}
 
 
 def tokenize_splits(hparams, device):
@@ -38,7 +30,8 @@ def tokenize_splits(hparams, device):
         trust_source=hparams["trust_codec"],
     )
     codec.codec.chunk_size = hparams["chunk_groups"]
-    for stage, shards in find_splits(hparams).items():
+    splits = find_splits(hparams["train_shards"], hparams["valid_shards"])
+    for stage, shards in splits.items():
         source = EmiliaShards(
             shards,
             sample_rate=codec.sample_rate,

@@ -12,11 +12,11 @@ import sys
 import speechbrain as sb
 from allocator_experiment import export_best, parse_arguments
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
-from speechbrain_gogo.dataio.manifests import collate_usable, speech_dataset
+from speechbrain_gogo.dataio.batching import loader_settings
+from speechbrain_gogo.dataio.manifests import speech_dataset
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def dataio_prepare(hparams):
     """Datasets, loader settings and reports of skipped clips, by stage."""
     datasets, loaders, reports = {}, {}, {}
     for stage in ("train", "valid"):
-        csv_path, training = hparams[f"{stage}_csv"], stage == "train"
+        csv_path = hparams[f"{stage}_csv"]
         datasets[stage], reports[stage] = speech_dataset(
             csv_path,
             data_root=hparams["data_folder"],
@@ -35,22 +35,17 @@ def dataio_prepare(hparams):
             cache_folder=hparams["cache_folder"],
         )
         logger.info("%s: %s", csv_path, reports[stage])
+        training = stage == "train"
         key = "batch_seconds" if training else "valid_batch_seconds"
-        sampler = DynamicBatchSampler(
+        loaders[stage] = loader_settings(
             datasets[stage],
-            max_batch_length=hparams[key],
-            num_buckets=hparams["num_buckets"],
-            length_func=lambda row: float(row["duration"]),
-            shuffle=training,
-            batch_ordering="random" if training else "ascending",
-            max_batch_ex=hparams["max_batch_clips"],
-            seed=hparams["seed"],
+            training,
+            hparams[key],
+            hparams["max_batch_clips"],
+            hparams["num_buckets"],
+            hparams["num_workers"],
+            hparams["seed"],
         )
-        loaders[stage] = {
-            "batch_sampler": sampler,
-            "collate_fn": collate_usable,
-            "num_workers": hparams["num_workers"],
-        }
     return datasets, loaders, reports
 
 

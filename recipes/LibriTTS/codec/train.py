@@ -11,12 +11,11 @@ import sys
 
 import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.codec import CodecBrain
+from speechbrain_gogo.dataio.batching import loader_settings
 from speechbrain_gogo.dataio.manifests import (
-    collate_usable,
     speech_dataset,
     usable_clips,
 )
@@ -52,21 +51,15 @@ def dataio_prepare(hparams):
         logger.info("%s: %s", csv_path, reports[stage])
         training = stage == "train"
         key = "batch_seconds" if training else "valid_batch_seconds"
-        sampler = DynamicBatchSampler(
+        loaders[stage] = loader_settings(
             datasets[stage],
-            max_batch_length=hparams[key],
-            num_buckets=hparams["num_buckets"],
-            length_func=lambda row: float(row["duration"]),
-            shuffle=training,
-            batch_ordering="random" if training else "ascending",
-            max_batch_ex=hparams["max_batch_clips"],
-            seed=hparams["seed"],
+            training,
+            hparams[key],
+            hparams["max_batch_clips"],
+            hparams["num_buckets"],
+            hparams["num_workers"],
+            hparams["seed"],
         )
-        loaders[stage] = {
-            "batch_sampler": sampler,
-            "collate_fn": collate_usable,
-            "num_workers": hparams["num_workers"],
-        }
     return datasets, loaders, reports
 
 
