@@ -14,11 +14,13 @@ from tqdm import tqdm
 from webdataset.utils import pytorch_worker_info
 
 from speechbrain_gogo.dataio.shards import ShardReport
-from speechbrain_gogo.dataio.token_shards import (
-    TokenRow,
+from speechbrain_gogo.dataio.token_corpus import (
     claim_folder,
     corpus_report,
     missing_shards,
+)
+from speechbrain_gogo.dataio.token_shards import (
+    TokenRow,
     save_shard,
     shard_path,
 )
@@ -42,7 +44,7 @@ def tokenize_corpus(codec, source, folder, num_workers=0, normalize=None):
         The corpus: ``shards`` (names), ``settings``, ``batches(shard,
         report)`` and ``decode(clips, report)``.
     folder : str | Path
-        Where the tokens are, or will be: see ``token_shards.py``.
+        Where the tokens are, or will be: see ``token_corpus.py``.
     num_workers : int
         Processes of each rank that decode audio; each works on a shard of
         its own.

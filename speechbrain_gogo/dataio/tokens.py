@@ -10,7 +10,7 @@ from torch import LongTensor
 from torch.utils.data import Dataset
 
 from speechbrain_gogo.dataio.shards import ShardReport
-from speechbrain_gogo.dataio.token_shards import open_corpus
+from speechbrain_gogo.dataio.token_corpus import open_corpus
 
 
 class TokenDataset(Dataset):

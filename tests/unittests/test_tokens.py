@@ -17,10 +17,9 @@ from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.manifest_shards import ManifestShards
 from speechbrain_gogo.dataio.shards import ShardReport
 from speechbrain_gogo.dataio.text import WordPieces
+from speechbrain_gogo.dataio.token_corpus import claim_folder, open_corpus
 from speechbrain_gogo.dataio.token_shards import (
     TokenRow,
-    claim_folder,
-    open_corpus,
     save_shard,
     shard_path,
 )
