@@ -106,6 +106,39 @@ def unflatten(sequence, order, num_levels):
     return sequence.reshape(batch, num_levels, groups).transpose(1, 2)
 
 
+def pack(parts, left=False):
+    """Join padded pieces to sequences without gaps.
+
+    Arguments
+    ---------
+    parts : list of tuple of torch.Tensor
+        Pieces int64 [B, T] and bool [B, T], which of their columns are real.
+    left : bool
+        Put the padding before the sequence, not after it.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        Sequences int64 [B, S] as long as the longest, 0 in the padding, and
+        their lengths, int64 [B].
+
+    Example
+    -------
+    >>> one = torch.tensor([[1, 2], [3, 0]]), torch.tensor([[1, 1], [1, 0]])
+    >>> two = torch.tensor([[4], [5]]), torch.tensor([[1], [1]])
+    >>> pack([one, two])[0].tolist()
+    [[1, 2, 4], [3, 5, 0]]
+    """
+    ids, real = (torch.cat(pieces, dim=1) for pieces in zip(*parts))
+    real = real.long()
+    ids = ids * real
+    order = (real if left else -real).argsort(dim=1, stable=True)
+    length = real.sum(1)
+    longest = int(length.max())
+    kept = slice(-longest, None) if left else slice(longest)
+    return ids.gather(1, order)[:, kept], length
+
+
 def _delay_index(groups, levels, device):
     """The step at which token (i, k) is read: i + k, shape [1, N, K]."""
     group = torch.arange(groups, device=device)[None, :, None]

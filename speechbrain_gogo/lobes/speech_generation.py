@@ -13,8 +13,7 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.lm_decoding import Reader
-from speechbrain_gogo.lobes.patterns import flatten
-from speechbrain_gogo.lobes.speech_lm import pack
+from speechbrain_gogo.lobes.patterns import flatten, pack
 
 
 class Speaker:

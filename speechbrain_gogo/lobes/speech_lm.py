@@ -18,40 +18,7 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.granular import keep_prefix
-from speechbrain_gogo.lobes.patterns import flatten
-
-
-def pack(parts, left=False):
-    """Join padded pieces to sequences without gaps.
-
-    Arguments
-    ---------
-    parts : list of tuple of torch.Tensor
-        Pieces int64 [B, T] and bool [B, T], which of their columns are real.
-    left : bool
-        Put the padding before the sequence, not after it.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Sequences int64 [B, S] as long as the longest, 0 in the padding, and
-        their lengths, int64 [B].
-
-    Example
-    -------
-    >>> one = torch.tensor([[1, 2], [3, 0]]), torch.tensor([[1, 1], [1, 0]])
-    >>> two = torch.tensor([[4], [5]]), torch.tensor([[1], [1]])
-    >>> pack([one, two])[0].tolist()
-    [[1, 2, 4], [3, 5, 0]]
-    """
-    ids, real = (torch.cat(pieces, dim=1) for pieces in zip(*parts))
-    real = real.long()
-    ids = ids * real
-    order = (real if left else -real).argsort(dim=1, stable=True)
-    length = real.sum(1)
-    longest = int(length.max())
-    kept = slice(-longest, None) if left else slice(longest)
-    return ids.gather(1, order)[:, kept], length
+from speechbrain_gogo.lobes.patterns import flatten, pack
 
 
 class BackboneLM(nn.Module):

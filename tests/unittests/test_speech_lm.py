@@ -4,13 +4,13 @@ import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_gogo.lobes.patterns import flatten
+from speechbrain_gogo.lobes.patterns import flatten, pack
 from speechbrain_gogo.lobes.speech_llama import (
     extended_llama,
     speech_llama,
     start_code_embeddings,
 )
-from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM, pack
+from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
 
 TEXT, CODES = 30, 40
 
