@@ -189,7 +189,7 @@ def _rules():
         (r"(?<!\w)\.(?=\d)", "0."),
         (r"[\u2013\u2014]|\s-+\s|--+", ", "),
         (r"\u2026|\.{2,}", ". "),
-        (r"\bst\.(?=\s+[A-Z])", "saint"),
+        (r"\bst\.(?=\s+(?-i:[A-Z]))", "saint"),
         (r"\bst\.", lambda m: "street" + _dot(m)),
         (
             rf"\b({_any_of(BEFORE_NUMBERS)})\.\s*(?=\d)",
@@ -206,7 +206,7 @@ def _rules():
         (r"(?<=\d)\s?([ap])m\b", r" \1 m"),
         (r"(?<=\d)(?=[ap]\.m\.)", " "),
         (r"\b((?:[a-z]\.){2,})", _initials),
-        (r"(?-i:\b([A-HJ-Z])\.)(?=\s+[A-Z])", r"\1"),
+        (r"(?-i:\b([A-HJ-Z])\.(?=\s+[A-Z]))", r"\1"),
         (
             rf"([{''.join(MONEY)}])\s?(\d[\d,]*)(?:\.(\d+))?"
             rf"(?:\s?({_any_of(MAGNITUDES)}))?\b",
@@ -223,7 +223,7 @@ def _rules():
         (rf"(?<![\w-])({NUMBER})\s?-\s?(?={NUMBER}(?![\w-]))", r"\1 to "),
         (rf"(?<![\w.,-])-(?={NUMBER})", "minus "),
         (
-            rf"({NUMBER})\s?({_any_of(UNITS)})(?![\w/])"
+            rf"(?<!\d)({NUMBER})\s?({_any_of(UNITS)})(?![\w/])"
             r"(?:\.(?=\s+(?-i:[a-z])))?",
             lambda m: f"{_say(m[1])} {_plural(UNITS[m[2].lower()], m[1])}",
         ),

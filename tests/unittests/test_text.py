@@ -25,6 +25,7 @@ SPOKEN = {
     "I \u2018love\u2019 caf\u00e9s \U0001f600\u2026 don\u2019t you?": "I love "
     "cafes. don't you?",
     "I left at 5 p.m. He slept.": "I left at five p m. He slept.",
+    "From 5th St. in St. Louis": "From fifth street in saint Louis",
     "\U0001f600 \u6c49\u5b57 ... \u200d": "",
 }
 
@@ -42,6 +43,10 @@ def test_whatever_comes_only_words_and_punctuation_remain():
     for _ in range(500):
         text = "".join(draw.choices(signs, k=40))
         assert set(normalize_english(text).lower()) <= allowed, text
+
+
+def test_ten_thousand_digits_take_no_time():
+    assert normalize_english("7" * 10_000) == " ".join(["seven"] * 10_000)
 
 
 def test_long_text_is_split():
