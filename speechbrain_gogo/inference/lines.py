@@ -130,7 +130,14 @@ def write_on(prompt, seed, speaker, max_groups=None):
     Returns
     -------
     Line
+
+    Raises
+    ------
+    ValueError
+        If ``max_groups`` leaves nothing to say.
     """
+    if max_groups is not None and max_groups < 1:
+        raise ValueError(f"max_groups={max_groups}: speak one group or more.")
     stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
     positions = (
         stage1.max_positions // stage1.backbone_size,

@@ -252,6 +252,11 @@ def test_wrong_requests(speech, prompt, wrong, told):
         speech.clone_voice(**request)
 
 
+def test_no_groups_are_no_speech(speech, prompt):
+    with pytest.raises(ValueError, match="max_groups=0: speak one"):
+        speech.continue_speech(prompt, max_groups=0)
+
+
 def test_emoji_and_digits_do_no_harm(speech, prompt):
     plain = speech.clone_voice("two foxes", prompt, PROMPT_TEXT)
     dressed = speech.clone_voice("2 foxes \U0001f98a", prompt, PROMPT_TEXT)
