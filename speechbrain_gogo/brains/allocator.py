@@ -16,6 +16,7 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain_gogo.brains.plots import plot_curves
 from speechbrain_gogo.brains.training import TrainingBrain
 from speechbrain_gogo.lobes.allocator import group_relative_advantage
+from speechbrain_gogo.lobes.allocator_ablations import divergence_from_start
 from speechbrain_gogo.lobes.dit import frame_mask
 
 
@@ -96,7 +97,7 @@ class AllocatorBrain(TrainingBrain):
     is what a distributed wrapper sees. The recipe's YAML gives ``reward`` (a
     :class:`~speechbrain_gogo.lobes.reward.ReconstructionReward`),
     ``objective`` (a function of allocator_ablations.py) with
-    ``objective_options``, ``log_interval`` and what
+    ``objective_options``, ``kl_weight``, ``log_interval`` and what
     :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants.
     """
 
@@ -132,12 +133,16 @@ class AllocatorBrain(TrainingBrain):
         logits, rewards = predictions["logits"], predictions["rewards"]
         if stage != sb.Stage.TRAIN:
             self.valid.add(logits, rewards)
-        return self.hparams.objective(
+        loss = self.hparams.objective(
             logits,
             rewards,
             generator=predictions["draws"],
             **self.hparams.objective_options,
         )
+        if self.hparams.kl_weight:  # Table 9; the paper has none
+            divergence = divergence_from_start(logits)
+            loss = loss + self.hparams.kl_weight * divergence
+        return loss
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Count skipped clips, write the log."""

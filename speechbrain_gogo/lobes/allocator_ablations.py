@@ -1,8 +1,9 @@
 """What Table 9 puts in the place of the allocator's objective (Appendix J).
 
-All have the same form: logits and rewards of the enumerated choices, both
-[M, G] over the M groups of a batch, and a generator for what is random, to a
-scalar loss. The objective of the paper is among them.
+The objectives have the same form: logits and rewards of the enumerated choices,
+both [M, G] over the M groups of a batch, and a generator for what is random, to
+a scalar loss. The one of the paper is among them. The KL penalty may be added to
+any of them.
 
 Letters: M groups of a batch, G choices.
 """
@@ -18,8 +19,8 @@ from speechbrain_gogo.lobes.allocator import (
 )
 
 
-def enumerated_grpo(logits, rewards, generator=None, kl_weight=0.0):
-    """GRPO over all choices: the paper's objective, or its first ablation.
+def enumerated_grpo(logits, rewards, generator=None):
+    """GRPO over all choices, the paper's objective (Eq. 12 and 13).
 
     Arguments
     ---------
@@ -29,9 +30,6 @@ def enumerated_grpo(logits, rewards, generator=None, kl_weight=0.0):
         Of the choices, [M, G].
     generator : torch.Generator
         Not needed: nothing is random.
-    kl_weight : float
-        Of the divergence from where the policy started, which is uniform;
-        0 is the paper.
 
     Returns
     -------
@@ -40,15 +38,11 @@ def enumerated_grpo(logits, rewards, generator=None, kl_weight=0.0):
 
     Example
     -------
-    >>> logits = torch.zeros(2, 8)
-    >>> float(enumerated_grpo(logits, torch.rand(2, 8), kl_weight=1.0)) < 1e-6
+    >>> abs(float(enumerated_grpo(torch.zeros(2, 8), torch.rand(2, 8)))) < 1e-6
     True
     """
     del generator
-    loss = grpo_loss(logits, group_relative_advantage(rewards))
-    if kl_weight:
-        loss = loss + kl_weight * divergence_from_start(logits)
-    return loss
+    return grpo_loss(logits, group_relative_advantage(rewards))
 
 
 def sampled_grpo(logits, rewards, generator=None, num_samples=8):
@@ -123,7 +117,25 @@ def dpo(logits, rewards, generator=None, beta=0.1):
 
 
 def divergence_from_start(logits):
-    """KL divergence of the policy from the uniform one, mean over groups."""
+    """The KL penalty: divergence from where the policy started.
+
+    It started without a preference, uniform over the choices.
+
+    Arguments
+    ---------
+    logits : torch.Tensor
+        Of the policy, [M, G].
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar in nats, the mean over groups.
+
+    Example
+    -------
+    >>> round(float(divergence_from_start(torch.tensor([[0.0, 99.0]]))), 4)
+    0.6931
+    """
     log_policy = logits.log_softmax(-1)
     entropy = -(log_policy.exp() * log_policy).sum(-1)
     return (math.log(logits.shape[-1]) - entropy).mean()

@@ -277,7 +277,7 @@ def test_lines_of_table_9(path):
         assert path.stem == "weights_{}_{}".format(*weights)
     else:
         objective = lines.get("objective", enumerated_grpo)
-        settings = lines["objective_options"]
+        settings = lines.get("objective_options", {})
         logits, draws = torch.zeros(2, 8), torch.Generator().manual_seed(0)
         loss = objective(logits, torch.rand(2, 8), draws, **settings)
         assert loss.isfinite()

@@ -11,6 +11,7 @@ from speechbrain_gogo.lobes.allocator import (
     grpo_loss,
 )
 from speechbrain_gogo.lobes.allocator_ablations import (
+    divergence_from_start,
     dpo,
     enumerated_grpo,
     sampled_grpo,
@@ -107,7 +108,8 @@ def test_divergence_holds_the_policy_back():
         optimizer = torch.optim.Adam([logits], lr=0.1)
         for _ in range(200):
             optimizer.zero_grad()
-            enumerated_grpo(logits, rewards, kl_weight=weight).backward()
+            loss = enumerated_grpo(logits, rewards)
+            (loss + weight * divergence_from_start(logits)).backward()
             optimizer.step()
         ends.append(logits.detach().softmax(-1).max())
     assert ends[0] > 0.9 > 0.5 > ends[1]
