@@ -81,7 +81,7 @@ def test_time_of_left_out_steps_is_added(model_yaml, tmp_path):
 
 def test_multiply_adds_are_those_that_torch_counts():
     dit = DiT(10, 16, dim=64, num_layers=3, num_heads=2, conv_groups=4)
-    x, condition = torch.randn(1, 40, 10), torch.randn(1, 40, 64)
+    x, condition = torch.randn(1, 40, 10), dit.condition(torch.randn(1, 40, 16))
     modulation = dit.modulation(torch.rand(1))
     dit.requires_grad_(False)
     plain = sdpa_kernel(SDPBackend.MATH)  # fused attention is not counted
