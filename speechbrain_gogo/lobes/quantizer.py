@@ -18,6 +18,8 @@ class Standardize(nn.Module):
     batch is a few voices at a few levels, and the decoder could not know
     what standardizing by them took away. (A pretrained codec is put into
     training mode with whatever model holds it; its tokens stay the same.)
+    Of several processes, all take the statistics of the first, as DDP hands
+    its buffers on.
 
     Arguments
     ---------

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_gogo.lobes.quantizer import FSQ, Standardize
 
@@ -50,3 +51,22 @@ def test_a_spoilt_batch_leaves_the_statistics_alone():
     assert torch.equal(norm.mean[1], mean[1])
     assert torch.equal(norm.variance[1], variance[1])
     assert not torch.equal(norm.mean[0], mean[0])
+
+
+def test_averaging_weights_leaves_the_levels_alone():
+    """They are buffers: the recipes average those of Standardize along."""
+    fsq = FSQ(LEVELS, dim=16, standardized_positions=10)
+    before = {
+        k: v.clone() for k, v in fsq.named_buffers() if "project" not in k
+    }
+    assert before
+    average = get_ema_multi_avg_fn(0.995)
+    ema = AveragedModel(fsq, multi_avg_fn=average, use_buffers=True)
+    for _ in range(300):
+        fsq(torch.randn(32, 10, 16))
+        ema.update_parameters(fsq)
+    after = dict(ema.module.named_buffers())
+    for name, value in before.items():
+        assert torch.equal(after[name], value), name
+    moved = ema.module.project_in[1].mean
+    assert not torch.equal(moved, torch.zeros_like(moved))
