@@ -2,5 +2,6 @@
 
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.speech import GogoSpeech
+from speechbrain_gogo.inference.tokenizer import GogoTokenizer
 
-__all__ = ["GogoCodec", "GogoSpeech"]
+__all__ = ["GogoCodec", "GogoSpeech", "GogoTokenizer"]

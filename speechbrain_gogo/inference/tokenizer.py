@@ -1,0 +1,307 @@
+"""GogoTokenizer: Gogo tokens where a recipe now uses EnCodec's.
+
+It speaks the dialect of the host's EnCodec integration, and has the names by
+which the DASB benchmark calls a tokenizer. All the work is GogoCodec's; here
+is what other recipes expect of it: its tokens as one sequence or as groups, at
+the recipe's sample rate, from a frozen module that trains with nothing.
+"""
+
+import torch
+import torchaudio
+from speechbrain.dataio.dataio import clean_padding_
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.dataio.audio import check_rate
+from speechbrain_gogo.inference.checks import check_level
+from speechbrain_gogo.inference.codec import GogoCodec
+
+LAYOUTS = ("flat", "grouped")
+
+
+class GogoTokenizer(nn.Module):
+    """A frozen codec in the dialect of SpeechBrain's Encodec.
+
+    Letters: B batch, N groups, K tokens per group, C codes, H dimension of a
+    code; T' steps of K' codebooks is what a recipe sees:
+
+    - ``flat``: one codebook, the tokens of a group one after the other,
+      [B, N * K, 1]. At 47 Hz it has the steps that a CTC loss needs.
+    - ``grouped``: K codebooks, a group per step, [B, N, K].
+
+    Arguments
+    ---------
+    source : str | Path
+        As for :meth:`GogoCodec.from_hparams`: a folder, a bundled name
+        ("gogo-mini"), or a hub id.
+    save_path : str | Path
+        Where files from the hub are put; its own cache by default.
+    sample_rate : int
+        Of the audio that goes in and comes out, in Hz.
+    num_codebooks : int
+        Tokens of each group to use, K: the coarsest ones.
+    layout : str
+        "flat" or "grouped".
+    run_opts : dict
+        SpeechBrain run options; on the CPU, until moved, by default.
+    **options
+        Others of :meth:`GogoCodec.from_hparams`, such as ``revision``.
+
+    Example
+    -------
+    >>> tokenizer = GogoTokenizer("gogo-mini", sample_rate=16000)
+    >>> tokens, emb = tokenizer.encode(torch.zeros(1, 16000), torch.ones(1))
+    >>> tokens.shape, emb.shape
+    (torch.Size([1, 50, 1]), torch.Size([1, 50, 1, 256]))
+    >>> tokenizer.decode(tokens).shape
+    torch.Size([1, 1, 17067])
+    """
+
+    def __init__(
+        self,
+        source,
+        save_path=None,
+        sample_rate=24000,
+        num_codebooks=10,
+        layout="flat",
+        run_opts=None,
+        **options,
+    ):
+        super().__init__()
+        if layout not in LAYOUTS:
+            raise ValueError(f"layout='{layout}': use one of {LAYOUTS}.")
+        self.codec = GogoCodec.from_hparams(
+            source, save_path, run_opts or {"device": "cpu"}, **options
+        )
+        check_rate(sample_rate, self.codec.sample_rate, "The tokenizer")
+        check_level(num_codebooks, self.codec.num_codebooks, "num_codebooks")
+        self.sample_rate = sample_rate
+        self.num_codebooks = num_codebooks
+        self.layout = layout
+        self.vocab_size = self.codec.vocab_size
+        self.mask_id = self.codec.mask_id
+        # All levels share their codes. No part of checkpoints: the codec is.
+        codes = self.codec.embed(torch.arange(self.vocab_size)[None, :, None])
+        codes = codes.squeeze(2).expand(self.codebooks, -1, -1)  # [K', C, H]
+        self.register_buffer("vocabulary", codes, persistent=False)
+        self.eval()
+
+    @classmethod
+    def from_hparams(cls, source, savedir=None, **options):
+        """The constructor, under the name that YAML files ``!apply:``.
+
+        Arguments
+        ---------
+        source : str | Path
+            As in the constructor.
+        savedir : str | Path
+            Where files from the hub are put; ``save_path`` in the constructor.
+        **options
+            Others of the constructor.
+
+        Returns
+        -------
+        GogoTokenizer
+        """
+        if savedir is not None:
+            options["save_path"] = savedir
+        return cls(source, **options)
+
+    @property
+    def codebooks(self):
+        """Codebooks per step, K'."""
+        return 1 if self.layout == "flat" else self.num_codebooks
+
+    @property
+    def steps_per_group(self):
+        """Steps that a group takes."""
+        return self.num_codebooks // self.codebooks
+
+    def train(self, mode=True):
+        """Stays in evaluation, whatever holds it: it is not trained."""
+        return super().train(False)
+
+    # The dialect of speechbrain.integrations.huggingface.encodec.Encodec
+
+    def forward(self, inputs, length=None):
+        """Same as :meth:`encode`."""
+        return self.encode(inputs, length)
+
+    @torch.no_grad()
+    def encode(self, inputs, length=None):
+        """Audio to tokens and their embeddings.
+
+        Arguments
+        ---------
+        inputs : torch.Tensor
+            [B, T] or [B, 1, T] in [-1, 1].
+        length : torch.Tensor
+            Relative lengths [B]; they hold for the tokens as well.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens int64 [B, T', K'], zero beyond an utterance's end and free
+            to be changed in place, and embeddings [B, T', K', H].
+        """
+        if inputs.dim() == 3:
+            inputs = inputs.transpose(1, 2)  # [B, T, channels]
+        with self._full_precision():
+            tokens, _ = self.codec.encode_batch(
+                inputs, length, self.sample_rate, self.num_codebooks
+            )
+        tokens = tokens.reshape(len(tokens), -1, self.codebooks)
+        return tokens, self.embeddings(tokens)
+
+    @torch.no_grad()
+    def embeddings(self, tokens):
+        """Features of tokens.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            Ids [B, T', K'], ``mask_id`` allowed.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, T', K', H].
+        """
+        with self._full_precision():
+            return self.codec.embed(tokens)
+
+    @torch.no_grad()
+    def decode(self, tokens, length=None):
+        """Tokens to audio.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            Ids [B, T', K'] of any type, ``mask_id`` where one is not used. A
+            flat sequence may end within a group: the rest is not used.
+        length : torch.Tensor
+            Relative lengths [B].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, 1, T], each step as long as any other, and zero beyond an
+            utterance's end.
+
+        Raises
+        ------
+        ValueError
+            If the tokens have another shape or are out of range.
+        """
+        tokens = self._check_shape(tokens)
+        steps = tokens.shape[1]
+        groups, lens = self._groups(tokens, length)
+        with self._full_precision():
+            wavs, _ = self.codec.decode_batch(groups, lens)
+        samples = round(steps * self.codec.group_samples / self.steps_per_group)
+        wavs = F.pad(wavs, (0, samples - wavs.shape[1]))
+        wavs = torchaudio.functional.resample(
+            wavs, self.codec.sample_rate, self.sample_rate
+        )
+        if length is not None:
+            clean_padding_(wavs, length.to(wavs.device))
+        return wavs.unsqueeze(1)
+
+    # The names of the DASB benchmark
+
+    def sig_to_tokens(self, signal, lengths=None, num_codebooks=None, **_):
+        """Audio to tokens.
+
+        Arguments
+        ---------
+        signal : torch.Tensor
+            [B, T] in [-1, 1].
+        lengths : torch.Tensor
+            Relative lengths [B].
+        num_codebooks : int | list of int
+            The first so many codebooks of a step, or these; all by default.
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [B, T', K' or fewer].
+        """
+        tokens, _ = self.encode(signal, lengths)
+        return tokens[..., self._chosen(num_codebooks)]
+
+    def tokens_to_sig(self, tokens, length=None, **_):
+        """Tokens [B, T', K'] to audio [B, T], see :meth:`decode`."""
+        return self.decode(tokens, length).squeeze(1)
+
+    def get_pretrained_embeddings(
+        self, vocab_size=None, num_codebooks=None, **_
+    ):
+        """What an embedding layer of a recipe can start from.
+
+        Arguments
+        ---------
+        vocab_size : int
+            Codes per codebook; there are no others than C.
+        num_codebooks : int | list of int
+            The first so many codebooks, or these; all by default.
+
+        Returns
+        -------
+        torch.Tensor
+            [K' * C, H].
+
+        Raises
+        ------
+        ValueError
+            If the vocabulary has another size.
+        """
+        if vocab_size not in (None, self.vocab_size):
+            raise ValueError(
+                f"vocab_size={vocab_size}: the codec has {self.vocab_size} "
+                "codes; set it so in the recipe's YAML."
+            )
+        return self.vocabulary[self._chosen(num_codebooks)].flatten(0, 1)
+
+    # Small steps
+
+    def _full_precision(self):
+        """Tokens do not depend on the precision that a recipe trains in."""
+        return torch.autocast(self.vocabulary.device.type, enabled=False)
+
+    def _chosen(self, num_codebooks):
+        """Indices of codebooks that a recipe asks for."""
+        every = list(range(self.codebooks))
+        if num_codebooks is None:
+            return every
+        if isinstance(num_codebooks, int):
+            num_codebooks = list(range(num_codebooks)) or [-1]
+        if not set(num_codebooks) <= set(every):
+            raise ValueError(
+                f"The layout '{self.layout}' has {self.codebooks} codebooks per "
+                f"step; asked for {list(num_codebooks)}."
+            )
+        return list(num_codebooks)
+
+    def _check_shape(self, tokens):
+        """Tokens int64 [B, T', K' or fewer]."""
+        tokens = torch.as_tensor(tokens, device=self.vocabulary.device).long()
+        if tokens.dim() != 3 or not 1 <= tokens.shape[2] <= self.codebooks:
+            raise ValueError(
+                f"Tokens of the layout '{self.layout}' are [batch, steps, "
+                f"{self.codebooks}]; got shape {tuple(tokens.shape)}."
+            )
+        return tokens
+
+    def _groups(self, tokens, length):
+        """Token matrix [B, N, K] and its lengths [B], from the layout."""
+        batch, steps, levels = tokens.shape
+        per_group = self.steps_per_group
+        missing = -steps % per_group
+        tokens = F.pad(tokens, (0, 0, 0, missing), value=self.mask_id)
+        tokens = tokens.reshape(batch, -1, per_group * levels)
+        if length is None:
+            return tokens, None
+        # A group that has begun counts whole: relative lengths of audio end
+        # before those of its tokens. What a model left empty is one group.
+        count = (length.to(tokens.device) * steps / per_group - 1e-3).ceil()
+        return tokens, count.clamp(min=1) / tokens.shape[1]
