@@ -5,12 +5,13 @@ was not measured is said, with the reason. Measuring is in measure.py.
 """
 
 import platform
-from pathlib import Path
 from statistics import median
 
 import torch
 import transformers
 from bench_systems import SYSTEMS
+
+from speechbrain_gogo.inference.timing import device_name
 
 HEADER = """\
 | audio | codec | encode RTF | to Gogo | decode RTF | to Gogo | encode MB | decode MB |
@@ -94,14 +95,13 @@ def write_report(found, systems, setting, path):
 
 def describe_setting(setting):
     """The machine and how it was used, in a sentence."""
+    threads, clock = setting["threads"], "wall time"
+    machine = device_name(setting["device"])
     if setting["device"] == "cpu":
-        threads = setting["threads"]
-        clock = "CPU time" if threads == 1 else "wall time"
-        machine = f"{cpu_name()}, {threads} pinned thread(s), {clock}"
-    else:
-        machine = f"{torch.cuda.get_device_name(setting['device'])}, wall time"
+        machine += f", {threads} pinned thread(s)"
+        clock = "CPU time" if threads == 1 else clock
     return (
-        f"{machine}; fp32; medians of {setting['rounds']} round(s), each "
+        f"{machine}, {clock}; fp32; medians of {setting['rounds']} round(s), each "
         "measurement in its own process; Python "
         f"{platform.python_version()}, torch {torch.__version__}, "
         f"transformers {transformers.__version__}."
@@ -238,11 +238,3 @@ def describe_aims(table):
     if not lines:
         return ""
     return "\n".join(["| aim | at most | found |", "|---|---|---|", *lines])
-
-
-def cpu_name():
-    """The processor's name."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()

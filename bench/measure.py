@@ -8,33 +8,19 @@ growth of memory of one call as a line of JSON. codec.py starts it.
 import ctypes
 import json
 import sys
-import time
 from pathlib import Path
 
 import torch
 from bench_systems import SYSTEMS
 from decoding_pass import measure_pass
 
+from speechbrain_gogo.inference.timing import Clock
+
 MEGABYTE = 1e6
 
 
-class Meter:
-    """Clock and memory of a device.
-
-    On one CPU thread the clock is the CPU time of the process: what else the
-    machine does with the core does not count.
-    """
-
-    def __init__(self, device, threads):
-        self.cuda = torch.device(device).type == "cuda"
-        alone = not self.cuda and threads == 1
-        self.seconds = time.process_time if alone else time.perf_counter
-
-    def now(self):
-        """Seconds, when all that was asked for is done."""
-        if self.cuda:
-            torch.cuda.synchronize()
-        return self.seconds()
+class Meter(Clock):
+    """Clock and memory of a device."""
 
     def rest(self):
         """Start looking for a peak; returns the megabytes in use."""

@@ -13,7 +13,6 @@ from typing import Annotated
 
 import torch
 import typer
-from bench_report import cpu_name
 from codec import pin
 from measure import Meter
 from speech_parts import (
@@ -23,7 +22,8 @@ from speech_parts import (
     bytes_per_token,
     random_speech,
 )
-from tqdm import tqdm
+
+from speechbrain_gogo.inference.timing import device_name, mean_seconds
 
 HERE = Path(__file__).resolve().parent
 PAPER = {False: 0.535, True: 0.455}  # Table 3 on an H100: with the allocator?
@@ -65,7 +65,7 @@ def main(
             trial = Trial(model, batch, allocate)
             rows.append(count(trial) | measure(trial, trials, meter))
     machine = {
-        "name": torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
+        "name": device_name(device),
         "precision": precision,
         "compiled": compiled and on_gpu,
         "trials": trials,
@@ -93,15 +93,10 @@ def count(trial):
 
 def measure(trial, repeats, meter):
     """Mean seconds of a trial and of its parts, by name."""
-    found = {}
-    for name in PARTS:
-        call = getattr(trial, name)
-        call()
-        start = meter.now()
-        for _ in tqdm(range(repeats), desc=name, leave=False):
-            call()
-        found[name] = (meter.now() - start) / repeats
-    return found
+    return {
+        name: mean_seconds(getattr(trial, name), repeats, meter, name)
+        for name in PARTS
+    }
 
 
 def describe(rows, machine):

@@ -15,6 +15,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech
+from speechbrain_gogo.inference.timing import SENTENCE
 from speechbrain_gogo.lobes.allocator import TokenAllocator
 from speechbrain_gogo.lobes.lm_decoding import Sampler
 from speechbrain_gogo.lobes.speech_generation import (
@@ -22,9 +23,7 @@ from speechbrain_gogo.lobes.speech_generation import (
     speak_backbone,
 )
 
-# 47 characters, as in Table 3; 15 of them take a second.
-SENTENCE = "She had your dark suit in greasy wash all year."
-GROUPS = 15  # 3.2 s
+GROUPS = 15  # 3.2 s, as long as SENTENCE should take
 PROMPT_TEXT = "A few seconds of the voice that is to speak."
 PROMPT_SECONDS = 3.0
 # The allocator's tokens per group: 36 a second in the paper.
