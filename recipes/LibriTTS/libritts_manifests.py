@@ -22,16 +22,18 @@ logger = logging.getLogger(__name__)
 FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 
 
-def prepare_manifests(hparams):
+def prepare_manifests(hparams, stages=("train", "valid")):
     """Write the manifests that a LibriTTS recipe names, unless they exist.
 
     Arguments
     ---------
     hparams : dict
         With ``data_folder``, and ``train_splits``, ``train_csv`` and their
-        ``valid_`` likes.
+        likes of the other stages.
+    stages : tuple of str
+        Which there are.
     """
-    for stage in ("train", "valid"):
+    for stage in stages:
         csv_path = Path(hparams[f"{stage}_csv"])
         if csv_path.is_file():
             logger.info("%s is there already.", csv_path)

@@ -69,7 +69,7 @@ def test_every_setting_of_a_recipe_is_used(path):
     unused = []
     for key in top_keys(path):
         # hparams[f"{stage}_csv"] reads train_csv and valid_csv.
-        staged = re.sub("^(train|valid)_", "{stage}_", key)
+        staged = re.sub("^(train|valid|test)_", "{stage}_", key)
         patterns = (
             rf"[\"']{key}[\"']",
             rf"hparams\.{key}\b",

@@ -1,0 +1,183 @@
+"""What the probes learn from: clips as mean token embeddings, and as features.
+
+The codec encodes a manifest into shards of tokens, and features are kept one
+file per utterance: a killed run goes on where it was.
+"""
+
+import csv
+import json
+import os
+import random
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import torch
+from features import NAMES
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.manifest_shards import ManifestShards
+from speechbrain_gogo.dataio.manifests import read_clip, read_manifest
+from speechbrain_gogo.dataio.shards import ShardReport
+from speechbrain_gogo.dataio.text import normalize_words
+from speechbrain_gogo.dataio.token_corpus import open_corpus
+from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
+from speechbrain_gogo.inference.text import normalize_english
+
+
+class ProbingData(NamedTuple):
+    """M clips: embeddings [M, K, D], features [M, F], and what was skipped."""
+
+    ids: list
+    embeddings: torch.Tensor
+    features: torch.Tensor
+    report: ShardReport
+
+
+def draw_clips(csv_path, drawn_path, number, seed):
+    """Write a manifest of some rows of another, drawn at random.
+
+    Arguments
+    ---------
+    csv_path, drawn_path : str | Path
+        The manifest to read and the one to write.
+    number : int
+        Of rows; there may be fewer.
+    seed : int
+        Of the draw.
+    """
+    with open(csv_path, newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    places = list(range(len(rows)))
+    random.Random(seed).shuffle(places)
+    drawn_path = Path(drawn_path)
+    drawn_path.parent.mkdir(parents=True, exist_ok=True)
+    with open(drawn_path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows[place] for place in sorted(places[:number]))
+
+
+def probing_data(
+    codec, extractor, csv_path, data_root, folder, num_workers=0, **clips
+):
+    """Encode and measure the clips of a manifest, as far as is not done yet.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        Its tokens are to be probed.
+    extractor : FeatureExtractor
+        Measures the features.
+    csv_path, data_root : str | Path
+        SpeechBrain CSV manifest, and what stands for ``$data_root`` in it.
+    folder : str | Path
+        Gets tokens/ and features/.
+    num_workers : int
+        Processes that read and measure audio.
+    **clips
+        Of ManifestShards: which clips, and their batches.
+
+    Returns
+    -------
+    ProbingData
+
+    Raises
+    ------
+    ValueError
+        If the folder holds tokens of another codec or manifest, or no clip
+        can be used.
+    """
+    folder = Path(folder)
+    source = ManifestShards(
+        csv_path, data_root, sample_rate=codec.sample_rate, **clips
+    )
+    report, _ = tokenize_corpus(
+        codec,
+        source,
+        folder / "tokens",
+        num_workers=num_workers,
+        normalize=normalize_english,
+    )
+    _, shards = open_corpus(folder / "tokens")
+    rows = [shard[place] for shard in shards for place in range(len(shard))]
+    usable = [row for row in rows if normalize_words(row.text)]
+    if not usable:
+        raise ValueError(f"No clip of {csv_path} has words: {report}.")
+    report["used"] = len(usable)
+    report["no words"] = len(rows) - len(usable)
+    report = ShardReport(+report)  # without what did not happen
+    # Tokens at a position, averaged over the groups (Figure 6).
+    means = [codec.embed(row.tokens.unsqueeze(0))[0].mean(0) for row in usable]
+    manifest, _ = read_manifest(csv_path, data_root)
+    features = measure_clips(
+        extractor,
+        [(row.id, manifest[row.id]["wav"], row.text) for row in usable],
+        folder / "features",
+        num_workers,
+    )
+    return ProbingData(
+        ids=[row.id for row in usable],
+        embeddings=torch.stack(means).cpu().float(),  # [M, K, D]
+        features=features,
+        report=report,
+    )
+
+
+def measure_clips(extractor, clips, folder, num_workers=0):
+    """Measure the features of clips, as far as is not done yet.
+
+    Arguments
+    ---------
+    extractor : FeatureExtractor
+        Or another callable of samples and text, with ``sample_rate`` and
+        ``settings``.
+    clips : list of tuple
+        ID, path, text.
+    folder : str | Path
+        Gets a folder for each set of settings, with one file per clip.
+    num_workers : int
+        Processes that measure.
+
+    Returns
+    -------
+    torch.Tensor
+        float64 [M, F], NaN where a feature is not defined.
+    """
+    settings = json.dumps(extractor.settings, sort_keys=True)
+    folder = Path(folder) / f"{zlib.crc32(settings.encode()):08x}"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{quote(key, safe='')}.json" for key, *_ in clips]
+    todo = [pair for pair in zip(clips, paths) if not pair[1].is_file()]
+    loader = DataLoader(
+        _Measuring(extractor, todo),
+        batch_size=None,
+        num_workers=min(num_workers, len(todo)),
+    )
+    done = len(clips) - len(todo)
+    for _ in tqdm(loader, "features", len(clips), initial=done):
+        pass
+    measured = (json.loads(path.read_text()) for path in paths)
+    values = [[found[name] for name in NAMES] for found in measured]
+    return torch.tensor(values, dtype=torch.float64)
+
+
+class _Measuring(Dataset):
+    """Clips whose features are written once they are asked for."""
+
+    def __init__(self, extractor, todo):
+        self.extractor, self.todo = extractor, todo
+
+    def __len__(self):
+        return len(self.todo)
+
+    def __getitem__(self, place):
+        (_, wav_path, text), path = self.todo[place]
+        wav = read_clip(wav_path, self.extractor.sample_rate)
+        values = self.extractor(wav.numpy(), text)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        partial.write_text(json.dumps(values))
+        os.replace(partial, path)
+        return place

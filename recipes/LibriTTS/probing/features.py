@@ -1,0 +1,81 @@
+"""The 17 features of Table 5, of one utterance.
+
+Here is what the kinds share, each of which has a file of its own: an analysis
+of the voice, and the words.
+"""
+
+import parselmouth
+from acoustic import ACOUSTIC, acoustic_features
+from linguistic import LINGUISTIC, linguistic_features
+from prosodic import PROSODIC, prosodic_features
+
+from speechbrain_gogo.dataio.text import normalize_words
+
+KINDS = {
+    "acoustic": ACOUSTIC,
+    "prosodic": PROSODIC,
+    "linguistic": LINGUISTIC,
+}
+NAMES = [name for names in KINDS.values() for name in names]
+
+
+class FeatureExtractor:
+    """Measures utterances.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Of what is measured, in Hz.
+    frame_seconds, hop_seconds : float
+        Frames of the acoustic features.
+    pitch_floor, pitch_ceiling : float
+        Where Praat looks for the pitch, in Hz.
+    """
+
+    def __init__(
+        self,
+        sample_rate,
+        frame_seconds=0.05,
+        hop_seconds=0.025,
+        pitch_floor=75.0,
+        pitch_ceiling=600.0,
+    ):
+        self.sample_rate = sample_rate
+        self.frames = {
+            "frame_seconds": frame_seconds,
+            "hop_seconds": hop_seconds,
+        }
+        self.pitches = {
+            "pitch_floor": pitch_floor,
+            "pitch_ceiling": pitch_ceiling,
+        }
+
+    @property
+    def settings(self):
+        """All that decides the values, JSON-able."""
+        rate = {"sample_rate": self.sample_rate}
+        return {**rate, **self.frames, **self.pitches}
+
+    def __call__(self, wav, text):
+        """Measure one utterance.
+
+        Arguments
+        ---------
+        wav : np.ndarray
+            Samples, [T].
+        text : str
+            What is said.
+
+        Returns
+        -------
+        dict
+            A float for each of ``NAMES``, NaN where it is not defined.
+        """
+        sound = parselmouth.Sound(wav.astype("float64"), self.sample_rate)
+        pitch = sound.to_pitch_ac(**self.pitches)
+        num_words = len(normalize_words(text).split())
+        return {
+            **acoustic_features(wav, self.sample_rate, pitch, **self.frames),
+            **prosodic_features(sound, pitch, num_words),
+            **linguistic_features(text),
+        }

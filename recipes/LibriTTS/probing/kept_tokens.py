@@ -1,0 +1,101 @@
+"""Figure 7 of the Gogo paper: what each kept token adds, all figures in one.
+
+Draws what the recipe ../reconstruction measured at every number of tokens kept;
+nothing is measured here. Every figure is relative to its largest value, so that
+those of different units share an axis.
+"""
+
+import csv
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+KEEP = re.compile(r"\bkeep (\d+)$")
+
+
+def read_results(results_csv, figures):
+    """Figures at every number of tokens kept.
+
+    Arguments
+    ---------
+    results_csv : str | Path
+        Of the recipe ../reconstruction: one row per utterance and system.
+    figures : dict
+        Label -> [column], averaged over utterances, or [column, column], a
+        ratio of sums; those whose columns are not there are left out.
+
+    Returns
+    -------
+    dict
+        Label -> {tokens kept: value}, in order.
+
+    Raises
+    ------
+    ValueError
+        If no system keeps a number of tokens, or no figure is there.
+    """
+    rows = defaultdict(list)
+    with open(results_csv, newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            found = KEEP.search(row["system"])
+            if found:
+                rows[int(found[1])].append(row)
+    there = {
+        label: columns
+        for label, columns in figures.items()
+        if set(columns) <= set(reader.fieldnames or ())
+    }
+    if not rows or not there:
+        raise ValueError(
+            f"{results_csv} has no rows of systems such as 'keep 3', or none "
+            f"of the columns {list(figures.values())}: it has to be the "
+            "results.csv of recipes/LibriTTS/reconstruction."
+        )
+    return {
+        label: {kept: _value(rows[kept], *columns) for kept in sorted(rows)}
+        for label, columns in there.items()
+    }
+
+
+def _value(rows, column, per=None):
+    """A figure over some rows."""
+    total = sum(float(row[column]) for row in rows)
+    return total / (sum(float(row[per]) for row in rows) if per else len(rows))
+
+
+def write_kept(folder, values):
+    """Write kept_tokens.md and kept_tokens.png.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Where to.
+    values : dict
+        From :func:`read_results`.
+    """
+    kept = sorted({number for line in values.values() for number in line})
+    lines = [
+        "| tokens kept | " + " | ".join(map(str, kept)) + " |",
+        "| --- |" + " ---: |" * len(kept),
+    ]
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for label, line in values.items():
+        cells = " | ".join(f"{line[number]:.4g}" for number in kept)
+        lines.append(f"| {label} | {cells} |")
+        largest = max(map(abs, line.values())) or 1
+        relative = [line[number] / largest for number in kept]
+        axis.plot(kept, relative, marker="o", label=label)
+    axis.set(xlabel="tokens kept per group", xticks=kept)
+    axis.set_ylabel("relative to the largest")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(Path(folder) / "kept_tokens.png", dpi=120)
+    plt.close(figure)
+    Path(folder, "kept_tokens.md").write_text("\n".join(lines) + "\n")

@@ -1,0 +1,77 @@
+"""Linguistic features of an utterance: what its words are, of its text alone.
+
+Parts of speech are those of the tagger in TextBlob, a lexicon with rules in the
+Penn Treebank's tags, which is inside the package. It knows words of either
+case and needs no punctuation, as transcripts often have neither.
+"""
+
+import re
+
+from nltk.tokenize import NLTKWordTokenizer
+from textblob.en import tag
+
+from speechbrain_gogo.dataio.text import normalize_words
+
+# Feature -> Penn tags, by their beginnings. Modals are no verbs there, and
+# subordinating conjunctions cannot be told from prepositions.
+COUNTED = {
+    "adjectives": ("JJ",),
+    "adverbs": ("RB",),
+    "nouns": ("NN",),
+    "verbs": ("VB",),
+    "pronouns": ("PRP", "WP"),
+    "conjunctions": ("CC",),
+}
+FINITE = {"VBD": 1.0, "VBP": 0.0, "VBZ": 0.0}  # past, present
+
+LINGUISTIC = ("unique words", "tense", *COUNTED)
+
+
+def linguistic_features(text):
+    """Measure one utterance.
+
+    Arguments
+    ---------
+    text : str
+        Its words, numbers and abbreviations spelled out.
+
+    Returns
+    -------
+    dict
+        A float for each of ``LINGUISTIC``: counts, and the tense of the first
+        finite verb, 1 for past and 0 for present; NaN if there is none.
+
+    Example
+    -------
+    >>> found = linguistic_features("She laughed, and they were very happy.")
+    >>> found["unique words"], found["verbs"], found["tense"]
+    (7.0, 2.0, 1.0)
+    """
+    tags = [name for _, name in tag_words(text)]
+    tenses = [FINITE[name] for name in tags if name in FINITE]
+    counts = {
+        feature: float(sum(name.startswith(starts) for name in tags))
+        for feature, starts in COUNTED.items()
+    }
+    words = set(normalize_words(text).split())
+    tense = tenses[0] if tenses else float("nan")
+    return {"unique words": float(len(words)), "tense": tense, **counts}
+
+
+def tag_words(text):
+    """Words and punctuation with their Penn tags.
+
+    Arguments
+    ---------
+    text : str
+        Capital letters tell names, unless there are no others.
+
+    Returns
+    -------
+    list of tuple
+        Pairs of str; "don't" is two words, "do" and "n't".
+    """
+    text = text.lower() if text.isupper() else text
+    # The tokenizer takes a full stop for one at the very end only.
+    text = re.sub(r"[.?!]", r" \g<0> ", text)
+    return tag(" ".join(NLTKWordTokenizer().tokenize(text)), tokenize=False)

@@ -1,0 +1,53 @@
+"""Prosodic features of an utterance: rhythm, and how steady the voice is.
+
+Jitter, shimmer and voicing are Praat's (Boersma, 2001), through parselmouth.
+"""
+
+import numpy as np
+from parselmouth.praat import call
+
+PROSODIC = (
+    "duration",  # seconds
+    "jitter",  # local: share of the period
+    "shimmer",  # local: share of the amplitude
+    "voiced-to-unvoiced ratio",  # of numbers of frames
+    "speaking rate",  # words per second
+)
+
+# Praat's standard settings: all of the sound, periods of 0.1 to 20 ms,
+# neighbours of which differ by less than these factors.
+PERIODS = (0, 0, 0.0001, 0.02, 1.3)
+AMPLITUDE_FACTOR = 1.6
+
+
+def prosodic_features(sound, pitch, num_words):
+    """Measure one utterance.
+
+    Arguments
+    ---------
+    sound : parselmouth.Sound
+        The utterance.
+    pitch : parselmouth.Pitch
+        Of the utterance.
+    num_words : int
+        Spoken in it.
+
+    Returns
+    -------
+    dict
+        A float for each of ``PROSODIC``; NaN where one is not defined:
+        jitter and shimmer without voice, the ratio without unvoiced frames.
+    """
+    pulses = call([sound, pitch], "To PointProcess (cc)")
+    voiced = pitch.selected_array["frequency"] > 0
+    unvoiced = (~voiced).sum()
+    values = (
+        sound.duration,
+        call(pulses, "Get jitter (local)", *PERIODS),
+        call(
+            [sound, pulses], "Get shimmer (local)", *PERIODS, AMPLITUDE_FACTOR
+        ),
+        voiced.sum() / unvoiced if unvoiced else np.nan,
+        num_words / sound.duration,
+    )
+    return dict(zip(PROSODIC, map(float, values)))

@@ -1,0 +1,208 @@
+"""From the probes' errors to Table 5 and Figure 5 of the Gogo paper.
+
+Losses are mean squared errors in the features' own units. The picture shows them
+relative to the largest of each feature, as the paper does. What the paper has
+not is the loss of a probe that knows nothing, which says the mean of the
+training clips whatever it sees: only below it is there anything known.
+"""
+
+import csv
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from scipy.stats import spearmanr
+
+from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+
+def summarize(errors, features, blind_errors, seed):
+    """Losses of every position and feature.
+
+    Arguments
+    ---------
+    errors : np.ndarray
+        Squared errors of every seed of the probes, [S, M, P, F], NaN where a
+        feature is not defined.
+    features : dict
+        Name -> kind, in order.
+    blind_errors : np.ndarray
+        Those of the training clips' mean, [M, F].
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    list of dict
+        One row per feature and position: kind, feature, position (from 1),
+        mse, its 95 % interval (low, high), the deviation over the seeds,
+        blind_mse, utterances.
+    """
+    rows = []
+    for place, (name, kind) in enumerate(features.items()):
+        known = ~np.isnan(blind_errors[:, place])
+        found = errors[:, known, :, place]  # [S, M, P]
+        blind = float(blind_errors[known, place].mean())
+        for position in range(found.shape[2]):
+            measured = found[:, :, position]
+            mse, low, high = bootstrap_interval(measured.mean(0), seed=seed)
+            rows.append(
+                {
+                    "kind": kind,
+                    "feature": name,
+                    "position": position + 1,
+                    "mse": mse,
+                    "low": low,
+                    "high": high,
+                    "seed_deviation": float(measured.mean(1).std()),
+                    "blind_mse": blind,
+                    "utterances": int(known.sum()),
+                }
+            )
+    return rows
+
+
+def losses(rows):
+    """The losses as a matrix [F, P], with those of the mean [F]."""
+    names = list(dict.fromkeys(row["feature"] for row in rows))
+    matrix = [[r["mse"] for r in rows if r["feature"] == n] for n in names]
+    blind = {row["feature"]: row["blind_mse"] for row in rows}
+    return np.array(matrix), np.array([blind[name] for name in names])
+
+
+def write_csv(path, rows):
+    """Write the rows of :func:`summarize`."""
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_table(path, rows, num_coarse, notes):
+    """Write Table 5, and what it says of the kinds of features, as Markdown.
+
+    Arguments
+    ---------
+    path : str | Path
+        The file to write.
+    rows : list of dict
+        From :func:`summarize`.
+    num_coarse : int
+        So many tokens at either end are compared with each other: b, the
+        backbone, with as many of the finest.
+    notes : list of str
+        Lines below the table.
+
+    Returns
+    -------
+    str
+        What was written.
+    """
+    mse, blind = losses(rows)  # [F, P], [F]
+    kinds = {row["feature"]: row["kind"] for row in rows}
+    numbers = [str(p) for p in range(1, mse.shape[1] + 1)]
+    lines = ["Mean squared error by token position, 1 the coarsest", ""]
+    lines += _head(["feature", "", *numbers, "mean", "best", "trend"])
+    for name, values, level in zip(kinds, mse, blind):
+        cells = [f"{value:.4g}" for value in values]
+        cells[values.argmin()] = f"**{cells[values.argmin()]}**"
+        best, trend = str(values.argmin() + 1), f"{_trend(values):+.2f}"
+        lines += _row([name, kinds[name], *cells, f"{level:.4g}", best, trend])
+    lines += [
+        "",
+        "mean: loss of a probe that always says the mean of the training clips. "
+        "trend: rank correlation of loss and position; positive where coarse "
+        "tokens know the feature better, negative where fine ones do.",
+        "",
+        "Loss over that of the mean, averaged over the features of a kind",
+        "",
+    ]
+    lines += _head(["kind", *numbers, "best", "trend"])
+    ratios = mse / np.where(blind > 0, blind, 1)[:, None]
+    verdicts = []
+    for kind in dict.fromkeys(kinds.values()):
+        mine = np.array([kinds[name] == kind for name in kinds])
+        values = ratios[mine].mean(0)
+        cells = [f"{value:.3f}" for value in values]
+        best, trend = str(values.argmin() + 1), f"{_trend(values):+.2f}"
+        lines += _row([kind, *cells, best, trend])
+        verdicts.append(_verdict(kind, ratios[mine], num_coarse))
+    lines += ["", *(f"- {line}" for line in [*verdicts, *notes])]
+    text = "\n".join(lines) + "\n"
+    Path(path).write_text(text)
+    return text
+
+
+def _verdict(kind, ratios, num_coarse):
+    """Where a kind of features is, in words: of [F, P]."""
+    ends = ratios[:, :num_coarse], ratios[:, -num_coarse:]
+    coarse, fine = (end.mean(1) for end in ends)
+    last = ratios.shape[1]
+    return (
+        f"{kind}: {int((coarse < fine).sum())} of {len(ratios)} features are "
+        f"known better to tokens 1 to {num_coarse} than to tokens "
+        f"{last - num_coarse + 1} to {last} (loss over that of the mean "
+        f"{coarse.mean():.3f} and {fine.mean():.3f})."
+    )
+
+
+def _trend(values):
+    """Spearman's correlation of values with their places; 0 for a constant."""
+    if np.ptp(values) == 0:
+        return 0.0
+    return float(spearmanr(range(len(values)), values).statistic)
+
+
+def _head(cells):
+    """The first two lines of a table."""
+    return _row(cells) + _row(["---"] + ["---:"] * (len(cells) - 1))
+
+
+def _row(cells):
+    return ["| " + " | ".join(cells) + " |"]
+
+
+def plot_heatmap(path, rows):
+    """Draw losses relative to the largest of each feature (Figure 5).
+
+    Arguments
+    ---------
+    path : str | Path
+        The picture to write.
+    rows : list of dict
+        From :func:`summarize`.
+    """
+    mse, _ = losses(rows)
+    kinds = {row["feature"]: row["kind"] for row in rows}
+    largest = mse.max(1, keepdims=True)
+    relative = mse / np.where(largest > 0, largest, 1)
+    figure, axis = plt.subplots(figsize=(9, 0.4 * len(mse) + 1.2))
+    image = axis.imshow(relative, aspect="auto", cmap="viridis")
+    middle = (relative.min() + relative.max()) / 2
+    for (row, column), value in np.ndenumerate(relative):
+        colour = "black" if value > middle else "white"
+        axis.text(
+            column,
+            row,
+            f"{value:.2f}",
+            color=colour,
+            ha="center",
+            va="center",
+            fontsize=8,
+        )
+    listed = list(kinds.values())
+    starts = [n for n in range(1, len(mse)) if listed[n] != listed[n - 1]]
+    for start in starts:
+        axis.axhline(start - 0.5, color="white", linewidth=2)
+    axis.set_yticks(range(len(mse)), [f"{n} ({kinds[n][0]})" for n in kinds])
+    axis.set_xticks(range(mse.shape[1]), range(1, mse.shape[1] + 1))
+    axis.set_xlabel("token of the group, coarse to fine")
+    initials = ", ".join(f"{k[0]}: {k}" for k in dict.fromkeys(listed))
+    axis.set_title(f"{initials}; dark: known well", fontsize=10)
+    figure.colorbar(image, label="loss over the feature's largest")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
