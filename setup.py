@@ -43,6 +43,9 @@ METRICS = [
     "pocketsphinx",
 ]
 
+# What the recipe LibriTTS/probing measures speech and text with.
+PROBING = ["librosa", "praat-parselmouth", "textblob"]
+
 version = re.search(
     r"__version__ = \"(.+)\"",
     Path("speechbrain_gogo/__init__.py").read_text(encoding="utf-8"),
@@ -61,7 +64,7 @@ setup(
     install_requires=REQUIRED,
     extras_require={
         "metrics": METRICS,
-        "dev": METRICS + ["pytest", "ruff", "pre-commit"],
+        "dev": METRICS + PROBING + ["pytest", "ruff", "pre-commit"],
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )
