@@ -77,7 +77,7 @@ class CodecBrain(TrainingBrain):
         if not should_step or not torch.isfinite(loss):
             return
         self.hparams.ema.update_parameters(self.hparams.codec)
-        for name in ("loss", "cfm", "ar", "asr"):
+        for name in ("loss", "cfm", "ar", "asr", "commitment"):
             if name in outputs:
                 self.recent[name] += float(outputs[name].detach())
         self.recent["count"] += 1

@@ -127,8 +127,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
                 codec.mel_mean,
                 codec.mel_std,
                 codec.mel_floor,
-                codec.quantizer.deviation,
-                codec.quantizer._levels.tolist(),
+                *codec.quantizer.signature,
             )
             digest = hashlib.sha256(repr(numbers).encode())
             parts = codec.encoder, codec.quantizer, codec.shortcut_in

@@ -144,7 +144,7 @@ def write_model_yaml(tree, path):
 
 
 def save_weights(module, path):
-    """Write a module's weights in half precision.
+    """Write a module's weights in half precision; whole numbers stay whole.
 
     Arguments
     ---------
@@ -154,7 +154,10 @@ def save_weights(module, path):
         A safetensors file.
     """
     halves = {
-        key: value.detach().cpu().to(torch.float16).contiguous()
+        key: value.detach().cpu().contiguous()
         for key, value in module.state_dict().items()
     }
+    for key, value in halves.items():
+        if value.is_floating_point():
+            halves[key] = value.to(torch.float16)
     save_file(halves, str(path))

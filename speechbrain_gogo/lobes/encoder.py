@@ -134,6 +134,7 @@ class GroupEncoder(nn.Module):
         super().__init__()
         self.group_size = group_size
         self.num_queries = num_queries
+        self.dim = dim
         self.stem = nn.Sequential(
             *[ConvNeXtV2Block(n_mels) for _ in range(stem_layers)],
             nn.Linear(n_mels, dim),

@@ -26,8 +26,9 @@ class Gogo(MelGroups):
         Features of the waveform.
     encoder : GroupEncoder
         Groups of frames to query features.
-    quantizer : FSQ
-        Query features to tokens.
+    quantizer : FSQ | ResidualVQ | callable
+        Query features to tokens; or what makes it from ``dim``, where a YAML
+        replaces the quantizer of another one.
     flow : ConditionalFlowMatching
         Token features to mel.
     backbone_size : int
@@ -78,6 +79,14 @@ class Gogo(MelGroups):
         linear_shortcut=False,
     ):
         super().__init__(mel, encoder.group_size, mel_mean, mel_std, mel_floor)
+        if not isinstance(quantizer, nn.Module):
+            quantizer = quantizer(dim=encoder.dim)
+        if quantizer.residual and (encoder.num_queries > 1 or linear_shortcut):
+            raise ValueError(
+                "A residual quantizer codes one feature of each group and has "
+                "no linear path: set num_queries of the encoder to 1, not "
+                f"{encoder.num_queries}, and linear_shortcut to False."
+            )
         self.encoder = encoder
         self.quantizer = quantizer
         self.flow = flow
@@ -85,9 +94,12 @@ class Gogo(MelGroups):
         self.chunk_size = chunk_size
         self.window_size = window_size
         self.vocab_size = self.mask_id = quantizer.codebook_size
-        self.num_codebooks = encoder.num_queries
-        dim = quantizer.dim
-        self.mask = nn.Parameter(0.02 * torch.randn(dim))  # m
+        queries, dim = encoder.num_queries, quantizer.dim
+        self.num_codebooks = queries * quantizer.tokens_per_feature
+        if quantizer.residual:  # m adds nothing
+            self.register_buffer("mask", torch.zeros(dim))
+        else:
+            self.mask = nn.Parameter(0.02 * torch.randn(dim))  # m
         # Added to every place of a group: the decoder's attention knows
         # relative positions only, this says which level or frame it looks
         # at. On the last g - n_q places it is the placeholder of Eq. (2).
@@ -95,8 +107,8 @@ class Gogo(MelGroups):
         self.shortcut_in = self.shortcut_out = None
         if linear_shortcut:
             mel_shape = self.group_size, mel.n_mels
-            levels, frames = (self.num_codebooks, dim), (self.group_size, dim)
-            rank = self.num_codebooks * quantizer.codebook_dim
+            levels, frames = (queries, dim), (self.group_size, dim)
+            rank = queries * quantizer.codebook_dim
             self.shortcut_in = LinearShortcut(mel_shape, levels, rank)
             self.shortcut_out = LinearShortcut(levels, frames, rank)
 
@@ -115,12 +127,13 @@ class Gogo(MelGroups):
         tuple of torch.Tensor
             Quantized features [M, K, D] and token ids, int64 [M, K].
         """
-        features = self.encoder(groups, num_tokens)  # [M, K, D]
+        queries = None if self.quantizer.residual else num_tokens
+        features = self.encoder(groups, queries)  # [M, K, D]
         if self.shortcut_in is not None:
-            features = features + self.shortcut_in(groups)[:, :num_tokens]
+            features = features + self.shortcut_in(groups)[:, :queries]
         with torch.autocast(features.device.type, enabled=False):
             q, tokens = self.quantizer(features.float())
-        return q, tokens.long()
+        return q[:, :num_tokens], tokens[:, :num_tokens].long()
 
     def quantize_batch(self, groups, lens):
         """Features of a padded batch; padding is not computed.
@@ -219,9 +232,23 @@ class Gogo(MelGroups):
         """
         masked = tokens == self.mask_id
         ids = torch.where(masked, 0, tokens)
-        q = self.quantizer.indices_to_codes(ids.flatten(1))  # [B, N * K, D]
-        q = q.unflatten(1, tokens.shape[1:])
+        q = self.quantizer.embed(ids)  # [B, N, K, D]
         return torch.where(masked.unsqueeze(-1), self.mask.to(q), q)
+
+    def combine(self, q):
+        """What a group's tokens say together, as decoder and ASR head see it.
+
+        Arguments
+        ---------
+        q : torch.Tensor
+            Token features, shape [B, N, K, D].
+
+        Returns
+        -------
+        torch.Tensor
+            The same; of a residual quantizer, the sum: [B, N, 1, D].
+        """
+        return q.sum(2, keepdim=True) if self.quantizer.residual else q
 
     def align(self, q):
         """Give every frame a place in the condition (Eq. 2).
@@ -236,6 +263,7 @@ class Gogo(MelGroups):
         torch.Tensor
             Tokens, then placeholders, for each group: [B, N * g, D].
         """
+        q = self.combine(q)
         rest = self.group_size - q.shape[2]
         aligned = F.pad(q, (0, 0, 0, rest)) + self.places  # [B, N, g, D]
         if self.shortcut_out is not None:

@@ -6,6 +6,7 @@ distributed wrapper sees.
 Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
 """
 
+import torch
 from torch import nn
 
 
@@ -17,9 +18,11 @@ class GogoObjective(nn.Module):
     codec : Gogo
         What is trained.
     nested_dropout : callable
-        Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``.
+        Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``; None
+        trains with all tokens.
     balancer : LossBalancer
-        Weights of Eq. 5 from the number of kept tokens.
+        Weights of Eq. 5 from the number of kept tokens; None is 1 for both,
+        their mean.
     ar_prior : ARPrior
         Eq. 17; None trains without.
     asr_head : ASRHead
@@ -41,8 +44,18 @@ class GogoObjective(nn.Module):
         asr_weight=1.0,
     ):
         super().__init__()
+        if ar_prior is not None and codec.num_codebooks == 1:
+            raise ValueError(
+                "The AR prior predicts a token from the coarser ones of its "
+                "group, and groups have one token: set ar_prior to null."
+            )
         self.codec = codec
-        self.nested_dropout = nested_dropout(codec.num_codebooks, codec.mask)
+        self.nested_dropout = None
+        if nested_dropout is not None:
+            levels = codec.num_codebooks
+            self.nested_dropout = nested_dropout(levels, codec.mask)
+        else:
+            codec.mask.requires_grad_(False)  # it is never used
         self.balancer = balancer
         self.ar_prior = ar_prior
         self.asr_head = asr_head
@@ -79,14 +92,19 @@ class GogoObjective(nn.Module):
         Returns
         -------
         dict
-            "loss" (Eq. 4) and its parts "cfm", "ar", "asr": scalars; and
-            "tokens" int64 [M, K] of all groups.
+            "loss" (Eq. 4) and its parts "cfm", "ar", "asr" and, of a vector
+            quantizer, "commitment": scalars; and "tokens" int64 [M, K] of all
+            groups.
         """
         codec = self.codec
         groups, lens = codec.group(wavs, wav_lens)
         q, found, tokens = codec.quantize_batch(groups, lens)
-        q, n_keep = self.nested_dropout(q, generator=generator)
-        cfm_weight, asr_weight = self.balancer(n_keep)  # Eq. (5)
+        n_keep = torch.full(q.shape[:1], codec.num_codebooks, device=q.device)
+        if self.nested_dropout is not None:
+            q, n_keep = self.nested_dropout(q, generator=generator)
+        cfm_weight = asr_weight = 1.0
+        if self.balancer is not None:
+            cfm_weight, asr_weight = self.balancer(n_keep)  # Eq. (5)
 
         cfm = codec.flow(
             groups.flatten(1, 2),
@@ -105,7 +123,10 @@ class GogoObjective(nn.Module):
             losses["ar"] = self.ar_prior(read)
             loss = loss + self.ar_weight * losses["ar"]
         if self.asr_head is not None and text is not None:
-            asr = self.asr_head(q, lens, text, text_lens)
+            asr = self.asr_head(codec.combine(q), lens, text, text_lens)
             losses["asr"] = asr.mean()
             loss = loss + self.asr_weight * (asr_weight * asr).mean()
+        if codec.quantizer.commitment is not None:
+            losses["commitment"] = codec.quantizer.commitment
+            loss = loss + losses["commitment"]
         return {"loss": loss, "tokens": tokens, **losses}

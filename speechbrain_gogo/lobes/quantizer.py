@@ -1,13 +1,22 @@
-"""Finite scalar quantization, from the vector-quantize-pytorch library.
+"""The quantizers, from the vector-quantize-pytorch library.
 
-It stands here under a name of this package so that a model's YAML need not
-name code from anywhere else (see inference/loading.py), and to add what small
-models need: their projections are standardized, so that all levels are used.
+They stand here under names of this package so that a model's YAML need not
+name code from anywhere else (see inference/loading.py). FSQ is Gogo's; small
+models need its projections standardized, so that all levels are used.
+ResidualVQ is that of the frame-wise baselines (Section 5.2).
+
+Both make features q and tokens of features, and say what a codec has to know:
+``tokens_per_feature``; ``residual``, whether a group's tokens add up; and
+``signature``, what beside the weights decides the tokens. ``commitment`` is a
+loss that belongs to the last forward pass of a training, or None.
 """
+
+import contextlib
 
 import torch
 import vector_quantize_pytorch
 from torch import nn
+from torch.nn import functional as F
 
 
 class Standardize(nn.Module):
@@ -87,6 +96,10 @@ class FSQ(vector_quantize_pytorch.FSQ):
     (torch.Size([2, 10, 16]), torch.Size([2, 10]), 12800)
     """
 
+    tokens_per_feature = 1
+    residual = False
+    commitment = None
+
     def __init__(
         self,
         levels,
@@ -103,6 +116,132 @@ class FSQ(vector_quantize_pytorch.FSQ):
                     standardized_positions, len(levels), standardized_deviation
                 ),
             )
+
+    @property
+    def signature(self):
+        """What beside the weights decides the tokens."""
+        return self.deviation, self._levels.tolist()
+
+    def embed(self, tokens):
+        """int64 [B, N, K] -> features [B, N, K, D]."""
+        codes = self.indices_to_codes(tokens.flatten(1))  # [B, N * K, D]
+        return codes.unflatten(1, tokens.shape[1:])
+
+
+class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
+    """Layers of nearest neighbours, each of what the ones before left over.
+
+    The features of a token matrix's levels are the codes of the layers, so
+    any prefix of them adds up to a coarser version of what was quantized. One
+    layer is plain vector quantization. Codebooks are moving averages of what
+    they quantize; a code that is hardly used becomes a feature of the batch.
+
+    Arguments
+    ---------
+    dim : int
+        Dimension of the features and of the codes, D.
+    num_layers : int
+        Layers K.
+    codebook_size : int
+        Codes of each layer.
+    decay : float
+        Of the moving averages, from update to update.
+    rare_share : float
+        A code is replaced if it is used less than so many times as often as
+        the codes of its layer are on average.
+    commitment_weight : float
+        Of the loss that keeps features near their codes; this is the sum
+        over the layers.
+
+    Example
+    -------
+    >>> q, tokens = ResidualVQ(16, 4, 32)(torch.randn(7, 1, 16))
+    >>> q.shape, tokens.shape
+    (torch.Size([7, 4, 16]), torch.Size([7, 4]))
+    """
+
+    residual = True
+    signature = ()
+
+    def __init__(
+        self,
+        dim,
+        num_layers,
+        codebook_size,
+        decay=0.99,
+        rare_share=0.1,
+        commitment_weight=0.25,
+    ):
+        super().__init__(
+            dim=dim,
+            num_quantizers=num_layers,
+            codebook_size=codebook_size,
+            decay=decay,
+            threshold_ema_dead_code=1,  # a number for each batch, see below
+            commitment_weight=commitment_weight,
+            rotation_trick=False,
+        )
+        self.dim = dim
+        self.tokens_per_feature = num_layers
+        self.rare_share = rare_share
+        self.commitment = None
+        self.register_buffer("updates", torch.tensor(0))
+
+    def forward(self, features):
+        """Quantize, and in training let the codebooks follow.
+
+        Arguments
+        ---------
+        features : torch.Tensor
+            [M, 1, D].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Codes [M, K, D] and tokens int64 [M, K]. The gradient of the sum
+            of any prefix passes to the features: the first layer, which is
+            in all of them, carries it.
+        """
+        x = features.transpose(0, 1)  # [1, M, D]
+        learning = self.training and torch.is_grad_enabled()
+        # What is not finite is skipped by the update, and must be here.
+        learning = learning and bool(features.isfinite().all())
+        with self._learn(x) if learning else contextlib.nullcontext():
+            before = self.codebooks  # a copy
+            _, tokens, losses = super().forward(x, freeze_codebook=not learning)
+        self.commitment = losses.sum() if learning else None
+        tokens = tokens[0]  # [M, K]
+        levels = torch.arange(len(before), device=tokens.device)
+        through = features - features.detach()  # 0, but for its gradient
+        through = F.pad(through, (0, 0, 0, len(before) - 1))  # [M, K, D]
+        return before[levels, tokens] + through, tokens
+
+    @contextlib.contextmanager
+    def _learn(self, x):
+        """What an update of the codebooks by x [1, M, D] needs.
+
+        Its draws hang on the number of updates, so that they are the same
+        after a resume.
+        """
+        books = [layer._codebook for layer in self.layers]
+        ranks = torch.distributed.get_world_size() if books[0].use_ddp else 1
+        uses = x.shape[1] * ranks / self.codebook_size  # of a code, on average
+        with torch.random.fork_rng([x.device] if x.is_cuda else []):
+            torch.manual_seed(int(self.updates))
+            for book in books:
+                book.threshold_ema_dead_code = self.rare_share * uses
+                book.reset_cluster_size = self.rare_share * uses
+                book.initted.logical_and_(self.updates > 0)
+            if not books[0].initted:  # the library starts with k-means
+                with torch.no_grad():
+                    super().forward(x, freeze_codebook=True)
+            yield
+        self.updates += 1
+
+    def embed(self, tokens):
+        """int64 [B, N, K or fewer] -> codes [B, N, K or fewer, D]."""
+        levels = torch.arange(tokens.shape[-1], device=tokens.device)
+        return self.codebooks[levels, tokens]
 
 
 def _follow(running, value, momentum):

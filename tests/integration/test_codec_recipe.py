@@ -66,6 +66,7 @@ def main():
     with pytest.MonkeyPatch.context() as patch:
         logger = sb.utils.logger
         patch.setattr(logger, "get_environment_description", lambda: "")
+        patch.syspath_prepend(SCRIPT.parent)  # of ablation.py
         yield runpy.run_path(str(SCRIPT))["main"]
 
 

@@ -1,11 +1,11 @@
-"""FSQ: levels, straight-through gradients, and standardized projections."""
+"""FSQ and its standardized projections, RVQ and its moving codebooks."""
 
 import math
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from speechbrain_gogo.lobes.quantizer import FSQ, Standardize
+from speechbrain_gogo.lobes.quantizer import FSQ, ResidualVQ, Standardize
 
 LEVELS = [8, 8, 8, 5, 5]
 
@@ -70,3 +70,98 @@ def test_averaging_weights_leaves_the_levels_alone():
         assert torch.equal(after[name], value), name
     moved = ema.module.project_in[1].mean
     assert not torch.equal(moved, torch.zeros_like(moved))
+
+
+def used_rvq(layers=3, codes=8, dim=4, batches=30):
+    """An RVQ whose codebooks have followed some features."""
+    torch.manual_seed(0)
+    quantizer = ResidualVQ(dim, layers, codes)
+    for _ in range(batches):
+        quantizer(torch.randn(40, 1, dim))
+    return quantizer
+
+
+def nearest_by_hand(books, x):
+    """Tokens [M, K] of features [M, D]: what is left, layer by layer."""
+    tokens = []
+    for book in books:
+        distance = (x[:, None] - book[None]).square().sum(-1)  # [M, C]
+        tokens.append(distance.argmin(1))
+        x = x - book[tokens[-1]]
+    return torch.stack(tokens, dim=1)
+
+
+def test_rvq_takes_the_nearest_codes_of_what_is_left():
+    quantizer = used_rvq().eval()
+    books = [layer._codebook.embed[0] for layer in quantizer.layers]
+    features = torch.randn(50, 1, 4)
+    q, tokens = quantizer(features)
+    assert torch.equal(tokens, nearest_by_hand(books, features[:, 0]))
+    by_hand = [book[tokens[:, k]] for k, book in enumerate(books)]
+    torch.testing.assert_close(q, torch.stack(by_hand, dim=1))
+    torch.testing.assert_close(quantizer.embed(tokens[None])[0], q)
+    assert torch.equal(quantizer.embed(tokens[None, :, :2]), q[None, :, :2])
+    errors = (features - q.cumsum(1)).square().mean((0, 2))
+    assert (errors.diff() < 0).all() and len(tokens.unique()) == 8
+    assert quantizer.commitment is None  # of a training only
+
+
+def test_rvq_passes_the_gradient_of_every_prefix():
+    quantizer = used_rvq()
+    for kept in (1, 2, 3):
+        features = torch.randn(6, 1, 4, requires_grad=True)
+        weight = torch.randn(6, 4)
+        q, _ = quantizer(features)
+        (q[:, :kept].sum(1) * weight).sum().backward()
+        torch.testing.assert_close(features.grad[:, 0], weight)
+
+
+def test_rvq_learns_by_moving_averages():
+    """One layer, all of whose codes are used, and its commitment."""
+    quantizer = ResidualVQ(2, 1, 3, decay=0.9, commitment_weight=0.5)
+    book = quantizer.layers[0]._codebook
+    codes = torch.tensor([[0.0, 0], [10, 0], [0, 10]])
+    book.embed.copy_(codes[None])
+    book.embed_avg.copy_(5 * codes[None])
+    book.cluster_size.fill_(5)
+    quantizer.updates.fill_(1)  # or k-means would start it
+    noise = torch.randn(30, 2)
+    owner = torch.arange(30) % 3
+    features = (codes[owner] + noise)[:, None].requires_grad_()
+    q, tokens = quantizer(features)
+    assert torch.equal(tokens[:, 0], owner)
+    torch.testing.assert_close(q[:, 0], codes[owner])  # as they were before
+    commitment = 0.5 * noise.square().mean()
+    torch.testing.assert_close(quantizer.commitment, commitment)
+    quantizer.commitment.backward()
+    torch.testing.assert_close(features.grad[:, 0], 0.5 * noise / 30)
+    sums = torch.stack([features[owner == c, 0].sum(0) for c in range(3)])
+    moved = (0.9 * 5 * codes + 0.1 * sums) / (0.9 * 5 + 0.1 * 10)
+    torch.testing.assert_close(book.embed[0], moved, rtol=1e-4, atol=1e-4)
+
+
+def test_rvq_follows_training_alone():
+    """Not a frozen codec inside a model, not what is not finite."""
+    quantizer, features = used_rvq(), torch.randn(20, 1, 4)
+    before = {k: v.clone() for k, v in quantizer.state_dict().items()}
+    with torch.no_grad():
+        quantizer(features)
+    spoilt = features.clone()
+    spoilt[3] = math.nan
+    quantizer(spoilt)
+    assert quantizer.commitment is None
+    after = quantizer.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+    again = ResidualVQ(4, 3, 8)  # resumes, and draws the same
+    again.load_state_dict(before)
+    for seed, one in enumerate((quantizer, again)):
+        torch.manual_seed(seed)
+        state = torch.get_rng_state()
+        for _ in range(3):
+            one(0.01 * features)  # some codes are hardly used
+        assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(quantizer.codebooks, again.codebooks)
+    assert not torch.equal(
+        quantizer.codebooks[0], before["layers.0._codebook.embed"][0]
+    )

@@ -11,7 +11,8 @@ import sys
 from collections import Counter
 
 import speechbrain as sb
-from allocator_experiment import export_best, parse_arguments
+from ablation import parse_arguments
+from allocator_experiment import export_best
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain

@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 
 import speechbrain as sb
+from ablation import parse_arguments
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
 
@@ -85,7 +86,7 @@ def sample_clips(loader, number):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    hparams_file, run_opts, overrides = parse_arguments(arguments)
     sb.utils.distributed.ddp_init_group(run_opts)
     with open(hparams_file) as stream:
         hparams = load_hyperpyyaml(stream, overrides)

@@ -10,7 +10,8 @@ import logging
 import sys
 
 import speechbrain as sb
-from allocator_experiment import export_best, parse_arguments
+from ablation import parse_arguments
+from allocator_experiment import export_best
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
 

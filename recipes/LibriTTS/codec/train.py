@@ -10,6 +10,7 @@ import logging
 import sys
 
 import speechbrain as sb
+from ablation import parse_arguments
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
 
@@ -65,7 +66,7 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    hparams_file, run_opts, overrides = parse_arguments(arguments)
     sb.utils.distributed.ddp_init_group(run_opts)
     with open(hparams_file) as stream:
         hparams = load_hyperpyyaml(stream, overrides)

@@ -12,6 +12,7 @@ import math
 import sys
 
 import speechbrain as sb
+from ablation import parse_arguments
 from hyperpyyaml import load_hyperpyyaml
 from samples import Samples
 from speechbrain.dataio.batch import PaddedBatch
@@ -87,7 +88,7 @@ def dataio_prepare(hparams, tokenizer, codec):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    hparams_file, run_opts, overrides = parse_arguments(arguments)
     sb.utils.distributed.ddp_init_group(run_opts)
     with open(hparams_file) as stream:
         hparams = load_hyperpyyaml(stream, overrides)

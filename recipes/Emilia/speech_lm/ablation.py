@@ -1,0 +1,1 @@
+../../LibriTTS/ablation.py

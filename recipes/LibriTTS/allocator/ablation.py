@@ -1,0 +1,1 @@
+../ablation.py

@@ -1,0 +1,181 @@
+"""Tables 2, 7 and 10 on the side of the codec: every row loads and trains.
+
+Those of tables 2 and 10 become folders that GogoCodec loads.
+"""
+
+import runpy
+from pathlib import Path
+
+import pytest
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+
+from speechbrain_gogo.brains.plots import read_log
+from speechbrain_gogo.inference import GogoCodec
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RECIPES = [REPOSITORY / "recipes" / name for name in ("LibriTTS", "Emilia")]
+ROWS = sorted((RECIPES[0] / "codec" / "hparams").glob("table*/*.yaml"))
+MODEL = (
+    "{dim: 32, text_vocab: 40, encoder: {num_layers: 1, ffn_dim: 64}, "
+    "backbone: {dim: 32, num_layers: 1}, flow: {num_steps: 1}}"
+)
+
+
+@pytest.fixture
+def parse_arguments(monkeypatch):
+    """What the recipes read their command line with."""
+    monkeypatch.syspath_prepend(RECIPES[0])
+    from ablation import parse_arguments
+
+    return parse_arguments
+
+
+@pytest.fixture
+def load(parse_arguments):
+    """Loads a recipe's YAML with the lines of a row, at a tiny size."""
+
+    def load_row(row, main, **overrides):
+        line = [main, "--data_folder=.", "--ablation", row]
+        settings = {"model": MODEL, **overrides}
+        line += [f"--{key}={value}" for key, value in settings.items()]
+        path, _, overrides = parse_arguments([str(word) for word in line])
+        with open(path) as stream:
+            return load_hyperpyyaml(stream, overrides)
+
+    return load_row
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda p: f"{p.parent.stem}/{p.stem}")
+def test_one_update(load, row):
+    """What the row leaves out is not there; what is there learns."""
+    torch.manual_seed(0)
+    main = RECIPES[0] / "codec" / "hparams" / "mini.yaml"
+    hparams = load(row, main)
+    assert (
+        row.stem == hparams["variant"] == hparams["output_folder"].split("/")[2]
+    )
+    objective = hparams["model"]["objective"].train()
+    parts = {
+        "no_asr": ["asr_head"],
+        "no_ar_prior": ["ar_prior"],
+        "no_nested_dropout": ["nested_dropout"],
+        "no_balancer": ["balancer"],
+        "rvq": ["ar_prior"],
+    }
+    left_out = parts.get(row.stem, ["ar_prior", "nested_dropout", "balancer"])
+    for name in ("asr_head", "ar_prior", "nested_dropout", "balancer"):
+        assert (getattr(objective, name) is None) == (name in left_out), name
+
+    optimizer = hparams["opt_class"](objective.parameters())
+    batch = 0.1 * torch.randn(2, 15000), torch.tensor([1.0, 0.6])
+    words = torch.randint(3, 40, (2, 5)), torch.ones(2)
+    losses = objective(*batch, *words)
+    assert ("commitment" in losses) == (row.parent.stem == "table2")
+    losses["loss"].backward()
+    idle = {
+        name
+        for name, weight in objective.named_parameters()
+        if weight.requires_grad and weight.grad is None
+    }
+    assert not idle  # a distributed wrapper would wait for them
+    optimizer.step()
+    assert objective(*batch, *words)["loss"].isfinite()
+
+
+def test_weights_without_balancer_or_dropout(load):
+    """1 and 1; and without nested dropout those of all n_q tokens."""
+    main = RECIPES[0] / "codec" / "hparams" / "mini.yaml"
+    batch = 0.1 * torch.randn(2, 15000), torch.tensor([1.0, 0.6])
+    words = torch.randint(3, 40, (2, 5)), torch.ones(2)
+    folder = main.parent / "table7"
+    for row, cfm, asr in (
+        ("no_balancer", 1.0, 1.0),
+        ("no_nested_dropout", 1.8, 0.2),
+    ):
+        hparams = load(folder / f"{row}.yaml", main)
+        found = hparams["model"]["objective"].train()(*batch, *words)
+        mean = cfm * found["cfm"] + 0.05 * asr * found["asr"]
+        mean = mean + 0.06 * found["ar"]
+        torch.testing.assert_close(found["loss"], mean)
+
+
+@pytest.mark.parametrize("row", ["table2/rvq", "table10/frame_wise"])
+def test_frame_wise_codecs_are_codecs(tiny_corpus, tmp_path, monkeypatch, row):
+    """The recipe trains and exports them; a prefix of layers is coarser."""
+    script = RECIPES[0] / "codec" / "train.py"
+    monkeypatch.syspath_prepend(script.parent)
+    monkeypatch.setattr(
+        sb.utils.logger, "get_environment_description", lambda: ""
+    )
+    settings = {
+        "ablation": script.parent / "hparams" / f"{row}.yaml",
+        "data_folder": tiny_corpus,
+        "train_csv": tiny_corpus / "train.csv",
+        "valid_csv": tiny_corpus / "valid.csv",
+        "skip_prep": True,
+        "output_folder": tmp_path,
+        "model": MODEL,
+        "device": "cpu",
+        "precision": "fp32",
+        "num_workers": 0,
+        "num_steps": 3,
+        "number_of_epochs": 1,
+        "batch_seconds": 8,
+        "num_buckets": 2,
+        "num_samples": 0,
+        "log_interval": 1,
+        "shortcut_clips": 0,
+    }
+    line = [script.parent / "hparams" / "mini.yaml", "--noprogressbar"]
+    line += [f"--{key}={value}" for key, value in settings.items()]
+    runpy.run_path(str(script))["main"]([str(word) for word in line])
+    trained = {"cfm", "asr"} | ({"commitment"} if "rvq" in row else set())
+    log = read_log(tmp_path / "progress.jsonl")
+    assert trained <= set(log[0]) and "ar" not in log[0]
+
+    codec = GogoCodec.from_hparams(tmp_path / "export")
+    levels, codes = (10, 1024) if "rvq" in row else (1, 12800)
+    assert (codec.num_codebooks, codec.vocab_size) == (levels, codes)
+    assert codec.group_rate == 46.875
+    random = torch.Generator().manual_seed(0)
+    wavs = 0.1 * torch.randn(2, 13000, generator=random)
+    wav_lens = torch.tensor([1.0, 0.5])
+    tokens, lens = codec.encode_batch(wavs, wav_lens)
+    assert tokens.shape == (2, 26, levels) and lens.tolist() == [1.0, 0.5]
+    codec.codec.chunk_size, codec.codec.window_size = 7, 5
+    assert torch.equal(codec.encode_batch(wavs, wav_lens)[0], tokens)
+    first, _ = codec.encode_batch(wavs, wav_lens, num_tokens=1)
+    assert torch.equal(first, tokens[..., :1])
+    for keep in {1, levels}:
+        heard, _ = codec.decode_batch(
+            tokens, lens, keep=keep, num_samples=13000
+        )
+        again, _ = codec.decode_batch(
+            tokens[..., :keep], lens, num_samples=13000
+        )
+        assert heard.shape == wavs.shape and heard.isfinite().all()
+        torch.testing.assert_close(heard, again)
+
+    if "rvq" in row:  # what is not kept adds nothing
+        groups = codec.codec.group(wavs)[0]
+        seen = codec.codec.encoder(groups.flatten(0, 1)).unflatten(0, (2, -1))
+        tokens[..., 4:] = codec.mask_id
+        q = codec.embed(tokens)
+        assert not q[:, :, 4:].any()
+        kept = codec.embed(tokens[..., :4]).sum(2, keepdim=True)
+        torch.testing.assert_close(codec.codec.combine(q), kept)
+        assert (seen[:1] - kept[:1]).square().mean() < seen[:1].square().mean()
+
+
+def test_the_last_word(parse_arguments):
+    """Is the command line's, but nobody sizes what is not there."""
+    row = str(RECIPES[0] / "codec" / "hparams" / "table7" / "no_asr.yaml")
+    line = ["main.yaml", "--ablation", row, "--variant", "mine"]
+    _, _, overrides = parse_arguments([*line, "--model", "{dim: 8}"])
+    found = load_hyperpyyaml(overrides)
+    assert found["variant"] == "mine" and found["ablation"] == row
+    assert found["model"] == {"asr_head": None, "dim": 8}
+    with pytest.raises(ValueError, match="leave out"):
+        parse_arguments([*line, "--model", "{asr_head: {num_layers: 1}}"])
