@@ -75,7 +75,8 @@ def speech_llama(
         Have a rotary frequency that turns once in so many positions. All
         levels share one block of codes, so only its position says which level
         a token is, and a small model reads "every tenth" off such a
-        frequency, where it would have to combine several others.
+        frequency, where it would have to combine several others. The first
+        frequency is 1: periods below 2 pi are multiplied until they are not.
 
     Returns
     -------
@@ -89,6 +90,7 @@ def speech_llama(
     """
     settings = {}
     if period is not None:
+        period *= math.ceil(math.tau / period)
         # The second frequency is theta ** (-2 / head_dim).
         theta = (period / math.tau) ** (dim / num_heads / 2)
         settings["rope_parameters"] = {

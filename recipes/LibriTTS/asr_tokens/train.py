@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Recognise speech in Gogo tokens, with CTC over characters.
+
+    python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
+
+The README beside this file tells more.
+"""
+
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.decoders import ctc_greedy_decode
+from speechbrain.nnet.losses import ctc_loss
+from speechbrain.utils.distributed import run_on_main
+from speechbrain.utils.edit_distance import wer_details_for_batch
+from token_task import TokenTaskBrain
+from tokenized import loader_settings, tokenized_dataset
+
+from speechbrain_gogo.dataio.text import normalize_words
+from speechbrain_gogo.metrics.speech_metric import Figure
+
+BLANK = 0
+
+
+class Characters:
+    """Transcripts as ids of characters, from 1 on; 0 is the blank of CTC."""
+
+    ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
+
+    def encode(self, text):
+        """Text to ids, a list of int; what is not in the alphabet goes."""
+        known = [c for c in normalize_words(text) if c in self.ALPHABET]
+        return [1 + self.ALPHABET.index(c) for c in known]
+
+    def encode_batch(self, texts):
+        """A list of texts to a list of lists of ids."""
+        return [self.encode(text) for text in texts]
+
+    def decode(self, ids):
+        """Ids to text."""
+        return "".join(self.ALPHABET[i - 1] for i in ids)
+
+
+class CTCBrain(TokenTaskBrain):
+    """Tokens to frames, frames to characters."""
+
+    figures = (
+        Figure("CER (%)", "character_errors", per="characters", scale=100),
+        Figure("WER (%)", "word_errors", per="words", scale=100),
+    )
+
+    def compute_forward(self, batch, stage):
+        """Log-probabilities of characters [B, N * r, 29], their lengths [B]."""
+        tokens, lens = batch.to(self.device).tokens  # [B, N, 10]
+        frames = self.modules.frames(self.embed(tokens))  # [B, N * r, D]
+        # Packed, clips of a batch give what they give alone, but it takes
+        # several times as long: in training, a little padding does no harm.
+        packed = None if stage == sb.Stage.TRAIN else lens
+        hidden, _ = self.modules.rnn(frames, lengths=packed)
+        logits = self.modules.output(hidden)
+        return logits.float().log_softmax(-1), lens
+
+    def compute_objectives(self, predictions, batch, stage):
+        """CTC; in validation and test, also the errors of every utterance."""
+        log_probs, lens = predictions
+        text, text_lens = batch.text_ids
+        if stage != sb.Stage.TRAIN:
+            self.rows += read_errors(
+                batch, ctc_greedy_decode(*predictions, BLANK)
+            )
+        return ctc_loss(log_probs, text, lens, text_lens, BLANK)
+
+
+def read_errors(batch, found):
+    """Rows of a batch: what was recognised, ids [B][..], and its errors."""
+    text, text_lens = batch.text_ids
+    counts = (text_lens * text.shape[1]).round().long().tolist()
+    decode = Characters().decode
+    said = [decode(ids[:n]) for ids, n in zip(text.tolist(), counts)]
+    heard = [decode(ids) for ids in found]
+    names = batch.id
+    characters = wer_details_for_batch(names, said, heard)
+    words = wer_details_for_batch(
+        names, [s.split() for s in said], [h.split() for h in heard]
+    )
+    return [
+        {
+            "ID": name,
+            "character_errors": by_character["num_edits"],
+            "characters": by_character["num_ref_tokens"],
+            "word_errors": by_word["num_edits"],
+            "words": by_word["num_ref_tokens"],
+            "said": reference,
+            "recognised": hypothesis,
+        }
+        for name, by_character, by_word, reference, hypothesis in zip(
+            names, characters, words, said, heard
+        )
+    ]
+
+
+def dataio_prepare(hparams):
+    """Datasets and loader settings, by stage."""
+    datasets, loaders = {}, {}
+    for stage in ("train", "valid", "test"):
+        dataset = tokenized_dataset(hparams, stage, tokenizer=Characters())
+        datasets[stage] = dataset
+        loaders[stage] = loader_settings(
+            dataset, dataset.lengths, stage == "train", hparams
+        )
+    return datasets, loaders
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    if not hparams["skip_prep"]:
+        from libritts_manifests import prepare_manifests
+
+        stages = ("train", "valid", "test")
+        run_on_main(
+            prepare_manifests, kwargs={"hparams": hparams, "stages": stages}
+        )
+    datasets, loaders = dataio_prepare(hparams)
+    hparams["test_name"] = Path(hparams["test_csv"]).name
+
+    brain = CTCBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=loaders["train"],
+        valid_loader_kwargs=loaders["valid"],
+    )
+    brain.evaluate(
+        datasets["test"],
+        min_key=brain.figures[0].label,
+        test_loader_kwargs=loaders["test"],
+    )
+    print(f"The results are in {hparams['output_folder']}/results.csv")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

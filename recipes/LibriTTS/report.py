@@ -1,0 +1,1 @@
+reconstruction/report.py

@@ -1,0 +1,75 @@
+"""Who is in a corpus, and which clips of each are for training and for test.
+
+Speakers of other splits are others, so those that a network has to tell apart
+are heard in training: some clips of each are held out, as many of all.
+"""
+
+import random
+
+from speechbrain_gogo.dataio.shards import ShardReport
+
+STAGES = ("train", "valid", "test")
+
+
+def split_clips(speakers, valid_clips=1, test_clips=2, max_clips=None, seed=0):
+    """Hold out a few clips of each speaker.
+
+    Arguments
+    ---------
+    speakers : list of str
+        Of each clip.
+    valid_clips, test_clips : int
+        Clips to hold out of each speaker.
+    max_clips : int
+        Most clips of a speaker for training; None is all.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    tuple
+        Places of clips by stage, a dict; the names of the speakers, sorted;
+        the ShardReport of all clips.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two speakers with enough clips.
+
+    Example
+    -------
+    >>> places, names, report = split_clips(["anna"] * 5 + ["bo"] * 4 + ["cy"])
+    >>> [len(places[stage]) for stage in STAGES], names
+    ([3, 2, 4], ['anna', 'bo'])
+    >>> print(report)
+    read 10 clips = used 9 + skipped 1 (speaker of 3 clips or fewer: 1)
+    """
+    clips, report = {}, ShardReport()
+    for place, speaker in enumerate(speakers):
+        clips.setdefault(speaker, []).append(place)
+    places, names = {stage: [] for stage in STAGES}, []
+    held_out = valid_clips + test_clips
+    for name, own in sorted(clips.items()):
+        if not name:
+            report["no speaker"] += len(own)
+            continue
+        if len(own) <= held_out:
+            report[f"speaker of {held_out} clips or fewer"] += len(own)
+            continue
+        names.append(name)
+        random.Random(f"{seed} {name}").shuffle(own)
+        for_training = own[held_out:][:max_clips]
+        places["test"] += own[:test_clips]
+        places["valid"] += own[test_clips:held_out]
+        places["train"] += for_training
+        used = held_out + len(for_training)
+        report["used"] += used
+        if len(own) > used:
+            report[f"beyond {max_clips} of a speaker"] += len(own) - used
+    if len(names) < 2:
+        raise ValueError(
+            f"There are {len(names)} speakers with more than {held_out} clips: "
+            "the manifest needs a column spk_id and several clips of each; or "
+            "hold out fewer (test_clips, valid_clips)."
+        )
+    return places, names, report

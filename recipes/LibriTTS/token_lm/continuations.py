@@ -1,0 +1,111 @@
+"""How a token language model continues speech.
+
+The beginning of a clip is the prompt. What follows is sampled until the model
+ends it, repeats itself, or has said enough.
+"""
+
+import soundfile
+import torch
+
+from speechbrain_gogo.lobes.lm_decoding import Sampler
+from speechbrain_gogo.lobes.speech_generation import speak_backbone
+from speechbrain_gogo.pictures import plot_mels
+
+
+class Continuations:
+    """Prompts, and what a model says after them.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        Decodes the tokens.
+    clips : list of dict
+        With ``id`` and ``tokens`` [N, K or more].
+    prompt_groups : int
+        Longest prompt; of a clip that is not twice as long, the first half.
+    max_groups : int
+        Longest continuation.
+    seed : int
+        Of the draws.
+    sampling : dict
+        Settings of a ``Sampler``.
+    batch_size : int
+        Clips that are continued side by side.
+    """
+
+    def __init__(
+        self,
+        codec,
+        clips,
+        prompt_groups,
+        max_groups,
+        seed,
+        sampling,
+        batch_size=32,
+    ):
+        self.codec = codec
+        self.clips = clips
+        self.prompt_groups = prompt_groups
+        self.max_groups = max_groups
+        self.seed = seed
+        self.sampling = sampling
+        self.batch_size = batch_size
+
+    def prompt(self, clip):
+        """The beginning of a clip, [P, K or more]."""
+        tokens = clip["tokens"]
+        return tokens[: min(self.prompt_groups, -(-len(tokens) // 2))]
+
+    def spoken(self, lm):
+        """What a model, in evaluation mode, says after every prompt.
+
+        Arguments
+        ---------
+        lm : BackboneLM
+            Reads and speaks the first K tokens of each group, without text.
+
+        Yields
+        ------
+        tuple
+            The clip, and the groups after its prompt, int64 [N, K]; N may
+            be 0.
+        """
+        for first in range(0, len(self.clips), self.batch_size):
+            clips = self.clips[first : first + self.batch_size]
+            prompts = [self.prompt(clip) for clip in clips]
+            counts = torch.tensor([len(prompt) for prompt in prompts])
+            padded = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True)
+            padded = padded.to(lm.llama.device)  # [B, P, K or more]
+            nothing = padded.new_zeros(len(clips), 0)
+            seeds = range(self.seed + first, self.seed + first + len(clips))
+            groups = [
+                group
+                for group, _ in speak_backbone(
+                    lm,
+                    nothing,
+                    torch.zeros(len(clips), device=padded.device),
+                    padded,
+                    (counts / padded.shape[1]).to(padded.device),
+                    Sampler(list(seeds), **self.sampling),
+                    self.max_groups,
+                )
+            ]
+            said = torch.stack(groups, dim=1).cpu()  # [B, N, K]
+            for clip, tokens in zip(clips, said):
+                # Where speech has ended, groups are without tokens.
+                yield clip, tokens[tokens[:, 0] < lm.codebook_size]
+
+    def __call__(self, lm, folder):
+        """Write ``<id>.wav``, prompt and continuation, and ``<id>.png``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.codec.to(lm.llama.device)
+        for clip, said in self.spoken(lm):
+            own = clip["tokens"][:, : said.shape[1]]
+            whole = torch.cat([self.prompt(clip)[:, : said.shape[1]], said])
+            mels = {}
+            for title, tokens in {"clip": own, "continued": whole}.items():
+                wav = self.codec.decode_batch(tokens[None])[0]  # [1, T]
+                mels[title] = self.codec.codec.mel(wav)[0].cpu()
+            path = folder / f"{clip['id']}.wav"
+            soundfile.write(path, wav[0].cpu().numpy(), self.codec.sample_rate)
+            plot_mels(mels, folder / f"{clip['id']}.png", self.codec.group_size)

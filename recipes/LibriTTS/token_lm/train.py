@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Train a language model of Gogo tokens, which continues speech.
+
+    python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
+
+The README beside this file tells more.
+"""
+
+import math
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from continuations import Continuations
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import if_main_process, run_on_main
+from token_task import figure_value, save_results
+from tokenized import loader_settings, tokenized_dataset
+from tqdm import tqdm
+
+from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
+from speechbrain_gogo.lobes.speech_llama import start_code_embeddings
+from speechbrain_gogo.metrics.similarity import SpeakerSimilarity
+from speechbrain_gogo.metrics.speech_metric import Figure
+
+BACKBONE = 3
+
+FIGURES = (
+    Figure("bit/token, backbone", "backbone_bits", per="backbone_tokens"),
+    Figure("bit/token, all", "bits", per="tokens"),
+    Figure("similarity to the prompt", "similarity"),
+    Figure("the same of the clip itself", "clip_similarity"),
+    Figure("s continued", "seconds"),
+)
+
+
+class TokenLMBrain(SpeechLMBrain):
+    """Stage I of GogoSpeech without text, and with all tokens if wanted."""
+
+    def compute_forward(self, batch, stage):
+        """Losses of a batch of tokens [B, N, 10]."""
+        return predict(self.modules.lm, *batch.to(self.device).tokens)
+
+
+def predict(lm, tokens, lens):
+    """Losses of tokens [B, N, 10], lengths [B], that no text goes before."""
+    text = tokens.new_zeros(len(tokens), 0)
+    return lm(text, torch.zeros_like(lens), tokens, lens)
+
+
+@torch.no_grad()
+def test(hparams, dataset):
+    """How well each clip is predicted, and how its beginning is continued.
+
+    Returns
+    -------
+    list of dict
+        A row for each clip.
+    """
+    lm, codec = hparams["lm"].eval(), hparams["tokenizer"].codec
+    codec.to(lm.llama.device)
+    similarity = SpeakerSimilarity(codec.sample_rate)
+    one = torch.ones(1, device=lm.llama.device)
+    speak = Continuations(
+        codec, list(dataset), seed=hparams["seed"], **hparams["continue"]
+    )
+    rows = []
+    for clip, said in tqdm(speak.spoken(lm), "test", len(dataset)):
+        tokens = clip["tokens"][None].to(one.device)  # [1, N, 10]
+        found = predict(lm, tokens, one)
+        bits, level = found["nll"] / math.log(2), found["level"]
+        backbone = level < BACKBONE
+        prompt = speak.prompt(clip)
+        prompt, clip_rest, said = (
+            voice(codec, part[:, : lm.backbone_size])
+            for part in (prompt, clip["tokens"][len(prompt) :], said)
+        )
+        rows.append(
+            {
+                "ID": clip["id"],
+                "backbone_bits": float(bits[backbone].sum()),
+                "backbone_tokens": int(backbone.sum()),
+                "bits": float(bits.sum()),
+                "tokens": len(bits),
+                "similarity": compare(similarity, said, prompt),
+                "clip_similarity": compare(similarity, clip_rest, prompt),
+                "seconds": len(said) / codec.sample_rate,
+            }
+        )
+    return rows
+
+
+def voice(codec, tokens):
+    """Audio [T] of tokens [N, K]; N may be 0."""
+    if not len(tokens):
+        return torch.zeros(0)
+    return codec.decode_batch(tokens[None])[0][0].cpu()
+
+
+def compare(similarity, wav, prompt):
+    """Cosine of two voices; of one that says nothing, 0."""
+    return similarity.measure(wav, prompt)["similarity"] if len(wav) else 0.0
+
+
+def dataio_prepare(hparams):
+    """Datasets and loader settings, by stage."""
+    lm = hparams["lm"]
+    datasets, loaders = {}, {}
+    for stage in ("train", "valid", "test"):
+        dataset = datasets[stage] = tokenized_dataset(
+            hparams,
+            stage,
+            max_positions=lm.max_positions,
+            count_positions=lm.sequence_length,
+        )
+        loaders[stage] = loader_settings(
+            dataset, dataset.lengths, stage == "train", hparams
+        )
+    return datasets, loaders
+
+
+def some_clips(dataset, number):
+    """So many clips, evenly over a dataset."""
+    step = max(1, len(dataset) // max(1, number))
+    return [dataset[place] for place in range(0, len(dataset), step)][:number]
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    if not hparams["skip_prep"]:
+        from libritts_manifests import prepare_manifests
+
+        stages = ("train", "valid", "test")
+        run_on_main(
+            prepare_manifests, kwargs={"hparams": hparams, "stages": stages}
+        )
+    datasets, loaders = dataio_prepare(hparams)
+    hparams["test_name"] = Path(hparams["test_csv"]).name
+    lm, codec = hparams["lm"], hparams["tokenizer"].codec
+    start_code_embeddings(
+        lm.llama, lm.offset, codec.codec.quantizer.implicit_codebook
+    )
+    hparams["draw_samples"] = Continuations(
+        codec,
+        some_clips(datasets["valid"], hparams["num_samples"]),
+        seed=hparams["seed"],
+        **hparams["continue"],
+    )
+
+    brain = TokenLMBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=loaders["train"],
+        valid_loader_kwargs=loaders["valid"],
+    )
+    brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
+    if if_main_process():
+        rows = test(hparams, datasets["test"])
+        save_results(rows, FIGURES, hparams)
+        stats = {f.label: figure_value(f, rows) for f in FIGURES}
+        print(f"{stats}: {hparams['output_folder']}/results.csv")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

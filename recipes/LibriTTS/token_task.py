@@ -1,0 +1,122 @@
+"""What the recipes that recognise something in tokens have in common.
+
+A test is rows, one per utterance, from which figures are computed: those of
+validations, those that choose the best checkpoint, and those that
+compare_tokens.py puts beside each other, with intervals.
+"""
+
+import csv
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import if_main_process
+
+from speechbrain_gogo.brains.plots import plot_curves
+from speechbrain_gogo.brains.training import TrainingBrain
+
+
+class TokenTaskBrain(TrainingBrain):
+    """A Brain that reads embedded tokens and is judged by rows.
+
+    Subclasses set ``figures``, the less the better; the first one chooses the
+    best checkpoint. In validation and test their ``compute_objectives`` puts
+    a dict per utterance into ``rows``. The recipe's YAML gives ``tokenizer``
+    and what TrainingBrain wants.
+    """
+
+    figures = ()
+
+    def embed(self, tokens):
+        """Embeddings [B, N, K, H] of the first K of tokens [B, N, all]."""
+        tokenizer = self.hparams.tokenizer.to(tokens.device)
+        return tokenizer.embeddings(tokens[..., : tokenizer.num_codebooks])
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Let dropout, too, be the same after a resume."""
+        super().on_fit_batch_start(batch, should_step)
+        torch.manual_seed(self.generator().initial_seed())
+
+    def on_stage_start(self, stage, epoch=None):
+        """Start the rows of a validation or a test."""
+        self.rows = []
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log; after a validation save a checkpoint, after the test the rows."""
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = stage_loss
+            return
+        stats = {"loss": stage_loss}
+        stats |= {f.label: figure_value(f, self.rows) for f in self.figures}
+        logger = self.hparams.train_logger
+        if stage == sb.Stage.TEST:
+            logger.log_stats({"test": "best checkpoint"}, test_stats=stats)
+            if if_main_process():
+                save_results(self.rows, self.figures, vars(self.hparams))
+            return
+        self.write_log("train", loss=self.train_loss)
+        self.write_log("valid", **stats)
+        logger.log_stats(
+            {"epoch": epoch, "updates": self.optimizer_step},
+            train_stats={"loss": self.train_loss},
+            valid_stats=stats,
+        )
+        if if_main_process():
+            folder = Path(self.hparams.output_folder)
+            plot_curves(self.log_path, folder / "curves.png")
+        best = self.figures[0].label
+        self.checkpointer.save_and_keep_only(
+            meta={best: stats[best], "step": self.optimizer_step},
+            min_keys=[best],
+        )
+
+
+def figure_value(figure, rows):
+    """A figure of all rows.
+
+    Arguments
+    ---------
+    figure : Figure
+        What to compute.
+    rows : list of dict
+        One per utterance.
+
+    Returns
+    -------
+    float
+    """
+    total = sum(row[figure.column] for row in rows)
+    count = sum(row[figure.per] for row in rows) if figure.per else len(rows)
+    return figure.scale * total / count
+
+
+def save_results(rows, figures, hparams):
+    """Write what compare_tokens.py reads: results.csv and results.json.
+
+    Arguments
+    ---------
+    rows : list of dict
+        One per utterance, all with the same keys.
+    figures : sequence of Figure
+        What they come to.
+    hparams : dict
+        ``tokenizer``, ``test_name`` and ``output_folder``.
+    """
+    tokenizer = hparams["tokenizer"]
+    folder = Path(hparams["output_folder"])
+    rate = tokenizer.codec.group_rate * tokenizer.num_codebooks
+    about = {
+        "num_codebooks": tokenizer.num_codebooks,
+        "rates": [rate, rate * math.log2(tokenizer.vocab_size)],
+        "codec": f"{tokenizer.codec.name} ({tokenizer.codec.fingerprint})",
+        "test": hparams["test_name"],
+        "figures": [asdict(figure) for figure in figures],
+    }
+    (folder / "results.json").write_text(json.dumps(about, indent=2) + "\n")
+    with open(folder / "results.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
