@@ -43,6 +43,9 @@ METRICS = [
     "pocketsphinx",
 ]
 
+# `gogo tokenize --form datasets`.
+DATASETS = ["datasets>=4,<6"]
+
 # What the recipe LibriTTS/probing measures speech and text with.
 PROBING = ["librosa", "praat-parselmouth", "textblob"]
 
@@ -64,7 +67,8 @@ setup(
     install_requires=REQUIRED,
     extras_require={
         "metrics": METRICS,
-        "dev": METRICS + PROBING + ["pytest", "ruff", "pre-commit"],
+        "datasets": DATASETS,
+        "dev": METRICS + DATASETS + PROBING + ["pytest", "ruff", "pre-commit"],
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )

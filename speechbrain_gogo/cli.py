@@ -9,7 +9,9 @@ from pathlib import Path
 
 import typer
 
+from speechbrain_gogo.cli_corpora import tokenize
 from speechbrain_gogo.cli_options import (
+    BUNDLED,
     Allocate,
     Allocator,
     Codec,
@@ -44,8 +46,6 @@ from speechbrain_gogo.cli_steps import (
     run_all,
     sampling,
 )
-
-BUNDLED = "gogo-mini"  # the codec, if nobody names another
 
 
 class OneLineErrors(typer.core.TyperGroup):
@@ -151,6 +151,9 @@ def reconstruct(
         return describe_kept(model, tokens)
 
     run_all(pairs, work)
+
+
+app.command()(tokenize)
 
 
 @app.command()

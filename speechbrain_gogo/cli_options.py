@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+BUNDLED = "gogo-mini"  # the codec, if nobody names another
+
 Inputs = Annotated[
     list[Path], typer.Argument(help="Files, or folders of them.")
 ]

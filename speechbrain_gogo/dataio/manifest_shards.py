@@ -79,6 +79,12 @@ class ManifestShards:
         self.shards = list(self._clips)
 
     @property
+    def wavs(self):
+        """The audio file of each id."""
+        listed = (clip for clips in self._clips.values() for clip in clips)
+        return {clip["id"]: clip["wav"] for clip in listed}
+
+    @property
     def settings(self):
         """All that decides which clips are in which shard, JSON-able."""
         content = zlib.crc32(self.csv_path.read_bytes())

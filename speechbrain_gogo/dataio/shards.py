@@ -1,7 +1,7 @@
 """Tar shards of clips: which ones a reader gets, and how they are read safely.
 
-A shard holds adjacent members ``<key>.json`` and ``<key>.mp3``. The webdataset
-library expands, shuffles and splits the list of shards. Its tar reader is not
+A shard holds adjacent members of a key, ``<key>.json`` and ``<key>.mp3`` in
+Emilia. The webdataset library expands, shuffles and splits the list of shards. Its tar reader is not
 used: it drops links, repeated keys and whatever follows a cut without
 counting them, and here everything read is either used or counted by reason.
 What the json and the audio mean is the matter of ``emilia.py``.
@@ -185,9 +185,7 @@ def check_split(shards, num_workers, over_ranks=True):
 
 
 def read_shard(path, report):
-    """Read the clips of one tar, in order and into memory only.
-
-    Kept is what lies before a cut. A key counts once: the first wins.
+    """Read the clips of one of Emilia's tars.
 
     Arguments
     ---------
@@ -201,22 +199,43 @@ def read_shard(path, report):
     tuple
         The key (str) and the bytes of its json and of its audio.
     """
+    for key, clip in read_members(path, report, SUFFIXES):
+        missing = [suffix for suffix in SUFFIXES if suffix not in clip]
+        if missing:
+            report["no json" if missing[0] == "json" else "no audio"] += 1
+        else:
+            yield key, clip["json"], clip["mp3"]
+
+
+def read_members(path, report, suffixes):
+    """Read what belongs to each key of a tar, in order, into memory only.
+
+    Kept is what lies before a cut. A key counts once: the first wins.
+
+    Arguments
+    ---------
+    path : str
+        The tar.
+    report : ShardReport
+        Counts the keys that are skipped here.
+    suffixes : sequence of str
+        Of the members that are read; the others are passed over.
+
+    Yields
+    ------
+    tuple
+        The key (str) and a dict of suffix to bytes.
+    """
     seen = set()
-    for key, clip in _group(_members(path)):
-        try:
-            if key in seen:
-                raise SkipClip("duplicate key")
-            seen.add(key)
-            for data in clip.values():
-                if isinstance(data, str):
-                    raise SkipClip(data)
-            for suffix, name in zip(SUFFIXES, ("json", "audio")):
-                if suffix not in clip:
-                    raise SkipClip(f"no {name}")
-        except SkipClip as skip:
-            report[str(skip)] += 1
-            continue
-        yield key, clip["json"], clip["mp3"]
+    for key, clip in _group(_members(path, suffixes)):
+        faults = [data for data in clip.values() if isinstance(data, str)]
+        if key in seen:
+            report["duplicate key"] += 1
+        elif faults:
+            report[faults[0]] += 1
+        else:
+            yield key, clip
+        seen.add(key)
 
 
 def _group(members):
@@ -231,7 +250,7 @@ def _group(members):
         yield key, clip
 
 
-def _members(path):
+def _members(path, suffixes):
     """Yield key, suffix and bytes; a str in place of bytes is a fault."""
     try:
         with tarfile.open(path, "r:") as tar:
@@ -247,7 +266,7 @@ def _members(path):
                 elif not 0 <= member.size <= size - member.offset_data:
                     yield key, suffix, BROKEN
                     return
-                elif suffix in SUFFIXES:
+                elif suffix in suffixes:
                     yield key, suffix, tar.extractfile(member).read()
             # tarfile takes a cut or broken header for the end of the tar;
             # the true end is a block of zeros.

@@ -22,12 +22,17 @@ STRINGS = ("id", "text", "speaker")
 
 
 class TokenRow(NamedTuple):
-    """One clip: tokens int64 [N, K], and what is known of it."""
+    """One clip: tokens int64 [N, K], and what is known of it.
+
+    ``num_samples`` is how long its audio is, at the codec's rate; 0 where
+    that was not stored.
+    """
 
     id: str
     text: str
     speaker: str
     tokens: torch.Tensor
+    num_samples: int = 0
 
 
 def shard_path(folder, number):
@@ -51,7 +56,8 @@ def save_shard(path, rows, header, report, source=""):
     rows : list of TokenRow
         The clips; there may be none.
     header : dict
-        Of the corpus, with fingerprint, codec, num_codebooks, vocab_size.
+        Of the corpus, with fingerprint, codec, num_codebooks, vocab_size,
+        and ``mask_id`` if tokens may be left out.
     report : ShardReport
         What became of the clips that were read.
     source : str
@@ -66,6 +72,7 @@ def save_shard(path, rows, header, report, source=""):
             np.int16 if small else np.int32
         ),  # [sum of N, K]
         "tokens_at": _offsets(groups),  # clip c is tokens[at[c]:at[c + 1]]
+        "num_samples": np.array([row.num_samples for row in rows], np.int64),
     }
     for name in STRINGS:
         encoded = [getattr(row, name).encode() for row in rows]
@@ -78,6 +85,8 @@ def save_shard(path, rows, header, report, source=""):
         "report": json.dumps(report),
         "source": str(source),
     }
+    if "mask_id" in header:
+        metadata["mask_id"] = str(header["mask_id"])
     partial = path.with_suffix(f".{os.getpid()}.partial")
     save_file(arrays, partial, metadata)
     os.replace(partial, path)
@@ -122,9 +131,14 @@ class TokenShard:
             metadata = self._stored.metadata() or {}
             at = self._stored.get_tensor("tokens_at")
             self.num_groups = at.diff().tolist()
+            self.num_samples = [0] * len(self.num_groups)
+            if "num_samples" in set(self._stored.keys()):
+                stored = self._stored.get_tensor("num_samples")
+                self.num_samples = stored.tolist()
             self.fingerprint = metadata["fingerprint"]
             self.codec = metadata["codec"]
             self.vocab_size = int(metadata["vocab_size"])
+            self.largest_id = int(metadata.get("mask_id", self.vocab_size - 1))
             self.report = ShardReport(json.loads(metadata["report"]))
         except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise ValueError(
@@ -142,16 +156,17 @@ class TokenShard:
         """The clip at a place, a TokenRow."""
         strings = {name: self._string(name, place) for name in STRINGS}
         tokens = self._slice("tokens", place).long()
-        wrong = (tokens < 0) | (tokens >= self.vocab_size)
+        wrong = (tokens < 0) | (tokens > self.largest_id)
         if wrong.any():
             group, level = wrong.nonzero()[0].tolist()
             raise ValueError(
                 f"{self.path}, clip '{strings['id']}': token id "
                 f"{tokens[group, level]} of group {group}, level {level}, is "
-                f"outside 0..{self.vocab_size - 1}. Delete the file and "
+                f"outside 0..{self.largest_id}. Delete the file and "
                 "tokenise again."
             )
-        return TokenRow(**strings, tokens=tokens)
+        samples = self.num_samples[place]
+        return TokenRow(**strings, tokens=tokens, num_samples=samples)
 
     def texts(self):
         """The texts of all clips, a list of str."""

@@ -9,6 +9,7 @@ each other.
 
 from collections import defaultdict
 
+import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 from webdataset.utils import pytorch_worker_info
@@ -33,7 +34,15 @@ BATCHING = (
 )
 
 
-def tokenize_corpus(codec, source, folder, num_workers=0, normalize=None):
+def tokenize_corpus(
+    codec,
+    source,
+    folder,
+    num_workers=0,
+    normalize=None,
+    num_tokens=None,
+    allocation=None,
+):
     """Encode what is not encoded yet; on each rank, its share.
 
     Arguments
@@ -50,6 +59,11 @@ def tokenize_corpus(codec, source, folder, num_workers=0, normalize=None):
         its own.
     normalize : callable
         What the texts go through before they are stored.
+    num_tokens : int
+        Only the first so many tokens of each group; all by default.
+    allocation : dict
+        Settings of :meth:`GogoCodec.allocate`: what its budgets leave out
+        becomes the masking token. None keeps every token.
 
     Returns
     -------
@@ -61,7 +75,7 @@ def tokenize_corpus(codec, source, folder, num_workers=0, normalize=None):
     ValueError
         If other tokens are in the folder, or no clip can be used.
     """
-    header = corpus_header(codec, source, normalize)
+    header = corpus_header(codec, source, normalize, num_tokens, allocation)
     claim_folder(folder, header)
     rank, ranks, *_ = pytorch_worker_info()
     mine = range(rank, len(source.shards), ranks)
@@ -81,7 +95,7 @@ def tokenize_corpus(codec, source, folder, num_workers=0, normalize=None):
     ) as bar:
         for number, batch, report in loader:
             if batch is not None:
-                rows[number] += _encode(codec, batch)
+                rows[number] += _encode(codec, batch, num_tokens, allocation)
                 wavs, lens = batch.sig
                 seconds += float(lens.sum()) * wavs.shape[1] / codec.sample_rate
                 bar.set_postfix(hours=f"{seconds / 3600:.2f}")
@@ -97,15 +111,22 @@ def tokenize_corpus(codec, source, folder, num_workers=0, normalize=None):
     return corpus_report(folder)
 
 
-def corpus_header(codec, source, normalize=None):
+def corpus_header(
+    codec, source, normalize=None, num_tokens=None, allocation=None
+):
     """What all shards of a corpus have in common; see ``claim_folder``."""
     settings = source.settings.items()
     told = {key: value for key, value in settings if key not in BATCHING}
     told["text"] = getattr(normalize, "__name__", "as it is")
+    masked = {}
+    if allocation is not None:
+        told["allocation"] = allocation
+        masked["mask_id"] = codec.mask_id
     return {
+        **masked,
         "codec": str(codec.name),
         "fingerprint": codec.fingerprint,
-        "num_codebooks": codec.num_codebooks,
+        "num_codebooks": num_tokens or codec.num_codebooks,
         "vocab_size": codec.vocab_size,
         "group_rate": codec.group_rate,
         "num_shards": len(source.shards),
@@ -140,13 +161,20 @@ class _Pieces(IterableDataset):
             yield number, None, dict(report)
 
 
-def _encode(codec, batch):
+def _encode(codec, batch, num_tokens, allocation):
     """The rows of a batch."""
     wavs, wav_lens = batch.sig
-    tokens, lens = codec.encode_batch(wavs, wav_lens)  # [B, N, K]
+    tokens, lens = codec.encode_batch(wavs, wav_lens, num_tokens=num_tokens)
+    if allocation is not None:
+        budgets = codec.allocate(tokens, lens, **allocation)  # [B, N]
+        level = torch.arange(tokens.shape[2], device=tokens.device)
+        kept = level < budgets.unsqueeze(2)
+        tokens = torch.where(kept, tokens, codec.mask_id)
+    tokens = tokens.cpu()  # [B, N, K]
     counts = (lens * tokens.shape[1]).round().int().tolist()
-    known = zip(batch.id, batch.wrd, batch.speaker, tokens.cpu(), counts)
+    samples = (wav_lens.double() * wavs.shape[1]).round().int().tolist()
+    known = zip(batch.id, batch.wrd, batch.speaker, tokens, counts, samples)
     return [
-        TokenRow(name, text, speaker, matrix[:count])
-        for name, text, speaker, matrix, count in known
+        TokenRow(name, text, speaker, matrix[:count], length)
+        for name, text, speaker, matrix, count, length in known
     ]

@@ -70,6 +70,12 @@ class TokenDataset(Dataset):
         made_by = codec and (codec.fingerprint, codec.name)
         for folder in folders if several else [folders]:
             header, shards = open_corpus(folder)
+            if "mask_id" in header:
+                raise ValueError(
+                    f"Of the tokens in {folder} some are left out, by an "
+                    "allocator: language models learn from whole groups, "
+                    "tokenise the corpus without it."
+                )
             ours = header["fingerprint"], header["codec"]
             made_by = made_by or ours
             _check_codec(folder, ours, made_by)

@@ -13,10 +13,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.dataio.audio import check_rate
+from speechbrain_gogo.dataio.token_layouts import check_layout, lay_out
 from speechbrain_gogo.inference.checks import check_level
 from speechbrain_gogo.inference.codec import GogoCodec
-
-LAYOUTS = ("flat", "grouped")
 
 
 class GogoTokenizer(nn.Module):
@@ -68,8 +67,7 @@ class GogoTokenizer(nn.Module):
         **options,
     ):
         super().__init__()
-        if layout not in LAYOUTS:
-            raise ValueError(f"layout='{layout}': use one of {LAYOUTS}.")
+        self.layout = check_layout(layout)
         self.codec = GogoCodec.from_hparams(
             source, save_path, run_opts or {"device": "cpu"}, **options
         )
@@ -77,12 +75,17 @@ class GogoTokenizer(nn.Module):
         check_level(num_codebooks, self.codec.num_codebooks, "num_codebooks")
         self.sample_rate = sample_rate
         self.num_codebooks = num_codebooks
-        self.layout = layout
         self.vocab_size = self.codec.vocab_size
         self.mask_id = self.codec.mask_id
-        # All levels share their codes. No part of checkpoints: the codec is.
-        codes = self.codec.embed(torch.arange(self.vocab_size)[None, :, None])
-        codes = codes.squeeze(2).expand(self.codebooks, -1, -1)  # [K', C, H]
+        if layout == "flat" and self.codec.codec.quantizer.residual:
+            raise ValueError(
+                f"The levels of '{self.codec.name}' have codes of their own, "
+                "which one codebook cannot hold: use layout='grouped'."
+            )
+        ids = torch.arange(self.vocab_size)[None, :, None]
+        codes = self.codec.embed(ids.expand(-1, -1, self.codebooks))
+        codes = codes[0].transpose(0, 1).contiguous()  # [K', C, H]
+        # In no checkpoint: it follows from the codec.
         self.register_buffer("vocabulary", codes, persistent=False)
         self.eval()
 
@@ -150,7 +153,7 @@ class GogoTokenizer(nn.Module):
             tokens, _ = self.codec.encode_batch(
                 inputs, length, self.sample_rate, self.num_codebooks
             )
-        tokens = tokens.reshape(len(tokens), -1, self.codebooks)
+        tokens = lay_out(tokens, self.layout)
         return tokens, self.embeddings(tokens)
 
     @torch.no_grad()

@@ -1,0 +1,278 @@
+"""`gogo tokenize`: a corpus in, three forms out, whatever stops it."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+
+import datasets
+import numpy as np
+import pytest
+import soundfile
+import torch
+import webdataset
+from speechbrain.dataio.dataset import DynamicItemDataset
+from typer.testing import CliRunner
+
+from speechbrain_gogo.cli import app
+from speechbrain_gogo.inference import GogoCodec
+
+FORMS = ("--form", "npy", "--form", "webdataset", "--form", "datasets")
+
+
+@pytest.fixture(scope="module")
+def codec(tiny_codec_folder):
+    return GogoCodec.from_hparams(tiny_codec_folder, run_opts={"device": "cpu"})
+
+
+@pytest.fixture(scope="module")
+def tokenize(tiny_codec_folder):
+    """Runs the command; gives the line it says, or raises what it says."""
+
+    def run(*words):
+        words = ["tokenize", *words, "--codec", tiny_codec_folder]
+        found = CliRunner().invoke(app, [str(word) for word in words])
+        if found.exit_code:
+            raise ValueError(found.stderr.strip().splitlines()[-1])
+        return found.stdout.strip()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def done(tokenize, tiny_corpus, tmp_path_factory):
+    """The twelve clips of the tiny corpus in every form."""
+    folder = tmp_path_factory.mktemp("done")
+    manifest, size = tiny_corpus / "train.csv", ("--clips-per-shard", 5)
+    line = tokenize(manifest, folder, *FORMS, *size)
+    assert "read 12 clips = used 12 + skipped 0 (none)" in line
+    return folder
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def arrays(folder):
+    """What is in codes/, by id."""
+    found = folder.joinpath("codes").rglob("*.npy")
+    return {path.stem: np.load(path) for path in found}
+
+
+def from_tars(folder):
+    urls = sorted(map(str, folder.joinpath("webdataset").glob("*.tar")))
+    return list(webdataset.WebDataset(urls, shardshuffle=False).decode())
+
+
+def test_three_forms_hold_the_tokens_of_each_file(codec, tiny_corpus, done):
+    listed = {row["ID"]: row for row in rows(tiny_corpus / "train.csv")}
+    paths = {
+        key: row["wav"].replace("$data_root", str(tiny_corpus))
+        for key, row in listed.items()
+    }
+    expected = {
+        key: codec.encode_file(path).reshape(-1, 1).numpy()
+        for key, path in paths.items()
+    }
+    found = arrays(done)
+    assert found.keys() == expected.keys()
+    for key, array in found.items():
+        assert array.dtype == np.int64 and np.array_equal(array, expected[key])
+    samples = from_tars(done)
+    assert [s["__key__"] for s in samples] == [s["json"]["id"] for s in samples]
+    table = datasets.load_from_disk(str(done / "dataset"))
+    table = list(table.with_format("numpy"))
+    assert len(table) == len(samples) == 12
+    for sample, row in zip(samples, table):
+        facts = sample["json"]
+        key = facts["id"]
+        assert np.array_equal(sample["npy"], expected.get(key))
+        assert np.array_equal(row.pop("tokens"), expected[key])
+        assert row == facts and facts["fingerprint"] == codec.fingerprint
+        assert facts["text"] == listed[key]["wrd"]
+        assert facts["speaker"] == listed[key]["spk_id"]
+        seconds = soundfile.info(paths[key]).duration
+        assert abs(facts["num_samples"] / 24000 - seconds) < 1e-4
+
+
+def test_the_host_reads_the_manifest(tiny_corpus, done):
+    """As recipes do: words and audio as before, arrays by id or by path."""
+    dataset = DynamicItemDataset.from_csv(done / "tokens.csv")
+    dataset.add_dynamic_item(
+        lambda key: np.load(done / "codes" / f"{key}.npy"), "id", "by_id"
+    )
+    dataset.add_dynamic_item(np.load, "codes", "by_path")
+    names = ("id", "duration", "wav", "spk_id", "wrd", "by_id", "by_path")
+    dataset.set_output_keys(list(names))
+    known = {row["ID"]: row for row in rows(tiny_corpus / "train.csv")}
+    for item in dataset:
+        assert np.array_equal(item["by_id"], item["by_path"])
+        assert item["wrd"] == known.pop(item["id"])["wrd"]
+        info = soundfile.info(item["wav"])
+        assert abs(info.duration - float(item["duration"])) < 1e-3
+        groups = -(-info.duration * 24000 // 5120)
+        assert item["by_id"].shape == (10 * groups, 1)
+    assert not known
+
+
+def test_layouts_and_prefixes(codec, tokenize, tiny_corpus, done, tmp_path):
+    few = "--layout", "grouped", "--num-codebooks", 3
+    tokenize(tiny_corpus / "valid.csv", tmp_path, *few)
+    for key, array in arrays(tmp_path).items():
+        path = next(tiny_corpus.rglob(f"{key}.wav"))
+        assert np.array_equal(array, codec.encode_file(path)[:, :3].numpy())
+    with pytest.raises(ValueError, match="num_codebooks is 3 there and 10"):
+        tokenize(tiny_corpus / "valid.csv", tmp_path)
+    manifest, size = tiny_corpus / "train.csv", ("--clips-per-shard", 5)
+    with pytest.raises(ValueError, match="in the layout 'flat': write"):
+        tokenize(manifest, done, "--layout", "grouped", *size)
+
+
+def test_settings_are_refused_before_the_work(tokenize, tiny_corpus, tmp_path):
+    manifest, out = tiny_corpus / "valid.csv", tmp_path / "out"
+    for words, message in (
+        (["--form", "zarr"], "Unknown form .*zarr.*: use npy, webdataset"),
+        (["--layout", "round"], "layout='round'"),
+        (["--num-codebooks", 11], "num_codebooks=11 is outside 1..10"),
+        (["--target-rate", 30], "add --allocate"),
+        (["--allocate", "--num-codebooks", 3], "Either the allocator"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tokenize(manifest, out, *words)
+    with pytest.raises(ValueError, match="No manifest at .*none.csv"):
+        tokenize(tmp_path / "none.csv", out)
+    with pytest.raises(ValueError, match="No tar file at"):
+        tokenize(tmp_path / "none", out)
+    assert not out.exists()
+
+
+def test_an_allocator_leaves_tokens_out(codec, tiny_corpus, tmp_path):
+    from speechbrain_gogo.inference.corpora import find_source, tokenize_into
+
+    def allocate(tokens, lens, target_rate):
+        assert target_rate == 30
+        return 3 + torch.arange(tokens.shape[1]).expand(len(tokens), -1) % 5
+
+    source = find_source(tiny_corpus / "valid.csv", codec.sample_rate)
+    wanted = {"layout": "grouped", "allocation": {"target_rate": 30}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "allocate", allocate)
+        tokenize_into(codec, source, tmp_path, **wanted)
+    for key, array in arrays(tmp_path).items():
+        full = codec.encode_file(next(tiny_corpus.rglob(f"{key}.wav")))
+        budgets = 3 + np.arange(len(full)) % 5
+        kept = np.arange(10) < budgets[:, None]
+        assert np.array_equal(array, np.where(kept, full, codec.mask_id))
+
+
+def add(tar, name, data):
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def test_tars_of_any_audio(codec, tokenize, tmp_path):
+    tone = 0.3 * np.sin(np.arange(24000) / 10)
+
+    def sound(suffix):
+        file = io.BytesIO()
+        soundfile.write(file, tone, 24000, format=suffix)
+        return file.getvalue()
+
+    (tmp_path / "tars").mkdir()
+    with tarfile.open(tmp_path / "tars" / "one.tar", "w") as tar:
+        add(tar, "a.wav", sound("wav"))
+        add(tar, "a.txt", b"It costs $5.")
+        add(tar, "b/c.1.flac", sound("flac"))
+        told = {"text": "Good morning.", "speaker": 7}
+        add(tar, "b/c.1.json", json.dumps(told).encode())
+        add(tar, "d.json", b"{}")
+        add(tar, "e.wav", sound("wav")[:30])
+        add(tar, "f.wav", sound("wav"))
+        add(tar, "f.json", b"[")
+        add(tar, "../g.wav", sound("wav"))
+    with tarfile.open(tmp_path / "tars" / "two.tar", "w") as tar:
+        add(tar, "a.wav", sound("wav"))
+        add(tar, "h.mp3", sound("mp3"))
+    out = tmp_path / "out"
+    line = tokenize(tmp_path / "tars", out, *FORMS)
+    counts = {
+        "id of an earlier shard": 1,
+        "invalid json": 1,
+        "no audio": 1,
+        "unreadable audio": 1,
+        "unsafe tar member": 1,
+    }
+    told = ", ".join(f"{reason}: {n}" for reason, n in counts.items())
+    assert f"read 8 clips = used 3 + skipped 5 ({told})" in line
+    found = arrays(out)
+    assert found.keys() == {"a", "c.1", "h"}
+    heard, _ = soundfile.read(io.BytesIO(sound("flac")), dtype="float32")
+    known, _ = codec.encode_batch(torch.from_numpy(heard)[None])
+    assert np.array_equal(found["c.1"], known.reshape(-1, 1).numpy())
+    samples = {s["json"]["id"]: s for s in from_tars(out)}
+    assert samples["c.1"]["__key__"] == "c%2E1"
+    assert samples["c.1"]["json"]["speaker"] == "7"
+    assert samples["a"]["json"]["text"] == "It costs $5."
+    read = DynamicItemDataset.from_csv(out / "tokens.csv")
+    assert read.data["a"]["wrd"] == "It costs $ 5."
+
+
+def test_ids_stay_in_the_folder(tokenize, tiny_corpus, tmp_path):
+    row = rows(tiny_corpus / "valid.csv")[0]
+    wav = row["wav"].replace("$data_root", str(tiny_corpus))
+    text = f"ID,duration,wav\n../away,{row['duration']},{wav}\n"
+    (tmp_path / "clips.csv").write_text(text)
+    with pytest.raises(ValueError, match="'../away' would lead out of"):
+        tokenize(tmp_path / "clips.csv", tmp_path / "out")
+    assert not (tmp_path / "away.npy").exists()
+
+
+def test_a_killed_run_is_completed_by_torchrun(
+    tiny_codec_folder, tiny_corpus, done, tmp_path
+):
+    words = ["tokenize", tiny_corpus / "train.csv", tmp_path, *FORMS[:4]]
+    words += ["--clips-per-shard", 5, "--codec", tiny_codec_folder]
+    code = "from speechbrain_gogo.cli import main; main()"
+    (tmp_path / "gogo.py").write_text(code)
+    command = [tmp_path / "gogo.py", *words]
+
+    def start(*launcher):
+        return subprocess.Popen(
+            [sys.executable, *launcher, *map(str, command)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            text=True,
+        )
+
+    run = start()
+    first = tmp_path / "corpus" / "000000.safetensors"
+    while not first.is_file() and run.poll() is None:
+        time.sleep(0.01)
+    run.kill()
+    output = run.communicate()[0]
+    assert first.is_file(), output
+    made = first.stat().st_mtime_ns
+
+    module = "-m", "torch.distributed.run"
+    run = start(*module, "--standalone", "--nproc_per_node=2")
+    output = run.communicate(timeout=300)[0]
+    assert run.returncode == 0, output
+    assert "used 12 + skipped 0" in output
+    assert first.stat().st_mtime_ns == made
+    found, expected = arrays(tmp_path), arrays(done)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[key], expected[key]) for key in found)
+    one, other = (rows(f / "tokens.csv") for f in (tmp_path, done))
+    assert [r.pop("codes") for r in one] != [r.pop("codes") for r in other]
+    assert one == other
+    for tar in done.joinpath("webdataset").glob("*.tar"):
+        again = tmp_path / "webdataset" / tar.name
+        assert again.read_bytes() == tar.read_bytes()
+    assert not list(tmp_path.rglob("*.partial"))
