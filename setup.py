@@ -31,7 +31,8 @@ REQUIRED = [
     "jinja2",
 ]
 
-# Offline judges: their models are inside the wheels.
+# Judges; the models of the offline ones are inside the wheels. Zhon lists the
+# punctuation that Seed-TTS' evaluation deletes.
 METRICS = [
     "pesq",
     "pystoi",
@@ -41,6 +42,7 @@ METRICS = [
     "requests",
     "Resemblyzer",
     "pocketsphinx",
+    "zhon",
 ]
 
 # `gogo tokenize --form datasets`.
@@ -68,7 +70,10 @@ setup(
     extras_require={
         "metrics": METRICS,
         "datasets": DATASETS,
-        "dev": METRICS + DATASETS + PROBING + ["pytest", "ruff", "pre-commit"],
+        "dev": METRICS
+        + DATASETS
+        + PROBING
+        + ["pytest", "ruff", "pre-commit", "selenium"],
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )

@@ -191,3 +191,76 @@ def tiny_speech_folder(tiny_stages, tiny_codec_folder, tmp_path_factory):
     export_speech_stage(parts[0], stage1, tokenizer, dtype=torch.float32)
     export_speech_stage(parts[1], stage2)
     return export_speech(folder, tiny_codec_folder, *parts)
+
+
+@pytest.fixture(scope="session")
+def tiny_whisper_folder(tmp_path_factory):
+    """A random Whisper that knows letters, and its processor."""
+    from transformers import (
+        GenerationConfig,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperProcessor,
+        WhisperTokenizer,
+    )
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    letters = sorted(set(bytes_to_unicode().values()))
+    names = ["endoftext", "startoftranscript", "en", "translate", "transcribe"]
+    names += ["startoflm", "startofprev", "nospeech", "notimestamps"]
+    special = [f"<|{name}|>" for name in names]
+    ids = {word: place for place, word in enumerate(letters + special)}
+    end, start, english, _, transcribe = (ids[word] for word in special[:5])
+    tokenizer = WhisperTokenizer(
+        vocab=ids, merges=[], extra_special_tokens=special[1:]
+    )
+    ends = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), end)
+    tokenizer.add_tokens([f"<|{n * 0.02:.2f}|>" for n in range(1501)])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = WhisperConfig(
+            vocab_size=len(tokenizer),
+            num_mel_bins=8,
+            **dict.fromkeys(("d_model", "encoder_ffn_dim"), 16),
+            **dict.fromkeys(("encoder_layers", "decoder_layers"), 1),
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            decoder_ffn_dim=16,
+            max_target_positions=64,
+            decoder_start_token_id=start,
+            **ends,
+        )
+        network = WhisperForConditionalGeneration(config)
+    network.generation_config = GenerationConfig(
+        is_multilingual=True,
+        lang_to_id={"<|en|>": english},
+        task_to_id={"transcribe": transcribe},
+        no_timestamps_token_id=ids["<|notimestamps|>"],
+        prev_sot_token_id=ids["<|startofprev|>"],
+        decoder_start_token_id=start,
+        **ends,
+        max_length=20,
+        max_initial_timestamp_index=50,
+    )
+    folder = tmp_path_factory.mktemp("tiny_whisper")
+    network.save_pretrained(folder)
+    extractor = WhisperFeatureExtractor(feature_size=8)
+    WhisperProcessor(extractor, tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tasks(tiny_corpus):
+    """A list in Seed-TTS' format: two prompts, with two and one targets."""
+    with open(tiny_corpus / "train.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = []
+    for prompt, target in ((0, 3), (1, 4), (0, 6)):
+        said, row = rows[prompt], rows[target]
+        wavs = [each["wav"].removeprefix("$data_root/") for each in (said, row)]
+        name = f"{said['ID']}-{row['ID']}"
+        fields = name, said["wrd"], wavs[0], row["wrd"], wavs[1]
+        lines.append("|".join(fields) + "\n")
+    (tiny_corpus / "meta.lst").write_text("".join(lines))
+    return tiny_corpus / "meta.lst"

@@ -2,7 +2,8 @@
 
 A row's flags may name what tests make: {corpus}, a dozen clips laid out as
 LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models;
-{tokens}, the clips as tokens of the codec; {llama}, one of 60 words.
+{tokens}, the clips as tokens of the codec; {llama}, one of 60 words; {speech},
+the codec with stages; {tasks}, what it is to say; {whisper}, one that listens.
 What has to be there afterwards is in the row's checks.
 """
 
@@ -37,7 +38,15 @@ def recipe_rows():
 
 
 @pytest.fixture(scope="module")
-def made(tiny_corpus, tiny_codec_folder, tiny_tokens, tmp_path_factory):
+def made(
+    tiny_corpus,
+    tiny_codec_folder,
+    tiny_tokens,
+    tiny_speech_folder,
+    tiny_tasks,
+    tiny_whisper_folder,
+    tmp_path_factory,
+):
     """What flags can name."""
     vocoder = tmp_path_factory.mktemp("vocoder")
     write_vocos(VocosVocoder(100, 16, 32, 1), vocoder)
@@ -46,6 +55,9 @@ def made(tiny_corpus, tiny_codec_folder, tiny_tokens, tmp_path_factory):
     WordPieces.train(["Any text, it is!"], llama / WordPieces.FILE, 60)
     return {
         "{tokens}": str(tiny_tokens),
+        "{speech}": str(tiny_speech_folder),
+        "{tasks}": str(tiny_tasks),
+        "{whisper}": str(tiny_whisper_folder),
         "{llama}": str(llama),
         "{corpus}": str(tiny_corpus),
         "{codec}": str(tiny_codec_folder),

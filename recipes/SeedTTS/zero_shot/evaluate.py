@@ -1,0 +1,244 @@
+"""Zero-shot speech of GogoSpeech on a list of tasks, judged: Table 3.
+
+Speaks with the allocator and without it, lets the judges that the YAML names
+listen, to utterances and to long forms, and measures the speed. A killed
+evaluation goes on where it was; a missing or broken audio file makes it fail.
+
+    python evaluate.py hparams/offline.yaml --source my_speech_model \
+        --meta_list meta.lst
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from folders import find_files, folder_name, hash_files
+from hyperpyyaml import load_hyperpyyaml
+from judging import judge, long_cases, single_cases
+from report import summarize
+from seed_tts import read_tasks
+from synthesis import (
+    real_time_factor,
+    summarize_speech,
+    synthesize,
+    unspoken_notes,
+)
+from table import write_reports, write_samples
+
+from speechbrain_gogo.inference import GogoSpeech
+from speechbrain_gogo.inference.loading import find_source
+from speechbrain_gogo.inference.timing import Clock, device_name
+
+NAMES = {False: "GogoSpeech", True: "GogoSpeech w/ allocator"}
+DAGGER = " †"
+
+
+def speak(speech, tasks, hparams, folder):
+    """Everything that GogoSpeech is to say.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        Speaks.
+    tasks : list of Task
+        What.
+    hparams : dict
+        The YAML's settings.
+    folder : Path
+        Where to.
+
+    Returns
+    -------
+    tuple
+        Label -> whether the allocator is asked, ResultsFile, settings.
+
+    Raises
+    ------
+    ValueError
+        If the allocator is asked for and there is none.
+    """
+    wanted = hparams["allocate"]
+    if any(wanted) and "allocator" not in speech.codec.mods:
+        raise ValueError(
+            f"{hparams['source']} has no token allocator: train one, or say "
+            "--allocate [False]."
+        )
+    systems = {NAMES[allocate]: allocate for allocate in wanted}
+    model = find_source(hparams["source"], speech=True)
+    settings = {
+        "model": hash_files(model.rglob("*.safetensors")),
+        "list": hash_files([Path(hparams["meta_list"])]),
+        "precision": speech.codec.precision,
+        "seed": hparams["seed"],
+        "sampling": hparams["sampling"],
+    }
+    size = hparams["batch_size"]
+    results = synthesize(speech, tasks, systems, folder, settings, size)
+    return systems, results, settings
+
+
+def measure_speed(speech, task, systems, hparams, folder):
+    """Real-time factors, those on disk not measured again.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        Speaks.
+    task : Task
+        Whose prompt is used.
+    systems : dict
+        Label -> whether the allocator is asked.
+    hparams : dict
+        The YAML's settings.
+    folder : Path
+        For speed.json.
+
+    Returns
+    -------
+    tuple
+        Label -> RTF, and a note that says how it was measured.
+    """
+    path, trials = folder / "speed.json", hparams["rtf_trials"]
+    device, threads = speech.codec.device, hparams["num_threads"]
+    note = (
+        f"RTF: a sentence of 47 characters, mean of {trials} trials after one "
+        f"that warms up, on {device_name(device)}, {speech.codec.precision}"
+        f"{f', {threads} thread(s)' if device == 'cpu' else ''}."
+    )
+    found = json.loads(path.read_text()) if path.is_file() else {}
+    if found.get("note") != note:
+        found = {"note": note, "trials": {}}
+    for label, allocate in systems.items():
+        if trials and label not in found["trials"]:
+            found["trials"][label] = real_time_factor(
+                speech, task, allocate, trials, Clock(device, threads), hparams
+            )
+            path.write_text(json.dumps(found, indent=2) + "\n")
+    factors = {
+        label: each["computing"] / max(each["audio"], 1e-9)
+        for label, each in found["trials"].items()
+        if label in systems
+    }
+    return factors, note
+
+
+def listen(tasks, systems, spoken, judges, settings, hparams):
+    """What the judges say of utterances and of long forms.
+
+    Arguments
+    ---------
+    tasks : list of Task
+        What was to be said.
+    systems : dict
+        Label -> task name -> audio file.
+    spoken : container
+        Labels of those that the settings decide.
+    judges : list
+        Metrics.
+    settings : dict
+        Whatever decides what was said.
+    hparams : dict
+        The YAML's settings.
+
+    Returns
+    -------
+    tuple
+        (system, figure) -> (value, low, high), and a note on long forms.
+    """
+    folder, deciding = Path(hparams["output_folder"]), next(iter(systems))
+    seconds, rate = hparams["long_form_seconds"], hparams["sample_rate"]
+    longs, lengths = long_cases(tasks, systems[deciding], seconds, rate)
+    foreign = {
+        label: hash_files(files.values())
+        for label, files in systems.items()
+        if label not in spoken
+    }
+    figures = [figure for judge in judges for figure in judge.figures]
+    summary = {}
+    for place, mark, cases, decided in (
+        ("utterances", "", single_cases(tasks), {}),
+        ("long_form", DAGGER, longs, {"longer": seconds, "by": deciding}),
+    ):
+        if not cases:
+            continue
+        rows = judge(
+            cases,
+            systems,
+            judges,
+            folder / place,
+            settings | decided,
+            foreign,
+            hparams,
+        )
+        found = summarize(rows, figures, hparams["bootstrap_seed"])
+        for (label, figure), value in found.items():
+            summary[label, figure + mark] = value
+    over = sum(length > 30 for length in lengths)
+    return summary, (
+        f"†: all utterances of a prompt in one piece, where that is longer "
+        f"than {seconds:g} s in the row {deciding}: {len(longs)} pieces, "
+        f"{over} of them over 30 s."
+    )
+
+
+def evaluate(speech, judges, hparams):
+    """Speak, judge, and write the reports.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        Speaks.
+    judges : list
+        Metrics.
+    hparams : dict
+        The YAML's settings.
+
+    Returns
+    -------
+    dict
+        (system, figure) -> (value, low, high).
+    """
+    folder, others = Path(hparams["output_folder"]), hparams["other_systems"]
+    tasks = read_tasks(
+        hparams["meta_list"],
+        hparams["expected_utterances"],
+        hparams["max_utterances"],
+    )
+    find_files(tasks, others)  # before hours of speaking
+    spoken, results, settings = speak(speech, tasks, hparams, folder / "speech")
+    ours = {label: folder / "speech" / folder_name(label) for label in spoken}
+    systems = find_files(tasks, others | ours)
+    write_samples(tasks[: hparams["num_samples"]], systems, folder / "samples")
+    heard, long_note = listen(tasks, systems, spoken, judges, settings, hparams)
+    rows = {
+        label: [results.rows[task.name, label] for task in tasks]
+        for label in spoken
+    }
+    said = summarize_speech(rows, hparams["bootstrap_seed"])
+    speeds, speed_note = measure_speed(
+        speech, tasks[0], spoken, hparams, folder
+    )
+    speeds = {(label, "RTF"): (rtf,) * 3 for label, rtf in speeds.items()}
+    notes = [long_note, speed_note] if speeds else [long_note]
+    notes += unspoken_notes(rows)
+    summary = said | heard | speeds
+    write_reports(summary, list(systems), notes, tasks, judges, hparams)
+    return summary
+
+
+def main(arguments):
+    """Evaluate as the YAML says."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    torch.set_num_threads(hparams["num_threads"])
+    judges = [hparams["judges"][name]() for name in hparams["metrics"]]
+    speech = GogoSpeech.from_hparams(hparams["source"], run_opts=run_opts)
+    evaluate(speech, judges, hparams)
+    print(f"Results are in {hparams['output_folder']}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,72 @@
+"""Systems are folders of audio, one file per task; recordings are one, too.
+
+What is found here is judged (judging.py) and listened to (listening_test.py).
+"""
+
+import hashlib
+from pathlib import Path
+
+RECORDED = "Ground truth"
+
+
+def find_files(tasks, folders):
+    """Who is compared: label -> task name -> audio file.
+
+    Arguments
+    ---------
+    tasks : list of Task
+        Their recordings come first, if they have them.
+    folders : dict
+        Label -> folder with ``<task name>.wav`` files.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If files are missing.
+    """
+    systems = {}
+    if tasks[0].recording:
+        systems[RECORDED] = {task.name: task.recording for task in tasks}
+    for label, folder in folders.items():
+        files = {task.name: Path(folder) / f"{task.name}.wav" for task in tasks}
+        missing = [file for file in files.values() if not file.is_file()]
+        if missing:
+            raise ValueError(
+                f"{label}: {len(missing)} of {len(files)} audio files are "
+                f"missing, the first: {missing[0]}."
+            )
+        systems[label] = files
+    return systems
+
+
+def folder_name(label):
+    """A system's label as the name of a folder.
+
+    Example
+    -------
+    >>> folder_name("GogoSpeech w/ allocator")
+    'GogoSpeech_w_allocator'
+    """
+    return label.replace(" ", "_").replace("/", "")
+
+
+def hash_files(paths):
+    """16 hex digits for the names and contents of files.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.txt"
+    >>> _ = path.write_text("some words")
+    >>> len(hash_files([path]))
+    16
+    """
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.name.encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

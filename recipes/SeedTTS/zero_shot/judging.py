@@ -1,0 +1,141 @@
+"""The judges' word on folders of speech, utterances and long forms alike.
+
+Whoever spoke, a system is a folder with one audio file per task. A long form
+(the paper's dagger) is all that a system says with one prompt, in one piece.
+"""
+
+from itertools import groupby
+
+import torch
+from results_file import ResultsFile
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.audio import read_audio
+from speechbrain_gogo.metrics.panel import judge_utterances
+
+
+class Case:
+    """What is judged in one go: one task, or all those of a prompt.
+
+    Arguments
+    ---------
+    name : str
+        In the results.
+    tasks : list of Task
+        With one prompt.
+    """
+
+    def __init__(self, name, tasks):
+        self.name = name
+        self.tasks = tasks
+        self.text = " ".join(task.text for task in tasks)
+
+    def read(self, files, rate):
+        """A system's speech, of all tasks one after the other, [T]."""
+        wavs = [read_audio(files[task.name], rate) for task in self.tasks]
+        return torch.cat(wavs)
+
+    def read_prompt(self, rate):
+        """The prompt, [T]."""
+        return read_audio(self.tasks[0].prompt_wav, rate)
+
+
+def single_cases(tasks):
+    """Each task on its own."""
+    return [Case(task.name, [task]) for task in tasks]
+
+
+def long_cases(tasks, files, seconds, rate):
+    """All tasks of a prompt together, where that makes long speech.
+
+    Arguments
+    ---------
+    tasks : list of Task
+        All of them.
+    files : dict
+        Task name -> audio file of the system that decides how long a case
+        is: the cases are to be the same for all.
+    seconds : float
+        A case is longer than that.
+    rate : int
+        Of the audio to be read, in Hz.
+
+    Returns
+    -------
+    tuple
+        List of Case, and how long each is, in s.
+    """
+    cases, lengths = [], []
+
+    def prompt(task):
+        return str(task.prompt_wav)
+
+    for _, group in groupby(sorted(tasks, key=prompt), key=prompt):
+        group = list(group)
+        case = Case(f"{group[0].name} and {len(group) - 1} more", group)
+        length = len(case.read(files, rate)) / rate
+        if length > seconds:
+            cases.append(case)
+            lengths.append(length)
+    return cases, lengths
+
+
+def judge(cases, systems, judges, folder, settings, foreign, hparams):
+    """Measure what is not yet measured.
+
+    Arguments
+    ---------
+    cases : list of Case
+        What is judged.
+    systems : dict
+        Label -> task name -> audio file.
+    judges : list
+        Metrics; what they compare with is the prompt.
+    folder : Path
+        For results.csv.
+    settings : dict
+        Whatever decides all values, JSON only.
+    foreign : dict
+        Label -> hash of the audio, of systems that the settings do not
+        decide.
+    hparams : dict
+        "sample_rate", "num_workers", "judge_batch_size".
+
+    Returns
+    -------
+    dict
+        Label -> rows, in the order of the cases.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = [column for judge in judges for column in judge.columns]
+    settings = {**settings, "judges": [judge.judge for judge in judges]}
+    known = {label: {"audio": foreign.get(label)} for label in systems}
+    results = ResultsFile(folder, columns, settings, known)
+    rate = hparams["sample_rate"]
+    total = len(cases) * len(systems)
+    wanted = [(case, label) for case in cases for label in systems]
+    todo = [pair for pair in wanted if _key(*pair) not in results.rows]
+    progress = tqdm(total=total, desc=folder.name, dynamic_ncols=True)
+    progress.update(total - len(todo))
+
+    def audible():
+        for case, label in todo:
+            # Arrays: tensors would travel through shared-memory files.
+            wav = case.read(systems[label], rate).numpy()
+            prompt = case.read_prompt(rate).numpy()
+            yield _key(case, label), wav, prompt, case.text
+
+    workers, size = hparams["num_workers"], hparams["judge_batch_size"]
+    judged = judge_utterances(judges, audible(), workers, size)
+    for key, values in judged:
+        results.append(*key, values)
+        progress.update()
+    progress.close()
+    return {
+        label: [results.rows[_key(case, label)] for case in cases]
+        for label in systems
+    }
+
+
+def _key(case, label):
+    return case.name, label

@@ -1,0 +1,196 @@
+"""A listening test for SMOS and CMOS as one page for a browser (Appendix G).
+
+Raters hear each chosen utterance by every system beside its prompt (SMOS, 1 to
+5: how alike are the speakers?), and beside the reference system's (CMOS, -3 to
+3: which is better?). The page knows no names; key.json does, so keep it.
+
+    python listening_test.py results/listening meta.lst \
+        --system GogoSpeech=speech/GogoSpeech --system Other=other_folder
+"""
+
+import base64
+import hashlib
+import io
+import json
+import random
+from pathlib import Path
+from typing import Annotated
+
+import jinja2
+import soundfile
+import typer
+from folders import find_files, hash_files
+from seed_tts import read_tasks
+
+from speechbrain_gogo.dataio.audio import read_audio
+
+RATE = 24000
+
+
+def main(
+    output_folder: Annotated[
+        Path, typer.Argument(help="For listening_test.html and key.json.")
+    ],
+    list_path: Annotated[
+        Path, typer.Argument(help="Tasks, as evaluate.py reads them.")
+    ],
+    system: Annotated[
+        list[str],
+        typer.Option(help="NAME=FOLDER with <utterance>.wav; several times."),
+    ],
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="What CMOS compares with: the list's recordings, else the "
+            "first system, by default."
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(help="Utterances, drawn by the seed.", min=1)
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    title: str = "Listening test",
+    embed: Annotated[
+        bool, typer.Option(help="Audio in the page, or in a folder beside it.")
+    ] = True,
+):
+    """Write the page for the raters, and the key to their answers."""
+    tasks = read_tasks(list_path)
+    systems = find_files(tasks, read_systems(system))
+    reference = reference or next(iter(systems))
+    if reference not in systems or len(systems) < 2:
+        raise ValueError(
+            f"A test compares two systems or more with one of them: there are "
+            f"{', '.join(systems)}, and the reference is {reference}."
+        )
+    draw = random.Random(seed)
+    chosen = draw.sample(tasks, min(samples, len(tasks)))
+    items = draw_items(chosen, systems, reference, draw)
+    audio = name_audio(items, draw)
+    output_folder.mkdir(parents=True, exist_ok=True)
+    sources = {
+        name: audio_source(name, path, output_folder, embed)
+        for path, name in audio.items()
+    }
+    key = make_key(items, audio, systems, reference, seed)
+    shown = [
+        {
+            "id": item["id"],
+            "kind": item["kind"],
+            "audio": [audio[path] for path in item["audio"]],
+        }
+        for item in items
+    ]
+    page = output_folder / "listening_test.html"
+    data = {"test": key["test"], "seed": seed, "items": shown, "audio": sources}
+    page.write_text(render(title, data), "utf-8")
+    text = json.dumps(key, indent=2, ensure_ascii=False)
+    (output_folder / "key.json").write_text(text + "\n", "utf-8")
+    print(
+        f"{len(items)} ratings a listener, {page.stat().st_size / 1e6:.1f} MB: "
+        f"{page}. Keep key.json to yourself."
+    )
+
+
+def read_systems(given):
+    """NAME=FOLDER pairs as a dict."""
+    pairs = [text.partition("=")[::2] for text in given]
+    names = [name for name, _ in pairs]
+    if not all(name and folder for name, folder in pairs):
+        raise ValueError(f"A system is given as NAME=FOLDER, not {given}.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"Two systems have the same name: {names}.")
+    return dict(pairs)
+
+
+def draw_items(tasks, systems, reference, draw):
+    """Everything that is rated, in an order that tells nothing.
+
+    Arguments
+    ---------
+    tasks : list of Task
+        The chosen ones.
+    systems : dict
+        Label -> task name -> audio file.
+    reference : str
+        The label that CMOS compares with.
+    draw : random.Random
+        Of the order, and of which comes first in a pair.
+
+    Returns
+    -------
+    list of dict
+        "id", "kind", "task", "system", "audio" (prompt and speech, or two
+        that are compared) and, of pairs, "reference_first".
+    """
+    items = []
+    for label, files in systems.items():
+        # Half of a system's pairs have the reference first.
+        first = [place % 2 == 0 for place in range(len(tasks))]
+        draw.shuffle(first)
+        for task, reference_first in zip(tasks, first):
+            speech, known = files[task.name], {"task": task.name}
+            known["system"] = label
+            pair = [task.prompt_wav, speech]
+            items.append({"kind": "smos", **known, "audio": pair})
+            if label == reference:
+                continue
+            pair = [systems[reference][task.name], speech]
+            pair = pair if reference_first else pair[::-1]
+            known["reference_first"] = reference_first
+            items.append({"kind": "cmos", **known, "audio": pair})
+    draw.shuffle(items)
+    return [{"id": f"i{n:04d}", **item} for n, item in enumerate(items)]
+
+
+def make_key(items, audio, systems, reference, seed):
+    """What the answers are read with; "test" is a name for all of it."""
+    secrets = {}
+    for item in items:
+        files = [str(path) for path in item["audio"]]
+        secrets[item["id"]] = {**item, "audio": files}
+    key = {
+        "seed": seed,
+        "reference": reference,
+        "systems": list(systems),
+        "items": secrets,
+    }
+    facts = json.dumps(key) + hash_files(audio)
+    return {"test": hashlib.sha256(facts.encode()).hexdigest()[:12], **key}
+
+
+def name_audio(items, draw):
+    """File -> a name that tells nothing."""
+    files = list(
+        dict.fromkeys(path for item in items for path in item["audio"])
+    )
+    draw.shuffle(files)
+    return {path: f"a{number:04d}" for number, path in enumerate(files)}
+
+
+def audio_source(name, path, folder, embed):
+    """Where the page finds an audio file: all alike, at one rate, lossless."""
+    wav = read_audio(path, RATE).clamp(-1, 1).numpy()
+    if embed:
+        flac = io.BytesIO()
+        soundfile.write(flac, wav, RATE, format="FLAC")
+        coded = base64.b64encode(flac.getvalue()).decode()
+        return f"data:audio/flac;base64,{coded}"
+    (folder / "audio").mkdir(exist_ok=True)
+    soundfile.write(folder / "audio" / f"{name}.flac", wav, RATE)
+    return f"audio/{name}.flac"
+
+
+def render(title, data):
+    """The page's HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    template = environment.get_template("listening_page.html")
+    return template.render(title=title, data=data)
+
+
+if __name__ == "__main__":
+    typer.run(main)

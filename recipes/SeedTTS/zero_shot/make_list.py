@@ -1,0 +1,132 @@
+"""A list of zero-shot tasks from any SpeechBrain CSV manifest.
+
+Clips of a speaker become prompts and targets: what the target says is to be
+said in the voice of the prompt. The draw hangs on a seed, and what cannot be
+used is counted.
+
+    python make_list.py test.csv meta.lst --data-folder /path/to/speech
+"""
+
+import os
+import random
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from seed_tts import write_tasks
+
+from speechbrain_gogo.dataio.manifests import read_manifest
+
+
+def main(
+    csv_path: Annotated[
+        Path, typer.Argument(help="Manifest: ID, duration, wav, wrd, spk_id.")
+    ],
+    list_path: Annotated[Path, typer.Argument(help="The list to write.")],
+    data_folder: Annotated[
+        Path, typer.Option(help="Replaces $data_root in the manifest.")
+    ] = Path(),
+    shortest: Annotated[float, typer.Option(help="Prompt, in s.")] = 3.0,
+    longest: Annotated[float, typer.Option(help="Prompt, in s.")] = 8.0,
+    targets: Annotated[
+        int, typer.Option(help="Targets of a prompt, at most.", min=1)
+    ] = 4,
+    seed: int = 0,
+):
+    """Pair prompts and targets of the same speakers."""
+    rows, report = read_manifest(csv_path, data_folder)
+    speakers = defaultdict(list)
+    for key, row in rows.items():
+        reason = reason_to_skip(row)
+        if reason:
+            report[reason] += 1
+        else:
+            speakers[row["spk_id"]].append((key, row))
+    pairs = []
+    for speaker in sorted(speakers):
+        clips = sorted(speakers[speaker], key=lambda clip: clip[0])
+        random.Random(f"{seed} {speaker}").shuffle(clips)
+        found, left = pair_clips(clips, shortest, longest, targets)
+        pairs += found
+        report["no prompt to go with"] += left
+        report["used"] += len(clips) - left
+    print(report)
+    if not pairs:
+        raise ValueError(
+            f"{csv_path} has no speaker with a clip of {shortest:g} to "
+            f"{longest:g} s and another that says something else."
+        )
+    folder = list_path.parent.resolve()
+    write_tasks(list_path, (task_fields(*pair, folder) for pair in pairs))
+    print(f"{len(pairs)} tasks are in {list_path}")
+
+
+def reason_to_skip(row):
+    """Why a clip cannot be in a list, or None."""
+    if not row["spk_id"]:
+        return "no speaker"
+    if not row["wrd"].strip():
+        return "no words"
+    if set("|\n\r") & set(row["wrd"] + row["wav"]):
+        return "a bar or a line break in it"
+    if not Path(row["wav"]).is_file():
+        return "missing file"
+    return None
+
+
+def pair_clips(clips, shortest, longest, targets):
+    """Prompts and targets among one speaker's clips.
+
+    The first clip that can be a prompt is one, the next clips are its
+    targets; then the same with what is left.
+
+    Arguments
+    ---------
+    clips : list of tuple
+        ID and row of the manifest, in the order of the draw.
+    shortest : float
+        Seconds of a prompt, at least.
+    longest : float
+        Seconds of a prompt, at most.
+    targets : int
+        Of each prompt, at most.
+
+    Returns
+    -------
+    tuple
+        Pairs of prompt and target, and how many clips are in none.
+
+    Example
+    -------
+    >>> clips = [(name, {"duration": 4, "wrd": name}) for name in "abcde"]
+    >>> pairs, left = pair_clips(clips, 3, 8, targets=2)
+    >>> [prompt[0] + target[0] for prompt, target in pairs], left
+    (['ab', 'ac', 'de'], 0)
+    """
+    pairs, clips = [], list(clips)
+    while True:
+        prompt = next(
+            (c for c in clips if shortest <= c[1]["duration"] <= longest), None
+        )
+        if prompt is None:
+            return pairs, len(clips)
+        others = [clip for clip in clips if clip[1]["wrd"] != prompt[1]["wrd"]][
+            :targets
+        ]
+        if not others:
+            return pairs, len(clips)
+        pairs += [(prompt, other) for other in others]
+        clips = [clip for clip in clips if clip not in (prompt, *others)]
+
+
+def task_fields(prompt, target, folder):
+    """A line of the list, with paths relative to its folder."""
+    (prompt_id, said), (target_id, row) = prompt, target
+    audio = [os.path.relpath(clip["wav"], folder) for clip in (said, row)]
+    name = f"{prompt_id}-{target_id}".replace("/", "_")
+    return name, said["wrd"], audio[0], row["wrd"], audio[1]
+
+
+if __name__ == "__main__":
+    typer.run(main)

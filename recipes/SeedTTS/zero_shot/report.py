@@ -1,0 +1,1 @@
+../../LibriTTS/reconstruction/report.py

@@ -1,0 +1,1 @@
+../../LibriTTS/reconstruction/results_file.py

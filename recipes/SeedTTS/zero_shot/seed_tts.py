@@ -1,0 +1,124 @@
+"""Lists of zero-shot tasks in the format of Seed-TTS' evaluation set.
+
+One line is one task, ``utterance|prompt text|prompt audio|text``, and where
+the text was also recorded ``|recording``; paths are relative to the list. Ends
+at audio that is there: what is said with it, synthesis.py knows.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Task:
+    """Say ``text`` as whoever says ``prompt_text`` in ``prompt_wav`` does.
+
+    recording: the same text by the speaker of the prompt, or None.
+    """
+
+    name: str
+    prompt_text: str
+    prompt_wav: Path
+    text: str
+    recording: Path | None
+
+
+def read_tasks(path, expected=None, most=None):
+    r"""All tasks of a list, or the first few for a quick look.
+
+    Arguments
+    ---------
+    path : str | Path
+        The list.
+    expected : int
+        How many there should be.
+    most : int
+        How many to take.
+
+    Returns
+    -------
+    list of Task
+
+    Raises
+    ------
+    ValueError
+        If a line cannot be read, a name is there twice, the number is not
+        the expected one, files are missing, or only some texts have
+        recordings.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / "a.wav").write_bytes(b"")
+    >>> _ = (folder / "meta.lst").write_text("a-b|Who?|a.wav|Me.\n")
+    >>> [task] = read_tasks(folder / "meta.lst", expected=1)
+    >>> task.text, task.prompt_wav.name, task.recording
+    ('Me.', 'a.wav', None)
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"No list of tasks at {path}.")
+    tasks = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        task = _read_line(line, f"{path}, line {number}", path.parent)
+        if task.name in tasks:
+            raise ValueError(f"{path} has {task.name} twice.")
+        tasks[task.name] = task
+    print(f"{path} has {len(tasks)} tasks.")
+    if not tasks or expected not in (None, len(tasks)):
+        raise ValueError(
+            f"{path} has {len(tasks)} tasks, expected_utterances says "
+            f"{expected or 'nothing'}."
+        )
+    tasks = list(tasks.values())
+    _check_files(tasks, path)
+    return tasks[:most]
+
+
+def write_tasks(path, rows):
+    """Write a list.
+
+    Arguments
+    ---------
+    path : str | Path
+        The file; its folder is made.
+    rows : iterable of tuple
+        Name, prompt text, prompt audio, text, recording; audio relative to
+        the file's folder.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ("|".join(map(str, row)) + "\n" for row in rows)
+    path.write_text("".join(lines), "utf-8")
+
+
+def _read_line(line, place, folder):
+    fields = [field.strip() for field in line.split("|")]
+    if len(fields) not in (4, 5) or not all(fields):
+        raise ValueError(
+            f"{place} is not utterance|prompt text|prompt audio|text, with or "
+            f"without |recording: {line!r:.120}"
+        )
+    name, prompt_text, prompt_wav, text, *recording = fields
+    if Path(name).name != name or name.startswith("."):
+        raise ValueError(f"{place}: {name!r} cannot name a file.")
+    recording = folder / recording[0] if recording else None
+    return Task(name, prompt_text, folder / prompt_wav, text, recording)
+
+
+def _check_files(tasks, path):
+    recorded = [task.recording for task in tasks if task.recording]
+    if len(recorded) not in (0, len(tasks)):
+        raise ValueError(
+            f"{path} has recordings for {len(recorded)} of {len(tasks)} "
+            "texts: give all of them or none."
+        )
+    files = [task.prompt_wav for task in tasks] + recorded
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise ValueError(
+            f"{path}: {len(missing)} of {len(files)} audio files are missing, "
+            f"the first: {missing[0]}."
+        )

@@ -1,0 +1,209 @@
+"""What GogoSpeech says to a list of tasks, one audio file each.
+
+A killed synthesis goes on where it was: a task whose row is on disk has its
+file. Nothing is left out: where nothing was said, the file is a second of
+silence, for the judges to judge.
+"""
+
+import os
+
+import torch
+from folders import folder_name
+from report import summarize
+from results_file import ResultsFile
+from speechbrain.dataio.audio_io import save
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.audio import AudioError
+from speechbrain_gogo.inference.lines import read_prompt, write_lines
+from speechbrain_gogo.inference.timing import SENTENCE, mean_seconds
+from speechbrain_gogo.metrics.speech_metric import Figure
+
+COLUMNS = "seconds", "tokens", "finished", "unspoken"
+TOKEN_RATE = Figure("tokens/s", "tokens", per="seconds")
+FINISHED = Figure("finished (%)", "finished", scale=100)
+
+
+def synthesize(speech, tasks, systems, folder, settings, batch_size):
+    """Say what is not yet said, with the allocator, without it, or both.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        Speaks.
+    tasks : list of Task
+        What, and in whose voice.
+    systems : dict
+        Label -> whether the allocator is asked.
+    folder : Path
+        For results.csv and a folder of audio per system.
+    settings : dict
+        "seed", "sampling", and whatever else decides what is said.
+    batch_size : int
+        Tasks side by side.
+
+    Returns
+    -------
+    ResultsFile
+        With ``COLUMNS`` for each task and system.
+
+    Raises
+    ------
+    ValueError
+        If a prompt's audio cannot be used, or no task can be spoken.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = {label: {"allocate": systems[label]} for label in systems}
+    results = ResultsFile(folder, list(COLUMNS), settings, asked)
+    progress = tqdm(
+        total=len(tasks) * len(systems), desc="speaking", dynamic_ncols=True
+    )
+    for label, allocate in systems.items():
+        todo = [
+            (place, task)
+            for place, task in enumerate(tasks)
+            if (task.name, label) not in results.rows
+        ]
+        progress.update(len(tasks) - len(todo))
+        for first in range(0, len(todo), batch_size):
+            some = todo[first : first + batch_size]
+            _say(speech, some, label, allocate, results, settings)
+            progress.update(len(some))
+    progress.close()
+    reasons = [row["unspoken"] for row in results.rows.values()]
+    if all(reasons):
+        raise ValueError(f"No task can be spoken, the last: {reasons[-1]}")
+    return results
+
+
+def summarize_speech(rows, seed):
+    """Figures of what was said; the token rate is that of speech alone.
+
+    Arguments
+    ---------
+    rows : dict
+        Label -> rows of :func:`synthesize`.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        (system, figure) -> (value, low, high).
+    """
+    heard = {
+        label: [row for row in some if not row["unspoken"]]
+        for label, some in rows.items()
+    }
+    heard = {label: some for label, some in heard.items() if some}
+    return summarize(heard, [TOKEN_RATE], seed) | summarize(
+        rows, [FINISHED], seed
+    )
+
+
+def unspoken_notes(rows):
+    """How often nothing was said, and why."""
+    notes = []
+    for label, some in rows.items():
+        reasons = [row["unspoken"] for row in some if row["unspoken"]]
+        if reasons:
+            notes.append(
+                f"{label}: {len(reasons)} tasks without speech, judged as a "
+                f"second of silence; the first: {reasons[0]}"
+            )
+    return notes
+
+
+def real_time_factor(speech, task, allocate, trials, clock, settings):
+    """Seconds of computing per second of speech, by Table 3's protocol.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        Says the sentence of 47 characters.
+    task : Task
+        Whose prompt is used.
+    allocate : bool
+        Whether the allocator is asked.
+    trials : int
+        To be averaged; each has a seed of its own.
+    clock : Clock
+        Of the device.
+    settings : dict
+        "seed" and "sampling".
+
+    Returns
+    -------
+    dict
+        "computing" and "audio": seconds of a trial, on average.
+    """
+    samples = []
+
+    def trial():
+        said = speech.clone_voice(
+            SENTENCE,
+            task.prompt_wav,
+            task.prompt_text,
+            allocate=allocate,
+            seed=settings["seed"] + len(samples),
+            **settings["sampling"],
+        )
+        samples.append(len(said.wav))
+
+    computing = mean_seconds(trial, trials, clock, "speed")
+    audio = sum(samples[1:]) / trials / speech.sample_rate  # not the warm-up
+    return {"computing": computing, "audio": audio}
+
+
+def _say(speech, some, label, allocate, results, settings):
+    """One batch: audio first, rows afterwards."""
+    refusals = {task.name: _refusal(speech, task) for _, task in some}
+    requests = [
+        {
+            "text": task.text,
+            "prompt_wav": task.prompt_wav,
+            "prompt_text": task.prompt_text,
+            # Hangs on the place in the list, not on the batch.
+            "seed": settings["seed"] + place,
+        }
+        for place, task in some
+        if not refusals[task.name]
+    ]
+    said = iter(
+        speech.clone_voice_batch(requests, allocate, **settings["sampling"])
+    )
+    for _, task in some:
+        reason = refusals[task.name]
+        one = None if reason else next(said)
+        if one is not None and not len(one.wav):
+            reason = "no speech came"
+        path = results.path.parent / folder_name(label) / f"{task.name}.wav"
+        wav = torch.zeros(speech.sample_rate) if reason else one.wav.cpu()
+        _write(path, wav, speech.sample_rate)
+        row = {
+            "seconds": 0 if reason else len(wav) / speech.sample_rate,
+            "tokens": 0 if reason else int(one.budgets.sum()),
+            "finished": int(not reason and one.finished),
+            "unspoken": reason,
+        }
+        results.append(task.name, label, row)
+
+
+def _refusal(speech, task):
+    """Why a task cannot be spoken, or nothing. Broken audio is an error."""
+    try:
+        prompt = read_prompt(speech.codec, task.prompt_wav)
+        write_lines(task.text, task.prompt_text, prompt, 0, speech)
+    except AudioError:
+        raise
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _write(path, wav, rate):
+    """Write audio under its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.wav")
+    save(part, wav.clamp(-1, 1), rate)
+    os.replace(part, path)
