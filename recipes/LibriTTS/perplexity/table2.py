@@ -1,0 +1,173 @@
+"""Table 2: from the losses of every clip to a table, a CSV and a plot.
+
+A training leaves perplexity.csv, the losses of its test clips, and
+perplexity.json, whose they are. Any of these folders can be put beside each
+other. A perplexity is exp of the mean loss of all tokens of the test set at a
+position (Eq. 19), with a 95 % bootstrap interval over utterances.
+"""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import matplotlib
+
+from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+
+def save_row(rows, hparams):
+    """Keep what was measured.
+
+    Arguments
+    ---------
+    rows : list of dict
+        One per test clip, all with the same keys.
+    hparams : dict
+        ``output_folder``, ``system``, ``tokenizer``, ``lm``, ``test_csv``.
+    """
+    folder, codec = Path(hparams["output_folder"]), hparams["tokenizer"].codec
+    about = {
+        "system": hparams["system"],
+        "codec": f"{codec.name} ({codec.fingerprint})",
+        "group_rate": codec.group_rate,
+        "codes": codec.vocab_size,
+        "positions": hparams["lm"].num_tokens,
+        "test": Path(hparams["test_csv"]).name,
+    }
+    with open(folder / "perplexity.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    text = json.dumps(about, indent=2)
+    (folder / "perplexity.json").write_text(text + "\n")
+
+
+def compare(hparams):
+    """Write table.md, table.csv and perplexity.png.
+
+    Arguments
+    ---------
+    hparams : dict
+        ``output_folder``, whose row comes last; ``compare``, a list of
+        folders whose rows come before; ``bootstrap_seed``.
+
+    Returns
+    -------
+    str
+        The table.
+
+    Raises
+    ------
+    ValueError
+        If a folder has no row, or that of another test set.
+    """
+    folder = Path(hparams["output_folder"])
+    folders = [*map(Path, hparams["compare"]), folder]
+    systems = [read_row(place, hparams["bootstrap_seed"]) for place in folders]
+    tests = {(about["test"], about["clips"]) for about, _ in systems}
+    if len(tests) > 1:
+        raise ValueError(
+            "The rows are of different test clips: "
+            + ", ".join(f"{name} ({clips} clips)" for name, clips in tests)
+            + ". Compare systems on one test set."
+        )
+    text = draw_table(systems)
+    (folder / "table.md").write_text(text)
+    write_csv(systems, folder / "table.csv")
+    plot(systems, folder / "perplexity.png")
+    return text
+
+
+def read_row(folder, seed):
+    """What a training has left.
+
+    Returns
+    -------
+    tuple of dict
+        What it is of; and "nll" and "unigram", each a list with (perplexity,
+        low, high) of every position.
+    """
+    if not (folder / "perplexity.json").is_file():
+        raise ValueError(
+            f"{folder} has no perplexity.json: no training has ended there."
+        )
+    about = json.loads((folder / "perplexity.json").read_text())
+    with open(folder / "perplexity.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    about["clips"] = len(rows)
+    groups = [int(row["groups"]) for row in rows]
+    found = {}
+    for kind in ("nll", "unigram"):
+        found[kind] = []
+        for level in range(1, about["positions"] + 1):
+            sums = [float(row[f"{kind} {level}"]) for row in rows]
+            interval = bootstrap_interval(sums, groups, seed=seed)
+            found[kind].append(tuple(math.exp(end) for end in interval))
+    return about, found
+
+
+def draw_table(systems):
+    """Table 2 in Markdown, and what the systems are below it."""
+    most = max(about["positions"] for about, _ in systems)
+    positions = [str(level) for level in range(1, most + 1)]
+    lines = [["scheme", "tokens/s", *positions]]
+    lines.append(["---"] + ["---:"] * (most + 1))
+    for kind, addition in (("nll", ""), ("unigram", ", without context")):
+        for about, found in systems:
+            rate = about["group_rate"] * about["positions"]
+            cells = [f"{value:.1f}" for value, _, _ in found[kind]]
+            cells += ["-"] * (most - len(cells))
+            name = about["system"] + addition
+            lines.append([name, f"{rate:.1f}", *cells])
+    notes = [
+        f"{about['system']}: codec {about['codec']}, {about['group_rate']:.4g} "
+        f"groups or frames per second, {about['codes']} codes."
+        for about, _ in systems
+    ]
+    about = systems[0][0]
+    notes.append(
+        f"Perplexity of each position over {about['clips']} clips of "
+        f"{about['test']}. Without context: of a token drawn as often as "
+        "training used it."
+    )
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return text + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
+
+
+def write_csv(systems, path):
+    """A line for each system and position, with intervals."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        names = ["perplexity", "low", "high", "without context"]
+        writer.writerow(["system", "position", *names])
+        for about, found in systems:
+            pairs = zip(found["nll"], found["unigram"])
+            for level, (interval, unigram) in enumerate(pairs, 1):
+                numbers = [f"{value:.6g}" for value in (*interval, unigram[0])]
+                writer.writerow([about["system"], level, *numbers])
+
+
+def plot(systems, path):
+    """Perplexity over the position; dotted what it is without context."""
+    _, axis = plt.subplots(figsize=(7, 4.5))
+    for about, found in systems:
+        place = range(1, about["positions"] + 1)
+        value, low, high = zip(*found["nll"])
+        (line,) = axis.plot(place, value, marker="o", label=about["system"])
+        axis.fill_between(place, low, high, alpha=0.2, color=line.get_color())
+        unigram = [value for value, _, _ in found["unigram"]]
+        axis.plot(place, unigram, ":", marker=".", color=line.get_color())
+    axis.set(
+        xlabel="token of the group, or layer",
+        ylabel="perplexity (dotted: without context)",
+        yscale="log",
+    )
+    axis.grid(alpha=0.3)
+    axis.legend()
+    plt.tight_layout()
+    plt.savefig(path, dpi=120)
+    plt.close()

@@ -1,0 +1,1 @@
+../tokenized.py

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Perplexity of a codec's tokens, position by position: a row of Table 2.
+
+    python train.py hparams/train.yaml --source CODEC --system group-wise \
+        --data_folder /path/to/LibriTTS
+
+The README beside this file tells more.
+"""
+
+import sys
+
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import (
+    if_main_process,
+    infer_device,
+    run_on_main,
+)
+from table2 import compare, save_row
+from tokenized import loader_settings, tokenized_dataset
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
+from speechbrain_gogo.lobes.dit import frame_mask
+
+STAGES = "train", "valid", "test"
+
+
+class PerplexityBrain(SpeechLMBrain):
+    """Trains a :class:`~speechbrain_gogo.lobes.column_lm.ColumnLM`."""
+
+    def compute_forward(self, batch, stage):
+        """Losses of a batch of tokens [B, N, K]."""
+        return self.modules.lm(*batch.to(self.device).tokens)
+
+
+def count_codes(dataset, num_tokens, codebook_size):
+    """How often each code is used at each position, int64 [K, C]."""
+    shape = num_tokens, codebook_size
+    first = codebook_size * torch.arange(num_tokens)
+    counts = torch.zeros(num_tokens * codebook_size, dtype=torch.long)
+    for clip in tqdm(dataset, "counting codes"):
+        place = clip["tokens"][:, :num_tokens] + first  # [N, K]
+        counts += place.flatten().bincount(minlength=len(counts))
+    return counts.view(shape)
+
+
+@torch.no_grad()
+def measure(lm, batches, counts):
+    """Losses of every test clip, with context and without.
+
+    Without any, the best prediction of a token is how often it was used; a
+    code that training never used counts as used once.
+
+    Arguments
+    ---------
+    lm : ColumnLM
+        The model.
+    batches : iterable of PaddedBatch
+        The test set.
+    counts : torch.Tensor
+        From :func:`count_codes`.
+
+    Yields
+    ------
+    dict
+        ID, groups, and sums over the groups in nats: "nll 1" to "nll K" and
+        "unigram 1" to "unigram K".
+    """
+    lm.eval()
+    counts = (counts + 1).double()
+    unigram = -(counts / counts.sum(1, keepdim=True)).log()  # [K, C]
+    levels = torch.arange(lm.num_tokens)
+    for batch in batches:
+        tokens, lens = batch.tokens
+        tokens = tokens[..., : lm.num_tokens]  # [B, N, K]
+        real = frame_mask(lens, tokens.shape[1])[..., None]
+        nll = lm.losses(tokens.to(lm.llamas[0].device)).double().cpu()
+        sums = {"nll": nll, "unigram": unigram[levels, tokens]}
+        sums = {k: (real * v).sum(1).tolist() for k, v in sums.items()}
+        for row, name in enumerate(batch.id):
+            found = {"ID": name, "groups": int(real[row].sum())}
+            for kind, values in sums.items():
+                for level, value in enumerate(values[row], 1):
+                    found[f"{kind} {level}"] = value
+            yield found
+
+
+def dataio_prepare(hparams):
+    """Datasets and loader settings, by stage; tokens are made where missing."""
+    datasets = {s: tokenized_dataset(hparams, s) for s in STAGES}
+    rate = hparams["tokenizer"].codec.group_rate
+    groups = {
+        "batch_length": round(rate * hparams["batch_seconds"]),
+        "bucket_length": max(1, round(rate * hparams["bucket_seconds"])),
+    }
+    loaders = {
+        stage: loader_settings(
+            data, data.lengths, stage == "train", {**hparams, **groups}
+        )
+        for stage, data in datasets.items()
+    }
+    return datasets, loaders
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    if not hparams["skip_prep"]:
+        from libritts_manifests import prepare_manifests
+
+        settings = {"hparams": hparams, "stages": STAGES}
+        run_on_main(prepare_manifests, kwargs=settings)
+    tokenizer, lm = hparams["tokenizer"], hparams["lm"]
+    tokenizer.to(run_opts["device"] or infer_device())
+    datasets, loaders = dataio_prepare(hparams)
+    tokenizer.to("cpu")
+    hparams["draw_samples"] = lambda lm, folder: None  # nothing to hear
+
+    brain = PerplexityBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=loaders["train"],
+        valid_loader_kwargs=loaders["valid"],
+    )
+    brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
+    if if_main_process():
+        sizes = lm.num_tokens, lm.codebook_size
+        counts = count_codes(datasets["train"], *sizes)
+        batches = tqdm(DataLoader(datasets["test"], **loaders["test"]), "test")
+        save_row(list(measure(lm, batches, counts)), hparams)
+        print(compare(hparams))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
