@@ -73,7 +73,7 @@ setup(
         "dev": METRICS
         + DATASETS
         + PROBING
-        + ["pytest", "ruff", "pre-commit", "selenium"],
+        + ["pytest", "ruff", "pre-commit", "selenium", "snac"],
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )

@@ -1,14 +1,29 @@
-"""Metrics of the paper's evaluation (Appendix E), one file per metric.
+"""Metrics of the paper's evaluation (Appendix G), one file per metric.
 
-Each follows SpeechBrain's MetricStats (``append``, ``summarize``) and can
-measure one utterance for a table of results (``measure``). Back ends come with
-``pip install "speechbrain_gogo[metrics]"``.
+Each follows SpeechBrain's MetricStats (``append``, ``summarize``), measures
+utterances for a table of results (``measure``, or many at once,
+``measure_batch``) and names its ``judge``. Where the paper's judge needs
+weights from a hub, an offline judge of the same thing stands beside it, with
+columns and figures of another name: they are never to be mixed. Back ends come
+with ``pip install "speechbrain_gogo[metrics]"``.
 """
 
 from speechbrain_gogo.metrics.dnsmos import DNSMOS
+from speechbrain_gogo.metrics.hubert import HubertWordErrors
 from speechbrain_gogo.metrics.intelligibility import STOI
 from speechbrain_gogo.metrics.quality import PESQ
 from speechbrain_gogo.metrics.similarity import SpeakerSimilarity
+from speechbrain_gogo.metrics.utmos import UTMOS
+from speechbrain_gogo.metrics.wavlm_similarity import WavLMSimilarity
 from speechbrain_gogo.metrics.words import WordErrors
 
-__all__ = ["DNSMOS", "PESQ", "STOI", "SpeakerSimilarity", "WordErrors"]
+__all__ = [
+    "DNSMOS",
+    "PESQ",
+    "STOI",
+    "UTMOS",
+    "HubertWordErrors",
+    "SpeakerSimilarity",
+    "WavLMSimilarity",
+    "WordErrors",
+]

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -81,8 +82,95 @@ class SpeechMetric(MetricStats, ABC):
         return self.measure(predict, target)[self.columns[0]]
 
 
-def import_backend(module, package):
-    """Make sure that what a metric is computed by is there.
+class BatchedMetric(SpeechMetric):
+    """Base class of metrics by a network, many utterances at once.
+
+    Such a judge stays in the process that made it, where its device is.
+    Subclasses implement :meth:`measure_batch`; no score depends on what else
+    is in the batch.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Rate of the signals that will be given, in Hz.
+    device : str
+        Where the network is.
+    """
+
+    def __init__(self, sample_rate, device="cpu"):
+        super().__init__(sample_rate)
+        self.device = device
+
+    @abstractmethod
+    def measure_batch(self, predicts, targets, transcripts=None):
+        """Measure some utterances.
+
+        Arguments
+        ---------
+        predicts : list
+            Signals to judge, [T] each.
+        targets : list
+            Their originals, [T] each.
+        transcripts : list of str
+            What is said in them.
+
+        Returns
+        -------
+        list of dict
+            A value for each of ``columns``, per utterance.
+        """
+
+    def measure(self, predict, target, transcript=None):
+        """See :meth:`SpeechMetric.measure`."""
+        return self.measure_batch([predict], [target], [transcript])[0]
+
+    def append(self, ids, predict, target, lengths=None):
+        """Measure a padded batch, for MetricStats.
+
+        Arguments
+        ---------
+        ids : list of str
+            Utterance ids.
+        predict : torch.Tensor
+            Signals to judge, [B, T].
+        target : torch.Tensor
+            Their originals, [B, T].
+        lengths : torch.Tensor
+            Relative lengths of both, [B].
+        """
+        rows = self.measure_batch(cut(predict, lengths), cut(target, lengths))
+        self.ids.extend(ids)
+        self.scores.extend(row[self.columns[0]] for row in rows)
+
+
+def cut(wavs, lengths=None):
+    """Signals of a padded batch without their padding.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor
+        [B, T].
+    lengths : torch.Tensor
+        Relative lengths, [B]; no padding if None.
+
+    Returns
+    -------
+    list of torch.Tensor
+        On the CPU, [T] each.
+
+    Example
+    -------
+    >>> [len(wav) for wav in cut(torch.zeros(2, 8), torch.tensor([1, 0.5]))]
+    [8, 4]
+    """
+    if lengths is None:
+        return list(wavs.cpu())
+    samples = (lengths * wavs.size(1)).round().long().tolist()
+    return [wav[:n].cpu() for wav, n in zip(wavs, samples)]
+
+
+def import_backend(module, package, extra=EXTRA):
+    """Make sure that a package is there.
 
     Arguments
     ---------
@@ -90,6 +178,8 @@ def import_backend(module, package):
         The module's name.
     package : str
         The distribution that holds it.
+    extra : str
+        The extra of this package that brings it, if one does.
 
     Returns
     -------
@@ -99,7 +189,7 @@ def import_backend(module, package):
     Raises
     ------
     ImportError
-        If it is not installed, with the extra that brings it.
+        If it is not installed, with what to install.
 
     Example
     -------
@@ -109,11 +199,57 @@ def import_backend(module, package):
     try:
         import_module(module)
     except ImportError as error:
+        wanted = f'"speechbrain_gogo[{extra}]"' if extra else package
         raise ImportError(
-            f"This metric needs {package} ({error}): "
-            f'pip install "speechbrain_gogo[{EXTRA}]"'
+            f"{package} is needed ({error}): pip install {wanted}"
         ) from error
     return f"{package} {version(package)}"
+
+
+def load_weights(load, source, user, probe=None):
+    """Load published weights, or say what is to be done.
+
+    Arguments
+    ---------
+    load : callable
+        Takes the source and gives the model.
+    source : str | Path
+        An id of a hub, a folder or a file.
+    user : str
+        Who needs it, for the message.
+    probe : str
+        A small file of the source, where that is a repository of the Hugging
+        Face hub: it is asked for first, since libraries that try file after
+        file take minutes to find that there is no network.
+
+    Returns
+    -------
+    object
+        What ``load`` gives.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be had.
+
+    Example
+    -------
+    >>> load_weights(str.upper, "some/model", "a judge")
+    'SOME/MODEL'
+    """
+    try:
+        if probe is not None and not Path(source).is_dir():
+            from huggingface_hub import hf_hub_download
+
+            hf_hub_download(str(source), probe)
+        return load(source)
+    except Exception as error:  # each hub's client has errors of its own
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        raise ValueError(
+            f"{user} needs {source}, which could not be loaded "
+            f"({type(error).__name__}: {reason}). Where there is no network, "
+            "fetch it elsewhere and give the place of the copy instead."
+        ) from error
 
 
 def at_rate(wav, sample_rate, wanted_rate):

@@ -17,6 +17,7 @@ from speechbrain_gogo.metrics import (
 from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.panel import judge_utterances
 from speechbrain_gogo.metrics.speech_metric import at_rate
+from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +79,8 @@ def test_word_errors_of_a_recording(clip):
 def test_word_errors_corpus_and_mean(monkeypatch):
     """1 error in 3 words and 2 in 1: 75 % of the corpus, 117 % on average."""
     metric = WordErrors()
-    heard = iter([["the", "hat", "sat"], ["don't", "do", "it"]])
-    monkeypatch.setattr(metric, "recognize", lambda wav: next(heard))
+    heard = ["the hat sat", "don't do it"]
+    monkeypatch.setattr(metric, "recognize", lambda wavs: heard)
     metric.append(
         ["a", "b"], torch.zeros(2, 8), ["The CAT sat.", "\u2018Don’t!’"]
     )
@@ -87,6 +88,21 @@ def test_word_errors_corpus_and_mean(monkeypatch):
     assert summary["WER"] == pytest.approx(75)
     assert summary["mean_WER"] == pytest.approx((100 / 3 + 200) / 2)
     assert (summary["insertions"], summary["substitutions"]) == (2, 1)
+
+
+def test_normalizations_differ():
+    """What counts as an error is the normaliser's choice."""
+    said, heard = (
+        "Mr. O'Neil's twenty-two hens.",
+        "MISTER O'NEIL'S TWENTY TWO HENS",
+    )
+    errors = {name: count_errors(said, heard, name) for name in NORMALIZERS}
+    assert errors["words"] == (1, 5)  # Mr.
+    assert errors["deleted"] == (3, 4)  # Mr., and one word against two
+    assert errors["whisper"][0] == 0
+    assert errors["verbatim"] == (4, 4)
+    with pytest.raises(ValueError, match="there are words, deleted"):
+        count_errors(said, heard, "no such")
 
 
 def test_metric_stats_ignore_padding():
@@ -125,6 +141,29 @@ def test_bootstrap_interval_of_a_mean():
     assert low < ratio < high
     with pytest.raises(ValueError, match="not finite"):
         bootstrap_interval([1.0, np.nan])
+
+
+def test_networks_judge_in_batches():
+    """They get as many as there is room for; rows hold both kinds' columns."""
+
+    class Loudest:
+        sizes = []
+
+        def measure_batch(self, predicts, targets, transcripts):
+            self.sizes.append(len(predicts))
+            return [{"loudest": float(max(p))} for p in predicts]
+
+    class Words:
+        def measure(self, predict, target, transcript):
+            return {"words": len(transcript.split())}
+
+    cases = [(k, np.full(4, k), np.zeros(4), "a " * k) for k in range(1, 6)]
+    rows = dict(judge_utterances([Loudest(), Words()], cases, batch_size=2))
+    assert Loudest.sizes == [2, 2, 1]
+    assert rows == {k: {"loudest": k, "words": k} for k in range(1, 6)}
+    cases[2] = (3, [], [], "a")
+    with pytest.raises(RuntimeError, match="Loudest failed on 3, 4"):
+        list(judge_utterances([Loudest()], cases, batch_size=2))
 
 
 def test_worker_process_judges_like_this_one():

@@ -1,6 +1,7 @@
 """Bookkeeping of the reconstruction recipe, with a codec that adds noise."""
 
 import csv
+import math
 import sys
 from pathlib import Path
 
@@ -31,16 +32,22 @@ class Difference(SpeechMetric):
 class NoisyCodec:
     """Adds 1 / keep to every sample; may be killed after some calls."""
 
-    name, sample_rate, vocab_size = "noisy", RATE, 1024
+    name, checkpoint, licence = "noisy", "noise", "CC0"
+    sample_rate = RATE
 
-    def __init__(self, weights="a", survives=99, run_opts=None):
+    def __init__(self, weights="a", survives=99, keeps=(1, 4)):
         self.settings = {"weights": weights}
-        self.left, self.calls = survives, 0
+        self.left, self.calls, self.keeps = survives, 0, keeps
 
-    def token_rate(self, keep):
-        return 5.0 * keep
+    def rows(self, utterances):
+        return {f"keep {keep}": {"keep": keep} for keep in self.keeps}
 
-    def reconstruct(self, wavs, wav_lens, keep):
+    def rate(self, keep):
+        from systems import Rate
+
+        return Rate(5.0 * keep, 5.0, keep, 50.0 * keep)
+
+    def reconstruct(self, wavs, keep):
         if self.left == self.calls:
             raise KeyboardInterrupt
         self.calls += 1
@@ -73,14 +80,12 @@ def hparams(tmp_path):
         "output_folder": str(tmp_path / "out"),
         "expected_utterances": 3,
         "max_utterances": None,
-        "keeps": [1, 4],
-        "budgets": [],
-        "target_rate": None,
-        "budget_seed": 0,
-        "vocoder_row": False,
+        "sample_rate": RATE,
         "num_samples": 1,
         "bootstrap_seed": 0,
+        "published": None,
         "num_workers": 0,
+        "judge_batch_size": 1,
     }
 
 
@@ -91,53 +96,80 @@ def read_rows(hparams):
 
 def test_every_row_and_report(recipe, hparams):
     """All utterances by all systems, and figures that follow from them."""
-    summary = recipe.evaluate(NoisyCodec(), [Difference()], hparams)
+    summary = recipe.evaluate([NoisyCodec()], [Difference()], hparams)
     pairs = [(r["ID"], r["system"]) for r in read_rows(hparams)]
     assert len(set(pairs)) == len(pairs) == 9
-    means = [summary[s, "difference"][0] for s in ("original", "keep 4")]
+    means = [summary[s, "difference"][0] for s in ("original", "noisy, keep 4")]
     assert means == pytest.approx([0, 0.25], abs=1e-6)
     folder = Path(hparams["output_folder"])
     table = (folder / "table.md").read_text()
     assert "Judge: difference of samples." in table
-    assert "| keep 4 | 20 | 200 | 0.250 (0.250-0.250) |" in table
+    line = "| noisy, keep 4 | noise (CC0) | 20 | 5 | 4 | 200 | 0.250 (0.250-0.250) |"
+    assert line in table
+    assert table.index("| original |") < table.index(line)
     assert (folder / "rate_quality.png").stat().st_size > 1000
     written = sorted(p.name for p in folder.glob("samples/*/*.wav"))
-    assert written == ["keep_1.wav", "keep_4.wav", "original.wav"]
+    assert written == ["noisy_keep_1.wav", "noisy_keep_4.wav", "original.wav"]
     assert (
-        soundfile.info(str(folder / "samples/utt0/keep_1.wav")).duration == 0.5
+        soundfile.info(str(folder / "samples/utt0" / written[0])).duration
+        == 0.5
     )
 
 
-def test_rows_at_one_mean_rate(recipe, hparams):
-    """Utterances have budgets of their own; the table has their mean."""
+def test_an_option_of_each_utterance(recipe, hparams):
+    """Utterances have budgets of their own; the audio comes as asked for."""
 
     class Allocating(NoisyCodec):
-        def plan_budgets(self, utterances, names, target_rate, seed):
-            assert (target_rate, seed) == (7.5, 0)
+        sample_rate = RATE // 2
+
+        def rows(self, utterances):
             budgets = torch.tensor([[1, 3], [1, 1], [3, 3]]).split(1)
-            return {name: dict(zip(utterances, budgets)) for name in names}
+            return {"allocator": {"keep": dict(zip(utterances, budgets))}}
 
-        def token_rate(self, keep):
-            return 5.0 * recipe.mean_budget(keep)
+        def rate(self, keep):
+            return super().rate(recipe.mean_budget(keep))
 
-        def reconstruct(self, wavs, wav_lens, keep):
-            return wavs + torch.as_tensor(keep).double().mean().float()
+        def reconstruct(self, wavs, keep):
+            assert wavs.shape == (1, RATE // 4)  # resampled
+            return torch.zeros_like(wavs) + keep.double().mean().float()
 
-    changes = {"budgets": ["allocator"], "target_rate": 7.5}
-    hparams.update(changes)
-    summary = recipe.evaluate(Allocating(), [Difference()], hparams)
+    class Middle(Difference):
+        def measure(self, predict, target, transcript=None):
+            return {"difference": float(predict[len(predict) // 2])}
+
+    from budgets import mean_budget
+
+    recipe.mean_budget = mean_budget
+    summary = recipe.evaluate([Allocating()], [Middle()], hparams)
     values = [
         float(row["difference"])
         for row in read_rows(hparams)
-        if row["system"] == "allocator"
+        if row["system"] == "noisy, allocator"
     ]
-    assert values == pytest.approx([2, 1, 3])
-    assert summary["allocator", "difference"][0] == pytest.approx(2)
+    assert values == pytest.approx([2, 1, 3], rel=1e-2)
+    mean = summary["noisy, allocator", "difference"][0]
+    assert mean == pytest.approx(2, rel=1e-2)
     table = (Path(hparams["output_folder"]) / "table.md").read_text()
-    assert "| allocator | 10 | 100 | 2.000" in table
-    hparams["budgets"] = ["uniform"]
-    with pytest.raises(ValueError, match="budgets: .* now"):
-        recipe.evaluate(Allocating(), [Difference()], hparams)
+    assert "| noisy, allocator | noise (CC0) | 10 |" in table
+
+
+def test_gogo_has_rows_for_its_settings(recipe, hparams, tiny_codec_folder):
+    """The vocoder, each keep; the rate of Table 1; and plans are settings."""
+    from systems import GogoSystem
+
+    system = GogoSystem(tiny_codec_folder, keeps=[3, 10], vocoder_row=True)
+    rows = system.rows(recipe.read_manifest(hparams))
+    assert list(rows) == ["vocoder only", "keep 3", "keep 10"]
+    assert system.rate(**rows["vocoder only"]) is None
+    rate = system.rate(**rows["keep 10"])
+    assert (rate.tokens, rate.codebooks) == (46.875, 1)
+    assert rate.bits == pytest.approx(46.875 * math.log2(12800))
+    wavs = torch.randn(1, RATE // 2) / 10
+    for options in rows.values():
+        assert system.reconstruct(wavs, **options).shape == wavs.shape
+    system.plans = (["uniform"], None, 0)
+    with pytest.raises(ValueError, match="allocator"):
+        system.rows(recipe.read_manifest(hparams))
 
 
 def test_plans_spend_the_same(recipe):
@@ -163,26 +195,26 @@ def test_plans_spend_the_same(recipe):
 def test_killed_evaluation_goes_on(recipe, hparams):
     """Rows on disk are used again, a half-written one is made again."""
     with pytest.raises(KeyboardInterrupt):
-        recipe.evaluate(NoisyCodec(survives=3), [Difference()], hparams)
+        recipe.evaluate([NoisyCodec(survives=3)], [Difference()], hparams)
     results = Path(hparams["output_folder"]) / "results.csv"
     whole = len(read_rows(hparams))
     assert 0 < whole < 9
     with open(results, "a") as stream:
         stream.write("utt1,keep 4,0.")  # the kill came here
     codec = NoisyCodec()
-    resumed = recipe.evaluate(codec, [Difference()], hparams)
+    resumed = recipe.evaluate([codec], [Difference()], hparams)
     assert codec.calls == 6 - 3
     assert len(read_rows(hparams)) == 9
 
     hparams["output_folder"] += "_fresh"
-    assert recipe.evaluate(NoisyCodec(), [Difference()], hparams) == resumed
+    assert recipe.evaluate([NoisyCodec()], [Difference()], hparams) == resumed
 
 
 def test_rows_of_another_codec_are_refused(recipe, hparams):
     """A retrained codec does not inherit the old one's rows."""
-    recipe.evaluate(NoisyCodec("a"), [Difference()], hparams)
-    with pytest.raises(ValueError, match="weights: a, now b"):
-        recipe.evaluate(NoisyCodec("b"), [Difference()], hparams)
+    recipe.evaluate([NoisyCodec("a")], [Difference()], hparams)
+    with pytest.raises(ValueError, match="noisy: weights: a, now b"):
+        recipe.evaluate([NoisyCodec("b")], [Difference()], hparams)
 
 
 def test_missing_file_fails_at_once(recipe, hparams):
@@ -190,32 +222,109 @@ def test_missing_file_fails_at_once(recipe, hparams):
     Path(hparams["data_folder"], "2.wav").unlink()
     codec = NoisyCodec()
     with pytest.raises(ValueError, match=r"1 of 3 audio files.*2\.wav"):
-        recipe.evaluate(codec, [Difference()], hparams)
+        recipe.evaluate([codec], [Difference()], hparams)
     assert codec.calls == 0
     hparams["expected_utterances"] = 4837
     with pytest.raises(ValueError, match="has 3 utterances"):
-        recipe.evaluate(codec, [Difference()], hparams)
+        recipe.evaluate([codec], [Difference()], hparams)
+
+
+def test_systems_join_later(recipe, hparams):
+    """What is measured stays; only the new system's rows are made."""
+    first, second = NoisyCodec(), NoisyCodec(keeps=[2])
+    second.name = "other"
+    recipe.evaluate([first], [Difference()], hparams)
+    summary = recipe.evaluate([first, second], [Difference()], hparams)
+    assert (first.calls, second.calls) == (6, 3)
+    assert summary["other, keep 2", "difference"][0] == pytest.approx(0.5)
+    recipe.evaluate([second], [Difference()], hparams)
+    with pytest.raises(ValueError, match="noisy: weights: a, now b"):
+        recipe.evaluate([NoisyCodec("b")], [Difference()], hparams)
+    with pytest.raises(ValueError, match="one name"):
+        recipe.evaluate([first, first], [Difference()], hparams)
+    with pytest.raises(ValueError, match="columns of one name"):
+        recipe.evaluate([first], [Difference(), Difference()], hparams)
+
+
+def test_folders_of_other_codecs(recipe, hparams, tmp_path):
+    """Their audio is judged as it is; one missing file and nothing is."""
+    from systems import FolderSystem
+
+    made = tmp_path / "made"
+    made.mkdir()
+    rate = {"tokens": 75, "frames": 75, "codebooks": 1, "bits": 900}
+    system = FolderSystem(made, "Folder", "theirs", "MIT", **rate)
+    for n in range(3):
+        with pytest.raises(ValueError, match=rf"lacks {3 - n} of 3.*utt{n}"):
+            recipe.evaluate([system], [Difference()], hparams)
+        tone, _ = soundfile.read(str(tmp_path / f"{n}.wav"))
+        soundfile.write(made / f"utt{n}.flac", tone[:-100] + 0.5, RATE)
+    summary = recipe.evaluate([system], [Difference()], hparams)
+    label = "Folder, 1 codebook"
+    assert summary[label, "difference"][0] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_ground_truth_decides_whose_evaluation_it_is(recipe, hparams):
+    """Beside the paper's values; and word errors by each normalization."""
+
+    class Heard(Difference):
+        judge, columns = "a recogniser", ("difference", "hypothesis")
+        figures = (Figure("STOI", "difference"),)
+        normalizer = "words"
+
+        def __init__(self, stoi):
+            super().__init__()
+            self.stoi = stoi
+
+        def measure(self, predict, target, transcript=None):
+            return {"difference": self.stoi, "hypothesis": "HELLO YOU"}
+
+    table = Path(hparams["output_folder"]) / "table.md"
+    hparams["published"] = "hparams/table1/published.csv"
+    hparams["ground_truth_tolerance"] = 0.01
+    recipe.evaluate([NoisyCodec()], [Heard(0.995)], hparams)
+    text = table.read_text()
+    assert "STOI 0.99 (1.00); the same within 1 %" in text
+    assert "words 100.00 %, deleted 100.00 %" in text
+    assert "| Gogo | 47 | 47 | 1 | 4.19 |" in text
+    hparams["output_folder"] += "_other"
+    recipe.evaluate([NoisyCodec()], [Heard(0.9)], hparams)
+    text = (Path(hparams["output_folder"]) / "table.md").read_text()
+    assert "differs in STOI: **this is not the paper's evaluation**" in text
 
 
 def test_yaml_runs_with_its_judges(recipe, hparams, monkeypatch):
-    """The YAML builds the system and those judges that are asked for."""
+    """The YAML builds the systems and those judges that are asked for."""
     import systems
 
     monkeypatch.setattr(systems, "GogoSystem", NoisyYamlCodec)
+    made = Path(hparams["data_folder"]) / "made"
+    made.mkdir()
+    for n in range(3):
+        tone = Path(hparams["data_folder"]) / f"{n}.wav"
+        (made / f"utt{n}.wav").write_bytes(tone.read_bytes())
     names = ["test_csv", "data_folder", "output_folder"]
-    paths = [f"--{name}={hparams[name]}" for name in names]
-    recipe.main(
-        [str(RECIPE / "hparams" / "offline.yaml"), *paths]
-        + ["--metrics=[stoi]", "--keeps=[1, 10]", "--num_workers=0"]
-        + ["--max_utterances=1", "--vocoder_row=False"]
-    )
+    line = [str(RECIPE / "hparams" / "offline.yaml")]
+    line += [f"--{name}={hparams[name]}" for name in names]
+    line += ["--metrics=[stoi]", "--keeps=[1, 10]", "--num_workers=0"]
+    line += ["--max_utterances=1", "--vocoder_row=False"]
+    line += [f"--baselines={{wavtokenizer: {{folder: {made}}}}}"]
+    recipe.main([*line, "--systems=[gogo, wavtokenizer]"])
     rows = read_rows(hparams)
-    assert [r["system"] for r in rows] == ["original", "keep 1", "keep 10"]
+    assert [r["system"] for r in rows] == [
+        "original",
+        "noisy, keep 1",
+        "noisy, keep 10",
+        "WavTokenizer, 1 codebook",
+    ]
     assert set(rows[0]) == {"ID", "system", "stoi"}
+    with pytest.raises(ValueError, match="No systems {'no such'}: .*'encodec'"):
+        recipe.main([*line, "--systems=[no such]"])
 
 
 class NoisyYamlCodec(NoisyCodec):
     """Takes what the YAML gives to GogoSystem."""
 
-    def __init__(self, source, num_steps, guidance_scale, seed, run_opts):
-        super().__init__(weights=source)
+    def __init__(self, source, run_opts, keeps, vocoder_row, **settings):
+        super().__init__(source, keeps=keeps)
+        assert vocoder_row is False

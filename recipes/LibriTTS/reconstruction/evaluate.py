@@ -1,6 +1,6 @@
-"""Reconstruct a test set at every number of kept tokens, and judge it.
+"""Reconstruct a test set with codecs at their rates, and judge it.
 
-Section 4.2 and Figure 7 of the Gogo paper, by the judges that the YAML names.
+Section 4.2 and Table 1 of the Gogo paper, by the judges that the YAML names.
 A killed evaluation goes on where it was; a missing or broken audio file makes
 it fail, since a table over fewer utterances would be another table.
 
@@ -8,23 +8,58 @@ it fail, since a table over fewer utterances would be another table.
         --test_csv test.csv --data_folder /path/to/speech
 """
 
+import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import speechbrain as sb
 import torch
-from budgets import fingerprint, mean_budget
 from hyperpyyaml import load_hyperpyyaml
-from report import plot_rates, summarize, write_table
-from results import ResultsFile
+from report import write_reports
+from results_file import ResultsFile
 from speechbrain.dataio.audio_io import save
 from speechbrain.dataio.dataio import load_data_csv
+from torchaudio.functional import resample
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio import check_finite, read_audio
 from speechbrain_gogo.metrics.panel import judge_utterances
 
-ORIGINAL, VOCODER = "original", "vocoder only"
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a system, and what it is asked to do.
+
+    Arguments
+    ---------
+    system : GogoSystem
+        Or another with its interface; None for the original recordings.
+    options : dict
+        Of its ``rate`` and ``reconstruct``.
+    """
+
+    system: object = None
+    options: dict | None = None
+
+    def rate(self):
+        """What the row costs, None if there is nothing to count."""
+        return self.system and self.system.rate(**self.options)
+
+    def reconstruct(self, key, wav, sample_rate):
+        """Utterance ``key``, [T] -> about [T], both at ``sample_rate``."""
+        if self.system is None:
+            return wav
+        chosen = {
+            name: value[key] if isinstance(value, dict) else value
+            for name, value in self.options.items()
+        }
+        rate = self.system.sample_rate
+        wavs = resample(wav.unsqueeze(0), sample_rate, rate)
+        decoded = self.system.reconstruct(wavs, **chosen)[0].cpu()
+        return resample(decoded, rate, sample_rate)
 
 
 def read_manifest(hparams):
@@ -63,35 +98,29 @@ def read_manifest(hparams):
     return dict(list(rows.items())[: hparams["max_utterances"]])
 
 
-def list_systems(hparams, plans):
-    """Labels and options of what is compared: label -> options.
-
-    The original comes first and has none; then, if wanted, the vocoder on
-    the true mel; then the codec at each number of tokens per group, and with
-    budgets that differ from group to group. An option that is a dict has a
-    value for each utterance.
-    """
-    systems = {ORIGINAL: None}
-    if hparams["vocoder_row"]:
-        systems[VOCODER] = {"vocoder_only": True}
-    for keep in hparams["keeps"]:
-        systems[f"keep {keep}"] = {"keep": keep}
-    for name, budgets in plans.items():
-        systems[name] = {"keep": budgets}
-    return systems
+def list_rows(systems, utterances):
+    """What is compared: label -> :class:`Row`, the original first."""
+    names = [system.name for system in systems]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Two systems have one name: {names}.")
+    rows = {ORIGINAL: Row()}
+    for system in systems:
+        for label, options in system.rows(utterances).items():
+            rows[f"{system.name}, {label}"] = Row(system, options)
+    return rows
 
 
-def reconstructions(system, utterances, options, done, samples):
+def reconstructions(rows, utterances, sample_rate, done, samples):
     """Cases for the judges, those that are already measured left out.
 
     Arguments
     ---------
-    system : GogoSystem
-        Or another with its interface.
+    rows : dict
+        From :func:`list_rows`.
     utterances : dict
         From :func:`read_manifest`.
-    options : dict
-        From :func:`list_systems`.
+    sample_rate : int
+        Of what the judges get, in Hz.
     done : container
         (ID, label) pairs to leave out.
     samples : dict
@@ -102,40 +131,33 @@ def reconstructions(system, utterances, options, done, samples):
     tuple
         (ID, label), reconstruction [T], original [T], transcript.
     """
-    for key, row in utterances.items():
-        todo = [label for label in options if (key, label) not in done]
+    for key, utterance in utterances.items():
+        todo = [label for label in rows if (key, label) not in done]
         if not todo:
             continue
-        target = read_audio(row["wav"], system.sample_rate)
+        target = read_audio(utterance["wav"], sample_rate)
         for label in todo:
-            predict = target
-            if options[label] is not None:
-                chosen = {
-                    option: value[key] if isinstance(value, dict) else value
-                    for option, value in options[label].items()
-                }
-                predict = system.reconstruct(
-                    target.unsqueeze(0), torch.ones(1), **chosen
-                )[0].cpu()
+            predict = rows[label].reconstruct(key, target, sample_rate)
             check_finite(predict, f"{label} of {key}")
             length = min(len(predict), len(target))
             predict = predict[:length]
             if key in samples:
                 samples[key].mkdir(parents=True, exist_ok=True)
-                path = samples[key] / f"{label.replace(' ', '_')}.wav"
-                save(path, predict.clamp(-1, 1), system.sample_rate)
+                name = re.sub(r"[^\w.-]+", "_", label)
+                path = samples[key] / f"{name}.wav"
+                save(path, predict.clamp(-1, 1), sample_rate)
             # Arrays: tensors would travel through shared-memory files.
             pair = predict.numpy(), target[:length].numpy()
-            yield (key, label), *pair, row["wrd"]
+            yield (key, label), *pair, utterance["wrd"]
 
 
-def evaluate(system, judges, hparams):
+def evaluate(systems, judges, hparams):
     """Measure what is not yet measured, then write the reports.
 
     Arguments
     ---------
-    system : GogoSystem
-        Or another with its interface.
+    systems : list
+        Of GogoSystem, or others with its interface.
     judges : list
         Metrics.
     hparams : dict
@@ -144,78 +166,37 @@ def evaluate(system, judges, hparams):
     Returns
     -------
     dict
-        (system, figure) -> (value, low, high).
+        (row, figure) -> (value, low, high).
     """
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    utterances, plans = read_manifest(hparams), {}
-    if hparams["budgets"]:
-        plans = system.plan_budgets(
-            utterances,
-            hparams["budgets"],
-            hparams["target_rate"],
-            hparams["budget_seed"],
-        )
-    options = list_systems(hparams, plans)
+    utterances = read_manifest(hparams)
+    rows = list_rows(systems, utterances)
     results = ResultsFile(
         folder,
         [column for judge in judges for column in judge.columns],
         {
-            "system": system.name,
-            **system.settings,
-            "budgets": fingerprint(plans),
             "test_csv": Path(hparams["test_csv"]).name,
             "judges": [judge.judge for judge in judges],
         },
+        {system.name: system.settings for system in systems},
     )
     heard = list(utterances)[: hparams["num_samples"]]  # the first, unchosen
     samples = {key: folder / "samples" / key for key in heard}
-    cases = reconstructions(system, utterances, options, results.rows, samples)
-    total = len(utterances) * len(options)
-    progress = tqdm(total=total, dynamic_ncols=True)
-    wanted = ((key, label) for key in utterances for label in options)
+    cases = reconstructions(
+        rows, utterances, hparams["sample_rate"], results.rows, samples
+    )
+    progress = tqdm(total=len(utterances) * len(rows), dynamic_ncols=True)
+    wanted = ((key, label) for key in utterances for label in rows)
     progress.update(sum(pair in results.rows for pair in wanted))
-    for pair, values in judge_utterances(judges, cases, hparams["num_workers"]):
+    for pair, values in judge_utterances(
+        judges, cases, hparams["num_workers"], hparams["judge_batch_size"]
+    ):
         results.append(*pair, values)
         progress.update()
     progress.close()
-    return write_reports(system, judges, hparams, utterances, options, results)
-
-
-def write_reports(system, judges, hparams, utterances, options, results):
-    """table.md and rate_quality.png; returns the figures behind them."""
-    folder = Path(hparams["output_folder"])
-    figures = [figure for judge in judges for figure in judge.figures]
-    rows = {s: [results.rows[u, s] for u in utterances] for s in options}
-    summary = summarize(rows, figures, hparams["bootstrap_seed"])
-
-    bits = torch.tensor(float(system.vocab_size)).log2().item()
-    rates = dict.fromkeys(options)
-    for label, chosen in options.items():
-        rate = system.token_rate(**chosen) if chosen is not None else None
-        rates[label] = None if rate is None else (rate, rate * bits)
-    minutes = sum(row["duration"] for row in utterances.values()) / 60
-    notes = [
-        f"{len(utterances)} utterances ({minutes:.1f} minutes) of "
-        f"{Path(hparams['test_csv']).name}; 95 % bootstrap intervals over "
-        "utterances in brackets.",
-        f"Codec: {system.name}, "
-        + ", ".join(f"{k} {v}" for k, v in system.settings.items()),
-        *(f"Judge: {judge.judge}." for judge in judges),
-    ]
-    table = folder / "table.md"
-    print(write_table(table, summary, list(options), figures, rates, notes))
-    kept = {s: o["keep"] for s, o in options.items() if o and "keep" in o}
-    if kept:
-        plot_rates(
-            folder / "rate_quality.png",
-            summary,
-            figures,
-            {s: k for s, k in kept.items() if not isinstance(k, dict)},
-            {s: mean_budget(k) for s, k in kept.items() if isinstance(k, dict)},
-            [s for s in options if s not in kept],
-        )
-    return summary
+    measured = {s: [results.rows[u, s] for u in utterances] for s in rows}
+    return write_reports(folder, rows, measured, judges, utterances, hparams)
 
 
 def main(arguments):
@@ -225,8 +206,15 @@ def main(arguments):
         hparams = load_hyperpyyaml(stream, overrides)
     torch.set_num_threads(hparams["codec_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]
-    system = hparams["system"](run_opts=run_opts)
-    evaluate(system, judges, hparams)
+    makers, names = (
+        {"gogo": hparams["gogo"], **hparams["baselines"]},
+        hparams["systems"],
+    )
+    unknown = set(names) - set(makers)
+    if unknown:
+        raise ValueError(f"No systems {unknown}: there are {list(makers)}.")
+    systems = [makers[name](run_opts=run_opts) for name in names]
+    evaluate(systems, judges, hparams)
     print(f"Results are in {hparams['output_folder']}")
 
 

@@ -1,129 +1,241 @@
-"""From rows of results to the table and the curves that a reader looks at.
+"""From rows of results to the tables and the curves that a reader looks at.
 
 Figures are means over utterances or, for word errors, ratios of sums, each
-with its 95 % bootstrap interval. Every report names the judges.
+with its 95 % bootstrap interval. Every report names the judges. Under the
+paper's protocol its own table stands below, and what the judges say of the
+original recordings is compared with it.
 """
 
+import csv
 from pathlib import Path
 
 import matplotlib
 
 from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
 
-def summarize(rows, figures, seed):
-    """Figures of every system.
+def write_reports(folder, rows, measured, judges, utterances, hparams):
+    """Write table.md and rate_quality.png.
 
     Arguments
     ---------
+    folder : Path
+        Where to.
     rows : dict
-        System label -> list of rows, one per utterance.
-    figures : list of Figure
-        What to compute.
-    seed : int
-        Of the bootstrap.
+        Label -> row of the table, the original recordings first.
+    measured : dict
+        Label -> list of results, one per utterance.
+    judges : list
+        Metrics.
+    utterances : dict
+        ID -> row of the manifest.
+    hparams : dict
+        test_csv, bootstrap_seed, published, ground_truth_tolerance.
 
     Returns
     -------
     dict
-        (system, figure label) -> (value, low, high).
+        (label, figure label) -> (value, low, high).
+    """
+    figures = [figure for judge in judges for figure in judge.figures]
+    summary = summarize(measured, figures, hparams["bootstrap_seed"])
+    rates = {label: row.rate() for label, row in rows.items()}
+    minutes = sum(row["duration"] for row in utterances.values()) / 60
+    systems = {r.system.name: r.system for r in rows.values() if r.system}
+    notes = [
+        f"{len(utterances)} utterances ({minutes:.1f} minutes) of "
+        f"{Path(hparams['test_csv']).name}; 95 % bootstrap intervals over "
+        "utterances in brackets.",
+        *(f"Judge: {judge.judge}." for judge in judges),
+        *(
+            f"{name}: " + ", ".join(f"{k} {v}" for k, v in s.settings.items())
+            for name, s in systems.items()
+        ),
+    ]
+    text = draw_table(rows, rates, summary, figures) + list_notes(notes)
+    if hparams["published"]:
+        original = next(iter(rows))
+        published = read_published(hparams["published"])
+        notes = compare_ground_truth(
+            {f.label: summary[original, f.label][0] for f in figures},
+            published[0],
+            hparams["ground_truth_tolerance"],
+        )
+        notes += other_normalizations(judges, utterances, measured[original])
+        text += "\n## As published\n\n" + align(published) + list_notes(notes)
+    (folder / "table.md").write_text(text)
+    print(text)
+    plot_rates(folder / "rate_quality.png", rows, rates, summary, figures)
+    return summary
+
+
+def summarize(measured, figures, seed):
+    """Figures of every row: (label, figure label) -> (value, low, high).
+
+    Arguments
+    ---------
+    measured : dict
+        Label -> list of results, one per utterance.
+    figures : list of Figure
+        What to compute.
+    seed : int
+        Of the bootstrap.
     """
     summary = {}
-    for system, measured in rows.items():
+    for label, results in measured.items():
         for figure in figures:
-            values = [float(r[figure.column]) for r in measured]
+            values = [float(r[figure.column]) for r in results]
             weights = None
             if figure.per is not None:
-                weights = [float(r[figure.per]) for r in measured]
+                weights = [float(r[figure.per]) for r in results]
             interval = bootstrap_interval(values, weights, seed=seed)
-            summary[system, figure.label] = tuple(
+            summary[label, figure.label] = tuple(
                 figure.scale * end for end in interval
             )
     return summary
 
 
-def write_table(path, summary, systems, figures, rates, notes):
-    """Write the summary as a Markdown table.
+def draw_table(rows, rates, summary, figures):
+    """Rows, their checkpoints and rates, and all figures, in Markdown."""
+    lines = []
+    for label, row in rows.items():
+        made_by, rate = row.system, rates[label]
+        line = {
+            "system": label,
+            "checkpoint": made_by
+            and f"{made_by.checkpoint} ({made_by.licence})",
+            "tokens/s": rate and f"{rate.tokens:.4g}",
+            "frames/s": rate and f"{rate.frames:.4g}",
+            "codebooks": rate and f"{rate.codebooks}",
+            "bit/s": rate and f"{rate.bits:.4g}",
+        }
+        for figure in figures:
+            value, low, high = summary[label, figure.label]
+            digits = 1 if figure.scale == 100 or abs(value) >= 10 else 3
+            line[figure.label] = (
+                f"{value:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+            )
+        lines.append(line)
+    return align(lines)
+
+
+def align(lines):
+    """Dicts of the same keys as a Markdown table, None as an empty cell."""
+    cells = [list(lines[0]), ["---"] + ["---:"] * (len(lines[0]) - 1)]
+    cells += [[value or "" for value in line.values()] for line in lines]
+    return "".join("| " + " | ".join(line) + " |\n" for line in cells)
+
+
+def list_notes(notes):
+    """Notes below a table, in Markdown."""
+    return "\n" + "".join(f"- {note}\n" for note in notes)
+
+
+def read_published(path):
+    """Rows of a table as the paper has them, beside this file: dicts."""
+    with open(Path(__file__).parent / path, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def compare_ground_truth(here, published, tolerance):
+    """Whether this is the paper's evaluation, by what it says of originals.
 
     Arguments
     ---------
-    path : str | Path
-        The file to write.
-    summary : dict
-        From :func:`summarize`.
-    systems : list of str
-        Rows of the table.
-    figures : list of Figure
-        Columns of the table.
-    rates : dict
-        System -> (tokens per second, bits per second), or None.
-    notes : list of str
-        Lines below the table: judges, data, settings.
+    here : dict
+        Figure label -> value of the original recordings.
+    published : dict
+        The same as the paper has it, as text.
+    tolerance : float
+        Difference that is none, as a share of the published value.
 
     Returns
     -------
-    str
-        What was written.
+    list of str
+        A verdict, with both values of every figure.
     """
-    head = ["system", "tokens/s", "bit/s", *(f.label for f in figures)]
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
-    for system in systems:
-        rate = rates[system]
-        cells = ["", ""] if rate is None else [f"{r:.4g}" for r in rate]
-        for figure in figures:
-            value, low, high = summary[system, figure.label]
-            digits = 1 if figure.scale == 100 or abs(value) >= 10 else 3
-            cells.append(
-                f"{value:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
-            )
-        lines.append([system, *cells])
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    text += "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
-    Path(path).write_text(text)
-    return text
+    pairs = {
+        label: (value, float(published[label]))
+        for label, value in here.items()
+        if label in published
+    }
+    told = ", ".join(f"{k} {a:.2f} ({b:.2f})" for k, (a, b) in pairs.items())
+    off = [
+        label
+        for label, (value, paper) in pairs.items()
+        if abs(value - paper) > tolerance * abs(paper)
+    ]
+    verdict = (
+        f"which differs in {', '.join(off)}: **this is not the paper's "
+        "evaluation**, and its rows are not to be put beside the paper's."
+        if off
+        else f"the same within {100 * tolerance:g} %."
+    )
+    return [f"Ground truth here (in the paper): {told}; {verdict}"]
 
 
-def plot_rates(path, summary, figures, systems, points, references):
-    """Draw each figure over the tokens kept, with its interval.
+def other_normalizations(judges, utterances, originals):
+    """Word errors of the originals, were transcripts compared otherwise."""
+    notes = []
+    for judge in judges:
+        if not hasattr(judge, "normalizer"):
+            continue
+        heard = [row[judge.columns[-1]] for row in originals]
+        said = [row["wrd"] for row in utterances.values()]
+        rates = []
+        for name in NORMALIZERS:
+            pairs = [count_errors(s, h, name) for s, h in zip(said, heard)]
+            errors, words = map(sum, zip(*pairs))
+            rates.append(f"{name} {100 * errors / words:.2f} %")
+        notes.append(
+            f"{judge.figures[0].label} of the originals by each "
+            f"normalization of transcripts: {', '.join(rates)}."
+        )
+    return notes
 
-    Arguments
-    ---------
-    path : str | Path
-        The picture to write.
-    summary : dict
-        From :func:`summarize`.
-    figures : list of Figure
-        One panel each.
-    systems : dict
-        System label -> tokens kept per group: a curve.
-    points : dict
-        The same of systems that are no part of it.
-    references : list of str
-        Systems drawn as level lines, such as the original.
+
+def plot_rates(path, rows, rates, summary, figures):
+    """Draw each figure over tokens per second, a curve per system.
+
+    Budgets that differ from group to group are single marks; what has no
+    rate, such as the original, is a level line.
     """
+    curves, marks, levels = {}, {}, []
+    for label, row in rows.items():
+        if rates[label] is None:
+            levels.append(label)
+        elif isinstance(row.options.get("keep"), dict):
+            marks[label] = rates[label].tokens
+        else:
+            curve = curves.setdefault(row.system.name, {})
+            curve[label] = rates[label].tokens
     width = min(len(figures), 3)
     height = -(-len(figures) // width)
     _, axes = plt.subplots(
-        height, width, figsize=(4 * width, 3 * height), squeeze=False
+        height, width, figsize=(4.5 * width, 3.2 * height), squeeze=False
     )
     for axis, figure in zip(axes.flat, figures):
-        kept = list(systems.values())
-        curve = [summary[s, figure.label] for s in systems]
-        value, low, high = zip(*curve) if curve else ((), (), ())
-        axis.plot(kept, value, marker="o")
-        axis.fill_between(kept, low, high, alpha=0.2)
-        for marker, (system, mean) in zip("*svx", points.items()):
-            level = summary[system, figure.label][0]
-            axis.plot(mean, level, marker, color="black", label=system)
-        for style, system in zip(("--", ":"), references):
-            level = summary[system, figure.label][0]
-            axis.axhline(level, ls=style, color="gray", label=system)
-        axis.set(xlabel="tokens per group", ylabel=figure.label, xticks=kept)
+        for name, curve in curves.items():
+            labels = sorted(curve, key=curve.get)
+            tokens = [curve[label] for label in labels]
+            value, low, high = zip(*(summary[k, figure.label] for k in labels))
+            axis.plot(tokens, value, marker="o", markersize=4, label=name)
+            axis.fill_between(tokens, low, high, alpha=0.2)
+        for marker, (label, tokens) in zip("*svx", marks.items()):
+            level = summary[label, figure.label][0]
+            axis.plot(tokens, level, marker, color="black", label=label)
+        for style, label in zip(("--", ":"), levels):
+            level = summary[label, figure.label][0]
+            axis.axhline(level, ls=style, color="gray", label=label)
+        if len(curves) > 1:
+            axis.set_xscale("log")
+        axis.set(xlabel="tokens per second", ylabel=figure.label)
         axis.grid(alpha=0.3)
-    axes.flat[0].legend()
+    axes.flat[0].legend(fontsize=7)
     for axis in axes.flat[len(figures) :]:
         axis.remove()
     plt.tight_layout()

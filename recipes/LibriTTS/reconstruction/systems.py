@@ -1,19 +1,60 @@
 """What can stand in a reconstruction table: systems behind one interface.
 
-A system has a ``name``, a ``sample_rate``, a ``vocab_size``, ``settings`` that
-decide its output (its weights by a fingerprint), ``token_rate(**options)`` in
-tokens per second, ``reconstruct(wavs, wav_lens, **options)`` and, where groups
-may get different numbers of tokens, ``plan_budgets(utterances, ...)``. Here is
-Gogo; baselines join it.
+A system has a ``name``, the ``checkpoint`` and ``licence`` of its weights, a
+``sample_rate``, and ``settings`` that decide its output. ``rows(utterances)``
+says what it can be compared at, label -> options; ``rate(**options)`` what
+that costs, and ``reconstruct(wavs, **options)`` does it. An option that is a
+dict has a value for each utterance. Here are Gogo and folders of audio that
+something else made; published codecs are in baselines.py.
 """
 
 import hashlib
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from budgets import mean_budget, plan_budgets
+from budgets import fingerprint, mean_budget, plan_budgets
 from torch.nn import functional as F
 
+from speechbrain_gogo.dataio.audio import read_audio
 from speechbrain_gogo.inference import GogoCodec
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What a second of speech costs: columns of Table 1.
+
+    Arguments
+    ---------
+    tokens : float
+        Tokens per second (TPS).
+    frames : float
+        Frames per second (FPS), of the finest codebook if they differ.
+    codebooks : int
+        Codebooks (#CB).
+    bits : float
+        Bits per second.
+    """
+
+    tokens: float
+    frames: float
+    codebooks: int
+    bits: float
+
+
+def hash_weights(state):
+    """16 hex digits that tell weights from others.
+
+    Arguments
+    ---------
+    state : dict
+        Name -> tensor.
+    """
+    digest = hashlib.sha256()
+    for key, value in sorted(state.items()):
+        digest.update(key.encode())
+        digest.update(value.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 class GogoSystem:
@@ -25,6 +66,18 @@ class GogoSystem:
         Folder, hub id or bundled name of a codec.
     run_opts : dict
         SpeechBrain's, such as ``{"device": "cuda"}``.
+    licence : str
+        Of the weights.
+    keeps : list of int
+        Tokens per group, a row each.
+    budgets : list of str
+        Rows whose groups get different numbers of tokens, see budgets.py.
+    target_rate : float
+        Tokens per second of those; what the allocator likes if None.
+    budget_seed : int
+        Of what is random in them.
+    vocoder_row : bool
+        Whether there is a row of the vocoder on the true mel.
     num_steps : int
         Steps of the flow; the model's own number if None.
     guidance_scale : float
@@ -37,60 +90,70 @@ class GogoSystem:
         self,
         source,
         run_opts=None,
+        licence="Apache-2.0",
+        keeps=(10,),
+        budgets=(),
+        target_rate=None,
+        budget_seed=0,
+        vocoder_row=False,
         num_steps=None,
         guidance_scale=None,
         seed=0,
     ):
         self.codec = GogoCodec.from_hparams(source, run_opts=run_opts)
-        self.name = self.codec.name
+        self.name = self.checkpoint = self.codec.name
+        self.licence = licence
+        self.sample_rate = self.codec.sample_rate
+        self.keeps, self.vocoder_row = keeps, vocoder_row
+        self.plans = budgets, target_rate, budget_seed
         self.sampling = {
             "num_steps": num_steps,
             "guidance_scale": guidance_scale,
             "seed": seed,
         }
-        self.sample_rate = self.codec.sample_rate
-        self.vocab_size = self.codec.vocab_size
-        self.settings = {"weights": self._hash_weights(), **self.sampling}
+        # The codec's own fingerprint is about its tokens: it knows neither
+        # decoder nor vocoder. What the allocator decides are the options.
+        state = {
+            key: value
+            for key, value in self.codec.state_dict().items()
+            if not key.startswith("mods.allocator.")
+        }
+        self.settings = {"weights": hash_weights(state), **self.sampling}
 
-    def _hash_weights(self):
-        """16 hex digits for encoder, decoder and vocoder together.
+    def rows(self, utterances):
+        """Vocoder alone, each number of tokens, each plan of budgets."""
+        rows = {}
+        if self.vocoder_row:
+            rows["vocoder only"] = {"vocoder_only": True}
+        rows |= {f"keep {keep}": {"keep": keep} for keep in self.keeps}
+        names, target_rate, seed = self.plans
+        if names:
+            sampler = {
+                key: self.sampling[key]
+                for key in ("num_steps", "guidance_scale")
+            }
+            plans = plan_budgets(
+                self.codec, utterances, names, target_rate, seed, **sampler
+            )
+            rows |= {name: {"keep": plan} for name, plan in plans.items()}
+            self.settings["budgets"] = fingerprint(plans)
+        return rows
 
-        The codec's own fingerprint is about its tokens: it knows neither
-        decoder nor vocoder. What the allocator decides are the options.
-        """
-        digest = hashlib.sha256()
-        for key, value in sorted(self.codec.state_dict().items()):
-            if key.startswith("mods.allocator."):
-                continue
-            digest.update(key.encode())
-            digest.update(value.float().cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
-
-    def token_rate(self, keep=None, vocoder_only=False):
-        """Tokens per second; none where only the vocoder is at work."""
+    def rate(self, keep=None, vocoder_only=False):
+        """What a row costs; None where only the vocoder is at work."""
         if vocoder_only:
             return None
-        kept = self.codec.num_codebooks if keep is None else mean_budget(keep)
-        return self.codec.group_rate * kept
+        tokens = self.codec.group_rate * mean_budget(keep)
+        bits = tokens * torch.tensor(float(self.codec.vocab_size)).log2().item()
+        return Rate(tokens, tokens, 1, bits)  # one token is a frame, in Table 1
 
-    def plan_budgets(self, utterances, names, target_rate, seed):
-        """Budgets of all groups of the test set, see budgets.py."""
-        sampler = {
-            key: self.sampling[key] for key in ("num_steps", "guidance_scale")
-        }
-        return plan_budgets(
-            self.codec, utterances, names, target_rate, seed, **sampler
-        )
-
-    def reconstruct(self, wavs, wav_lens, keep=None, vocoder_only=False):
+    def reconstruct(self, wavs, keep=None, vocoder_only=False):
         """Encode and decode.
 
         Arguments
         ---------
         wavs : torch.Tensor
             [B, T] at ``sample_rate``.
-        wav_lens : torch.Tensor
-            Relative lengths, [B].
         keep : int | torch.Tensor
             Tokens of each group that are decoded, or int64 [B, N]: of each
             one; all if None.
@@ -104,7 +167,7 @@ class GogoSystem:
         """
         if vocoder_only:
             return self._vocode(wavs)
-        tokens, lens = self.codec.encode_batch(wavs, wav_lens)
+        tokens, lens = self.codec.encode_batch(wavs)
         decoded, _ = self.codec.decode_batch(
             tokens,
             lens,
@@ -121,3 +184,84 @@ class GogoSystem:
         padded = F.pad(wavs, (0, -samples % mel.hop_length))
         features = mel(padded.to(next(self.codec.parameters()).device))
         return self.codec.vocoder(features)[:, :samples]
+
+
+class FolderSystem:
+    """Reconstructions that some other program left in a folder.
+
+    For codecs that come without a package of their own: what it says about
+    itself is printed as it is.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Holds <ID>.wav or <ID>.flac for every utterance.
+    name : str
+        In the table.
+    checkpoint : str
+        What made the audio.
+    licence : str
+        Of those weights.
+    tokens : float
+        Tokens per second.
+    frames : float
+        Frames per second.
+    codebooks : int
+        Number of codebooks.
+    bits : float
+        Bits per second.
+    run_opts : dict
+        Not looked at.
+    sample_rate : int
+        At which the audio is read, in Hz.
+    """
+
+    def __init__(
+        self,
+        folder,
+        name,
+        checkpoint,
+        licence,
+        tokens,
+        frames,
+        codebooks,
+        bits,
+        run_opts=None,
+        sample_rate=24000,
+    ):
+        self.folder, self.name = Path(folder), name
+        self.checkpoint, self.licence = checkpoint, licence
+        self.sample_rate = sample_rate
+        self.settings = {"folder": str(folder), "checkpoint": checkpoint}
+        self._rate = Rate(tokens, frames, codebooks, bits)
+
+    def rows(self, utterances):
+        """One row, named after its codebooks; every file has to be there."""
+        paths = {key: self._find(key) for key in utterances}
+        missing = [key for key, path in paths.items() if path is None]
+        if missing:
+            raise ValueError(
+                f"{self.folder} lacks {len(missing)} of {len(paths)} "
+                f"reconstructions, the first: {missing[0]}.wav"
+            )
+        return {count_codebooks(self._rate.codebooks): {"path": paths}}
+
+    def _find(self, key):
+        for suffix in (".wav", ".flac"):
+            path = self.folder / (key + suffix)
+            if path.is_file():
+                return path
+        return None
+
+    def rate(self, path):
+        """As the YAML says."""
+        return self._rate
+
+    def reconstruct(self, wavs, path):
+        """What is in the file, [1, T]."""
+        return read_audio(path, self.sample_rate).unsqueeze(0)
+
+
+def count_codebooks(number):
+    """The label of a row: "1 codebook", "8 codebooks"."""
+    return f"{number} codebook" + "s" * (number != 1)

@@ -2,7 +2,7 @@
 
 One CSV row per utterance and system, appended as it is measured. A line that
 a kill cut short is dropped; rows that were made with other settings are
-refused, never mixed in.
+refused, never mixed in. Systems can join later: those that are there stay.
 """
 
 import csv
@@ -20,25 +20,34 @@ class ResultsFile:
     columns : list of str
         The judges' columns.
     settings : dict
-        Whatever decides the values, JSON only.
+        Whatever decides all values, JSON only.
+    systems : dict
+        System -> what decides its values, JSON only.
 
     Raises
     ------
     ValueError
-        If the folder holds results of other settings.
+        If the folder holds results of other settings, or two judges have
+        columns of the same name.
     """
 
-    def __init__(self, folder, columns, settings):
+    def __init__(self, folder, columns, settings, systems):
         self.path = Path(folder) / "results.csv"
         self.columns = ["ID", "system", *columns]
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(
+                f"Two judges have columns of one name, {columns}: evaluate "
+                "with each of them in a folder of its own."
+            )
         self._settings_path = Path(folder) / "settings.json"
-        self.rows = {}  # (ID, system) -> row
-        if self.path.is_file():
-            self._check(settings)
+        self.rows = {}  # (ID, row of the table) -> values
+        started = self.path.is_file()
+        if started:
+            systems = self._check(settings, systems)
             self._load()
-        else:
-            text = json.dumps(settings, indent=2)
-            self._settings_path.write_text(text + "\n")
+        text = json.dumps({**settings, "systems": systems}, indent=2)
+        self._settings_path.write_text(text + "\n")
+        if not started:
             with open(self.path, "w", newline="") as stream:
                 csv.writer(stream).writerow(self.columns)
 
@@ -50,7 +59,7 @@ class ResultsFile:
         utterance : str
             Its ID.
         system : str
-            The system's label.
+            The label in the table.
         values : dict
             The judges' columns.
         """
@@ -59,23 +68,31 @@ class ResultsFile:
             csv.DictWriter(stream, self.columns).writerow(row)
         self.rows[utterance, system] = row
 
-    def _check(self, settings):
-        """Refuse rows that were made with other settings."""
+    def _check(self, settings, systems):
+        """Refuse rows made with other settings; all systems, old and new."""
+        found = {}
         if self._settings_path.is_file():
             found = json.loads(self._settings_path.read_text())
-        else:
-            found = {}
-        keys = sorted(set(found) | set(settings))
-        changed = [k for k in keys if found.get(k) != settings.get(k)]
+        known = found.pop("systems", {})
+        pairs = [("", found, settings)]
+        pairs += [
+            (f"{name}: ", known[name], systems[name])
+            for name in systems
+            if name in known
+        ]
+        changed = [
+            f"{name}{key}: {old.get(key)}, now {new.get(key)}"
+            for name, old, new in pairs
+            for key in sorted(set(old) | set(new))
+            if old.get(key) != new.get(key)
+        ]
         if changed:
             raise ValueError(
                 f"{self.path} was made with other settings ("
-                + "; ".join(
-                    f"{k}: {found.get(k)}, now {settings.get(k)}"
-                    for k in changed
-                )
+                + "; ".join(changed)
                 + "). Choose another output_folder, or delete it."
             )
+        return known | systems
 
     def _load(self):
         """Read the rows, after cutting off an unfinished last line."""

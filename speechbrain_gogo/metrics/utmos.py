@@ -1,0 +1,76 @@
+"""UTMOS (Saeki et al., 2022), a learned naturalness score without a reference.
+
+The strong learner of the paper's protocol. No maintained package has it; what
+everyone uses is SpeechMOS on GitHub (MIT), through torch.hub, which runs that
+repository's code. There is no offline judge of this kind.
+"""
+
+from pathlib import Path
+
+import torch
+
+from speechbrain_gogo.metrics.speech_metric import (
+    BatchedMetric,
+    Figure,
+    at_rate,
+    load_weights,
+)
+
+RATE = 16000
+ENTRY = "utmos22_strong"
+
+
+class UTMOS(BatchedMetric):
+    """Opinion score, 1 to 5. The original is not looked at.
+
+    Arguments
+    ---------
+    source : str
+        Repository and tag on GitHub, or a folder with a copy of it.
+    sample_rate : int
+        Rate of the signals, in Hz.
+    device : str
+        Where the network is.
+    trust_code : bool
+        Whether code from GitHub may run; a folder is taken as trusted.
+    """
+
+    columns = ("utmos",)
+    figures = (Figure("UTMOS", "utmos"),)
+
+    def __init__(
+        self,
+        source="tarepan/SpeechMOS:v1.2.0",
+        sample_rate=24000,
+        device="cpu",
+        trust_code=False,
+    ):
+        super().__init__(sample_rate, device)
+        local = Path(source).is_dir()
+        if not (local or trust_code):
+            raise ValueError(
+                f"UTMOS would run the code of {source} on GitHub. Look at it, "
+                "then set trust_code, or give a folder with a copy of it."
+            )
+        self.judge = f"UTMOS: {ENTRY} of {source}, {RATE} Hz, one by one"
+        self._network = load_weights(
+            lambda source: torch.hub.load(
+                source,
+                ENTRY,
+                source="local" if local else "github",
+                trust_repo=True,
+            ),
+            source,
+            "UTMOS",
+        )
+        self._network.to(device).eval()
+
+    @torch.no_grad()
+    def measure_batch(self, predicts, targets=None, transcripts=None):
+        """See :meth:`BatchedMetric.measure_batch`."""
+        rows = []
+        for wav in predicts:  # the network has no mask, padding would count
+            wav = torch.from_numpy(at_rate(wav, self.sample_rate, RATE))
+            score = self._network(wav.unsqueeze(0).to(self.device), RATE)
+            rows.append({"utmos": float(score)})
+        return rows
