@@ -16,9 +16,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from report import plot_rates, summarize, write_table
+import matplotlib
 
+from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.speech_metric import Figure
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
 
 
 def read_results(folder):
@@ -74,23 +78,64 @@ def compare(folders, output_folder, seed=0):
             told = "; ".join(f"{f}: {a[key]}" for f, a in zip(folders, facts))
             raise ValueError(f"These runs differ in their {key}: {told}.")
     figures = [Figure(**figure) for figure in facts[0]["figures"]]
-    systems = {
-        f"{fact['num_codebooks']} tokens per group": fact["num_codebooks"]
-        for fact in facts
-    }
-    rates = dict(zip(systems, (fact["rates"] for fact in facts)))
-    summary = summarize(dict(zip(systems, rows)), figures, seed)
-    notes = [
-        f"{facts[0]['test']}: {len(rows[0])} utterances",
+    values = [[interval(f, own, seed) for f in figures] for own in rows]
+    notes = (
+        f"{facts[0]['test']}: {len(rows[0])} utterances; in brackets, 95 % "
+        "bootstrap intervals over them",
         f"codec: {facts[0]['codec']}",
-        "in brackets: 95 % bootstrap intervals over utterances",
+    )
+    table = draw_table(facts, figures, values)
+    table += "\n" + "".join(f"- {note}\n" for note in notes)
+    (output_folder / "table.md").write_text(table)
+    numbers = [fact["num_codebooks"] for fact in facts]
+    plot(output_folder / "comparison.png", numbers, figures, values)
+    return table
+
+
+def interval(figure, rows, seed):
+    """A figure of a run with its interval: value, low, high."""
+    values = [float(row[figure.column]) for row in rows]
+    weights = figure.per and [float(row[figure.per]) for row in rows]
+    ends = bootstrap_interval(values, weights, seed=seed)
+    return tuple(figure.scale * end for end in ends)
+
+
+def draw_table(facts, figures, values):
+    """A line for each run, in Markdown."""
+    head = [
+        "tokens per group",
+        "tokens/s",
+        "bit/s",
+        *(f.label for f in figures),
     ]
-    plot_rates(
-        output_folder / "comparison.png", summary, figures, systems, {}, []
+    lines = [head, ["---:"] * len(head)]
+    for fact, found in zip(facts, values):
+        line = [
+            f"{fact['num_codebooks']}",
+            *(f"{r:.4g}" for r in fact["rates"]),
+        ]
+        for figure, (value, low, high) in zip(figures, found):
+            digits = 1 if figure.scale == 100 else 2
+            ends = f"{low:.{digits}f}-{high:.{digits}f}"
+            line.append(f"{value:.{digits}f} ({ends})")
+        lines.append(line)
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def plot(path, numbers, figures, values):
+    """Draw each figure over the tokens per group, with its interval."""
+    _, axes = plt.subplots(
+        1, len(figures), figsize=(3.6 * len(figures), 3.2), squeeze=False
     )
-    return write_table(
-        output_folder / "table.md", summary, systems, figures, rates, notes
-    )
+    for axis, figure, found in zip(axes[0], figures, zip(*values)):
+        value, low, high = zip(*found)
+        axis.plot(numbers, value, marker="o")
+        axis.fill_between(numbers, low, high, alpha=0.2)
+        axis.set(xlabel="tokens per group", ylabel=figure.label, xticks=numbers)
+        axis.grid(alpha=0.3)
+    plt.tight_layout()
+    plt.savefig(path, dpi=120)
+    plt.close()
 
 
 def main(arguments):

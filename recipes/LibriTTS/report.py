@@ -1,1 +1,0 @@
-reconstruction/report.py
