@@ -34,6 +34,7 @@ def seed_tts_words(text):
     return text.translate(_deletions()).lower().split()
 
 
+# Only where Whisper judges is Zhon needed.
 NORMALIZERS["seed_tts"] = seed_tts_words
 
 

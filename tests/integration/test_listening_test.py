@@ -187,7 +187,7 @@ def test_rating_by_keyboard_in_a_browser(written, browser, tmp_path):
     assert set(answers) == {"test", "seed", "rater", "answers"}
     assert [answer["item"] for answer in answers["answers"]] == order
     given = [answer["rating"] for answer in answers["answers"]]
-    assert given == [4, 5, 1, -3, 3]
+    assert given == [2, 1, 5, -3, 3]
     both = [listening_results.read_ratings([path], key) for path in paths]
     assert both[0] == both[1] and len(both[0]) == 5
     assert not any(name in paths[0].read_text() for name in SYSTEMS)

@@ -87,11 +87,9 @@ def write_cell(interval):
     """
     if interval is None:
         return "-"
-    value, low, high = interval
-    digits = 1 if abs(value) >= 10 else 3
-    if low == high:
-        return f"{value:.{digits}f}"
-    return f"{value:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+    digits = 1 if abs(interval[0]) >= 10 else 3
+    value, low, high = (f"{x:.{digits}f}" for x in interval)
+    return value if low == high else f"{value} ({low}-{high})"
 
 
 def plot_figures(path, summary, systems, columns):
