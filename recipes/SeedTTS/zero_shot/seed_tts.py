@@ -52,6 +52,7 @@ def read_tasks(path, expected=None, most=None):
     >>> _ = (folder / "a.wav").write_bytes(b"")
     >>> _ = (folder / "meta.lst").write_text("a-b|Who?|a.wav|Me.\n")
     >>> [task] = read_tasks(folder / "meta.lst", expected=1)
+    /...meta.lst has 1 tasks.
     >>> task.text, task.prompt_wav.name, task.recording
     ('Me.', 'a.wav', None)
     """
