@@ -127,6 +127,9 @@ def test_every_probe_is_a_network_of_its_own():
     """One of them, layer by layer; and no gradient crosses over."""
     probes = tiny_probes().eval()
     inputs = torch.randn(5, 3, 4)
+    assert (probes(inputs) == 0).all()  # the mean, at first
+    nn.init.normal_(probes.weights[-1])
+    nn.init.normal_(probes.biases[-1])
     layers = []
     for weight, bias in zip(probes.weights, probes.biases):
         linear = nn.Linear(*weight.shape[2:])
@@ -174,10 +177,10 @@ def test_probes_find_where_a_feature_is():
     probes = tiny_probes(dropout=0.0)
     best = fit(probes, train, valid)
     losses = score_probes(probes, *test, 64).nanmean(0)
-    variance = test[1][:, 0].square().nanmean()
-    assert losses[2, 0] < 0.3 * variance
-    assert (losses[:2, 0] > 0.9 * variance).all()
-    assert (losses[:, 1] > 0.8).all()
+    blind = test[1].square().nanmean(0)
+    assert losses[2, 0] < 0.3 * blind[0]
+    assert (losses[:2, 0] > 0.9 * blind[0]).all()
+    assert (losses[:, 1] > 0.9 * blind[1]).all()
     # What is kept is what was best on the validation clips.
     again = score_probes(probes, *valid, 64).nanmean(0)
     torch.testing.assert_close(again, best)
@@ -187,7 +190,7 @@ def test_each_probe_stops_by_itself(monkeypatch):
     """Later improvements of a probe that lost its patience do not count."""
     import probes as module
 
-    losses = torch.tensor([[3.0, 4, 1, 1], [3, 2, 1, 5]])  # of two probes
+    losses = torch.tensor([[5.0, 3, 4, 1, 1], [5, 3, 2, 1, 5]])  # of two
     script = iter(losses.T.tolist())
     kept = []
 
@@ -202,8 +205,8 @@ def test_each_probe_stops_by_itself(monkeypatch):
     probes, data = tiny_probes(), (torch.randn(64, 3, 4), torch.randn(64, 2))
     best = fit(probes, data, data, valid_interval=2, patience=1)
     assert best[0, 0] == 3 and (best.flatten()[1:] == 1).all()
-    assert len(kept) == 4  # the last of them was no better
-    for weight, first, third in zip(probes.weights, kept[0], kept[2]):
+    assert len(kept) == 5  # the last of them was no better
+    for weight, first, third in zip(probes.weights, kept[1], kept[3]):
         assert torch.equal(weight[0, 0], first[0, 0])
         assert torch.equal(weight[1:], third[1:])
 
@@ -285,8 +288,8 @@ def test_kept_tokens(tmp_path):
     path = tmp_path / "results.csv"
     path.write_text(
         "ID,system,word_errors,words,stoi\n"
-        "a,original,0,4,1\na,keep 1,3,4,0.2\nb,keep 1,1,12,0.4\n"
-        "a,keep 10,1,4,0.8\nb,keep 10,1,12,0.6\n"
+        'a,original,0,4,1\na,"mini, keep 1",3,4,0.2\nb,"mini, keep 1",1,12,0.4\n'
+        'a,"mini, keep 10",1,4,0.8\nb,"mini, keep 10",1,12,0.6\n'
     )
     figures = {
         "WER": ["word_errors", "words"],
@@ -301,6 +304,10 @@ def test_kept_tokens(tmp_path):
     assert "| STOI | 0.3 | 0.7 |" in (tmp_path / "kept_tokens.md").read_text()
     with pytest.raises(ValueError, match="results.csv of recipes"):
         read_results(path, {"PESQ": ["pesq"]})
+    with open(path, "a") as file:
+        file.write('a,"other, keep 1",1,4,0.2\n')
+    with pytest.raises(ValueError, match=r"\['mini', 'other'\]"):
+        read_results(path, figures)
 
 
 def test_a_finished_seed_is_not_trained_again(

@@ -15,7 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
-KEEP = re.compile(r"\bkeep (\d+)$")
+KEEP = re.compile(r"^(.*?),? ?keep (\d+)$")  # "gogo-mini, keep 3"
 
 
 def read_results(results_csv, figures):
@@ -37,15 +37,17 @@ def read_results(results_csv, figures):
     Raises
     ------
     ValueError
-        If no system keeps a number of tokens, or no figure is there.
+        If no system keeps a number of tokens, or more than one codec does,
+        or no figure is there.
     """
-    rows = defaultdict(list)
+    rows, codecs = defaultdict(list), set()
     with open(results_csv, newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
             found = KEEP.search(row["system"])
             if found:
-                rows[int(found[1])].append(row)
+                codecs.add(found[1])
+                rows[int(found[2])].append(row)
     there = {
         label: columns
         for label, columns in figures.items()
@@ -56,6 +58,11 @@ def read_results(results_csv, figures):
             f"{results_csv} has no rows of systems such as 'keep 3', or none "
             f"of the columns {list(figures.values())}: it has to be the "
             "results.csv of recipes/LibriTTS/reconstruction."
+        )
+    if len(codecs) > 1:
+        raise ValueError(
+            f"{results_csv} has several codecs, {sorted(codecs)}: evaluate "
+            "the one that is probed in a folder of its own."
         )
     return {
         label: {kept: _value(rows[kept], *columns) for kept in sorted(rows)}

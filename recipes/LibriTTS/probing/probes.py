@@ -47,13 +47,16 @@ class PositionProbes(nn.Module):
         dropout=0.1,
     ):
         super().__init__()
+        # As nn.Linear begins; but the last layer says the mean, 0, at first.
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for width_in, width in zip((in_dim, *hidden), (*hidden, 1)):
             shape = num_positions, num_features
-            bound = width_in**-0.5  # as nn.Linear begins
+            bound = width_in**-0.5
             for parts, rows in ((self.weights, width_in), (self.biases, 1)):
                 part = torch.empty(*shape, rows, width)
                 parts.append(nn.Parameter(part.uniform_(-bound, bound)))
+        for last in (self.weights[-1], self.biases[-1]):
+            nn.init.zeros_(last)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, embeddings):
@@ -108,6 +111,9 @@ def fit_probes(
 ):
     """Train all probes, each until it is best on the validation data.
 
+    One that never becomes better than the mean of the training clips, with
+    which it begins, stays with that.
+
     Arguments
     ---------
     probes : PositionProbes
@@ -138,8 +144,7 @@ def fit_probes(
     optimizer = opt_class(probes.parameters())
     generator = torch.Generator().manual_seed(seed)
     kept = copy.deepcopy(probes)
-    best = torch.full(probes.biases[0].shape[:2], torch.inf)  # [P, F]
-    best = best.to(inputs.device)
+    best = score_probes(probes, *valid, batch_size).nanmean(0)  # [P, F]
     waited = torch.zeros_like(best)  # validations since then
     progress = trange(1, num_steps + 1, desc=f"probes, seed {seed}")
     for step in progress:
