@@ -7,12 +7,14 @@ config.json. speech_loading.py reads these folders again.
 """
 
 import copy
+import json
 import shutil
 from pathlib import Path
 
 import torch
 from ruamel.yaml import YAML
 
+from speechbrain_gogo.inference.export import write_model_yaml
 from speechbrain_gogo.lobes.speech_lm import BackboneLM
 
 SPEECH_FILE = "speech.yaml"
@@ -80,7 +82,7 @@ def export_speech(
     folder,
     codec,
     stage1,
-    stage2,
+    stage2=None,
     sampling=None,
     first_window_groups=6,
     overlap_groups=1,
@@ -98,11 +100,12 @@ def export_speech(
     folder : str | Path
         Where to; created if need be.
     codec : str | Path
-        Folder of the codec, whose files are copied; may be ``folder``.
+        Folder of the codec, whose files are copied; may be ``folder``. Its
+        backbone becomes that of Stage I.
     stage1 : str | Path
         Folder of Stage I, from :func:`export_speech_stage`; copied too.
     stage2 : str | Path
-        Folder of Stage II.
+        Folder of Stage II; None if Stage I speaks all tokens.
     sampling : dict
         ``temperature``, ``repetition_penalty``, ``top_p`` and ``top_k``;
         those of :class:`~speechbrain_gogo.lobes.lm_decoding.Sampler` by
@@ -140,9 +143,12 @@ def export_speech(
             if path.is_file():
                 shutil.copy(path, folder)
     for target, source in sources.items():
-        if Path(source).resolve() != target.resolve():
+        if source is None:
+            shutil.rmtree(target, ignore_errors=True)
+        elif Path(source).resolve() != target.resolve():
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target)
+    _adopt_backbone(folder)
     settings = {
         "sampling": dict(sampling or {}),
         "first_window_groups": first_window_groups,
@@ -156,3 +162,14 @@ def export_speech(
     }
     YAML().dump(settings, folder / SPEECH_FILE)
     return folder
+
+
+def _adopt_backbone(folder):
+    """Let the codec of a folder have the backbone that Stage I speaks."""
+    facts = json.loads((folder / FOLDERS[0] / "config.json").read_text())
+    path = folder / "hyperparams.yaml"
+    tree = YAML().load(path)
+    codec, size = tree["modules"]["codec"], facts["gogo"]["backbone_size"]
+    if codec["backbone_size"] != size:
+        codec["backbone_size"] = size
+        write_model_yaml(tree, path)

@@ -15,6 +15,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.lobes.lm_decoding import Reader, Sampler
+from speechbrain_gogo.lobes.single_stage import NoDetail, NothingToFill
 from speechbrain_gogo.lobes.speech_generation import (
     DetailFiller,
     speak_backbone,
@@ -50,7 +51,7 @@ class LineSpeaker:
         Whose allocator says what groups are worth.
     stage1 : BackboneLM
         In evaluation mode.
-    stage2 : DetailLM
+    stage2 : DetailLM | NoDetail
         In evaluation mode, on the same device.
     loop_groups : int
         See ``speak_backbone``.
@@ -105,9 +106,11 @@ class LineSpeaker:
             self.loop_groups,
             readers[0],
         )
-        filler = DetailFiller(
-            stage2, *given[2:], samplers[1], max(rooms), readers[1]
-        )
+        filler = NothingToFill()
+        if not isinstance(stage2, NoDetail):
+            filler = DetailFiller(
+                stage2, *given[2:], samplers[1], max(rooms), readers[1]
+            )
         try:
             for backbone, finished in backbones:
                 yield self._complete(filler, backbone, finished, allocate)
@@ -145,6 +148,8 @@ class LineSpeaker:
                 widths * stage.max_positions,
                 compiled=True,
             )
+            if not isinstance(stage, NoDetail)
+            else None
             for stage in self.stages
         )
 

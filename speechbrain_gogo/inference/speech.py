@@ -18,7 +18,7 @@ from speechbrain_gogo.inference.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.lines import read_prompt, write_lines, write_on
 from speechbrain_gogo.inference.loading import check_trust, find_source
 from speechbrain_gogo.inference.speaking import LineSpeaker, check_drawing
-from speechbrain_gogo.inference.speech_loading import load_stage
+from speechbrain_gogo.inference.speech_loading import load_stages
 from speechbrain_gogo.inference.speech_stream import SpeechStream
 
 DRAWING = "temperature", "repetition_penalty", "top_p", "top_k"
@@ -124,10 +124,7 @@ class GogoSpeech(Pretrained):
             folder, run_opts=run_opts, trust_source=trust_source
         )
         dtype = AMPConfig.from_name(codec.precision).dtype
-        stages = {
-            name: load_stage(folder / name, codec, dtype)
-            for name in cls.MODULES_NEEDED
-        }
+        stages = load_stages(folder, codec, dtype)
         tokenizer = load_text_tokenizer(folder / "stage1")
         return cls(stages, hparams, run_opts, codec, tokenizer)
 

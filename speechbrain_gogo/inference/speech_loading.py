@@ -13,8 +13,9 @@ from safetensors import SafetensorError
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from speechbrain_gogo.inference.export_speech import SPEECH_FILE
+from speechbrain_gogo.inference.export_speech import FOLDERS, SPEECH_FILE
 from speechbrain_gogo.inference.loading import find_source
+from speechbrain_gogo.lobes.single_stage import NoDetail
 from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
 
 
@@ -31,6 +32,35 @@ def can_speak(source):
     bool
     """
     return (find_source(source, speech=True) / SPEECH_FILE).is_file()
+
+
+def load_stages(folder, codec, dtype=torch.float32):
+    """Read both stages, or Stage I alone if it speaks all tokens.
+
+    Arguments
+    ---------
+    folder : str | Path
+        With the folders ``stage1`` and ``stage2``.
+    codec : GogoCodec
+        Whose tokens the stages must speak.
+    dtype : torch.dtype
+        Of the weights in memory.
+
+    Returns
+    -------
+    dict
+        Name to stage.
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_stage` does.
+    """
+    first, second = FOLDERS
+    stages = {first: load_stage(Path(folder) / first, codec, dtype)}
+    if stages[first].backbone_size == codec.num_codebooks:
+        return {**stages, second: NoDetail(codec.num_codebooks)}
+    return {**stages, second: load_stage(Path(folder) / second, codec, dtype)}
 
 
 def load_stage(folder, codec, dtype=torch.float32):

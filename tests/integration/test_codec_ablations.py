@@ -3,6 +3,7 @@
 Those of tables 2 and 10 become folders that GogoCodec loads.
 """
 
+import re
 import runpy
 from pathlib import Path
 
@@ -167,6 +168,69 @@ def test_frame_wise_codecs_are_codecs(tiny_corpus, tmp_path, monkeypatch, row):
         kept = codec.embed(tokens[..., :4]).sum(2, keepdim=True)
         torch.testing.assert_close(codec.codec.combine(q), kept)
         assert (seen[:1] - kept[:1]).square().mean() < seen[:1].square().mean()
+
+
+MAINS = [
+    recipe / "codec" / "hparams" / f"{name}.yaml"
+    for recipe in RECIPES
+    for name in ("mini", "train")
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda p: f"{p.parent.stem}/{p.stem}")
+def test_lines_replace_lines(row):
+    """Of all four YAMLs; Emilia's recipe has the same rows."""
+    keys = re.findall(r"^([A-Za-z]\w*):", row.read_text(), re.MULTILINE)
+    for main in MAINS:
+        assert all(f"\n{key}: " in main.read_text() for key in keys), main
+        twin = main.parent / row.parent.name / row.name
+        assert twin.read_text() == row.read_text()
+
+
+STAGE_ROWS = sorted((RECIPES[0] / "speech_lm" / "hparams").glob("t*/*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "row", STAGE_ROWS, ids=lambda p: f"{p.parent.stem}/{p.stem}"
+)
+def test_rows_of_the_stages(parse_arguments, row):
+    """Table 8 and 10: both stages share the tokens of every group."""
+    folder = row.parent.parent
+    twin = RECIPES[1] / "speech_lm" / "hparams" / row.parent.name / row.name
+    assert twin.read_text() == row.read_text()
+    torch.manual_seed(0)
+    lms = {}
+    for stage in (1, 2):
+        line = [folder / f"mini_stage{stage}.yaml", "--ablation", row]
+        llama = f"llama{stage}: {{num_layers: 1, num_heads: 2}}"
+        small = f"{{dim: 16, text_size: 60, codebook_size: 40, {llama}}}"
+        line += ["--train_tokens=.", "--valid_tokens=.", "--model", small]
+        path, _, overrides = parse_arguments([str(word) for word in line])
+        with open(path) as stream:
+            hparams = load_hyperpyyaml(stream, overrides)
+        assert hparams["output_folder"].split("/")[2] == hparams["variant"]
+        lms[stage] = hparams["lm"].train()
+    levels = 1 if row.stem == "frame_wise" else 10
+    b = lms[1].backbone_size
+    assert lms[2].backbone_size == b and lms[2].num_tokens == levels
+    if row.parent.stem == "table8":
+        assert row.stem == f"b_{b}" and lms[1].sequence_length(62, 64) == (
+            lms[1].max_positions
+        )
+    else:
+        assert b == levels  # Stage I says it all
+
+    optimizer = torch.optim.AdamW(lms[1].parameters())
+    tokens, ones = torch.randint(40, (2, 4, levels)), torch.ones(2)
+    text = torch.randint(60, (2, 5))
+    out = lms[1](text, ones, tokens, ones)
+    assert sorted(set(out["level"].tolist())) == list(range(b + 1))
+    out["loss"].backward()
+    optimizer.step()
+    if b < levels:
+        out = lms[2](tokens, ones, budgets=torch.full((2, 4), levels))
+        assert sorted(set(out["level"].tolist())) == list(range(b, levels))
+        out["loss"].backward()
 
 
 def test_the_last_word(parse_arguments):
