@@ -96,8 +96,8 @@ def test_speech_is_learnt_by_heart(script, settings, tiny_corpus, tmp_path):
         group_dropout=0,
         dropout=0,
     )
-    yaml = RECIPES / "asr_tokens" / "hparams" / "train.yaml"
-    main([str(yaml), *line, "--noprogressbar"])
+    yaml = f"{RECIPES}/asr_tokens/hparams/train.yaml"
+    main([yaml, *line, "--noprogressbar"])
     log = read_log(tmp_path / "out" / "progress.jsonl")
     errors = [row["CER (%)"] for row in log if row["stage"] == "valid"]
     assert errors[-1] < 20
@@ -203,3 +203,29 @@ def test_speech_is_continued(script, tmp_path):
         assert alone.shape[1] == 5 and len(alone) <= 6
         assert alone.equal(found[4][key])
     assert any(len(said) for said in found[1].values())
+
+
+def test_a_run_continues_recordings(script, settings, tiny_corpus, tmp_path):
+    """What train.py leaves is all that continue_speech.py needs."""
+    main = script("token_lm/train.py")["main"]
+    line = settings(
+        "token_lm",
+        output_folder=tmp_path / "out",
+        num_codebooks=5,
+        dim=32,
+        num_heads=2,
+        num_layers=1,
+        precision="fp32",
+        num_samples=0,
+        number_of_epochs=1,
+    )
+    yaml = f"{RECIPES}/token_lm/hparams/train.yaml"
+    main([yaml, *line, "--continue={max_groups: 2}", "--noprogressbar"])
+    recording = next(tiny_corpus.glob("*/*/*/*.wav"))
+    again = script("token_lm/continue_speech.py")["main"]
+    there = tmp_path / "continued"
+    again([f"{tmp_path}/out", str(recording), f"--folder={there}"])
+    written = sorted(path.name for path in there.glob("*.wav"))
+    assert written == [f"{recording.stem}_{number}.wav" for number in range(3)]
+    with pytest.raises(ValueError, match="No run of train.py in"):
+        again([str(there), str(recording)])

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Continue recordings with a language model that train.py has trained.
+
+    python continue_speech.py results/10_tokens anna.wav bob.wav --folder continued
+
+The first seconds of each recording are the prompt; ``<name>_<number>.wav`` is
+the prompt and what might follow.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from continuations import Continuations
+from hyperpyyaml import load_hyperpyyaml
+from tqdm import tqdm
+
+
+def load(run):
+    """The settings of a run of train.py, its best model in them.
+
+    Arguments
+    ---------
+    run : Path
+        Its output folder.
+
+    Returns
+    -------
+    dict
+        Hyperparameters; ``lm`` is in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If there is no checkpoint.
+    """
+    path = run / "hyperparams.yaml"
+    if not path.is_file():
+        raise ValueError(f"No run of train.py in {run}: no {path.name}.")
+    with open(path) as stream:
+        hparams = load_hyperpyyaml(stream, {"output_folder": str(run)})
+    found = hparams["checkpointer"].find_checkpoint(min_key="loss")
+    if found is None:
+        raise ValueError(f"No checkpoint in {run / 'save'}: train first.")
+    hparams["checkpointer"].load_checkpoint(found)
+    hparams["lm"].eval()
+    return hparams
+
+
+def main(arguments):
+    """Write the continuations of all recordings."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("run", type=Path, help="output folder of train.py")
+    parser.add_argument("recordings", type=Path, nargs="+")
+    parser.add_argument("--folder", type=Path, default=Path("continued"))
+    parser.add_argument("--number", type=int, default=3, help="of each")
+    parser.add_argument("--seed", type=int, default=0)
+    known = parser.parse_args(arguments)
+    hparams = load(known.run)
+    codec = hparams["tokenizer"].codec
+    clips = [
+        {"id": f"{path.stem}_{number}", "tokens": tokens}
+        for path in tqdm(known.recordings, "encoding")
+        for tokens in [codec.encode_file(path)]
+        for number in range(known.number)
+    ]
+    speak = Continuations(codec, clips, seed=known.seed, **hparams["continue"])
+    with torch.no_grad():
+        speak(hparams["lm"], known.folder)
+    print(f"{len(clips)} continuations are in {known.folder}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
