@@ -170,8 +170,15 @@ class TokenShard:
 
     def texts(self):
         """The texts of all clips, a list of str."""
-        joined = bytes(self._stored.get_tensor("text").numpy())
-        at = self._stored.get_tensor("text_at").tolist()
+        return self._strings("text")
+
+    def speakers(self):
+        """The speakers of all clips, a list of str."""
+        return self._strings("speaker")
+
+    def _strings(self, name):
+        joined = bytes(self._stored.get_tensor(name).numpy())
+        at = self._stored.get_tensor(f"{name}_at").tolist()
         return [joined[a:b].decode() for a, b in zip(at, at[1:])]
 
     def _slice(self, name, place):

@@ -111,6 +111,11 @@ class TokenDataset(Dataset):
         """Clips that are used."""
         return len(self._places)
 
+    def speakers(self):
+        """The speaker of each clip that is used, a list of str."""
+        known = [shard.speakers() for shard in self.shards]
+        return [known[shard][place] for shard, place in self._places]
+
     def __getitem__(self, index):
         """A clip, as the class describes it."""
         shard, place = self._places[index]

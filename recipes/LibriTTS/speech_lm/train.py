@@ -20,6 +20,7 @@ from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
+from speechbrain_gogo.dataio.joined import JoinedClips
 from speechbrain_gogo.dataio.text import WordPieces, load_text_tokenizer
 from speechbrain_gogo.dataio.tokens import TokenDataset
 from speechbrain_gogo.inference import GogoCodec
@@ -64,10 +65,12 @@ def dataio_prepare(hparams, tokenizer, codec):
     datasets, loaders = {}, {}
     for stage in ("train", "valid"):
         folders, training = hparams[f"{stage}_tokens"], stage == "train"
-        datasets[stage] = TokenDataset(
+        clips = TokenDataset(
             folders, longest, count_positions, tokenizer, codec
         )
-        logger.info("%s: %s", folders, datasets[stage].report)
+        logger.info("%s: %s", folders, clips.report)
+        share, seed = hparams["joined_share"], hparams["seed"]
+        datasets[stage] = JoinedClips(clips, share, seed)
         sampler = DynamicBatchSampler(
             datasets[stage],
             max_batch_length=hparams["batch_positions"],
@@ -130,7 +133,7 @@ def main(arguments):
         train_loader_kwargs=loaders["train"],
         valid_loader_kwargs=loaders["valid"],
     )
-    report = str(datasets["train"].report)
+    report = str(datasets["train"].clips.report)
     hparams["train_logger"].log_stats({"training data": report})
     brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
     settings = {

@@ -1,0 +1,56 @@
+"""Clips that follow another one of their speaker."""
+
+import pytest
+import torch
+
+from speechbrain_gogo.dataio.joined import JoinedClips
+
+
+class Clips:
+    """Ten clips of three groups, of two speakers and of nobody."""
+
+    max_positions = 100
+    tokenizer = None
+
+    def __init__(self, length=20):
+        self.lengths = [length] * 10
+
+    def __len__(self):
+        return 10
+
+    def speakers(self):
+        return ["anna", "bert"] * 4 + ["", ""]
+
+    def __getitem__(self, index):
+        return {
+            "id": str(index),
+            "speaker": self.speakers()[index],
+            "wrd": f"word{index}",
+            "tokens": torch.full((3, 10), index),
+            "num_groups": 3,
+        }
+
+
+def test_prompt_without_its_last_group_then_the_clip():
+    joined = JoinedClips(Clips(), 1.0)
+    assert 4 <= len(joined.before) <= 8  # all but those who drew themselves
+    for index in range(8):
+        item, first = joined[index], joined.before.get(index)
+        if first is None:
+            assert item["wrd"] == f"word{index}"
+            assert joined.lengths[index] == 20
+            continue
+        assert first % 2 == index % 2 and first != index
+        assert item["wrd"] == f"word{first} word{index}"
+        assert item["tokens"][:, 0].tolist() == [first] * 2 + [index] * 3
+        assert item["num_groups"] == 5 and joined.lengths[index] == 40
+    assert not {8, 9} & set(joined.before)  # nobody knows whose they are
+
+
+def test_draw_hangs_on_the_seed_and_on_room():
+    draws = [JoinedClips(Clips(), 0.5, seed).before for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+    assert not JoinedClips(Clips(length=60), 1.0).before
+    assert not JoinedClips(Clips(), 0.0).before
+    with pytest.raises(ValueError, match="joined_share=2"):
+        JoinedClips(Clips(), 2)
