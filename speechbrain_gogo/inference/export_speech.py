@@ -85,7 +85,7 @@ def export_speech(
     stage2=None,
     sampling=None,
     first_window_groups=6,
-    overlap_groups=1,
+    overlap_groups=2,
     max_characters=200,
     groups_per_character=0.4,
     slowest=2.5,
