@@ -146,12 +146,11 @@ def main(arguments):
         )
     datasets, loaders = dataio_prepare(hparams)
     hparams["test_name"] = Path(hparams["test_csv"]).name
-    lm, codec = hparams["lm"], hparams["tokenizer"].codec
-    start_code_embeddings(
-        lm.llama, lm.offset, codec.codec.quantizer.implicit_codebook
-    )
+    lm, tokenizer = hparams["lm"], hparams["tokenizer"]
+    codes = tokenizer.vocabulary[0]  # [C, H]; near codes start near each other
+    start_code_embeddings(lm.llama, lm.offset, codes - codes.mean(0))
     hparams["draw_samples"] = Continuations(
-        codec,
+        tokenizer.codec,
         some_clips(datasets["valid"], hparams["num_samples"]),
         seed=hparams["seed"],
         **hparams["continue"],
