@@ -97,7 +97,9 @@ class AllocatorBrain(TrainingBrain):
     is what a distributed wrapper sees. The recipe's YAML gives ``reward`` (a
     :class:`~speechbrain_gogo.lobes.reward.ReconstructionReward`),
     ``objective`` (a function of allocator_ablations.py) with
-    ``objective_options``, ``kl_weight``, ``log_interval`` and what
+    ``objective_options``, ``kl_weight``, ``replay_groups`` (of a ``memory``,
+    :class:`~speechbrain_gogo.brains.group_memory.GroupMemory`, that each
+    update learns from again; 0 needs none), ``log_interval`` and what
     :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants.
     """
 
@@ -113,7 +115,11 @@ class AllocatorBrain(TrainingBrain):
     # One update
 
     def compute_forward(self, batch, stage):
-        """Logits and rewards of the choices, both [M, G] for M real groups."""
+        """Logits and rewards of the choices, both [M, G] for M real groups.
+
+        In training the batch's own groups come first, ``fresh`` many, and
+        those of the memory after them.
+        """
         wavs, lens = batch.to(self.device).sig
         draws = self.generator()
         if stage != sb.Stage.TRAIN:  # the same noise in every validation
@@ -121,12 +127,24 @@ class AllocatorBrain(TrainingBrain):
         rewards, _, q, lens = self.hparams.reward(wavs, lens, draws)
         real = frame_mask(lens, rewards.shape[1])  # [B, N]
         backbones = q[real][:, : self.backbone_size]  # [M, b, D]
+        rewards, fresh = rewards[real], len(backbones)
+        if stage == sb.Stage.TRAIN and self.hparams.replay_groups:
+            backbones, rewards = self.replay(backbones, rewards, draws)
         logits = self.modules.allocator(backbones.unsqueeze(0))
         return {
             "logits": logits.squeeze(0).float(),
-            "rewards": rewards[real],
+            "rewards": rewards,
+            "fresh": fresh,
             "draws": draws,
         }
+
+    def replay(self, backbones, rewards, draws):
+        """Groups [M, b, D] with rewards [M, G], and more from the memory."""
+        memory = self.hparams.memory
+        memory.add(backbones, rewards)
+        old = memory.draw(self.hparams.replay_groups, draws)
+        pairs = zip((backbones, rewards), old)
+        return [torch.cat([new, kept.to(new)]) for new, kept in pairs]
 
     def compute_objectives(self, predictions, batch, stage):
         """Minus Eq. 13, or what Table 9 puts in its place."""
@@ -150,7 +168,8 @@ class AllocatorBrain(TrainingBrain):
             self.skipped.setdefault(key, reason)
         if not torch.isfinite(loss):
             return
-        self.recent.add(outputs["logits"], outputs["rewards"])
+        fresh = outputs["fresh"]
+        self.recent.add(outputs["logits"][:fresh], outputs["rewards"][:fresh])
         if should_step and self.optimizer_step % self.hparams.log_interval == 0:
             found = self.recent.read()
             rate = self.optimizer.param_groups[0]["lr"]
