@@ -188,6 +188,7 @@ def save_half(state, path):
         os.kill(os.getpid(), signal.SIGKILL)
 torch.save = save_half
 script, *sys.argv[1:] = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(script))
 runpy.run_path(script, run_name="__main__")
 """
 
