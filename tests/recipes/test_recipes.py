@@ -8,6 +8,7 @@ What has to be there afterwards is in the row's checks.
 """
 
 import csv
+import inspect
 import re
 import runpy
 import shlex
@@ -73,6 +74,10 @@ def as_a_script(monkeypatch):
     monkeypatch.setattr(
         sb.utils.logger, "get_environment_description", lambda: ""
     )
+    # The host copies the script that calls it, which inspect looks for by its
+    # file: it must not find what a test has imported from there and dropped.
+    inspect.modulesbyfile.clear()
+    inspect._filesbymodname.clear()
     threads, before = torch.get_num_threads(), set(sys.modules)
     yield monkeypatch
     torch.set_num_threads(threads)
