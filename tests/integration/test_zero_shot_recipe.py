@@ -66,7 +66,7 @@ def hparams(tiny_speech_folder, tiny_tasks, tmp_path):
         "meta_list": str(tiny_tasks),
         "output_folder": str(tmp_path / "out"),
         "expected_utterances": 3,
-        "long_form_seconds": 3.0,
+        "long_form_seconds": 2.5,
         "rtf_trials": 1,
         "num_samples": 1,
         "num_workers": 0,
