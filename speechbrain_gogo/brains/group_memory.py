@@ -1,8 +1,8 @@
 """Groups whose rewards are known, to be learned from again.
 
-Rewards cost eight decodes; a step of the policy costs next to nothing. The codec is
-frozen and every choice of a group is scored, so what was found out about a group
-stays true whatever the policy has become since.
+Rewards cost eight decodes; a step of the policy costs next to nothing. The
+codec is frozen and every choice of a group is scored, so what was found out about
+a group stays true whatever the policy has become since.
 """
 
 import torch
@@ -27,6 +27,7 @@ class GroupMemory:
     >>> memory = GroupMemory(capacity=4)
     >>> memory.add(torch.zeros(3, 3, 8), torch.zeros(3, 8))
     >>> memory.add(torch.ones(3, 3, 8), torch.ones(3, 8))
+    >>> memory.add(torch.ones(1, 3, 8), torch.full((1, 8), torch.nan))
     >>> len(memory)
     4
     >>> backbones, rewards = memory.draw(2, torch.Generator())
@@ -42,8 +43,15 @@ class GroupMemory:
         return 0 if self.parts is None else len(self.parts[0])
 
     def add(self, *parts):
-        """Remember groups: tensors [M, ...] each, such as rewards [M, G]."""
+        """Remember groups: tensors [M, ...] each, such as rewards [M, G].
+
+        Groups with a value that is not finite are not worth remembering: they
+        would spoil one update after the other.
+        """
         parts = [part.detach().cpu() for part in parts]
+        finite = [part.isfinite().flatten(1).all(1) for part in parts]
+        usable = torch.stack(finite).all(0)  # [M]
+        parts = [part[usable] for part in parts]
         if self.parts is not None:
             parts = [torch.cat(pair) for pair in zip(self.parts, parts)]
         self.parts = [part[-self.capacity :] for part in parts]
