@@ -289,10 +289,10 @@ def _complete(path, anew=False):
         yield None
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f"{path.name}.*.partial"):  # by a kill
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    # One process writes at a time: what stands there was left by a kill.
+    partial = path.with_name(f"{path.name}.partial")
     if not path.suffix:
+        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
     yield partial
     os.replace(partial, path)

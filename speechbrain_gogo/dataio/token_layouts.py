@@ -8,13 +8,16 @@ a group one after the other: at 47 Hz it has the steps that a CTC loss needs.
 LAYOUTS = ("flat", "grouped")
 
 
-def check_layout(layout):
-    """Refuse what is no layout.
+def check_layout(layout, own_codes=False):
+    """Refuse what is no layout, or none for these tokens.
 
     Arguments
     ---------
     layout : str
         One of LAYOUTS.
+    own_codes : bool
+        Each level has codes of its own, as those of a residual quantizer:
+        they mean other things under the same ids.
 
     Returns
     -------
@@ -24,10 +27,15 @@ def check_layout(layout):
     Raises
     ------
     ValueError
-        If it is none.
+        If it is none, or puts different codes into one codebook.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout='{layout}': use one of {LAYOUTS}.")
+    if own_codes and layout == "flat":
+        raise ValueError(
+            "The levels of this codec have codes of their own, which one "
+            "codebook cannot hold: use layout='grouped'."
+        )
     return layout
 
 

@@ -120,7 +120,7 @@ def tokenize_into(
         clip can be used.
     """
     check_forms(forms)
-    check_layout(layout)
+    check_layout(layout, own_codes=codec.codec.quantizer.residual)
     if num_codebooks is not None:
         check_level(num_codebooks, codec.num_codebooks, "num_codebooks")
     if allocation is not None and num_codebooks is not None:

@@ -67,21 +67,17 @@ class GogoTokenizer(nn.Module):
         **options,
     ):
         super().__init__()
-        self.layout = check_layout(layout)
         self.codec = GogoCodec.from_hparams(
             source, save_path, run_opts or {"device": "cpu"}, **options
         )
+        residual = self.codec.codec.quantizer.residual
+        self.layout = check_layout(layout, own_codes=residual)
         check_rate(sample_rate, self.codec.sample_rate, "The tokenizer")
         check_level(num_codebooks, self.codec.num_codebooks, "num_codebooks")
         self.sample_rate = sample_rate
         self.num_codebooks = num_codebooks
         self.vocab_size = self.codec.vocab_size
         self.mask_id = self.codec.mask_id
-        if layout == "flat" and self.codec.codec.quantizer.residual:
-            raise ValueError(
-                f"The levels of '{self.codec.name}' have codes of their own, "
-                "which one codebook cannot hold: use layout='grouped'."
-            )
         ids = torch.arange(self.vocab_size)[None, :, None]
         codes = self.codec.embed(ids.expand(-1, -1, self.codebooks))
         codes = codes[0].transpose(0, 1).contiguous()  # [K', C, H]
