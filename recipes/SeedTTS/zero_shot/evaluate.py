@@ -14,7 +14,7 @@ from pathlib import Path
 
 import speechbrain as sb
 import torch
-from folders import find_files, folder_name, hash_files
+from folders import RECORDED, find_files, folder_name, hash_files
 from hyperpyyaml import load_hyperpyyaml
 from judging import judge, long_cases, single_cases
 from report import summarize
@@ -86,8 +86,8 @@ def measure_speed(speech, task, systems, hparams, folder):
     ---------
     speech : GogoSpeech
         Speaks.
-    task : Task
-        Whose prompt is used.
+    task : Task, optional
+        Whose prompt is used; without one nothing is measured.
     systems : dict
         Label -> whether the allocator is asked.
     hparams : dict
@@ -111,7 +111,7 @@ def measure_speed(speech, task, systems, hparams, folder):
     if found.get("note") != note:
         found = {"note": note, "trials": {}}
     for label, allocate in systems.items():
-        if trials and label not in found["trials"]:
+        if task and trials and label not in found["trials"]:
             found["trials"][label] = real_time_factor(
                 speech, task, allocate, trials, Clock(device, threads), hparams
             )
@@ -147,7 +147,9 @@ def listen(tasks, systems, spoken, judges, settings, hparams):
     tuple
         (system, figure) -> (value, low, high), and a note on long forms.
     """
-    folder, deciding = Path(hparams["output_folder"]), next(iter(systems))
+    folder = Path(hparams["output_folder"])
+    # Neither changes when other systems join later.
+    deciding = RECORDED if RECORDED in systems else next(iter(spoken))
     seconds, rate = hparams["long_form_seconds"], hparams["sample_rate"]
     longs, lengths = long_cases(tasks, systems[deciding], seconds, rate)
     foreign = {
@@ -217,8 +219,13 @@ def evaluate(speech, judges, hparams):
         for label in spoken
     }
     said = summarize_speech(rows, hparams["bootstrap_seed"])
+    speakable = (
+        task
+        for place, task in enumerate(tasks)
+        if not any(of_label[place]["unspoken"] for of_label in rows.values())
+    )
     speeds, speed_note = measure_speed(
-        speech, tasks[0], spoken, hparams, folder
+        speech, next(speakable, None), spoken, hparams, folder
     )
     speeds = {(label, "RTF"): (rtf,) * 3 for label, rtf in speeds.items()}
     notes = [long_note, speed_note] if speeds else [long_note]
