@@ -205,8 +205,9 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
         x = features.transpose(0, 1)  # [1, M, D]
         learning = self.training and torch.is_grad_enabled()
         # What is not finite is skipped by the update, and must be here.
-        learning = learning and bool(features.isfinite().all())
-        with self._learn(x) if learning else contextlib.nullcontext():
+        count = self._count_usable(features) if learning else 0
+        learning = count > 0
+        with self._learn(x, count) if learning else contextlib.nullcontext():
             before = self.codebooks  # a copy
             _, tokens, losses = super().forward(x, freeze_codebook=not learning)
         self.commitment = losses.sum() if learning else None
@@ -216,16 +217,29 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
         through = F.pad(through, (0, 0, 0, len(before) - 1))  # [M, K, D]
         return before[levels, tokens] + through, tokens
 
+    def _count_usable(self, features):
+        """Features [M, 1, D] of all ranks; 0 if those of any are unusable.
+
+        Ranks have batches of their own, but update one set of codebooks: one
+        that decided otherwise than the others would wait for them forever.
+        """
+        usable = len(features) > 0 and bool(features.isfinite().all())
+        counts = torch.tensor([len(features), not usable])
+        if self.layers[0]._codebook.use_ddp:
+            counts = counts.to(features.device)
+            torch.distributed.all_reduce(counts)
+        count, unusable = counts.tolist()
+        return 0 if unusable else count
+
     @contextlib.contextmanager
-    def _learn(self, x):
+    def _learn(self, x, count):
         """What an update of the codebooks by x [1, M, D] needs.
 
-        Its draws hang on the number of updates, so that they are the same
+        All ranks together have ``count`` features. Its draws hang on the number of updates, so that they are the same
         after a resume.
         """
         books = [layer._codebook for layer in self.layers]
-        ranks = torch.distributed.get_world_size() if books[0].use_ddp else 1
-        uses = x.shape[1] * ranks / self.codebook_size  # of a code, on average
+        uses = count / self.codebook_size  # of a code, on average
         with torch.random.fork_rng([x.device] if x.is_cuda else []):
             torch.manual_seed(int(self.updates))
             for book in books:

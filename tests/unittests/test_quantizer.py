@@ -1,5 +1,6 @@
 """FSQ and its standardized projections, RVQ and its moving codebooks."""
 
+import datetime
 import math
 
 import torch
@@ -165,3 +166,33 @@ def test_rvq_follows_training_alone():
     assert not torch.equal(
         quantizer.codebooks[0], before["layers.0._codebook.embed"][0]
     )
+
+
+def learn_on_a_rank(rank, folder):
+    """What each of two processes does; one has a batch that is not finite."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/store",
+        world_size=2,
+        rank=rank,
+        timeout=datetime.timedelta(seconds=20),  # an error, not a hang
+    )
+    quantizer = ResidualVQ(4, 2, 8, rare_share=0.8)
+    torch.manual_seed(rank)
+    for step in range(8):
+        features = torch.randn(20 + 30 * rank, 1, 4)
+        if step == 3 and rank == 1:
+            features[5] = math.nan
+        quantizer(features)
+        assert (quantizer.commitment is None) == (step == 3)
+    torch.save(quantizer.state_dict(), folder / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_ranks_share_their_codebooks(tmp_path):
+    """With batches of 20 and of 50, one of them spoilt: nobody waits."""
+    torch.multiprocessing.spawn(learn_on_a_rank, (tmp_path,), nprocs=2)
+    one, other = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    assert one["updates"] == 7
+    assert all(torch.equal(one[key], other[key]) for key in one)
