@@ -3,12 +3,13 @@
 Emilia's tars tell text, speaker, language and duration of every clip, and
 ``emilia.py`` insists on that. Here a clip is its audio: a member
 ``<key>.<wav, flac, mp3 ...>``; what ``<key>.json`` (text, speaker, duration)
-or ``<key>.txt`` add is taken where it is there.
+or ``<key>.txt`` add is taken where it is there. The key, folders and all, is
+the clip's id: files of one name in several folders are several clips.
 """
 
 import io
 import json
-import os
+from pathlib import PurePosixPath
 
 import soundfile
 
@@ -58,7 +59,7 @@ class AudioShards(EmiliaShards):
             except SkipClip as reason:
                 report[str(reason)] += 1
             else:
-                yield {"id": os.path.basename(key), **clip}
+                yield {"id": str(PurePosixPath(key)), **clip}
 
     def _describe_members(self, members):
         """What is known of a clip, the audio's own duration if nothing is."""
@@ -69,9 +70,10 @@ class AudioShards(EmiliaShards):
         try:
             told = json.loads(members.get("json", b"{}"))
             text = told.get("text") or members.get("txt", b"").decode()
+            speaker = told.get("speaker")
             clip = {
                 "wrd": str(text).strip(),
-                "speaker": str(told.get("speaker", "")),
+                "speaker": "" if speaker is None else str(speaker),
                 "duration": float(told.get("duration") or _duration(audio)),
                 "audio": audio,
             }

@@ -60,8 +60,11 @@ def rows(path):
 
 def arrays(folder):
     """What is in codes/, by id."""
-    found = folder.joinpath("codes").rglob("*.npy")
-    return {path.stem: np.load(path) for path in found}
+    codes = folder / "codes"
+    return {
+        str(path.relative_to(codes).with_suffix("")): np.load(path)
+        for path in codes.rglob("*.npy")
+    }
 
 
 def from_tars(folder):
@@ -191,6 +194,9 @@ def test_tars_of_any_audio(codec, tokenize, tmp_path):
         add(tar, "b/c.1.flac", sound("flac"))
         told = {"text": "Good morning.", "speaker": 7}
         add(tar, "b/c.1.json", json.dumps(told).encode())
+        add(tar, "./b2/c.1.wav", sound("wav"))  # of the same name
+        nothing = {"text": None, "speaker": None, "duration": None}
+        add(tar, "./b2/c.1.json", json.dumps(nothing).encode())
         add(tar, "d.json", b"{}")
         add(tar, "e.wav", sound("wav")[:30])
         add(tar, "f.wav", sound("wav"))
@@ -209,15 +215,17 @@ def test_tars_of_any_audio(codec, tokenize, tmp_path):
         "unsafe tar member": 1,
     }
     told = ", ".join(f"{reason}: {n}" for reason, n in counts.items())
-    assert f"read 8 clips = used 3 + skipped 5 ({told})" in line
+    assert f"read 9 clips = used 4 + skipped 5 ({told})" in line
     found = arrays(out)
-    assert found.keys() == {"a", "c.1", "h"}
+    assert found.keys() == {"a", "b/c.1", "b2/c.1", "h"}
     heard, _ = soundfile.read(io.BytesIO(sound("flac")), dtype="float32")
     known, _ = codec.encode_batch(torch.from_numpy(heard)[None])
-    assert np.array_equal(found["c.1"], known.reshape(-1, 1).numpy())
+    assert np.array_equal(found["b/c.1"], known.reshape(-1, 1).numpy())
     samples = {s["json"]["id"]: s for s in from_tars(out)}
-    assert samples["c.1"]["__key__"] == "c%2E1"
-    assert samples["c.1"]["json"]["speaker"] == "7"
+    assert samples["b/c.1"]["__key__"] == "b%2Fc%2E1"
+    assert samples["b/c.1"]["json"]["speaker"] == "7"
+    facts = samples["b2/c.1"]["json"]
+    assert facts["speaker"] == facts["text"] == ""
     assert samples["a"]["json"]["text"] == "It costs $5."
     read = DynamicItemDataset.from_csv(out / "tokens.csv")
     assert read.data["a"]["wrd"] == "It costs $ 5."
