@@ -146,9 +146,18 @@ def test_frame_wise_codecs_are_codecs(tiny_corpus, tmp_path, monkeypatch, row):
     tokens, lens = codec.encode_batch(wavs, wav_lens)
     assert tokens.shape == (2, 26, levels) and lens.tolist() == [1.0, 0.5]
     codec.codec.chunk_size, codec.codec.window_size = 7, 5
-    assert torch.equal(codec.encode_batch(wavs, wav_lens)[0], tokens)
+    by_windows, _ = codec.encode_batch(wavs, wav_lens)
     first, _ = codec.encode_batch(wavs, wav_lens, num_tokens=1)
-    assert torch.equal(first, tokens[..., :1])
+    if "rvq" in row:  # so short a training leaves codes that are equals
+        by_windows, whole, first, coarsest = (
+            codec.embed(x).sum(2)
+            for x in (by_windows, tokens, first, tokens[..., :1])
+        )
+        torch.testing.assert_close(by_windows, whole, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(first, coarsest, atol=1e-3, rtol=1e-3)
+    else:
+        assert torch.equal(by_windows, tokens)
+        assert torch.equal(first, tokens)
     for keep in {1, levels}:
         heard, _ = codec.decode_batch(
             tokens, lens, keep=keep, num_samples=13000
