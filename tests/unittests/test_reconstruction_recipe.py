@@ -1,6 +1,7 @@
 """Bookkeeping of the reconstruction recipe, with a codec that adds noise."""
 
 import csv
+import json
 import math
 import sys
 from pathlib import Path
@@ -215,6 +216,37 @@ def test_rows_of_another_codec_are_refused(recipe, hparams):
     recipe.evaluate([NoisyCodec("a")], [Difference()], hparams)
     with pytest.raises(ValueError, match="noisy: weights: a, now b"):
         recipe.evaluate([NoisyCodec("b")], [Difference()], hparams)
+
+
+def test_rows_of_other_data_are_refused(recipe, hparams):
+    """The same names: other audio, other words, another number of clips."""
+    hparams["max_utterances"] = 1
+    first, more = NoisyCodec(), NoisyCodec()
+    recipe.evaluate([first], [Difference()], hparams)
+    hparams["max_utterances"] = None
+    recipe.evaluate([more], [Difference()], hparams)
+    assert (first.calls, more.calls) == (2, 4)
+
+    folder, manifest = Path(hparams["data_folder"]), Path(hparams["test_csv"])
+    moved = folder / "moved"
+    moved.mkdir()
+    for n in range(3):
+        (folder / f"{n}.wav").rename(moved / f"{n}.wav")
+    hparams["data_folder"] = str(moved)
+    recipe.evaluate([NoisyCodec(survives=0)], [Difference()], hparams)
+
+    (moved / "1.wav").write_bytes((moved / "2.wav").read_bytes())
+    with pytest.raises(ValueError, match=r"data \(audio: \w+, now \w+\)\. Go"):
+        recipe.evaluate([NoisyCodec()], [Difference()], hparams)
+    manifest.write_text(manifest.read_text().replace("hello", "goodbye", 1))
+    with pytest.raises(ValueError, match=r"; transcripts: \w+, now \w+\)"):
+        recipe.evaluate([NoisyCodec()], [Difference()], hparams)
+    settings = Path(hparams["output_folder"]) / "settings.json"
+    known = json.loads(settings.read_text())
+    del known["audio"], known["transcripts"]  # as before they were kept
+    settings.write_text(json.dumps(known))
+    with pytest.raises(ValueError, match="audio: not told, now"):
+        recipe.evaluate([NoisyCodec()], [Difference()], hparams)
 
 
 def test_missing_file_fails_at_once(recipe, hparams):

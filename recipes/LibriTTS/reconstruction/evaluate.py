@@ -17,7 +17,7 @@ import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from report import write_reports
-from results_file import ResultsFile
+from results_file import ResultsFile, hash_utterances
 from speechbrain.dataio.audio_io import save
 from speechbrain.dataio.dataio import load_data_csv
 from torchaudio.functional import resample
@@ -63,12 +63,12 @@ class Row:
 
 
 def read_manifest(hparams):
-    """The utterances to evaluate: all of them, or the first few for a test.
+    """The utterances of the test set.
 
     Arguments
     ---------
     hparams : dict
-        test_csv, data_folder, expected_utterances, max_utterances.
+        test_csv, data_folder, expected_utterances.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def read_manifest(hparams):
             f"the first: {(missing or ['none listed'])[0]}. Is data_folder "
             f"({hparams['data_folder']}) right?"
         )
-    return dict(list(rows.items())[: hparams["max_utterances"]])
+    return rows
 
 
 def list_rows(systems, utterances):
@@ -170,7 +170,8 @@ def evaluate(systems, judges, hparams):
     """
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    utterances = read_manifest(hparams)
+    listed = read_manifest(hparams)
+    utterances = dict(list(listed.items())[: hparams["max_utterances"]])
     rows = list_rows(systems, utterances)
     results = ResultsFile(
         folder,
@@ -178,6 +179,7 @@ def evaluate(systems, judges, hparams):
         {
             "test_csv": Path(hparams["test_csv"]).name,
             "judges": [judge.judge for judge in judges],
+            **hash_utterances(listed),  # of all: their number may change
         },
         {system.name: system.settings for system in systems},
     )

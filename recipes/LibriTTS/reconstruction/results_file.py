@@ -1,13 +1,48 @@
 """The rows of an evaluation on disk, so that a killed one goes on.
 
 One CSV row per utterance and system, appended as it is measured. A line that
-a kill cut short is dropped; rows that were made with other settings are
-refused, never mixed in. Systems can join later: those that are there stay.
+a kill cut short is dropped; rows that were made with other settings or of
+other data are refused, never mixed in. Systems can join later: those that are
+there stay.
 """
 
 import csv
+import hashlib
 import json
 from pathlib import Path
+
+
+def hash_utterances(utterances):
+    """Hashes of what is said in a test set, and of its audio.
+
+    By content: a corpus may lie elsewhere than it did.
+
+    Arguments
+    ---------
+    utterances : dict
+        ID -> row of a manifest, with wav and wrd.
+
+    Returns
+    -------
+    dict
+        "transcripts" and "audio", 16 hex digits each.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> _ = path.write_bytes(b"sound")
+    >>> hash_utterances({"a": {"wav": path, "wrd": "hello"}})["audio"]
+    '67d26d8635c48ca1'
+    """
+    transcripts, audio = hashlib.sha256(), hashlib.sha256()
+    for key, row in utterances.items():
+        transcripts.update(json.dumps([key, row["wrd"]]).encode())
+        with open(row["wav"], "rb") as file:
+            audio.update(hashlib.file_digest(file, "sha256").digest())
+    return {
+        "transcripts": transcripts.hexdigest()[:16],
+        "audio": audio.hexdigest()[:16],
+    }
 
 
 class ResultsFile:
@@ -20,7 +55,7 @@ class ResultsFile:
     columns : list of str
         The judges' columns.
     settings : dict
-        Whatever decides all values, JSON only.
+        Whatever decides all values, the data too, JSON only.
     systems : dict
         System -> what decides its values, JSON only.
 
@@ -81,16 +116,17 @@ class ResultsFile:
             if name in known
         ]
         changed = [
-            f"{name}{key}: {old.get(key)}, now {new.get(key)}"
+            f"{name}{key}: {old.get(key, 'not told')}, now {new.get(key)}"
             for name, old, new in pairs
             for key in sorted(set(old) | set(new))
             if old.get(key) != new.get(key)
         ]
         if changed:
             raise ValueError(
-                f"{self.path} was made with other settings ("
+                f"{self.path} was made with other settings or data ("
                 + "; ".join(changed)
-                + "). Choose another output_folder, or delete it."
+                + "). Go on with those of before, choose another "
+                "output_folder, or delete it."
             )
         return known | systems
 
