@@ -1,22 +1,119 @@
-"""What the recipes that recognise something in tokens have in common.
+"""What the recipes that learn from tokens have in common.
 
-A test is rows, one per utterance, from which figures are computed: those of
-validations, those that choose the best checkpoint, and those that
-compare_tokens.py puts beside each other, with intervals.
+How a run starts and is trained. A test is rows, one per utterance, from which
+figures are computed: those of validations, those that choose the best
+checkpoint, and those that compare_tokens.py puts beside each other, with
+intervals.
 """
 
 import csv
 import json
 import math
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import if_main_process
+from hyperpyyaml import load_hyperpyyaml
+from libritts_manifests import prepare_manifests
+from speechbrain.utils.distributed import (
+    if_main_process,
+    infer_device,
+    run_on_main,
+)
 
 from speechbrain_gogo.brains.plots import plot_curves
 from speechbrain_gogo.brains.training import TrainingBrain
+from speechbrain_gogo.dataio.manifests import read_manifest
+
+STAGES = "train", "valid", "test"
+
+
+def start(script, arguments, stages=STAGES):
+    """Read the settings of a run, make its folder, and manifests if wanted.
+
+    Arguments
+    ---------
+    script : str
+        File of the recipe, of which the folder keeps a copy.
+    arguments : list of str
+        The command line.
+    stages : sequence of str
+        Which manifests there are.
+
+    Returns
+    -------
+    tuple of dict
+        Hyperparameters and run options.
+    """
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )  # which copies this file
+    if if_main_process():
+        shutil.copy(script, hparams["output_folder"])
+    if not hparams["skip_prep"]:
+        settings = {"hparams": hparams, "stages": stages}
+        run_on_main(prepare_manifests, kwargs=settings)
+        for stage in stages:
+            check_splits(hparams, stage)
+    hparams["tokenizing_device"] = run_opts["device"] or infer_device()
+    return hparams, run_opts
+
+
+def check_splits(hparams, stage):
+    """Refuse a manifest that an earlier run made of other splits."""
+    path, splits = hparams[f"{stage}_csv"], hparams[f"{stage}_splits"]
+    rows, _ = read_manifest(path, hparams["data_folder"])
+    # <split>/<speaker>/<chapter>/<id>.wav
+    found = {Path(row["wav"]).parent.parent.parent for row in rows.values()}
+    wanted = {Path(hparams["data_folder"], split) for split in splits}
+    if found != wanted:
+        raise ValueError(
+            f"{path} is there already, with clips of "
+            f"{', '.join(sorted(map(str, found)))}, but {stage}_splits is "
+            f"{splits}. Choose another tokens_folder, or delete the manifest "
+            "and its tokens; for a manifest of your own, add --skip_prep True."
+        )
+
+
+def fit(brain_class, hparams, run_opts, datasets, loaders):
+    """Train a Brain as the YAML says.
+
+    Arguments
+    ---------
+    brain_class : type
+        Of the Brain.
+    hparams, run_opts : dict
+        Of :func:`start`.
+    datasets, loaders : dict
+        By stage, "train" and "valid": a dataset, and settings of its loader.
+
+    Returns
+    -------
+    Brain
+    """
+    brain = brain_class(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=loaders["train"],
+        valid_loader_kwargs=loaders["valid"],
+    )
+    return brain
 
 
 class TokenTaskBrain(TrainingBrain):

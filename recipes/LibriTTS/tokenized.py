@@ -2,6 +2,7 @@
 
 Tokens are made once and kept, all of each group: every number of codebooks and
 every recipe reads the same files. They come through the recipe's GogoTokenizer.
+A test set is complete, or there is no test.
 """
 
 import logging
@@ -24,13 +25,14 @@ def tokenized_dataset(hparams, stage, **settings):
     """A manifest as a dataset of tokens, made first where they are missing.
 
     A stop costs the shard that was being made. Under torchrun each process
-    makes its share.
+    makes its share. How long the clips of a test set are does not matter.
 
     Arguments
     ---------
     hparams : dict
         ``tokenizer``, ``<stage>_csv``, ``data_folder``, ``tokens_folder``,
-        ``clips``, ``english`` and ``num_workers``.
+        ``clips``, ``english``, ``num_workers``, and ``tokenizing_device``,
+        where the codec works.
     stage : str
         "train", "valid" or "test".
     **settings
@@ -40,17 +42,29 @@ def tokenized_dataset(hparams, stage, **settings):
     -------
     TokenDataset
         With all tokens of each group.
+
+    Raises
+    ------
+    ValueError
+        If other tokens are in the folder, or clips of a test set are missing
+        or cannot be used.
     """
-    codec = hparams["tokenizer"].codec
+    tokenizer, clips = hparams["tokenizer"], hparams["clips"]
+    if stage == "test":
+        clips = {**clips, "min_duration": 0.0, "max_duration": math.inf}
     source = ManifestShards(
         hparams[f"{stage}_csv"],
         hparams["data_folder"],
-        sample_rate=codec.sample_rate,
-        **hparams["clips"],
+        sample_rate=tokenizer.codec.sample_rate,
+        **clips,
     )
+    if stage == "test":
+        check_files(source)
     folder = Path(hparams["tokens_folder"]) / stage
     normalize = normalize_english if hparams["english"] else None
+    codec = tokenizer.to(hparams["tokenizing_device"]).codec
     tokenize_corpus(codec, source, folder, hparams["num_workers"], normalize)
+    tokenizer.to("cpu")
     ddp_barrier()
     by_groups = {
         "max_positions": math.inf,
@@ -58,7 +72,34 @@ def tokenized_dataset(hparams, stage, **settings):
     }
     dataset = TokenDataset(folder, codec=codec, **{**by_groups, **settings})
     logger.info("%s: %s", folder, dataset.report)
+    if stage == "test":
+        check_complete(source, dataset, folder)
     return dataset
+
+
+def check_files(source):
+    """Refuse a manifest of which audio files are missing."""
+    wavs = source.wavs.values()
+    missing = [wav for wav in wavs if not Path(wav).is_file()]
+    if missing:
+        raise ValueError(
+            f"{source.csv_path}: {len(missing)} of {len(wavs)} audio files of "
+            f"the test set are missing, the first: {missing[0]}. Is "
+            f"data_folder ({source.data_root}) right?"
+        )
+
+
+def check_complete(source, dataset, folder):
+    """Refuse a test set of which clips were left out."""
+    if dataset.report.skipped:
+        used = {clip["id"] for clip in dataset}
+        lost = [key for key in source.wavs if key not in used]
+        first = f", the first: {lost[0]}" if lost else ""
+        raise ValueError(
+            f"{source.csv_path}: a test set has to be complete, but "
+            f"{dataset.report}{first}. Mend the clips or the manifest, delete "
+            f"{folder} and run it again."
+        )
 
 
 def loader_settings(dataset, lengths, training, hparams):

@@ -65,6 +65,7 @@ class ManifestShards:
         self.min_duration = min_duration
         self.max_duration = max_duration
         self.csv_path = Path(csv_path)
+        self.data_root = Path(data_root)
         rows, self._misread = read_manifest(csv_path, data_root)
         if not rows:
             raise ValueError(f"{csv_path} has no usable row: {self._misread}.")
@@ -90,6 +91,7 @@ class ManifestShards:
         content = zlib.crc32(self.csv_path.read_bytes())
         return {
             "manifest": f"{self.csv_path.name} {content:08x}",
+            "data_root": str(self.data_root.resolve()),
             "clips_per_shard": self.clips_per_shard,
             "sample_rate": self.sample_rate,
             "min_duration": self.min_duration,

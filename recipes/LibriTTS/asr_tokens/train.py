@@ -10,12 +10,10 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
 from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.nnet.losses import ctc_loss
-from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.edit_distance import wer_details_for_batch
-from token_task import TokenTaskBrain
+from token_task import STAGES, TokenTaskBrain, fit, start
 from tokenized import loader_settings, tokenized_dataset
 
 from speechbrain_gogo.dataio.text import normalize_words
@@ -104,7 +102,7 @@ def read_errors(batch, found):
 def dataio_prepare(hparams):
     """Datasets and loader settings, by stage."""
     datasets, loaders = {}, {}
-    for stage in ("train", "valid", "test"):
+    for stage in STAGES:
         dataset = tokenized_dataset(hparams, stage, tokenizer=Characters())
         datasets[stage] = dataset
         loaders[stage] = loader_settings(
@@ -115,39 +113,11 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        stages = ("train", "valid", "test")
-        run_on_main(
-            prepare_manifests, kwargs={"hparams": hparams, "stages": stages}
-        )
+    hparams, run_opts = start(__file__, arguments)
     datasets, loaders = dataio_prepare(hparams)
     hparams["test_name"] = Path(hparams["test_csv"]).name
 
-    brain = CTCBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=loaders["train"],
-        valid_loader_kwargs=loaders["valid"],
-    )
+    brain = fit(CTCBrain, hparams, run_opts, datasets, loaders)
     brain.evaluate(
         datasets["test"],
         min_key=brain.figures[0].label,

@@ -9,23 +9,16 @@ The README beside this file tells more.
 
 import sys
 
-import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import (
-    if_main_process,
-    infer_device,
-    run_on_main,
-)
+from speechbrain.utils.distributed import if_main_process
 from table2 import compare, save_row
+from token_task import STAGES, fit, start
 from tokenized import loader_settings, tokenized_dataset
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.lobes.dit import frame_mask
-
-STAGES = "train", "valid", "test"
 
 
 class PerplexityBrain(SpeechLMBrain):
@@ -107,42 +100,14 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        settings = {"hparams": hparams, "stages": STAGES}
-        run_on_main(prepare_manifests, kwargs=settings)
-    tokenizer, lm = hparams["tokenizer"], hparams["lm"]
-    tokenizer.to(run_opts["device"] or infer_device())
+    hparams, run_opts = start(__file__, arguments)
     datasets, loaders = dataio_prepare(hparams)
-    tokenizer.to("cpu")
     hparams["draw_samples"] = lambda lm, folder: None  # nothing to hear
 
-    brain = PerplexityBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=loaders["train"],
-        valid_loader_kwargs=loaders["valid"],
-    )
+    brain = fit(PerplexityBrain, hparams, run_opts, datasets, loaders)
     brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
     if if_main_process():
+        lm = hparams["lm"]
         sizes = lm.num_tokens, lm.codebook_size
         counts = count_codes(datasets["train"], *sizes)
         batches = tqdm(DataLoader(datasets["test"], **loaders["test"]), "test")

@@ -11,11 +11,9 @@ import sys
 
 import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from speakers import split_clips
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import run_on_main
-from token_task import TokenTaskBrain
+from token_task import TokenTaskBrain, fit, start
 from tokenized import loader_settings, tokenized_dataset
 from torch.utils.data import Subset
 
@@ -86,7 +84,7 @@ def dataio_prepare(hparams):
     """Datasets and loader settings by stage, and the speakers' names."""
     dataset = tokenized_dataset(hparams, "train")
     places, names, report = split_clips(
-        [clip["speaker"] for clip in dataset],
+        dataset.speakers(),
         hparams["valid_clips"],
         hparams["test_clips"],
         hparams["max_clips"],
@@ -115,20 +113,7 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        settings = {"hparams": hparams, "stages": ("train",)}
-        run_on_main(prepare_manifests, kwargs=settings)
+    hparams, run_opts = start(__file__, arguments, stages=["train"])
     datasets, loaders, hparams["speakers"] = dataio_prepare(hparams)
     number = len(hparams["speakers"])
     hparams["test_name"] = f"held-out clips of {number} speakers"
@@ -136,20 +121,7 @@ def main(arguments):
     hparams["modules"]["classifier"] = classifier
     hparams["checkpointer"].add_recoverable("classifier", classifier)
 
-    brain = SpeakerBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=loaders["train"],
-        valid_loader_kwargs=loaders["valid"],
-    )
+    brain = fit(SpeakerBrain, hparams, run_opts, datasets, loaders)
     brain.evaluate(
         datasets["test"],
         min_key=brain.figures[0].label,

@@ -10,12 +10,10 @@ import math
 import sys
 from pathlib import Path
 
-import speechbrain as sb
 import torch
 from continuations import Continuations
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import if_main_process, run_on_main
-from token_task import figure_value, save_results
+from speechbrain.utils.distributed import if_main_process
+from token_task import STAGES, figure_value, fit, save_results, start
 from tokenized import loader_settings, tokenized_dataset
 from tqdm import tqdm
 
@@ -107,7 +105,7 @@ def dataio_prepare(hparams):
     """Datasets and loader settings, by stage."""
     lm = hparams["lm"]
     datasets, loaders = {}, {}
-    for stage in ("train", "valid", "test"):
+    for stage in STAGES:
         dataset = datasets[stage] = tokenized_dataset(
             hparams,
             stage,
@@ -128,22 +126,7 @@ def some_clips(dataset, number):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        stages = ("train", "valid", "test")
-        run_on_main(
-            prepare_manifests, kwargs={"hparams": hparams, "stages": stages}
-        )
+    hparams, run_opts = start(__file__, arguments)
     datasets, loaders = dataio_prepare(hparams)
     hparams["test_name"] = Path(hparams["test_csv"]).name
     lm, tokenizer = hparams["lm"], hparams["tokenizer"]
@@ -156,20 +139,7 @@ def main(arguments):
         **hparams["continue"],
     )
 
-    brain = TokenLMBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=loaders["train"],
-        valid_loader_kwargs=loaders["valid"],
-    )
+    brain = fit(TokenLMBrain, hparams, run_opts, datasets, loaders)
     brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
     if if_main_process():
         rows = test(hparams, datasets["test"])
