@@ -273,6 +273,13 @@ def test_speech_is_continued(script, tmp_path):
     assert any(len(said) for said in found[1].values())
 
 
+def test_voices_are_compared_by_as_much_speech(script):
+    cut = script("token_lm/train.py")["same_length"]
+    for said, rest, lengths in ((5, 9, (5, 5)), (8, 3, (3, 3)), (0, 9, (0, 6))):
+        found = cut(torch.ones(said, 3), torch.ones(rest, 3), 6)
+        assert tuple(map(len, found)) == lengths
+
+
 def test_a_run_continues_recordings(script, settings, tiny_corpus, tmp_path):
     """What train.py leaves is all that continue_speech.py needs."""
     main = script("token_lm/train.py")["main"]
@@ -286,9 +293,14 @@ def test_a_run_continues_recordings(script, settings, tiny_corpus, tmp_path):
         precision="fp32",
         num_samples=0,
         number_of_epochs=1,
+        clip_groups=8,
     )
     yaml = f"{RECIPES}/token_lm/hparams/train.yaml"
     main([yaml, *line, "--continue={max_groups: 2}", "--noprogressbar"])
+    with open(tmp_path / "out" / "results.csv", newline="") as file:
+        counts = [int(row["tokens"]) for row in csv.DictReader(file)]
+    assert len(counts) == 12 and max(counts) <= 8 * 5 + 1
+    assert {count % 5 for count in counts} == {0, 1}  # cut, and to the end
     recording = next(tiny_corpus.glob("*/*/*/*.wav"))
     again = script("token_lm/continue_speech.py")["main"]
     there = tmp_path / "continued"

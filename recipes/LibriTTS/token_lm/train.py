@@ -22,8 +22,6 @@ from speechbrain_gogo.lobes.speech_llama import start_code_embeddings
 from speechbrain_gogo.metrics.similarity import SpeakerSimilarity
 from speechbrain_gogo.metrics.speech_metric import Figure
 
-BACKBONE = 3
-
 FIGURES = (
     Figure("bit/token, backbone", "backbone_bits", per="backbone_tokens"),
     Figure("bit/token, all", "bits", per="tokens"),
@@ -51,6 +49,8 @@ def predict(lm, tokens, lens):
 def test(hparams, dataset):
     """How well each clip is predicted, and how its beginning is continued.
 
+    Of long clips, the first ``clip_groups``.
+
     Returns
     -------
     list of dict
@@ -59,34 +59,62 @@ def test(hparams, dataset):
     lm, codec = hparams["lm"].eval(), hparams["tokenizer"].codec
     codec.to(lm.llama.device)
     similarity = SpeakerSimilarity(codec.sample_rate)
-    one = torch.ones(1, device=lm.llama.device)
+    longest = hparams["clip_groups"]
+    clips = [{**clip, "tokens": clip["tokens"][:longest]} for clip in dataset]
     speak = Continuations(
-        codec, list(dataset), seed=hparams["seed"], **hparams["continue"]
+        codec, clips, seed=hparams["seed"], **hparams["continue"]
     )
-    rows = []
-    for clip, said in tqdm(speak.spoken(lm), "test", len(dataset)):
-        tokens = clip["tokens"][None].to(one.device)  # [1, N, 10]
-        found = predict(lm, tokens, one)
-        bits, level = found["nll"] / math.log(2), found["level"]
-        backbone = level < BACKBONE
-        prompt = speak.prompt(clip)
-        prompt, clip_rest, said = (
-            voice(codec, part[:, : lm.backbone_size])
-            for part in (prompt, clip["tokens"][len(prompt) :], said)
-        )
-        rows.append(
-            {
-                "ID": clip["id"],
-                "backbone_bits": float(bits[backbone].sum()),
-                "backbone_tokens": int(backbone.sum()),
-                "bits": float(bits.sum()),
-                "tokens": len(bits),
-                "similarity": compare(similarity, said, prompt),
-                "clip_similarity": compare(similarity, clip_rest, prompt),
-                "seconds": len(said) / codec.sample_rate,
-            }
-        )
-    return rows
+    return [
+        {
+            "ID": clip["id"],
+            **count_bits(lm, clip, hparams["backbone_size"]),
+            **compare_voices(similarity, speak, clip, said),
+            "seconds": len(said) / codec.group_rate,
+        }
+        for clip, said in tqdm(speak.spoken(lm), "test", len(clips))
+    ]
+
+
+def count_bits(lm, clip, backbone_size):
+    """What the tokens of a clip cost."""
+    tokens = clip["tokens"][None].to(lm.llama.device)  # [1, N, 10]
+    found = predict(lm, tokens, torch.ones(1, device=tokens.device))
+    bits, level = found["nll"] / math.log(2), found["level"]
+    if len(clip["tokens"]) < clip["num_groups"]:  # speech does not end there
+        bits, level = bits[:-1], level[:-1]
+    backbone = level < backbone_size
+    return {
+        "backbone_bits": float(bits[backbone].sum()),
+        "backbone_tokens": int(backbone.sum()),
+        "bits": float(bits.sum()),
+        "tokens": len(bits),
+    }
+
+
+def compare_voices(similarity, speak, clip, said):
+    """Cosines with the prompt: of what was said [N, K], and of the clip.
+
+    More speech tells a voice better, so both are cut to the same seconds.
+    """
+    prompt = speak.prompt(clip)
+    parts = same_length(said, clip["tokens"][len(prompt) :], speak.max_groups)
+    prompt, said, rest = (
+        voice(speak.codec, part[:, : said.shape[1]])
+        for part in (prompt, *parts)
+    )
+    return {
+        "similarity": compare(similarity, said, prompt),
+        "clip_similarity": compare(similarity, rest, prompt),
+    }
+
+
+def same_length(said, rest, most):
+    """A continuation and the clip's own, tokens [N, K], cut to the shorter.
+
+    Where nothing was said, the clip's own keeps at most so many groups.
+    """
+    length = min(len(said) or most, len(rest))
+    return said[:length], rest[:length]
 
 
 def voice(codec, tokens):
@@ -104,14 +132,18 @@ def compare(similarity, wav, prompt):
 def dataio_prepare(hparams):
     """Datasets and loader settings, by stage."""
     lm = hparams["lm"]
+    limits = dict.fromkeys(
+        STAGES,
+        {
+            "max_positions": lm.max_positions,
+            "count_positions": lm.sequence_length,
+        },
+    )
+    limits["test"] = {}  # all clips, as far as they fit
     datasets, loaders = {}, {}
     for stage in STAGES:
-        dataset = datasets[stage] = tokenized_dataset(
-            hparams,
-            stage,
-            max_positions=lm.max_positions,
-            count_positions=lm.sequence_length,
-        )
+        dataset = tokenized_dataset(hparams, stage, **limits[stage])
+        datasets[stage] = dataset
         loaders[stage] = loader_settings(
             dataset, dataset.lengths, stage == "train", hparams
         )
