@@ -4,15 +4,16 @@ The paper does not say what it does. Its ground truth has a word error rate of
 5.86 %, so these can be tried on the original recordings until one fits.
 """
 
-import re
 import string
 import unicodedata
 from functools import cache
 
 from speechbrain.utils.edit_distance import wer_details_for_batch
 
+from speechbrain_gogo.dataio.text import normalize_words
 
-def normalize_words(text):
+
+def plain_words(text):
     """Lower-case words without punctuation, apostrophes inside them kept.
 
     Accents go, as recognisers' dictionaries have none. Digits stay digits,
@@ -31,12 +32,12 @@ def normalize_words(text):
 
     Example
     -------
-    >>> normalize_words("'Well-known', she said: don\u2019t!")
+    >>> plain_words("'Well-known', she said: don\u2019t!")
     ['well', 'known', 'she', 'said', "don't"]
     """
-    text = unicodedata.normalize("NFKD", text.replace("\u2019", "'").lower())
+    text = unicodedata.normalize("NFKD", text).replace("_", " ")
     text = "".join(c for c in text if not unicodedata.combining(c))
-    words = re.sub(r"[^\w']|_", " ", text).split()
+    words = normalize_words(text).split()
     return [word for word in (w.strip("'") for w in words) if word]
 
 
@@ -85,11 +86,38 @@ def verbatim_words(text):
 
 
 NORMALIZERS = {
-    "words": normalize_words,
+    "words": plain_words,
     "deleted": delete_punctuation,
     "whisper": whisper_words,
     "verbatim": verbatim_words,
 }
+
+
+def find_normalizer(normalizer):
+    """What makes words of transcripts.
+
+    Arguments
+    ---------
+    normalizer : str | callable
+        One of ``NORMALIZERS``, or text to list of str.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name.
+    """
+    if callable(normalizer):
+        return normalizer
+    if normalizer not in NORMALIZERS:
+        raise ValueError(
+            f"No normalization '{normalizer}' of transcripts: there are "
+            f"{', '.join(NORMALIZERS)}."
+        )
+    return NORMALIZERS[normalizer]
 
 
 def count_errors(transcript, heard, normalizer="words"):
@@ -101,8 +129,8 @@ def count_errors(transcript, heard, normalizer="words"):
         What is said.
     heard : str
         What a recogniser heard.
-    normalizer : str
-        One of ``NORMALIZERS``.
+    normalizer : str | callable
+        See :func:`find_normalizer`.
 
     Returns
     -------
@@ -119,12 +147,7 @@ def count_errors(transcript, heard, normalizer="words"):
     >>> count_errors("The cat sat.", "the hat sat")
     (1, 3)
     """
-    if normalizer not in NORMALIZERS:
-        raise ValueError(
-            f"No normalization '{normalizer}' of transcripts: there are "
-            f"{', '.join(NORMALIZERS)}."
-        )
-    normalize = NORMALIZERS[normalizer]
+    normalize = find_normalizer(normalizer)
     words = normalize(transcript or "")
     if not words:
         raise ValueError(f"Word errors need a transcript, not {transcript!r}.")

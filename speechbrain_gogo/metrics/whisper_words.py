@@ -13,7 +13,6 @@ import torch
 from scipy.signal import resample
 
 from speechbrain_gogo.metrics.speech_metric import import_backend, load_weights
-from speechbrain_gogo.metrics.transcripts import NORMALIZERS
 from speechbrain_gogo.metrics.words import RATE, RecognitionErrors
 
 WINDOW = 30 * RATE  # samples that Whisper hears at once
@@ -32,10 +31,6 @@ def seed_tts_words(text):
     ["it's", 'wellknown', "isn't", 'it', 'it', 'is']
     """
     return text.translate(_deletions()).lower().split()
-
-
-# Only where Whisper judges is Zhon needed.
-NORMALIZERS["seed_tts"] = seed_tts_words
 
 
 @cache
@@ -75,7 +70,9 @@ class WhisperWordErrors(RecognitionErrors):
             WhisperProcessor,
         )
 
-        super().__init__(sample_rate, "seed_tts", "whisper_", "WER, Whisper")
+        super().__init__(
+            sample_rate, seed_tts_words, "whisper_", "WER, Whisper"
+        )
         self.figures = self.figures[::-1]  # the score is the mean
         self.device = device
         package = import_backend("transformers", "transformers")

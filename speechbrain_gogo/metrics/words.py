@@ -17,7 +17,7 @@ from speechbrain_gogo.metrics.speech_metric import (
     cut,
     import_backend,
 )
-from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
+from speechbrain_gogo.metrics.transcripts import count_errors, find_normalizer
 
 RATE = 16000
 
@@ -31,8 +31,8 @@ class RecognitionErrors(ErrorRateStats, ABC):
     ---------
     sample_rate : int
         Rate of the signals, in Hz.
-    normalizer : str
-        What makes words of transcripts, one of transcripts.NORMALIZERS.
+    normalizer : str | callable
+        What makes words of transcripts, see transcripts.find_normalizer.
     prefix : str
         Of the columns, so that judges can stand side by side.
     label : str
@@ -79,7 +79,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
         lengths : torch.Tensor
             Relative lengths of the signals, [B].
         """
-        normalize = NORMALIZERS[self.normalizer]
+        normalize = find_normalizer(self.normalizer)
         heard = self.recognize(cut(predict, lengths))
         super().append(
             ids,
