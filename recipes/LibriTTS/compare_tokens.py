@@ -18,8 +18,9 @@ from pathlib import Path
 
 import matplotlib
 
-from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+from speechbrain_gogo.metrics.bootstrap import figure_interval
 from speechbrain_gogo.metrics.speech_metric import Figure
+from speechbrain_gogo.metrics.tables import markdown_table
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
@@ -78,7 +79,7 @@ def compare(folders, output_folder, seed=0):
             told = "; ".join(f"{f}: {a[key]}" for f, a in zip(folders, facts))
             raise ValueError(f"These runs differ in their {key}: {told}.")
     figures = [Figure(**figure) for figure in facts[0]["figures"]]
-    values = [[interval(f, own, seed) for f in figures] for own in rows]
+    values = [[figure_interval(f, own, seed) for f in figures] for own in rows]
     notes = (
         f"{facts[0]['test']}: {len(rows[0])} utterances; in brackets, 95 % "
         "bootstrap intervals over them",
@@ -92,23 +93,10 @@ def compare(folders, output_folder, seed=0):
     return table
 
 
-def interval(figure, rows, seed):
-    """A figure of a run with its interval: value, low, high."""
-    values = [float(row[figure.column]) for row in rows]
-    weights = figure.per and [float(row[figure.per]) for row in rows]
-    ends = bootstrap_interval(values, weights, seed=seed)
-    return tuple(figure.scale * end for end in ends)
-
-
 def draw_table(facts, figures, values):
     """A line for each run, in Markdown."""
-    head = [
-        "tokens per group",
-        "tokens/s",
-        "bit/s",
-        *(f.label for f in figures),
-    ]
-    lines = [head, ["---:"] * len(head)]
+    head = ["tokens per group", "tokens/s", "bit/s"]
+    lines = []
     for fact, found in zip(facts, values):
         line = [
             f"{fact['num_codebooks']}",
@@ -119,7 +107,7 @@ def draw_table(facts, figures, values):
             ends = f"{low:.{digits}f}-{high:.{digits}f}"
             line.append(f"{value:.{digits}f} ({ends})")
         lines.append(line)
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return markdown_table(head + [f.label for f in figures], lines)
 
 
 def plot(path, numbers, figures, values):

@@ -72,3 +72,33 @@ def bootstrap_interval(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return center, float(interval.low), float(interval.high)
+
+
+def figure_interval(figure, rows, seed=0):
+    """A figure of a test set, with its bootstrap interval.
+
+    Arguments
+    ---------
+    figure : Figure
+        What to compute.
+    rows : list of dict
+        One per utterance, with the figure's columns.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    tuple of float
+        Value, lower and upper end.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.metrics.speech_metric import Figure
+    >>> rows = [{"errors": 1, "words": 10}, {"errors": "3", "words": "10"}]
+    >>> figure_interval(Figure("WER (%)", "errors", "words", 100), rows)
+    (20.0, 10.0, 30.0)
+    """
+    values = [float(row[figure.column]) for row in rows]
+    weights = figure.per and [float(row[figure.per]) for row in rows]
+    ends = bootstrap_interval(values, weights, seed=seed)
+    return tuple(figure.scale * end for end in ends)

@@ -312,7 +312,8 @@ def test_ground_truth_decides_whose_evaluation_it_is(recipe, hparams):
             return {"difference": self.stoi, "hypothesis": "HELLO YOU"}
 
     table = Path(hparams["output_folder"]) / "table.md"
-    hparams["published"] = "hparams/table1/published.csv"
+    yaml, name = RECIPE / "hparams" / "paper.yaml", "table1/published.csv"
+    hparams["published"] = recipe.read_published(yaml, name)
     hparams["ground_truth_tolerance"] = 0.01
     recipe.evaluate([NoisyCodec()], [Heard(0.995)], hparams)
     text = table.read_text()

@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib
 
 from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+from speechbrain_gogo.metrics.tables import markdown_table
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
@@ -114,8 +115,7 @@ def draw_table(systems):
     """Table 2 in Markdown, and what the systems are below it."""
     most = max(about["positions"] for about, _ in systems)
     positions = [str(level) for level in range(1, most + 1)]
-    lines = [["scheme", "tokens/s", *positions]]
-    lines.append(["---"] + ["---:"] * (most + 1))
+    lines = []
     for kind, addition in (("nll", ""), ("unigram", ", without context")):
         for about, found in systems:
             rate = about["group_rate"] * about["positions"]
@@ -134,8 +134,8 @@ def draw_table(systems):
         f"{about['test']}. Without context: of a token drawn as often as "
         "training used it."
     )
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return text + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
+    text = markdown_table(["scheme", "tokens/s", *positions], lines)
+    return text + "\n" + "".join(f"- {note}\n" for note in notes)
 
 
 def write_csv(systems, path):

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+from speechbrain_gogo.metrics.tables import markdown_table
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
@@ -105,14 +106,15 @@ def write_table(path, rows, num_coarse, notes):
     kinds = {row["feature"]: row["kind"] for row in rows}
     numbers = [str(p) for p in range(1, mse.shape[1] + 1)]
     lines = ["Mean squared error by token position, 1 the coarsest", ""]
-    lines += _head(["feature", "", *numbers, "mean", "best", "trend"])
+    table = []
     for name, values, level in zip(kinds, mse, blind):
         cells = [f"{value:.4g}" for value in values]
         cells[values.argmin()] = f"**{cells[values.argmin()]}**"
         best, trend = str(values.argmin() + 1), f"{_trend(values):+.2f}"
-        lines += _row([name, kinds[name], *cells, f"{level:.4g}", best, trend])
+        table.append([name, kinds[name], *cells, f"{level:.4g}", best, trend])
+    head = ["feature", "", *numbers, "mean", "best", "trend"]
     lines += [
-        "",
+        markdown_table(head, table),
         "mean: loss of a probe that always says the mean of the training clips. "
         "trend: rank correlation of loss and position; positive where coarse "
         "tokens know the feature better, negative where fine ones do.",
@@ -120,17 +122,17 @@ def write_table(path, rows, num_coarse, notes):
         "Loss over that of the mean, averaged over the features of a kind",
         "",
     ]
-    lines += _head(["kind", *numbers, "best", "trend"])
     ratios = mse / np.where(blind > 0, blind, 1)[:, None]
-    verdicts = []
+    table, verdicts = [], []
     for kind in dict.fromkeys(kinds.values()):
         mine = np.array([kinds[name] == kind for name in kinds])
         values = ratios[mine].mean(0)
         cells = [f"{value:.3f}" for value in values]
         best, trend = str(values.argmin() + 1), f"{_trend(values):+.2f}"
-        lines += _row([kind, *cells, best, trend])
+        table.append([kind, *cells, best, trend])
         verdicts.append(_verdict(kind, ratios[mine], num_coarse))
-    lines += ["", *(f"- {line}" for line in [*verdicts, *notes])]
+    lines.append(markdown_table(["kind", *numbers, "best", "trend"], table))
+    lines += [f"- {line}" for line in [*verdicts, *notes]]
     text = "\n".join(lines) + "\n"
     Path(path).write_text(text)
     return text
@@ -154,15 +156,6 @@ def _trend(values):
     if np.ptp(values) == 0:
         return 0.0
     return float(spearmanr(range(len(values)), values).statistic)
-
-
-def _head(cells):
-    """The first two lines of a table."""
-    return _row(cells) + _row(["---"] + ["---:"] * (len(cells) - 1))
-
-
-def _row(cells):
-    return ["| " + " | ".join(cells) + " |"]
 
 
 def plot_heatmap(path, rows):

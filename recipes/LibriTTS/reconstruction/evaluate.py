@@ -16,7 +16,7 @@ from pathlib import Path
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from report import write_reports
+from report import read_published, write_reports
 from results_file import ResultsFile, hash_utterances
 from speechbrain.dataio.audio_io import save
 from speechbrain.dataio.dataio import load_data_csv
@@ -206,6 +206,8 @@ def main(arguments):
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     with open(hparams_file) as stream:
         hparams = load_hyperpyyaml(stream, overrides)
+    published = read_published(hparams_file, hparams["published"])
+    hparams["published"] = published
     torch.set_num_threads(hparams["codec_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]
     makers, names = (

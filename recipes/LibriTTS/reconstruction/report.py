@@ -11,7 +11,8 @@ from pathlib import Path
 
 import matplotlib
 
-from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+from speechbrain_gogo.metrics.bootstrap import figure_interval
+from speechbrain_gogo.metrics.tables import markdown_table
 from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
 
 matplotlib.use("Agg")
@@ -34,7 +35,8 @@ def write_reports(folder, rows, measured, judges, utterances, hparams):
     utterances : dict
         ID -> row of the manifest.
     hparams : dict
-        test_csv, bootstrap_seed, published, ground_truth_tolerance.
+        test_csv, bootstrap_seed, ground_truth_tolerance, and published,
+        the rows of :func:`read_published`.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def write_reports(folder, rows, measured, judges, utterances, hparams):
     text = draw_table(rows, rates, summary, figures) + list_notes(notes)
     if hparams["published"]:
         original = next(iter(rows))
-        published = read_published(hparams["published"])
+        published = hparams["published"]
         notes = compare_ground_truth(
             {f.label: summary[original, f.label][0] for f in figures},
             published[0],
@@ -85,18 +87,11 @@ def summarize(measured, figures, seed):
     seed : int
         Of the bootstrap.
     """
-    summary = {}
-    for label, results in measured.items():
-        for figure in figures:
-            values = [float(r[figure.column]) for r in results]
-            weights = None
-            if figure.per is not None:
-                weights = [float(r[figure.per]) for r in results]
-            interval = bootstrap_interval(values, weights, seed=seed)
-            summary[label, figure.label] = tuple(
-                figure.scale * end for end in interval
-            )
-    return summary
+    return {
+        (label, figure.label): figure_interval(figure, results, seed)
+        for label, results in measured.items()
+        for figure in figures
+    }
 
 
 def draw_table(rows, rates, summary, figures):
@@ -125,9 +120,7 @@ def draw_table(rows, rates, summary, figures):
 
 def align(lines):
     """Dicts of the same keys as a Markdown table, None as an empty cell."""
-    cells = [list(lines[0]), ["---"] + ["---:"] * (len(lines[0]) - 1)]
-    cells += [[value or "" for value in line.values()] for line in lines]
-    return "".join("| " + " | ".join(line) + " |\n" for line in cells)
+    return markdown_table(list(lines[0]), [line.values() for line in lines])
 
 
 def list_notes(notes):
@@ -135,9 +128,23 @@ def list_notes(notes):
     return "\n" + "".join(f"- {note}\n" for note in notes)
 
 
-def read_published(path):
-    """Rows of a table as the paper has them, beside this file: dicts."""
-    with open(Path(__file__).parent / path, newline="") as stream:
+def read_published(hparams_file, name):
+    """Rows of a table as the paper has them: dicts, if a file is named.
+
+    Arguments
+    ---------
+    hparams_file : str | Path
+        The YAML that names it.
+    name : str
+        Relative to the YAML's folder, as what it includes is; or None.
+
+    Returns
+    -------
+    list of dict
+    """
+    if name is None:
+        return []
+    with open(Path(hparams_file).parent / name, newline="") as stream:
         return list(csv.DictReader(stream))
 
 

@@ -17,7 +17,7 @@ import torch
 from folders import RECORDED, find_files, folder_name, hash_files
 from hyperpyyaml import load_hyperpyyaml
 from judging import judge, long_cases, single_cases
-from report import summarize
+from report import read_published, summarize
 from seed_tts import read_tasks
 from synthesis import (
     real_time_factor,
@@ -240,6 +240,8 @@ def main(arguments):
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     with open(hparams_file) as stream:
         hparams = load_hyperpyyaml(stream, overrides)
+    published = read_published(hparams_file, hparams["published"])
+    hparams["published"] = published
     torch.set_num_threads(hparams["num_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]
     speech = GogoSpeech.from_hparams(hparams["source"], run_opts=run_opts)
