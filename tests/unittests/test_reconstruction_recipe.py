@@ -235,10 +235,13 @@ def test_rows_of_other_data_are_refused(recipe, hparams):
     hparams["data_folder"] = str(moved)
     recipe.evaluate([NoisyCodec(survives=0)], [Difference()], hparams)
 
-    (moved / "1.wav").write_bytes((moved / "2.wav").read_bytes())
+    rows = manifest.read_text()
+    swapped = rows.replace("/0.", "/x.").replace("/1.", "/0.")
+    manifest.write_text(swapped.replace("/x.", "/1."))
     with pytest.raises(ValueError, match=r"data \(audio: \w+, now \w+\)\. Go"):
         recipe.evaluate([NoisyCodec()], [Difference()], hparams)
-    manifest.write_text(manifest.read_text().replace("hello", "goodbye", 1))
+    manifest.write_text(rows.replace("hello", "goodbye", 1))
+    (moved / "1.wav").write_bytes((moved / "2.wav").read_bytes())
     with pytest.raises(ValueError, match=r"; transcripts: \w+, now \w+\)"):
         recipe.evaluate([NoisyCodec()], [Difference()], hparams)
     settings = Path(hparams["output_folder"]) / "settings.json"

@@ -12,6 +12,24 @@ import json
 from pathlib import Path
 
 
+def hash_files(paths):
+    """16 hex digits for the names and contents of files.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.txt"
+    >>> _ = path.write_text("some words")
+    >>> len(hash_files([path]))
+    16
+    """
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.name.encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
 def hash_utterances(utterances):
     """Hashes of what is said in a test set, and of its audio.
 
@@ -26,22 +44,16 @@ def hash_utterances(utterances):
     -------
     dict
         "transcripts" and "audio", 16 hex digits each.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> _ = path.write_bytes(b"sound")
-    >>> hash_utterances({"a": {"wav": path, "wrd": "hello"}})["audio"]
-    '67d26d8635c48ca1'
     """
-    transcripts, audio = hashlib.sha256(), hashlib.sha256()
-    for key, row in utterances.items():
-        transcripts.update(json.dumps([key, row["wrd"]]).encode())
-        with open(row["wav"], "rb") as file:
-            audio.update(hashlib.file_digest(file, "sha256").digest())
+    facts = {
+        "transcripts": {k: row["wrd"] for k, row in utterances.items()},
+        "audio": {
+            k: hash_files([Path(row["wav"])]) for k, row in utterances.items()
+        },
+    }
     return {
-        "transcripts": transcripts.hexdigest()[:16],
-        "audio": audio.hexdigest()[:16],
+        name: hashlib.sha256(json.dumps(of_all).encode()).hexdigest()[:16]
+        for name, of_all in facts.items()
     }
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import speechbrain as sb
 import torch
-from folders import RECORDED, find_files, folder_name, hash_files
+from folders import RECORDED, find_files, folder_name
 from hyperpyyaml import load_hyperpyyaml
 from judging import judge, long_cases, single_cases
 from report import read_published, summarize
+from results_file import hash_files
 from seed_tts import read_tasks
 from synthesis import (
     real_time_factor,

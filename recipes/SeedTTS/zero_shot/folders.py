@@ -3,7 +3,6 @@
 What is found here is judged (judging.py) and listened to (listening_test.py).
 """
 
-import hashlib
 from pathlib import Path
 
 RECORDED = "Ground truth"
@@ -52,21 +51,3 @@ def folder_name(label):
     'GogoSpeech_w_allocator'
     """
     return label.replace(" ", "_").replace("/", "")
-
-
-def hash_files(paths):
-    """16 hex digits for the names and contents of files.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "a.txt"
-    >>> _ = path.write_text("some words")
-    >>> len(hash_files([path]))
-    16
-    """
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(path.name.encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]

@@ -19,7 +19,8 @@ from typing import Annotated
 import jinja2
 import soundfile
 import typer
-from folders import find_files, hash_files
+from folders import find_files
+from results_file import hash_files
 from seed_tts import read_tasks
 
 from speechbrain_gogo.dataio.audio import read_audio
