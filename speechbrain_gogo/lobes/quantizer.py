@@ -235,8 +235,8 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
     def _learn(self, x, count):
         """What an update of the codebooks by x [1, M, D] needs.
 
-        All ranks together have ``count`` features. Its draws hang on the number of updates, so that they are the same
-        after a resume.
+        All ranks together have ``count`` features. Its draws hang on the
+        number of updates, so that they are the same after a resume.
         """
         books = [layer._codebook for layer in self.layers]
         uses = count / self.codebook_size  # of a code, on average
