@@ -12,11 +12,14 @@ DATA ?=
 FOLDER := $(abspath $(DATA))
 MINI := $(CURDIR)/results/gogo-mini
 BUNDLE := $(CURDIR)/speechbrain_gogo/pretrained/gogo-mini
-# Without a GPU the trainings end after so many minutes.
-MINUTES ?= 120
-VOCODER_MINUTES ?= 30
-STAGE_MINUTES ?= 35
-ALLOCATOR_MINUTES ?= 15
+# The trainings end after so many minutes; on a GPU, if not given, after as many
+# updates as their YAMLs say.
+MINUTES ?=
+VOCODER_MINUTES ?=
+STAGE_MINUTES ?=
+ALLOCATOR_MINUTES ?=
+# For GogoSpeech, made up of words of DATA. A GPU that learns for long wants 20000.
+SENTENCES ?= 1000
 
 .PHONY: demo test mini mini-codec mini-speech mini-allocator evaluate lint clean
 
@@ -41,10 +44,15 @@ $(VENV)/.tested: setup.py $(VENV)/bin/python
 	touch $@ $(VENV)/.installed
 
 # The folder DATA holds train.csv, valid.csv and test.csv (SpeechBrain
-# manifests). Stopped, by whatever, the same command goes on.
+# manifests). Stopped, by whatever, the same command goes on; to train anew,
+# delete results/gogo-mini.
 PYTHON_HERE := $(CURDIR)/$(BIN)/python
-limit = $$($(PYTHON_HERE) -c "import torch; print('' if \
-	torch.cuda.is_available() else '--max_minutes $(1)')")
+# $(call limit,minutes that were given,minutes on a CPU)
+ON_GPU = $(PYTHON_HERE) -c "import sys, torch; \
+	sys.exit(not torch.cuda.is_available())"
+limit = $(if $(1),--max_minutes $(1),$$($(ON_GPU) || echo --max_minutes $(2)))
+# Larger where there is a GPU: the lines of mini_gpu.yaml instead of mini.yaml's.
+LARGER = $$($(ON_GPU) && echo --ablation hparams/mini_gpu.yaml)
 MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
 	--valid_csv "$(FOLDER)/valid.csv" --skip_prep True
 CACHED = $(MANIFESTS) --cache_folder $(MINI)/cache
@@ -53,29 +61,32 @@ mini: mini-codec mini-speech mini-allocator
 	$(MAKE) evaluate DATA="$(FOLDER)"
 
 # Trains codec and vocoder, bundles the better choices.
-mini-codec: $(VENV)/.tested
+mini-codec: $(MINI)/.bundled
+$(MINI)/.bundled: | $(VENV)/.tested
 	@test -f "$(FOLDER)/train.csv" || \
 		(echo "Say where the speech is: make mini DATA=/path/with/train.csv"; exit 1)
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) train.py hparams/mini.yaml \
-		$(CACHED) --output_folder $(MINI)/codec $(call limit,$(MINUTES))
+		$(CACHED) --output_folder $(MINI)/codec $(LARGER) \
+		$(call limit,$(MINUTES),120)
 	cd recipes/LibriTTS/vocoder && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/vocoder \
-		$(call limit,$(VOCODER_MINUTES))
+		$(call limit,$(VOCODER_MINUTES),30)
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) bundle.py hparams/bundle.yaml \
 		--codec $(MINI)/codec/export --vocoder $(MINI)/vocoder/export \
 		--valid_csv "$(FOLDER)/valid.csv" --data_folder "$(FOLDER)" \
 		--output_folder $(BUNDLE)
+	touch $@
 
 # Trains both stages of GogoSpeech on DATA and on what espeak-ng reads aloud.
 SYNTHETIC := $(MINI)/espeak
 TOKENS := $(MINI)/tokens
 STAGES := stage1 stage2
-mini-speech: mini-codec
+mini-speech: $(MINI)/.bundled
 	@command -v espeak-ng || (echo "Please: apt-get install espeak-ng"; exit 1)
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) synthesize.py \
 		hparams/synthesize.yaml --output_folder $(SYNTHETIC) \
 		--sentence_files "['$(FOLDER)/train.csv']" --num_voices 60 \
-		--voices_per_sentence 3 --made_up_sentences 1000
+		--voices_per_sentence 3 --made_up_sentences $(SENTENCES)
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) tokenize_corpus.py \
 		hparams/tokenize.yaml $(MANIFESTS) --output_folder $(TOKENS)/real
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) tokenize_corpus.py \
@@ -85,18 +96,18 @@ mini-speech: mini-codec
 	cd recipes/LibriTTS/speech_lm && for stage in $(STAGES); do \
 		$(PYTHON_HERE) train.py hparams/mini_$$stage.yaml --train_tokens \
 		"['$(TOKENS)/synthetic/train', '$(TOKENS)/real/train']" \
-		--valid_tokens $(TOKENS)/synthetic/valid \
-		--output_folder $(MINI)/$$stage $(call limit,$(STAGE_MINUTES)) \
+		--valid_tokens $(TOKENS)/synthetic/valid $(LARGER) \
+		--output_folder $(MINI)/$$stage $(call limit,$(STAGE_MINUTES),35) \
 		|| exit 1; done
 	$(PYTHON_HERE) -c "from speechbrain_gogo.inference.export_speech import \
 		export_speech as export; export('$(BUNDLE)', '$(BUNDLE)', \
 		'$(MINI)/stage1/export', '$(MINI)/stage2/export')"
 
 # Trains the token allocator, straight into the bundled model's folder.
-mini-allocator: mini-codec
+mini-allocator: $(MINI)/.bundled
 	cd recipes/LibriTTS/allocator && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/allocator --export_folder $(BUNDLE) \
-		$(call limit,$(ALLOCATOR_MINUTES))
+		$(LARGER) $(call limit,$(ALLOCATOR_MINUTES),35)
 
 evaluate: $(VENV)/.tested
 	cd recipes/LibriTTS/reconstruction && $(PYTHON_HERE) evaluate.py \

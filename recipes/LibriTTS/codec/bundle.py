@@ -6,7 +6,8 @@
 
 What the folder does by default (how many flow steps, how much guidance, which
 vocoder) is what scores best on validation clips; scores.json beside the
-weights tells all that was tried.
+weights tells all that was tried. Stages and an allocator that lie there already
+are of another codec: they are deleted.
 """
 
 import inspect
@@ -24,6 +25,7 @@ from tqdm import tqdm
 from speechbrain_gogo.dataio.manifests import speech_dataset
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.export import save_weights
+from speechbrain_gogo.inference.export_speech import FOLDERS, SPEECH_FILE
 from speechbrain_gogo.metrics import PESQ, STOI
 
 
@@ -79,6 +81,14 @@ def define(vocoder):
     return "\n".join(lines) + "\n"
 
 
+def drop_followers(folder):
+    """Delete what learnt from the tokens of the codec that was there."""
+    for name in FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (SPEECH_FILE, "allocator.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def main(arguments):
     """Choose, then write the folder."""
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
@@ -95,6 +105,7 @@ def main(arguments):
 
     source, folder = Path(hparams["codec"]), Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
+    drop_followers(folder)
     parser = YAML()
     tree = parser.load(source / "hyperparams.yaml")
     tree["modules"]["codec"]["flow"].update(sampler)
