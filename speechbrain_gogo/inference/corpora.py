@@ -17,8 +17,6 @@ from speechbrain_gogo.dataio.token_layouts import check_layout
 from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference.checks import check_level
 
-CHUNK_ON_GPU = 2000  # groups that are encoded at a time
-
 
 def find_source(
     path,
@@ -128,8 +126,6 @@ def tokenize_into(
             "Either the allocator decides how many tokens a group keeps, or "
             f"num_codebooks={num_codebooks} does."
         )
-    if codec.codec.places.is_cuda:
-        codec.codec.chunk_size = CHUNK_ON_GPU
     folder = Path(folder)
     done = tokenize_corpus(
         codec,

@@ -16,6 +16,10 @@ from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.grouping import MelGroups
 from speechbrain_gogo.lobes.shortcut import LinearShortcut
 
+# Frames of mel that are encoded at a time: few enough for a processor's cache,
+# or enough to keep a GPU busy.
+CHUNK_ON_CPU, CHUNK_ON_GPU = 480, 40_000
+
 
 class Gogo(MelGroups):
     """Group-wise granularity-ordered codec, from waveform to mel and back.
@@ -36,7 +40,7 @@ class Gogo(MelGroups):
     mel_mean, mel_std, mel_floor : float
         Of the log-mel, see :class:`MelGroups`.
     chunk_size : int
-        Groups that are encoded at a time: few enough for the cache.
+        Groups that are encoded at a time; as suits the device by default.
     window_size : int
         Groups whose mel is held at a time: memory does not grow with the
         length of the audio.
@@ -74,7 +78,7 @@ class Gogo(MelGroups):
         mel_mean=0.0,
         mel_std=1.0,
         mel_floor=None,
-        chunk_size=24,
+        chunk_size=None,
         window_size=256,
         linear_shortcut=False,
     ):
@@ -209,7 +213,9 @@ class Gogo(MelGroups):
         groups = self.mel_groups(wavs)  # [B, N, g, d]
         if real is None:
             real = torch.ones(groups.shape[:2], dtype=bool, device=wavs.device)
-        chunks = groups[real].split(self.chunk_size)  # [<= chunk, g, d] each
+        frames = CHUNK_ON_GPU if groups.is_cuda else CHUNK_ON_CPU
+        chunk_size = self.chunk_size or frames // self.group_size
+        chunks = groups[real].split(chunk_size)  # [<= chunk, g, d] each
         found = [self.quantize(chunk, num_tokens)[1] for chunk in chunks]
         levels = self.num_codebooks if num_tokens is None else num_tokens
         tokens = real.new_zeros((*real.shape, levels), dtype=torch.long)

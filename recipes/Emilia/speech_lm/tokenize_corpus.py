@@ -29,7 +29,6 @@ def tokenize_splits(hparams, device):
         run_opts={"device": device},
         trust_source=hparams["trust_codec"],
     )
-    codec.codec.chunk_size = hparams["chunk_groups"]
     splits = find_splits(hparams["train_shards"], hparams["valid_shards"])
     for stage, shards in splits.items():
         source = EmiliaShards(

@@ -171,7 +171,6 @@ def main(arguments):
         run_opts={"device": device},
         trust_source=hparams["trust_source"],
     )
-    codec.codec.chunk_size = hparams["chunk_groups"]
     data = dataio_prepare(hparams, codec)
     places = defined_features(data)
     identity = identify(hparams, codec, data)

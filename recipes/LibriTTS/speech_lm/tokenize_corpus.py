@@ -27,7 +27,6 @@ def tokenize_splits(hparams, device):
         run_opts={"device": device},
         trust_source=hparams["trust_codec"],
     )
-    codec.codec.chunk_size = hparams["chunk_groups"]
     for stage in ("train", "valid"):
         source = ManifestShards(
             hparams[f"{stage}_csv"],
