@@ -66,6 +66,11 @@ class LineSpeaker:
         self.compiled = compiled
         self.idle_readers = {}  # compiled ones, by the number of lines
 
+    @property
+    def compiles(self):
+        """Whether steps are compiled, for each number of lines anew."""
+        return self.compiled and self.stages[0].llama.device.type == "cuda"
+
     @torch.no_grad()
     def speak(self, lines, allocate, drawing):
         """Speak lines side by side, each as if it were alone.
@@ -89,9 +94,17 @@ class LineSpeaker:
         ValueError
             If prompt and text leave no room to speak.
         """
-        stage1, stage2 = self.stages
         readers = self.idle_readers.pop(len(lines), None)
         readers = readers or self._make_readers(len(lines))
+        try:
+            yield from self._speak(lines, allocate, drawing, readers)
+        finally:
+            # Not while they are in use: several streams may take turns.
+            self.idle_readers[len(lines)] = readers
+
+    def _speak(self, lines, allocate, drawing, readers):
+        """The same with given readers."""
+        stage1, stage2 = self.stages
         given = [x.to(stage1.llama.device) for x in _pad(lines)]
         rooms = [min(line.max_groups, _room(stage2, line)) for line in lines]
         samplers = [
@@ -111,12 +124,8 @@ class LineSpeaker:
             filler = DetailFiller(
                 stage2, *given[2:], samplers[1], max(rooms), readers[1]
             )
-        try:
-            for backbone, finished in backbones:
-                yield self._complete(filler, backbone, finished, allocate)
-        finally:
-            # Not while they are in use: several streams may take turns.
-            self.idle_readers[len(lines)] = readers
+        for backbone, finished in backbones:
+            yield self._complete(filler, backbone, finished, allocate)
 
     def _complete(self, filler, backbone, finished, allocate):
         """All tokens of the next groups, whose backbones [B, b] are there."""
@@ -136,7 +145,7 @@ class LineSpeaker:
 
     def _make_readers(self, batch):
         """Compiled readers of both stages, which are worth keeping."""
-        if not self.compiled or self.stages[0].llama.device.type != "cuda":
+        if not self.compiles:
             return None, None
         # What is padded on the left takes positions, too.
         widths = 1 if batch == 1 else 2

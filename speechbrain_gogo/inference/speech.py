@@ -272,6 +272,8 @@ class GogoSpeech(Pretrained):
         size = self.hparams.batch_size
         for first in range(0, len(lines), size):
             batch = lines[first : first + size]
+            if self.speaker.compiles:  # not once more for a smaller batch
+                batch += batch[-1:] * (size - len(batch))
             groups = list(self.speaker.speak(batch, allocate, drawing))
             for row, owner in enumerate(owners[first : first + size]):
                 spoken[owner].append([each.line(row) for each in groups])

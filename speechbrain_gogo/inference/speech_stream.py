@@ -11,7 +11,7 @@ from speechbrain_gogo.inference.streaming import audio_path
 
 @dataclass
 class Speech:
-    """An utterance.
+    """An utterance, on the CPU wherever it was spoken.
 
     wav: float32 [T]; sample_rate: in Hz; tokens: int64 [N, 10], the masking
     token where none was spoken; budgets: int64 [N], how many tokens of each
@@ -27,7 +27,9 @@ class Speech:
 
 
 class SpeechStream:
-    """Iterator of pieces of audio, float32 [T], as soon as they can be heard.
+    """Iterator of pieces of audio, as soon as they can be heard.
+
+    Each is float32 [T], on the CPU wherever it was spoken.
 
     Arguments
     ---------
@@ -52,7 +54,7 @@ class SpeechStream:
         return self
 
     def __next__(self):
-        self.heard.append(next(self.pieces))
+        self.heard.append(next(self.pieces).cpu())
         return self.heard[-1]
 
     def speech(self):
@@ -67,8 +69,8 @@ class SpeechStream:
             pass
         parts = [written_down(groups) for groups in self.spoken]
         tokens, budgets, finished = zip(*parts)
-        tokens, budgets = torch.cat(tokens), torch.cat(budgets)
-        wav = torch.cat([tokens.new_zeros(0).float(), *self.heard])
+        tokens, budgets = torch.cat(tokens).cpu(), torch.cat(budgets).cpu()
+        wav = torch.cat([torch.zeros(0), *self.heard])
         return Speech(wav, self.sample_rate, tokens, budgets, all(finished))
 
     def write(self, out_path):
@@ -93,7 +95,7 @@ class SpeechStream:
         out_path.parent.mkdir(parents=True, exist_ok=True)
         with SoundFile(out_path, "w", self.sample_rate, channels=1) as sound:
             for audio in self:
-                sound.write(audio.clamp(-1, 1).cpu().numpy())
+                sound.write(audio.clamp(-1, 1).numpy())
                 sound.flush()
                 yield sound.tell() / self.sample_rate
 

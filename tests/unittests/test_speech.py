@@ -15,7 +15,7 @@ from speechbrain_gogo.inference.export_speech import (
     export_speech,
     export_speech_stage,
 )
-from speechbrain_gogo.inference.lines import read_prompt, write_lines
+from speechbrain_gogo.inference.lines import Line, read_prompt, write_lines
 from speechbrain_gogo.inference.live import decode_live
 from speechbrain_gogo.inference.loading import PRETRAINED
 from speechbrain_gogo.lobes.allocator import TokenAllocator
@@ -125,6 +125,35 @@ def test_batch_equals_single(speech, prompt):
     pair = ("So", prompt[9999:], PROMPT_TEXT)
     [tupled] = speech.clone_voice_batch([pair], seed=4)
     assert torch.equal(tupled.tokens, together[2].tokens)
+
+
+def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
+    """Neither a smaller last batch nor an error costs them."""
+    made = []
+
+    def make(batch):
+        made.append(batch)
+        return None, None
+
+    speaker = speech.speaker
+    monkeypatch.setattr(type(speaker), "compiles", True)
+    monkeypatch.setattr(speaker, "_make_readers", make)
+    monkeypatch.setattr(speaker, "idle_readers", {})
+    monkeypatch.setattr(speech.hparams, "batch_size", 2)
+    requests = [("So", prompt[start:], PROMPT_TEXT) for start in (0, 7, 9999)]
+    together = speech.clone_voice_batch(requests)
+    assert made == [2] and len(together) == 3
+    for one, request in zip(together, requests):
+        assert torch.equal(one.tokens, speech.clone_voice(*request).tokens)
+    assert made == [2, 1]
+
+    line = Line([], torch.zeros(200, 10).long(), seed=0, max_groups=1)
+    for lines in ([line], [line] * 2):
+        with pytest.raises(ValueError, match="shorter prompt"):
+            list(speaker.speak(lines, False, {}))
+    speech.clone_voice_batch(requests)
+    speech.clone_voice(*requests[0])
+    assert made == [2, 1]
 
 
 def count_passes(monkeypatch):
