@@ -37,6 +37,11 @@ class AudioShards(EmiliaShards):
     def __init__(self, shards, batch_seconds, **settings):
         super().__init__(shards, batch_seconds, training=False, **settings)
 
+    @property
+    def settings(self):
+        """Also what an id is: other ids cannot be mixed with these."""
+        return {**super().settings, "ids": "whole paths"}
+
     def clips(self, shard, report):
         """Yield the clips of a shard, undecoded.
 

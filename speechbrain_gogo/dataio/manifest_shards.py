@@ -12,12 +12,8 @@ from speechbrain.dataio.batch import PaddedBatch
 
 from speechbrain_gogo.dataio.audio import AudioError
 from speechbrain_gogo.dataio.batching import batches_by_seconds
-from speechbrain_gogo.dataio.manifests import (
-    check_duration,
-    read_clip,
-    read_manifest,
-    reason_to_skip,
-)
+from speechbrain_gogo.dataio.clip_audio import check_duration, read_clip
+from speechbrain_gogo.dataio.manifests import read_manifest, reason_to_skip
 
 
 class ManifestShards:
@@ -44,7 +40,7 @@ class ManifestShards:
     Raises
     ------
     ValueError
-        If a column or every row is missing.
+        If the manifest, a column or every row is missing.
     """
 
     def __init__(

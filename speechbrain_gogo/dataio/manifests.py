@@ -6,21 +6,46 @@ when its audio turns out broken; what is left is batched by seconds of audio.
 """
 
 import csv
-import os
 import random
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
-from speechbrain_gogo.dataio.audio import AudioError, check_range, read_audio
+from speechbrain_gogo.dataio.audio import AudioError
+from speechbrain_gogo.dataio.clip_audio import check_duration, load_clip
 from speechbrain_gogo.dataio.shards import ShardReport
 from speechbrain_gogo.dataio.text import encode_text, normalize_words
 
 STAND_IN = 24000  # samples of silence, where a whole batch is unusable
+
+
+def open_manifest(csv_path):
+    """Open a manifest, as the csv module wants it.
+
+    Arguments
+    ---------
+    csv_path : str | Path
+        The manifest.
+
+    Returns
+    -------
+    file
+
+    Raises
+    ------
+    ValueError
+        If there is no such file.
+    """
+    path = Path(csv_path).absolute()
+    if not path.is_file():
+        raise ValueError(
+            f"No manifest at {path}: give the path of a SpeechBrain CSV file, "
+            "or let the recipe make it (skip_prep: False)."
+        )
+    return open(path, newline="", encoding="utf-8")
 
 
 def read_manifest(csv_path, data_root):
@@ -45,7 +70,7 @@ def read_manifest(csv_path, data_root):
     Raises
     ------
     ValueError
-        If a column is missing.
+        If there is no such file, or a column of it is missing.
 
     Example
     -------
@@ -62,7 +87,7 @@ def read_manifest(csv_path, data_root):
     read 1 clips = used 0 + skipped 1 (no duration: 1)
     """
     rows, report = {}, ShardReport()
-    with open(csv_path, newline="", encoding="utf-8") as file:
+    with open_manifest(csv_path) as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         missing = {"ID", "duration", "wav"} - set(reader.fieldnames or ())
         if missing:
@@ -142,7 +167,7 @@ def speech_dataset(
 
     def load(key, path, duration):
         try:
-            wav = _load(key, path, sample_rate, cache_folder)
+            wav = load_clip(key, path, sample_rate, cache_folder)
             check_duration(len(wav) / sample_rate, duration, path)
         except AudioError as error:
             return error  # the collate function drops and counts it
@@ -235,68 +260,3 @@ def reason_to_skip(row, min_seconds, max_seconds):
     if not Path(row["wav"]).is_file():
         return "missing file"
     return None
-
-
-def check_duration(found, said, path):
-    """Refuse audio that was cut, or would burst its batch.
-
-    Arguments
-    ---------
-    found, said : float
-        Seconds of the audio, and of its row.
-    path : str
-        What the error calls it.
-
-    Raises
-    ------
-    AudioError
-        If they differ by more than a tenth.
-    """
-    if abs(found - said) > 0.1 * said:
-        raise AudioError(
-            "not as long as its row says",
-            f"{path} lasts {found:.2f} s; its row says {said:.2f} s.",
-        )
-
-
-def _load(key, path, sample_rate, cache_folder):
-    """A row's samples, float32 [T], from the cache where there is one."""
-    if cache_folder is None:
-        return read_clip(path, sample_rate)
-    name = key.replace("%", "%25").replace(os.sep, "%2F")  # one per id
-    cached = Path(cache_folder) / f"{name}.{sample_rate}.npy"
-    if cached.is_file():
-        return torch.from_numpy(np.load(cached)).float() / 32767
-    wav = read_clip(path, sample_rate).clamp(-1, 1)
-    samples = (wav * 32767).round().to(torch.int16)
-    # A killed run leaves no half-written array, and processes that cache the
-    # same clip at once do not disturb each other.
-    partial = cached.with_suffix(f".{os.getpid()}.partial.npy")
-    np.save(partial, samples.numpy())
-    partial.rename(cached)
-    return samples.float() / 32767
-
-
-def read_clip(path, sample_rate):
-    """A row's samples from its file.
-
-    Arguments
-    ---------
-    path : str | Path
-        Any format of libsndfile.
-    sample_rate : int
-        Wanted rate, in Hz.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 [T].
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be used, with the reason.
-    """
-    wav = read_audio(path, sample_rate)
-    check_range(wav, str(path))
-    return wav

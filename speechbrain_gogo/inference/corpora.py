@@ -62,8 +62,6 @@ def find_source(
     path = Path(path)
     if path.suffix.lower() != ".csv":
         return AudioShards(path, **settings)
-    if not path.is_file():
-        raise ValueError(f"No manifest at {path}.")
     root = path.parent if data_root is None else data_root
     return ManifestShards(
         path, root, clips_per_shard=clips_per_shard, **settings

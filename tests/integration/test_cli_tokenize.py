@@ -230,6 +230,13 @@ def test_tars_of_any_audio(codec, tokenize, tmp_path):
     read = DynamicItemDataset.from_csv(out / "tokens.csv")
     assert read.data["a"]["wrd"] == "It costs $ 5."
 
+    header = out / "corpus" / "corpus.json"
+    begun = json.loads(header.read_text())
+    del begun["source"]["ids"]  # when they were names without folders
+    header.write_text(json.dumps(begun))
+    with pytest.raises(ValueError, match="ids is None there and whole paths"):
+        tokenize(tmp_path / "tars", out)
+
 
 def test_ids_stay_in_the_folder(tokenize, tiny_corpus, tmp_path):
     row = rows(tiny_corpus / "valid.csv")[0]

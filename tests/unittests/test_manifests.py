@@ -145,7 +145,10 @@ def test_every_id_has_its_own_place_in_the_cache(folder):
     assert len(list(cache.iterdir())) == len(ids)
 
 
-def test_errors_name_the_manifest(folder):
+def test_errors_name_the_manifest(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(ValueError, match=f"No manifest at {folder}/none.csv"):
+        speech_dataset("none.csv", folder)
     (folder / "bad.csv").write_text("ID,wav\na,b\n")
     with pytest.raises(ValueError, match="bad.csv has no column .*duration"):
         speech_dataset(folder / "bad.csv", folder)

@@ -18,8 +18,9 @@ from features import NAMES
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from speechbrain_gogo.dataio.clip_audio import read_clip
 from speechbrain_gogo.dataio.manifest_shards import ManifestShards
-from speechbrain_gogo.dataio.manifests import read_clip, read_manifest
+from speechbrain_gogo.dataio.manifests import open_manifest, read_manifest
 from speechbrain_gogo.dataio.shards import ShardReport
 from speechbrain_gogo.dataio.text import normalize_words
 from speechbrain_gogo.dataio.token_corpus import open_corpus
@@ -48,7 +49,7 @@ def draw_clips(csv_path, drawn_path, number, seed):
     seed : int
         Of the draw.
     """
-    with open(csv_path, newline="", encoding="utf-8") as file:
+    with open_manifest(csv_path) as file:
         head, *rows = csv.reader(file)
     places = list(range(len(rows)))
     random.Random(seed).shuffle(places)
