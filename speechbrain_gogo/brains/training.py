@@ -13,6 +13,7 @@ from pathlib import Path
 import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import get_rank, if_main_process
+from torch.nn.utils import get_total_norm
 
 from speechbrain_gogo.brains.checkpoints import num_processes
 
@@ -86,8 +87,12 @@ class TrainingBrain(sb.Brain):
 
     def on_fit_batch_start(self, batch, should_step):
         """Set the learning rate (Table 4)."""
+        self.set_learning_rate(self.optimizer)
+
+    def set_learning_rate(self, optimizer):
+        """The budget's, for the update that comes."""
         factor = self.hparams.budget.factor(self.optimizer_step + 1)
-        for group in self.optimizer.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = factor * self.hparams.learning_rate
 
     @property
@@ -113,8 +118,8 @@ class TrainingBrain(sb.Brain):
     def check_gradients(self):
         """Skip the whole update if a gradient is not finite."""
         every = [p.grad for p in self.modules.parameters()]
-        norms = [g.isfinite().all() for g in every if g is not None]
-        if not torch.stack(norms).all():
+        norm = get_total_norm([g for g in every if g is not None])
+        if not norm.isfinite():
             self.zero_grad(set_to_none=True)
 
     # Records

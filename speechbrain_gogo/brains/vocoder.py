@@ -6,8 +6,7 @@ adversarial losses with them (Siuzdak, 2023). The vocoder and the losses are
 lobes, the discriminators the vocos package's own.
 """
 
-import json
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 
 import speechbrain as sb
@@ -16,8 +15,8 @@ from speechbrain.dataio import audio_io
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
-from speechbrain_gogo.brains.checkpoints import num_processes
 from speechbrain_gogo.brains.plots import plot_curves
+from speechbrain_gogo.brains.training import TrainingBrain
 from speechbrain_gogo.dataio.vocos_files import write_vocos
 from speechbrain_gogo.lobes.adversarial_loss import (
     discriminator_loss,
@@ -27,22 +26,22 @@ from speechbrain_gogo.lobes.adversarial_loss import (
 logger = get_logger(__name__)
 
 
-class VocoderBrain(sb.Brain):
+class VocoderBrain(TrainingBrain):
     """Trains ``modules.vocoder``; other modules are its discriminators.
 
     The recipe's YAML gives ``mel``, ``vocoder``, ``ema``, ``budget``,
     ``mel_loss``, ``stft_loss``, ``loss_weights``, ``adversarial_start``,
-    ``learning_rate``, ``sample_rate``, ``hop_length``, ``num_samples`` and
-    ``output_folder``. One batch is one update.
+    ``sample_rate``, ``hop_length``, ``num_samples`` and what
+    :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants. One batch
+    is one update.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         for name in ("mel", "ema", "mel_loss", "stft_loss"):
             getattr(self.hparams, name).to(self.device)
-        self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
-        self.skipped = {}  # clip to reason
-        self.parts = defaultdict(list)  # name to its losses of this epoch
+        # Of the parts of the loss in this epoch.
+        self.sums, self.counts = Counter(), Counter()
 
     def init_optimizers(self):
         """One optimizer for the vocoder, one for all discriminators."""
@@ -70,11 +69,6 @@ class VocoderBrain(sb.Brain):
         started = self.optimizer_step >= self.hparams.adversarial_start
         return bool(self.judges) and started
 
-    @property
-    def _optimizer_step_limit_exceeded(self):
-        # The host asks this before every batch: the budget is the limit.
-        return self.hparams.budget.over(self.optimizer_step)
-
     def fit_batch(self, batch):
         """One update of the discriminators, if they sit, and the vocoder.
 
@@ -91,6 +85,7 @@ class VocoderBrain(sb.Brain):
         self.skipped.update(batch.skipped)
         with self.training_ctx:
             predicted = self.compute_forward(batch, sb.Stage.TRAIN)
+        judged = 0.0
         if self.adversarial:
             with self.training_ctx:
                 loss = discriminator_loss(
@@ -101,8 +96,10 @@ class VocoderBrain(sb.Brain):
                 )
             self.count({"discriminators": loss})
             self.update(loss, self.judge_optimizer)
+            judged = loss.detach()
         with self.training_ctx:
             loss = self.compute_objectives(predicted, batch, sb.Stage.TRAIN)
+        self.check_loss_isfinite(judged + loss.detach())
         self.update(loss, self.optimizer)
         self.optimizer_step += 1
         self.hparams.ema.update_parameters(self.hparams.vocoder)
@@ -169,8 +166,7 @@ class VocoderBrain(sb.Brain):
     def update(self, loss, optimizer):
         """Backward pass and step at the budget's learning rate.
 
-        What is not finite makes no step, and ``nonfinite_patience`` times in
-        a row an error.
+        A gradient that is not finite makes no step.
 
         Arguments
         ---------
@@ -179,33 +175,25 @@ class VocoderBrain(sb.Brain):
         optimizer : torch.optim.Optimizer
             Of the modules to update.
         """
-        self.check_loss_isfinite(loss)
-        (group,) = optimizer.param_groups
-        factor = self.hparams.budget.factor(self.optimizer_step + 1)
-        group["lr"] = factor * self.hparams.learning_rate
+        self.set_learning_rate(optimizer)
         # The vocoder's loss has left gradients in the discriminators.
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(
-            group["params"], self.max_grad_norm
+            optimizer.param_groups[0]["params"], self.max_grad_norm
         )
         if torch.isfinite(norm):
             self.scaler.step(optimizer)
         self.scaler.update()
 
-    def check_loss_isfinite(self, loss):
-        """Count bad updates in a row: one good update forgives the others."""
-        super().check_loss_isfinite(loss)
-        if torch.isfinite(loss):
-            self.nonfinite_count = 0
-
     # Validation and records
 
     def count(self, parts):
-        """Remember parts of the loss for the means of the epoch."""
+        """Add parts of the loss to the sums of the epoch, on their device."""
         for name, value in parts.items():
-            self.parts[name].append(float(value.detach()))
+            self.sums[name] += value.detach().double()
+            self.counts[name] += 1
 
     def keep_samples(self, ids, predicted, wavs):
         """Write the first of each batch, with its original, while wanted.
@@ -225,7 +213,8 @@ class VocoderBrain(sb.Brain):
     def on_stage_start(self, stage, epoch=None):
         """Start the means of an epoch, and the count of samples."""
         if stage == sb.Stage.TRAIN:
-            self.parts.clear()
+            self.sums.clear()
+            self.counts.clear()
         self.samples_left = self.hparams.num_samples
         self.hparams.ema.module.eval()
 
@@ -243,45 +232,30 @@ class VocoderBrain(sb.Brain):
         """
         if stage == sb.Stage.TRAIN:
             self.train_stats = {
-                name: sum(values) / len(values)
-                for name, values in self.parts.items()
+                name: float(total) / self.counts[name]
+                for name, total in self.sums.items()
             }
             rate = self.optimizer.param_groups[0]["lr"]
             self.train_stats["learning rate"] = rate
             return
         stats, skipped = {"mel": float(stage_loss)}, self.skipped_clips()
+        self.write_log("train", **self.train_stats)
+        self.write_log("valid", **stats)
+        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
+            {
+                "epoch": epoch,
+                "updates": self.optimizer_step,
+                "clips skipped": dict(skipped),
+            },
+            train_stats=self.train_stats,
+            valid_stats=stats,
+        )
         if if_main_process():
-            self.write_log("train", self.train_stats)
-            self.write_log("valid", stats)
             folder = Path(self.hparams.output_folder)
             plot_curves(self.log_path, folder / "curves.png")
-            self.hparams.train_logger.log_stats(
-                {
-                    "epoch": epoch,
-                    "updates": self.optimizer_step,
-                    "clips skipped": dict(skipped),
-                },
-                train_stats=self.train_stats,
-                valid_stats=stats,
-            )
         self.checkpointer.save_and_keep_only(
             meta={**stats, "step": self.optimizer_step}
         )
-
-    def skipped_clips(self):
-        """Training clips whose audio was broken, by reason, on all ranks."""
-        found = [self.skipped]
-        if self.distributed_launch:
-            found = [None] * num_processes()
-            torch.distributed.all_gather_object(found, self.skipped)
-        everywhere = {key: why for one in found for key, why in one.items()}
-        return Counter(everywhere.values())
-
-    def write_log(self, stage, values):
-        """Append one row to the JSON-lines log."""
-        row = {"step": self.optimizer_step, "stage": stage, **values}
-        with open(self.log_path, "a") as log:
-            log.write(json.dumps(row) + "\n")
 
     def export(self, folder):
         """Write the EMA weights, in fp16.

@@ -2,6 +2,10 @@
 
 import importlib.util
 import json
+import os
+import re
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from vocos.discriminators import (
     MultiResolutionDiscriminator,
 )
 
+from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.lobes.vocoder import VocosVocoder
 
 RECIPE = Path(__file__).parents[2] / "recipes/LibriTTS/vocoder"
@@ -32,11 +37,9 @@ def data_folder(tmp_path):
     return tmp_path
 
 
-def run(folder, **overrides):
-    spec = importlib.util.spec_from_file_location("t", RECIPE / "train.py")
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    settings = {
+def tiny(folder, **overrides):
+    """What a small run changes in the YAML."""
+    return {
         "data_folder": str(folder),
         "output_folder": str(folder / "out"),
         "train_csv": str(folder / "clips.csv"),
@@ -54,6 +57,13 @@ def run(folder, **overrides):
         "num_layers": 1,
         **overrides,
     }
+
+
+def run(folder, **overrides):
+    spec = importlib.util.spec_from_file_location("t", RECIPE / "train.py")
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    settings = tiny(folder, **overrides)
     with open(RECIPE / "hparams" / "mini.yaml") as file:
         hparams = load_hyperpyyaml(file, settings)
     hparams["discriminators"] = {
@@ -89,3 +99,51 @@ def test_learns_then_meets_discriminators(data_folder):
         for judge in brain.judges.values()
         for parameter in judge.parameters()
     )
+
+
+def test_two_processes(data_folder):
+    """Both validate; a stop amid an epoch needs as many to resume."""
+    launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    settings = tiny(
+        data_folder,
+        skip_prep=True,
+        device="cpu",
+        distributed_backend="gloo",
+        batch_size=1,
+        num_steps=3,
+        adversarial_start=2,
+    )
+    text = (RECIPE / "hparams/mini.yaml").read_text()
+    sizes = {"PeriodD": "periods: [11]", "ResolutionD": "fft_sizes: [256]"}
+    for name, size in sizes.items():
+        text = re.sub(f"(Multi{name}.*)", rf"\1\n        {size}", text)
+    (data_folder / "tiny.yaml").write_text(text)
+    clips = data_folder / "clips.csv"
+    header, *rows = clips.read_text().splitlines()
+    rows += [row.replace("clip", "again") for row in rows]
+    clips.write_text("\n".join([header, *rows]) + "\n")
+    line = [data_folder / "tiny.yaml", "--noprogressbar"]
+    line += [x for k, v in settings.items() for x in (f"--{k}", v)]
+    done = subprocess.run(
+        [sys.executable, "-m", *launch, RECIPE / "train.py", *map(str, line)],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(RECIPE.parents[2]),
+            "OMP_NUM_THREADS": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout
+    out = data_folder / "out"
+    log = read_log(out / "progress.jsonl")
+    assert [row["stage"] for row in log] == ["train", "valid"] * 2
+    assert "mpd adversarial" in log[-2]
+    assert (out / "export/vocoder.safetensors").is_file()
+    for path in (out / "save").glob("*/CKPT.yaml"):
+        text = path.read_text()
+        path.write_text(text.replace("epoch: true", "epoch: false"))
+    with pytest.raises(ValueError, match="by 2 processes, and there are 1"):
+        run(data_folder, num_steps=3, adversarial_start=3)
