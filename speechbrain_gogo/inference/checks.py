@@ -5,6 +5,9 @@ that says what was wrong, where, and what to do. Waveforms have a file of
 their own, waveforms.py.
 """
 
+from pathlib import Path
+
+import soundfile
 import torch
 
 from speechbrain_gogo.lobes.granular import keep_prefix
@@ -226,3 +229,29 @@ def check_lengths(num_samples, longest):
             f"each of {len(longest)} utterances."
         )
     return [min(pair) for pair in zip(map(int, given), longest)]
+
+
+def audio_path(path):
+    """A path whose suffix says in which format to write.
+
+    Arguments
+    ---------
+    path : str | Path
+        Such as out.wav.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If libsndfile knows no such format.
+    """
+    path = Path(path)
+    if path.suffix[1:].upper() not in soundfile.available_formats():
+        raise ValueError(
+            f"{path}: no audio format is called '{path.suffix}'; use .wav, "
+            ".flac, .ogg or .mp3."
+        )
+    return path

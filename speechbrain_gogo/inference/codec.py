@@ -30,6 +30,11 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
     ``vocoder`` and, in some models, ``allocator``. The YAML's
     ``window_groups`` and ``overlap_groups`` say how long audio is decoded.
 
+    The same audio has the same tokens alone, in a batch and in a stream, and
+    the same tokens and seed give the same audio. On a GPU, whose sums depend
+    on the shapes, that holds up to rounding: a feature that lies between two
+    codes can become either.
+
     Example
     -------
     >>> codec = GogoCodec.from_hparams("gogo-mini")

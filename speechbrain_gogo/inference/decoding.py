@@ -3,7 +3,8 @@
 The flow's attention would be quadratic in the length: it runs in windows of
 groups that overlap, and the overlaps are cross-faded. Windows depend on an
 utterance's own length alone, and noise on the seed and the frame's place
-alone, so an utterance sounds the same by itself, in a batch, or streamed.
+alone, so an utterance sounds the same by itself, in a batch, or streamed (on a
+GPU, up to rounding).
 """
 
 from itertools import pairwise

@@ -173,31 +173,6 @@ class LineSpeaker:
         return torch.full_like(backbone[:, 0], codec.num_codebooks)
 
 
-def check_drawing(temperature=1.0, repetition_penalty=1.0, top_p=1.0, top_k=0):
-    """Refuse settings of a sampler that make no sense.
-
-    Raises
-    ------
-    ValueError
-        Naming the setting and its range.
-    """
-    wanted = {
-        f"temperature={temperature}: give 0 (the likeliest token) or more": (
-            temperature >= 0
-        ),
-        f"repetition_penalty={repetition_penalty}: give 1 (none) or more": (
-            repetition_penalty >= 1
-        ),
-        f"top_p={top_p}: give a probability above 0, up to 1": 0 < top_p <= 1,
-        f"top_k={top_k}: give a number of tokens, or 0 for all": (
-            top_k >= 0 and top_k == int(top_k)
-        ),
-    }
-    for complaint, holds in wanted.items():
-        if not holds:
-            raise ValueError(f"{complaint}.")
-
-
 def _room(stage2, line):
     """Groups for which Stage II has positions after the prompt."""
     taken = stage2.sequence_length(len(line.prompt))

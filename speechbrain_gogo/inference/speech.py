@@ -7,22 +7,18 @@ them audible meanwhile (speech_stream.py).
 
 from collections.abc import Mapping
 
-from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.dataio.text import load_text_tokenizer
-from speechbrain_gogo.inference.checks import check_sampling
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.lines import read_prompt, write_lines, write_on
-from speechbrain_gogo.inference.loading import check_trust, find_source
-from speechbrain_gogo.inference.speaking import LineSpeaker, check_drawing
-from speechbrain_gogo.inference.speech_loading import load_stages
+from speechbrain_gogo.inference.loading import find_source
+from speechbrain_gogo.inference.sampling import read_sampling
+from speechbrain_gogo.inference.speaking import LineSpeaker
+from speechbrain_gogo.inference.speech_loading import load_settings, load_stages
 from speechbrain_gogo.inference.speech_stream import SpeechStream
-
-DRAWING = "temperature", "repetition_penalty", "top_p", "top_k"
-FLOW = "num_steps", "guidance_scale"
 
 
 class GogoSpeech(Pretrained):
@@ -110,16 +106,7 @@ class GogoSpeech(Pretrained):
             do not match, or codec and stages do not belong together.
         """
         folder = find_source(source, savedir, speech=True, **hub_options)
-        yaml_path = folder / hparams_file
-        if not yaml_path.is_file():
-            raise ValueError(
-                f"{folder} cannot speak: it has no {hparams_file}. It may be "
-                "a codec alone, see export_speech."
-            )
-        if not trust_source:
-            check_trust(yaml_path)
-        with open(yaml_path) as stream:
-            hparams = load_hyperpyyaml(stream, overrides or {})
+        hparams = load_settings(folder / hparams_file, overrides, trust_source)
         codec = GogoCodec.from_hparams(
             folder, run_opts=run_opts, trust_source=trust_source
         )
@@ -261,7 +248,7 @@ class GogoSpeech(Pretrained):
         ValueError
             As :meth:`clone_voice` does.
         """
-        drawing, decoding = self._settings(sampling)
+        drawing, decoding = read_sampling(sampling, self.hparams.sampling)
         requests = [_as_dict(request, seed) for request in requests]
         lines, owners = [], []
         for owner, request in enumerate(requests):
@@ -294,7 +281,7 @@ class GogoSpeech(Pretrained):
 
     def _stream(self, lines, allocate, seed, sampling):
         """Speak lines one after the other."""
-        drawing, decoding = self._settings(sampling)
+        drawing, decoding = read_sampling(sampling, self.hparams.sampling)
         spoken = (
             self.speaker.speak([line], allocate, drawing) for line in lines
         )
@@ -310,19 +297,6 @@ class GogoSpeech(Pretrained):
             seed=seed,
             **decoding,
         )
-
-    def _settings(self, sampling):
-        """Settings of the language models, and of the flow."""
-        flow = {key: sampling.pop(key, None) for key in FLOW}
-        unknown = set(sampling) - set(DRAWING)
-        if unknown:
-            raise ValueError(
-                f"No setting is called {', '.join(sorted(unknown))}: there are "
-                f"{', '.join(DRAWING + FLOW)}."
-            )
-        drawing = {**self.hparams.sampling, **sampling}
-        check_drawing(**drawing)
-        return drawing, check_sampling(**flow)
 
 
 def _as_dict(request, seed):

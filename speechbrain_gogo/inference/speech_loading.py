@@ -9,12 +9,13 @@ import contextlib
 from pathlib import Path
 
 import torch
+from hyperpyyaml import load_hyperpyyaml
 from safetensors import SafetensorError
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
 from speechbrain_gogo.inference.export_speech import FOLDERS, SPEECH_FILE
-from speechbrain_gogo.inference.loading import find_source
+from speechbrain_gogo.inference.loading import check_trust, find_source
 from speechbrain_gogo.lobes.single_stage import NoDetail
 from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
 
@@ -32,6 +33,39 @@ def can_speak(source):
     bool
     """
     return (find_source(source, speech=True) / SPEECH_FILE).is_file()
+
+
+def load_settings(path, overrides=None, trust_source=False):
+    """Read the YAML that says how to speak.
+
+    Arguments
+    ---------
+    path : str | Path
+        It, in the codec's folder.
+    overrides : dict
+        Replace values of it.
+    trust_source : bool
+        Run whatever it names.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or not to be trusted.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"{path.parent} cannot speak: it has no {path.name}. It may be a "
+            "codec alone, see export_speech."
+        )
+    if not trust_source:
+        check_trust(path)
+    with open(path) as stream:
+        return load_hyperpyyaml(stream, overrides or {})
 
 
 def load_stages(folder, codec, dtype=torch.float32):

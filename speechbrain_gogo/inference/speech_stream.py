@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from soundfile import SoundFile
 
+from speechbrain_gogo.inference.checks import audio_path
 from speechbrain_gogo.inference.live import decode_live
-from speechbrain_gogo.inference.streaming import audio_path
 
 
 @dataclass

@@ -1,10 +1,9 @@
 """The half of GogoCodec that never holds a whole recording.
 
 Audio comes in and goes out piece by piece, from files or from anywhere, and
-tokens and samples are those of the tensor interface in codec.py.
+tokens and samples are those of the tensor interface in codec.py; on a GPU, up
+to rounding.
 """
-
-from pathlib import Path
 
 import soundfile
 import torch
@@ -12,6 +11,7 @@ from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_gogo.dataio.streaming import stream_audio
 from speechbrain_gogo.inference.checks import (
+    audio_path,
     check_lengths,
     check_sampling,
     check_tokens,
@@ -43,7 +43,7 @@ class StreamingCodec(Pretrained, GranularCodec):
         ------
         torch.Tensor
             Tokens int64 [n, 10] of the next groups; joined, they are the
-            tokens of the whole recording.
+            tokens of the whole recording, on a GPU up to rounding.
 
         Raises
         ------
@@ -92,7 +92,8 @@ class StreamingCodec(Pretrained, GranularCodec):
         ------
         torch.Tensor
             Consecutive pieces of the waveform, float32 [T]; joined they are
-            what :meth:`GogoCodec.decode_batch` gives.
+            what :meth:`GogoCodec.decode_batch` gives, on a GPU up to
+            rounding.
 
         Raises
         ------
@@ -273,29 +274,3 @@ def encode_recording(codec, path):
 
     tokens = torch.cat(list(codec.encode_stream(counted())))
     return tokens, sum(lengths)
-
-
-def audio_path(path):
-    """A path whose suffix says in which format to write.
-
-    Arguments
-    ---------
-    path : str | Path
-        Such as out.wav.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ValueError
-        If libsndfile knows no such format.
-    """
-    path = Path(path)
-    if path.suffix[1:].upper() not in soundfile.available_formats():
-        raise ValueError(
-            f"{path}: no audio format is called '{path.suffix}'; use .wav, "
-            ".flac, .ogg or .mp3."
-        )
-    return path

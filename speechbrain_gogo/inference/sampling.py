@@ -1,0 +1,68 @@
+"""How GogoSpeech draws: its two stages tokens, and the codec's flow audio."""
+
+from speechbrain_gogo.inference.checks import check_sampling
+
+DRAWING = "temperature", "repetition_penalty", "top_p", "top_k"
+FLOW = "num_steps", "guidance_scale"
+
+
+def read_sampling(given, usual):
+    """Settings of the language models, and of the flow.
+
+    Arguments
+    ---------
+    given : dict
+        What a call asks for, of both.
+    usual : dict
+        The model's own settings of the language models.
+
+    Returns
+    -------
+    tuple of dict
+        For a Sampler, and for the codec: None is the codec's own.
+
+    Raises
+    ------
+    ValueError
+        If there is no such setting, or it makes no sense.
+
+    Example
+    -------
+    >>> read_sampling({"top_k": 9, "num_steps": 4}, {"temperature": 0.8})
+    ({'temperature': 0.8, 'top_k': 9}, {'num_steps': 4, 'guidance_scale': None})
+    """
+    unknown = set(given).difference(DRAWING + FLOW)
+    if unknown:
+        raise ValueError(
+            f"No setting is called {', '.join(sorted(unknown))}: there are "
+            f"{', '.join(DRAWING + FLOW)}."
+        )
+    asked = {key: given[key] for key in given if key in DRAWING}
+    drawing = {**usual, **asked}
+    check_drawing(**drawing)
+    return drawing, check_sampling(*map(given.get, FLOW))
+
+
+def check_drawing(temperature=1.0, repetition_penalty=1.0, top_p=1.0, top_k=0):
+    """Refuse settings of a sampler that make no sense.
+
+    Raises
+    ------
+    ValueError
+        Naming the setting and its range.
+    """
+    wanted = {
+        f"temperature={temperature}: give 0 (the likeliest token) or more": (
+            temperature >= 0
+        ),
+        f"repetition_penalty={repetition_penalty}: give 1 (none) or more": (
+            repetition_penalty >= 1
+        ),
+        f"top_p={top_p}: give a probability above 0, up to 1": 0 < top_p <= 1,
+        f"top_k={top_k}: give a number of tokens, or 0 for all": (
+            top_k >= 0 and top_k == int(top_k)
+        ),
+    }
+    for complaint, holds in wanted.items():
+        if not holds:
+            raise ValueError(f"{complaint}.")
