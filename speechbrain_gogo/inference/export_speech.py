@@ -126,7 +126,8 @@ def export_speech(
     loop_groups : int
         So many groups of a repeating cycle are a loop.
     batch_size : int
-        Sentences that are spoken side by side.
+        Sentences that are spoken side by side; where steps are compiled,
+        fewer are filled up with repeats.
     compiled : bool
         Compile the steps of the language models where there is a GPU.
 
