@@ -67,15 +67,15 @@ class PolicyMeans:
             self._sum(name, facts.gather(-1, choice).sum((1, 2)))  # [3]
         self._sum("uniform", facts.sum(1))  # [3, G], to choose from later
         policy = torch.distributions.Categorical(logits=logits)
-        self.entropy += float(policy.entropy().sum())
+        self.entropy += policy.entropy().sum()
         self.count += len(logits)
 
     def _sum(self, name, values):
-        self.sums[name] = self.sums.get(name, 0) + values.cpu()
+        self.sums[name] = self.sums.get(name, 0) + values  # on their device
 
     def read(self):
         """Means over groups of "policy", "oracle" and "uniform", dicts."""
-        means = {name: total / self.count for name, total in self.sums.items()}
+        means = {k: v.cpu() / self.count for k, v in self.sums.items()}
         best = means["uniform"][1].argmax()
         means["uniform"] = means["uniform"][:, best]
         found = {
@@ -86,7 +86,8 @@ class PolicyMeans:
             }
             for name, (tokens, reward, advantage) in means.items()
         }
-        found["policy"]["entropy"] = self.entropy / self.count  # nats
+        entropy = float(self.entropy) / self.count  # nats
+        found["policy"]["entropy"] = entropy
         return found
 
 
@@ -105,6 +106,8 @@ class AllocatorBrain(TrainingBrain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        # Rewards that are remembered are those of this decoder, too.
+        self.codec_fingerprint = self.hparams.reward.fingerprint
         codec = self.hparams.reward.to(self.device).codec
         self.modules.allocator.check_fits(codec)
         self.backbone_size = codec.backbone_size
@@ -166,7 +169,7 @@ class AllocatorBrain(TrainingBrain):
         """Count skipped clips, write the log."""
         for key, reason in getattr(batch, "skipped", []):
             self.skipped.setdefault(key, reason)
-        if not torch.isfinite(loss):
+        if self.nonfinite_in_a_row:
             return
         fresh = outputs["fresh"]
         self.recent.add(outputs["logits"][:fresh], outputs["rewards"][:fresh])

@@ -71,21 +71,26 @@ class CodecBrain(TrainingBrain):
         return self.hparams.budget.progress(self.optimizer_step) < share
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Average the weights, count skipped clips, write the log."""
+        """Average the weights, count skipped clips, write the log.
+
+        Sums stay on their device until they are written.
+        """
         for key, reason in getattr(batch, "skipped", []):
             self.skipped.setdefault(key, reason)
-        if not should_step or not torch.isfinite(loss):
+        if not should_step or self.nonfinite_in_a_row:
             return
         self.hparams.ema.update_parameters(self.hparams.codec)
         for name in ("loss", "cfm", "ar", "asr", "commitment"):
             if name in outputs:
-                self.recent[name] += float(outputs[name].detach())
+                self.recent[name] += outputs[name].detach().double()
         self.recent["count"] += 1
-        tokens = outputs["tokens"]
-        self.recent["codes used"] += len(tokens.unique()) / tokens.numel()
+        tokens = outputs["tokens"].flatten()
+        used = tokens.new_zeros(self.hparams.codec.vocab_size)
+        used.scatter_(0, tokens, 1)  # unlike unique(), it waits for nothing
+        self.recent["codes used"] += used.sum().double() / len(tokens)
         if self.optimizer_step % self.hparams.log_interval == 0:
             count = self.recent.pop("count")
-            row = {k: v / count for k, v in self.recent.items()}
+            row = {k: float(v) / count for k, v in self.recent.items()}
             rate = self.optimizer.param_groups[0]["lr"]
             self.write_log("train", **row, **{"learning rate": rate})
             self.recent.clear()

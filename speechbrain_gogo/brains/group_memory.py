@@ -5,17 +5,27 @@ codec is frozen and every choice of a group is scored, so what was found out abo
 a group stays true whatever the policy has become since.
 """
 
+import functools
+
 import torch
 from speechbrain.utils.checkpoints import (
     mark_as_loader,
     mark_as_saver,
     register_checkpoint_hooks,
 )
+from speechbrain.utils.distributed import get_rank, if_main_process
+
+from speechbrain_gogo.brains.checkpoints import num_processes
 
 
-@register_checkpoint_hooks
+# All ranks save: each one remembers groups of its own.
+@functools.partial(register_checkpoint_hooks, save_on_main_only=False)
 class GroupMemory:
     """The latest groups, with what the policy reads and the rewards.
+
+    A ring: the newest groups take the places of the oldest ones. A checkpoint
+    holds the memories of all ranks; where other numbers of them resume, they
+    take turns.
 
     Arguments
     ---------
@@ -37,10 +47,11 @@ class GroupMemory:
 
     def __init__(self, capacity):
         self.capacity = capacity
-        self.parts = None
+        self.rings = None  # [capacity, ...] each
+        self.seen = 0  # groups added so far
 
     def __len__(self):
-        return 0 if self.parts is None else len(self.parts[0])
+        return min(self.seen, self.capacity)
 
     def add(self, *parts):
         """Remember groups: tensors [M, ...] each, such as rewards [M, G].
@@ -51,21 +62,39 @@ class GroupMemory:
         parts = [part.detach().cpu() for part in parts]
         finite = [part.isfinite().flatten(1).all(1) for part in parts]
         usable = torch.stack(finite).all(0)  # [M]
-        parts = [part[usable] for part in parts]
-        if self.parts is not None:
-            parts = [torch.cat(pair) for pair in zip(self.parts, parts)]
-        self.parts = [part[-self.capacity :] for part in parts]
+        parts = [part[usable][-self.capacity :] for part in parts]
+        if self.rings is None:
+            self.rings = [
+                p.new_empty(self.capacity, *p.shape[1:]) for p in parts
+            ]
+        places = (self.seen + torch.arange(len(parts[0]))) % self.capacity
+        for ring, part in zip(self.rings, parts):
+            ring[places] = part
+        self.seen += len(places)
 
     def draw(self, count, generator):
         """Groups by chance, at most so many: tensors [M, ...] each."""
-        chosen = torch.randperm(len(self), generator=generator)[:count]
-        return [part[chosen] for part in self.parts]
+        return self._get(torch.randperm(len(self), generator=generator)[:count])
+
+    def _get(self, ages):
+        """Groups by their age; 0 is the oldest one."""
+        places = (self.seen - len(self) + ages) % self.capacity
+        return [ring[places] for ring in self.rings or []]
 
     @mark_as_saver
     def _save(self, path):
-        torch.save(self.parts, path)
+        every = [self._get(torch.arange(len(self)))]  # a memory per rank
+        if num_processes() > 1:
+            mine, every = every[0], [None] * num_processes()
+            torch.distributed.all_gather_object(every, mine)
+        if if_main_process():
+            torch.save(every, path)
 
     @mark_as_loader
     def _load(self, path, end_of_epoch=False):
         del end_of_epoch
-        self.parts = torch.load(path)
+        every = torch.load(path)
+        self.rings, self.seen = None, 0
+        parts = every[(get_rank() or 0) % len(every)]
+        if parts:
+            self.add(*parts)

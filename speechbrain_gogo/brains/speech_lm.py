@@ -44,9 +44,10 @@ class LevelMeans:
 
     def add(self, nll, level):
         """Count tokens: their losses [P] in nats, their positions [P]."""
-        nll = nll.detach().double().cpu()
+        nll = nll.detach().double()
         counted = torch.stack([nll, torch.ones_like(nll)])
-        self.sums.index_add_(1, level.cpu(), counted)
+        self.sums = self.sums.to(nll.device)  # stays there until it is read
+        self.sums.index_add_(1, level, counted)
 
     def read(self):
         """Mean loss of all tokens, and the perplexity at each position.
@@ -113,7 +114,7 @@ class SpeechLMBrain(TrainingBrain):
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Write the log."""
-        if not torch.isfinite(loss):
+        if self.nonfinite_in_a_row:
             return
         self.recent.add(outputs["nll"], outputs["level"])
         if should_step and self.optimizer_step % self.hparams.log_interval == 0:

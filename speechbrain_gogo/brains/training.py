@@ -25,7 +25,8 @@ class TrainingBrain(sb.Brain):
 
     The recipe's YAML gives ``budget`` (a
     :class:`~speechbrain_gogo.brains.budget.TrainingBudget`),
-    ``learning_rate``, ``seed`` and ``output_folder``.
+    ``learning_rate``, ``seed`` and ``output_folder``; a recipe that learns
+    from tokens adds ``codec_fingerprint``, by which the codec is known.
     """
 
     def __init__(self, *args, **kwargs):
@@ -33,6 +34,9 @@ class TrainingBrain(sb.Brain):
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
         self.skipped = {}  # clip to reason
         self.nonfinite_in_a_row = 0
+        self.codec_fingerprint = getattr(
+            self.hparams, "codec_fingerprint", None
+        )
 
     # Resuming
 
@@ -60,11 +64,14 @@ class TrainingBrain(sb.Brain):
         return loader
 
     def on_fit_start(self):
-        """Resume; in the middle of an epoch, on as many processes only.
+        """Resume with the same codec, if there is one.
 
-        Each process' place in the data is its own.
+        In the middle of an epoch, on as many processes only: each one's place
+        in the data is its own.
         """
         last = self.checkpointer and self.checkpointer.find_checkpoint()
+        if self.codec_fingerprint is not None:
+            self.keep_to_codec(last)
         if last and not last.meta["end-of-epoch"]:
             before = last.meta.get("processes", num_processes())
             if before != num_processes():
@@ -75,6 +82,17 @@ class TrainingBrain(sb.Brain):
                     "of an epoch."
                 )
         super().on_fit_start()
+
+    def keep_to_codec(self, last):
+        """Refuse the last checkpoint of another codec; mark those to come."""
+        self.checkpointer.facts["codec"] = ours = self.codec_fingerprint
+        theirs = last.meta.get("codec", "unknown") if last else ours
+        if theirs != ours:
+            raise ValueError(
+                f"{last.path} has learned from a codec with fingerprint "
+                f"{theirs}, and this one has {ours}: choose another "
+                f"output_folder, or delete {last.path.parent} to start anew."
+            )
 
     def generator(self):
         """Random draws of this batch on this rank, the same after a resume."""

@@ -11,6 +11,8 @@ Letters: B batch, N groups, K tokens per group, G choices, g frames per group,
 d mel bins.
 """
 
+import hashlib
+
 import torch
 from torch import nn
 
@@ -67,9 +69,32 @@ class ReconstructionReward(nn.Module):
         del mode
         return super().train(False)
 
+    @property
+    def fingerprint(self):
+        """16 hex digits that tell these rewards from any others."""
+        codec = self.codec
+        numbers = (
+            self.token_weight,
+            self.distance_weight,
+            self.num_steps,
+            self.guidance_scale,
+            codec.mel_mean,
+            codec.mel_std,
+            codec.mel_floor,
+            codec.quantizer.signature,
+        )
+        digest = hashlib.sha256(repr(numbers).encode())
+        for key, value in sorted(self.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(value.float().cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     @torch.no_grad()
     def forward(self, wavs, wav_lens, generator=None):
         """Rewards of a batch.
+
+        In full precision, whatever the training's: a policy has to learn
+        about the tokens and the audio that its users get.
 
         Arguments
         ---------
@@ -87,6 +112,10 @@ class ReconstructionReward(nn.Module):
             differences per frame), token features [B, N, K, D], and relative
             lengths [B] over N.
         """
+        with torch.autocast(wavs.device.type, enabled=False):
+            return self._score(wavs, wav_lens, generator)
+
+    def _score(self, wavs, wav_lens, generator):
         codec = self.codec
         groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]
         q, _, _ = codec.quantize_batch(groups, lens)  # [B, N, K, D]

@@ -202,9 +202,12 @@ def test_stops_leave_no_trace(
         for x in "ab"
     ]
     assert exported[0] == exported[1]
+    # Its memory is of other rewards: nothing to go on from.
+    with pytest.raises(ValueError, match="learned from a codec.*/b/save to"):
+        main([*line, "--token_weight", "9"])
 
 
-def test_another_codec_is_refused(
+def test_misfit_codec_is_refused(
     main, tiny_codec_folder, tiny_corpus, tmp_path
 ):
     with pytest.raises(ValueError, match="'in_dim': 64.*'in_dim': 32"):
@@ -257,6 +260,9 @@ def test_two_processes(dataset, tiny_codec_folder, tiny_corpus, tmp_path):
     rows = (tmp_path / "progress.jsonl").read_text().splitlines()
     assert json.loads(rows[-1])["stage"] == "valid, oracle"
     assert "allocator" in GogoCodec.from_hparams(tmp_path / "export").mods
+    for path in (tmp_path / "save").glob("*/memory.ckpt"):
+        (one, _), (other, _) = torch.load(path)  # each rank has its own
+        assert len(one) and len(other) and not torch.equal(one[0], other[0])
 
 
 TABLE9 = sorted((RECIPES["Emilia"] / "hparams" / "table9").glob("*.yaml"))

@@ -4,6 +4,7 @@ Every run is the recipe itself on a dozen tokenised clips with a tiny model.
 """
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -167,6 +168,11 @@ def test_stops_leave_no_trace(
     main(again)
     assert order == seen
     assert read_log(tmp_path / "again" / "progress.jsonl") == log
+
+    for path in (tmp_path / "again" / "save").glob("*/CKPT.yaml"):
+        path.write_text(re.sub("codec: .*", "codec: another", path.read_text()))
+    with pytest.raises(ValueError, match="from a codec with fingerprint anoth"):
+        main(again)
 
 
 def test_two_processes(arguments, tmp_path):

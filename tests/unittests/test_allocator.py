@@ -142,6 +142,30 @@ def test_rewards_are_those_of_decoding_one_by_one(tiny_codec):
             torch.testing.assert_close(found[b, :n, j], -0.2 * budget - error)
 
 
+def test_rewards_are_of_full_precision(tiny_codec, device):
+    """Under a training's autocast, too: tokens are those that users get."""
+    reward = ReconstructionReward(tiny_codec, num_steps=1).to(device)
+    draws = torch.Generator()
+    wavs = 0.1 * torch.randn(1, 4 * 5120, generator=draws.manual_seed(1))
+    inputs = wavs.to(device), torch.ones(1, device=device)
+    wanted = reward(*inputs, draws.manual_seed(2))
+    with torch.autocast(device, torch.bfloat16):
+        found = reward(*inputs, draws.manual_seed(2))
+    for one, other in zip(found, wanted):
+        assert one.dtype == torch.float32 and one.device.type == device
+        torch.testing.assert_close(one, other)
+
+
+def test_rewards_are_known_by_weights_and_settings(tiny_codec):
+    reward = ReconstructionReward(tiny_codec, num_steps=1)
+    known = {reward.fingerprint}
+    reward.token_weight = 9.0
+    known.add(reward.fingerprint)
+    reward.codec.flow.backbone.project_out.weight[0, 0] += 1
+    known.add(reward.fingerprint)
+    assert len(known) == 3 and reward.fingerprint in known
+
+
 def test_no_weight_of_the_codec_learns(tiny_codec):
     reward = ReconstructionReward(tiny_codec).train()
     assert not tiny_codec.training

@@ -103,6 +103,7 @@ def main(arguments):
     codec = GogoCodec.from_hparams(
         hparams["codec"], trust_source=hparams["trust_codec"]
     )
+    hparams["codec_fingerprint"] = codec.fingerprint
     lm = hparams["lm"]
     speaks_backbone = isinstance(lm, BackboneLM)  # Stage I
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None

@@ -1,0 +1,33 @@
+"""The memory of groups is a queue, also after a stop."""
+
+import torch
+from speechbrain.utils.checkpoints import Checkpointer
+
+from speechbrain_gogo.brains.group_memory import GroupMemory
+
+
+def test_is_a_queue_that_resumes(tmp_path):
+    """Against the concatenation of all that was added, cut to the last 7."""
+    random = torch.Generator().manual_seed(0)
+    memory, resumed = GroupMemory(7), GroupMemory(7)
+    groups, rewards = torch.empty(0, 3, 2), torch.empty(0, 8)
+    empty = Checkpointer(tmp_path / "empty", {"memory": memory})
+    empty.save_checkpoint()
+    Checkpointer(tmp_path / "empty", {"memory": resumed}).recover_if_possible()
+    assert len(resumed) == 0
+    for count in (3, 0, 2, 5, 20, 1):
+        new = torch.randn(count, 3, 2, generator=random)
+        pay = torch.randn(count, 8, generator=random)
+        memory.add(new, pay)
+        groups = torch.cat([groups, new])[-7:]
+        rewards = torch.cat([rewards, pay])[-7:]
+        folder = tmp_path / f"{count}"
+        Checkpointer(folder, {"memory": memory}).save_checkpoint()
+        Checkpointer(folder, {"memory": resumed}).recover_if_possible()
+        assert len(memory) == len(resumed) == len(groups)
+        chosen = torch.randperm(len(groups), generator=random.manual_seed(1))
+        for each in (memory, resumed):
+            found = each.draw(4, random.manual_seed(1))
+            assert torch.equal(found[0], groups[chosen[:4]])
+            assert torch.equal(found[1], rewards[chosen[:4]])
+        random.manual_seed(count)
