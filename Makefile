@@ -51,8 +51,8 @@ PYTHON_HERE := $(CURDIR)/$(BIN)/python
 ON_GPU = $(PYTHON_HERE) -c "import sys, torch; \
 	sys.exit(not torch.cuda.is_available())"
 limit = $(if $(1),--max_minutes $(1),$$($(ON_GPU) || echo --max_minutes $(2)))
-# Larger where there is a GPU: the lines of mini_gpu.yaml instead of mini.yaml's.
-LARGER = $$($(ON_GPU) && echo --ablation hparams/mini_gpu.yaml)
+# Larger where there is a GPU: the lines of gpu/mini.yaml instead of mini.yaml's.
+LARGER = $$($(ON_GPU) && echo --ablation hparams/gpu/mini.yaml)
 MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
 	--valid_csv "$(FOLDER)/valid.csv" --skip_prep True
 CACHED = $(MANIFESTS) --cache_folder $(MINI)/cache
