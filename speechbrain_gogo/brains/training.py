@@ -7,6 +7,7 @@ skipped clips and the JSON-lines log. What is trained is the subclasses' matter.
 
 import json
 import logging
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -25,8 +26,9 @@ class TrainingBrain(sb.Brain):
 
     The recipe's YAML gives ``budget`` (a
     :class:`~speechbrain_gogo.brains.budget.TrainingBudget`),
-    ``learning_rate``, ``seed`` and ``output_folder``; a recipe that learns
-    from tokens adds ``codec_fingerprint``, by which the codec is known.
+    ``learning_rate``, ``seed`` and ``output_folder``; where epochs may be
+    short, ``valid_interval_minutes`` and ``epoch_counter``. A recipe that
+    learns from tokens adds ``codec_fingerprint``, by which the codec is known.
     """
 
     def __init__(self, *args, **kwargs):
@@ -34,6 +36,7 @@ class TrainingBrain(sb.Brain):
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
         self.skipped = {}  # clip to reason
         self.nonfinite_in_a_row = 0
+        self.validated = -math.inf  # at which of the budget's minutes
         self.codec_fingerprint = getattr(
             self.hparams, "codec_fingerprint", None
         )
@@ -124,7 +127,7 @@ class TrainingBrain(sb.Brain):
             self.nonfinite_in_a_row = 0
             return
         self.nonfinite_in_a_row += 1
-        where = f"Update {self.optimizer_step}: the loss is {float(loss)}"
+        where = f"Update {self.optimizer_step}: the loss is {loss.item()}"
         if self.nonfinite_in_a_row > self.nonfinite_patience:
             raise ValueError(
                 f"{where}, as it was {self.nonfinite_patience} times before "
@@ -139,6 +142,31 @@ class TrainingBrain(sb.Brain):
         norm = get_total_norm([g for g in every if g is not None])
         if not norm.isfinite():
             self.zero_grad(set_to_none=True)
+
+    # Validation
+
+    def _fit_valid(self, valid_set, epoch, enable):
+        # The host asks this after every epoch.
+        if self.wants_validation():
+            super()._fit_valid(valid_set, epoch, enable)
+            self.validated = self.hparams.budget.minutes
+
+    def wants_validation(self):
+        """Whether the last one is long ago, or no epoch will follow.
+
+        All ranks have to ask. Checkpoints of whole epochs come with a
+        validation: a resumed training repeats the epochs without.
+        """
+        interval = getattr(self.hparams, "valid_interval_minutes", 0)
+        if self.debug or not interval:
+            return True
+        epochs, budget = self.hparams.epoch_counter, self.hparams.budget
+        if epochs.current >= epochs.limit or budget.over(self.optimizer_step):
+            return True
+        wants = [budget.minutes - self.validated >= interval]
+        if self.distributed_launch:  # rank 0 keeps the time
+            torch.distributed.broadcast_object_list(wants, src=0)
+        return wants[0]
 
     # Records
 

@@ -40,7 +40,7 @@ class VocoderBrain(TrainingBrain):
         super().__init__(*args, **kwargs)
         for name in ("mel", "ema", "mel_loss", "stft_loss"):
             getattr(self.hparams, name).to(self.device)
-        # Of the parts of the loss in this epoch.
+        # Of the parts of the loss since the last validation.
         self.sums, self.counts = Counter(), Counter()
 
     def init_optimizers(self):
@@ -190,7 +190,7 @@ class VocoderBrain(TrainingBrain):
     # Validation and records
 
     def count(self, parts):
-        """Add parts of the loss to the sums of the epoch, on their device."""
+        """Add parts of the loss to their sums, which stay on the device."""
         for name, value in parts.items():
             self.sums[name] += value.detach().double()
             self.counts[name] += 1
@@ -211,10 +211,7 @@ class VocoderBrain(TrainingBrain):
             audio_io.save(str(path), wav.cpu(), self.hparams.sample_rate)
 
     def on_stage_start(self, stage, epoch=None):
-        """Start the means of an epoch, and the count of samples."""
-        if stage == sb.Stage.TRAIN:
-            self.sums.clear()
-            self.counts.clear()
+        """Start the count of samples."""
         self.samples_left = self.hparams.num_samples
         self.hparams.ema.module.eval()
 
@@ -231,15 +228,16 @@ class VocoderBrain(TrainingBrain):
             Current epoch.
         """
         if stage == sb.Stage.TRAIN:
-            self.train_stats = {
-                name: float(total) / self.counts[name]
-                for name, total in self.sums.items()
-            }
-            rate = self.optimizer.param_groups[0]["lr"]
-            self.train_stats["learning rate"] = rate
             return
+        train_stats = {
+            name: float(total) / self.counts[name]
+            for name, total in self.sums.items()
+        }
+        train_stats["learning rate"] = self.optimizer.param_groups[0]["lr"]
+        self.sums.clear()
+        self.counts.clear()
         stats, skipped = {"mel": float(stage_loss)}, self.skipped_clips()
-        self.write_log("train", **self.train_stats)
+        self.write_log("train", **train_stats)
         self.write_log("valid", **stats)
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
             {
@@ -247,7 +245,7 @@ class VocoderBrain(TrainingBrain):
                 "updates": self.optimizer_step,
                 "clips skipped": dict(skipped),
             },
-            train_stats=self.train_stats,
+            train_stats=train_stats,
             valid_stats=stats,
         )
         if if_main_process():

@@ -176,6 +176,35 @@ def test_stops_leave_no_trace(main, order, whole, tiny_corpus, tmp_path):
     assert summaries(tmp_path) == said
 
 
+def test_validates_now_and_then(main, order, tiny_corpus, tmp_path):
+    """After the first epoch and the last; what follows no trace of a stop."""
+    settings = {"number_of_epochs": 3, "ckpt_interval_steps": 0}
+    settings["valid_interval_minutes"] = 1000
+    main(arguments(tiny_corpus, tmp_path / "a", **settings))
+    seen, said = dict(order), summaries(tmp_path / "a")
+    log = read_log(tmp_path / "a" / "progress.jsonl")
+    steps = [row["step"] for row in log if row["stage"] == "valid"]
+    assert steps == [len(seen) // 3, len(seen)] and len(said) == 2
+    order.clear()
+    validate = CodecBrain._fit_valid
+
+    def stop(self, valid_set, epoch, enable):
+        if epoch == 2:
+            raise Stop
+        validate(self, valid_set, epoch, enable)
+
+    line = arguments(tiny_corpus, tmp_path / "b", **settings)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(CodecBrain, "_fit_valid", stop)
+        main(line)
+    main(line)
+    assert order == seen
+    again = read_log(tmp_path / "b" / "progress.jsonl")
+    rows = [[r for r in x if r["stage"] == "train"] for x in (log, again)]
+    assert rows[0] == rows[1] and again[-1] == log[-1]
+    order.clear()
+
+
 KILLED_WHILE_SAVING = """
 import os, runpy, signal, sys, torch
 save, calls = torch.save, 0

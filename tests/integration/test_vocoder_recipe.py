@@ -45,6 +45,7 @@ def tiny(folder, **overrides):
         "train_csv": str(folder / "clips.csv"),
         "valid_csv": str(folder / "clips.csv"),
         "batch_size": 2,
+        "valid_interval_minutes": 0,
         "num_workers": 0,
         "crop_seconds": 0.2,
         "valid_seconds": 0.4,
