@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 
 import speechbrain as sb
+import torch
 from ablation import parse_arguments
 from allocator_experiment import export_best
 from hyperpyyaml import load_hyperpyyaml
@@ -79,6 +80,8 @@ def main(arguments):
     report = loaders["train"].total_report()
     hparams["train_logger"].log_stats({"training data": str(report)})
     export_best(brain, hparams)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import logging
 import sys
 
 import speechbrain as sb
+import torch
 from ablation import parse_arguments
 from allocator_experiment import export_best
 from hyperpyyaml import load_hyperpyyaml
@@ -86,6 +87,8 @@ def main(arguments):
     report.update(broken)
     hparams["train_logger"].log_stats({"training data": str(report)})
     export_best(brain, hparams)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import logging
 import sys
 
 import speechbrain as sb
+import torch
 from ablation import parse_arguments
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
@@ -110,6 +111,8 @@ def main(arguments):
     hparams["train_logger"].log_stats({"training data": str(report)})
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

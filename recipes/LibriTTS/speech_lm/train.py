@@ -12,6 +12,7 @@ import math
 import sys
 
 import speechbrain as sb
+import torch
 from ablation import parse_arguments
 from hyperpyyaml import load_hyperpyyaml
 from samples import Samples
@@ -145,6 +146,8 @@ def main(arguments):
     }
     run_on_main(export_speech_stage, kwargs=settings)
     print(f"The language model is in {hparams['export_folder']}")
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -141,6 +141,8 @@ def main(arguments):
         run_on_main(prepare_manifests, kwargs={"hparams": hparams})
     train(hparams, run_opts)
     print(f"Results are in {hparams['output_folder']}")
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
