@@ -51,8 +51,10 @@ PYTHON_HERE := $(CURDIR)/$(BIN)/python
 ON_GPU = $(PYTHON_HERE) -c "import sys, torch; \
 	sys.exit(not torch.cuda.is_available())"
 limit = $(if $(1),--max_minutes $(1),$$($(ON_GPU) || echo --max_minutes $(2)))
-# Larger where there is a GPU: the lines of gpu/mini.yaml instead of mini.yaml's.
+# Larger where there is a GPU: the lines of gpu/mini.yaml instead of mini.yaml's,
+# and a vocoder whose discriminators, which join after 20,000 updates, do join.
 LARGER = $$($(ON_GPU) && echo --ablation hparams/gpu/mini.yaml)
+LONGER = $$($(ON_GPU) && echo --num_steps 40000)
 MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
 	--valid_csv "$(FOLDER)/valid.csv" --skip_prep True
 CACHED = $(MANIFESTS) --cache_folder $(MINI)/cache
@@ -69,7 +71,7 @@ $(MINI)/.bundled: | $(VENV)/.tested
 		$(CACHED) --output_folder $(MINI)/codec $(LARGER) \
 		$(call limit,$(MINUTES),120)
 	cd recipes/LibriTTS/vocoder && $(PYTHON_HERE) train.py hparams/mini.yaml \
-		$(CACHED) --output_folder $(MINI)/vocoder \
+		$(CACHED) --output_folder $(MINI)/vocoder $(LONGER) \
 		$(call limit,$(VOCODER_MINUTES),30)
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) bundle.py hparams/bundle.yaml \
 		--codec $(MINI)/codec/export --vocoder $(MINI)/vocoder/export \

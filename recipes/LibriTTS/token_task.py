@@ -99,6 +99,7 @@ def fit(brain_class, hparams, run_opts, datasets, loaders):
     -------
     Brain
     """
+    hparams["codec_fingerprint"] = hparams["tokenizer"].codec.fingerprint
     brain = brain_class(
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
@@ -114,6 +115,12 @@ def fit(brain_class, hparams, run_opts, datasets, loaders):
         valid_loader_kwargs=loaders["valid"],
     )
     return brain
+
+
+def finish():
+    """Leave the process group, if there is one: exits are cleaner then."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 class TokenTaskBrain(TrainingBrain):

@@ -13,7 +13,7 @@ import speechbrain as sb
 from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.nnet.losses import ctc_loss
 from speechbrain.utils.edit_distance import wer_details_for_batch
-from token_task import STAGES, TokenTaskBrain, fit, start
+from token_task import STAGES, TokenTaskBrain, finish, fit, start
 from tokenized import loader_settings, tokenized_dataset
 
 from speechbrain_gogo.dataio.text import normalize_words
@@ -124,6 +124,7 @@ def main(arguments):
         test_loader_kwargs=loaders["test"],
     )
     print(f"The results are in {hparams['output_folder']}/results.csv")
+    finish()
 
 
 if __name__ == "__main__":

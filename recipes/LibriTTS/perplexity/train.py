@@ -12,7 +12,7 @@ import sys
 import torch
 from speechbrain.utils.distributed import if_main_process
 from table2 import compare, save_row
-from token_task import STAGES, fit, start
+from token_task import STAGES, finish, fit, start
 from tokenized import loader_settings, tokenized_dataset
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -113,6 +113,7 @@ def main(arguments):
         batches = tqdm(DataLoader(datasets["test"], **loaders["test"]), "test")
         save_row(list(measure(lm, batches, counts)), hparams)
         print(compare(hparams))
+    finish()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import speechbrain as sb
 import torch
 from speakers import split_clips
 from speechbrain.dataio.batch import PaddedBatch
-from token_task import TokenTaskBrain, fit, start
+from token_task import TokenTaskBrain, finish, fit, start
 from tokenized import loader_settings, tokenized_dataset
 from torch.utils.data import Subset
 
@@ -128,6 +128,7 @@ def main(arguments):
         test_loader_kwargs=loaders["test"],
     )
     print(f"The results are in {hparams['output_folder']}/results.csv")
+    finish()
 
 
 if __name__ == "__main__":

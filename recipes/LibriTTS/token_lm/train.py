@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from continuations import Continuations
 from speechbrain.utils.distributed import if_main_process
-from token_task import STAGES, figure_value, fit, save_results, start
+from token_task import STAGES, figure_value, finish, fit, save_results, start
 from tokenized import loader_settings, tokenized_dataset
 from tqdm import tqdm
 
@@ -178,6 +178,7 @@ def main(arguments):
         save_results(rows, FIGURES, hparams)
         stats = {f.label: figure_value(f, rows) for f in FIGURES}
         print(f"{stats}: {hparams['output_folder']}/results.csv")
+    finish()
 
 
 if __name__ == "__main__":
