@@ -65,8 +65,11 @@ def plot_curves(log_path, image_path):
                 for r in rows
                 if r["stage"] == stage and name in r
             ]
-            if points:
-                axis.plot(*zip(*points), label=stage)
+            if points:  # a single one is no line
+                marker = "." if len(points) < 10 else None
+                axis.plot(*zip(*points), marker=marker, label=stage)
+        if name.startswith("perplexity"):  # begins at the number of codes
+            axis.set_yscale("log")
         axis.set_title(name)
         axis.set_xlabel("updates")
         axis.grid(alpha=0.3)
