@@ -186,8 +186,10 @@ class WordErrors(RecognitionErrors):
     def _recognize_one(self, wav):
         wav = at_rate(wav, self.sample_rate, RATE)
         samples = np.round(wav * 32767).astype(np.int16).tobytes()
+        # No utterance depends on those before it: noise and means, which the
+        # decoder goes on estimating, begin anew.
+        self._decoder.reinit_feat()
         self._decoder.start_utt()
-        # As a whole, so that no utterance depends on the one before it.
         self._decoder.process_raw(samples, full_utt=True)
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
