@@ -5,6 +5,7 @@ only when a command runs, so that help is instant. Whatever input is wrong is
 told in one line, with exit status 1.
 """
 
+import os
 from pathlib import Path
 
 import typer
@@ -277,4 +278,7 @@ def demo(
 
 def main():
     """Entry point of the `gogo` command."""
+    # Threads that spin while they wait make short steps, as those of speaking
+    # are, many times slower where other work has a core. Read by torch's OpenMP.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app()
