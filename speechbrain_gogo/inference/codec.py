@@ -5,7 +5,6 @@ given and leaves the networks to lobes/. Here is what takes and gives tensors;
 streams and files are in streaming.py.
 """
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from speechbrain_gogo.inference.checks import (
 from speechbrain_gogo.inference.loading import find_source, load_model
 from speechbrain_gogo.inference.streaming import StreamingCodec
 from speechbrain_gogo.inference.waveforms import check_wavs, resample
+from speechbrain_gogo.lobes.fingerprint import hash_weights
 
 
 class GogoCodec(StreamingCodec, AllocatingCodec):
@@ -134,13 +134,9 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
                 codec.mel_floor,
                 *codec.quantizer.signature,
             )
-            digest = hashlib.sha256(repr(numbers).encode())
             parts = codec.encoder, codec.quantizer, codec.shortcut_in
-            for part in filter(None, parts):
-                for key, value in sorted(part.state_dict().items()):
-                    digest.update(key.encode())
-                    digest.update(value.float().cpu().numpy().tobytes())
-            self._fingerprint = digest.hexdigest()[:16]
+            states = [part.state_dict() for part in filter(None, parts)]
+            self._fingerprint = hash_weights(*states, facts=repr(numbers))
         return self._fingerprint
 
     # Audio to tokens

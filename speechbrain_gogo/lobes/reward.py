@@ -11,11 +11,10 @@ Letters: B batch, N groups, K tokens per group, G choices, g frames per group,
 d mel bins.
 """
 
-import hashlib
-
 import torch
 from torch import nn
 
+from speechbrain_gogo.lobes.fingerprint import hash_weights
 from speechbrain_gogo.lobes.granular import keep_prefix
 
 
@@ -83,11 +82,7 @@ class ReconstructionReward(nn.Module):
             codec.mel_floor,
             codec.quantizer.signature,
         )
-        digest = hashlib.sha256(repr(numbers).encode())
-        for key, value in sorted(self.state_dict().items()):
-            digest.update(key.encode())
-            digest.update(value.float().cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return hash_weights(self.state_dict(), facts=repr(numbers))
 
     @torch.no_grad()
     def forward(self, wavs, wav_lens, generator=None):

@@ -8,7 +8,6 @@ dict has a value for each utterance. Here are Gogo and folders of audio that
 something else made; published codecs are in baselines.py.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.dataio.audio import read_audio
 from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.lobes.fingerprint import hash_weights
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,6 @@ class Rate:
     frames: float
     codebooks: int
     bits: float
-
-
-def hash_weights(state):
-    """16 hex digits that tell weights from others.
-
-    Arguments
-    ---------
-    state : dict
-        Name -> tensor.
-    """
-    digest = hashlib.sha256()
-    for key, value in sorted(state.items()):
-        digest.update(key.encode())
-        digest.update(value.float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 class GogoSystem:

@@ -1,0 +1,36 @@
+"""What tells a model from any other: a hash of numbers and of weights."""
+
+import hashlib
+
+
+def hash_weights(*states, facts=""):
+    """Hash numbers and weights, on whatever device and in whatever precision.
+
+    Arguments
+    ---------
+    *states : dict
+        Name -> tensor, in an order that matters.
+    facts : str
+        What matters besides the weights.
+
+    Returns
+    -------
+    str
+        16 hex digits.
+
+    Example
+    -------
+    >>> import torch
+    >>> half, full = ({"w": torch.ones(2, dtype=t)} for t in
+    ...     (torch.float16, torch.float32))
+    >>> hash_weights(half) == hash_weights(full)
+    True
+    >>> hash_weights(half) == hash_weights(half, facts="16000")
+    False
+    """
+    digest = hashlib.sha256(facts.encode())
+    for state in states:
+        for key, value in sorted(state.items()):
+            digest.update(key.encode())
+            digest.update(value.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
