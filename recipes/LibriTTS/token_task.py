@@ -117,12 +117,6 @@ def fit(brain_class, hparams, run_opts, datasets, loaders):
     return brain
 
 
-def finish():
-    """Leave the process group, if there is one: exits are cleaner then."""
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
 class TokenTaskBrain(TrainingBrain):
     """A Brain that reads embedded tokens and is judged by rows.
 

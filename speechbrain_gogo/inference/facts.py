@@ -7,6 +7,9 @@ codes of the paper), and every group spends as many tokens as are kept.
 import math
 from pathlib import Path
 
+from safetensors import safe_open
+
+from speechbrain_gogo.inference.export_speech import FOLDERS
 from speechbrain_gogo.inference.loading import find_source
 from speechbrain_gogo.inference.token_file import load_tokens
 
@@ -66,9 +69,8 @@ def codec_facts(codec, source):
         Name to text.
     """
     folder = find_source(source)
-    megabytes = (
-        sum(f.stat().st_size for f in folder.glob("*.safetensors")) / 1e6
-    )
+    files = folder.rglob("*.safetensors")
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
     total, backbone = codec.num_codebooks, codec.backbone_size
     networks = codec.codec
     return {
@@ -89,6 +91,7 @@ def codec_facts(codec, source):
         "allocator": _parameters(codec.mods.allocator)
         if "allocator" in codec.mods
         else "none",
+        "speech": _stages(folder) or "none in this folder",
         "weights": f"{megabytes:.1f} MB on disk",
     }
 
@@ -143,3 +146,17 @@ def _parameters(*modules):
     """How many weights modules have, in words."""
     count = sum(p.numel() for m in modules for p in m.parameters())
     return f"{count / 1e6:.2f} M parameters" if count else "no parameters"
+
+
+def _stages(folder):
+    """How many weights the stages of GogoSpeech have, without reading them."""
+    facts = []
+    for name in FOLDERS:
+        path = folder / name / "model.safetensors"
+        if path.is_file():
+            with safe_open(path, "pt") as file:
+                keys = file.keys()
+                shapes = [file.get_slice(key).get_shape() for key in keys]
+            millions = sum(map(math.prod, shapes)) / 1e6
+            facts.append(f"{name} {millions:.2f} M")
+    return ", ".join(facts) + " parameters" if facts else ""

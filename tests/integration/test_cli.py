@@ -149,6 +149,9 @@ def test_info(gogo, token_path, tiny_codec_folder, other_folder):
     assert "5 groups of 10" in tokens.stdout and "1.00 s" in tokens.stdout
     fingerprint = re.search(r"fingerprint +(\w{16})\n", codec.stdout)[1]
     assert fingerprint in tokens.stdout
+    assert re.search(r"speech +none", codec.stdout)
+    speaker = gogo("info", codec="gogo-mini")
+    assert re.search(r"speech +stage1 [\d.]+ M, stage2 ", speaker.stdout)
     foreign = gogo("info", token_path, codec=other_folder)
     assert foreign.exit_code == 0 and "unknown" in foreign.stdout
 

@@ -11,12 +11,12 @@ import sys
 from collections import Counter
 
 import speechbrain as sb
-import torch
 from ablation import parse_arguments
 from allocator_experiment import export_best
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
 from speechbrain_gogo.dataio.shards import find_splits
@@ -80,9 +80,8 @@ def main(arguments):
     report = loaders["train"].total_report()
     hparams["train_logger"].log_stats({"training data": str(report)})
     export_best(brain, hparams)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

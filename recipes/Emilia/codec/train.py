@@ -12,12 +12,12 @@ import sys
 from collections import Counter
 
 import speechbrain as sb
-import torch
 from ablation import parse_arguments
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.codec import CodecBrain
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
 from speechbrain_gogo.dataio.shards import ShardReport, find_splits
@@ -123,9 +123,8 @@ def main(arguments):
     hparams["train_logger"].log_stats({"training data": str(report)})
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

@@ -11,10 +11,10 @@ tells more.
 import sys
 
 import speechbrain as sb
-import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import infer_device
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards import find_splits
 from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
@@ -58,8 +58,7 @@ def main(arguments):
         hyperparams_to_save=hparams_file,
         overrides=overrides,
     )
-    if torch.distributed.is_initialized():  # from here on each works alone
-        torch.distributed.destroy_process_group()
+    leave_process_group()  # from here on each works alone
     tokenize_splits(hparams, run_opts["device"] or infer_device())
 
 

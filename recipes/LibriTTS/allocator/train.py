@@ -10,13 +10,13 @@ import logging
 import sys
 
 import speechbrain as sb
-import torch
 from ablation import parse_arguments
 from allocator_experiment import export_best
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.batching import loader_settings
 from speechbrain_gogo.dataio.manifests import speech_dataset
 
@@ -87,9 +87,8 @@ def main(arguments):
     report.update(broken)
     hparams["train_logger"].log_stats({"training data": str(report)})
     export_best(brain, hparams)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

@@ -13,9 +13,10 @@ import speechbrain as sb
 from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.nnet.losses import ctc_loss
 from speechbrain.utils.edit_distance import wer_details_for_batch
-from token_task import STAGES, TokenTaskBrain, finish, fit, start
+from token_task import STAGES, TokenTaskBrain, fit, start
 from tokenized import loader_settings, tokenized_dataset
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.text import normalize_words
 from speechbrain_gogo.metrics.speech_metric import Figure
 
@@ -124,8 +125,8 @@ def main(arguments):
         test_loader_kwargs=loaders["test"],
     )
     print(f"The results are in {hparams['output_folder']}/results.csv")
-    finish()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

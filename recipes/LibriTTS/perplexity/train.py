@@ -12,11 +12,12 @@ import sys
 import torch
 from speechbrain.utils.distributed import if_main_process
 from table2 import compare, save_row
-from token_task import STAGES, finish, fit, start
+from token_task import STAGES, fit, start
 from tokenized import loader_settings, tokenized_dataset
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.lobes.dit import frame_mask
 
@@ -113,8 +114,8 @@ def main(arguments):
         batches = tqdm(DataLoader(datasets["test"], **loaders["test"]), "test")
         save_row(list(measure(lm, batches, counts)), hparams)
         print(compare(hparams))
-    finish()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

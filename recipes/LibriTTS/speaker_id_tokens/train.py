@@ -13,10 +13,11 @@ import speechbrain as sb
 import torch
 from speakers import split_clips
 from speechbrain.dataio.batch import PaddedBatch
-from token_task import TokenTaskBrain, finish, fit, start
+from token_task import TokenTaskBrain, fit, start
 from tokenized import loader_settings, tokenized_dataset
 from torch.utils.data import Subset
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 logger = logging.getLogger(__name__)
@@ -128,8 +129,8 @@ def main(arguments):
         test_loader_kwargs=loaders["test"],
     )
     print(f"The results are in {hparams['output_folder']}/results.csv")
-    finish()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

@@ -10,10 +10,10 @@ tells more.
 import sys
 
 import speechbrain as sb
-import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import infer_device, run_on_main
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.manifest_shards import ManifestShards
 from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference import GogoCodec
@@ -59,8 +59,7 @@ def main(arguments):
         from libritts_manifests import prepare_manifests
 
         run_on_main(prepare_manifests, kwargs={"hparams": hparams})
-    if torch.distributed.is_initialized():  # from here on each works alone
-        torch.distributed.destroy_process_group()
+    leave_process_group()  # from here on each works alone
     tokenize_splits(hparams, run_opts["device"] or infer_device())
 
 

@@ -12,7 +12,6 @@ import math
 import sys
 
 import speechbrain as sb
-import torch
 from ablation import parse_arguments
 from hyperpyyaml import load_hyperpyyaml
 from samples import Samples
@@ -20,6 +19,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import run_on_main
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.dataio.joined import JoinedClips
 from speechbrain_gogo.dataio.text import WordPieces, load_text_tokenizer
@@ -146,9 +146,8 @@ def main(arguments):
     }
     run_on_main(export_speech_stage, kwargs=settings)
     print(f"The language model is in {hparams['export_folder']}")
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

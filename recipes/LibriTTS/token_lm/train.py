@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from continuations import Continuations
 from speechbrain.utils.distributed import if_main_process
-from token_task import STAGES, figure_value, finish, fit, save_results, start
+from token_task import STAGES, figure_value, fit, save_results, start
 from tokenized import loader_settings, tokenized_dataset
 from tqdm import tqdm
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.lobes.speech_llama import start_code_embeddings
 from speechbrain_gogo.metrics.similarity import SpeakerSimilarity
@@ -178,8 +179,8 @@ def main(arguments):
         save_results(rows, FIGURES, hparams)
         stats = {f.label: figure_value(f, rows) for f in FIGURES}
         print(f"{stats}: {hparams['output_folder']}/results.csv")
-    finish()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

@@ -19,6 +19,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.vocoder import VocoderBrain
 from speechbrain_gogo.dataio.audio import AudioError
 from speechbrain_gogo.dataio.manifests import speech_dataset
@@ -141,9 +142,8 @@ def main(arguments):
         run_on_main(prepare_manifests, kwargs={"hparams": hparams})
     train(hparams, run_opts)
     print(f"Results are in {hparams['output_folder']}")
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave_process_group()

@@ -1,0 +1,42 @@
+"""Nothing of a process group outlives it: what does may abort the process."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+SCRIPT = """
+from pathlib import Path
+import torch
+from speechbrain_gogo.brains.process_group import leave_process_group
+
+def threads():
+    return [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+
+torch.distributed.init_process_group(
+    "gloo", init_method="file://{store}", rank=0, world_size=1
+)
+model = torch.nn.Linear(2, 2)
+model = torch.nn.parallel.DistributedDataParallel(model)
+model.itself = model  # as Brains do: only the garbage collector frees them
+model(torch.ones(1, 2)).sum().backward()
+assert any("gloo" in name for name in threads()), threads()
+del model
+leave_process_group()
+assert not any("gloo" in name for name in threads()), threads()
+assert not torch.distributed.is_initialized()
+leave_process_group()
+"""
+
+
+@pytest.mark.skipif(
+    not (sys.platform == "linux" and torch.distributed.is_gloo_available()),
+    reason="threads are counted where Linux shows them, and gloo has them",
+)
+def test_threads_of_the_group_end_with_it(tmp_path):
+    script = SCRIPT.format(store=tmp_path / "store")
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
