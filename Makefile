@@ -3,6 +3,8 @@
 # make mini DATA=...      train the bundled model again and evaluate it; its
 #                         parts: mini-codec, mini-speech, mini-allocator
 # make evaluate DATA=...  evaluate it alone
+# make lint   ruff
+# make clean  delete what was built, not what was trained
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,7 +56,8 @@ limit = $(if $(1),--max_minutes $(1),$$($(ON_GPU) || echo --max_minutes $(2)))
 # Larger where there is a GPU: the lines of gpu/mini.yaml instead of mini.yaml's,
 # and a vocoder whose discriminators, which join after 20,000 updates, do join.
 LARGER = $$($(ON_GPU) && echo --ablation hparams/gpu/mini.yaml)
-LONGER = $$($(ON_GPU) && echo --num_steps 40000)
+LONGER = $$($(ON_GPU) && echo --num_steps 40000 --batch_size 16 \
+	--learning_rate 0.0005)
 MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
 	--valid_csv "$(FOLDER)/valid.csv" --skip_prep True
 CACHED = $(MANIFESTS) --cache_folder $(MINI)/cache
@@ -117,5 +120,6 @@ evaluate: $(VENV)/.tested
 		--test_csv "$(FOLDER)/test.csv" --data_folder "$(FOLDER)" \
 		--output_folder $(MINI)/evaluation
 
+# Leaves results/ alone: trained models are there.
 clean:
-	rm -rf results build *.egg-info
+	rm -rf build *.egg-info .pytest_cache .ruff_cache

@@ -15,6 +15,7 @@ from pathlib import Path
 from speechbrain.utils.parallel import parallel_map
 
 from speechbrain_gogo.dataio.audio import AudioError, open_audio
+from speechbrain_gogo.dataio.manifests import read_manifest
 from speechbrain_gogo.dataio.shards import ShardReport
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 def prepare_manifests(hparams, stages=("train", "valid")):
     """Write the manifests that a LibriTTS recipe names, unless they exist.
 
+    One that an earlier run made of other splits is refused.
+
     Arguments
     ---------
     hparams : dict
@@ -32,15 +35,37 @@ def prepare_manifests(hparams, stages=("train", "valid")):
         likes of the other stages.
     stages : tuple of str
         Which there are.
+
+    Raises
+    ------
+    ValueError
+        If a manifest is there whose splits are others, or as
+        :func:`write_manifest` does.
     """
     for stage in stages:
         csv_path = Path(hparams[f"{stage}_csv"])
+        splits = hparams[f"{stage}_splits"]
         if csv_path.is_file():
+            check_splits(csv_path, splits, hparams["data_folder"])
             logger.info("%s is there already.", csv_path)
             continue
-        splits = hparams[f"{stage}_splits"]
         report = write_manifest(hparams["data_folder"], splits, csv_path)
         logger.info("%s: %s", csv_path, report)
+
+
+def check_splits(csv_path, splits, data_folder):
+    """Refuse a manifest that an earlier run made of other splits."""
+    rows, _ = read_manifest(csv_path, data_folder)
+    # <split>/<speaker>/<chapter>/<id>.wav
+    found = {Path(row["wav"]).parent.parent.parent for row in rows.values()}
+    wanted = {Path(data_folder, split) for split in splits}
+    if found != wanted:
+        raise ValueError(
+            f"{csv_path} is there already, with clips of "
+            f"{', '.join(sorted(map(str, found)))}, but {splits} are wanted. "
+            "Choose another output_folder, or delete the manifest and what was "
+            "made of it; for a manifest of your own, add --skip_prep True."
+        )
 
 
 def write_manifest(data_folder, splits, csv_path):

@@ -25,7 +25,6 @@ from speechbrain.utils.distributed import (
 
 from speechbrain_gogo.brains.plots import plot_curves
 from speechbrain_gogo.brains.training import TrainingBrain
-from speechbrain_gogo.dataio.manifests import read_manifest
 
 STAGES = "train", "valid", "test"
 
@@ -61,26 +60,8 @@ def start(script, arguments, stages=STAGES):
     if not hparams["skip_prep"]:
         settings = {"hparams": hparams, "stages": stages}
         run_on_main(prepare_manifests, kwargs=settings)
-        for stage in stages:
-            check_splits(hparams, stage)
     hparams["tokenizing_device"] = run_opts["device"] or infer_device()
     return hparams, run_opts
-
-
-def check_splits(hparams, stage):
-    """Refuse a manifest that an earlier run made of other splits."""
-    path, splits = hparams[f"{stage}_csv"], hparams[f"{stage}_splits"]
-    rows, _ = read_manifest(path, hparams["data_folder"])
-    # <split>/<speaker>/<chapter>/<id>.wav
-    found = {Path(row["wav"]).parent.parent.parent for row in rows.values()}
-    wanted = {Path(hparams["data_folder"], split) for split in splits}
-    if found != wanted:
-        raise ValueError(
-            f"{path} is there already, with clips of "
-            f"{', '.join(sorted(map(str, found)))}, but {stage}_splits is "
-            f"{splits}. Choose another tokens_folder, or delete the manifest "
-            "and its tokens; for a manifest of your own, add --skip_prep True."
-        )
 
 
 def fit(brain_class, hparams, run_opts, datasets, loaders):

@@ -9,10 +9,9 @@ import logging
 import math
 from pathlib import Path
 
-from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import ddp_barrier
 
+from speechbrain_gogo.dataio.batching import token_loader_settings
 from speechbrain_gogo.dataio.manifest_shards import ManifestShards
 from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
 from speechbrain_gogo.dataio.tokens import TokenDataset
@@ -122,19 +121,13 @@ def loader_settings(dataset, lengths, training, hparams):
     dict
         Arguments of ``Brain.make_dataloader``.
     """
-    step = hparams["bucket_length"]
-    sampler = DynamicBatchSampler(
+    return token_loader_settings(
         dataset,
-        max_batch_length=hparams["batch_length"],
-        max_batch_ex=hparams["batch_clips"],
-        bucket_boundaries=list(range(step, max(lengths) + step, step)),
-        lengths_list=lengths,
-        shuffle=training,
-        batch_ordering="random" if training else "ascending",
-        seed=hparams["seed"],
+        lengths,
+        training,
+        hparams["batch_length"],
+        hparams["batch_clips"],
+        hparams["bucket_length"],
+        hparams["num_workers"],
+        hparams["seed"],
     )
-    return {
-        "batch_sampler": sampler,
-        "collate_fn": PaddedBatch,
-        "num_workers": hparams["num_workers"],
-    }

@@ -64,6 +64,15 @@ class TrainingBrain(sb.Brain):
         if stage == sb.Stage.TRAIN and budget.num_steps is None:
             updates = len(loader) // self.grad_accumulation_factor
             budget.num_steps = max(1, updates) * self.hparams.number_of_epochs
+            if budget.warmup_steps >= budget.num_steps:
+                logger.warning(
+                    "%d epochs have %d updates, of which warmup_steps (%d) "
+                    "leaves none: the learning rate never gets to its full "
+                    "height. Choose fewer.",
+                    self.hparams.number_of_epochs,
+                    budget.num_steps,
+                    budget.warmup_steps,
+                )
         return loader
 
     def on_fit_start(self):

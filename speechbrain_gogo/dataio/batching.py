@@ -1,7 +1,8 @@
-"""Batches of clips of like lengths, by seconds of audio, padding included."""
+"""Batches of clips of like lengths, whose size counts the padding."""
 
 import random
 
+from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.iterators import (
     dynamic_bucketed_batch,
     indices_around_random_pivot,
@@ -103,5 +104,68 @@ def loader_settings(
     return {
         "batch_sampler": sampler,
         "collate_fn": collate_usable,
+        "num_workers": num_workers,
+    }
+
+
+def token_loader_settings(
+    dataset,
+    lengths,
+    training,
+    batch_length,
+    max_batch_size=64,
+    bucket_length=16,
+    num_workers=0,
+    seed=0,
+):
+    """What the host's loader needs to batch clips that are tokens already.
+
+    Arguments
+    ---------
+    dataset : torch.utils.data.Dataset
+        Clips, such as a :class:`~speechbrain_gogo.dataio.tokens.TokenDataset`.
+    lengths : list of int
+        Of each clip: groups, or positions of a language model.
+    training : bool
+        Shuffle, other batches in every epoch; else the short clips first.
+    batch_length : int
+        Largest batch, in units of the lengths, padding included.
+    max_batch_size : int
+        Most clips in a batch.
+    bucket_length : int
+        Clips whose lengths differ by less share a batch.
+    num_workers : int
+        Processes that load.
+    seed : int
+        Of the order.
+
+    Returns
+    -------
+    dict
+        Arguments of ``Brain.make_dataloader``.
+
+    Example
+    -------
+    >>> lengths = [2, 9, 3]
+    >>> settings = token_loader_settings(lengths, lengths, False, 9)
+    >>> list(settings["batch_sampler"])
+    [[0, 2], [1]]
+    """
+    boundaries = range(
+        bucket_length, max(lengths) + bucket_length, bucket_length
+    )
+    sampler = DynamicBatchSampler(
+        dataset,
+        max_batch_length=batch_length,
+        max_batch_ex=max_batch_size,
+        bucket_boundaries=list(boundaries),
+        lengths_list=lengths,
+        shuffle=training,
+        batch_ordering="random" if training else "ascending",
+        seed=seed,
+    )
+    return {
+        "batch_sampler": sampler,
+        "collate_fn": PaddedBatch,
         "num_workers": num_workers,
     }

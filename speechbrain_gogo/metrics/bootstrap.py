@@ -102,3 +102,35 @@ def figure_interval(figure, rows, seed=0):
     weights = figure.per and [float(row[figure.per]) for row in rows]
     ends = bootstrap_interval(values, weights, seed=seed)
     return tuple(figure.scale * end for end in ends)
+
+
+def paired_difference(figure, rows, others, seed=0):
+    """By how much a figure is larger for one system than for another.
+
+    Arguments
+    ---------
+    figure : Figure
+        What to compute.
+    rows, others : list of dict
+        One per utterance, the same utterances in the same order.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    tuple of float
+        Difference, lower and upper end of its 95 % bootstrap interval.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.metrics.speech_metric import Figure
+    >>> rows, others = [{"x": 1}, {"x": 9}], [{"x": 0}, {"x": 8}]
+    >>> paired_difference(Figure("X", "x"), rows, others)
+    (1.0, 1.0, 1.0)
+    """
+    column = figure.column
+    pairs = [
+        {**row, column: float(row[column]) - float(other[column])}
+        for row, other in zip(rows, others, strict=True)
+    ]
+    return figure_interval(figure, pairs, seed)

@@ -164,17 +164,17 @@ def test_the_codec_works_where_the_run_does(tokenized, tiny_codec_folder):
     assert places == ["cuda:0", "cpu"]
 
 
-def test_manifests_of_other_splits_are_refused(script, tiny_corpus, tmp_path):
-    check = script("asr_tokens/token_task.py")["check_splits"]
+def test_manifests_of_other_splits_are_refused(script, tiny_corpus):
+    prepare = script("libritts_manifests.py")["prepare_manifests"]
     settings = {
         "data_folder": str(tiny_corpus),
         "train_csv": tiny_corpus / "train.csv",
         "train_splits": ["train-clean-100"],
     }
-    check(settings, "train")
+    prepare(settings, ["train"])
     for splits in (["train-clean-360"], ["train-clean-100", "dev-clean"]):
-        with pytest.raises(ValueError, match="train_splits is .*Choose anot"):
-            check({**settings, "train_splits": splits}, "train")
+        with pytest.raises(ValueError, match="there already.*Choose another"):
+            prepare({**settings, "train_splits": splits}, ["train"])
 
 
 def test_clips_of_speakers_are_held_out(script):

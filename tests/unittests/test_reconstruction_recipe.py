@@ -84,6 +84,7 @@ def hparams(tmp_path):
         "sample_rate": RATE,
         "num_samples": 1,
         "bootstrap_seed": 0,
+        "reference": None,
         "published": None,
         "num_workers": 0,
         "judge_batch_size": 1,
@@ -115,6 +116,25 @@ def test_every_row_and_report(recipe, hparams):
         soundfile.info(str(folder / "samples/utt0" / written[0])).duration
         == 0.5
     )
+
+
+def test_differences_are_paired(recipe, hparams):
+    """Utterances that differ make intervals wide, not those of differences."""
+
+    class Loudness(Difference):
+        def measure(self, predict, target, transcript=None):
+            noise = float(predict.mean() - target.mean())
+            return {"difference": noise + 10 * float(abs(target).sum())}
+
+    hparams["reference"] = "noisy, keep 1"
+    recipe.evaluate([NoisyCodec()], [Loudness()], hparams)
+    table = (Path(hparams["output_folder"]) / "table.md").read_text()
+    _, differences = table.split("## More than noisy, keep 1")
+    assert "| noisy, keep 4 | -0.750 (-0.750 to -0.750) |" in differences
+    assert "| original | -1.000 (-1.000 to -1.000) |" in differences
+    hparams["reference"] = "noisy, keep 2"
+    with pytest.raises(ValueError, match="'noisy, keep 2' is none of"):
+        recipe.evaluate([NoisyCodec()], [Loudness()], hparams)
 
 
 def test_an_option_of_each_utterance(recipe, hparams):
@@ -159,7 +179,7 @@ def test_gogo_has_rows_for_its_settings(recipe, hparams, tiny_codec_folder):
     from systems import GogoSystem
 
     system = GogoSystem(tiny_codec_folder, keeps=[3, 10], vocoder_row=True)
-    rows = system.rows(recipe.read_manifest(hparams))
+    rows = system.rows(recipe.read_test_set(hparams))
     assert list(rows) == ["vocoder only", "keep 3", "keep 10"]
     assert system.rate(**rows["vocoder only"]) is None
     rate = system.rate(**rows["keep 10"])
@@ -170,7 +190,7 @@ def test_gogo_has_rows_for_its_settings(recipe, hparams, tiny_codec_folder):
         assert system.reconstruct(wavs, **options).shape == wavs.shape
     system.plans = (["uniform"], None, 0)
     with pytest.raises(ValueError, match="allocator"):
-        system.rows(recipe.read_manifest(hparams))
+        system.rows(recipe.read_test_set(hparams))
 
 
 def test_plans_spend_the_same(recipe):
@@ -261,6 +281,10 @@ def test_missing_file_fails_at_once(recipe, hparams):
     assert codec.calls == 0
     hparams["expected_utterances"] = 4837
     with pytest.raises(ValueError, match="has 3 utterances"):
+        recipe.evaluate([codec], [Difference()], hparams)
+    with open(hparams["test_csv"], "a") as file:
+        file.write("3,long,$data_root/3.wav,It costs $5.\n")
+    with pytest.raises(ValueError, match="complete, but.*no duration: 1"):
         recipe.evaluate([codec], [Difference()], hparams)
 
 

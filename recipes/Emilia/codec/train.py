@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Train the Gogo codec on the tar shards of Emilia, as in the paper.
 
-    python train.py hparams/train.yaml --data_folder /path/to/Emilia
+    python train.py hparams/train.yaml --data_folder /path/to/Emilia \
+        --valid_shards /path/to/Emilia/EN/EN-B000000.tar
 
 The experiment is that of recipes/LibriTTS/codec; only the data differs. The
 README beside this file tells more.

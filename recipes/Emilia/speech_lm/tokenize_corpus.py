@@ -2,7 +2,8 @@
 """Encode the tar shards of Emilia into shards of tokens.
 
     torchrun --nproc_per_node=8 tokenize_corpus.py hparams/tokenize.yaml \
-        --data_folder /path/to/Emilia --valid_shards '/path/to/EN-B000000.tar'
+        --data_folder /path/to/Emilia --codec CODEC \
+        --valid_shards /path/to/Emilia/EN/EN-B000000.tar
 
 Run it again after a stop: finished shards stay. The README beside this file
 tells more.

@@ -19,11 +19,11 @@ from hyperpyyaml import load_hyperpyyaml
 from report import read_published, write_reports
 from results_file import ResultsFile, hash_utterances
 from speechbrain.dataio.audio_io import save
-from speechbrain.dataio.dataio import load_data_csv
 from torchaudio.functional import resample
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio import check_finite, read_audio
+from speechbrain_gogo.dataio.manifests import read_manifest
 from speechbrain_gogo.metrics.panel import judge_utterances
 
 ORIGINAL = "original"
@@ -62,7 +62,7 @@ class Row:
         return resample(decoded, rate, sample_rate)
 
 
-def read_manifest(hparams):
+def read_test_set(hparams):
     """The utterances of the test set.
 
     Arguments
@@ -78,10 +78,13 @@ def read_manifest(hparams):
     Raises
     ------
     ValueError
-        If the number is not the expected one, or audio files are missing.
+        If the number is not the expected one, a row cannot be used, or audio
+        files are missing.
     """
     path = hparams["test_csv"]
-    rows = load_data_csv(path, {"data_root": hparams["data_folder"]})
+    rows, report = read_manifest(path, hparams["data_folder"])
+    if report.skipped:
+        raise ValueError(f"{path}: a test set has to be complete, but {report}")
     expected = hparams["expected_utterances"]
     if expected is not None and len(rows) != expected:
         raise ValueError(
@@ -118,7 +121,7 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
     rows : dict
         From :func:`list_rows`.
     utterances : dict
-        From :func:`read_manifest`.
+        From :func:`read_test_set`.
     sample_rate : int
         Of what the judges get, in Hz.
     done : container
@@ -170,7 +173,7 @@ def evaluate(systems, judges, hparams):
     """
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    listed = read_manifest(hparams)
+    listed = read_test_set(hparams)
     utterances = dict(list(listed.items())[: hparams["max_utterances"]])
     rows = list_rows(systems, utterances)
     results = ResultsFile(

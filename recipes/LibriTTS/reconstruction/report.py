@@ -11,7 +11,10 @@ from pathlib import Path
 
 import matplotlib
 
-from speechbrain_gogo.metrics.bootstrap import figure_interval
+from speechbrain_gogo.metrics.bootstrap import (
+    figure_interval,
+    paired_difference,
+)
 from speechbrain_gogo.metrics.tables import markdown_table
 from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
 
@@ -35,13 +38,18 @@ def write_reports(folder, rows, measured, judges, utterances, hparams):
     utterances : dict
         ID -> row of the manifest.
     hparams : dict
-        test_csv, bootstrap_seed, ground_truth_tolerance, and published,
-        the rows of :func:`read_published`.
+        test_csv, bootstrap_seed, ground_truth_tolerance, published, the rows
+        of :func:`read_published`, and reference, a label or None.
 
     Returns
     -------
     dict
         (label, figure label) -> (value, low, high).
+
+    Raises
+    ------
+    ValueError
+        If the reference is no row.
     """
     figures = [figure for judge in judges for figure in judge.figures]
     summary = summarize(measured, figures, hparams["bootstrap_seed"])
@@ -59,6 +67,10 @@ def write_reports(folder, rows, measured, judges, utterances, hparams):
         ),
     ]
     text = draw_table(rows, rates, summary, figures) + list_notes(notes)
+    if hparams["reference"]:
+        text += draw_differences(
+            measured, hparams["reference"], figures, hparams["bootstrap_seed"]
+        )
     if hparams["published"]:
         original = next(iter(rows))
         published = hparams["published"]
@@ -116,6 +128,29 @@ def draw_table(rows, rates, summary, figures):
             )
         lines.append(line)
     return align(lines)
+
+
+def draw_differences(measured, reference, figures, seed):
+    """What every row has more than one of them, utterance by utterance.
+
+    Intervals of rows overlap because utterances differ. Those of differences
+    tell whether the rows do.
+    """
+    if reference not in measured:
+        raise ValueError(
+            f"reference: {reference!r} is none of the rows {list(measured)}."
+        )
+    lines = []
+    for label, results in measured.items():
+        line = {"system": label}
+        for figure in figures:
+            ends = paired_difference(figure, results, measured[reference], seed)
+            digits = 1 if figure.scale == 100 else 3
+            value, low, high = (f"{end:+.{digits}f}" for end in ends)
+            line[figure.label] = f"{value} ({low} to {high})"
+        lines.append(line)
+    lines = [line for line in lines if line["system"] != reference]
+    return f"\n## More than {reference}\n\n{align(lines)}"
 
 
 def align(lines):

@@ -15,12 +15,11 @@ import speechbrain as sb
 from ablation import parse_arguments
 from hyperpyyaml import load_hyperpyyaml
 from samples import Samples
-from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
+from speechbrain_gogo.dataio.batching import token_loader_settings
 from speechbrain_gogo.dataio.joined import JoinedClips
 from speechbrain_gogo.dataio.text import WordPieces, load_text_tokenizer
 from speechbrain_gogo.dataio.tokens import TokenDataset
@@ -57,7 +56,7 @@ def prepare_tokenizer(hparams):
 def dataio_prepare(hparams, tokenizer, codec):
     """Datasets and loader settings, by stage."""
     lm = hparams["lm"]
-    longest, step = lm.max_positions, hparams["bucket_positions"]
+    longest = lm.max_positions
 
     def count_positions(text_length, num_groups):
         text = () if tokenizer is None else (text_length,)
@@ -72,21 +71,16 @@ def dataio_prepare(hparams, tokenizer, codec):
         logger.info("%s: %s", folders, clips.report)
         share, seed = hparams["joined_share"], hparams["seed"]
         datasets[stage] = JoinedClips(clips, share, seed)
-        sampler = DynamicBatchSampler(
+        loaders[stage] = token_loader_settings(
             datasets[stage],
-            max_batch_length=hparams["batch_positions"],
-            max_batch_ex=hparams["batch_clips"],
-            bucket_boundaries=list(range(step, longest + step, step)),
-            lengths_list=datasets[stage].lengths,
-            shuffle=training,
-            batch_ordering="random" if training else "ascending",
-            seed=hparams["seed"],
+            datasets[stage].lengths,
+            training,
+            hparams["batch_positions"],
+            hparams["batch_clips"],
+            hparams["bucket_positions"],
+            hparams["num_workers"],
+            seed,
         )
-        loaders[stage] = {
-            "batch_sampler": sampler,
-            "collate_fn": PaddedBatch,
-            "num_workers": hparams["num_workers"],
-        }
     return datasets, loaders
 
 
