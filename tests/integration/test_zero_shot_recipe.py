@@ -144,6 +144,20 @@ def test_table_of_all_systems(recipe, speech, hparams, tiny_tasks):
     assert heard == {*wanted, "GogoSpeech_w_allocator"}
 
 
+def test_judges_hear_all_that_a_file_holds(recipe, tmp_path):
+    """16 kHz, read at 24 and judged at 16, is what it was."""
+    from judging import read_speech
+    from scipy.signal import resample
+
+    noise = torch.randn(16000, generator=torch.Generator().manual_seed(0)) / 9
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, noise.numpy(), 16000, subtype="FLOAT")
+    wav = read_speech(path, 24000)
+    assert wav.shape == (24000,)
+    again = torch.from_numpy(resample(wav.numpy(), 16000))
+    assert torch.allclose(again, noise, atol=1e-5)
+
+
 def test_killed_evaluation_goes_on(recipe, speech, hparams, monkeypatch):
     """Nothing is said twice, and all is said as if nobody had interfered."""
     hparams |= {"allocate": [False], "rtf_trials": 0}

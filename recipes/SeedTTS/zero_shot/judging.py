@@ -8,10 +8,27 @@ from itertools import groupby
 
 import torch
 from results_file import ResultsFile
+from scipy.signal import resample
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio import read_audio
+from speechbrain_gogo.dataio.audio import open_audio, read_audio
 from speechbrain_gogo.metrics.panel import judge_utterances
+
+
+def read_speech(path, rate):
+    """A file for judges, [T]: all that its own rate holds stays in it.
+
+    Judges resample once more, to theirs. In the frequency domain, as the
+    protocol has it, nothing is lost on the way there; the short filters that
+    audio is usually resampled by would dull files of 16 kHz.
+    """
+    with open_audio(path) as sound:
+        own_rate = sound.samplerate
+    wav = read_audio(path, own_rate)
+    if own_rate == rate:
+        return wav
+    length = round(len(wav) * rate / own_rate)
+    return torch.from_numpy(resample(wav.numpy(), length))
 
 
 class Case:
@@ -32,12 +49,12 @@ class Case:
 
     def read(self, files, rate):
         """A system's speech, of all tasks one after the other, [T]."""
-        wavs = [read_audio(files[task.name], rate) for task in self.tasks]
+        wavs = [read_speech(files[task.name], rate) for task in self.tasks]
         return torch.cat(wavs)
 
     def read_prompt(self, rate):
         """The prompt, [T]."""
-        return read_audio(self.tasks[0].prompt_wav, rate)
+        return read_speech(self.tasks[0].prompt_wav, rate)
 
 
 def single_cases(tasks):
