@@ -33,6 +33,12 @@ def parse_arguments(monkeypatch):
     return parse_arguments
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch, tmp_path):
+    """YAMLs make their output folders, where the working copy is not."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def load(parse_arguments):
     """Loads a recipe's YAML with the lines of a row, at a tiny size."""
