@@ -272,6 +272,11 @@ def test_list_from_a_manifest(recipe, tiny_corpus, tmp_path, capsys):
     assert [t.name for t in written("two.lst")] == [t.name for t in tasks]
     other = written("three.lst", seed=1)
     assert [t.name for t in other] != [t.name for t in tasks]
+    few = written("five.lst", tasks=3)
+    assert {t.name for t in few} < {t.name for t in tasks}
+    assert len({t.text for t in few}) == 3
+    with pytest.raises(ValueError, match="99 tasks are wanted; there are"):
+        written("six.lst", tasks=99)
     with pytest.raises(ValueError, match="no speaker with a clip of 50"):
         written("four.lst", shortest=50.0, longest=60.0)
 

@@ -32,6 +32,10 @@ def main(
     targets: Annotated[
         int, typer.Option(help="Targets of a prompt, at most.", min=1)
     ] = 4,
+    tasks: Annotated[
+        int | None,
+        typer.Option(help="So many, of different sentences; else all.", min=1),
+    ] = None,
     seed: int = 0,
 ):
     """Pair prompts and targets of the same speakers."""
@@ -57,6 +61,8 @@ def main(
             f"{csv_path} has no speaker with a clip of {shortest:g} to "
             f"{longest:g} s and another that says something else."
         )
+    if tasks is not None:
+        pairs = draw_pairs(pairs, tasks, seed)
     folder = list_path.parent.resolve()
     write_tasks(list_path, (task_fields(*pair, folder) for pair in pairs))
     print(f"{len(pairs)} tasks are in {list_path}")
@@ -118,6 +124,33 @@ def pair_clips(clips, shortest, longest, targets):
             return pairs, len(clips)
         pairs += [(prompt, other) for other in others]
         clips = [clip for clip in clips if clip not in (prompt, *others)]
+
+
+def draw_pairs(pairs, number, seed):
+    """Some pairs, in random order, of which no two say the same.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many.
+
+    Example
+    -------
+    >>> pairs = [(("a", {}), (n, {"wrd": n[0]})) for n in ("x1", "x2", "y")]
+    >>> sorted(target["wrd"] for _, (_, target) in draw_pairs(pairs, 2, 0))
+    ['x', 'y']
+    """
+    pairs = list(pairs)
+    random.Random(seed).shuffle(pairs)
+    by_sentence = {}
+    for pair in pairs:
+        by_sentence.setdefault(pair[1][1]["wrd"], pair)
+    if len(by_sentence) < number:
+        raise ValueError(
+            f"{number} tasks are wanted; there are {len(by_sentence)} that say "
+            "something else each."
+        )
+    return list(by_sentence.values())[:number]
 
 
 def task_fields(prompt, target, folder):
