@@ -4,6 +4,7 @@ Reads the JSON-lines log that the Brains write; knows nothing of models. How a
 mel is drawn is in speechbrain_gogo/pictures.py, which the demo shares.
 """
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -30,12 +31,13 @@ def read_log(path):
     -------
     list of dict
         In order of steps; a step that was trained again after a resume
-        counts once.
+        counts once, a line that a kill cut off not at all.
     """
     rows = {}
     for line in Path(path).read_text().splitlines():
-        row = json.loads(line)
-        rows[row["step"], row["stage"]] = row
+        with contextlib.suppress(json.JSONDecodeError):
+            row = json.loads(line)
+            rows[row["step"], row["stage"]] = row
     return [rows[key] for key in sorted(rows)]
 
 

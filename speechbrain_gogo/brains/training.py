@@ -8,6 +8,7 @@ skipped clips and the JSON-lines log. What is trained is the subclasses' matter.
 import json
 import logging
 import math
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -195,5 +196,10 @@ class TrainingBrain(sb.Brain):
         """Append one row to the JSON-lines log."""
         if if_main_process():
             row = {"step": self.optimizer_step, "stage": stage, **values}
-            with open(self.log_path, "a") as log:
-                log.write(json.dumps(row) + "\n")
+            line = json.dumps(row) + "\n"
+            with open(self.log_path, "ab+") as log:
+                if log.tell():
+                    log.seek(-1, os.SEEK_END)
+                    if log.read(1) != b"\n":  # a kill cut the last one off
+                        line = "\n" + line
+                log.write(line.encode())

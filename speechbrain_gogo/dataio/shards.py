@@ -103,7 +103,7 @@ def find_shards(source):
                 "of them, or a pattern such as 'EN/EN-B{000000..000009}.tar'."
             )
         shards += sorted(found)
-    return list(dict.fromkeys(shards))
+    return list({os.path.realpath(path): path for path in shards}.values())
 
 
 def find_splits(train, valid):
@@ -122,7 +122,9 @@ def find_splits(train, valid):
         "train" and "valid", each a list of paths.
     """
     held_out = find_shards(valid)
-    rest = [path for path in find_shards(train) if path not in set(held_out)]
+    held = {os.path.realpath(path) for path in held_out}
+    every = find_shards(train)
+    rest = [path for path in every if os.path.realpath(path) not in held]
     return {"train": rest, "valid": held_out}
 
 

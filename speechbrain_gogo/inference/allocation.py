@@ -63,7 +63,7 @@ class AllocatingCodec:
         smallest = allocator.backbone_size if minimum is None else minimum
         check_backbone(tokens, real, allocator.backbone_size, self.mask_id)
         check_rate(target_rate, smallest, self.num_codebooks, self.group_rate)
-        with self.inference_ctx:
+        with self.own_precision():
             logits = self._judge(tokens[..., : allocator.backbone_size])
         bias = 0.0
         if target_rate is not None:

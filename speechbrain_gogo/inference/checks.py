@@ -5,12 +5,34 @@ that says what was wrong, where, and what to do. Waveforms have a file of
 their own, waveforms.py.
 """
 
+import math
+import operator
 from pathlib import Path
 
-import soundfile
 import torch
 
 from speechbrain_gogo.lobes.granular import keep_prefix
+
+FORMATS = ".wav", ".flac", ".ogg", ".mp3"
+
+
+def check_whole(value, name):
+    """A whole number, as a Python int.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Example
+    -------
+    >>> check_whole(torch.tensor(3), "keep")
+    3
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name}={value!r}: give a whole number.") from None
 
 
 def check_lens(lens, batch, size, name, device):
@@ -32,7 +54,8 @@ def check_lens(lens, batch, size, name, device):
     Returns
     -------
     torch.Tensor
-        float [B], at most 1.
+        float64 [B], at most 1: a float32 does not count the samples of an
+        hour.
 
     Raises
     ------
@@ -40,7 +63,7 @@ def check_lens(lens, batch, size, name, device):
         If there are not B of them, or one is outside (0, 1] or less than one
         of ``size``.
     """
-    lens = torch.as_tensor(lens, device=device).float()
+    lens = torch.as_tensor(lens, device=device).double()
     if lens.shape != (batch,):
         raise ValueError(
             f"{name} must hold one relative length for each of {batch} "
@@ -48,7 +71,7 @@ def check_lens(lens, batch, size, name, device):
         )
     if not ((lens > 0) & (lens <= 1 + 1e-5)).all():
         raise ValueError(f"{name} must lie in (0, 1]; got {lens.tolist()}.")
-    if ((lens.double() * size).round() < 1).any():
+    if ((lens * size).round() < 1).any():
         raise ValueError(
             f"{name} makes an utterance empty, of {size} at most: "
             f"{lens.tolist()}. Leave it out of the batch."
@@ -78,8 +101,8 @@ def check_tokens(tokens, levels, mask_id, device):
     Raises
     ------
     ValueError
-        If they are empty or of another shape, or an id is out of range,
-        saying where.
+        If they are empty or of another shape, or an id is out of range or
+        not whole, saying where.
     """
     tokens = torch.as_tensor(tokens)
     found = tokens.shape[-1] if tokens.dim() == 3 else 0
@@ -88,15 +111,14 @@ def check_tokens(tokens, levels, mask_id, device):
             f"Tokens must be [batch, groups, 1 to {levels}]; got shape "
             f"{tuple(tokens.shape)}."
         )
-    tokens = tokens.to(device, torch.long)
-    wrong = (tokens < 0) | (tokens > mask_id)
+    wrong = (tokens < 0) | (tokens > mask_id) | (tokens % 1 != 0)
     if wrong.any():
         place = wrong.nonzero()[0].tolist()
         raise ValueError(
-            f"Token {int(tokens[tuple(place)])} at [utterance, group, level] "
-            f"= {place} is outside 0..{mask_id}."
+            f"Token {tokens[tuple(place)].item()} at [utterance, group, level] "
+            f"= {place} is none of 0..{mask_id}."
         )
-    return tokens
+    return tokens.to(device, torch.long)
 
 
 def check_level(value, levels, name):
@@ -119,8 +141,9 @@ def check_level(value, levels, name):
     Raises
     ------
     ValueError
-        If it is outside 1..``levels``.
+        If it is not whole or outside 1..``levels``.
     """
+    value = check_whole(value, name)
     if not 1 <= value <= levels:
         raise ValueError(f"{name}={value} is outside 1..{levels}.")
     return value
@@ -157,7 +180,7 @@ def mask_dropped(tokens, keep, levels, mask_id):
     if keep.is_floating_point() and (keep % 1).any():
         raise ValueError(f"keep must be whole numbers; got {keep.tolist()}.")
     if keep.dim() == 0:
-        check_level(keep.item(), levels, "keep")
+        check_level(int(keep), levels, "keep")
     elif keep.shape != tokens.shape[:2]:
         raise ValueError(
             f"keep must be a number or [batch, groups] = "
@@ -173,7 +196,7 @@ def mask_dropped(tokens, keep, levels, mask_id):
     return torch.where(keep_prefix(keep, tokens.shape[-1]), tokens, mask_id)
 
 
-def check_sampling(num_steps, guidance_scale):
+def check_sampling(num_steps, guidance_scale, seed=0):
     """Settings of the flow's sampler.
 
     Arguments
@@ -182,19 +205,24 @@ def check_sampling(num_steps, guidance_scale):
         Flow steps; None for the model's own number.
     guidance_scale : float
         Of classifier-free guidance; None for the model's own.
+    seed : int
+        Of the initial noise.
 
     Returns
     -------
     dict
-        Both, by name.
+        The first two, by name.
 
     Raises
     ------
     ValueError
-        If there is no step.
+        If there is no step, or a number is none.
     """
-    if num_steps is not None and num_steps < 1:
+    check_whole(seed, "seed")
+    if num_steps is not None and check_whole(num_steps, "num_steps") < 1:
         raise ValueError(f"num_steps={num_steps}: take at least one.")
+    if guidance_scale is not None and not math.isfinite(guidance_scale):
+        raise ValueError(f"guidance_scale={guidance_scale} is no number.")
     return {"num_steps": num_steps, "guidance_scale": guidance_scale}
 
 
@@ -246,12 +274,12 @@ def audio_path(path):
     Raises
     ------
     ValueError
-        If libsndfile knows no such format.
+        If it is none that is written here.
     """
     path = Path(path)
-    if path.suffix[1:].upper() not in soundfile.available_formats():
+    if path.suffix.lower() not in FORMATS:
         raise ValueError(
-            f"{path}: no audio format is called '{path.suffix}'; use .wav, "
-            ".flac, .ogg or .mp3."
+            f"{path}: audio is not written as '{path.suffix}'; use one of "
+            f"{', '.join(FORMATS)}."
         )
     return path

@@ -5,10 +5,9 @@ given and leaves the networks to lobes/. Here is what takes and gives tensors;
 streams and files are in streaming.py.
 """
 
-from pathlib import Path
-
 import torch
 from speechbrain.dataio.preprocess import AudioNormalizer
+from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.inference.allocation import AllocatingCodec
 from speechbrain_gogo.inference.checks import (
@@ -17,7 +16,11 @@ from speechbrain_gogo.inference.checks import (
     check_level,
     check_sampling,
 )
-from speechbrain_gogo.inference.loading import find_source, load_model
+from speechbrain_gogo.inference.loading import (
+    find_source,
+    load_model,
+    source_name,
+)
 from speechbrain_gogo.inference.streaming import StreamingCodec
 from speechbrain_gogo.inference.waveforms import check_wavs, resample
 from speechbrain_gogo.lobes.fingerprint import hash_weights
@@ -90,7 +93,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         overrides : dict
             Replace values of the model's YAML.
         trust_source : bool
-            Run whatever the YAML names, not only classes of SpeechBrain,
+            Run whatever the YAML names, not only networks of SpeechBrain,
             this package, torch, transformers and vocos.
         **hub_options
             ``revision``, ``token`` of huggingface_hub.
@@ -107,8 +110,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         """
         folder = find_source(source, savedir, **hub_options)
         hparams = load_model(folder, overrides, trust_source)
-        modules = hparams["modules"]
-        name = Path(folder).name
+        modules, name = hparams["modules"], source_name(source)
         return cls(modules, hparams, run_opts, name=name)
 
     @property
@@ -138,6 +140,17 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
             states = [part.state_dict() for part in filter(None, parts)]
             self._fingerprint = hash_weights(*states, facts=repr(numbers))
         return self._fingerprint
+
+    def own_precision(self):
+        """A context that computes in the precision of the run options.
+
+        Whatever autocast the caller is in, tokens are the same. (The host's
+        ``inference_ctx`` leaves it on where the precision is fp32.)
+        """
+        dtype, kind = AMPConfig.from_name(self.precision).dtype, self._device()
+        if dtype == torch.float32:
+            return torch.autocast(kind.type, enabled=False)
+        return torch.autocast(kind.type, dtype=dtype)
 
     # Audio to tokens
 
@@ -186,7 +199,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
             )
         if num_tokens is not None:
             check_level(num_tokens, self.num_codebooks, "num_tokens")
-        with self.inference_ctx:
+        with self.own_precision():
             return self.codec.encode(wavs, wav_lens, num_tokens)
 
     # Tokens to audio
@@ -243,13 +256,13 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         counts = [groups] * batch
         if lens is not None:
             lens = check_lens(lens, batch, groups, "lens", tokens.device)
-            counts = (lens.double() * groups).round().long().tolist()
-        sampling = check_sampling(num_steps, guidance_scale)
+            counts = (lens * groups).round().long().tolist()
+        sampling = check_sampling(num_steps, guidance_scale, seed)
         longest = [count * self.group_samples for count in counts]
         lengths = check_lengths(num_samples, longest)
 
         found = [[] for _ in range(batch)]
-        with self.inference_ctx:
+        with self.own_precision():
             for piece, b in self._mel_pieces(tokens, counts, seed, sampling):
                 found[b].append(piece.float())
             wavs = torch.zeros(batch, max(lengths), device=tokens.device)
@@ -282,7 +295,9 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         ValueError
             If a token is out of range, saying where.
         """
-        return self.codec.embed(self._read_tokens(tokens))
+        tokens = self._read_tokens(tokens)
+        with self.own_precision():
+            return self.codec.embed(tokens)
 
     def forward(self, wavs, wav_lens=None):
         """Same as :meth:`encode_batch`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from speechbrain_gogo.inference.checks import check_whole
 from speechbrain_gogo.inference.streaming import encode_recording
 from speechbrain_gogo.inference.text import normalize_english, split_sentences
 
@@ -94,7 +95,7 @@ def write_lines(text, prompt_text, prompt, seed, speaker):
     ValueError
         If there is nothing to say, or the prompt is too long.
     """
-    text = _read_text(text, "text")
+    text, seed = _read_text(text, "text"), check_whole(seed, "seed")
     prompt_text = _read_text(prompt_text, "prompt_text")
     settings, encode = speaker.hparams, speaker.tokenizer.encode
     longest = _most_characters(prompt_text, prompt, speaker)
@@ -136,7 +137,8 @@ def write_on(prompt, seed, speaker, max_groups=None):
     ValueError
         If ``max_groups`` leaves nothing to say.
     """
-    if max_groups is not None and max_groups < 1:
+    seed = check_whole(seed, "seed")
+    if max_groups is not None and check_whole(max_groups, "max_groups") < 1:
         raise ValueError(f"max_groups={max_groups}: speak one group or more.")
     stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
     positions = (
@@ -148,6 +150,8 @@ def write_on(prompt, seed, speaker, max_groups=None):
 
 
 def _read_text(text, name):
+    if not isinstance(text, str):
+        raise ValueError(f"{name} has to be text; got {text!r:.60}.")
     spoken = normalize_english(text)
     if not spoken:
         raise ValueError(

@@ -87,7 +87,7 @@ def decode_live(
         least=1,
     )
     while True:
-        with codec.inference_ctx:  # not while the caller is at work
+        with codec.own_precision():  # not while the caller is at work
             audio = next(pieces, None)
         if audio is None:
             return

@@ -2,23 +2,28 @@
 
 A model is a folder with an include-free ``hyperparams.yaml`` and
 ``*.safetensors``. Loading a HyperPyYAML file runs what it names, so a YAML
-from elsewhere may name classes of a few known packages only.
+from elsewhere may name networks of a few known packages only.
 """
 
 import pydoc
 from pathlib import Path
 
+import torch
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from transformers import PretrainedConfig
 
-TRUSTED_PACKAGES = (
-    "speechbrain",
-    "speechbrain_gogo",
-    "torch",
-    "transformers",
-    "vocos",
+# Where networks are that only compute. Elsewhere in these packages there are
+# classes that start processes, load libraries or run a downloaded repository.
+TRUSTED_NETWORKS = (
+    "speechbrain.nnet.",
+    "speechbrain.processing.",
+    "speechbrain_gogo.lobes.",
+    "torch.nn.",
+    "transformers.models.",
+    "vocos.",
 )
 HARMLESS_TAGS = ("!ref", "!copy", "!tuple")
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
@@ -46,7 +51,7 @@ def find_source(source, savedir=None, speech=False, **hub_options):
     Raises
     ------
     ValueError
-        If there is no such model.
+        If there is no such model, or another one in ``savedir``.
     """
     for folder in (PRETRAINED / str(source), Path(source)):
         if (folder / "hyperparams.yaml").is_file():
@@ -55,6 +60,16 @@ def find_source(source, savedir=None, speech=False, **hub_options):
     hint = f"Bundled models: {', '.join(sorted(bundled)) or 'none'}."
     if Path(source).exists():
         raise ValueError(f"{source} has no hyperparams.yaml. {hint}")
+
+    wanted = f"{source} {hub_options.get('revision') or 'main'}"
+    record = savedir and Path(savedir) / "source.txt"
+    if record and (record.parent / "hyperparams.yaml").is_file():
+        found = record.read_text() if record.is_file() else "unknown"
+        if found != wanted:
+            raise ValueError(
+                f"savedir={savedir} holds another model ({found}) than "
+                f"{wanted}: choose another folder."
+            )
 
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -81,11 +96,25 @@ def find_source(source, savedir=None, speech=False, **hub_options):
             f"No model '{source}': neither a folder, nor bundled, nor found "
             f"on the hub ({type(error).__name__}). {hint}"
         ) from None
+    if record:
+        record.write_text(wanted)
     return Path(folder)
 
 
+def source_name(source):
+    """What a model is called: a folder's name, a bundled name or a hub id.
+
+    Example
+    -------
+    >>> source_name("gogo-mini"), source_name("somebody/gogo")
+    ('gogo-mini', 'somebody/gogo')
+    """
+    folder = Path(source)
+    return folder.resolve().name if folder.is_dir() else str(source)
+
+
 def check_trust(yaml_path):
-    """Refuse a YAML that would run code other than known classes.
+    """Refuse a YAML that would run code other than known networks.
 
     Arguments
     ---------
@@ -98,7 +127,10 @@ def check_trust(yaml_path):
         Naming the line and what it wants to run.
     """
     with open(yaml_path) as stream:
-        root = yaml.compose(stream, Loader=yaml.SafeLoader)
+        try:
+            root = yaml.compose(stream, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{yaml_path} is no YAML: {error}") from None
     for node in _nodes(root):
         tag = node.tag
         if tag.startswith("tag:yaml.org,2002:") and "python" not in tag:
@@ -106,11 +138,11 @@ def check_trust(yaml_path):
         if tag in HARMLESS_TAGS:
             continue
         kind, _, name = tag.partition(":")
-        if kind in ("!new", "!name") and _is_known_class(name):
+        if kind in ("!new", "!name") and _is_known_network(name):
             continue
         raise ValueError(
             f"{yaml_path}, line {node.start_mark.line + 1}: '{tag}' would run "
-            f"code other than classes of {', '.join(TRUSTED_PACKAGES)}. Pass "
+            f"code other than networks of {', '.join(TRUSTED_NETWORKS)}. Pass "
             "trust_source=True only if you trust whoever wrote this file."
         )
 
@@ -135,15 +167,22 @@ def load_model(folder, overrides=None, trust_source=False):
     Raises
     ------
     ValueError
-        If the YAML is not to be trusted, or weights are missing, not
-        safetensors, or do not match.
+        If the YAML is damaged or not to be trusted, or weights are missing,
+        not safetensors, or do not match.
     """
     yaml_path = Path(folder) / "hyperparams.yaml"
     if not trust_source:
         check_trust(yaml_path)
     with open(yaml_path) as stream:
-        hparams = load_hyperpyyaml(stream, overrides or {})
-    for name, module in hparams.get("modules", {}).items():
+        try:
+            hparams = load_hyperpyyaml(stream, overrides or {})
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{yaml_path} does not describe a model: {error}"
+            ) from error
+    if not isinstance(hparams, dict) or not hparams.get("modules"):
+        raise ValueError(f"{yaml_path} names no modules: it is no model's.")
+    for name, module in hparams["modules"].items():
         if any(True for _ in module.state_dict()):
             load_weights(module, Path(folder) / f"{name}.safetensors")
     return hparams
@@ -206,12 +245,13 @@ def _nodes(node):
             yield from _nodes(value)
 
 
-def _is_known_class(name):
-    """Whether a dotted name is a class that a trusted package defines.
+def _is_known_network(name):
+    """Whether a dotted name is a network that a trusted package defines.
 
-    What a package merely imports (``torch.os``, say) is not its own.
+    What a package merely imports (``torch.os``, say) is not its own. The lobes
+    of this package are trusted as they are, networks or their settings.
     """
-    if name.split(".")[0] not in TRUSTED_PACKAGES:
+    if name.split(".")[0] not in {p.split(".")[0] for p in TRUSTED_NETWORKS}:
         return False
     try:
         found = pydoc.locate(name)
@@ -219,4 +259,7 @@ def _is_known_class(name):
         return False
     if not isinstance(found, type):
         return False
-    return found.__module__.split(".")[0] in TRUSTED_PACKAGES
+    if not found.__module__.startswith(TRUSTED_NETWORKS):
+        return False
+    ours = found.__module__.startswith("speechbrain_gogo.")
+    return ours or issubclass(found, (torch.nn.Module, PretrainedConfig))

@@ -1,5 +1,7 @@
 """How GogoSpeech draws: its two stages tokens, and the codec's flow audio."""
 
+import numbers
+
 from speechbrain_gogo.inference.checks import check_sampling
 
 DRAWING = "temperature", "repetition_penalty", "top_p", "top_k"
@@ -51,6 +53,10 @@ def check_drawing(temperature=1.0, repetition_penalty=1.0, top_p=1.0, top_k=0):
     ValueError
         Naming the setting and its range.
     """
+    values = temperature, repetition_penalty, top_p, top_k
+    for name, value in zip(DRAWING, values):
+        if not isinstance(value, numbers.Real):
+            raise ValueError(f"{name}={value!r}: give a number.")
     wanted = {
         f"temperature={temperature}: give 0 (the likeliest token) or more": (
             temperature >= 0

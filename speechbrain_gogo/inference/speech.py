@@ -14,11 +14,13 @@ from speechbrain_gogo.dataio.text import load_text_tokenizer
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.lines import read_prompt, write_lines, write_on
-from speechbrain_gogo.inference.loading import find_source
+from speechbrain_gogo.inference.loading import find_source, source_name
 from speechbrain_gogo.inference.sampling import read_sampling
 from speechbrain_gogo.inference.speaking import LineSpeaker
 from speechbrain_gogo.inference.speech_loading import load_settings, load_stages
 from speechbrain_gogo.inference.speech_stream import SpeechStream
+
+REQUIRED = "text", "prompt_wav", "prompt_text"  # of a request
 
 
 class GogoSpeech(Pretrained):
@@ -110,6 +112,7 @@ class GogoSpeech(Pretrained):
         codec = GogoCodec.from_hparams(
             folder, run_opts=run_opts, trust_source=trust_source
         )
+        codec.name = source_name(source)
         dtype = AMPConfig.from_name(codec.precision).dtype
         stages = load_stages(folder, codec, dtype)
         tokenizer = load_text_tokenizer(folder / "stage1")
@@ -302,5 +305,13 @@ class GogoSpeech(Pretrained):
 def _as_dict(request, seed):
     """A request of a batch with its seed, however it was given."""
     if not isinstance(request, Mapping):
-        request = dict(zip(("text", "prompt_wav", "prompt_text"), request))
+        request = dict(zip(REQUIRED, request))
+    missing = [key for key in REQUIRED if key not in request]
+    unknown = set(request).difference(REQUIRED, ("seed", "sample_rate"))
+    if missing or unknown:
+        raise ValueError(
+            f"A request has {', '.join(REQUIRED)}, and if need be seed and "
+            f"sample_rate; this one lacks {missing} and has {sorted(unknown)}. "
+            "Settings belong to the whole batch."
+        )
     return {"seed": seed, **request}

@@ -106,13 +106,13 @@ class StreamingCodec(Pretrained, GranularCodec):
             keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
         tokens = self._read_tokens(tokens.unsqueeze(0), keep)
         counts = [tokens.shape[1]]
-        sampling = check_sampling(num_steps, guidance_scale)
+        sampling = check_sampling(num_steps, guidance_scale, seed)
         longest = tokens.shape[1] * self.group_samples
         left = check_lengths(num_samples, [longest])[0]
         mels = self._mel_pieces(tokens, counts, seed, sampling)
         pieces = self._vocode(piece.float() for piece, _ in mels)
         while left > 0:
-            with self.inference_ctx:  # not while the caller is at work
+            with self.own_precision():  # not while the caller is at work
                 audio = next(pieces)[0, :left].float()
             left -= len(audio)
             yield audio
@@ -221,7 +221,7 @@ class StreamingCodec(Pretrained, GranularCodec):
     def _encode_groups(self, held, count):
         """Tokens [n, K] of the first groups of a stretch of audio."""
         stretch = held[: self.codec.window_samples(count)]
-        with self.inference_ctx:
+        with self.own_precision():
             stretch = stretch.unsqueeze(0).to(self._device())
             return self.codec.encode_window(stretch)[0]
 

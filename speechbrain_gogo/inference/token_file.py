@@ -95,7 +95,9 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     if mask_id is not None:
         metadata.update(levels=str(levels), mask_id=str(mask_id))
     stored["tokens"] = tokens.to("cpu", dtype).contiguous()
-    save_file(stored, str(path), metadata)
+    partial = path.with_name(f"partial-{path.name}")
+    save_file(stored, str(partial), metadata)
+    partial.replace(path)  # whole, or not at all
     return path
 
 
@@ -150,6 +152,8 @@ def load_tokens(path, codec=None):
 
 def _spread(tokens, budgets, levels, mask_id):
     """Kept tokens in a row -> [N, K], by the budgets [N]."""
+    if not 1 <= levels <= 255:  # budgets are bytes
+        raise ValueError(f"it claims {levels} tokens for a group.")
     kept = keep_prefix(budgets, levels)
     if int(kept.sum()) != len(tokens) or (budgets > levels).any():
         raise ValueError(f"its budgets are not those of {len(tokens)} tokens.")

@@ -145,10 +145,9 @@ class GogoTokenizer(nn.Module):
         """
         if inputs.dim() == 3:
             inputs = inputs.transpose(1, 2)  # [B, T, channels]
-        with self._full_precision():
-            tokens, _ = self.codec.encode_batch(
-                inputs, length, self.sample_rate, self.num_codebooks
-            )
+        tokens, _ = self.codec.encode_batch(
+            inputs, length, self.sample_rate, self.num_codebooks
+        )
         tokens = lay_out(tokens, self.layout)
         return tokens, self.embeddings(tokens)
 
@@ -166,8 +165,7 @@ class GogoTokenizer(nn.Module):
         torch.Tensor
             [B, T', K', H].
         """
-        with self._full_precision():
-            return self.codec.embed(tokens)
+        return self.codec.embed(tokens)
 
     @torch.no_grad()
     def decode(self, tokens, length=None):
@@ -195,8 +193,7 @@ class GogoTokenizer(nn.Module):
         tokens = self._check_shape(tokens)
         steps = tokens.shape[1]
         groups, lens = self._groups(tokens, length)
-        with self._full_precision():
-            wavs, _ = self.codec.decode_batch(groups, lens)
+        wavs, _ = self.codec.decode_batch(groups, lens)
         samples = round(steps * self.codec.group_samples / self.steps_per_group)
         wavs = F.pad(wavs, (0, samples - wavs.shape[1]))
         wavs = torchaudio.functional.resample(
@@ -262,10 +259,6 @@ class GogoTokenizer(nn.Module):
         return self.vocabulary[self._chosen(num_codebooks)].flatten(0, 1)
 
     # Small steps
-
-    def _full_precision(self):
-        """Tokens do not depend on the precision that a recipe trains in."""
-        return torch.autocast(self.vocabulary.device.type, enabled=False)
 
     def _chosen(self, num_codebooks):
         """Indices of codebooks that a recipe asks for."""

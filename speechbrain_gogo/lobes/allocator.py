@@ -210,7 +210,9 @@ def group_relative_advantage(rewards):
     """
     centred = rewards - rewards.mean(-1, keepdim=True)
     deviation = rewards.std(-1, keepdim=True)
-    return torch.where(deviation > 0, centred / deviation, 0.0)
+    # Rounding leaves equal rewards a deviation.
+    differ = rewards.amax(-1, keepdim=True) > rewards.amin(-1, keepdim=True)
+    return torch.where(differ, centred / deviation, 0.0)
 
 
 def grpo_loss(logits, advantages):

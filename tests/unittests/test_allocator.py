@@ -33,6 +33,9 @@ def test_advantage_is_equation_12():
     found = group_relative_advantage(torch.tensor([rewards, [7.0] * 4]))
     torch.testing.assert_close(found[0], expected)
     assert found[1].tolist() == [0.0] * 4
+    for constant in (0.1, -3.3, 1e6):
+        same = torch.full((8,), constant)
+        assert not group_relative_advantage(same).any()
 
 
 def test_loss_is_minus_equation_13():

@@ -187,7 +187,7 @@ def test_file_that_is_no_tar(tmp_path):
         assert report == {"broken or cut tar": 1}
 
 
-def test_find_shards(folder):
+def test_find_shards(folder, monkeypatch):
     shards = sorted(str(path) for path in folder.rglob("*.tar"))
     assert find_shards(folder) == shards
     assert find_shards(f"{folder}/*/*.tar") == shards
@@ -199,6 +199,11 @@ def test_find_shards(folder):
         find_shards(f"{folder}/EN/EN-B{{0..4}}.tar")
     splits = find_splits(folder, [shards[1], shards[0]])
     assert splits == {"train": shards[2:], "valid": shards[1::-1]}
+    monkeypatch.chdir(folder.parent)
+    around = f"{folder.name}/../{folder.name}"
+    assert find_splits(around, shards[1])["valid"] == [shards[1]]
+    assert len(find_splits(around, shards[1])["train"]) == 3
+    assert len(find_shards([folder, around])) == 4
 
 
 def test_batches_are_bounded_and_complete(folder):

@@ -1,9 +1,12 @@
 """GogoCodec: what it promises, and what bad input gets."""
 
+import math
+
 import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import save_file
 
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.decoding import frame_noise
@@ -224,6 +227,8 @@ def test_bad_tokens_are_placed(codec):
         tokens[1, 2, 3] = bad
         with pytest.raises(ValueError, match=r"\[1, 2, 3\]"):
             codec.decode_batch(tokens)
+    with pytest.raises(ValueError, match="Token 1.5 at .* none of"):
+        codec.decode_batch(torch.full((1, 2, 10), 1.5))
     tokens[1, 2, 3] = 0
     budgets = torch.full((2, 4), 10)
     budgets[0, 1] = 11
@@ -236,6 +241,33 @@ def test_bad_tokens_are_placed(codec):
         codec.decode_batch(torch.zeros(1, 4, 11))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_steps": 0},
+        {"num_steps": 2.5},
+        {"seed": None},
+        {"guidance_scale": math.nan},
+        {"num_samples": -1},
+    ],
+    ids=str,
+)
+def test_bad_settings_are_named(codec, settings):
+    [name] = settings
+    with pytest.raises(ValueError, match=name):
+        codec.decode_batch(torch.zeros(1, 4, 10), **settings)
+
+
+def test_autocast_of_the_caller_changes_nothing(codec, wavs):
+    """Tokens made inside of a training with bf16 are tokens like others."""
+    tokens, lens = codec.encode_batch(wavs)
+    decoded = codec.decode_batch(tokens, lens)[0], codec.embed(tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(codec.encode_batch(wavs)[0], tokens)
+        again = codec.decode_batch(tokens, lens)[0], codec.embed(tokens)
+    assert all(map(torch.equal, again, decoded))
+
+
 def test_token_files(codec, tmp_path):
     tokens = codec.encode_batch(0.1 * torch.randn(1, RATE))[0][0]
     path = tmp_path / "a.safetensors"
@@ -245,6 +277,11 @@ def test_token_files(codec, tmp_path):
     save_tokens(path, tokens, RATE, "0" * 16, "another")
     with pytest.raises(ValueError, match=f"another.*{codec.fingerprint}"):
         load_tokens(path, codec)
+    metadata = {"levels": str(10**13), "mask_id": "9", "num_samples": "1"}
+    ones = {"tokens": torch.ones(1), "budgets": torch.ones(1)}
+    save_file(ones, path, {"fingerprint": "", "codec": "", **metadata})
+    with pytest.raises(ValueError, match="no token file.* claims"):
+        load_tokens(path)
     path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match="no token file"):
         load_tokens(path)

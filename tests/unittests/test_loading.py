@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.loading import check_trust
+from speechbrain_gogo.inference.loading import check_trust, find_source
 
 
 @pytest.fixture
@@ -24,6 +24,12 @@ def folder(tiny_codec_folder, tmp_path):
         "!new:torch.utils.cpp_extension.subprocess.Popen",
         "!name:torch.os.system",
         "!new:torch.no_such_class",
+        "!new:torch.cuda.memory.CUDAPluggableAllocator",
+        "!new:torch.distributed.elastic.multiprocessing.subprocess_handler"
+        ".subprocess_handler.SubprocessHandler",
+        "!new:speechbrain.integrations.huggingface.mert.MERT",
+        "!new:speechbrain_gogo.metrics.utmos.UTMOS",
+        "!new:transformers.AutoModel",
         "!module:os",
         "!include:other.yaml",
         "!!python/object/apply:os.system [echo]",
@@ -41,8 +47,29 @@ def test_known_classes_are_trusted(tmp_path):
     path.write_text(
         "a: !new:torch.nn.Linear\n    in_features: 1\n    out_features: 2\n"
         "b: !ref <a>\nc: !new:speechbrain_gogo.lobes.mel.VocosMel\n"
+        "d: !new:transformers.LlamaConfig\n"
+        "e: !name:speechbrain.nnet.linear.Linear\n"
+        "f: !name:vocos.heads.ISTFTHead\n"
     )
     check_trust(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: "- a\n- list\n",
+        lambda text: text[: len(text) // 2] + "[",
+        lambda text: text + "\n---\na: 1\n",
+        lambda text: text.replace("n_mels:", "n_melodies:", 1),
+        lambda text: text.replace("modules:", "models:"),
+    ],
+)
+def test_damaged_folders_are_errors_that_name_the_file(folder, damage):
+    path = folder / "hyperparams.yaml"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ValueError, match=r"hyperparams\.yaml"):
+        GogoCodec.from_hparams(folder)
 
 
 def test_trust_can_be_given(folder):
@@ -51,6 +78,29 @@ def test_trust_can_be_given(folder):
     with pytest.raises(ValueError, match="trust_source=True"):
         GogoCodec.from_hparams(folder)
     assert GogoCodec.from_hparams(folder, trust_source=True).hparams.when > 0
+
+
+def test_savedir_of_another_model_is_refused(tmp_path, monkeypatch):
+    """Where the hub is out of reach, a full folder is not what was asked."""
+    saved = tmp_path / "saved"
+
+    def download(source, local_dir, **options):
+        saved.mkdir(exist_ok=True)
+        (saved / "hyperparams.yaml").touch()
+        return local_dir
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    for _ in range(2):
+        assert find_source("somebody/gogo", saved) == saved
+    for source, options in (
+        ("somebody/gigi", {}),
+        ("somebody/gogo", {"revision": "v2"}),
+    ):
+        with pytest.raises(ValueError, match="another model .somebody/gogo"):
+            find_source(source, saved, **options)
+    (saved / "source.txt").unlink()
+    with pytest.raises(ValueError, match="unknown"):
+        find_source("somebody/gogo", saved)
 
 
 def test_pickled_weights_are_not_read(folder):

@@ -270,6 +270,9 @@ def test_prompt_of_any_rate(speech, prompt, tmp_path):
         ({"repetition_penalty": 0.5}, "repetition_penalty=0.5"),
         ({"num_steps": 0}, "num_steps=0"),
         ({"warmth": 3}, "No setting is called warmth"),
+        ({"text": None}, "text has to be text; got None"),
+        ({"temperature": None}, "temperature=None"),
+        ({"seed": 1.5}, "seed=1.5"),
     ],
 )
 def test_wrong_requests(speech, prompt, wrong, told):
@@ -279,6 +282,16 @@ def test_wrong_requests(speech, prompt, wrong, told):
         speech.stream_voice(**request)
     with pytest.raises(ValueError, match=told):
         speech.clone_voice(**request)
+
+
+def test_requests_of_a_batch_are_whole(speech, prompt):
+    whole = {"text": "So", "prompt_wav": prompt, "prompt_text": PROMPT_TEXT}
+    for request, told in (
+        (("So", prompt), r"lacks \['prompt_text'\]"),
+        ({**whole, "temperature": 1}, r"has \['temperature'\]"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            speech.clone_voice_batch([request])
 
 
 def test_no_groups_are_no_speech(speech, prompt):
