@@ -115,7 +115,8 @@ class ReconstructionReward(nn.Module):
         groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]
         q, _, _ = codec.quantize_batch(groups, lens)  # [B, N, K, D]
         noise = torch.randn(groups.flatten(1, 2).shape, generator=generator)
-        mel = self._decode(q, lens, noise.to(groups))  # [G, B, N, g, d]
+        made = self._decode(q, lens, noise.to(groups))  # [G * B, N * g, d]
+        mel = self._compare_with(made, wavs, wav_lens)  # [G, B, N, g, d]
         error = (mel - groups) * codec.mel_std
         distances = error.square().sum(-1).mean(-1)  # [G, B, N], Eq. (10)
         distances = distances.permute(1, 2, 0)  # [B, N, G]
@@ -125,23 +126,31 @@ class ReconstructionReward(nn.Module):
         return rewards, distances, q, lens
 
     def _decode(self, q, lens, noise):
-        """Normalized mel of every choice, [G, B, N, g, d]."""
-        codec, batch = self.codec, len(q)
+        """Normalized mel of every choice, [G * B, N * g, d]."""
+        codec = self.codec
         kept = keep_prefix(self.budgets, codec.num_codebooks)  # [G, K]
         kept = kept[:, None, None, :, None]
         choices = torch.where(kept, q, codec.mask)  # [G, B, N, K, D]
         many = len(self.budgets)
-        lens = lens.repeat(many)
-        mel = codec.flow.sample(
+        return codec.flow.sample(
             codec.align(choices.flatten(0, 1)),
-            lens,
+            lens.repeat(many),
             noise.repeat(many, 1, 1),
             self.num_steps,
             self.guidance_scale,
-        )  # [G * B, N * g, d]
-        if self.vocoder is not None:
-            wavs = self.vocoder(mel * codec.mel_std + codec.mel_mean)
-            return codec.group(wavs, lens)[0].unflatten(0, (many, batch))
-        return mel.unflatten(1, (-1, codec.group_size)).unflatten(
-            0, (many, batch)
         )
+
+    def _compare_with(self, mel, wavs, wav_lens):
+        """What is compared with groups of mel: [G, B, N, g, d].
+
+        By the vocoder, audio of the originals' lengths, as users get it.
+        """
+        codec, many = self.codec, len(self.budgets)
+        if self.vocoder is None:
+            mel = mel.unflatten(1, (-1, codec.group_size))
+        else:
+            made = self.vocoder(mel * codec.mel_std + codec.mel_mean)
+            if wav_lens is not None:
+                wav_lens = wav_lens.repeat(many)
+            mel, _ = codec.group(made[:, : wavs.shape[1]], wav_lens)
+        return mel.unflatten(0, (many, -1))

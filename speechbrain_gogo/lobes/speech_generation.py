@@ -142,8 +142,14 @@ def speak_backbone(
     Raises
     ------
     ValueError
-        If a prompt lacks tokens, or prompt and text leave no room to speak.
+        If a prompt lacks tokens, prompt and text leave no room to speak, or
+        the model does not go on group by group.
     """
+    if lm.order != "group_major":
+        raise ValueError(
+            f"Speech is spoken group by group; the order of this model is "
+            f"{lm.order}: it can be scored, not spoken with."
+        )
     b, codes = lm.backbone_size, lm.codebook_size
     pieces = lm.prefix(text, text_lens, prompt, prompt_lens)
     _check_tokens(prompt[..., :b], prompt_lens, codes)

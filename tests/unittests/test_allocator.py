@@ -145,6 +145,24 @@ def test_rewards_are_those_of_decoding_one_by_one(tiny_codec):
             torch.testing.assert_close(found[b, :n, j], -0.2 * budget - error)
 
 
+def test_rewards_end_where_the_audio_does(tiny_codec):
+    """What a vocoder adds in the last group, beyond the clip, nobody hears."""
+    generator = torch.Generator()
+    wavs = 0.1 * torch.randn(1, 5120 + 700, generator=generator.manual_seed(1))
+    found = []
+    for tail in (0.0, 0.9):
+
+        def vocoder(mel, tail=tail):
+            made = mel.new_zeros(len(mel), mel.shape[1] * 256)
+            made[:, wavs.shape[1] :] = tail
+            return made
+
+        reward = ReconstructionReward(tiny_codec, num_steps=1)
+        reward.vocoder = vocoder
+        found.append(reward(wavs, torch.ones(1), generator.manual_seed(3))[0])
+    assert torch.equal(*found)
+
+
 def test_rewards_are_of_full_precision(tiny_codec, device):
     """Under a training's autocast, too: tokens are those that users get."""
     reward = ReconstructionReward(tiny_codec, num_steps=1).to(device)

@@ -222,6 +222,9 @@ def test_a_prompt_that_cannot_be_used(stage1, stage2, inputs):
     stage2.max_positions = 50
     with pytest.raises(ValueError, match="Utterance 1 has 41 of 50"):
         DetailFiller(stage2, prompt, lens, greedy(3))
+    stage1.order = "level_major"
+    with pytest.raises(ValueError, match="order of this model is level_major"):
+        next(speak_backbone(stage1, *inputs, greedy(3)))
 
 
 def test_reader_says_when_it_is_full(stage1):
