@@ -9,6 +9,7 @@ import functools
 import io
 import logging
 import math
+import os
 import re
 from numbers import Integral
 from pathlib import Path
@@ -22,6 +23,13 @@ logger = logging.getLogger(__name__)
 # A header may claim any length. No codec of speech packs more samples than
 # this into a byte of file, so a longer claim is a broken or hostile header.
 MAX_SAMPLES_PER_BYTE = 512
+
+# How libsndfile says of WAV, AIFF, AU, W64 and RF64 that samples are missing.
+TOO_SHORT = re.compile(
+    r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)",
+    re.MULTILINE,
+)
+OGG_PAGE = 65307  # bytes, at most
 
 # Taps of a resampling filter over all its phases. The oddest rate in use,
 # 44056 Hz, needs 2**24 to become 24 kHz.
@@ -73,15 +81,16 @@ def open_audio(path):
         raise AudioError(
             "unreadable audio", f"{path} is no audio file: {error}"
         ) from None
-    cut = re.search(
-        r"^data\s*: (\d+) \(should be (\d+)\)", sound.extra_info, re.MULTILINE
-    )
-    if cut and int(cut[1]) > int(cut[2]):  # a WAV; libsndfile mends it
+    cut = TOO_SHORT.search(sound.extra_info)
+    if cut and int(cut[1]) > int(cut[2]):  # libsndfile mends it
         sound.close()
         raise AudioError(
             "truncated audio",
             f"{path} claims {cut[1]} bytes of samples and holds {cut[2]}.",
         )
+    if sound.format == "OGG" and not _ogg_ends(path):
+        sound.close()
+        raise AudioError("truncated audio", f"{path} has no last page.")
     if sound.frames == 0:
         sound.close()
         raise AudioError("empty audio", f"{path} holds no samples.")
@@ -93,6 +102,15 @@ def open_audio(path):
             f"{path} claims {frames} samples in {path.stat().st_size} bytes.",
         )
     return sound
+
+
+def _ogg_ends(path):
+    """Whether the last page of an Ogg file says that it is the last one."""
+    with open(path, "rb") as file:
+        file.seek(-min(2 * OGG_PAGE, path.stat().st_size), os.SEEK_END)
+        end = file.read()
+    page = end.rfind(b"OggS")
+    return page >= 0 and page + 5 < len(end) and bool(end[page + 5] & 4)
 
 
 def check_finite(wav, name):
