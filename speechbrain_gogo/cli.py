@@ -43,6 +43,7 @@ from speechbrain_gogo.cli_steps import (
     allocation,
     complain,
     describe,
+    for_people,
     load,
     run_all,
     sampling,
@@ -53,10 +54,12 @@ class OneLineErrors(typer.core.TyperGroup):
     """Commands whose errors are for people: one line, no traceback."""
 
     def invoke(self, ctx):
-        """Run a command; ValueError and OSError end it with status 1."""
+        """Run a command; errors of input and disk end it with status 1."""
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError) as error:
+        except Exception as error:
+            if not for_people(error):
+                raise
             complain(error)
             raise typer.Exit(1) from None
 

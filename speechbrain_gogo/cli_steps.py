@@ -65,22 +65,29 @@ def allocation(allocate, target_rate):
 
 def run_all(pairs, work):
     """Do the work on each pair; of several, a bad one stops no other."""
-    from safetensors import SafetensorError
-    from soundfile import LibsndfileError
-
-    unwritable = (LibsndfileError, SafetensorError)
     failed = 0
     for source, target in pairs:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             typer.echo(f"{target}: {work(source, target)}")
-        except (ValueError, OSError, *unwritable) as error:
+        except Exception as error:
+            if not for_people(error):
+                raise
             if len(pairs) == 1:
                 raise ValueError(error) from None
             complain(f"{source}: {error}")
             failed += 1
     if failed:
         raise ValueError(f"{failed} of {len(pairs)} files failed.")
+
+
+def for_people(error):
+    """Whether an error is of what was given, or of the disk, not of ours."""
+    from safetensors import SafetensorError
+    from soundfile import LibsndfileError
+
+    known = ValueError, OSError, LibsndfileError, SafetensorError
+    return isinstance(error, known)
 
 
 def complain(fault):

@@ -1,6 +1,7 @@
 """The `gogo` command where the model speaks."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +76,8 @@ def test_errors_are_one_line(speak, tiny_codec_folder, tmp_path):
     assert "top_p=2" in complaint(speak("So", out, "--top-p", 2))
     assert "nameless" in complaint(speak("So", tmp_path / "nameless"))
     assert "is the prompt" in complaint(speak("So", prompt))
+    if Path("/proc/self").is_dir():  # where nobody can write, root neither
+        assert "x.wav" in complaint(speak("So", "/proc/self/x.wav"))
     assert not out.exists() and prompt.read_bytes() == before
 
 

@@ -109,7 +109,7 @@ def test_every_row_is_used_or_counted(folder):
 
 @pytest.mark.parametrize(
     "suffix",
-    "wav flac ogg opus mp3 aiff au w64 rf64 caf".split(),
+    ["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "w64", "rf64", "caf"],
 )
 def test_half_a_file_is_no_file(tmp_path, suffix):
     """Also where libsndfile gives what it finds without a word."""
