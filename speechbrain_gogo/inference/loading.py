@@ -18,6 +18,7 @@ from transformers import PretrainedConfig
 # Where networks are that only compute. Elsewhere in these packages there are
 # classes that start processes, load libraries or run a downloaded repository.
 TRUSTED_NETWORKS = (
+    "speechbrain.lobes.",
     "speechbrain.nnet.",
     "speechbrain.processing.",
     "speechbrain_gogo.lobes.",

@@ -50,6 +50,7 @@ def test_known_classes_are_trusted(tmp_path):
         "d: !new:transformers.LlamaConfig\n"
         "e: !name:speechbrain.nnet.linear.Linear\n"
         "f: !name:vocos.heads.ISTFTHead\n"
+        "g: !new:speechbrain.lobes.features.Fbank\n"
     )
     check_trust(path)
 
