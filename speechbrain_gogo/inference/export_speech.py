@@ -8,6 +8,7 @@ config.json. speech_loading.py reads these folders again.
 
 import copy
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from ruamel.yaml import YAML
 
 from speechbrain_gogo.inference.export import write_model_yaml
 from speechbrain_gogo.lobes.speech_lm import BackboneLM
+
+logger = logging.getLogger(__name__)
 
 SPEECH_FILE = "speech.yaml"
 FOLDERS = "stage1", "stage2"
@@ -101,7 +104,8 @@ def export_speech(
         Where to; created if need be.
     codec : str | Path
         Folder of the codec, whose files are copied; may be ``folder``. Its
-        backbone becomes that of Stage I.
+        backbone becomes that of Stage I; an allocator that reads another
+        backbone is left out.
     stage1 : str | Path
         Folder of Stage I, from :func:`export_speech_stage`; copied too.
     stage2 : str | Path
@@ -173,4 +177,12 @@ def _adopt_backbone(folder):
     codec, size = tree["modules"]["codec"], facts["gogo"]["backbone_size"]
     if codec["backbone_size"] != size:
         codec["backbone_size"] = size
+        if tree["modules"].pop("allocator", None):
+            (folder / "allocator.safetensors").unlink()
+            logger.warning(
+                "%s is without the codec's allocator, which reads another "
+                "backbone than the %d tokens of Stage I.",
+                folder,
+                size,
+            )
         write_model_yaml(tree, path)
