@@ -105,12 +105,43 @@ def open_audio(path):
 
 
 def _ogg_ends(path):
-    """Whether the last page of an Ogg file says that it is the last one."""
+    """Whether an Ogg file's last page is whole, and says that it is the last.
+
+    A header of 27 bytes, of which one is flags and the last one the number of
+    segments; the lengths of these; these.
+    """
     with open(path, "rb") as file:
         file.seek(-min(2 * OGG_PAGE, path.stat().st_size), os.SEEK_END)
         end = file.read()
-    page = end.rfind(b"OggS")
-    return page >= 0 and page + 5 < len(end) and bool(end[page + 5] & 4)
+    page = end[max(0, end.rfind(b"OggS")) :]
+    if len(page) < 27 or len(page) < 27 + page[26]:
+        return False
+    segments = page[27 : 27 + page[26]]
+    return bool(page[5] & 4) and 27 + page[26] + sum(segments) <= len(page)
+
+
+def change_rate(wavs, rate, wanted):
+    """Resample [..., T], in full precision whatever the caller's autocast.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor
+        Samples at ``rate``.
+    rate, wanted : int
+        In Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        Samples at ``wanted``.
+
+    Example
+    -------
+    >>> change_rate(torch.zeros(2, 160), 16000, 24000).shape
+    torch.Size([2, 240])
+    """
+    with torch.autocast(wavs.device.type, enabled=False):
+        return torchaudio.functional.resample(wavs, rate, wanted)
 
 
 def check_finite(wav, name):
@@ -246,7 +277,7 @@ def read_audio(path, sample_rate):
     check_finite(wav, str(path))
     if rate != sample_rate:
         check_rate(rate, sample_rate, str(path))
-        wav = torchaudio.functional.resample(wav, rate, sample_rate)
+        wav = change_rate(wav, rate, sample_rate)
     return wav
 
 
@@ -295,4 +326,4 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
     check_finite(sig, name)
     check_range(sig, name)
     check_rate(rate, sample_rate, name)
-    return torchaudio.functional.resample(sig, rate, sample_rate)
+    return change_rate(sig, rate, sample_rate)

@@ -8,10 +8,10 @@ import math
 
 import soundfile
 import torch
-import torchaudio
 
 from speechbrain_gogo.dataio.audio import (
     AudioError,
+    change_rate,
     check_finite,
     check_range,
     check_rate,
@@ -85,7 +85,7 @@ def _resampled(pieces, rate, wanted):
 
     def convert(samples, start, stop):
         """Output for held[start:stop]; start lies on the filter's grid."""
-        wav = torchaudio.functional.resample(samples, rate, wanted)
+        wav = change_rate(samples, rate, wanted)
         first = start * wanted // rate
         return wav[first : math.ceil(stop * wanted / rate)]
 

@@ -6,6 +6,7 @@ their own, waveforms.py.
 """
 
 import math
+import numbers
 import operator
 from pathlib import Path
 
@@ -111,6 +112,8 @@ def check_tokens(tokens, levels, mask_id, device):
             f"Tokens must be [batch, groups, 1 to {levels}]; got shape "
             f"{tuple(tokens.shape)}."
         )
+    if not tokens.is_floating_point():  # few operators know every integer
+        tokens = tokens.long()
     wrong = (tokens < 0) | (tokens > mask_id) | (tokens % 1 != 0)
     if wrong.any():
         place = wrong.nonzero()[0].tolist()
@@ -221,8 +224,11 @@ def check_sampling(num_steps, guidance_scale, seed=0):
     check_whole(seed, "seed")
     if num_steps is not None and check_whole(num_steps, "num_steps") < 1:
         raise ValueError(f"num_steps={num_steps}: take at least one.")
-    if guidance_scale is not None and not math.isfinite(guidance_scale):
-        raise ValueError(f"guidance_scale={guidance_scale} is no number.")
+    if guidance_scale is not None and not (
+        isinstance(guidance_scale, numbers.Real)
+        and math.isfinite(guidance_scale)
+    ):
+        raise ValueError(f"guidance_scale={guidance_scale!r} is no number.")
     return {"num_steps": num_steps, "guidance_scale": guidance_scale}
 
 

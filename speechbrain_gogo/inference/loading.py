@@ -68,9 +68,13 @@ def find_source(source, savedir=None, speech=False, **hub_options):
         found = record.read_text() if record.is_file() else "unknown"
         if found != wanted:
             raise ValueError(
-                f"savedir={savedir} holds another model ({found}) than "
-                f"{wanted}: choose another folder."
+                f"savedir={savedir} holds the model '{found}' by its "
+                f"{record.name}, not '{wanted}': choose another folder, or "
+                "empty this one."
             )
+    if record:  # before the download, which may be cut off and go on
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(wanted)
 
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -97,8 +101,6 @@ def find_source(source, savedir=None, speech=False, **hub_options):
             f"No model '{source}': neither a folder, nor bundled, nor found "
             f"on the hub ({type(error).__name__}). {hint}"
         ) from None
-    if record:
-        record.write_text(wanted)
     return Path(folder)
 
 
@@ -130,9 +132,10 @@ def check_trust(yaml_path):
     with open(yaml_path) as stream:
         try:
             root = yaml.compose(stream, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as error:
+            nodes = list(_nodes(root))
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{yaml_path} is no YAML: {error}") from None
-    for node in _nodes(root):
+    for node in nodes:
         tag = node.tag
         if tag.startswith("tag:yaml.org,2002:") and "python" not in tag:
             continue
@@ -177,13 +180,16 @@ def load_model(folder, overrides=None, trust_source=False):
     with open(yaml_path) as stream:
         try:
             hparams = load_hyperpyyaml(stream, overrides or {})
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        except Exception as error:  # of whatever class it names
             raise ValueError(
                 f"{yaml_path} does not describe a model: {error}"
             ) from error
-    if not isinstance(hparams, dict) or not hparams.get("modules"):
+    modules = isinstance(hparams, dict) and hparams.get("modules")
+    if not isinstance(modules, dict) or not all(
+        isinstance(module, torch.nn.Module) for module in modules.values()
+    ):
         raise ValueError(f"{yaml_path} names no modules: it is no model's.")
-    for name, module in hparams["modules"].items():
+    for name, module in modules.items():
         if any(True for _ in module.state_dict()):
             load_weights(module, Path(folder) / f"{name}.safetensors")
     return hparams

@@ -7,12 +7,11 @@ the recipe's sample rate, from a frozen module that trains with nothing.
 """
 
 import torch
-import torchaudio
 from speechbrain.dataio.dataio import clean_padding_
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.dataio.audio import check_rate
+from speechbrain_gogo.dataio.audio import change_rate, check_rate
 from speechbrain_gogo.dataio.token_layouts import check_layout, lay_out
 from speechbrain_gogo.inference.checks import check_level
 from speechbrain_gogo.inference.codec import GogoCodec
@@ -196,9 +195,7 @@ class GogoTokenizer(nn.Module):
         wavs, _ = self.codec.decode_batch(groups, lens)
         samples = round(steps * self.codec.group_samples / self.steps_per_group)
         wavs = F.pad(wavs, (0, samples - wavs.shape[1]))
-        wavs = torchaudio.functional.resample(
-            wavs, self.codec.sample_rate, self.sample_rate
-        )
+        wavs = change_rate(wavs, self.codec.sample_rate, self.sample_rate)
         if length is not None:
             clean_padding_(wavs, length.to(wavs.device))
         return wavs.unsqueeze(1)

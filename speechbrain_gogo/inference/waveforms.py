@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-import torchaudio
 
 from speechbrain_gogo.dataio.audio import (
+    change_rate,
     check_finite,
     check_range,
     check_rate,
@@ -83,11 +83,11 @@ def resample(wavs, wav_lens, rate, wanted):
     check_rate(rate, wanted, "Audio")
     rate, samples = int(rate), wavs.shape[1]
     if wav_lens is None:
-        return torchaudio.functional.resample(wavs, rate, wanted), None
+        return change_rate(wavs, rate, wanted), None
     count = (wav_lens.double() * samples).round()
     place = torch.arange(samples, device=wavs.device)
     # What lies beyond an utterance's end must not leak through the filter.
     wavs = torch.where(place < count.unsqueeze(1), wavs, 0.0)
-    wavs = torchaudio.functional.resample(wavs, rate, wanted)
+    wavs = change_rate(wavs, rate, wanted)
     count = torch.ceil(count * wanted / rate)
     return wavs, count / wavs.shape[1]

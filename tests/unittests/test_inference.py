@@ -248,6 +248,7 @@ def test_bad_tokens_are_placed(codec):
         {"num_steps": 2.5},
         {"seed": None},
         {"guidance_scale": math.nan},
+        {"guidance_scale": "2"},
         {"num_samples": -1},
     ],
     ids=str,
@@ -262,8 +263,11 @@ def test_autocast_of_the_caller_changes_nothing(codec, wavs):
     """Tokens made inside of a training with bf16 are tokens like others."""
     tokens, lens = codec.encode_batch(wavs)
     decoded = codec.decode_batch(tokens, lens)[0], codec.embed(tokens)
+    slow, _ = codec.encode_batch(wavs, sample_rate=16000)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(codec.encode_batch(wavs)[0], tokens)
+        again = codec.encode_batch(wavs, sample_rate=16000)[0]
+        assert torch.equal(again, slow)
         again = codec.decode_batch(tokens, lens)[0], codec.embed(tokens)
     assert all(map(torch.equal, again, decoded))
 

@@ -64,6 +64,9 @@ def test_known_classes_are_trusted(tmp_path):
         lambda text: text + "\n---\na: 1\n",
         lambda text: text.replace("n_mels:", "n_melodies:", 1),
         lambda text: text.replace("modules:", "models:"),
+        lambda text: text + "\nmodules: [1, 2]\n",
+        lambda text: text + "\nwindow_groups: &a [*a]\n",
+        lambda text: text + "\nfew: !ref <nowhere>\n",
     ],
 )
 def test_damaged_folders_are_errors_that_name_the_file(folder, damage):
@@ -97,7 +100,7 @@ def test_savedir_of_another_model_is_refused(tmp_path, monkeypatch):
         ("somebody/gigi", {}),
         ("somebody/gogo", {"revision": "v2"}),
     ):
-        with pytest.raises(ValueError, match="another model .somebody/gogo"):
+        with pytest.raises(ValueError, match="model .somebody/gogo main"):
             find_source(source, saved, **options)
     (saved / "source.txt").unlink()
     with pytest.raises(ValueError, match="unknown"):

@@ -170,12 +170,21 @@ def evaluate(systems, judges, hparams):
     -------
     dict
         (row, figure) -> (value, low, high).
+
+    Raises
+    ------
+    ValueError
+        If the reference is no row, or as :func:`read_test_set` does.
     """
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
     listed = read_test_set(hparams)
     utterances = dict(list(listed.items())[: hparams["max_utterances"]])
-    rows = list_rows(systems, utterances)
+    rows, reference = list_rows(systems, utterances), hparams["reference"]
+    if reference is not None and reference not in rows:
+        raise ValueError(
+            f"reference: {reference!r} is none of the rows {list(rows)}."
+        )
     results = ResultsFile(
         folder,
         [column for judge in judges for column in judge.columns],
