@@ -147,7 +147,9 @@ def token_loader_settings(
     Example
     -------
     >>> lengths = [2, 9, 3]
-    >>> settings = token_loader_settings(lengths, lengths, False, 9)
+    >>> settings = token_loader_settings(
+    ...     lengths, lengths, False, 12, bucket_length=4
+    ... )
     >>> list(settings["batch_sampler"])
     [[0, 2], [1]]
     """
