@@ -1,7 +1,7 @@
 """Leaving the processes that torchrun started together.
 
-A process that ends while threads of its group are alive may abort instead, one
-time in ten on busy machines: a training that succeeded is then a failed one.
+A process that ends while threads of its group are alive may abort instead, now
+and then on busy machines: a training that succeeded is then a failed one.
 """
 
 import gc

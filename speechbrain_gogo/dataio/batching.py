@@ -91,15 +91,14 @@ def loader_settings(
     dict
         Arguments of ``Brain.make_dataloader``.
     """
-    sampler = DynamicBatchSampler(
+    sampler = _sampler(
         dataset,
+        training,
+        seed,
         max_batch_length=batch_seconds,
         num_buckets=num_buckets,
         length_func=lambda row: float(row["duration"]),
-        shuffle=training,
-        batch_ordering="random" if training else "ascending",
         max_batch_ex=max_batch_size,
-        seed=seed,
     )
     return {
         "batch_sampler": sampler,
@@ -156,18 +155,28 @@ def token_loader_settings(
     boundaries = range(
         bucket_length, max(lengths) + bucket_length, bucket_length
     )
-    sampler = DynamicBatchSampler(
+    sampler = _sampler(
         dataset,
+        training,
+        seed,
         max_batch_length=batch_length,
         max_batch_ex=max_batch_size,
         bucket_boundaries=list(boundaries),
         lengths_list=lengths,
-        shuffle=training,
-        batch_ordering="random" if training else "ascending",
-        seed=seed,
     )
     return {
         "batch_sampler": sampler,
         "collate_fn": PaddedBatch,
         "num_workers": num_workers,
     }
+
+
+def _sampler(dataset, training, seed, **bounds):
+    """The host's sampler; not in training, the short clips come first."""
+    return DynamicBatchSampler(
+        dataset,
+        shuffle=training,
+        batch_ordering="random" if training else "ascending",
+        seed=seed,
+        **bounds,
+    )
