@@ -14,8 +14,9 @@ from pathlib import Path
 
 from speechbrain.utils.parallel import parallel_map
 
-from speechbrain_gogo.dataio.audio import AudioError, open_audio
+from speechbrain_gogo.dataio.audio import open_audio
 from speechbrain_gogo.dataio.manifests import read_manifest
+from speechbrain_gogo.dataio.samples import AudioError
 from speechbrain_gogo.dataio.shards import ShardReport
 
 logger = logging.getLogger(__name__)

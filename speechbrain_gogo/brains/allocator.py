@@ -101,14 +101,20 @@ class AllocatorBrain(TrainingBrain):
     ``objective_options``, ``kl_weight``, ``replay_groups`` (of a ``memory``,
     :class:`~speechbrain_gogo.brains.group_memory.GroupMemory`, that each
     update learns from again; 0 needs none), ``log_interval`` and what
-    :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants.
+    :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants. A training
+    batch that holds no audio is learned from the memory alone.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        # Rewards that are remembered are those of this decoder, too.
-        self.codec_fingerprint = self.hparams.reward.fingerprint
-        codec = self.hparams.reward.to(self.device).codec
+        reward = self.hparams.reward.to(self.device)
+        # What was learned is of this decoder and these weights, too; what is
+        # remembered, of this decoder.
+        self.codec_fingerprint = reward.fingerprint
+        if self.checkpointer:
+            known = reward.distance_fingerprint
+            self.checkpointer.facts["distances"] = known
+        codec = reward.codec
         self.modules.allocator.check_fits(codec)
         self.backbone_size = codec.backbone_size
         rate = codec.sample_rate / codec.group_samples
@@ -123,31 +129,33 @@ class AllocatorBrain(TrainingBrain):
         In training the batch's own groups come first, ``fresh`` many, and
         those of the memory after them.
         """
-        wavs, lens = batch.to(self.device).sig
         draws = self.generator()
         if stage != sb.Stage.TRAIN:  # the same noise in every validation
             draws.manual_seed(self.hparams.seed)
-        rewards, _, q, lens = self.hparams.reward(wavs, lens, draws)
-        real = frame_mask(lens, rewards.shape[1])  # [B, N]
-        backbones = q[real][:, : self.backbone_size]  # [M, b, D]
-        rewards, fresh = rewards[real], len(backbones)
+        found, fresh = [], 0
+        if hasattr(batch, "sig"):
+            found.append(self.score(batch.to(self.device), draws))
+            fresh = len(found[0][0])
         if stage == sb.Stage.TRAIN and self.hparams.replay_groups:
-            backbones, rewards = self.replay(backbones, rewards, draws)
+            memory = self.hparams.memory
+            if found:
+                memory.add(*found[0])
+            old = memory.draw(self.hparams.replay_groups, draws)
+            found.append([part.to(self.device) for part in old])
+        backbones, distances = (torch.cat(parts) for parts in zip(*found))
         logits = self.modules.allocator(backbones.unsqueeze(0))
         return {
             "logits": logits.squeeze(0).float(),
-            "rewards": rewards,
-            "fresh": fresh,
+            "rewards": self.hparams.reward.weigh(distances),
+            "fresh": fresh or len(backbones),
             "draws": draws,
         }
 
-    def replay(self, backbones, rewards, draws):
-        """Groups [M, b, D] with rewards [M, G], and more from the memory."""
-        memory = self.hparams.memory
-        memory.add(backbones, rewards)
-        old = memory.draw(self.hparams.replay_groups, draws)
-        pairs = zip((backbones, rewards), old)
-        return [torch.cat([new, kept.to(new)]) for new, kept in pairs]
+    def score(self, batch, draws):
+        """Backbones [M, b, D] and distances [M, G] of the batch's groups."""
+        _, distances, q, lens = self.hparams.reward(*batch.sig, draws)
+        real = frame_mask(lens, distances.shape[1])  # [B, N]
+        return q[real][:, : self.backbone_size], distances[real]
 
     def compute_objectives(self, predictions, batch, stage):
         """Minus Eq. 13, or what Table 9 puts in its place."""

@@ -1,14 +1,17 @@
-"""Groups whose rewards are known, to be learned from again.
+"""Groups whose distances are known, to be learned from again.
 
-Rewards cost eight decodes; a step of the policy costs next to nothing. The
+Distances cost eight decodes; a step of the policy costs next to nothing. The
 codec is frozen and every choice of a group is scored, so what was found out about
-a group stays true whatever the policy has become since.
+a group stays true whatever the policy has become since, and whatever the
+rewards make of it: another run may learn from it.
 """
 
 import functools
+from pathlib import Path
 
 import torch
 from speechbrain.utils.checkpoints import (
+    Checkpointer,
     mark_as_loader,
     mark_as_saver,
     register_checkpoint_hooks,
@@ -21,7 +24,7 @@ from speechbrain_gogo.brains.checkpoints import num_processes
 # All ranks save: each one remembers groups of its own.
 @functools.partial(register_checkpoint_hooks, save_on_main_only=False)
 class GroupMemory:
-    """The latest groups, with what the policy reads and the rewards.
+    """The latest groups, with what the policy reads and the distances.
 
     A ring: the newest groups take the places of the oldest ones. A checkpoint
     holds the memories of all ranks; where other numbers of them resume, they
@@ -40,8 +43,8 @@ class GroupMemory:
     >>> memory.add(torch.ones(1, 3, 8), torch.full((1, 8), torch.nan))
     >>> len(memory)
     4
-    >>> backbones, rewards = memory.draw(2, torch.Generator())
-    >>> backbones.shape, rewards.shape
+    >>> backbones, distances = memory.draw(2, torch.Generator())
+    >>> backbones.shape, distances.shape
     (torch.Size([2, 3, 8]), torch.Size([2, 8]))
     """
 
@@ -54,7 +57,7 @@ class GroupMemory:
         return min(self.seen, self.capacity)
 
     def add(self, *parts):
-        """Remember groups: tensors [M, ...] each, such as rewards [M, G].
+        """Remember groups: tensors [M, ...] each, such as distances [M, G].
 
         Groups with a value that is not finite are not worth remembering: they
         would spoil one update after the other.
@@ -75,6 +78,35 @@ class GroupMemory:
     def draw(self, count, generator):
         """Groups by chance, at most so many: tensors [M, ...] each."""
         return self._get(torch.randperm(len(self), generator=generator)[:count])
+
+    def recall(self, save_folder, fingerprint):
+        """Remember what another run does.
+
+        Arguments
+        ---------
+        save_folder : str | Path
+            Of its checkpoints.
+        fingerprint : str
+            That its distances have to have.
+
+        Raises
+        ------
+        ValueError
+            If it has no such memory.
+        """
+        path = Path(save_folder)
+        last = path.is_dir() and Checkpointer(path).find_checkpoint()
+        if not last or "memory" not in last.paramfiles:
+            raise ValueError(
+                f"{path} has no checkpoint with a memory of groups: give the "
+                "save folder of a run that has replay_groups."
+            )
+        if last.meta.get("distances") != fingerprint:
+            raise ValueError(
+                f"The groups in {last.path} were scored by another codec, "
+                "vocoder or number of flow steps: score them with this one."
+            )
+        self._load(last.paramfiles["memory"])
 
     def _get(self, ages):
         """Groups by their age; 0 is the oldest one."""

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speechbrain_gogo.dataio.audio import AudioError, check_range, read_audio
+from speechbrain_gogo.dataio.audio import read_audio
+from speechbrain_gogo.dataio.samples import AudioError, check_range
 
 
 def read_clip(path, sample_rate):

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from speechbrain.dataio.batch import PaddedBatch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from speechbrain_gogo.dataio.audio import AudioError, decode_audio
+from speechbrain_gogo.dataio.audio import decode_audio
 from speechbrain_gogo.dataio.batching import batches_by_seconds
+from speechbrain_gogo.dataio.samples import AudioError
 from speechbrain_gogo.dataio.shards import (
     ShardReport,
     SkipClip,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from speechbrain.dataio.batch import PaddedBatch
 
-from speechbrain_gogo.dataio.audio import AudioError
 from speechbrain_gogo.dataio.batching import batches_by_seconds
 from speechbrain_gogo.dataio.clip_audio import check_duration, read_clip
 from speechbrain_gogo.dataio.manifests import read_manifest, reason_to_skip
+from speechbrain_gogo.dataio.samples import AudioError
 
 
 class ManifestShards:

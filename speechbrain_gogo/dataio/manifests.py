@@ -14,8 +14,8 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
-from speechbrain_gogo.dataio.audio import AudioError
 from speechbrain_gogo.dataio.clip_audio import check_duration, load_clip
+from speechbrain_gogo.dataio.samples import AudioError
 from speechbrain_gogo.dataio.shards import ShardReport
 from speechbrain_gogo.dataio.text import encode_text, normalize_words
 

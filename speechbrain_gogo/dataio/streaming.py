@@ -9,13 +9,13 @@ import math
 import soundfile
 import torch
 
-from speechbrain_gogo.dataio.audio import (
+from speechbrain_gogo.dataio.audio import open_audio
+from speechbrain_gogo.dataio.samples import (
     AudioError,
     change_rate,
     check_finite,
     check_range,
     check_rate,
-    open_audio,
     to_mono,
 )
 

@@ -5,6 +5,7 @@ stages beside the prompt, and each sentence a :class:`Line` to be spoken.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from speechbrain_gogo.inference.text import normalize_english, split_sentences
 
 FEWEST_CHARACTERS = 20  # of a sentence, or it is hardly worth speaking
 LAST_SEED = 2**62
+REQUIRED = "text", "prompt_wav", "prompt_text"  # of a request
 
 
 @dataclass
@@ -30,6 +32,45 @@ class Line:
     prompt: torch.Tensor
     seed: int
     max_groups: int
+
+
+def read_request(request, seed):
+    """A request of a batch as a mapping with a seed, however it was given.
+
+    Arguments
+    ---------
+    request : Mapping | sequence
+        Text, prompt and what the prompt says; by name, with ``seed`` and
+        ``sample_rate`` if need be, or in this order.
+    seed : int
+        If the request has none.
+
+    Returns
+    -------
+    dict
+        Arguments of ``GogoSpeech.clone_voice``.
+
+    Raises
+    ------
+    ValueError
+        If something is missing or unknown.
+
+    Example
+    -------
+    >>> sorted(read_request(("Hello.", "prompt.wav", "Good morning."), 3))
+    ['prompt_text', 'prompt_wav', 'seed', 'text']
+    """
+    if not isinstance(request, Mapping):
+        request = dict(zip(REQUIRED, request))
+    missing = [key for key in REQUIRED if key not in request]
+    unknown = set(request).difference(REQUIRED, ("seed", "sample_rate"))
+    if missing or unknown:
+        raise ValueError(
+            f"A request has {', '.join(REQUIRED)}, and if need be seed and "
+            f"sample_rate; this one lacks {missing} and has {sorted(unknown)}. "
+            "Settings belong to the whole batch."
+        )
+    return {"seed": seed, **request}
 
 
 def read_prompt(codec, prompt_wav, sample_rate=None):

@@ -5,22 +5,23 @@ lines (lines.py), the two stages speak them (speaking.py), and the codec makes
 them audible meanwhile (speech_stream.py).
 """
 
-from collections.abc import Mapping
-
 from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.dataio.text import load_text_tokenizer
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.export_speech import SPEECH_FILE
-from speechbrain_gogo.inference.lines import read_prompt, write_lines, write_on
+from speechbrain_gogo.inference.lines import (
+    read_prompt,
+    read_request,
+    write_lines,
+    write_on,
+)
 from speechbrain_gogo.inference.loading import find_source, source_name
 from speechbrain_gogo.inference.sampling import read_sampling
 from speechbrain_gogo.inference.speaking import LineSpeaker
 from speechbrain_gogo.inference.speech_loading import load_settings, load_stages
 from speechbrain_gogo.inference.speech_stream import SpeechStream
-
-REQUIRED = "text", "prompt_wav", "prompt_text"  # of a request
 
 
 class GogoSpeech(Pretrained):
@@ -252,7 +253,7 @@ class GogoSpeech(Pretrained):
             As :meth:`clone_voice` does.
         """
         drawing, decoding = read_sampling(sampling, self.hparams.sampling)
-        requests = [_as_dict(request, seed) for request in requests]
+        requests = [read_request(request, seed) for request in requests]
         lines, owners = [], []
         for owner, request in enumerate(requests):
             found = self._lines(**request)
@@ -300,18 +301,3 @@ class GogoSpeech(Pretrained):
             seed=seed,
             **decoding,
         )
-
-
-def _as_dict(request, seed):
-    """A request of a batch with its seed, however it was given."""
-    if not isinstance(request, Mapping):
-        request = dict(zip(REQUIRED, request))
-    missing = [key for key in REQUIRED if key not in request]
-    unknown = set(request).difference(REQUIRED, ("seed", "sample_rate"))
-    if missing or unknown:
-        raise ValueError(
-            f"A request has {', '.join(REQUIRED)}, and if need be seed and "
-            f"sample_rate; this one lacks {missing} and has {sorted(unknown)}. "
-            "Settings belong to the whole batch."
-        )
-    return {"seed": seed, **request}

@@ -71,10 +71,14 @@ class ReconstructionReward(nn.Module):
     @property
     def fingerprint(self):
         """16 hex digits that tell these rewards from any others."""
+        weights = self.token_weight, self.distance_weight
+        return hash_weights(facts=repr((self.distance_fingerprint, weights)))
+
+    @property
+    def distance_fingerprint(self):
+        """The same of the distances, whatever a token costs."""
         codec = self.codec
         numbers = (
-            self.token_weight,
-            self.distance_weight,
             self.num_steps,
             self.guidance_scale,
             codec.mel_mean,
@@ -83,6 +87,22 @@ class ReconstructionReward(nn.Module):
             codec.quantizer.signature,
         )
         return hash_weights(self.state_dict(), facts=repr(numbers))
+
+    def weigh(self, distances):
+        """Rewards of the choices, given their distances (Eq. 11).
+
+        Arguments
+        ---------
+        distances : torch.Tensor
+            [..., G].
+
+        Returns
+        -------
+        torch.Tensor
+            [..., G].
+        """
+        tokens = self.token_weight * self.budgets
+        return -tokens - self.distance_weight * distances
 
     @torch.no_grad()
     def forward(self, wavs, wav_lens, generator=None):
@@ -120,10 +140,7 @@ class ReconstructionReward(nn.Module):
         error = (mel - groups) * codec.mel_std
         distances = error.square().sum(-1).mean(-1)  # [G, B, N], Eq. (10)
         distances = distances.permute(1, 2, 0)  # [B, N, G]
-        rewards = (  # Eq. (11)
-            -self.token_weight * self.budgets - self.distance_weight * distances
-        )
-        return rewards, distances, q, lens
+        return self.weigh(distances), distances, q, lens
 
     def _decode(self, q, lens, noise):
         """Normalized mel of every choice, [G * B, N * g, d]."""

@@ -99,7 +99,8 @@ def wants(busy, quiet):
         best = torch.where(loud, busy, quiet).unsqueeze(-1)
         rewards = -(self.budgets - best).abs().float()  # [B, N, G]
         q, _, _ = self.codec.quantize_batch(groups, lens)
-        return rewards, -rewards, q, lens
+        costs = rewards + self.token_weight * self.budgets
+        return rewards, -costs / self.distance_weight, q, lens
 
     return reward
 
@@ -202,9 +203,41 @@ def test_stops_leave_no_trace(
         for x in "ab"
     ]
     assert exported[0] == exported[1]
-    # Its memory is of other rewards: nothing to go on from.
+    # It has learned from other rewards: nothing to go on from.
     with pytest.raises(ValueError, match="learned from a codec.*/b/save to"):
         main([*line, "--token_weight", "9"])
+
+
+def test_learns_from_what_another_run_has_scored(
+    main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch
+):
+    """With other weights, and no decode but those of validation."""
+    main(arguments(tiny_codec_folder, tiny_corpus, tmp_path / "a"))
+    score, scored = ReconstructionReward.forward, []
+
+    def count(self, wavs, *args):
+        scored.append(len(wavs))
+        return score(self, wavs, *args)
+
+    monkeypatch.setattr(ReconstructionReward, "forward", count)
+    settings = {"token_weight": 0.0, "replay_groups": 16, "num_steps": 5}
+    settings["scored"] = tmp_path / "a" / "save"
+    line = arguments(tiny_codec_folder, tiny_corpus, tmp_path / "b", **settings)
+    main(line)
+    log = read_log(tmp_path / "b" / "progress.jsonl")
+    log = [row for row in log if row["stage"] == "train"]
+    assert [row["step"] for row in log] == [1, 2, 3, 4, 5]
+    clips = len((tiny_corpus / "valid.csv").read_text().splitlines()) - 1
+    assert sum(scored) % clips == 0 and scored
+    said = (tmp_path / "b" / "train_log.txt").read_text()
+    assert "groups that" in said
+    settings["flow_steps"] = 2
+    with pytest.raises(ValueError, match="scored by another codec"):
+        main(
+            arguments(
+                tiny_codec_folder, tiny_corpus, tmp_path / "c", **settings
+            )
+        )
 
 
 def test_misfit_codec_is_refused(

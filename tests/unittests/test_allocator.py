@@ -179,12 +179,14 @@ def test_rewards_are_of_full_precision(tiny_codec, device):
 
 def test_rewards_are_known_by_weights_and_settings(tiny_codec):
     reward = ReconstructionReward(tiny_codec, num_steps=1)
-    known = {reward.fingerprint}
+    known, distances = {reward.fingerprint}, reward.distance_fingerprint
     reward.token_weight = 9.0
     known.add(reward.fingerprint)
+    assert reward.distance_fingerprint == distances
     reward.codec.flow.backbone.project_out.weight[0, 0] += 1
     known.add(reward.fingerprint)
     assert len(known) == 3 and reward.fingerprint in known
+    assert reward.distance_fingerprint != distances
 
 
 def test_no_weight_of_the_codec_learns(tiny_codec):

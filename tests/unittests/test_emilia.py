@@ -10,8 +10,8 @@ import pytest
 import soundfile as sf
 from speechbrain.utils.checkpoints import Checkpointer
 
-from speechbrain_gogo.dataio.audio import AudioError
 from speechbrain_gogo.dataio.emilia import EmiliaShards, decode_audio
+from speechbrain_gogo.dataio.samples import AudioError
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
 from speechbrain_gogo.dataio.shards import (
     ShardReport,

@@ -7,12 +7,13 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_gogo.dataio.audio import AudioError, read_audio
+from speechbrain_gogo.dataio.audio import read_audio
 from speechbrain_gogo.dataio.manifests import (
     collate_usable,
     speech_dataset,
     usable_clips,
 )
+from speechbrain_gogo.dataio.samples import AudioError
 from speechbrain_gogo.dataio.text import train_tokenizer
 
 RATE = 16000

@@ -75,6 +75,11 @@ def main(arguments):
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
+    if scored := hparams.get("scored"):  # no clip is decoded in training
+        memory = hparams["memory"]
+        memory.recall(scored, hparams["reward"].distance_fingerprint)
+        updates = max(1, len(memory) // hparams["replay_groups"])
+        datasets["train"], loaders["train"] = range(updates), {}
     brain.fit(
         hparams["epoch_counter"],
         datasets["train"],
@@ -85,6 +90,8 @@ def main(arguments):
     report, broken = reports["train"], brain.skipped_clips()
     report["used"] -= broken.total()
     report.update(broken)
+    if scored:
+        report = f"{len(memory)} groups that {scored} has scored"
     hparams["train_logger"].log_stats({"training data": str(report)})
     export_best(brain, hparams)
 

@@ -22,8 +22,9 @@ from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio import check_finite, read_audio
+from speechbrain_gogo.dataio.audio import read_audio
 from speechbrain_gogo.dataio.manifests import read_manifest
+from speechbrain_gogo.dataio.samples import check_finite
 from speechbrain_gogo.metrics.panel import judge_utterances
 
 ORIGINAL = "original"

@@ -21,8 +21,8 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.vocoder import VocoderBrain
-from speechbrain_gogo.dataio.audio import AudioError
 from speechbrain_gogo.dataio.manifests import speech_dataset
+from speechbrain_gogo.dataio.samples import AudioError
 
 logger = get_logger(__name__)
 
