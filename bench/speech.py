@@ -48,6 +48,9 @@ def main(
         str, typer.Option(help="Requests at a time, with commas between.")
     ] = "1,8",
     trials: Annotated[int, typer.Option(min=1)] = 100,
+    steps: Annotated[
+        int, typer.Option(help="Of the flow; the codec's own by default.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
     output: Path = HERE.parent / "results" / "bench" / "speech.md",
 ):
@@ -59,6 +62,8 @@ def main(
     torch.manual_seed(0)
     meter = Meter(device, threads)
     model = random_speech(speech, gogo, device, precision, compiled)
+    flow = model.codec.codec.flow
+    flow.num_steps = steps or flow.num_steps
     rows = []
     for batch in [int(number) for number in batches.split(",")]:
         for allocate in (False, True):
@@ -69,6 +74,7 @@ def main(
         "precision": precision,
         "compiled": compiled and on_gpu,
         "trials": trials,
+        "steps": flow.num_steps,
         "bandwidth": bandwidth(device, meter, 2 * 10 ** (9 if on_gpu else 8)),
         "bytes": [bytes_per_token(lm) for lm in model.mods.values()],
     }
@@ -107,8 +113,8 @@ def describe(rows, machine):
     rows : list of dict
         From :func:`count` and :func:`measure`.
     machine : dict
-        "name", "precision", "compiled", "trials", "bandwidth", and "bytes"
-        that a pass of each stage reads.
+        "name", "precision", "compiled", "trials", "steps" of the flow,
+        "bandwidth", and "bytes" that a pass of each stage reads.
 
     Returns
     -------
@@ -125,7 +131,8 @@ def describe(rows, machine):
         f"{machine['name']}; {machine['precision']}{compiled}; means of "
         f"{machine['trials']} trials; torch {torch.__version__}. A sentence "
         f"of 47 characters, {seconds / rows[0]['batch']:.1f} s, after a "
-        f"prompt of {PROMPT_SECONDS:g} s; random weights.",
+        f"prompt of {PROMPT_SECONDS:g} s, {machine['steps']} flow steps; "
+        "random weights.",
         "",
         "| requests | tokens | RTF | floor | paper, H100 | first audio, s "
         "| Stage I, tokens/s | times floor | Stage II, tokens/s "

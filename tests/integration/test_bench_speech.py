@@ -48,6 +48,7 @@ def test_command_measures_and_writes_a_table(tiny_yaml, tmp_path):
         "--device": "cpu",
         "--batches": "1",
         "--trials": "1",
+        "--steps": "1",
         "--output": tmp_path / "page.md",
     }
     command = [sys.executable, str(BENCH / "speech.py")]
@@ -58,7 +59,7 @@ def test_command_measures_and_writes_a_table(tiny_yaml, tmp_path):
     assert page in done.stdout
     rows = cells(page)
     assert [row[:2] for row in rows] == [["1", "all"], ["1", "allocated"]]
-    assert "47 characters, 3.2 s, after" in page
+    assert "47 characters, 3.2 s, after" in page and "1 flow steps" in page
     assert all(float(row[2]) > float(row[3]) >= 0 for row in rows)
 
 
@@ -68,6 +69,7 @@ def test_floor_is_bytes_over_bandwidth():
     row |= {"encode": 0.1, "stage1": 0.9, "stage2": 2.1, "decode": 0.2}
     row |= {"first": 1.0}
     machine = {"name": "M", "precision": "fp32", "compiled": True, "trials": 2}
+    machine["steps"] = 32
     machine |= {"bandwidth": 2e11, "bytes": [2e9, 1e9]}
     page = speech.describe([row], machine)
     floor = f"{(45 / 100 + 105 / 200) / 3.2:.3f}"
