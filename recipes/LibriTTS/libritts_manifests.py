@@ -27,7 +27,8 @@ FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 def prepare_manifests(hparams, stages=("train", "valid")):
     """Write the manifests that a LibriTTS recipe names, unless they exist.
 
-    One that an earlier run made of other splits is refused.
+    One that an earlier run made of other splits is refused. A test set has to
+    be complete.
 
     Arguments
     ---------
@@ -50,7 +51,9 @@ def prepare_manifests(hparams, stages=("train", "valid")):
             check_splits(csv_path, splits, hparams["data_folder"])
             logger.info("%s is there already.", csv_path)
             continue
-        report = write_manifest(hparams["data_folder"], splits, csv_path)
+        report = write_manifest(
+            hparams["data_folder"], splits, csv_path, complete=stage == "test"
+        )
         logger.info("%s: %s", csv_path, report)
 
 
@@ -69,7 +72,7 @@ def check_splits(csv_path, splits, data_folder):
         )
 
 
-def write_manifest(data_folder, splits, csv_path):
+def write_manifest(data_folder, splits, csv_path, complete=False):
     """List the utterances of some splits.
 
     Arguments
@@ -80,6 +83,8 @@ def write_manifest(data_folder, splits, csv_path):
         Such as "train-clean-100".
     csv_path : str | Path
         Where to write. It appears when it is complete.
+    complete : bool
+        Whether every utterance has to be usable.
 
     Returns
     -------
@@ -89,7 +94,8 @@ def write_manifest(data_folder, splits, csv_path):
     Raises
     ------
     ValueError
-        If a split is missing or holds no usable utterance.
+        If a split is missing or holds no usable utterance, or an utterance of
+        a complete one cannot be used.
     """
     data_folder, csv_path = Path(data_folder), Path(csv_path)
     paths = []
@@ -120,6 +126,11 @@ def write_manifest(data_folder, splits, csv_path):
                 continue
             place = path.relative_to(data_folder).as_posix()
             writer.writerow({**row, "wav": f"$data_root/{place}"})
+    if complete and report.skipped:
+        raise ValueError(
+            f"{splits} of a test set have to be complete, but {report}; the "
+            "log names the files: fetch them again."
+        )
     if not report.used:
         raise ValueError(f"No usable utterance in {splits}: {report}.")
     os.replace(partial, csv_path)

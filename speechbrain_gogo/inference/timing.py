@@ -37,6 +37,7 @@ class Clock:
     def __init__(self, device, threads):
         self.cuda = torch.device(device).type == "cuda"
         alone = not self.cuda and threads == 1
+        self.name = "CPU time" if alone else "time"
         self.seconds = time.process_time if alone else time.perf_counter
 
     def now(self):

@@ -4,6 +4,8 @@ The paper's protocol and the offline judge are the same here: wide band at
 16 kHz and narrow band at 8 kHz, errors of the algorithm returned as scores.
 """
 
+import math
+
 from speechbrain_gogo.metrics.speech_metric import (
     Figure,
     SpeechMetric,
@@ -17,9 +19,9 @@ RATES = {"wb": 16000, "nb": 8000}
 class PESQ(SpeechMetric):
     """Listening quality against the original, about 1 to 4.64 (wb) or 4.55.
 
-    A signal in which the algorithm finds no utterance, or which is shorter
-    than 1/4 s, scores the library's negative error code, as in the paper's
-    protocol (``on_error=1``).
+    A signal in which the algorithm finds no utterance, digital silence
+    included, or which is shorter than 1/4 s, scores the library's negative
+    error code, as in the paper's protocol (``on_error=1``).
 
     Arguments
     ---------
@@ -56,4 +58,6 @@ class PESQ(SpeechMetric):
             self.band,
             on_error=PesqError.RETURN_VALUES,
         )
+        if not math.isfinite(score):  # its answer to digital silence
+            score = PesqError.NO_UTTERANCES_DETECTED
         return {self.columns[0]: float(score)}

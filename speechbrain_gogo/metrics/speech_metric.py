@@ -274,7 +274,7 @@ def at_rate(wav, sample_rate, wanted_rate):
     >>> at_rate(torch.zeros(24000), 24000, 16000).shape
     (16000,)
     """
-    wav = torch.as_tensor(wav, dtype=torch.float32)
+    wav = torch.as_tensor(wav, dtype=torch.float32, device="cpu").detach()
     if wav.dim() != 1:
         raise ValueError(
             f"A metric takes one mono signal [T], not {list(wav.shape)}."

@@ -5,7 +5,10 @@ everyone uses is SpeechMOS on GitHub (MIT), through torch.hub, which runs that
 repository's code. There is no offline judge of this kind.
 """
 
+import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -18,6 +21,7 @@ from speechbrain_gogo.metrics.speech_metric import (
 
 RATE = 16000
 ENTRY = "utmos22_strong"
+PACKAGE = "speechmos"  # of that repository; DNSMOS' package has the same name
 
 
 class UTMOS(BatchedMetric):
@@ -47,22 +51,25 @@ class UTMOS(BatchedMetric):
     ):
         super().__init__(sample_rate, device)
         local = Path(source).is_dir()
+        name = source.replace("/", "_").replace(":", "_")  # torch.hub's
+        folder = source if local else Path(torch.hub.get_dir()) / name
         if not (local or trust_code):
             raise ValueError(
                 f"UTMOS would run the code of {source} on GitHub. Look at it, "
                 "then set trust_code, or give a folder with a copy of it."
             )
         self.judge = f"UTMOS: {ENTRY} of {source}, {RATE} Hz, one by one"
-        self._network = load_weights(
-            lambda source: torch.hub.load(
+        with _package_of(folder):
+            self._network = load_weights(
+                lambda source: torch.hub.load(
+                    source,
+                    ENTRY,
+                    source="local" if local else "github",
+                    trust_repo=True,
+                ),
                 source,
-                ENTRY,
-                source="local" if local else "github",
-                trust_repo=True,
-            ),
-            source,
-            "UTMOS",
-        )
+                "UTMOS",
+            )
         self._network.to(device).eval()
 
     @torch.no_grad()
@@ -74,3 +81,22 @@ class UTMOS(BatchedMetric):
             score = self._network(wav.unsqueeze(0).to(self.device), RATE)
             rows.append({"utmos": float(score)})
         return rows
+
+
+@contextmanager
+def _package_of(folder):
+    """Let PACKAGE be the folder's own, whatever else is installed or loaded."""
+
+    def loaded():
+        return [key for key in sys.modules if key.split(".")[0] == PACKAGE]
+
+    before = {key: sys.modules.pop(key) for key in loaded()}
+    package = ModuleType(PACKAGE)
+    package.__path__ = [str(Path(folder) / PACKAGE)]
+    sys.modules[PACKAGE] = package
+    try:
+        yield
+    finally:
+        for key in loaded():
+            del sys.modules[key]
+        sys.modules.update(before)

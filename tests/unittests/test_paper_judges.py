@@ -1,6 +1,7 @@
 """The paper's judges, with tiny random weights in the published layout."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -15,7 +16,12 @@ from transformers import (
     WavLMModel,
 )
 
-from speechbrain_gogo.metrics import UTMOS, HubertWordErrors, WavLMSimilarity
+from speechbrain_gogo.metrics import (
+    DNSMOS,
+    UTMOS,
+    HubertWordErrors,
+    WavLMSimilarity,
+)
 from speechbrain_gogo.metrics.speaker_network import (
     SpeakerNetwork,
     published_state,
@@ -98,18 +104,37 @@ def test_no_network_is_said(monkeypatch, tmp_path):
         WavLMSimilarity(tmp_path / "none.pth")
 
 
-def test_utmos_from_a_folder(tmp_path):
-    """One by one at 16 kHz, by what the folder's hubconf gives."""
+@pytest.mark.parametrize("first", ["UTMOS", "DNSMOS"])
+def test_utmos_from_a_folder(tmp_path, monkeypatch, first):
+    """One by one at 16 kHz, by what the folder's own package gives.
+
+    DNSMOS comes from another package of the same name.
+    """
+    for name in [key for key in sys.modules if key.startswith("speechmos")]:
+        monkeypatch.delitem(sys.modules, name)
     (tmp_path / "hubconf.py").write_text(
+        "from speechmos.utmos22.strong.model import Loudness\n"
+        "def utmos22_strong():\n"
+        "    return Loudness()\n"
+    )
+    model = tmp_path / "speechmos" / "utmos22" / "strong" / "model.py"
+    model.parent.mkdir(parents=True)
+    model.write_text(
         "import torch\n"
         "class Loudness(torch.nn.Module):\n"
         "    def forward(self, wave, rate):\n"
         "        assert wave.shape[0] == 1 and rate == 16000\n"
         "        return wave.abs().mean(1)\n"
-        "def utmos22_strong():\n"
-        "    return Loudness()\n"
     )
-    metric = UTMOS(str(tmp_path), sample_rate=16000)
+    judges = [
+        lambda: UTMOS(str(tmp_path), sample_rate=16000),
+        lambda: DNSMOS(["p808_mos"], sample_rate=16000),
+    ]
+    if first == "UTMOS":
+        metric, other = (judge() for judge in judges)
+    else:
+        other, metric = (judge() for judge in judges[::-1])
+    assert other.measure(0.1 * noises(16000)[0])["p808_mos"] > 1
     wavs = noises(800, 400)
     rows = metric.measure_batch(wavs)
     assert [row["utmos"] for row in rows] == pytest.approx(

@@ -69,11 +69,14 @@ def compare(hparams):
     folder = Path(hparams["output_folder"])
     folders = [*map(Path, hparams["compare"]), folder]
     systems = [read_row(place, hparams["bootstrap_seed"]) for place in folders]
-    tests = {(about["test"], about["clips"]) for about, _ in systems}
+    tests = {about["ids"]: about for about, _ in systems}
     if len(tests) > 1:
         raise ValueError(
             "The rows are of different test clips: "
-            + ", ".join(f"{name} ({clips} clips)" for name, clips in tests)
+            + ", ".join(
+                f"{about['system']}: {len(ids)} of {about['test']}"
+                for ids, about in tests.items()
+            )
             + ". Compare systems on one test set."
         )
     text = draw_table(systems)
@@ -99,7 +102,7 @@ def read_row(folder, seed):
     about = json.loads((folder / "perplexity.json").read_text())
     with open(folder / "perplexity.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    about["clips"] = len(rows)
+    about["ids"] = frozenset(row["ID"] for row in rows)
     groups = [int(row["groups"]) for row in rows]
     found = {}
     for kind in ("nll", "unigram"):

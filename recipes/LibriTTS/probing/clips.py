@@ -62,7 +62,14 @@ def draw_clips(csv_path, drawn_path, number, seed):
 
 
 def probing_data(
-    codec, extractor, csv_path, data_root, folder, num_workers=0, **clips
+    codec,
+    extractor,
+    csv_path,
+    data_root,
+    folder,
+    num_workers=0,
+    complete=False,
+    **clips,
 ):
     """Encode and measure the clips of a manifest, as far as is not done yet.
 
@@ -78,6 +85,8 @@ def probing_data(
         Gets tokens/ and features/.
     num_workers : int
         Processes that read and measure audio.
+    complete : bool
+        Whether every clip has to be usable, as in a test set.
     **clips
         Of ManifestShards: which clips, and their batches.
 
@@ -88,8 +97,8 @@ def probing_data(
     Raises
     ------
     ValueError
-        If the folder holds tokens of another codec or manifest, or no clip
-        can be used.
+        If the folder holds tokens of another codec or manifest, no clip can
+        be used, or not all of a complete set.
     """
     folder = Path(folder)
     source = ManifestShards(
@@ -110,6 +119,11 @@ def probing_data(
     report["used"] = len(usable)
     report["no words"] = len(rows) - len(usable)
     report = ShardReport(+report)  # without what did not happen
+    if complete and report.skipped:
+        raise ValueError(
+            f"{csv_path}: a test set has to be complete, but {report}. Mend "
+            f"the clips or the manifest, delete {folder} and run it again."
+        )
     # Tokens at a position, averaged over the groups (Figure 6).
     means = [codec.embed(row.tokens.unsqueeze(0))[0].mean(0) for row in usable]
     manifest, _ = read_manifest(csv_path, data_root)
@@ -138,7 +152,8 @@ def measure_clips(extractor, clips, folder, num_workers=0):
     clips : list of tuple
         ID, path, text.
     folder : str | Path
-        Gets a folder for each set of settings, with one file per clip.
+        Gets a folder for each set of settings and clips, with one file per
+        clip.
     num_workers : int
         Processes that measure.
 
@@ -147,8 +162,9 @@ def measure_clips(extractor, clips, folder, num_workers=0):
     torch.Tensor
         float64 [M, F], NaN where a feature is not defined.
     """
-    settings = json.dumps(extractor.settings, sort_keys=True)
-    folder = Path(folder) / f"{zlib.crc32(settings.encode()):08x}"
+    told = [(key, str(wav), text) for key, wav, text in clips]
+    facts = json.dumps([extractor.settings, told], sort_keys=True)
+    folder = Path(folder) / f"{zlib.crc32(facts.encode()):08x}"
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{quote(key, safe='')}.json" for key, *_ in clips]
     todo = [pair for pair in zip(clips, paths) if not pair[1].is_file()]

@@ -11,6 +11,7 @@ The README beside this file tells more.
 
 import json
 import logging
+import math
 import sys
 import zlib
 from pathlib import Path
@@ -43,6 +44,9 @@ def dataio_prepare(hparams, codec):
                 manifest, drawn, hparams["max_clips"], hparams["draw_seed"]
             )
             manifest = drawn
+        testing, clips = stage == "test", hparams["clips"]
+        if testing:  # however long they are
+            clips = {**clips, "min_duration": 0.0, "max_duration": math.inf}
         data[stage] = probing_data(
             codec,
             extractor,
@@ -50,7 +54,8 @@ def dataio_prepare(hparams, codec):
             hparams["data_folder"],
             folder / stage,
             hparams["num_workers"],
-            **hparams["clips"],
+            complete=testing,
+            **clips,
         )
         logger.info("%s: %s", stage, data[stage].report)
     return data
@@ -133,7 +138,9 @@ def probe(hparams, data, places, device, identity):
             )
             batch_size = hparams["fitting"]["batch_size"]
             found = score_probes(probes, *pairs["test"], batch_size)
-            torch.save(found.cpu().double() * variance, path)
+            partial = path.with_suffix(".partial")
+            torch.save(found.cpu().double() * variance, partial)
+            partial.replace(path)
         errors.append(torch.load(path))
     mean = scales[1].mean.expand(1, 1, -1)
     return torch.stack(errors), squared_errors(mean, features["test"])[:, 0]

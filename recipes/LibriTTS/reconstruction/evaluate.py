@@ -26,6 +26,7 @@ from speechbrain_gogo.dataio.audio import read_audio
 from speechbrain_gogo.dataio.manifests import read_manifest
 from speechbrain_gogo.dataio.samples import check_finite
 from speechbrain_gogo.metrics.panel import judge_utterances
+from speechbrain_gogo.metrics.transcripts import find_normalizer
 
 ORIGINAL = "original"
 
@@ -100,6 +101,20 @@ def read_test_set(hparams):
             f"({hparams['data_folder']}) right?"
         )
     return rows
+
+
+def check_transcripts(judges, utterances):
+    """Refuse a test set with nothing to recognise in an utterance."""
+    for judge in judges:
+        if not hasattr(judge, "normalizer"):
+            continue
+        normalize = find_normalizer(judge.normalizer)
+        for key, row in utterances.items():
+            if not normalize(row["wrd"] or ""):
+                raise ValueError(
+                    f"{key}: its transcript {row['wrd']!r} has no words that "
+                    "word errors could be counted by."
+                )
 
 
 def list_rows(systems, utterances):
@@ -181,6 +196,7 @@ def evaluate(systems, judges, hparams):
     folder.mkdir(parents=True, exist_ok=True)
     listed = read_test_set(hparams)
     utterances = dict(list(listed.items())[: hparams["max_utterances"]])
+    check_transcripts(judges, utterances)
     rows, reference = list_rows(systems, utterances), hparams["reference"]
     if reference is not None and reference not in rows:
         raise ValueError(
@@ -192,6 +208,7 @@ def evaluate(systems, judges, hparams):
         {
             "test_csv": Path(hparams["test_csv"]).name,
             "judges": [judge.judge for judge in judges],
+            "sample_rate": hparams["sample_rate"],
             **hash_utterances(listed),  # of all: their number may change
         },
         {system.name: system.settings for system in systems},

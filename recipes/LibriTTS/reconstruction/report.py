@@ -117,7 +117,7 @@ def draw_table(rows, rates, summary, figures):
         }
         for figure in figures:
             value, low, high = summary[label, figure.label]
-            digits = 1 if figure.scale == 100 or abs(value) >= 10 else 3
+            digits = 2 if figure.scale == 100 or abs(value) >= 10 else 3
             line[figure.label] = (
                 f"{value:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
             )
@@ -136,7 +136,7 @@ def draw_differences(measured, reference, figures, seed):
         line = {"system": label}
         for figure in figures:
             ends = paired_difference(figure, results, measured[reference], seed)
-            digits = 1 if figure.scale == 100 else 3
+            digits = 2 if figure.scale == 100 else 3
             value, low, high = (f"{end:+.{digits}f}" for end in ends)
             line[figure.label] = f"{value} ({low} to {high})"
         lines.append(line)
@@ -221,7 +221,7 @@ def other_normalizations(judges, utterances, originals):
         said = [row["wrd"] for row in utterances.values()]
         rates = []
         for name in NORMALIZERS:
-            pairs = [count_errors(s, h, name) for s, h in zip(said, heard)]
+            pairs = [_count(s, h, name) for s, h in zip(said, heard)]
             errors, words = map(sum, zip(*pairs))
             rates.append(f"{name} {100 * errors / words:.2f} %")
         notes.append(
@@ -229,6 +229,14 @@ def other_normalizations(judges, utterances, originals):
             f"normalization of transcripts: {', '.join(rates)}."
         )
     return notes
+
+
+def _count(said, heard, name):
+    """Errors and words, also where a normalization leaves nothing said."""
+    normalize = NORMALIZERS[name]
+    if normalize(said):
+        return count_errors(said, heard, name)
+    return len(normalize(heard)), 0
 
 
 def plot_rates(path, rows, rates, summary, figures):

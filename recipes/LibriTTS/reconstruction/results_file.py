@@ -91,7 +91,7 @@ class ResultsFile:
         started = self.path.is_file()
         if started:
             systems = self._check(settings, systems)
-            self._load()
+            started = self._load()
         text = json.dumps({**settings, "systems": systems}, indent=2)
         self._settings_path.write_text(text + "\n")
         if not started:
@@ -143,9 +143,11 @@ class ResultsFile:
         return known | systems
 
     def _load(self):
-        """Read the rows, after cutting off an unfinished last line."""
+        """Read the rows, an unfinished last line cut off: is a head left?"""
         with open(self.path, "r+b") as stream:
-            stream.truncate(stream.read().rfind(b"\n") + 1)
+            left = stream.read().rfind(b"\n") + 1
+            stream.truncate(left)
         with open(self.path, newline="") as stream:
             for row in csv.DictReader(stream):
                 self.rows[row["ID"], row["system"]] = row
+        return left > 0

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import torch
 from budgets import fingerprint, mean_budget, plan_budgets
+from results_file import hash_files
 from torch.nn import functional as F
 
 from speechbrain_gogo.dataio.audio import read_audio
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.fingerprint import hash_weights
+
+SUFFIXES = ".wav", ".flac"  # of audio in folders
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,12 @@ class GogoSystem:
             "guidance_scale": guidance_scale,
             "seed": seed,
         }
+        flow = self.codec.codec.flow
+        used = {  # a model's own numbers may change with its YAML
+            key: getattr(flow, key) if value is None else value
+            for key, value in self.sampling.items()
+            if key != "seed"
+        }
         # The codec's own fingerprint is about its tokens: it knows neither
         # decoder nor vocoder. What the allocator decides are the options.
         state = {
@@ -103,7 +112,8 @@ class GogoSystem:
             for key, value in self.codec.state_dict().items()
             if not key.startswith("mods.allocator.")
         }
-        self.settings = {"weights": hash_weights(state), **self.sampling}
+        weights = hash_weights(state)
+        self.settings = {"weights": weights, **self.sampling, **used}
 
     def rows(self, utterances):
         """Vocoder alone, each number of tokens, each plan of budgets."""
@@ -229,10 +239,13 @@ class FolderSystem:
                 f"{self.folder} lacks {len(missing)} of {len(paths)} "
                 f"reconstructions, the first: {missing[0]}.wav"
             )
+        # Of all files, also where few utterances are wanted.
+        files = [p for p in self.folder.iterdir() if p.suffix in SUFFIXES]
+        self.settings["audio"] = hash_files(files)
         return {count_codebooks(self._rate.codebooks): {"path": paths}}
 
     def _find(self, key):
-        for suffix in (".wav", ".flac"):
+        for suffix in SUFFIXES:
             path = self.folder / (key + suffix)
             if path.is_file():
                 return path

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import speechbrain as sb
 import torch
-from folders import RECORDED, find_files, folder_name
+from folders import RECORDED, find_files, folder_name, hash_audio
 from hyperpyyaml import load_hyperpyyaml
 from judging import judge, long_cases, single_cases
 from report import read_published, summarize
@@ -34,6 +34,7 @@ from speechbrain_gogo.inference.timing import Clock, device_name
 
 NAMES = {False: "GogoSpeech", True: "GogoSpeech w/ allocator"}
 DAGGER = " †"
+MODEL_FILES = "*.safetensors", "*.yaml", "*.model"  # decide what is said
 
 
 def speak(speech, tasks, hparams, folder):
@@ -68,12 +69,14 @@ def speak(speech, tasks, hparams, folder):
         )
     systems = {NAMES[allocate]: allocate for allocate in wanted}
     model = find_source(hparams["source"], speech=True)
+    files = [path for kind in MODEL_FILES for path in model.rglob(kind)]
     settings = {
-        "model": hash_files(model.rglob("*.safetensors")),
+        "model": hash_files(files),
         "list": hash_files([Path(hparams["meta_list"])]),
         "precision": speech.codec.precision,
         "seed": hparams["seed"],
         "sampling": hparams["sampling"],
+        "sample_rate": hparams["sample_rate"],
     }
     size = hparams["batch_size"]
     results = synthesize(speech, tasks, systems, folder, settings, size)
@@ -103,9 +106,11 @@ def measure_speed(speech, task, systems, hparams, folder):
     """
     path, trials = folder / "speed.json", hparams["rtf_trials"]
     device, threads = speech.codec.device, hparams["num_threads"]
+    clock = Clock(device, threads)
     note = (
-        f"RTF: a sentence of 47 characters, mean of {trials} trials after one "
-        f"that warms up, on {device_name(device)}, {speech.codec.precision}"
+        f"RTF: a sentence of 47 characters, {clock.name} over length of "
+        f"{trials} trials after one that warms up, on {device_name(device)}, "
+        f"{speech.codec.precision}"
         f"{f', {threads} thread(s)' if device == 'cpu' else ''}."
     )
     found = json.loads(path.read_text()) if path.is_file() else {}
@@ -114,7 +119,7 @@ def measure_speed(speech, task, systems, hparams, folder):
     for label, allocate in systems.items():
         if task and trials and label not in found["trials"]:
             found["trials"][label] = real_time_factor(
-                speech, task, allocate, trials, Clock(device, threads), hparams
+                speech, task, allocate, trials, clock, hparams
             )
             path.write_text(json.dumps(found, indent=2) + "\n")
     factors = {
@@ -125,7 +130,7 @@ def measure_speed(speech, task, systems, hparams, folder):
     return factors, note
 
 
-def listen(tasks, systems, spoken, judges, settings, hparams):
+def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
     """What the judges say of utterances and of long forms.
 
     Arguments
@@ -140,6 +145,8 @@ def listen(tasks, systems, spoken, judges, settings, hparams):
         Metrics.
     settings : dict
         Whatever decides what was said.
+    foreign : dict
+        Label -> hash of the audio, of the other systems.
     hparams : dict
         The YAML's settings.
 
@@ -153,11 +160,6 @@ def listen(tasks, systems, spoken, judges, settings, hparams):
     deciding = RECORDED if RECORDED in systems else next(iter(spoken))
     seconds, rate = hparams["long_form_seconds"], hparams["sample_rate"]
     longs, lengths = long_cases(tasks, systems[deciding], seconds, rate)
-    foreign = {
-        label: hash_files(files.values())
-        for label, files in systems.items()
-        if label not in spoken
-    }
     figures = [figure for judge in judges for figure in judge.figures]
     summary = {}
     for place, mark, cases, decided in (
@@ -204,17 +206,17 @@ def evaluate(speech, judges, hparams):
         (system, figure) -> (value, low, high).
     """
     folder, others = Path(hparams["output_folder"]), hparams["other_systems"]
-    tasks = read_tasks(
-        hparams["meta_list"],
-        hparams["expected_utterances"],
-        hparams["max_utterances"],
-    )
+    listed = read_tasks(hparams["meta_list"], hparams["expected_utterances"])
+    tasks = listed[: hparams["max_utterances"]]
     find_files(tasks, others)  # before hours of speaking
+    foreign = hash_audio(listed, others)
     spoken, results, settings = speak(speech, tasks, hparams, folder / "speech")
     ours = {label: folder / "speech" / folder_name(label) for label in spoken}
     systems = find_files(tasks, others | ours)
     write_samples(tasks[: hparams["num_samples"]], systems, folder / "samples")
-    heard, long_note = listen(tasks, systems, spoken, judges, settings, hparams)
+    heard, long_note = listen(
+        tasks, systems, spoken, judges, settings, foreign, hparams
+    )
     rows = {
         label: [results.rows[task.name, label] for task in tasks]
         for label in spoken

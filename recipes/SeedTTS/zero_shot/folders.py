@@ -5,6 +5,8 @@ What is found here is judged (judging.py) and listened to (listening_test.py).
 
 from pathlib import Path
 
+from results_file import hash_files
+
 RECORDED = "Ground truth"
 
 
@@ -40,6 +42,30 @@ def find_files(tasks, folders):
             )
         systems[label] = files
     return systems
+
+
+def hash_audio(listed, folders):
+    """What is in the audio of others, label -> 16 hex digits.
+
+    Of all tasks that a list has, as far as there is audio: how many are looked
+    at changes.
+
+    Arguments
+    ---------
+    listed, folders
+        As in :func:`find_files`.
+
+    Returns
+    -------
+    dict
+    """
+    found = {}
+    if listed[0].recording:
+        found[RECORDED] = hash_files([task.recording for task in listed])
+    for label, folder in folders.items():
+        files = [Path(folder) / f"{task.name}.wav" for task in listed]
+        found[label] = hash_files([f for f in files if f.is_file()])
+    return found
 
 
 def folder_name(label):

@@ -104,9 +104,10 @@ def _read_rows(path):
 def _whole(value):
     """A rating as a number, or as it was."""
     try:
-        return int(value)
+        number = float(value)
     except (TypeError, ValueError):
         return value
+    return int(number) if number.is_integer() else value
 
 
 def rater_means(ratings, key):

@@ -23,8 +23,8 @@ class Task:
     recording: Path | None
 
 
-def read_tasks(path, expected=None, most=None):
-    r"""All tasks of a list, or the first few for a quick look.
+def read_tasks(path, expected=None):
+    r"""All tasks of a list.
 
     Arguments
     ---------
@@ -32,8 +32,6 @@ def read_tasks(path, expected=None, most=None):
         The list.
     expected : int
         How many there should be.
-    most : int
-        How many to take.
 
     Returns
     -------
@@ -75,7 +73,7 @@ def read_tasks(path, expected=None, most=None):
         )
     tasks = list(tasks.values())
     _check_files(tasks, path)
-    return tasks[:most]
+    return tasks
 
 
 def write_tasks(path, rows):

@@ -81,13 +81,13 @@ def write_cell(interval):
     Example
     -------
     >>> write_cell((36.04, 35.5, 36.5)), write_cell((0.5, 0.5, 0.5))
-    ('36.0 (35.5-36.5)', '0.500')
+    ('36.04 (35.50-36.50)', '0.500')
     >>> write_cell(None)
     '-'
     """
     if interval is None:
         return "-"
-    digits = 1 if abs(interval[0]) >= 10 else 3
+    digits = 2 if abs(interval[0]) >= 10 else 3
     value, low, high = (f"{x:.{digits}f}" for x in interval)
     return value if low == high else f"{value} ({low}-{high})"
 
