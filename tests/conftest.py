@@ -36,6 +36,12 @@ def pytest_addoption(parser):
     parser.addoption("--device", default="cpu")
 
 
+def pytest_configure(config):
+    """All others run on the CPU, as do the processes that they start."""
+    if config.getoption("--device") == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 @pytest.fixture(scope="session")
 def device(request):
     """Where tests run."""

@@ -89,6 +89,11 @@ class GroupMemory:
         fingerprint : str
             That its distances have to have.
 
+        Returns
+        -------
+        int
+            Groups that all of its ranks remember together.
+
         Raises
         ------
         ValueError
@@ -106,7 +111,11 @@ class GroupMemory:
                 f"The groups in {last.path} were scored by another codec, "
                 "vocoder or number of flow steps: score them with this one."
             )
-        self._load(last.paramfiles["memory"])
+        every = torch.load(last.paramfiles["memory"])
+        self._share(every)
+        if not len(self):
+            raise ValueError(f"{last.path} remembers no group.")
+        return sum(len(parts[0]) for parts in every if parts)
 
     def _get(self, ages):
         """Groups by their age; 0 is the oldest one."""
@@ -125,7 +134,10 @@ class GroupMemory:
     @mark_as_loader
     def _load(self, path, end_of_epoch=False):
         del end_of_epoch
-        every = torch.load(path)
+        self._share(torch.load(path))
+
+    def _share(self, every):
+        """Take up the memory of this rank, of those of all."""
         self.rings, self.seen = None, 0
         parts = every[(get_rank() or 0) % len(every)]
         if parts:

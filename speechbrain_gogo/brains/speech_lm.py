@@ -18,6 +18,43 @@ from speechbrain_gogo.brains.training import TrainingBrain
 from speechbrain_gogo.lobes.speech_lm import BackboneLM
 
 
+def check_fits(lm, codec, clips):
+    """Refuse a stage for other tokens than those it is to learn from.
+
+    Arguments
+    ---------
+    lm : BackboneLM | DetailLM
+        The stage.
+    codec : GogoCodec
+        Whose tokens they are.
+    clips : TokenDataset
+        The corpora, which may hold fewer tokens of each group.
+
+    Raises
+    ------
+    ValueError
+        Naming both sides.
+    """
+    there = clips.num_codebooks
+    if lm.codebook_size != codec.vocab_size:
+        raise ValueError(
+            f"The model has codebook_size {lm.codebook_size}, the codec "
+            f"'{codec.name}' {codec.vocab_size} codes: give --model "
+            f"'{{codebook_size: {codec.vocab_size}}}'."
+        )
+    if isinstance(lm, BackboneLM) and lm.backbone_size > there:
+        raise ValueError(
+            f"The model speaks {lm.backbone_size} tokens of each group, the "
+            f"corpora have {there}: tokenise them with all."
+        )
+    if not isinstance(lm, BackboneLM) and lm.num_tokens != there:
+        raise ValueError(
+            f"The model has num_tokens {lm.num_tokens}, the corpora hold "
+            f"{there} tokens of each group: both have to be the codec's, "
+            f"{codec.num_codebooks}."
+        )
+
+
 class LevelMeans:
     """Losses of predicted tokens by their position in the group.
 

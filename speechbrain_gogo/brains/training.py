@@ -18,6 +18,7 @@ from speechbrain.utils.distributed import get_rank, if_main_process
 from torch.nn.utils import get_total_norm
 
 from speechbrain_gogo.brains.checkpoints import num_processes
+from speechbrain_gogo.brains.skipped import SkippedClips
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,11 @@ class TrainingBrain(sb.Brain):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
-        self.skipped = {}  # clip to reason
-        self.nonfinite_in_a_row = 0
+        self.skipped = SkippedClips()
+        if self.checkpointer:
+            self.checkpointer.add_recoverable("skipped", self.skipped)
+        self.nonfinite_in_a_row = 0  # losses
+        self.bad_gradients = Counter()  # in a row, by what they are of
         self.validated = -math.inf  # at which of the budget's minutes
         self.codec_fingerprint = getattr(
             self.hparams, "codec_fingerprint", None
@@ -60,6 +64,14 @@ class TrainingBrain(sb.Brain):
             raise ValueError(
                 f"{num_processes()} processes share fewer than 2 batches each:"
                 " make batches smaller, or train with fewer processes."
+            )
+        if stage == sb.Stage.TRAIN and len(loader) < max(
+            1, self.grad_accumulation_factor
+        ):
+            raise ValueError(
+                f"An epoch has {len(loader)} batches, an update takes "
+                f"{self.grad_accumulation_factor}: make batches smaller, or "
+                "train on more clips."
             )
         budget = self.hparams.budget
         if stage == sb.Stage.TRAIN and budget.num_steps is None:
@@ -114,6 +126,12 @@ class TrainingBrain(sb.Brain):
         place = (self.hparams.seed, count, get_rank() or 0)
         return torch.Generator().manual_seed(hash(place) % 2**63)
 
+    def _should_save_intra_epoch_ckpt(self, *since):
+        # Gradients that wait for an update are in no checkpoint.
+        if self.step % self.grad_accumulation_factor:
+            return False
+        return super()._should_save_intra_epoch_ckpt(*since)
+
     # One update
 
     def on_fit_batch_start(self, batch, should_step):
@@ -137,21 +155,38 @@ class TrainingBrain(sb.Brain):
             self.nonfinite_in_a_row = 0
             return
         self.nonfinite_in_a_row += 1
-        where = f"Update {self.optimizer_step}: the loss is {loss.item()}"
-        if self.nonfinite_in_a_row > self.nonfinite_patience:
+        what = f"the loss is {loss.item()}"
+        self.warn_of_nonfinite(what, self.nonfinite_in_a_row)
+
+    def check_gradients(self):
+        """Skip the whole update if a gradient is not finite."""
+        every = [p.grad for p in self.modules.parameters()]
+        norm = get_total_norm([g for g in every if g is not None])
+        if not self.is_finite(norm):
+            self.zero_grad(set_to_none=True)
+
+    def is_finite(self, norm, of="the gradient"):
+        """Whether a norm is; too many in a row that are not end the training."""
+        if norm.isfinite():
+            self.bad_gradients[of] = 0
+            return True
+        # The scaler of fp16 makes some; what the loss has done is known.
+        if not (self.scaler.is_enabled() or self.nonfinite_in_a_row):
+            self.bad_gradients[of] += 1
+            what = f"the norm of {of} is {norm.item()}"
+            self.warn_of_nonfinite(what, self.bad_gradients[of])
+        return False
+
+    def warn_of_nonfinite(self, what, times):
+        """Warn of an update that is skipped, or stop if it is one too many."""
+        where = f"Update {self.optimizer_step}: {what}"
+        if times > self.nonfinite_patience:
             raise ValueError(
                 f"{where}, as it was {self.nonfinite_patience} times before "
                 "(nonfinite_patience). Resume with a lower learning_rate or "
                 "with precision fp32."
             )
         logger.warning("%s; this update is skipped.", where)
-
-    def check_gradients(self):
-        """Skip the whole update if a gradient is not finite."""
-        every = [p.grad for p in self.modules.parameters()]
-        norm = get_total_norm([g for g in every if g is not None])
-        if not norm.isfinite():
-            self.zero_grad(set_to_none=True)
 
     # Validation
 
@@ -185,12 +220,7 @@ class TrainingBrain(sb.Brain):
 
         Every rank has to ask.
         """
-        found = [self.skipped]
-        if self.distributed_launch:
-            found = [None] * num_processes()
-            torch.distributed.all_gather_object(found, self.skipped)
-        everywhere = {key: why for one in found for key, why in one.items()}
-        return Counter(everywhere.values())
+        return Counter(self.skipped.everywhere().values())
 
     def write_log(self, stage, **values):
         """Append one row to the JSON-lines log."""

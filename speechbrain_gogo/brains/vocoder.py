@@ -183,17 +183,24 @@ class VocoderBrain(TrainingBrain):
         norm = torch.nn.utils.clip_grad_norm_(
             optimizer.param_groups[0]["params"], self.max_grad_norm
         )
-        if torch.isfinite(norm):
+        of = "the vocoder's gradient"
+        if optimizer is not self.optimizer:
+            of = "the discriminators' gradient"
+        if self.is_finite(norm, of):
             self.scaler.step(optimizer)
         self.scaler.update()
 
     # Validation and records
 
     def count(self, parts):
-        """Add parts of the loss to their sums, which stay on the device."""
+        """Add parts of the loss to their sums, which stay on the device.
+
+        What is not finite belongs to an update that is skipped.
+        """
         for name, value in parts.items():
-            self.sums[name] += value.detach().double()
-            self.counts[name] += 1
+            value, finite = value.detach().double(), value.isfinite()
+            self.sums[name] += torch.where(finite, value, 0.0)
+            self.counts[name] += finite
 
     def keep_samples(self, ids, predicted, wavs):
         """Write the first of each batch, with its original, while wanted.
@@ -230,7 +237,7 @@ class VocoderBrain(TrainingBrain):
         if stage == sb.Stage.TRAIN:
             return
         train_stats = {
-            name: float(total) / self.counts[name]
+            name: float(total) / max(1, int(self.counts[name]))
             for name, total in self.sums.items()
         }
         train_stats["learning rate"] = self.optimizer.param_groups[0]["lr"]

@@ -189,6 +189,8 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
             samples = file.read(dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
         raise AudioError("unreadable audio", f"{name}: {error}") from error
+    if not len(samples):
+        raise AudioError("empty audio", f"{name} holds no samples.")
     if len(samples) < (duration - TOLERANCE) * rate:
         raise AudioError(
             "truncated audio", f"{name} ends after {len(samples) / rate} s."

@@ -9,6 +9,7 @@ the clip's id: files of one name in several folders are several clips.
 
 import io
 import json
+import math
 from pathlib import PurePosixPath
 
 import soundfile
@@ -84,6 +85,8 @@ class AudioShards(EmiliaShards):
             }
         except MALFORMED as error:
             raise SkipClip("invalid json") from error
+        if not 0 < clip["duration"] < math.inf:
+            raise SkipClip("impossible duration")
         if clip["duration"] < self.min_duration:
             raise SkipClip("too short")
         if clip["duration"] > self.max_duration:

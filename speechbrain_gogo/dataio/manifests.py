@@ -257,6 +257,8 @@ def reason_to_skip(row, min_seconds, max_seconds):
     """
     if not min_seconds <= row["duration"] <= max_seconds:
         return f"not {min_seconds:g} to {max_seconds:g} s long"
+    if row["duration"] == 0:
+        return "no duration"
     if not Path(row["wav"]).is_file():
         return "missing file"
     return None

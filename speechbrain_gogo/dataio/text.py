@@ -241,8 +241,20 @@ def load_text_tokenizer(source):
     Returns
     -------
     WordPieces | HubTokenizer
+
+    Raises
+    ------
+    ValueError
+        If there is none that can be read.
     """
     model_path = Path(source) / WordPieces.FILE
-    if model_path.is_file():
-        return WordPieces(model_path)
-    return HubTokenizer(source)
+    try:
+        if model_path.is_file():
+            return WordPieces(model_path)
+        return HubTokenizer(source)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{source} has no text tokenizer that can be read, neither "
+            f"{WordPieces.FILE} nor that of a language model: {reason:.200}"
+        ) from error

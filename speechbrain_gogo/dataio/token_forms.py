@@ -134,16 +134,20 @@ class TokenForms:
         }
 
     def _claim_layout(self):
-        """Files that are there stay: they must be of the same layout."""
+        """Files that are there stay: they must be of the same making."""
         path = self.folder / "layout.txt"
+        ours = (
+            f"{self.layout}, {self.header['num_codebooks']} tokens per group "
+            f"of codec {self.header['fingerprint']}"
+        )
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{self.layout}\n")
+            path.write_text(f"{ours}\n")
         there = path.read_text().strip()
-        if there != self.layout:
+        if there != ours:
             raise ValueError(
                 f"{self.folder} holds tokens in the layout '{there}': write "
-                f"'{self.layout}' to another folder."
+                f"'{ours}' to another folder."
             )
 
     def _shown(self, form):

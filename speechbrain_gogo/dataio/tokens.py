@@ -42,14 +42,16 @@ class TokenDataset(Dataset):
     ----------
     lengths : list of int
         Positions of each clip, for ``DynamicBatchSampler(lengths_list=)``.
+    num_codebooks : int
+        Tokens of each group.
     report : ShardReport
         What became of every clip, from the audio of the corpora on.
 
     Raises
     ------
     ValueError
-        If a corpus is missing, incomplete, of another codec, or no clip
-        fits.
+        If a corpus is missing, incomplete, of another codec or with other
+        numbers of tokens, or no clip fits.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class TokenDataset(Dataset):
         self.count_positions = count_positions
         self.tokenizer = tokenizer
         self.report = ShardReport()
+        self.num_codebooks = None
         self.lengths, self.shards, self._places = [], [], []
         several = isinstance(folders, (list, tuple))
         made_by = codec and (codec.fingerprint, codec.name)
@@ -79,12 +82,19 @@ class TokenDataset(Dataset):
             ours = header["fingerprint"], header["codec"]
             made_by = made_by or ours
             _check_codec(folder, ours, made_by)
+            levels = header["num_codebooks"]
+            if self.num_codebooks not in (None, levels):
+                raise ValueError(
+                    f"{folder} holds {levels} tokens of each group, the "
+                    f"corpora before it {self.num_codebooks}: use like ones."
+                )
+            self.num_codebooks = levels
             for shard in shards:
-                self._add(shard, header["num_codebooks"])
+                self._add(shard)
         if not self._places:
             raise ValueError(f"No usable clip in {folders}: {self.report}.")
 
-    def _add(self, shard, num_codebooks):
+    def _add(self, shard):
         """Take up the clips of a shard that can be used."""
         text_lengths = [0] * len(shard)
         if self.tokenizer is not None:
@@ -94,7 +104,7 @@ class TokenDataset(Dataset):
         too_long = f"over {self.max_positions} positions"
         for place, known in enumerate(zip(text_lengths, shard.num_groups)):
             text_length, groups = known
-            positions = groups * num_codebooks
+            positions = groups * self.num_codebooks
             if self.count_positions is not None:
                 positions = self.count_positions(text_length, groups)
             if self.tokenizer is not None and not text_length:

@@ -87,6 +87,13 @@ UNITS = {
     "°c": "degree Celsius",
     "°f": "degree Fahrenheit",
 }
+# Of one letter, which may stand for something else: as they are written.
+SMALL_UNITS = "g", "m"
+# What opens a sentence, so the dot before it has ended one.
+OPENERS = "A An And At But He Her His I In It My On Our She So That The Then"
+OPENERS = (
+    f"{OPENERS} There These They This Those We What When Where Who".split()
+)
 UNCOUNTED = ("percent", "hertz", "kilohertz", "megahertz", "gigahertz", "yen")
 MONEY = {
     "$": ("dollar", "cent"),

@@ -43,7 +43,7 @@ def frame_noise(seed, first, last, block, num_values):
     """
     drawn = []
     for index in range(first // block, -(-last // block)):
-        place = (seed * 1_000_003 + index) % 2**63
+        place = (int(seed) * 1_000_003 + index) % 2**63
         generator = torch.Generator().manual_seed(place)
         drawn.append(torch.randn(block, num_values, generator=generator))
     start = first - first // block * block

@@ -4,6 +4,7 @@ A prompt becomes tokens, text becomes sentences that fit the positions of both
 stages beside the prompt, and each sentence a :class:`Line` to be spoken.
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,7 +62,13 @@ def read_request(request, seed):
     ['prompt_text', 'prompt_wav', 'seed', 'text']
     """
     if not isinstance(request, Mapping):
-        request = dict(zip(REQUIRED, request))
+        given = request if isinstance(request, (tuple, list)) else ()
+        if len(given) != len(REQUIRED):
+            raise ValueError(
+                f"{request!r:.60} is no request: give {', '.join(REQUIRED)}, "
+                "or a dict where there is more to say."
+            )
+        request = dict(zip(REQUIRED, given))
     missing = [key for key in REQUIRED if key not in request]
     unknown = set(request).difference(REQUIRED, ("seed", "sample_rate"))
     if missing or unknown:
@@ -99,7 +106,12 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
     if isinstance(prompt_wav, (str, Path)):
         tokens, samples = encode_recording(codec, prompt_wav)
     else:
-        wav = torch.as_tensor(prompt_wav)
+        try:
+            wav = torch.as_tensor(prompt_wav)
+        except (RuntimeError, TypeError, ValueError):
+            raise ValueError(
+                f"prompt_wav {prompt_wav!r:.60} is neither a path nor samples."
+            ) from None
         if wav.dim() == 1 or (wav.dim() == 2 and wav.shape[0] > 1):
             wav = wav.unsqueeze(0)
         tokens = codec.encode_batch(wav, sample_rate=sample_rate)[0][0]
@@ -141,7 +153,9 @@ def write_lines(text, prompt_text, prompt, seed, speaker):
     settings, encode = speaker.hparams, speaker.tokenizer.encode
     longest = _most_characters(prompt_text, prompt, speaker)
     lines = []
-    for number, sentence in enumerate(split_sentences(text, longest)):
+    sentences = split_sentences(text, longest)
+    fits = functools.partial(_fits, prompt_text, prompt, speaker)
+    for number, sentence in enumerate(_halved(sentences, fits)):
         usual = settings.groups_per_character * (len(sentence) + 10)
         line = Line(
             encode(f"{prompt_text} {sentence}"),
@@ -151,6 +165,28 @@ def write_lines(text, prompt_text, prompt, seed, speaker):
         )
         lines.append(line)
     return lines
+
+
+def _halved(sentences, fits):
+    """The sentences, those that do not fit in smaller pieces."""
+    for sentence in sentences:
+        half = max(FEWEST_CHARACTERS, len(sentence) // 2 + 1)
+        if len(sentence) <= half or fits(sentence):
+            yield sentence
+        else:
+            yield from _halved(split_sentences(sentence, half), fits)
+
+
+def _fits(prompt_text, prompt, speaker, sentence):
+    """Whether a sentence has its positions beside the prompt, at usual speed."""
+    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
+    ids = len(speaker.tokenizer.encode(f"{prompt_text} {sentence}"))
+    usual = speaker.hparams.groups_per_character * len(sentence)
+    groups = len(prompt) + math.ceil(usual)
+    return (
+        stage1.sequence_length(ids, groups) <= stage1.max_positions
+        and stage2.sequence_length(groups) <= stage2.max_positions
+    )
 
 
 def write_on(prompt, seed, speaker, max_groups=None):
@@ -202,7 +238,7 @@ def _read_text(text, name):
 
 
 def _most_characters(prompt_text, prompt, speaker):
-    """Length of a sentence that fits beside the prompt, at usual speed."""
+    """Length of a sentence like the prompt's that fits beside it."""
     settings = speaker.hparams
     stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
     ids, groups = len(speaker.tokenizer.encode(prompt_text)), len(prompt)

@@ -61,9 +61,7 @@ def decode_live(
 
     def reveal(stop):
         while len(heard) < stop:
-            # Language models have a precision of their own.
-            with torch.autocast(codec.device_type, enabled=False):
-                group = next(groups, None)
+            group = next(groups, None)
             if group is None:
                 break
             heard.append(group)

@@ -1,11 +1,13 @@
 """How GogoSpeech draws: its two stages tokens, and the codec's flow audio."""
 
+import math
 import numbers
 
-from speechbrain_gogo.inference.checks import check_sampling
+from speechbrain_gogo.inference.checks import check_sampling, check_whole
 
 DRAWING = "temperature", "repetition_penalty", "top_p", "top_k"
 FLOW = "num_steps", "guidance_scale"
+COLDEST = 1e-4  # a temperature by which logits can be divided
 
 
 def read_sampling(given, usual):
@@ -41,6 +43,9 @@ def read_sampling(given, usual):
         )
     asked = {key: given[key] for key in given if key in DRAWING}
     drawing = {**usual, **asked}
+    strange = set(drawing).difference(DRAWING)
+    if strange:
+        raise ValueError(f"The model's sampling has {sorted(strange)}.")
     check_drawing(**drawing)
     return drawing, check_sampling(*map(given.get, FLOW))
 
@@ -53,21 +58,19 @@ def check_drawing(temperature=1.0, repetition_penalty=1.0, top_p=1.0, top_k=0):
     ValueError
         Naming the setting and its range.
     """
-    values = temperature, repetition_penalty, top_p, top_k
+    check_whole(top_k, "top_k")
+    values = temperature, repetition_penalty, top_p
     for name, value in zip(DRAWING, values):
-        if not isinstance(value, numbers.Real):
+        if not (isinstance(value, numbers.Real) and math.isfinite(value)):
             raise ValueError(f"{name}={value!r}: give a number.")
     wanted = {
-        f"temperature={temperature}: give 0 (the likeliest token) or more": (
-            temperature >= 0
-        ),
+        f"temperature={temperature}: give 0 (the likeliest token) or at least "
+        f"{COLDEST}": temperature == 0 or temperature >= COLDEST,
         f"repetition_penalty={repetition_penalty}: give 1 (none) or more": (
             repetition_penalty >= 1
         ),
         f"top_p={top_p}: give a probability above 0, up to 1": 0 < top_p <= 1,
-        f"top_k={top_k}: give a number of tokens, or 0 for all": (
-            top_k >= 0 and top_k == int(top_k)
-        ),
+        f"top_k={top_k}: give a number of tokens, or 0 for all": (top_k >= 0),
     }
     for complaint, holds in wanted.items():
         if not holds:

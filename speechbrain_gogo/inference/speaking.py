@@ -96,8 +96,17 @@ class LineSpeaker:
         """
         readers = self.idle_readers.pop(len(lines), None)
         readers = readers or self._make_readers(len(lines))
+        groups = self._speak(lines, allocate, drawing, readers)
+        kind = self.stages[0].llama.device.type
         try:
-            yield from self._speak(lines, allocate, drawing, readers)
+            while True:
+                # The stages have a precision of their own. Not while the
+                # caller is at work.
+                with torch.autocast(kind, enabled=False):
+                    found = next(groups, None)
+                if found is None:
+                    return
+                yield found
         finally:
             # Not while they are in use: several streams may take turns.
             self.idle_readers[len(lines)] = readers

@@ -64,6 +64,7 @@ class GogoSpeech(Pretrained):
         self.tokenizer = tokenizer
         self.sample_rate = codec.sample_rate
         settings = self.hparams.loop_groups, self.hparams.compiled
+        read_sampling({}, self.hparams.sampling)  # the model's own make sense
         self.speaker = LineSpeaker(codec, *self.mods.values(), *settings)
 
     @classmethod

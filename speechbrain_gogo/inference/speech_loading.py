@@ -19,6 +19,9 @@ from speechbrain_gogo.inference.loading import check_trust, find_source
 from speechbrain_gogo.lobes.single_stage import NoDetail
 from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
 
+# What config.json has to say of a stage.
+NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"
+
 
 def can_speak(source):
     """Whether a codec's folder also holds the stages of GogoSpeech.
@@ -122,17 +125,11 @@ def load_stage(folder, codec, dtype=torch.float32):
     """
     folder = Path(folder)
     facts = _read_facts(folder)
+    if folder.name in FOLDERS and FOLDERS[facts["stage"] - 1] != folder.name:
+        raise ValueError(f"{folder} holds stage {facts['stage']}.")
     _check_codec(folder, facts, codec)
     llama = _load_llama(folder, dtype)
-    shared = {
-        key: facts[key]
-        for key in (
-            "text_size",
-            "codebook_size",
-            "backbone_size",
-            "max_positions",
-        )
-    }
+    shared = {key: facts[key] for key in NEEDED[1:]}
     if facts["stage"] == 1:
         return BackboneLM(llama, order=facts["order"], **shared)
     return DetailLM(llama, num_tokens=facts["num_tokens"], **shared)
@@ -143,8 +140,13 @@ def _read_facts(folder):
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} is no stage of GogoSpeech: no config.json.")
     try:
-        return LlamaConfig.from_pretrained(folder, local_files_only=True).gogo
-    except (OSError, AttributeError) as error:
+        config = LlamaConfig.from_pretrained(folder, local_files_only=True)
+        facts = config.gogo
+        needed = NEEDED + (("order",) if facts["stage"] == 1 else ())
+        if lacking := [key for key in needed if key not in facts]:
+            raise AttributeError(f"it lacks {', '.join(lacking)}")
+        return facts
+    except (OSError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/config.json does not describe a stage of GogoSpeech "
             f"({error}): write it with export_speech_stage."

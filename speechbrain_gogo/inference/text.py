@@ -16,7 +16,9 @@ from speechbrain_gogo.inference.abbreviations import (
     MAGNITUDES,
     MONEY,
     MONTHS,
+    OPENERS,
     SHORT_FORMS,
+    SMALL_UNITS,
     SYMBOLS,
     TITLES,
     UNCOUNTED,
@@ -129,7 +131,9 @@ def _plural(noun, count):
 
 def _decade(match):
     year = match[1]
-    if year[-2:] == "00":
+    if year in ("00", "100"):
+        return {"00": "two thousands", "100": "hundreds"}[year]
+    if len(year) == 4 and year[-2:] == "00":
         return f"{_year(year)}s"
     return _inflect().plural(_year(year) if len(year) == 4 else _say(year))
 
@@ -150,7 +154,7 @@ def _money(match):
 def _time(match):
     hour, minute = match[1], match[2]
     if minute == "00":
-        return f"{_say(hour)} o'clock"
+        return f"{_say(str(int(hour)))} o'clock"
     oh = "oh " if minute[0] == "0" else ""
     return f"{_say(str(int(hour)))} {oh}{_say(str(int(minute)))}"
 
@@ -183,13 +187,16 @@ def _any_of(words):
 
 def _rules():
     """Pairs of a pattern and what is said for it, in their order."""
-    months = _any_of(MONTHS)
+    # "may" and "march" are words, too.
+    months = f"(?-i:May|March)|{_any_of(set(MONTHS) - {'May', 'March'})}"
+    units = _any_of(set(UNITS) - set(SMALL_UNITS))
+    opener = rf"(?-i:{'|'.join(OPENERS)})\b"
     rules = [
         (r"https?://|www\.", " "),
         (r"(?<!\w)\.(?=\d)", "0."),
         (r"[\u2013\u2014]|\s-+\s|--+", ", "),
         (r"\u2026|\.{2,}", ". "),
-        (r"\bst\.(?=\s+(?-i:[A-Z]))", "saint"),
+        (rf"\bst\.(?=\s+(?-i:[A-Z]))(?!\s+{opener})", "saint"),
         (r"\bst\.", lambda m: "street" + _dot(m)),
         (
             rf"\b({_any_of(BEFORE_NUMBERS)})\.\s*(?=\d)",
@@ -206,7 +213,7 @@ def _rules():
         (r"(?<=\d)\s?([ap])m\b", r" \1 m"),
         (r"(?<=\d)(?=[ap]\.m\.)", " "),
         (r"\b((?:[a-z]\.){2,})", _initials),
-        (r"(?-i:\b([A-HJ-Z])\.(?=\s+[A-Z]))", r"\1"),
+        (rf"(?-i:\b([A-HJ-Z])\.(?=\s+[A-Z]))(?!\s+{opener})", r"\1"),
         (
             rf"([{''.join(MONEY)}])\s?(\d[\d,]*)(?:\.(\d+))?"
             rf"(?:\s?({_any_of(MAGNITUDES)}))?\b",
@@ -218,12 +225,14 @@ def _rules():
             lambda m: f"{m[1]} {_inflect().ordinal(_say(m[2]))}",
         ),
         (r"\b(\d[\d,]*)(?:st|nd|rd|th)\b", _ordinal),
-        (r"\b(\d0|\d\d\d0)'?s\b", _decade),
+        (r"\b(\d0|\d00|\d\d\d0)'?s\b", _decade),
+        (r"\b24/7\b", "twenty-four seven"),
         (rf"(?<![\w/])({NUMBER})[/\u2044](\d+)\b(?!/)", _fraction),
         (rf"(?<![\w-])({NUMBER})\s?-\s?(?={NUMBER}(?![\w-]))", r"\1 to "),
         (rf"(?<![\w.,-])-(?={NUMBER})", "minus "),
         (
-            rf"(?<!\d)({NUMBER})\s?({_any_of(UNITS)})(?![\w/])"
+            rf"(?<!\d)({NUMBER})\s?({units}|(?-i:{'|'.join(SMALL_UNITS)}))"
+            r"(?![\w/])"
             r"(?:\.(?=\s+(?-i:[a-z])))?",
             lambda m: f"{_say(m[1])} {_plural(UNITS[m[2].lower()], m[1])}",
         ),

@@ -77,10 +77,16 @@ class ReconstructionReward(nn.Module):
     @property
     def distance_fingerprint(self):
         """The same of the distances, whatever a token costs."""
-        codec = self.codec
+        codec, flow = self.codec, self.codec.flow
         numbers = (
-            self.num_steps,
-            self.guidance_scale,
+            self.num_steps or flow.num_steps,
+            flow.guidance_scale
+            if self.guidance_scale is None
+            else self.guidance_scale,
+            flow.predict,
+            flow.sway_coefficient,
+            flow.temperature,
+            repr(self.vocoder),
             codec.mel_mean,
             codec.mel_std,
             codec.mel_floor,

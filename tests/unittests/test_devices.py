@@ -8,6 +8,8 @@ from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.lm_decoding import Reader
 from speechbrain_gogo.lobes.speech_llama import speech_llama
 
+CPU = {"device": "cpu"}
+
 
 @pytest.fixture
 def wavs():
@@ -47,8 +49,8 @@ def test_the_objective_learns_in_bf16(tiny_yaml, wavs, device):
 
 def test_a_codec_moves(tiny_codec_folder, wavs, device):
     """The device's tokens and audio are those of the CPU, up to rounding."""
-    here = GogoCodec.from_hparams(tiny_codec_folder)
-    there = GogoCodec.from_hparams(tiny_codec_folder).to(device)
+    here = GogoCodec.from_hparams(tiny_codec_folder, run_opts=CPU)
+    there = GogoCodec.from_hparams(tiny_codec_folder, run_opts=CPU).to(device)
     lens = torch.tensor([1.0, 0.5])
     tokens, token_lens = here.encode_batch(wavs, lens)
     found, found_lens = there.encode_batch(wavs.to(device), lens.to(device))

@@ -3,6 +3,7 @@
 import shutil
 from itertools import islice
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -123,7 +124,8 @@ def test_batch_equals_single(speech, prompt):
         assert one.finished == alone.finished
         assert torch.equal(one.wav, alone.wav)
     pair = ("So", prompt[9999:], PROMPT_TEXT)
-    [tupled] = speech.clone_voice_batch([pair], seed=4)
+    with torch.autocast("cpu", torch.bfloat16):  # the caller's, not ours
+        [tupled] = speech.clone_voice_batch([pair], seed=np.int64(4))
     assert torch.equal(tupled.tokens, together[2].tokens)
 
 
@@ -177,6 +179,7 @@ def test_a_token_costs_a_pass_and_a_skipped_one_none(
     assert passes == {CODES + 1: 5 * 3, CODES: 5 * 7}
     assert whole.budgets.tolist() == [10] * 5 and not whole.finished
 
+    torch.manual_seed(0)
     allocator = TokenAllocator(
         len(speech.codec.codec.mask), 3, 10, 16, 1, 2, 32
     ).eval()
@@ -232,6 +235,30 @@ def test_long_text_is_spoken_sentence_by_sentence(speech, prompt):
     assert len({line.seed for line in lines}) == len(lines) > 260
 
 
+def test_sentences_fit_whatever_the_tokenizer_makes_of_them(
+    speech, prompt, monkeypatch
+):
+    """Names take a piece for each letter, the prompt's words one for four."""
+
+    def encode(text):
+        names = sum(map(str.isupper, text))
+        return [0] * (names * 4 + len(text) // 4)
+
+    monkeypatch.setattr(speech.tokenizer, "encode", encode)
+    given = read_prompt(speech.codec, prompt)
+    text = "A b c d e f g h i " * 2 + "ABCDE FGHIJ KLMN OPQR " * 4
+    lines = write_lines(text, PROMPT_TEXT, given, 0, speech)
+    stage1 = speech.mods.stage1
+    per_character = speech.hparams.groups_per_character
+    characters = [len(line.text) for line in lines]
+    assert len(lines) > 2 and max(characters) < stage1.max_positions
+    for line in lines:
+        said = line.max_groups / speech.hparams.slowest - 10 * per_character
+        groups = len(given) + int(said)
+        ids = len(line.text)
+        assert stage1.sequence_length(ids, groups) <= stage1.max_positions
+
+
 def test_prompt_of_any_rate(speech, prompt, tmp_path):
     path = written(tmp_path / "prompt.wav", prompt[:44100], 44100)
     one = torch.stack([prompt[:44100]] * 2, dim=1)  # [T, C]
@@ -272,6 +299,10 @@ def test_prompt_of_any_rate(speech, prompt, tmp_path):
         ({"warmth": 3}, "No setting is called warmth"),
         ({"text": None}, "text has to be text; got None"),
         ({"temperature": None}, "temperature=None"),
+        ({"temperature": 1e-39}, "temperature=1e-39: give 0"),
+        ({"top_p": float("nan")}, "top_p=nan"),
+        ({"top_k": 5.0}, "top_k=5.0: give a whole number"),
+        ({"prompt_wav": {}}, "prompt_wav {} is neither a path nor samples"),
         ({"seed": 1.5}, "seed=1.5"),
     ],
 )
@@ -287,7 +318,11 @@ def test_wrong_requests(speech, prompt, wrong, told):
 def test_requests_of_a_batch_are_whole(speech, prompt):
     whole = {"text": "So", "prompt_wav": prompt, "prompt_text": PROMPT_TEXT}
     for request, told in (
-        (("So", prompt), r"lacks \['prompt_text'\]"),
+        (("So", prompt), "no request: give text, prompt_wav, prompt_text"),
+        (("So", prompt, PROMPT_TEXT, 5), "no request"),
+        ("So", "'So' is no request"),
+        (None, "None is no request"),
+        ({"text": "So", "prompt_wav": prompt}, r"lacks \['prompt_text'\]"),
         ({**whole, "temperature": 1}, r"has \['temperature'\]"),
     ):
         with pytest.raises(ValueError, match=told):
@@ -320,7 +355,25 @@ def test_loading_is_strict(
     shutil.rmtree(copy / "stage2")
     with pytest.raises(ValueError, match="stage2 is no stage"):
         GogoSpeech.from_hparams(copy)
+    shutil.copytree(folder / "stage1", copy / "stage2")
+    with pytest.raises(ValueError, match="stage2 holds stage 1"):
+        GogoSpeech.from_hparams(copy)
+    shutil.rmtree(copy / "stage2")
     shutil.copytree(folder / "stage2", copy / "stage2")
+    with pytest.raises(ValueError, match=r"sampling has \['warmth'\]"):
+        odd = {"sampling": {"warmth": 1}}
+        GogoSpeech.from_hparams(copy, overrides=odd)
+    text = (copy / "stage1" / "text.model").read_bytes()
+    (copy / "stage1" / "text.model").write_bytes(b"no pieces")
+    with pytest.raises(ValueError, match="stage1 has no text tokenizer"):
+        GogoSpeech.from_hparams(copy)
+    (copy / "stage1" / "text.model").write_bytes(text)
+    config = copy / "stage1" / "config.json"
+    told = config.read_text()
+    config.write_text(told.replace('"order"', '"odor"'))
+    with pytest.raises(ValueError, match="config.json .*lacks order"):
+        GogoSpeech.from_hparams(copy)
+    config.write_text(told)
     weights = load_file(copy / "stage2" / "model.safetensors")
     del weights["model.norm.weight"]
     path = copy / "stage2" / "model.safetensors"

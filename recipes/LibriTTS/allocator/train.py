@@ -76,10 +76,10 @@ def main(arguments):
         checkpointer=hparams["checkpointer"],
     )
     if scored := hparams.get("scored"):  # no clip is decoded in training
-        memory = hparams["memory"]
-        memory.recall(scored, hparams["reward"].distance_fingerprint)
-        updates = max(1, len(memory) // hparams["replay_groups"])
-        datasets["train"], loaders["train"] = range(updates), {}
+        known = hparams["reward"].distance_fingerprint
+        groups = hparams["memory"].recall(scored, known)
+        updates = groups // max(1, hparams["replay_groups"])  # of all ranks
+        datasets["train"], loaders["train"] = range(max(1, updates)), {}
     brain.fit(
         hparams["epoch_counter"],
         datasets["train"],
@@ -91,7 +91,7 @@ def main(arguments):
     report["used"] -= broken.total()
     report.update(broken)
     if scored:
-        report = f"{len(memory)} groups that {scored} has scored"
+        report = f"{groups} groups that {scored} has scored"
     hparams["train_logger"].log_stats({"training data": str(report)})
     export_best(brain, hparams)
 

@@ -23,6 +23,7 @@ from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.manifests import speech_dataset
+from speechbrain_gogo.dataio.samples import AudioError
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.export import save_weights
 from speechbrain_gogo.inference.export_speech import FOLDERS, SPEECH_FILE
@@ -99,8 +100,10 @@ def main(arguments):
         hparams["valid_csv"], hparams["data_folder"], codec.sample_rate
     )
     print(f"{hparams['valid_csv']}: {report}")
-    clips = [data[place] for place in range(len(data))]
-    clips = clips[:: hparams["every"]]
+    clips = [data[place] for place in range(0, len(data), hparams["every"])]
+    for clip in clips:
+        if isinstance(clip["sig"], AudioError):
+            raise ValueError(f"{clip['id']}: {clip['sig']}")
     sampler, name, scores = choose(hparams, codec, clips)
 
     source, folder = Path(hparams["codec"]), Path(hparams["output_folder"])

@@ -18,7 +18,7 @@ from samples import Samples
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
+from speechbrain_gogo.brains.speech_lm import SpeechLMBrain, check_fits
 from speechbrain_gogo.dataio.batching import token_loader_settings
 from speechbrain_gogo.dataio.joined import JoinedClips
 from speechbrain_gogo.dataio.text import WordPieces, load_text_tokenizer
@@ -68,6 +68,7 @@ def dataio_prepare(hparams, tokenizer, codec):
         clips = TokenDataset(
             folders, longest, count_positions, tokenizer, codec
         )
+        check_fits(lm, codec, clips)
         logger.info("%s: %s", folders, clips.report)
         share, seed = hparams["joined_share"], hparams["seed"]
         datasets[stage] = JoinedClips(clips, share, seed)
@@ -95,8 +96,10 @@ def main(arguments):
         hyperparams_to_save=hparams_file,
         overrides=overrides,
     )
-    codec = GogoCodec.from_hparams(
-        hparams["codec"], trust_source=hparams["trust_codec"]
+    codec = GogoCodec.from_hparams(  # samples move it to the training's device
+        hparams["codec"],
+        run_opts={"device": "cpu"},
+        trust_source=hparams["trust_codec"],
     )
     hparams["codec_fingerprint"] = codec.fingerprint
     lm = hparams["lm"]
