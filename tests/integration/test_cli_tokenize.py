@@ -132,7 +132,9 @@ def test_layouts_and_prefixes(codec, tokenize, tiny_corpus, done, tmp_path):
     with pytest.raises(ValueError, match="num_codebooks is 3 there and 10"):
         tokenize(tiny_corpus / "valid.csv", tmp_path)
     manifest, size = tiny_corpus / "train.csv", ("--clips-per-shard", 5)
-    with pytest.raises(ValueError, match="in the layout 'flat': write"):
+    with pytest.raises(
+        ValueError, match="in the layout 'flat, 10 tokens .*: write"
+    ):
         tokenize(manifest, done, "--layout", "grouped", *size)
 
 

@@ -296,6 +296,41 @@ def test_nan_in_a_row_stops(main, tiny_corpus, tmp_path, monkeypatch):
         main(arguments(tiny_corpus, tmp_path, nonfinite_patience=3))
 
 
+def test_gradients_that_are_not_finite_stop_it_too(
+    main, tiny_corpus, tmp_path, monkeypatch
+):
+    """Though every loss is finite; weights stay as they were."""
+    weights = spoil(monkeypatch, lambda step: False)
+    objective = CodecBrain.compute_objectives
+
+    def overflow(self, predictions, batch, stage):
+        loss = objective(self, predictions, batch, stage)
+        if stage == sb.Stage.TRAIN and self.optimizer_step >= 1:
+            loss.register_hook(lambda grad: grad * float("inf"))
+        return loss
+
+    monkeypatch.setattr(CodecBrain, "compute_objectives", overflow)
+    with pytest.raises(ValueError, match="Update 4: the norm of the gradient"):
+        main(arguments(tiny_corpus, tmp_path, nonfinite_patience=3))
+    assert torch.equal(weights[4], weights[1])
+
+
+def test_stops_are_between_updates(main, tiny_corpus, tmp_path, monkeypatch):
+    """Not while gradients wait for more: they are in no checkpoint."""
+    places = []
+
+    def note(self):
+        places.append(self.step)
+
+    monkeypatch.setattr(CodecBrain, "_save_intra_epoch_ckpt", note)
+    settings = {"grad_accumulation_factor": 2, "number_of_epochs": 1}
+    main(arguments(tiny_corpus, tmp_path, **settings))
+    assert places and all(step % 2 == 0 for step in places)
+    settings["grad_accumulation_factor"] = 1000
+    with pytest.raises(ValueError, match="an update takes 1000: make batches"):
+        main(arguments(tiny_corpus, tmp_path / "b", **settings))
+
+
 def test_two_processes(main, tiny_corpus, tmp_path, monkeypatch):
     """The clock of the first rules, and a stop needs as many to resume."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]

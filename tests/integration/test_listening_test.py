@@ -250,6 +250,7 @@ def test_table_says_what_raters_meant(written, tmp_path):
     for change, message in (
         ({"test": "0"}, "is about the test 0"),
         ({"answers": [{"item": "i0000", "rating": 9}]}, "rating 9"),
+        ({"answers": [{"item": "i0000", "rating": 4.9}]}, "rating 4.9"),
         ({"rater": "r5"}, "r5 has rated .* otherwise"),
         ({"answers": 3}, "is no answer file"),
     ):

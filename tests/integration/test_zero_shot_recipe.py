@@ -289,4 +289,7 @@ def test_speed_is_not_measured_twice(recipe, speech, hparams, tmp_path):
     found = json.loads((tmp_path / "speed.json").read_text())
     trial = found["trials"][WITHOUT]
     assert first[WITHOUT] == trial["computing"] / trial["audio"]
-    assert "47 characters, mean of 1 trials" in note and "fp32" in note
+    assert (
+        "47 characters, CPU time over length of 1 trials" in note
+        and "fp32" in note
+    )

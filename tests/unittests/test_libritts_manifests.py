@@ -39,6 +39,10 @@ def test_utterances_are_listed_or_counted(
         assert float(row.pop("duration")) == pytest.approx(duration, abs=1e-4)
         assert row == known
 
+    with pytest.raises(ValueError, match="have to be complete, .*empty audio"):
+        write_manifest(folder, ["train-clean-100"], tmp_path / "a.csv", True)
+    assert not (tmp_path / "a.csv").exists()
+
 
 def test_a_missing_split_is_an_error(write_manifest, tiny_corpus, tmp_path):
     with pytest.raises(ValueError, match="train-other-500.*--skip_prep"):

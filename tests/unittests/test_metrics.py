@@ -47,6 +47,14 @@ def test_original_scores_the_top_and_noise_less(clip, make, top):
     assert metric.measure(noisy, wav)[column] < top - 0.05
 
 
+@pytest.mark.parametrize("band", ["wb", "nb"])
+def test_silence_has_pesqs_code_for_no_utterance(clip, band):
+    metric, wav = PESQ(band), clip[0]
+    silent = torch.zeros(len(wav))
+    for pair in ((silent, wav), (wav, silent)):
+        assert metric.measure(*pair) == {f"pesq_{band}": -7.0}
+
+
 def test_dnsmos_equals_speechmos(clip):
     """One thread and left-out heads change nothing; noise is disliked."""
     from speechmos import dnsmos

@@ -227,6 +227,8 @@ def test_killed_evaluation_goes_on(recipe, hparams):
     assert codec.calls == 6 - 3
     assert len(read_rows(hparams)) == 9
 
+    results.write_text("ID,sys")  # not even the head is whole
+    assert recipe.evaluate([NoisyCodec()], [Difference()], hparams) == resumed
     hparams["output_folder"] += "_fresh"
     assert recipe.evaluate([NoisyCodec()], [Difference()], hparams) == resumed
 
@@ -321,6 +323,9 @@ def test_folders_of_other_codecs(recipe, hparams, tmp_path):
     summary = recipe.evaluate([system], [Difference()], hparams)
     label = "Folder, 1 codebook"
     assert summary[label, "difference"][0] == pytest.approx(0.5, abs=1e-3)
+    soundfile.write(made / "utt0.flac", tone[:-100], RATE)  # made again
+    with pytest.raises(ValueError, match="Folder: audio: "):
+        recipe.evaluate([system], [Difference()], hparams)
 
 
 def test_ground_truth_decides_whose_evaluation_it_is(recipe, hparams):
@@ -348,9 +353,16 @@ def test_ground_truth_decides_whose_evaluation_it_is(recipe, hparams):
     assert "words 100.00 %, deleted 100.00 %" in text
     assert "| Gogo | 47 | 47 | 1 | 4.19 |" in text
     hparams["output_folder"] += "_other"
+    # Words for "words", but not for Whisper's normalization.
+    manifest = Path(hparams["test_csv"])
+    manifest.write_text(manifest.read_text().replace("hello", "(hello)", 1))
     recipe.evaluate([NoisyCodec()], [Heard(0.9)], hparams)
     text = (Path(hparams["output_folder"]) / "table.md").read_text()
     assert "differs in STOI: **this is not the paper's evaluation**" in text
+    assert "whisper " in text
+    manifest.write_text(manifest.read_text().replace("(hello)", "...", 1))
+    with pytest.raises(ValueError, match="utt.: its transcript '...' has no"):
+        recipe.evaluate([NoisyCodec()], [Heard(0.9)], hparams)
 
 
 def test_yaml_runs_with_its_judges(recipe, hparams, monkeypatch):
