@@ -134,6 +134,17 @@ def test_learns_two_clips(main, arguments, tiny_tokens, tmp_path, stage):
     assert ("text.model" in exported) == (stage == "stage1")
 
 
+def test_a_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
+    """Before it has learned anything."""
+    for stage, model, told in (
+        ("stage1", "{codebook_size: 1024}", "codebook_size 1024, .* 12800"),
+        ("stage1", "{backbone_size: 11}", "speaks 11 tokens .* corpora have"),
+        ("stage2", "{num_tokens: 8}", "num_tokens 8, the corpora hold 10"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            main(arguments(stage, tmp_path, model=model))
+
+
 class Stop(Exception):
     """Power is gone."""
 

@@ -10,6 +10,7 @@ import pytest
 import soundfile as sf
 from speechbrain.utils.checkpoints import Checkpointer
 
+from speechbrain_gogo.dataio.audio_shards import AudioShards
 from speechbrain_gogo.dataio.emilia import EmiliaShards, decode_audio
 from speechbrain_gogo.dataio.samples import AudioError
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
@@ -148,6 +149,25 @@ def test_every_fault_is_counted_by_its_reason(tmp_path):
     assert batch.speaker[n] == "EN_B00000_S00000"
     sig, lens = batch.sig
     assert round(float(lens[n]) * sig.shape[1]) == 28800  # 1.2 s at 24 kHz
+
+
+def test_clips_without_a_duration_are_counted(tmp_path):
+    """Whatever lengths are wanted: nothing can be made of them."""
+    file = io.BytesIO()
+    sf.write(file, [], 24000, format="WAV")
+    empty = file.getvalue()
+    with pytest.raises(AudioError, match="b/c holds no samples"):
+        decode_audio(empty, 0.0, 24000, "b/c")
+    members = {"a.wav": empty, "b.wav": empty, "b.json": b'{"duration": NaN}'}
+    with tarfile.open(tmp_path / "odd.tar", "w") as tar:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    shards, report = AudioShards(tmp_path / "odd.tar", 10), ShardReport()
+    shards.min_duration = 0.0
+    assert not list(shards.clips(shards.shards[0], report))
+    assert report == {"impossible duration": 2}
 
 
 def test_header_with_an_absurd_length_is_refused():

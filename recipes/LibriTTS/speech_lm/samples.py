@@ -102,7 +102,7 @@ class Samples:
         for title, matrix in versions.items():
             wav = self.codec.decode_batch(matrix)[0]
             mels[title] = self.codec.codec.mel(wav)[0].cpu()
-        name = quote(name, safe="")  # ids may have slashes
+        name = quote(name, safe=" ")  # ids may have slashes
         path = folder / f"{name}.wav"
         soundfile.write(path, wav[0].cpu().numpy(), self.codec.sample_rate)
         plot_mels(mels, folder / f"{name}.png", self.codec.group_size)
