@@ -26,6 +26,7 @@ from speechbrain_gogo.inference.abbreviations import (
 )
 
 QUOTES = str.maketrans("\u2018\u2019\u02bc\u2010\u2011\u2212", "'''---")
+NO_PAUSES = str.maketrans("", "", ".,;:")
 NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 
 
@@ -224,7 +225,7 @@ def _rules():
             rf"\b({months}) (\d\d?)(?:st|nd|rd|th)?\b",
             lambda m: f"{m[1]} {_inflect().ordinal(_say(m[2]))}",
         ),
-        (r"\b(\d[\d,]*)(?:st|nd|rd|th)\b", _ordinal),
+        (r"\b(\d[\d,]{0,30})(?:st|nd|rd|th)\b", _ordinal),
         (r"\b(\d0|\d00|\d\d\d0)'?s\b", _decade),
         (r"\b24/7\b", "twenty-four seven"),
         (rf"(?<![\w/])({NUMBER})[/\u2044](\d+)\b(?!/)", _fraction),
@@ -255,11 +256,18 @@ def _rules():
 RULES = _rules()
 
 
+def _mark(match):
+    """What counts of a run of punctuation, and a space if a word follows."""
+    run, following = match.groups()
+    if ends := run.translate(NO_PAUSES):
+        return ends
+    return "." if "." in run else f"{run[0]} " if following else run[0]
+
+
 def _tidy(text):
     """One space between words, none before punctuation, no stray marks."""
     text = re.sub(r"(?<![A-Za-z])[-']+|[-']+(?![A-Za-z])", " ", text)
     text = re.sub(r"\s+([.,?!;:])", r"\1", " ".join(text.split()))
-    text = re.sub(r"[.,;:]*([.?!])[.,;:]*", r"\1", text)
-    text = re.sub(r"([,;:])[,;:]*(?=\S)", r"\1 ", text)
+    text = re.sub(r"([.,?!;:]+)(?=(\S?))", _mark, text)
     text = text.lstrip(".,?!;: ")
     return text if re.search("[A-Za-z]", text) else ""
