@@ -118,6 +118,7 @@ class AllocatorBrain(TrainingBrain):
         self.modules.allocator.check_fits(codec)
         self.backbone_size = codec.backbone_size
         rate = codec.sample_rate / codec.group_samples
+        self.scored = {}  # ids of a validation batch to what `score` gives
         self.recent = PolicyMeans(self.backbone_size, rate)
         self.valid = PolicyMeans(self.backbone_size, rate)
 
@@ -130,26 +131,39 @@ class AllocatorBrain(TrainingBrain):
         those of the memory after them.
         """
         draws = self.generator()
-        if stage != sb.Stage.TRAIN:  # the same noise in every validation
-            draws.manual_seed(self.hparams.seed)
-        found, fresh = [], 0
-        if hasattr(batch, "sig"):
-            found.append(self.score(batch.to(self.device), draws))
-            fresh = len(found[0][0])
-        if stage == sb.Stage.TRAIN and self.hparams.replay_groups:
-            memory = self.hparams.memory
-            if found:
-                memory.add(*found[0])
-            old = memory.draw(self.hparams.replay_groups, draws)
-            found.append([part.to(self.device) for part in old])
+        training = stage == sb.Stage.TRAIN
+        read = self.read_training if training else self.read_validation
+        found = read(batch, draws)
         backbones, distances = (torch.cat(parts) for parts in zip(*found))
         logits = self.modules.allocator(backbones.unsqueeze(0))
         return {
             "logits": logits.squeeze(0).float(),
             "rewards": self.hparams.reward.weigh(distances),
-            "fresh": fresh or len(backbones),
+            "fresh": len(found[0][0]),
             "draws": draws,
         }
+
+    def read_training(self, batch, draws):
+        """Backbones and distances: of the batch, and of the memory."""
+        found, replayed = [], self.hparams.replay_groups
+        if hasattr(batch, "sig"):
+            found.append(self.score(batch.to(self.device), draws))
+        if replayed:
+            memory = self.hparams.memory
+            for parts in found:
+                memory.add(*parts)
+            old = memory.draw(replayed, draws)
+            found.append([part.to(self.device) for part in old])
+        return found
+
+    def read_validation(self, batch, draws):
+        """The same of the batch; its clips are decoded once for all epochs."""
+        key = tuple(batch.id)
+        if key not in self.scored:
+            draws.manual_seed(self.hparams.seed)  # the same noise at each start
+            parts = self.score(batch.to(self.device), draws)
+            self.scored[key] = [part.cpu() for part in parts]
+        return [[part.to(self.device) for part in self.scored[key]]]
 
     def score(self, batch, draws):
         """Backbones [M, b, D] and distances [M, G] of the batch's groups."""

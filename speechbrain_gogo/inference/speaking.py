@@ -108,6 +108,7 @@ class LineSpeaker:
                     return
                 yield found
         finally:
+            groups.close()
             # Not while they are in use: several streams may take turns.
             self.idle_readers[len(lines)] = readers
 
