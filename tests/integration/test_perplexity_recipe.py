@@ -108,11 +108,11 @@ def test_a_row_beside_another(recipe, tiny_codec_folder, tiny_corpus, tmp_path):
 
 def test_other_test_clips_are_refused(recipe, tmp_path):
     compare = sys.modules["table2"].compare
-    for name, clips in (("a", 1), ("b", 2)):
+    for name, clip in (("a", "x"), ("b", "y")):
         (tmp_path / name).mkdir()
         about = {"system": name, "positions": 1, "test": "test.csv"}
         (tmp_path / name / "perplexity.json").write_text(json.dumps(about))
-        rows = "ID,groups,nll 1,unigram 1\n" + "x,3,2.0,2.5\n" * clips
+        rows = "ID,groups,nll 1,unigram 1\n" + f"{clip},3,2.0,2.5\n"
         (tmp_path / name / "perplexity.csv").write_text(rows)
     settings = {"output_folder": tmp_path / "b", "bootstrap_seed": 0}
     with pytest.raises(ValueError, match="different test clips"):

@@ -133,7 +133,7 @@ def draw_table(systems):
     ]
     about = systems[0][0]
     notes.append(
-        f"Perplexity of each position over {about['clips']} clips of "
+        f"Perplexity of each position over {len(about['ids'])} clips of "
         f"{about['test']}. Without context: of a token drawn as often as "
         "training used it."
     )
