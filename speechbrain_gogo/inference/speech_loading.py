@@ -145,6 +145,8 @@ def _read_facts(folder):
         needed = NEEDED + (("order",) if facts["stage"] == 1 else ())
         if lacking := [key for key in needed if key not in facts]:
             raise AttributeError(f"it lacks {', '.join(lacking)}")
+        if facts["stage"] not in (1, 2):
+            raise AttributeError(f"there is no stage {facts['stage']}")
         return facts
     except (OSError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(

@@ -373,6 +373,9 @@ def test_loading_is_strict(
     config.write_text(told.replace('"order"', '"odor"'))
     with pytest.raises(ValueError, match="config.json .*lacks order"):
         GogoSpeech.from_hparams(copy)
+    config.write_text(told.replace('"stage": 1', '"stage": 3'))
+    with pytest.raises(ValueError, match="config.json .*no stage 3"):
+        GogoSpeech.from_hparams(copy)
     config.write_text(told)
     weights = load_file(copy / "stage2" / "model.safetensors")
     del weights["model.norm.weight"]
