@@ -97,7 +97,13 @@ def browser(tmp_path, monkeypatch):
     monkeypatch.setenv("SE_AVOID_STATS", "true")
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for flag in ("headless=new", "no-sandbox", "disable-gpu", "mute-audio"):
+    for flag in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-dev-shm-usage",  # it is small in containers
+        "mute-audio",
+    ):
         options.add_argument(f"--{flag}")
     options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
     folder = str(tmp_path / "downloads")
@@ -112,11 +118,21 @@ def browser(tmp_path, monkeypatch):
 
 def wait_for(browser, condition):
     """Until a line of JavaScript is true."""
+    from selenium.common.exceptions import TimeoutException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, 60, 0.05).until(
-        lambda browser: browser.execute_script(f"return {condition};")
-    )
+    try:
+        WebDriverWait(browser, 60, 0.05).until(
+            lambda browser: browser.execute_script(f"return {condition};")
+        )
+    except TimeoutException:
+        state = browser.execute_script(
+            "return {place, heard: [...heard], hidden: document.hidden, "
+            "warning: $('warning').textContent, sounds: "
+            "[...document.querySelectorAll('audio')].map((audio) => "
+            "[audio.paused, audio.readyState, audio.currentTime])};"
+        )
+        pytest.fail(f"never came true: {condition}; the page: {state}")
 
 
 def press(browser, *keys):
@@ -153,8 +169,14 @@ def test_rating_by_keyboard_in_a_browser(written, browser, tmp_path):
     press(browser, "\ue007")
     assert warning() == "Please listen to Prompt and Sample first."
     rate(browser, "2")
-    for name in ("p", "s"):
-        press(browser, name)
+    # Two keys before the first sound has started: the last one plays.
+    browser.execute_script(
+        "for (const key of 'ps') "
+        "document.dispatchEvent(new KeyboardEvent('keydown', {key}));"
+    )
+    sounds = "document.querySelectorAll('audio')"
+    wait_for(browser, f"heard.has(1) && {sounds}[1].currentTime > 0.1")
+    press(browser, "p")
     wait_for(browser, "heard.size === 2")
     press(browser, "\ue007")
     assert warning() == "Please choose a rating."
