@@ -17,6 +17,7 @@ BUNDLE := $(CURDIR)/speechbrain_gogo/pretrained/gogo-mini
 # The trainings end after so many minutes; on a GPU, if not given, after as many
 # updates as their YAMLs say.
 MINUTES ?=
+SHORTCUT_MINUTES ?= 30
 VOCODER_MINUTES ?=
 STAGE_MINUTES ?=
 ALLOCATOR_MINUTES ?=
@@ -58,21 +59,32 @@ limit = $(if $(1),--max_minutes $(1),$$($(ON_GPU) || echo --max_minutes $(2)))
 LARGER = $$($(ON_GPU) && echo --ablation hparams/gpu/mini.yaml)
 LONGER = $$($(ON_GPU) && echo --num_steps 40000 --batch_size 16 \
 	--learning_rate 0.0005)
+SYNTHETIC := $(MINI)/espeak
 MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
 	--valid_csv "$(FOLDER)/valid.csv" --skip_prep True
-CACHED = $(MANIFESTS) --cache_folder $(MINI)/cache
+MORE = --more_train_csv "{'$(SYNTHETIC)/train.csv': '$(SYNTHETIC)'}"
+CACHED = $(MANIFESTS) $(MORE) --cache_folder $(MINI)/cache
 
 mini: mini-codec mini-speech mini-allocator
 	$(MAKE) evaluate DATA="$(FOLDER)"
 
-# Trains codec and vocoder, bundles the better choices.
-mini-codec: $(MINI)/.bundled
-$(MINI)/.bundled: | $(VENV)/.tested
+# What espeak-ng reads aloud: sentences of DATA, and more made up of its words.
+$(MINI)/.synthesized: | $(VENV)/.tested
 	@test -f "$(FOLDER)/train.csv" || \
 		(echo "Say where the speech is: make mini DATA=/path/with/train.csv"; exit 1)
+	@command -v espeak-ng || (echo "Please: apt-get install espeak-ng"; exit 1)
+	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) synthesize.py \
+		hparams/synthesize.yaml --output_folder $(SYNTHETIC) \
+		--sentence_files "['$(FOLDER)/train.csv']" --num_voices 60 \
+		--voices_per_sentence 3 --made_up_sentences $(SENTENCES)
+	touch $@
+
+# Trains codec and vocoder on both, bundles the better choices.
+mini-codec: $(MINI)/.bundled
+$(MINI)/.bundled: $(MINI)/.synthesized
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/codec $(LARGER) \
-		$(call limit,$(MINUTES),120)
+		--shortcut_minutes $(SHORTCUT_MINUTES) $(call limit,$(MINUTES),90)
 	cd recipes/LibriTTS/vocoder && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/vocoder $(LONGER) \
 		$(call limit,$(VOCODER_MINUTES),30)
@@ -82,16 +94,10 @@ $(MINI)/.bundled: | $(VENV)/.tested
 		--output_folder $(BUNDLE)
 	touch $@
 
-# Trains both stages of GogoSpeech on DATA and on what espeak-ng reads aloud.
-SYNTHETIC := $(MINI)/espeak
+# Trains both stages of GogoSpeech on both.
 TOKENS := $(MINI)/tokens
 STAGES := stage1 stage2
 mini-speech: $(MINI)/.bundled
-	@command -v espeak-ng || (echo "Please: apt-get install espeak-ng"; exit 1)
-	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) synthesize.py \
-		hparams/synthesize.yaml --output_folder $(SYNTHETIC) \
-		--sentence_files "['$(FOLDER)/train.csv']" --num_voices 60 \
-		--voices_per_sentence 3 --made_up_sentences $(SENTENCES)
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) tokenize_corpus.py \
 		hparams/tokenize.yaml $(MANIFESTS) --output_folder $(TOKENS)/real
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) tokenize_corpus.py \

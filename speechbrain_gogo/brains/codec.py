@@ -17,7 +17,6 @@ from speechbrain_gogo.brains.plots import plot_curves, plot_mels
 from speechbrain_gogo.brains.training import TrainingBrain
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.granular import keep_prefix
-from speechbrain_gogo.lobes.shortcut import fit_shortcuts
 
 
 class CodecBrain(TrainingBrain):
@@ -34,15 +33,6 @@ class CodecBrain(TrainingBrain):
         self.hparams.ema.to(self.device)
         self.hparams.vocoder.to(self.device)
         self.recent, self.valid_sums = Counter(), Counter()
-
-    @torch.no_grad()
-    def start_shortcuts(self, wavs):
-        """Start the codec's linear path from the mel of some clips, [T] each."""
-        codec = self.hparams.codec.to(self.device)
-        groups = [codec.group(wav.to(self.device)[None])[0][0] for wav in wavs]
-        was_training = codec.training
-        fit_shortcuts(codec.eval(), torch.cat(groups))
-        codec.train(was_training)
 
     # One update
 

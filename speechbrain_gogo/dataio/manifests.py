@@ -117,7 +117,7 @@ def read_manifest(csv_path, data_root):
 
 def speech_dataset(
     csv_path,
-    data_root,
+    data_root=None,
     sample_rate=24000,
     min_seconds=1.0,
     max_seconds=20.0,
@@ -128,10 +128,11 @@ def speech_dataset(
 
     Arguments
     ---------
-    csv_path : str | Path
-        SpeechBrain CSV manifest with ID, duration (seconds), wav, wrd.
+    csv_path : str | Path | dict
+        SpeechBrain CSV manifest with ID, duration (seconds), wav, wrd; or
+        several, each with what replaces ``$data_root`` in it.
     data_root : str | Path
-        Replaces ``$data_root`` in the manifest.
+        Replaces ``$data_root`` in a single manifest.
     sample_rate : int
         Of the waveforms that come out, in Hz.
     min_seconds : float
@@ -150,17 +151,24 @@ def speech_dataset(
         DynamicItemDataset with keys id, sig, wrd and, with a tokenizer,
         text; and the ShardReport of what was skipped.
     """
-    rows, report = read_manifest(csv_path, data_root)
-    good = {}
-    for key, row in rows.items():
-        reason = reason_to_skip(row, min_seconds, max_seconds)
-        if reason is None and tokenizer and not normalize_words(row["wrd"]):
-            reason = "no words"
-        report[reason or "used"] += 1
-        if reason is None:
-            good[key] = row
+    if not isinstance(csv_path, dict):
+        csv_path = {csv_path: data_root}
+    good, report = {}, ShardReport()
+    for path, root in csv_path.items():
+        rows, unread = read_manifest(path, root)
+        report.update(unread)
+        for key, row in rows.items():
+            reason = reason_to_skip(row, min_seconds, max_seconds)
+            if reason is None and tokenizer and not normalize_words(row["wrd"]):
+                reason = "no words"
+            if key in good:
+                reason = "duplicate ID"
+            report[reason or "used"] += 1
+            if reason is None:
+                good[key] = row
     if not good:
-        raise ValueError(f"{csv_path} has no usable row: {report}.")
+        paths = ", ".join(map(str, csv_path))
+        raise ValueError(f"{paths} has no usable row: {report}.")
     dataset = DynamicItemDataset(good)
     if cache_folder is not None:
         Path(cache_folder).mkdir(parents=True, exist_ok=True)
@@ -215,21 +223,42 @@ def collate_usable(examples):
     return batch
 
 
-def usable_clips(dataset, number, seed=None):
-    """Some clips of a dataset whose audio can be read.
+def recipe_manifests(hparams):
+    """The manifests of a recipe, as :func:`speech_dataset` takes them.
+
+    Arguments
+    ---------
+    hparams : dict
+        ``train_csv`` and ``valid_csv``, in which ``data_folder`` replaces
+        ``$data_root``, and ``more_train_csv``, each with its own folder.
+
+    Returns
+    -------
+    dict
+        Manifests and their folders by stage, "train" and "valid".
+    """
+    root = hparams["data_folder"]
+    return {
+        "train": {hparams["train_csv"]: root, **hparams["more_train_csv"]},
+        "valid": {hparams["valid_csv"]: root},
+    }
+
+
+def usable_clips(dataset, number=None, seed=None):
+    """Clips of a dataset whose audio can be read, one after the other.
 
     Arguments
     ---------
     dataset : DynamicItemDataset
         From :func:`speech_dataset`.
     number : int
-        How many; there may be fewer.
+        How many; there may be fewer. None is all.
     seed : int
         Draw them at random; None takes the first.
 
     Returns
     -------
-    list of dict
+    iterator of dict
         Items of the dataset.
     """
     places = list(range(len(dataset)))
@@ -237,7 +266,7 @@ def usable_clips(dataset, number, seed=None):
         random.Random(seed).shuffle(places)
     clips = (dataset[place] for place in places)
     good = (c for c in clips if not isinstance(c["sig"], AudioError))
-    return list(islice(good, number))
+    return islice(good, number)
 
 
 def reason_to_skip(row, min_seconds, max_seconds):

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.grouping import MelGroups
-from speechbrain_gogo.lobes.shortcut import LinearShortcut
+from speechbrain_gogo.lobes.shortcut import make_shortcuts
 
 # Frames of mel that are encoded at a time: few enough for a processor's cache,
 # or enough to keep a GPU busy.
@@ -44,9 +44,14 @@ class Gogo(MelGroups):
     window_size : int
         Groups whose mel is held at a time: memory does not grow with the
         length of the audio.
-    linear_shortcut : bool
-        Have a linear path beside the encoder (mel to queries) and one beside
-        the alignment (tokens to frames), see shortcut.py; the paper has none.
+    shortcut : bool
+        Have a path beside the encoder (mel to queries) and one beside the
+        alignment (tokens to frames), see shortcut.py; the paper has none.
+    shortcut_hidden : int
+        Its hidden width; 0 is a linear path.
+    shortcut_components : int
+        Principal components of a group that a path with hidden layers sees
+        and draws.
 
     Example
     -------
@@ -80,16 +85,18 @@ class Gogo(MelGroups):
         mel_floor=None,
         chunk_size=None,
         window_size=256,
-        linear_shortcut=False,
+        shortcut=False,
+        shortcut_hidden=0,
+        shortcut_components=300,
     ):
         super().__init__(mel, encoder.group_size, mel_mean, mel_std, mel_floor)
         if not isinstance(quantizer, nn.Module):
             quantizer = quantizer(dim=encoder.dim)
-        if quantizer.residual and (encoder.num_queries > 1 or linear_shortcut):
+        if quantizer.residual and (encoder.num_queries > 1 or shortcut):
             raise ValueError(
                 "A residual quantizer codes one feature of each group and has "
-                "no linear path: set num_queries of the encoder to 1, not "
-                f"{encoder.num_queries}, and linear_shortcut to False."
+                "no shortcut: set num_queries of the encoder to 1, not "
+                f"{encoder.num_queries}, and shortcut to False."
             )
         self.encoder = encoder
         self.quantizer = quantizer
@@ -109,12 +116,14 @@ class Gogo(MelGroups):
         # at. On the last g - n_q places it is the placeholder of Eq. (2).
         self.places = nn.Parameter(0.5 * torch.randn(self.group_size, dim))
         self.shortcut_in = self.shortcut_out = None
-        if linear_shortcut:
-            mel_shape = self.group_size, mel.n_mels
-            levels, frames = (queries, dim), (self.group_size, dim)
-            rank = queries * quantizer.codebook_dim
-            self.shortcut_in = LinearShortcut(mel_shape, levels, rank)
-            self.shortcut_out = LinearShortcut(levels, frames, rank)
+        if shortcut:
+            self.shortcut_in, self.shortcut_out = make_shortcuts(
+                (self.group_size, mel.n_mels),
+                (queries, dim),
+                quantizer.codebook_dim,
+                shortcut_components,
+                shortcut_hidden,
+            )
 
     def quantize(self, groups, num_tokens=None):
         """Tokens of single groups (Eq. 1).

@@ -1,6 +1,7 @@
 """Manifests: every row is used, or counted by the reason why not."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from speechbrain_gogo.dataio.audio import read_audio
 from speechbrain_gogo.dataio.manifests import (
     collate_usable,
+    recipe_manifests,
     speech_dataset,
     usable_clips,
 )
@@ -131,7 +133,7 @@ def test_a_batch_of_broken_clips_is_silence(folder):
     broken = [item for item in items if isinstance(item["sig"], AudioError)]
     batch = collate_usable(broken[:2])
     assert len(batch.skipped) == 2 and not batch.sig.data.any()
-    clips = usable_clips(dataset, 2)
+    clips = list(usable_clips(dataset, 2))
     assert [clip["id"] for clip in clips] == ["good.wav", "slow.wav"]
 
 
@@ -157,6 +159,35 @@ def test_every_id_has_its_own_place_in_the_cache(folder):
     for place in range(len(ids)):
         assert dataset[place]["sig"].any()
     assert len(list(cache.iterdir())) == len(ids)
+
+
+def test_several_manifests(folder):
+    """Each with its own folder; an id counts once."""
+    other = folder / "other"
+    other.mkdir()
+    shutil.copy(folder / "good.wav", other / "more.wav")
+    (other / "more.csv").write_text(
+        "ID,duration,wav,wrd\n"
+        "more,2.0,$data_root/more.wav,words\n"
+        "good.wav,2.0,$data_root/more.wav,words\n"
+    )
+    hparams = {
+        "data_folder": folder,
+        "train_csv": folder / "clips.csv",
+        "valid_csv": folder / "clips.csv",
+        "more_train_csv": {other / "more.csv": other},
+    }
+    manifests = recipe_manifests(hparams)
+    alone, first = speech_dataset(manifests["valid"])
+    both, report = speech_dataset(manifests["train"])
+    assert set(both.data) == {*alone.data, "more"}
+    assert (
+        report.read
+        == first.read + 2
+        == report.used + sum(report.skipped.values())
+    )
+    assert report.skipped["duplicate ID"] == 2
+    assert both[len(alone)]["sig"].shape == (48000,)
 
 
 def test_errors_name_the_manifest(folder, monkeypatch):

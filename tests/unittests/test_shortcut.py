@@ -1,22 +1,31 @@
-"""The linear path around the transformers, against principal components."""
+"""The path around the transformers, against principal components."""
+
+import copy
 
 import numpy as np
 import pytest
 import torch
 
+from speechbrain_gogo.lobes.auxiliary import LossBalancer
 from speechbrain_gogo.lobes.dit import DiT
 from speechbrain_gogo.lobes.encoder import GroupEncoder
 from speechbrain_gogo.lobes.flow import ConditionalFlowMatching
 from speechbrain_gogo.lobes.gogo import Gogo
+from speechbrain_gogo.lobes.granular import NestedDropout
 from speechbrain_gogo.lobes.mel import VocosMel
+from speechbrain_gogo.lobes.objective import GogoObjective
 from speechbrain_gogo.lobes.quantizer import FSQ
-from speechbrain_gogo.lobes.shortcut import LinearShortcut, fit_shortcuts
+from speechbrain_gogo.lobes.shortcut import (
+    Shortcut,
+    ShortcutObjective,
+    fit_shortcuts,
+)
 
 LEVELS = [31, 31, 31]  # fine enough for rounding not to matter
 
 
-@pytest.fixture
-def codec():
+@pytest.fixture(params=[0, 64], ids=["linear", "bent"])
+def codec(request):
     torch.manual_seed(0)
     encoder = GroupEncoder(20, 4, 3, 32, 1, 2, 32, stem_layers=1)
     dit = DiT(20, 32, 32, 1, 2, condition_skip=True)
@@ -26,7 +35,9 @@ def codec():
         encoder,
         quantizer,
         ConditionalFlowMatching(dit, predict="data"),
-        linear_shortcut=True,
+        shortcut=True,
+        shortcut_hidden=request.param,
+        shortcut_components=12,
     ).eval()
 
 
@@ -40,15 +51,21 @@ def groups():
     return (hidden @ mixing + 0.3).unflatten(1, (4, 20))
 
 
-def test_rank_and_scale():
+@pytest.mark.parametrize("ranks", [(2, 2), (5, 2), (2, 5)])
+def test_rank_and_scale(ranks):
+    """The hidden layers see what is centred, and add to it."""
     torch.manual_seed(0)
-    path = LinearShortcut((4, 5), (3, 2), rank=2)
-    down, up = torch.randn(2, 20), torch.randn(6, 2)
-    bias = torch.randn(6)
-    path.become(down, up, bias)
-    x = torch.randn(7, 4, 5)
-    expected = x.flatten(1) @ (up @ down).T + bias
-    torch.testing.assert_close(path(x).flatten(1), expected)
+    path = Shortcut((4, 5), (3, 2), ranks, hidden=7)
+    down, up = torch.randn(ranks[0], 20), torch.randn(6, ranks[1])
+    bias, centre = torch.randn(6), torch.randn(ranks[0])
+    mlp = copy.deepcopy(path.mlp)
+    path.become(down, up, bias, centre)
+    x = torch.randn(8, 4, 5)
+    h = x.flatten(1) @ down.T - centre
+    both = min(ranks)
+    r = mlp(h)
+    r[:, :both] += h[:, :both]
+    torch.testing.assert_close(path(x).flatten(1), r @ up.T + bias)
 
 
 def test_an_untrained_codec_is_its_principal_components(codec, groups):
@@ -66,22 +83,73 @@ def test_an_untrained_codec_is_its_principal_components(codec, groups):
 
 
 def test_too_few_groups(codec, groups):
-    with pytest.raises(ValueError, match="more than 9 groups .* not 9"):
-        fit_shortcuts(codec, groups[:9])  # one is the mean
+    count = len(codec.shortcut_in.down)
+    with pytest.raises(ValueError, match=f"than {count} groups .* not {count}"):
+        fit_shortcuts(codec, groups[:count])  # one is the mean
+
+
+def test_objective_is_what_is_decoded(codec, groups):
+    """Of a codec whose transformers are silent, by the weights of Eq. 5."""
+    fit_shortcuts(codec, groups)
+    with torch.no_grad():
+        codec.encoder.transformer.norm.weight.zero_()
+        codec.flow.backbone.project_out.weight.zero_()
+        codec.flow.backbone.project_out.bias.zero_()
+    balancer = LossBalancer(3)
+    path = ShortcutObjective(
+        GogoObjective(
+            codec, lambda n, mask: NestedDropout(n, mask), balancer
+        ).eval()
+    )
+    with torch.no_grad():
+        loss = float(path.eval()(groups))
+    assert loss == pytest.approx(1.8 * error(codec, groups, 3), rel=1e-4)
+    # In training each group has its own keep: the mean over them.
+    each = [
+        float(balancer(torch.tensor([k]))[0]) * error(codec, groups, k)
+        for k in (1, 2, 3)
+    ]
+    generator = torch.Generator().manual_seed(0)
+    many = groups.repeat(10, 1, 1)
+    for part in (path.nested_dropout, path):
+        part.train()
+    path.quantizer.eval()
+    with torch.no_grad():
+        loss = float(path(many, generator))
+    assert loss == pytest.approx(sum(each) / 3, rel=0.05)
+
+
+def test_a_bent_path_learns_what_components_cannot(codec, groups):
+    """Groups on a curved sheet; the transformers get no gradient."""
+    bent = torch.sin(2 * groups)
+    fit_shortcuts(codec, bent)
+    before = error(codec, bent, 3)
+    path = ShortcutObjective(GogoObjective(codec, None, None)).train()
+    optimizer = torch.optim.Adam(path.parameters(), lr=0.003)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        drawn = torch.randint(len(bent), (256,), generator=generator)
+        optimizer.zero_grad()
+        path(bent[drawn]).backward()
+        optimizer.step()
+    after = error(codec.eval(), bent, 3)
+    linear = codec.shortcut_in.mlp is None
+    assert (after > 0.9 * before) if linear else (after < 0.7 * before)
+    assert codec.encoder.transformer.norm.weight.grad is None
 
 
 @pytest.mark.parametrize("different", [1, 4])
 def test_groups_with_fewer_components(codec, groups, different):
     """Silence, or a few clips over and over: nothing is amplified."""
-    repeated = groups[:different].repeat(50 // different, 1, 1)
+    repeated = groups[:different].repeat(100 // different, 1, 1)
     fit_shortcuts(codec, repeated)
     assert error(codec, repeated, 3) < 0.1 * float(repeated.square().mean())
     assert all(p.abs().max() < 2**15 for p in codec.parameters())  # as halves
 
 
-@pytest.mark.parametrize("lacks", ["linear_shortcut", "condition_skip"])
+@pytest.mark.parametrize("lacks", ["a shortcut", "condition_skip"])
 def test_a_codec_without_the_path(codec, groups, lacks):
-    if lacks == "linear_shortcut":
+    if lacks == "a shortcut":
         codec.shortcut_in = None
     else:
         codec.flow.backbone.skip = None

@@ -19,6 +19,7 @@ from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
+from speechbrain_gogo.brains.shortcut import start_shortcuts
 from speechbrain_gogo.dataio.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shard_loader import ShardLoader
 from speechbrain_gogo.dataio.shards import ShardReport, find_splits
@@ -83,7 +84,7 @@ def sample_clips(loader, number):
         for batch in loader
         for name, wav, length in zip(batch.id, *batch.sig)
     )
-    return list(itertools.islice(clips, number))
+    return itertools.islice(clips, number)
 
 
 def main(arguments):
@@ -98,8 +99,8 @@ def main(arguments):
         overrides=overrides,
     )
     loaders = dataio_prepare(hparams)
-    hparams["sample_clips"] = sample_clips(
-        loaders["valid"], hparams["num_samples"]
+    hparams["sample_clips"] = list(
+        sample_clips(loaders["valid"], hparams["num_samples"])
     )
     hparams["train_loader"] = loaders["train"]
     hparams["codec"] = hparams["model"]["codec"]
@@ -117,7 +118,8 @@ def main(arguments):
     )
     if hparams["shortcut_clips"] and not brain.checkpointer.list_checkpoints():
         clips = sample_clips(loaders["start"], hparams["shortcut_clips"])
-        brain.start_shortcuts(clip["sig"] for clip in clips)
+        valid_clips = sample_clips(loaders["valid"], None)
+        start_shortcuts(hparams, run_opts, brain.device, clips, valid_clips)
     brain.fit(hparams["epoch_counter"], loaders["train"], loaders["valid"])
 
     report = loaders["train"].total_report()

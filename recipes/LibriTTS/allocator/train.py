@@ -18,7 +18,7 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.batching import loader_settings
-from speechbrain_gogo.dataio.manifests import speech_dataset
+from speechbrain_gogo.dataio.manifests import recipe_manifests, speech_dataset
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +26,15 @@ logger = logging.getLogger(__name__)
 def dataio_prepare(hparams):
     """Datasets, loader settings and reports of skipped clips, by stage."""
     datasets, loaders, reports = {}, {}, {}
-    for stage in ("train", "valid"):
-        csv_path = hparams[f"{stage}_csv"]
+    for stage, paths in recipe_manifests(hparams).items():
         datasets[stage], reports[stage] = speech_dataset(
-            csv_path,
-            data_root=hparams["data_folder"],
+            paths,
             sample_rate=hparams["codec"].sample_rate,
             min_seconds=hparams["min_seconds"],
             max_seconds=hparams["max_seconds"],
             cache_folder=hparams["cache_folder"],
         )
-        logger.info("%s: %s", csv_path, reports[stage])
+        logger.info("%s: %s", ", ".join(map(str, paths)), reports[stage])
         training = stage == "train"
         key = "batch_seconds" if training else "valid_batch_seconds"
         loaders[stage] = loader_settings(

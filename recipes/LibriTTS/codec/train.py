@@ -16,8 +16,10 @@ from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
+from speechbrain_gogo.brains.shortcut import start_shortcuts
 from speechbrain_gogo.dataio.batching import loader_settings
 from speechbrain_gogo.dataio.manifests import (
+    recipe_manifests,
     speech_dataset,
     usable_clips,
 )
@@ -29,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 def dataio_prepare(hparams):
     """Datasets, loader settings and reports of skipped clips, by stage."""
+    manifests = recipe_manifests(hparams)
     settings = {
-        "data_root": hparams["data_folder"],
         "sample_rate": hparams["model"]["sample_rate"],
         "min_seconds": hparams["min_seconds"],
         "max_seconds": hparams["max_seconds"],
         "cache_folder": hparams["cache_folder"],
     }
-    sentences, _ = speech_dataset(hparams["train_csv"], **settings)
+    sentences, _ = speech_dataset(manifests["train"], **settings)
     words = [row["wrd"] for row in sentences.data.values()]
     train_text = {
         "sentences": words,
@@ -47,10 +49,9 @@ def dataio_prepare(hparams):
     settings["tokenizer"] = train_tokenizer(**train_text)
 
     datasets, loaders, reports = {}, {}, {}
-    for stage in ("train", "valid"):
-        csv_path = hparams[f"{stage}_csv"]
-        datasets[stage], reports[stage] = speech_dataset(csv_path, **settings)
-        logger.info("%s: %s", csv_path, reports[stage])
+    for stage, paths in manifests.items():
+        datasets[stage], reports[stage] = speech_dataset(paths, **settings)
+        logger.info("%s: %s", ", ".join(map(str, paths)), reports[stage])
         training = stage == "train"
         key = "batch_seconds" if training else "valid_batch_seconds"
         loaders[stage] = loader_settings(
@@ -81,8 +82,8 @@ def main(arguments):
 
         run_on_main(prepare_manifests, kwargs={"hparams": hparams})
     datasets, loaders, reports = dataio_prepare(hparams)
-    hparams["sample_clips"] = usable_clips(
-        datasets["valid"], hparams["num_samples"]
+    hparams["sample_clips"] = list(
+        usable_clips(datasets["valid"], hparams["num_samples"])
     )
     hparams["codec"] = hparams["model"]["codec"]
 
@@ -97,7 +98,8 @@ def main(arguments):
         clips = usable_clips(
             datasets["train"], hparams["shortcut_clips"], hparams["seed"]
         )
-        brain.start_shortcuts(clip["sig"] for clip in clips)
+        valid_clips = usable_clips(datasets["valid"])
+        start_shortcuts(hparams, run_opts, brain.device, clips, valid_clips)
     brain.fit(
         hparams["epoch_counter"],
         datasets["train"],

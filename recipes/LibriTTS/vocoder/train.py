@@ -21,7 +21,10 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.vocoder import VocoderBrain
-from speechbrain_gogo.dataio.manifests import speech_dataset
+from speechbrain_gogo.dataio.manifests import (
+    recipe_manifests,
+    speech_dataset,
+)
 from speechbrain_gogo.dataio.samples import AudioError
 
 logger = get_logger(__name__)
@@ -66,16 +69,17 @@ def dataio_prepare(hparams):
         return cut(sig, hparams["valid_seconds"], 0)
 
     datasets, reports = [], []
-    for name, crop in (("train_csv", random_crop), ("valid_csv", first_crop)):
+    crops = {"train": random_crop, "valid": first_crop}
+    for stage, paths in recipe_manifests(hparams).items():
         dataset, report = speech_dataset(
-            hparams[name],
-            hparams["data_folder"],
+            paths,
             sample_rate=hparams["sample_rate"],
             min_seconds=hparams["min_seconds"],
             max_seconds=hparams["max_seconds"],
             cache_folder=hparams["cache_folder"],
         )
-        logger.info(f"{hparams[name]}: {report}")
+        logger.info("%s: %s", ", ".join(map(str, paths)), report)
+        crop = crops[stage]
         dataset.add_dynamic_item(crop, takes=["id", "sig"], provides="crop")
         dataset.set_output_keys({"id": "id", "sig": "crop"})
         datasets.append(dataset)

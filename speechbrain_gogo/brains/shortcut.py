@@ -1,0 +1,138 @@
+"""The Brain that trains a codec's path alone, before everything else.
+
+Groups of mel, however many, lie in memory, and an update takes as many of them
+as hide the time that it costs to start one: a processor sees a thousand hours
+of speech this way while the whole codec sees ten.
+"""
+
+import speechbrain as sb
+import torch
+from speechbrain.dataio.dataloader import SaveableDataLoader
+from speechbrain.utils.epoch_loop import EpochCounter
+
+from speechbrain_gogo.brains.budget import TrainingBudget
+from speechbrain_gogo.brains.checkpoints import AtomicCheckpointer
+from speechbrain_gogo.brains.training import TrainingBrain
+from speechbrain_gogo.lobes.shortcut import ShortcutObjective, fit_shortcuts
+
+MOST_FITTED = 20_000  # groups, of which the principal components are taken
+UPDATES_PER_EPOCH = 500  # between validations and checkpoints
+NO_LIMIT = 10_000_000
+
+
+class ShortcutBrain(TrainingBrain):
+    """Trains a :class:`~speechbrain_gogo.lobes.shortcut.ShortcutObjective`.
+
+    See :func:`start_shortcuts` for what it takes from a recipe.
+    """
+
+    def train_on(self, groups, valid_groups):
+        """Train until the budget is over.
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Normalized mel, shape [M, g, d], of any float type.
+        valid_groups : torch.Tensor
+            The same, to judge by.
+        """
+        self.groups = groups
+        updates = range(UPDATES_PER_EPOCH)
+        self.fit(
+            self.hparams.epoch_counter,
+            SaveableDataLoader(updates, batch_size=None),
+            SaveableDataLoader(valid_groups.split(4096), batch_size=None),
+        )
+
+    def compute_forward(self, batch, stage):
+        """The loss of groups that the update draws by its number."""
+        generator = self.generator()
+        if stage == sb.Stage.TRAIN:
+            count = (self.hparams.shortcut_groups,)
+            drawn = torch.randint(len(self.groups), count, generator=generator)
+            batch = self.groups[drawn]
+        batch = batch.to(self.device).float()
+        return self.modules.objective(batch, generator=generator)
+
+    def compute_objectives(self, predictions, batch, stage):
+        """The forward pass has computed it."""
+        return predictions
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, save a checkpoint."""
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = stage_loss
+        if stage != sb.Stage.VALID:
+            return
+        self.hparams.train_logger.log_stats(
+            {"shortcut epoch": epoch, "updates": self.optimizer_step},
+            train_stats={"loss": self.train_loss},
+            valid_stats={"loss": stage_loss},
+        )
+        self.checkpointer.save_and_keep_only(
+            meta={"step": self.optimizer_step}, num_to_keep=1
+        )
+
+
+@torch.no_grad()
+def mel_groups(codec, clips, device):
+    """Normalized mel of clips {"sig" [T]}, as groups [M, g, d] in half precision."""
+    found = [
+        codec.group(clip["sig"].to(device)[None])[0][0].half().cpu()
+        for clip in clips
+    ]
+    return torch.cat(found)
+
+
+def start_shortcuts(hparams, run_opts, device, clips, valid_clips):
+    """Start a codec's path at principal components, and train it alone.
+
+    Stopped, by whatever, it goes on where it was.
+
+    Arguments
+    ---------
+    hparams : dict
+        Of a codec recipe.
+    run_opts : dict
+        Of the recipe.
+    device : torch.device
+        Where the codec's Brain computes.
+    clips : iterable of dict
+        Training clips {"sig" [T]}.
+    valid_clips : iterable of dict
+        Validation clips.
+    """
+    codec, seed = hparams["codec"], hparams["seed"]
+    groups = mel_groups(codec.to(device), clips, device)
+    order = torch.randperm(
+        len(groups), generator=torch.Generator().manual_seed(seed)
+    )
+    was_training = codec.training
+    some = groups[order[:MOST_FITTED]].to(device).float()
+    fit_shortcuts(codec.eval(), some)
+    codec.train(was_training)
+    if not hparams["shortcut_steps"]:
+        return
+    objective = ShortcutObjective(hparams["model"]["objective"])
+    epochs = EpochCounter(limit=NO_LIMIT)  # the budget ends before
+    budget = TrainingBudget(
+        hparams["shortcut_steps"],
+        hparams["warmup_steps"],
+        hparams["shortcut_minutes"],
+    )
+    brain = ShortcutBrain(
+        modules={"objective": objective},
+        opt_class=hparams["opt_class"],
+        hparams={
+            **hparams,
+            "learning_rate": hparams["shortcut_learning_rate"],
+            "epoch_counter": epochs,
+            "budget": budget,
+        },
+        run_opts={**run_opts, "grad_accumulation_factor": 1},
+        checkpointer=AtomicCheckpointer(
+            f"{hparams['output_folder']}/shortcut",
+            {"objective": objective, "counter": epochs, "budget": budget},
+        ),
+    )
+    brain.train_on(groups, mel_groups(codec, valid_clips, device))
