@@ -111,7 +111,7 @@ def start_shortcuts(hparams, run_opts, device, clips, valid_clips):
     some = groups[order[:MOST_FITTED]].to(device).float()
     fit_shortcuts(codec.eval(), some)
     codec.train(was_training)
-    if not hparams["shortcut_steps"]:
+    if not hparams["shortcut_steps"] or codec.shortcut_in.mlp is None:
         return
     objective = ShortcutObjective(hparams["model"]["objective"])
     epochs = EpochCounter(limit=NO_LIMIT)  # the budget ends before
@@ -136,3 +136,4 @@ def start_shortcuts(hparams, run_opts, device, clips, valid_clips):
         ),
     )
     brain.train_on(groups, mel_groups(codec, valid_clips, device))
+    objective.release()

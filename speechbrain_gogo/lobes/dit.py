@@ -153,7 +153,7 @@ class DiT(nn.Module):
         Groups of the convolutional position embedding.
     condition_skip : bool
         Add a linear map of the condition to what comes out: with
-        ``predict: data`` and the codec's shortcut, a linear path from tokens
+        ``predict: data`` and the codec's shortcut, a path from tokens
         to mel. The paper has none.
 
     Example

@@ -225,38 +225,46 @@ def _fit_out(codec, groups, x, vectors, variance):
 class ShortcutObjective(nn.Module):
     """The error of groups that go along the path alone.
 
+    Only the hidden layers learn: at a rate that suits them, the matrices
+    around them, with thousands of inputs, would shake at every update.
+
     Arguments
     ---------
     objective : GogoObjective
-        Whose codec's path, quantizer and masking token learn, by its nested
-        dropout and its balance.
+        Whose codec's path learns, by its nested dropout and its balance.
     """
 
     def __init__(self, objective):
         super().__init__()
+        self.objective = objective
         codec = objective.codec
-        self.shortcut_in = codec.shortcut_in
-        self.quantizer = codec.quantizer
-        self.shortcut_out = codec.shortcut_out
-        self.skip = codec.flow.backbone.skip
-        self.mask, self.places = codec.mask, codec.places
-        self.nested_dropout = objective.nested_dropout
-        self.balancer = objective.balancer
-        self.align = codec.align  # a method: the transformers do not learn
+        self.learns = {
+            weight: weight.requires_grad for weight in objective.parameters()
+        }
+        objective.requires_grad_(False)
+        codec.shortcut_in.mlp.requires_grad_(True)
+        codec.shortcut_out.mlp.requires_grad_(True)
+
+    def release(self):
+        """Let everything learn again."""
+        for weight, learns in self.learns.items():
+            weight.requires_grad_(learns)
 
     def forward(self, groups, generator=None):
         """The loss of normalized mel groups [M, g, d], each with its own keep.
 
         ``generator`` is where nested dropout draws from.
         """
-        features = self.shortcut_in(groups)  # [M, K, D]
+        codec = self.objective.codec
+        features = codec.shortcut_in(groups)  # [M, K, D]
         with torch.autocast(features.device.type, enabled=False):
-            q, _ = self.quantizer(features.float())
+            q, _ = codec.quantizer(features.float())
         q = q.unsqueeze(1)  # [M, 1, K, D]
         n_keep = torch.full(q.shape[:1], q.shape[2], device=q.device)
-        if self.nested_dropout is not None:
-            q, n_keep = self.nested_dropout(q, generator=generator)
-        drawn = self.skip(self.align(q))  # [M, g, d]
+        if self.objective.nested_dropout is not None:
+            q, n_keep = self.objective.nested_dropout(q, generator=generator)
+        drawn = codec.flow.backbone.skip(codec.align(q))  # [M, g, d]
         error = (drawn.float() - groups).square().mean((1, 2))  # [M]
-        weight = 1.0 if self.balancer is None else self.balancer(n_keep)[0]
-        return (weight * error).mean()
+        if self.objective.balancer is None:
+            return error.mean()
+        return (self.objective.balancer(n_keep)[0] * error).mean()

@@ -88,6 +88,10 @@ def test_too_few_groups(codec, groups):
         fit_shortcuts(codec, groups[:count])  # one is the mean
 
 
+bent_only = pytest.mark.parametrize("codec", [64], indirect=True)
+
+
+@bent_only
 def test_objective_is_what_is_decoded(codec, groups):
     """Of a codec whose transformers are silent, by the weights of Eq. 5."""
     fit_shortcuts(codec, groups)
@@ -96,11 +100,8 @@ def test_objective_is_what_is_decoded(codec, groups):
         codec.flow.backbone.project_out.weight.zero_()
         codec.flow.backbone.project_out.bias.zero_()
     balancer = LossBalancer(3)
-    path = ShortcutObjective(
-        GogoObjective(
-            codec, lambda n, mask: NestedDropout(n, mask), balancer
-        ).eval()
-    )
+    objective = GogoObjective(codec, NestedDropout, balancer)
+    path = ShortcutObjective(objective)
     with torch.no_grad():
         loss = float(path.eval()(groups))
     assert loss == pytest.approx(1.8 * error(codec, groups, 3), rel=1e-4)
@@ -109,33 +110,37 @@ def test_objective_is_what_is_decoded(codec, groups):
         float(balancer(torch.tensor([k]))[0]) * error(codec, groups, k)
         for k in (1, 2, 3)
     ]
-    generator = torch.Generator().manual_seed(0)
-    many = groups.repeat(10, 1, 1)
-    for part in (path.nested_dropout, path):
-        part.train()
-    path.quantizer.eval()
+    path.train()
+    codec.quantizer.eval()
     with torch.no_grad():
-        loss = float(path(many, generator))
+        many = groups.repeat(10, 1, 1)
+        loss = float(path(many, torch.Generator().manual_seed(0)))
     assert loss == pytest.approx(sum(each) / 3, rel=0.05)
 
 
-def test_a_bent_path_learns_what_components_cannot(codec, groups):
-    """Groups on a curved sheet; the transformers get no gradient."""
+@bent_only
+def test_hidden_layers_learn_what_components_cannot(codec, groups):
+    """Groups on a curved sheet. Nothing else moves, and all may again."""
     bent = torch.sin(2 * groups)
     fit_shortcuts(codec, bent)
     before = error(codec, bent, 3)
-    path = ShortcutObjective(GogoObjective(codec, None, None)).train()
-    optimizer = torch.optim.Adam(path.parameters(), lr=0.003)
+    objective = GogoObjective(codec, None, None)
+    idle = {n for n, p in codec.named_parameters() if not p.requires_grad}
+    path = ShortcutObjective(objective).train()
+    start = {n: p.clone() for n, p in codec.named_parameters()}
+    optimizer = torch.optim.AdamW(path.parameters(), lr=0.003)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(200):
+    for _ in range(300):
         drawn = torch.randint(len(bent), (256,), generator=generator)
         optimizer.zero_grad()
         path(bent[drawn]).backward()
         optimizer.step()
-    after = error(codec.eval(), bent, 3)
-    linear = codec.shortcut_in.mlp is None
-    assert (after > 0.9 * before) if linear else (after < 0.7 * before)
-    assert codec.encoder.transformer.norm.weight.grad is None
+    assert error(codec.eval(), bent, 3) < 0.85 * before
+    for name, weight in codec.named_parameters():
+        assert torch.equal(weight, start[name]) == (".mlp." not in name), name
+    path.release()
+    now = {n for n, p in codec.named_parameters() if not p.requires_grad}
+    assert now == idle == {"mask"}
 
 
 @pytest.mark.parametrize("different", [1, 4])
