@@ -26,6 +26,9 @@ model: !include:{REPOSITORY}/hparams/mini/gogo.yaml
     backbone:
         dim: 32
         num_layers: 2
+    codec:
+        shortcut_hidden: 32
+        shortcut_components: 60
 vocoder: !new:speechbrain_gogo.lobes.vocoder.GriffinLimVocoder
     num_iterations: 4
 """

@@ -220,7 +220,9 @@ class Sampler:
             logits = torch.where(seen, less, logits)
         if self.greedy:
             return logits.argmax(1)
-        likely = self.warpers(None, logits).softmax(1).cumsum(1)
+        # In double: the fewer sums are rounded, the fewer draws fall between
+        # those of an utterance alone and in a batch.
+        likely = self.warpers(None, logits).double().softmax(1).cumsum(1)
         # Below 1 by more than the rounding of the sum: the last rows may be
         # ones that cannot be drawn.
         chance = self._chance(place, logits.device) * (1 - 1e-6)

@@ -194,7 +194,7 @@ def test_commands(gogo, codec, tmp_path, tiny_codec_folder):
     assert result.exit_code == 0, result.stderr
     found = load_tokens(path, codec)
     mean = float(found.budgets.double().mean())
-    assert 34 < mean * codec.group_rate <= 36
+    assert 33 < mean * codec.group_rate <= 36
     assert f"{mean * codec.group_rate:.1f} tokens/s" in result.stdout
     assert f"{mean:.2f} on average" in gogo("info", path).stdout
 
