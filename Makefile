@@ -17,7 +17,7 @@ BUNDLE := $(CURDIR)/speechbrain_gogo/pretrained/gogo-mini
 # The trainings end after so many minutes; on a GPU, if not given, after as many
 # updates as their YAMLs say.
 MINUTES ?=
-SHORTCUT_MINUTES ?= 30
+SHORTCUT_MINUTES ?= 30 # at most, of the codec's path alone, before MINUTES
 VOCODER_MINUTES ?=
 STAGE_MINUTES ?=
 ALLOCATOR_MINUTES ?=

@@ -1,14 +1,14 @@
 """The Brain that trains a codec's path alone, before everything else.
 
-Groups of mel, however many, lie in memory, and an update takes as many of them
-as hide the time that it costs to start one: a processor sees a thousand hours
-of speech this way while the whole codec sees ten.
+Groups of mel lie in memory, and an update takes many of them: a processor
+goes through tens of times as much speech as with the whole codec.
 """
 
 import speechbrain as sb
 import torch
 from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.utils.epoch_loop import EpochCounter
+from tqdm import tqdm
 
 from speechbrain_gogo.brains.budget import TrainingBudget
 from speechbrain_gogo.brains.checkpoints import AtomicCheckpointer
@@ -79,7 +79,7 @@ def mel_groups(codec, clips, device):
     """Normalized mel of clips {"sig" [T]}, as groups [M, g, d] in half precision."""
     found = [
         codec.group(clip["sig"].to(device)[None])[0][0].half().cpu()
-        for clip in clips
+        for clip in tqdm(clips, "Mel of clips", unit="clip")
     ]
     return torch.cat(found)
 

@@ -4,10 +4,10 @@ Not in the paper. A group's mel is so redundant that its principal components,
 as many as the tokens hold numbers, tell 94 % of its variance; attention alone
 needs days to find out which frame goes with which token. The path starts at
 the principal components, coarse to fine. It sees one group at a time, so that
-tokens stay local, and takes a group at once, so that it learns a hundred times
-faster than what runs beside it: two hidden layers let it bend the components
+tokens stay local, and takes a group at once, so that an update costs a small
+part of one of the whole codec: two hidden layers let it bend the components
 (brains/shortcut.py trains it alone, before everything else), and the
-transformers learn what only more context can tell.
+transformers learn what it cannot tell.
 
 Letters: M groups, K tokens per group, c dimensions of a code, g frames per
 group, d mel bins, D width, R components.
@@ -225,8 +225,8 @@ def _fit_out(codec, groups, x, vectors, variance):
 class ShortcutObjective(nn.Module):
     """The error of groups that go along the path alone.
 
-    Only the hidden layers learn: at a rate that suits them, the matrices
-    around them, with thousands of inputs, would shake at every update.
+    Only the hidden layers learn, so that updates cost less; no other weight
+    may want a gradient, or a distributed wrapper would wait for it.
 
     Arguments
     ---------
