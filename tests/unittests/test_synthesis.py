@@ -74,6 +74,20 @@ def test_made_up_sentences_are_new(recipe, files):
         assert {*zip(["", *words], [*words, ""])} <= pairs
 
 
+def test_made_up_sentences_take_more_words(recipe, files):
+    (files / "words").write_text("kestrel\n\nkestrel\nheron's\n")
+    words = recipe["read_words"]([files / "words"])
+    assert words == ["kestrel", "heron's"]
+    given, _ = recipe["read_sentences"]([files / "lines.txt"], 2, 9)
+    make = recipe["make_up_sentences"]
+    made_up = make(given, 40, 9, 1, more_words=words, share=0.5)
+    told = " ".join(made_up).split()
+    # More than half: of short sentences, those without such words repeat.
+    assert 0.4 < sum(map(told.count, words)) / len(told) < 0.7
+    with pytest.raises(ValueError, match="50% .* there are no words"):
+        make(given, 1, 9, 1, share=0.5)
+
+
 def run(recipe, files, **overrides):
     """The recipe on the sentences; the files it made, with their times."""
     settings = {

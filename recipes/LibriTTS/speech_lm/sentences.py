@@ -94,11 +94,19 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
     }
 
 
-def make_up_sentences(sentences, number, max_words, seed, avoid=()):
+def read_words(paths):
+    """The words of some lists, one a line: each once, in their order."""
+    lines = [line.strip() for path in paths for line in _read(Path(path))]
+    return list(dict.fromkeys(filter(None, lines)))
+
+
+def make_up_sentences(
+    sentences, number, max_words, seed, avoid=(), more_words=(), share=0.0
+):
     """New sentences, in which each two neighbours are neighbours in another.
 
     They mean nothing, but bring words together in many more ways than a
-    small corpus does.
+    small corpus does, and may bring words that it has not.
 
     Arguments
     ---------
@@ -112,10 +120,19 @@ def make_up_sentences(sentences, number, max_words, seed, avoid=()):
         Of the choices.
     avoid : iterable of str
         Sentences not to make, besides ``sentences``.
+    more_words : list of str
+        Of a list.
+    share : float
+        Of the words of a new sentence, how many are one of those instead.
 
     Returns
     -------
     list of str
+
+    Raises
+    ------
+    ValueError
+        If there is a share of more words, but none is given.
 
     Example
     -------
@@ -124,10 +141,15 @@ def make_up_sentences(sentences, number, max_words, seed, avoid=()):
     >>> len(set(made_up) - set(given))
     3
     """
+    if share and not more_words:
+        raise ValueError(
+            f"{share:.0%} of the words shall be from word_files, and there are "
+            "no words: give a list of them, or set word_share to 0."
+        )
     followers = defaultdict(list)
     for sentence in sentences:
-        words = ["", *sentence.split(), ""]
-        for word, follower in zip(words, words[1:]):
+        path = ["", *sentence.split(), ""]
+        for word, follower in zip(path, path[1:]):
             followers[word].append(follower)
     generator = random.Random(f"{seed}/made up")
     known = {normalize_words(text) for text in (*sentences, *avoid)}
@@ -135,12 +157,17 @@ def make_up_sentences(sentences, number, max_words, seed, avoid=()):
     for _ in range(20 * number):
         if len(made_up) == number:
             break
-        words = [generator.choice(followers[""])]
-        while words[-1] and len(words) <= max_words:
-            words.append(generator.choice(followers[words[-1]]))
-        sentence = " ".join(words).strip()
+        path = [generator.choice(followers[""])]
+        while path[-1] and len(path) <= max_words:
+            path.append(generator.choice(followers[path[-1]]))
+        sentence = " ".join(
+            generator.choice(more_words)
+            if share and generator.random() < share
+            else word
+            for word in path[:-1]
+        )
         key = normalize_words(sentence)
-        if words[-1] == "" and len(words) > 3 and key not in known:
+        if path[-1] == "" and len(path) > 3 and key not in known:
             known.add(key)
             made_up.append(sentence)
     return made_up

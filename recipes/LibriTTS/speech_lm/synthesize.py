@@ -28,7 +28,12 @@ import speechbrain as sb
 import torch
 import torchaudio
 from hyperpyyaml import load_hyperpyyaml
-from sentences import hold_out_sentences, make_up_sentences, read_sentences
+from sentences import (
+    hold_out_sentences,
+    make_up_sentences,
+    read_sentences,
+    read_words,
+)
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.shards import ShardReport
@@ -221,6 +226,8 @@ def main(arguments):
         hparams["max_words"],
         seed,
         avoid=sentences,
+        more_words=read_words(hparams["word_files"]),
+        share=hparams["word_share"],
     )
     for stage, texts in splits.items():
         clips = plan_clips(texts, voices, hparams)
