@@ -22,7 +22,10 @@ VOCODER_MINUTES ?=
 STAGE_MINUTES ?=
 ALLOCATOR_MINUTES ?=
 # For GogoSpeech, made up of words of DATA. A GPU that learns for long wants 20000.
-SENTENCES ?= 1000
+SENTENCES ?= 8000
+# A list of more words for those, such as /usr/share/dict/words.
+WORDS ?=
+LISTED = $(if $(WORDS),--word_files "['$(abspath $(WORDS))']" --word_share 0.3)
 
 .PHONY: demo test mini mini-codec mini-speech mini-allocator evaluate lint clean
 
@@ -76,7 +79,7 @@ $(MINI)/.synthesized: | $(VENV)/.tested
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) synthesize.py \
 		hparams/synthesize.yaml --output_folder $(SYNTHETIC) \
 		--sentence_files "['$(FOLDER)/train.csv']" --num_voices 60 \
-		--voices_per_sentence 3 --made_up_sentences $(SENTENCES)
+		--voices_per_sentence 3 --made_up_sentences $(SENTENCES) $(LISTED)
 	touch $@
 
 # Trains codec and vocoder on both, bundles the better choices.

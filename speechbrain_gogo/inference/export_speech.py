@@ -6,7 +6,6 @@ speech, how many positions it was trained on) stands under "gogo" in its
 config.json. speech_loading.py reads these folders again.
 """
 
-import copy
 import json
 import logging
 import shutil
@@ -16,6 +15,7 @@ import torch
 from ruamel.yaml import YAML
 
 from speechbrain_gogo.inference.export import write_model_yaml
+from speechbrain_gogo.lobes.code_rows import plain_llama
 from speechbrain_gogo.lobes.speech_lm import BackboneLM
 
 logger = logging.getLogger(__name__)
@@ -65,10 +65,15 @@ def export_speech_stage(
         "start_id": lm.start_id,
         "codec": fingerprint,
     }
-    llama = copy.deepcopy(lm.llama).to("cpu", dtype)
+    llama = plain_llama(lm.llama).to("cpu", dtype)
     llama.config.use_cache = True
     if isinstance(lm, BackboneLM):
-        facts.update(stage=1, order=lm.order, end_id=lm.end_id)
+        facts.update(
+            stage=1,
+            order=lm.order,
+            end_id=lm.end_id,
+            text_positions=lm.text_positions,
+        )
         # There a server stops.
         llama.config.eos_token_id = lm.end_id
         llama.generation_config.eos_token_id = lm.end_id

@@ -219,7 +219,7 @@ def write_on(prompt, seed, speaker, max_groups=None):
         raise ValueError(f"max_groups={max_groups}: speak one group or more.")
     stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
     positions = (
-        stage1.max_positions // stage1.backbone_size,
+        (stage1.max_positions - stage1.text_positions) // stage1.backbone_size,
         stage2.max_positions // stage2.num_tokens,
     )
     most = stage1.max_positions if max_groups is None else max_groups
@@ -244,8 +244,11 @@ def _most_characters(prompt_text, prompt, speaker):
     ids, groups = len(speaker.tokenizer.encode(prompt_text)), len(prompt)
     usual = settings.groups_per_character
     left = stage1.max_positions - stage1.sequence_length(ids, groups)
-    taken = ids / len(prompt_text) + stage1.backbone_size * usual
+    taken = stage1.backbone_size * usual
     fitting = left / taken
+    # Text only takes more than text_positions.
+    left += max(0, stage1.text_positions - ids)
+    fitting = min(fitting, left / (ids / len(prompt_text) + taken))
     left = stage2.max_positions - stage2.sequence_length(groups)
     fitting = min(fitting, left / (stage2.num_tokens * usual))
     if fitting < FEWEST_CHARACTERS:

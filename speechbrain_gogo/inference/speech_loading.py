@@ -131,7 +131,11 @@ def load_stage(folder, codec, dtype=torch.float32):
     llama = _load_llama(folder, dtype)
     shared = {key: facts[key] for key in NEEDED[1:]}
     if facts["stage"] == 1:
-        return BackboneLM(llama, order=facts["order"], **shared)
+        # Folders of before text_positions have none.
+        text_positions = facts.get("text_positions", 0)
+        return BackboneLM(
+            llama, order=facts["order"], text_positions=text_positions, **shared
+        )
     return DetailLM(llama, num_tokens=facts["num_tokens"], **shared)
 
 

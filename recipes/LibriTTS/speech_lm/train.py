@@ -25,7 +25,10 @@ from speechbrain_gogo.dataio.text import WordPieces, load_text_tokenizer
 from speechbrain_gogo.dataio.tokens import TokenDataset
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.export_speech import export_speech_stage
-from speechbrain_gogo.lobes.speech_llama import start_code_embeddings
+from speechbrain_gogo.lobes.code_rows import (
+    share_code_rows,
+    start_code_embeddings,
+)
 from speechbrain_gogo.lobes.speech_lm import BackboneLM
 
 logger = logging.getLogger(__name__)
@@ -107,9 +110,9 @@ def main(arguments):
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
     if hparams["start_from_codes"]:
-        start_code_embeddings(
-            lm.llama, lm.offset, codec.codec.quantizer.implicit_codebook
-        )
+        place = lm.llama, lm.offset, codec.codec.quantizer.implicit_codebook
+        start_code_embeddings(*place)
+        share_code_rows(*place)
     hparams["draw_samples"] = Samples(
         codec,
         datasets["valid"],
