@@ -65,9 +65,7 @@ class SharedRows(nn.Module):
     code_vectors : torch.Tensor
         The codes as points, shape [C, d].
     own : torch.Tensor
-        The rows [V, D], for their size, scale and device.
-    rate : float
-        How fast the shared part learns, in deviations of the rows.
+        The rows [V, D], for their size and device.
 
     Example
     -------
@@ -76,7 +74,7 @@ class SharedRows(nn.Module):
     torch.Size([5, 16])
     """
 
-    def __init__(self, offset, code_vectors, own, rate=10.0):
+    def __init__(self, offset, code_vectors, own):
         super().__init__()
         levels = [
             F.one_hot(axis.unique(return_inverse=True)[1])
@@ -85,12 +83,11 @@ class SharedRows(nn.Module):
         levels = torch.cat(levels, dim=1).to(own)  # [C, levels of all]
         self.register_buffer("levels", levels, persistent=False)
         self.around = offset, len(own) - offset - len(levels)
-        self.scale = rate * own.std().item()
         self.shared = nn.Parameter(own.new_zeros(levels.shape[1], own.shape[1]))
 
     def forward(self, own):
         """Own rows [V, D] -> what the model reads."""
-        rows = self.levels @ (self.scale * self.shared)  # [C, D]
+        rows = self.levels @ self.shared  # [C, D]
         return own + F.pad(rows, (0, 0, *self.around))
 
 

@@ -242,7 +242,7 @@ def test_small_stages_fit_in_25_megabytes(request):
     ]
     assert 2 * sum(sizes) < 25e6
     config = found["stage1"].llama.config
-    assert config.vocab_size == 500 + 12800 + 2
+    assert config.vocab_size == found["text_size"] + 12800 + 2
 
 
 def test_a_pretrained_llama_keeps_its_text(tmp_path):
