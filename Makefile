@@ -21,7 +21,8 @@ SHORTCUT_MINUTES ?= 30 # at most, of the codec's path alone, before MINUTES
 VOCODER_MINUTES ?=
 STAGE_MINUTES ?=
 ALLOCATOR_MINUTES ?=
-# For GogoSpeech, made up of words of DATA. A GPU that learns for long wants 20000.
+# Synthetic speech, for all models: so many sentences are made up of words of
+# DATA. A GPU that learns for long wants 20000. Both count when it is made first.
 SENTENCES ?= 8000
 # A list of more words for those, such as /usr/share/dict/words.
 WORDS ?=

@@ -61,7 +61,10 @@ class JoinedClips(Dataset):
             first = draw.choice(of_speaker[speaker])
             if draw.random() >= share or first == index or not speaker:
                 continue
-            positions = self.clips.lengths[first] + self.clips.lengths[index]
+            before, after = self.clips.sizes[first], self.clips.sizes[index]
+            positions = self.clips.count_positions(
+                before[0] + after[0], before[1] - 1 + after[1]
+            )
             if positions <= self.clips.max_positions:
                 self.before[index] = first
                 self.lengths[index] = positions

@@ -83,6 +83,11 @@ def train_tokenizer(
     -------
     sentencepiece.SentencePieceProcessor
 
+    Raises
+    ------
+    ValueError
+        If that is too few for the characters of the text.
+
     Example
     -------
     >>> path = getfixture("tmpdir") / "words.model"
@@ -93,16 +98,25 @@ def train_tokenizer(
     model_path = Path(model_path)
     if not model_path.is_file():
         partial = model_path.with_suffix(".partial")
-        with open(partial, "wb") as writer:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=map(normalize, sentences),
-                model_writer=writer,
-                model_type="bpe",
-                vocab_size=vocab_size,
-                hard_vocab_limit=False,
-                character_coverage=1.0,
-                minloglevel=2,
-            )
+        try:
+            with open(partial, "wb") as writer:
+                sentencepiece.SentencePieceTrainer.train(
+                    sentence_iterator=map(normalize, sentences),
+                    model_writer=writer,
+                    model_type="bpe",
+                    vocab_size=vocab_size,
+                    hard_vocab_limit=False,
+                    character_coverage=1.0,
+                    minloglevel=2,
+                )
+        except RuntimeError as error:
+            if "required_chars" not in str(error):
+                raise
+            raise ValueError(
+                f"The texts have more different characters than {vocab_size} "
+                "tokens can tell: give more (text_size, or vocab_size of an "
+                f"ASR head), or write them plainly. ({error})"
+            ) from None
         partial.rename(model_path)
     return sentencepiece.SentencePieceProcessor(model_file=str(model_path))
 

@@ -42,6 +42,8 @@ class TokenDataset(Dataset):
     ----------
     lengths : list of int
         Positions of each clip, for ``DynamicBatchSampler(lengths_list=)``.
+    sizes : list of tuple of int
+        Ids of each clip's text, and its groups.
     num_codebooks : int
         Tokens of each group.
     report : ShardReport
@@ -64,11 +66,12 @@ class TokenDataset(Dataset):
     ):
         super().__init__()
         self.max_positions = max_positions
-        self.count_positions = count_positions
+        self.count_positions = count_positions or self._count_tokens
         self.tokenizer = tokenizer
         self.report = ShardReport()
         self.num_codebooks = None
-        self.lengths, self.shards, self._places = [], [], []
+        self.lengths, self.sizes = [], []
+        self.shards, self._places = [], []
         several = isinstance(folders, (list, tuple))
         made_by = codec and (codec.fingerprint, codec.name)
         for folder in folders if several else [folders]:
@@ -104,9 +107,7 @@ class TokenDataset(Dataset):
         too_long = f"over {self.max_positions} positions"
         for place, known in enumerate(zip(text_lengths, shard.num_groups)):
             text_length, groups = known
-            positions = groups * self.num_codebooks
-            if self.count_positions is not None:
-                positions = self.count_positions(text_length, groups)
+            positions = self.count_positions(text_length, groups)
             if self.tokenizer is not None and not text_length:
                 self.report["no text"] += 1
             elif positions > self.max_positions:
@@ -114,8 +115,13 @@ class TokenDataset(Dataset):
             else:
                 self.report["used"] += 1
                 self.lengths.append(positions)
+                self.sizes.append(known)
                 self._places.append((len(self.shards), place))
         self.shards.append(shard)
+
+    def _count_tokens(self, text_length, groups):
+        """The positions of Stage II."""
+        return groups * self.num_codebooks
 
     def __len__(self):
         """Clips that are used."""

@@ -146,6 +146,9 @@ def write_model_yaml(tree, path):
 def save_weights(module, path):
     """Write a module's weights in half precision; whole numbers stay whole.
 
+    What is too large for half precision stays as it is: a quantizer's
+    projections may grow as they like, where they are standardized.
+
     Arguments
     ---------
     module : torch.nn.Module
@@ -153,11 +156,12 @@ def save_weights(module, path):
     path : str | Path
         A safetensors file.
     """
-    halves = {
+    weights = {
         key: value.detach().cpu().contiguous()
         for key, value in module.state_dict().items()
     }
-    for key, value in halves.items():
-        if value.is_floating_point():
-            halves[key] = value.to(torch.float16)
-    save_file(halves, str(path))
+    largest = torch.finfo(torch.float16).max
+    for key, value in weights.items():
+        if value.is_floating_point() and not (value.abs() > largest).any():
+            weights[key] = value.to(torch.float16)
+    save_file(weights, str(path))

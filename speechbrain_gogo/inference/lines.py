@@ -246,7 +246,7 @@ def _most_characters(prompt_text, prompt, speaker):
     left = stage1.max_positions - stage1.sequence_length(ids, groups)
     taken = stage1.backbone_size * usual
     fitting = left / taken
-    # Text only takes more than text_positions.
+    # A text takes positions of its own where it is longer than these.
     left += max(0, stage1.text_positions - ids)
     fitting = min(fitting, left / (ids / len(prompt_text) + taken))
     left = stage2.max_positions - stage2.sequence_length(groups)

@@ -94,6 +94,8 @@ class SharedRows(nn.Module):
 def share_code_rows(model, offset, code_vectors):
     """Let a model's codes learn together, until :func:`plain_llama`.
 
+    Until then transformers can neither save the model nor tie its weights.
+
     Arguments
     ---------
     model : transformers.LlamaForCausalLM
@@ -106,7 +108,7 @@ def share_code_rows(model, offset, code_vectors):
     Raises
     ------
     ValueError
-        If the model's output has rows of its own.
+        If the model's output has rows of its own, or they are shared already.
 
     Example
     -------
@@ -117,6 +119,8 @@ def share_code_rows(model, offset, code_vectors):
     (12, 16)
     """
     ends = model.get_input_embeddings(), model.get_output_embeddings()
+    if parametrize.is_parametrized(ends[0], "weight"):
+        raise ValueError("The codes of this model learn together already.")
     if ends[0].weight is not ends[1].weight:
         raise ValueError(
             "Codes cannot learn together in a model whose output is not tied "
@@ -139,15 +143,16 @@ def plain_llama(model):
     Returns
     -------
     transformers.LlamaForCausalLM
-        It computes the same.
+        It computes the same, to rounding where training was under autocast.
     """
     model = copy.deepcopy(model)
     ends = model.get_input_embeddings(), model.get_output_embeddings()
     if parametrize.is_parametrized(ends[0], "weight"):
-        rows = ends[0].weight.clone()
+        rows = nn.Parameter(ends[0].weight.clone())
         for end in ends:
-            parametrize.remove_parametrizations(
-                end, "weight", leave_parametrized=False
-            )
-        ends[0].weight.copy_(rows)
+            # torch's removal would take the property off a class that the
+            # original shares.
+            end.__class__ = parametrize.type_before_parametrizations(end)
+            del end.parametrizations
+            end.register_parameter("weight", rows)
     return model

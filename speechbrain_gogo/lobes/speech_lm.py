@@ -24,6 +24,8 @@ from speechbrain_gogo.lobes.patterns import flatten, pack
 class BackboneLM(nn.Module):
     """Stage I: [text][start][backbone, group by group][end].
 
+    Start is once, or as often as ``text_positions`` wants it.
+
     ``offset`` is the id of the first code, ``end_id`` and ``start_id`` follow
     the last one; ``rows`` are those of the output that can be spoken, codes
     and end.
@@ -72,6 +74,11 @@ class BackboneLM(nn.Module):
         text_positions=0,
     ):
         super().__init__()
+        if text_positions + backbone_size + 2 > max_positions:
+            raise ValueError(
+                f"max_positions={max_positions} leaves no room for speech "
+                f"after text_positions={text_positions}."
+            )
         self.llama = _with_vocabulary(llama, text_size, codebook_size)
         self.codebook_size = codebook_size
         self.backbone_size = backbone_size

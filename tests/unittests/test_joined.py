@@ -12,8 +12,14 @@ class Clips:
     max_positions = 100
     tokenizer = None
 
-    def __init__(self, length=20):
-        self.lengths = [length] * 10
+    def __init__(self, text_length=11):
+        self.sizes = [(text_length, 3)] * 10
+        self.lengths = [self.count_positions(text_length, 3)] * 10
+
+    @staticmethod
+    def count_positions(text_length, groups):
+        """As a stage with text_positions=20 does."""
+        return max(text_length, 20) + 3 * groups
 
     def __len__(self):
         return 10
@@ -38,19 +44,20 @@ def test_prompt_without_its_last_group_then_the_clip():
         item, first = joined[index], joined.before.get(index)
         if first is None:
             assert item["wrd"] == f"word{index}"
-            assert joined.lengths[index] == 20
+            assert joined.lengths[index] == 20 + 9
             continue
         assert first % 2 == index % 2 and first != index
         assert item["wrd"] == f"word{first} word{index}"
         assert item["tokens"][:, 0].tolist() == [first] * 2 + [index] * 3
-        assert item["num_groups"] == 5 and joined.lengths[index] == 40
+        assert item["num_groups"] == 5
+        assert joined.lengths[index] == 22 + 15
     assert not {8, 9} & set(joined.before)  # nobody knows whose they are
 
 
 def test_draw_hangs_on_the_seed_and_on_room():
     draws = [JoinedClips(Clips(), 0.5, seed).before for seed in (0, 0, 1)]
     assert draws[0] == draws[1] != draws[2]
-    assert not JoinedClips(Clips(length=60), 1.0).before
+    assert not JoinedClips(Clips(text_length=50), 1.0).before
     assert not JoinedClips(Clips(), 0.0).before
     with pytest.raises(ValueError, match="joined_share=2"):
         JoinedClips(Clips(), 2)

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.export import save_weights
 from speechbrain_gogo.inference.loading import check_trust, find_source
 
 
@@ -138,3 +139,12 @@ def test_unknown_source(tmp_path, monkeypatch):
         GogoCodec.from_hparams(tmp_path)
     with pytest.raises(ValueError, match="No model 'no such/model'"):
         GogoCodec.from_hparams("no such/model")
+
+
+def test_what_half_precision_cannot_hold_stays_whole(tmp_path):
+    module = torch.nn.Linear(2, 2)
+    module.register_buffer("variance", torch.tensor([1e8, 1.0]))
+    save_weights(module, tmp_path / "weights.safetensors")
+    found = load_file(tmp_path / "weights.safetensors")
+    assert torch.equal(found["variance"], module.variance)
+    assert found["weight"].dtype == torch.float16

@@ -194,6 +194,10 @@ def test_codes_learn_together(stage1, batch):
     assert (codes.std((0, 1)) > 0).all()
 
     learnt = stage1(text, text_lens, tokens, lens)["loss"]
+    with pytest.raises(ValueError, match="already"):
+        share_code_rows(llama, TEXT, grid)
+    plain_llama(llama)
+    assert stage1(text, text_lens, tokens, lens)["loss"] == learnt
     stage1.llama = plain_llama(llama)
     assert stage1(text, text_lens, tokens, lens)["loss"] == learnt
     assert "parametrizations" not in "".join(stage1.llama.state_dict())

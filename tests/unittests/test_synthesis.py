@@ -75,7 +75,9 @@ def test_made_up_sentences_are_new(recipe, files):
 
 
 def test_made_up_sentences_take_more_words(recipe, files):
-    (files / "words").write_text("kestrel\n\nkestrel\nheron's\n")
+    (files / "words").write_text(
+        "kestrel\n\nkestrel\nIBM's\nh\u00e9ron's\n", "utf-8"
+    )
     words = recipe["read_words"]([files / "words"])
     assert words == ["kestrel", "heron's"]
     given, _ = recipe["read_sentences"]([files / "lines.txt"], 2, 9)

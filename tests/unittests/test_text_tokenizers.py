@@ -62,3 +62,8 @@ def test_word_pieces_know_pauses(tmp_path):
     tokenizer = word_pieces(tmp_path)
     assert tokenizer.encode("HELLO  There") == tokenizer.encode("hello there")
     assert tokenizer.encode("hello, you") != tokenizer.encode("hello you")
+
+
+def test_more_characters_than_tokens(tmp_path):
+    with pytest.raises(ValueError, match="than 10 tokens can tell"):
+        WordPieces.train(["abcdefgh ijklmnop"], tmp_path / "text.model", 10)

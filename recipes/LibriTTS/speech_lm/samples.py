@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import soundfile
 import torch
+from torch.nn.utils import parametrize
 
 from speechbrain_gogo.lobes.lm_decoding import Sampler
 from speechbrain_gogo.lobes.speech_generation import (
@@ -60,10 +61,11 @@ class Samples:
             tokens = clip["tokens"][None].to(device)  # [1, N, K]
             prompt = tokens[:, : tokens.shape[1] // 3]
             sampler = Sampler([self.seed], **self.sampling)
-            if isinstance(lm, BackboneLM):
-                spoken = self.speak(lm, clip, tokens, prompt, sampler)
-            else:
-                spoken = self.fill(lm, tokens, prompt, sampler)
+            with parametrize.cached():  # rows that are sums are added once
+                if isinstance(lm, BackboneLM):
+                    spoken = self.speak(lm, clip, tokens, prompt, sampler)
+                else:
+                    spoken = self.fill(lm, tokens, prompt, sampler)
             self.write(folder, clip["id"], tokens, spoken)
 
     def speak(self, lm, clip, tokens, prompt, sampler):

@@ -95,9 +95,18 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
 
 
 def read_words(paths):
-    """The words of some lists, one a line: each once, in their order."""
-    lines = [line.strip() for path in paths for line in _read(Path(path))]
-    return list(dict.fromkeys(filter(None, lines)))
+    """The words of some lists, one a line: each once, in their order.
+
+    As they are spoken; those in capitals would be spelled, and are left out.
+    """
+    lines = [line for path in paths for line in _read(Path(path))]
+    words = (normalize_english(x) for x in lines if not _spelled(x))
+    return list(dict.fromkeys(filter(None, words)))
+
+
+def _spelled(word):
+    """Whether two capitals or more begin a word: AAA, IBM's."""
+    return word[:2].isupper() and len(word) > 1
 
 
 def make_up_sentences(
@@ -106,7 +115,7 @@ def make_up_sentences(
     """New sentences, in which each two neighbours are neighbours in another.
 
     They mean nothing, but bring words together in many more ways than a
-    small corpus does, and may bring words that it has not.
+    small corpus does. In place of some, words of a list may stand.
 
     Arguments
     ---------
@@ -121,9 +130,10 @@ def make_up_sentences(
     avoid : iterable of str
         Sentences not to make, besides ``sentences``.
     more_words : list of str
-        Of a list.
+        To put in their places.
     share : float
-        Of the words of a new sentence, how many are one of those instead.
+        Of the words of a new sentence, how many are one of those instead, 0
+        to 1.
 
     Returns
     -------

@@ -110,9 +110,9 @@ def main(arguments):
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
     if hparams["start_from_codes"]:
-        place = lm.llama, lm.offset, codec.codec.quantizer.implicit_codebook
-        start_code_embeddings(*place)
-        share_code_rows(*place)
+        points = codec.codec.quantizer.implicit_codebook
+        start_code_embeddings(lm.llama, lm.offset, points)
+        share_code_rows(lm.llama, lm.offset, points)
     hparams["draw_samples"] = Samples(
         codec,
         datasets["valid"],
