@@ -80,13 +80,18 @@ class JoinedClips(Dataset):
             return item
         first = self.clips[self.before[index]]
         tokens = cat([first["tokens"][:-1], item["tokens"]])  # [N, K]
-        item.update(
-            id=f"{first['id']}+{item['id']}",
-            wrd=f"{first['wrd']} {item['wrd']}",
-            tokens=tokens,
-            num_groups=len(tokens),
-        )
+        joined = {
+            **item,
+            "id": f"{first['id']}+{item['id']}",
+            "wrd": f"{first['wrd']} {item['wrd']}",
+            "tokens": tokens,
+            "num_groups": len(tokens),
+        }
         if self.clips.tokenizer is not None:
-            ids = self.clips.tokenizer.encode(item["wrd"])
-            item["text_ids"] = LongTensor(ids)
-        return item
+            ids = self.clips.tokenizer.encode(joined["wrd"])
+            joined["text_ids"] = LongTensor(ids)
+            # Two texts as one may take more ids than they do apart.
+            positions = self.clips.count_positions(len(ids), len(tokens))
+            if positions > self.clips.max_positions:
+                return item
+        return joined

@@ -61,3 +61,17 @@ def test_draw_hangs_on_the_seed_and_on_room():
     assert not JoinedClips(Clips(), 0.0).before
     with pytest.raises(ValueError, match="joined_share=2"):
         JoinedClips(Clips(), 2)
+
+
+def test_a_joined_text_that_takes_more_ids_stays_alone():
+    class Letters:
+        @staticmethod
+        def encode(text):
+            return list(range(200 if " " in text else 11))
+
+    clips = Clips()
+    clips.tokenizer = Letters()
+    joined = JoinedClips(clips, 1.0)
+    assert joined.before
+    for index in range(10):
+        assert joined[index]["wrd"] == f"word{index}"

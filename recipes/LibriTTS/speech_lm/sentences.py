@@ -105,8 +105,9 @@ def read_words(paths):
 
 
 def _spelled(word):
-    """Whether two capitals or more begin a word: AAA, IBM's."""
-    return word[:2].isupper() and len(word) > 1
+    """Whether a word is in capitals, two or more: AAA, IBM's."""
+    word = word.strip().removesuffix("'s")
+    return len(word) > 1 and word.isupper()
 
 
 def make_up_sentences(
