@@ -1,7 +1,8 @@
 """The Brain that trains a codec's path alone, before everything else.
 
-Groups of mel lie in memory, and an update takes many of them: a processor
-goes through tens of times as much speech as with the whole codec.
+What the path knows of each group lies in memory, and an update takes many of
+them: a processor goes through tens of times as much speech as with the whole
+codec.
 """
 
 import speechbrain as sb
@@ -13,36 +14,41 @@ from tqdm import tqdm
 from speechbrain_gogo.brains.budget import TrainingBudget
 from speechbrain_gogo.brains.checkpoints import AtomicCheckpointer
 from speechbrain_gogo.brains.training import TrainingBrain
-from speechbrain_gogo.lobes.shortcut import ShortcutObjective, fit_shortcuts
+from speechbrain_gogo.lobes.shortcut import fit_shortcuts
+from speechbrain_gogo.lobes.shortcut_objective import ShortcutObjective
 
 MOST_FITTED = 20_000  # groups, of which the principal components are taken
-UPDATES_PER_EPOCH = 500  # between validations and checkpoints
+UPDATES_PER_EPOCH = 1000  # between validations and checkpoints
 NO_LIMIT = 10_000_000
 
 
 class ShortcutBrain(TrainingBrain):
-    """Trains a :class:`~speechbrain_gogo.lobes.shortcut.ShortcutObjective`.
+    """Trains a :class:`~speechbrain_gogo.lobes.shortcut_objective.ShortcutObjective`.
 
     See :func:`start_shortcuts` for what it takes from a recipe.
     """
 
-    def train_on(self, groups, valid_groups):
-        """Train until the budget is over.
+    def train_on(self, valid_groups):
+        """Train on ``groups`` until the budget is over.
 
         Arguments
         ---------
-        groups : torch.Tensor
-            Normalized mel, shape [M, g, d], of any float type.
         valid_groups : torch.Tensor
-            The same, to judge by.
+            Normalized mel to judge by, shape [M, g, d], of any float type;
+            like ``groups``, which projecting replaces: they take a third then.
         """
-        self.groups = groups
         updates = range(UPDATES_PER_EPOCH)
         self.fit(
             self.hparams.epoch_counter,
             SaveableDataLoader(updates, batch_size=None),
             SaveableDataLoader(valid_groups.split(4096), batch_size=None),
         )
+
+    def on_fit_start(self):
+        """Project the groups along the path of the last checkpoint."""
+        super().on_fit_start()
+        self.hparams.objective.compose()
+        self.groups = self.hparams.objective.project(self.groups)
 
     def compute_forward(self, batch, stage):
         """The loss of groups that the update draws by its number."""
@@ -51,6 +57,8 @@ class ShortcutBrain(TrainingBrain):
             count = (self.hparams.shortcut_groups,)
             drawn = torch.randint(len(self.groups), count, generator=generator)
             batch = self.groups[drawn]
+        else:
+            batch = self.hparams.objective.project(batch)
         batch = batch.to(self.device).float()
         return self.modules.objective(batch, generator=generator)
 
@@ -125,15 +133,19 @@ def start_shortcuts(hparams, run_opts, device, clips, valid_clips):
         opt_class=hparams["opt_class"],
         hparams={
             **hparams,
+            "objective": objective,
             "learning_rate": hparams["shortcut_learning_rate"],
             "epoch_counter": epochs,
             "budget": budget,
         },
-        run_opts={**run_opts, "grad_accumulation_factor": 1},
+        run_opts=run_opts,
         checkpointer=AtomicCheckpointer(
             f"{hparams['output_folder']}/shortcut",
             {"objective": objective, "counter": epochs, "budget": budget},
         ),
     )
-    brain.train_on(groups, mel_groups(codec, valid_clips, device))
+    brain.grad_accumulation_factor = 1  # groups are few enough
+    brain.groups = groups
+    del groups  # it is the brain that lets them go
+    brain.train_on(mel_groups(codec, valid_clips, device))
     objective.release()

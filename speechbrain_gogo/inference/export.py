@@ -146,8 +146,8 @@ def write_model_yaml(tree, path):
 def save_weights(module, path):
     """Write a module's weights in half precision; whole numbers stay whole.
 
-    What is too large for half precision stays as it is: a quantizer's
-    projections may grow as they like, where they are standardized.
+    What is too large for half precision stays as it is: the projections that
+    a quantizer standardizes may be of any size.
 
     Arguments
     ---------

@@ -3,7 +3,8 @@
 A stage becomes a plain Hugging Face folder: whatever serves a Llama serves it,
 and what a Llama does not know (which ids are codes, which start and end
 speech, up to which position the start is repeated, how many positions it was
-trained on) stands under "gogo" in its config.json. speech_loading.py reads these folders again.
+trained on) stands under "gogo" in its config.json. speech_loading.py reads
+these folders again.
 """
 
 import json

@@ -25,10 +25,11 @@ class Standardize(nn.Module):
     The statistics run along while gradients are computed in training. What
     goes through is standardized by them, never by those of its own batch: a
     batch is a few voices at a few levels, and the decoder could not know
-    what standardizing by them took away. (A pretrained codec is put into
-    training mode with whatever model holds it; its tokens stay the same.)
-    Of several processes, all take the statistics of the first, as DDP hands
-    its buffers on.
+    what standardizing by them took away. Gradients are those of batch
+    normalization, or what comes in would grow without end. (A pretrained
+    codec is put into training mode with whatever model holds it; its tokens
+    stay the same.) Of several processes, all take the statistics of the
+    first, as DDP hands its buffers on.
 
     Arguments
     ---------
@@ -61,12 +62,20 @@ class Standardize(nn.Module):
         """z [M, K or fewer, dim] -> the same, standardized."""
         count = z.shape[1]
         mean, variance = self.mean[:count], self.variance[:count]
-        out = (z - mean) * (variance + 1e-5).rsqrt() * self.deviation
-        if self.training and torch.is_grad_enabled() and len(z) > 0:
-            # Around the running mean: batches differ in theirs, and that is
-            # part of the variance.
-            _follow(variance, (z - mean).square().mean(0), self.momentum)
-            _follow(mean, z.mean(0), self.momentum)
+        scale = (variance + 1e-5).rsqrt() * self.deviation
+        if not (self.training and torch.is_grad_enabled() and len(z) > 1):
+            return (z - mean) * scale
+        # The values are those of the running statistics, the gradients those
+        # of the batch's (batch renormalization): moving or growing as a whole
+        # changes nothing for long, and no gradient asks for it.
+        own = z.mean(0), z.var(0, unbiased=False) + 1e-5
+        centre, spread = own[0].detach(), own[1].detach().sqrt()
+        out = (z - own[0]) * own[1].rsqrt() * (spread * scale)
+        out = out + (centre - mean) * scale
+        # Around the running mean: batches differ in theirs, and that is part
+        # of the variance.
+        _follow(variance, (z - mean).square().mean(0), self.momentum)
+        _follow(mean, z.mean(0), self.momentum)
         return out
 
 

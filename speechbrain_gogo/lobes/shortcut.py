@@ -6,7 +6,7 @@ needs days to find out which frame goes with which token. The path starts at
 the principal components, coarse to fine. It sees one group at a time, so that
 tokens stay local, and takes a group at once, so that an update costs a small
 part of one of the whole codec: two hidden layers let it bend the components
-(brains/shortcut.py trains it alone, before everything else), and the
+(shortcut_objective.py trains it alone, before everything else), and the
 transformers learn what it cannot tell.
 
 Letters: M groups, K tokens per group, c dimensions of a code, g frames per
@@ -68,15 +68,23 @@ class Shortcut(nn.Module):
                 last,
             )
 
+    def see(self, x):
+        """What comes in, x [..., in_shape] -> h [..., ranks[0]]."""
+        return F.linear(x.flatten(-2), self.scales[0] * self.down)
+
+    def bend(self, h):
+        """h [..., ranks[0]] -> h + mlp(h) [..., ranks[1]]."""
+        linear = F.pad(h, (0, self.more))  # a negative number cuts
+        return linear if self.mlp is None else linear + self.mlp(h)
+
+    def draw(self, h):
+        """h [..., ranks[1]] -> what goes out, [..., out_shape]."""
+        out = F.linear(h, self.scales[1] * self.up, self.bias)
+        return out.unflatten(-1, self.out_shape)
+
     def forward(self, x):
         """x [..., in_shape] -> [..., out_shape]."""
-        down, up = self.scales
-        h = F.linear(x.flatten(-2), down * self.down)
-        linear = F.pad(h, (0, self.more))  # a negative number cuts
-        h = linear if self.mlp is None else linear + self.mlp(h)
-        return F.linear(h, up * self.up, self.bias).unflatten(
-            -1, self.out_shape
-        )
+        return self.draw(self.bend(self.see(x)))
 
     @torch.no_grad()
     def become(self, down, up, bias, centre):
@@ -173,10 +181,17 @@ def fit_shortcuts(codec, groups):
     _fit_out(codec, groups, x, vectors, variance)
 
 
+def split_projection(quantizer):
+    """The linear part of what is before a quantizer, and the rest."""
+    project = quantizer.project_in
+    if isinstance(project, nn.Sequential):
+        return project
+    return project, nn.Identity()
+
+
 def _fit_in(codec, vectors, variance, mean):
     """Mel to queries: what the quantizer's projection reads as components."""
-    project = codec.quantizer.project_in
-    project = project[0] if isinstance(project, nn.Sequential) else project
+    project, _ = split_projection(codec.quantizer)
     read = torch.linalg.pinv(project.weight.double())  # [D, c]
     blocks = torch.block_diag(*[read] * codec.num_codebooks)  # [K D, K c]
     # Those without a place in a token are not blown up.
@@ -220,51 +235,3 @@ def _fit_out(codec, groups, x, vectors, variance):
     ).flatten()  # [g D]
     start = down @ project.bias.double().repeat(codec.num_codebooks)
     codec.shortcut_out.become(down, up, offset, start)
-
-
-class ShortcutObjective(nn.Module):
-    """The error of groups that go along the path alone.
-
-    Only the hidden layers learn, so that updates cost less; no other weight
-    may want a gradient, or a distributed wrapper would wait for it.
-
-    Arguments
-    ---------
-    objective : GogoObjective
-        Whose codec's path learns, by its nested dropout and its balance.
-    """
-
-    def __init__(self, objective):
-        super().__init__()
-        self.objective = objective
-        codec = objective.codec
-        self.learns = {
-            weight: weight.requires_grad for weight in objective.parameters()
-        }
-        objective.requires_grad_(False)
-        codec.shortcut_in.mlp.requires_grad_(True)
-        codec.shortcut_out.mlp.requires_grad_(True)
-
-    def release(self):
-        """Let everything learn again."""
-        for weight, learns in self.learns.items():
-            weight.requires_grad_(learns)
-
-    def forward(self, groups, generator=None):
-        """The loss of normalized mel groups [M, g, d], each with its own keep.
-
-        ``generator`` is where nested dropout draws from.
-        """
-        codec = self.objective.codec
-        features = codec.shortcut_in(groups)  # [M, K, D]
-        with torch.autocast(features.device.type, enabled=False):
-            q, _ = codec.quantizer(features.float())
-        q = q.unsqueeze(1)  # [M, 1, K, D]
-        n_keep = torch.full(q.shape[:1], q.shape[2], device=q.device)
-        if self.objective.nested_dropout is not None:
-            q, n_keep = self.objective.nested_dropout(q, generator=generator)
-        drawn = codec.flow.backbone.skip(codec.align(q))  # [M, g, d]
-        error = (drawn.float() - groups).square().mean((1, 2))  # [M]
-        if self.objective.balancer is None:
-            return error.mean()
-        return (self.objective.balancer(n_keep)[0] * error).mean()

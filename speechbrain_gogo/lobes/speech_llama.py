@@ -9,6 +9,7 @@ serves a Llama. What their ids mean is in speech_lm.py.
 import math
 
 import torch
+from torch.nn import functional as F
 from transformers import AutoConfig, LlamaForCausalLM
 
 from speechbrain_gogo.lobes.llama import llama_config
@@ -111,3 +112,53 @@ def speech_llama(
         **settings,
     )
     return LlamaForCausalLM(config)
+
+
+def check_vocabulary(llama, text_size, codebook_size):
+    """The Llama itself, if its ids are text, codes and two special ones.
+
+    Arguments
+    ---------
+    llama : transformers.LlamaForCausalLM
+    text_size : int
+    codebook_size : int
+
+    Raises
+    ------
+    ValueError
+        If it has more or fewer.
+    """
+    wanted, found = text_size + codebook_size + 2, llama.config.vocab_size
+    if found != wanted:
+        raise ValueError(
+            f"The Llama has {found} ids, but {text_size} of text, "
+            f"{codebook_size} codes and 2 special ones are {wanted}: "
+            "make it with as many (vocab_size, or num_new of a pretrained one)."
+        )
+    return llama
+
+
+def spoken_losses(llama, rows, hidden, ids, level):
+    """Cross-entropy over the rows that can be spoken, no others are read.
+
+    Arguments
+    ---------
+    llama : transformers.LlamaForCausalLM
+        Whose output they are read from.
+    rows : slice
+        Of its vocabulary.
+    hidden : torch.Tensor
+        Last hidden states, shape [P, D].
+    ids : torch.Tensor
+        What they should predict, int64 [P].
+    level : torch.Tensor
+        int64 [P], which of its group a token is.
+
+    Returns
+    -------
+    dict
+        "loss", the mean; "nll" [P], of each token; "level", as given.
+    """
+    logits = F.linear(hidden, llama.lm_head.weight[rows])
+    nll = F.cross_entropy(logits.float(), ids - rows.start, reduction="none")
+    return {"loss": nll.mean(), "nll": nll, "level": level}

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.granular import keep_prefix
 from speechbrain_gogo.lobes.patterns import flatten, pack
+from speechbrain_gogo.lobes.speech_llama import check_vocabulary, spoken_losses
 
 
 class BackboneLM(nn.Module):
@@ -79,7 +80,7 @@ class BackboneLM(nn.Module):
                 f"max_positions={max_positions} leaves no room for speech "
                 f"after text_positions={text_positions}."
             )
-        self.llama = _with_vocabulary(llama, text_size, codebook_size)
+        self.llama = check_vocabulary(llama, text_size, codebook_size)
         self.codebook_size = codebook_size
         self.backbone_size = backbone_size
         self.max_positions = max_positions
@@ -178,7 +179,10 @@ class BackboneLM(nn.Module):
         place = torch.arange(ids.shape[1], device=ids.device)
         asked = (level >= 0) & (place < length.unsqueeze(1))
         hidden = self.llama.model(input_ids=ids[:, :-1]).last_hidden_state
-        return _losses(self, hidden[asked[:, 1:]], ids[asked], level[asked])
+        hidden = hidden[asked[:, 1:]]
+        return spoken_losses(
+            self.llama, self.rows, hidden, ids[asked], level[asked]
+        )
 
 
 class DetailLM(nn.Module):
@@ -229,7 +233,7 @@ class DetailLM(nn.Module):
         full_share=0.5,
     ):
         super().__init__()
-        self.llama = _with_vocabulary(llama, text_size, codebook_size)
+        self.llama = check_vocabulary(llama, text_size, codebook_size)
         self.codebook_size = codebook_size
         self.num_tokens = num_tokens
         self.backbone_size = backbone_size
@@ -300,25 +304,6 @@ class DetailLM(nn.Module):
         inputs = F.pad(ids[:, :-1], (1, 0), value=self.start_id)
         asked, level = (flatten(x, "group_major") for x in (asked, level))
         hidden = self.llama.model(input_ids=inputs).last_hidden_state
-        return _losses(self, hidden[asked], ids[asked], level[asked])
-
-
-def _with_vocabulary(llama, text_size, codebook_size):
-    """The Llama, if its vocabulary is text, codes and two special ids."""
-    wanted, found = text_size + codebook_size + 2, llama.config.vocab_size
-    if found != wanted:
-        raise ValueError(
-            f"The Llama has {found} ids, but {text_size} of text, "
-            f"{codebook_size} codes and 2 special ones are {wanted}."
+        return spoken_losses(
+            self.llama, self.rows, hidden[asked], ids[asked], level[asked]
         )
-    return llama
-
-
-def _losses(lm, hidden, ids, level):
-    """Cross-entropy over the rows that can be spoken, no others are read.
-
-    hidden [P, D], ids and level int64 [P].
-    """
-    logits = F.linear(hidden, lm.llama.lm_head.weight[lm.rows])
-    nll = F.cross_entropy(logits.float(), ids - lm.offset, reduction="none")
-    return {"loss": nll.mean(), "nll": nll, "level": level}

@@ -114,7 +114,10 @@ class Stop(Exception):
 
 
 def test_learns(main, tiny_corpus, tmp_path):
-    """Four clips, forty times over, with some that cannot be used."""
+    """Four clips, forty times over, with some that cannot be used.
+
+    At a rate that rounding to bf16 does not upset, on whatever processor.
+    """
     with open(tiny_corpus / "train.csv", newline="") as file:
         header, *rows = csv.reader(file)
     broken = tmp_path / "cut.wav"
@@ -132,18 +135,21 @@ def test_learns(main, tiny_corpus, tmp_path):
             tmp_path / "out",
             train_csv=tmp_path / "train.csv",
             more_train_csv=f"{{'{tmp_path}/more.csv': '{tiny_corpus}'}}",
-            number_of_epochs=1,
-            num_steps=60,
+            num_steps=110,
             batch_seconds=4,
             regression_share=1.0,
-            learning_rate=0.003,
+            learning_rate=0.001,
             ckpt_interval_steps=0,
             num_samples=1,
+            precision="bf16",
         )
     )
+    told = (tmp_path / "out" / "log.txt").read_text()
+    assert told.count("training precision: `--precision=bf16`") == 2
+    assert "--precision=fp32`" not in told.replace("eval_precision", "")
     log = read_log(tmp_path / "out" / "progress.jsonl")
     losses = [row["cfm"] for row in log if row["stage"] == "train"]
-    assert sum(losses[-8:]) < 0.5 * sum(losses[:8])
+    assert sum(losses[-20:]) < 0.6 * sum(losses[:20])
     said = (tmp_path / "out" / "train_log.txt").read_text()
     assert "read 83 clips = used 81 + skipped 2" in said
     assert "truncated audio: 1" in said and "not 1 to 20 s long: 1" in said

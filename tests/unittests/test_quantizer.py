@@ -42,6 +42,23 @@ def test_standardized_tokens_depend_on_their_own_group_only():
         assert torch.equal(quantizer.train()(features[:5])[1], tokens[:5])
 
 
+def test_no_gradient_asks_to_move_or_to_grow():
+    """Values by the running statistics, gradients as of batch normalization."""
+    torch.manual_seed(0)
+    norm = Standardize(3, 2, deviation=0.6)
+    for _ in range(20):
+        norm(5 + 3 * torch.randn(50, 3, 2))
+    z = (4 + 2 * torch.randn(64, 3, 2)).requires_grad_()
+    mean, deviation = norm.mean.clone(), (norm.variance + 1e-5).sqrt()
+    out = norm(z)
+    torch.testing.assert_close(out, 0.6 * (z - mean) / deviation)
+    (out * torch.randn(64, 3, 2)).sum().backward()
+    centred = z.detach() - z.detach().mean(0)
+    assert z.grad.abs().sum(0).min() > 1
+    assert z.grad.sum(0).abs().max() < 1e-4
+    assert (z.grad * centred).sum(0).abs().max() < 1e-3
+
+
 def test_a_spoilt_batch_leaves_the_statistics_alone():
     z = torch.randn(20, 3, 2)
     norm = Standardize(3, 2)

@@ -15,11 +15,8 @@ from speechbrain_gogo.lobes.granular import NestedDropout
 from speechbrain_gogo.lobes.mel import VocosMel
 from speechbrain_gogo.lobes.objective import GogoObjective
 from speechbrain_gogo.lobes.quantizer import FSQ
-from speechbrain_gogo.lobes.shortcut import (
-    Shortcut,
-    ShortcutObjective,
-    fit_shortcuts,
-)
+from speechbrain_gogo.lobes.shortcut import Shortcut, fit_shortcuts
+from speechbrain_gogo.lobes.shortcut_objective import ShortcutObjective
 
 LEVELS = [31, 31, 31]  # fine enough for rounding not to matter
 
@@ -103,7 +100,7 @@ def test_objective_is_what_is_decoded(codec, groups):
     objective = GogoObjective(codec, NestedDropout, balancer)
     path = ShortcutObjective(objective)
     with torch.no_grad():
-        loss = float(path.eval()(groups))
+        loss = float(path.eval()(path.project(groups)))
     assert loss == pytest.approx(1.8 * error(codec, groups, 3), rel=1e-4)
     # In training each group has its own keep: the mean over them.
     each = [
@@ -113,9 +110,57 @@ def test_objective_is_what_is_decoded(codec, groups):
     path.train()
     codec.quantizer.eval()
     with torch.no_grad():
-        many = groups.repeat(10, 1, 1)
+        many = path.project(groups.repeat(10, 1, 1))
         loss = float(path(many, torch.Generator().manual_seed(0)))
     assert loss == pytest.approx(sum(each) / 3, rel=0.05)
+
+
+@bent_only
+def test_gradients_are_those_of_the_whole_path(codec, groups):
+    """What is composed, from groups in half precision, under nested dropout."""
+    fit_shortcuts(codec, groups)
+    objective = GogoObjective(codec, NestedDropout, LossBalancer(3))
+    path = ShortcutObjective(objective).train()
+    codec.quantizer.eval()  # or the first of the two would move its statistics
+    groups = groups.half()
+    hidden = [p for p in path.parameters() if p.requires_grad]
+
+    path(path.project(groups), draws()).backward()
+    composed = [p.grad.clone() for p in hidden]
+    path.zero_grad()
+    x = groups.float()
+    q, _ = codec.quantizer(codec.shortcut_in(x))  # [M, K, D]
+    q, keep = objective.nested_dropout(q[:, None], generator=draws())
+    drawn = codec.flow.backbone.skip(codec.align(q))
+    loss = (drawn - x).square().mean((1, 2)) * objective.balancer(keep)[0]
+    loss.mean().backward()
+    assert len(hidden) == 12
+    for ours, theirs in zip(composed, hidden):
+        off = (ours - theirs.grad).norm() / theirs.grad.norm()
+        assert off < 0.03  # of 3,000 groups some are rounded to another code
+
+
+@bent_only
+def test_weights_of_a_checkpoint(codec, groups):
+    """They bring their own maps, whatever groups this run was fitted to."""
+    other = copy.deepcopy(codec)
+    fit_shortcuts(codec, groups)
+    fit_shortcuts(other, groups.roll(1, 2) + 0.5)
+    path, resumed = (
+        ShortcutObjective(GogoObjective(c, NestedDropout, None)).eval()
+        for c in (codec, other)
+    )
+    resumed.load_state_dict(path.state_dict())
+    resumed.compose()
+    with torch.no_grad():
+        loss = path(path.project(groups))
+        torch.testing.assert_close(resumed(resumed.project(groups)), loss)
+
+
+@pytest.mark.parametrize("codec", [0], indirect=True)
+def test_no_hidden_layers(codec):
+    with pytest.raises(ValueError, match="shortcut_hidden"):
+        ShortcutObjective(GogoObjective(codec, None, None))
 
 
 @bent_only
@@ -127,13 +172,14 @@ def test_hidden_layers_learn_what_components_cannot(codec, groups):
     objective = GogoObjective(codec, None, None)
     idle = {n for n, p in codec.named_parameters() if not p.requires_grad}
     path = ShortcutObjective(objective).train()
+    projected = path.project(bent)
     start = {n: p.clone() for n, p in codec.named_parameters()}
     optimizer = torch.optim.AdamW(path.parameters(), lr=0.003)
     generator = torch.Generator().manual_seed(0)
     for _ in range(300):
         drawn = torch.randint(len(bent), (256,), generator=generator)
         optimizer.zero_grad()
-        path(bent[drawn]).backward()
+        path(projected[drawn]).backward()
         optimizer.step()
     assert error(codec.eval(), bent, 3) < 0.85 * before
     for name, weight in codec.named_parameters():
@@ -161,6 +207,10 @@ def test_a_codec_without_the_path(codec, groups, lacks):
         codec.flow.backbone.skip = None
     with pytest.raises(ValueError, match=lacks):
         fit_shortcuts(codec, groups)
+
+
+def draws():
+    return torch.Generator().manual_seed(0)
 
 
 @torch.no_grad()
