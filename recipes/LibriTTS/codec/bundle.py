@@ -5,8 +5,8 @@
         --valid_csv valid.csv --data_folder /path/to/speech --output_folder OUT
 
 What the folder does by default (how many flow steps, how much guidance, which
-vocoder) is what scores best on validation clips; scores.json beside the
-weights tells all that was tried. Stages and an allocator that lie there already
+vocoder) is what scores best on validation clips, or costs least of what scores
+as well; scores.json beside the weights tells all that was tried. Stages and an allocator that lie there already
 are of another codec: they are deleted.
 """
 
@@ -47,6 +47,12 @@ def total(scores):
     return scores["stoi"] + scores["pesq"] / 4.64
 
 
+def cost(sampler):
+    """Passes through the decoder: guidance takes two for each step."""
+    passes = 2 if sampler.get("guidance_scale") else 1
+    return sampler.get("num_steps", 1) * passes
+
+
 def choose(hparams, codec, clips):
     """Try every vocoder with the model's sampler, then every sampler.
 
@@ -67,7 +73,8 @@ def choose(hparams, codec, clips):
         for key, value in sampler.items():
             setattr(flow, key, value)
         tried.append({**sampler, **score(codec, clips, judges)})
-    best = max(tried, key=total)
+    enough = max(map(total, tried)) - hparams["tolerance"]
+    best = min(filter(lambda t: total(t) >= enough, tried), key=cost)
     scores = {"vocoders": vocoders, "samplers": tried}
     return {key: best[key] for key in grid}, name, scores
 
