@@ -36,6 +36,7 @@ from speechbrain_gogo.cli_options import (
     Stream,
     TargetRate,
     Text,
+    TextGuidance,
     Trust,
     Wav,
 )
@@ -172,6 +173,7 @@ def speak(
     repetition_penalty: Draw = None,
     top_p: Draw = None,
     top_k: DrawFrom = None,
+    text_guidance: TextGuidance = None,
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
@@ -188,6 +190,7 @@ def speak(
         "repetition_penalty": repetition_penalty,
         "top_p": top_p,
         "top_k": top_k,
+        "text_guidance": text_guidance,
         "num_steps": steps,
         "guidance_scale": guidance,
     }

@@ -86,3 +86,7 @@ DrawFrom = Annotated[
     int | None,
     typer.Option(help="Draw from so many likeliest tokens, 0: from all."),
 ]
+TextGuidance = Annotated[
+    float | None,
+    typer.Option(help="How closely to follow the text, 0: as learned."),
+]

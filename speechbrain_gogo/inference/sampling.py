@@ -6,6 +6,7 @@ import numbers
 from speechbrain_gogo.inference.checks import check_sampling, check_whole
 
 DRAWING = "temperature", "repetition_penalty", "top_p", "top_k"
+GUIDING = "text_guidance"  # of Stage I
 FLOW = "num_steps", "guidance_scale"
 COLDEST = 1e-4  # a temperature by which logits can be divided
 
@@ -23,7 +24,8 @@ def read_sampling(given, usual):
     Returns
     -------
     tuple of dict
-        For a Sampler, and for the codec: None is the codec's own.
+        For a Sampler, with ``text_guidance`` of Stage I where it is set, and
+        for the codec: None is the codec's own.
 
     Raises
     ------
@@ -35,23 +37,30 @@ def read_sampling(given, usual):
     >>> read_sampling({"top_k": 9, "num_steps": 4}, {"temperature": 0.8})
     ({'temperature': 0.8, 'top_k': 9}, {'num_steps': 4, 'guidance_scale': None})
     """
-    unknown = set(given).difference(DRAWING + FLOW)
+    speaking = *DRAWING, GUIDING
+    unknown = set(given).difference(speaking + FLOW)
     if unknown:
         raise ValueError(
             f"No setting is called {', '.join(sorted(unknown))}: there are "
-            f"{', '.join(DRAWING + FLOW)}."
+            f"{', '.join(speaking + FLOW)}."
         )
-    asked = {key: given[key] for key in given if key in DRAWING}
+    asked = {key: given[key] for key in given if key in speaking}
     drawing = {**usual, **asked}
-    strange = set(drawing).difference(DRAWING)
+    strange = set(drawing).difference(speaking)
     if strange:
         raise ValueError(f"The model's sampling has {sorted(strange)}.")
     check_drawing(**drawing)
     return drawing, check_sampling(*map(given.get, FLOW))
 
 
-def check_drawing(temperature=1.0, repetition_penalty=1.0, top_p=1.0, top_k=0):
-    """Refuse settings of a sampler that make no sense.
+def check_drawing(
+    temperature=1.0,
+    repetition_penalty=1.0,
+    top_p=1.0,
+    top_k=0,
+    text_guidance=0.0,
+):
+    """Refuse settings of the language models that make no sense.
 
     Raises
     ------
@@ -59,8 +68,8 @@ def check_drawing(temperature=1.0, repetition_penalty=1.0, top_p=1.0, top_k=0):
         Naming the setting and its range.
     """
     check_whole(top_k, "top_k")
-    values = temperature, repetition_penalty, top_p
-    for name, value in zip(DRAWING, values):
+    values = temperature, repetition_penalty, top_p, text_guidance
+    for name, value in zip((*DRAWING[:3], GUIDING), values):
         if not (isinstance(value, numbers.Real) and math.isfinite(value)):
             raise ValueError(f"{name}={value!r}: give a number.")
     wanted = {
@@ -71,6 +80,9 @@ def check_drawing(temperature=1.0, repetition_penalty=1.0, top_p=1.0, top_k=0):
         ),
         f"top_p={top_p}: give a probability above 0, up to 1": 0 < top_p <= 1,
         f"top_k={top_k}: give a number of tokens, or 0 for all": (top_k >= 0),
+        f"text_guidance={text_guidance}: give 0 (none) or more": (
+            text_guidance >= 0
+        ),
     }
     for complaint, holds in wanted.items():
         if not holds:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.dit import frame_mask
 from speechbrain_gogo.lobes.lm_decoding import Reader
+from speechbrain_gogo.lobes.loop_detector import LoopDetector
 from speechbrain_gogo.lobes.patterns import flatten, pack
 
 
@@ -29,13 +30,18 @@ class Speaker:
         Of ``lm.rows``; what it has read before is forgotten.
     pieces : list of tuple of torch.Tensor
         The sequence up to here, see `pack`; the last piece is speech.
+    guidance : float
+        How far to go from what the second half of the sequences says towards
+        what the first half says, and beyond: 0 is no second half.
     """
 
-    def __init__(self, lm, sampler, reader, pieces):
+    def __init__(self, lm, sampler, reader, pieces, guidance=0.0):
         self.lm, self.sampler, self.reader = lm, sampler, reader
+        self.guidance = guidance
         self.unread, length = pack(pieces, left=True)
         self.padding = self.unread.shape[1] - length
-        ids, real = pieces[-1]
+        halves = 2 if guidance else 1
+        ids, real = (part.chunk(halves)[0] for part in pieces[-1])
         tokens = torch.where(real, ids - lm.offset, lm.codebook_size)
         self.said = real.new_zeros(len(ids), lm.codebook_size + 1)
         self.said.scatter_(1, tokens, True)
@@ -47,48 +53,17 @@ class Speaker:
         logits = self.reader.read(self.unread, self.padding)[:, :num_rows]
         self.unread = self.unread[:, :0]
         self.padding = None
+        if self.guidance:
+            told, untold = logits.chunk(2)
+            logits = told + self.guidance * (told - untold)
         return self.sampler.draw(logits, self.said[:, :num_rows], place)
 
     def hear(self, tokens):
         """Take notice of tokens [B, T], to be read with the next pass."""
         self.said.scatter_(1, tokens, True)
-        self.unread = torch.cat([self.unread, tokens + self.lm.offset], dim=1)
-
-
-class LoopDetector:
-    """Notices speech that repeats itself.
-
-    Arguments
-    ---------
-    batch : int
-        Utterances.
-    groups : int
-        A cycle that has been repeated for so many groups is a loop.
-    device : torch.device
-        Where the groups are.
-    longest : int
-        Groups of the longest cycle.
-
-    Example
-    -------
-    >>> detector = LoopDetector(1, 4, "cpu")
-    >>> [bool(detector(torch.tensor([[step % 2]]))) for step in range(6)]
-    [False, False, False, False, False, True]
-    """
-
-    def __init__(self, batch, groups, device, longest=4):
-        self.groups = groups
-        self.last = None  # [B, longest, b], the newest first
-        self.run = torch.zeros(batch, longest, dtype=torch.long, device=device)
-
-    def __call__(self, group):
-        """Group [B, b] -> bool [B], True for utterances in a loop."""
-        if self.last is None:
-            self.last = group.new_full((*self.run.shape, group.shape[1]), -1)
-        same = (self.last == group.unsqueeze(1)).all(2)  # [B, longest]
-        self.run = torch.where(same, self.run + 1, 0)
-        self.last = torch.cat([group.unsqueeze(1), self.last[:, :-1]], dim=1)
-        return (self.run >= self.groups).any(1)
+        ids = tokens + self.lm.offset
+        ids = torch.cat([ids, ids]) if self.guidance else ids
+        self.unread = torch.cat([self.unread, ids], dim=1)
 
 
 @torch.no_grad()
@@ -102,6 +77,7 @@ def speak_backbone(
     max_groups=None,
     loop_groups=16,
     reader=None,
+    text_guidance=0.0,
 ):
     """Speak the backbone of a text, in the voice of a prompt.
 
@@ -131,6 +107,11 @@ def speak_backbone(
         loop.
     reader : Reader
         To use again, of ``lm.rows``; made anew by default.
+    text_guidance : float
+        Classifier-free guidance w: the logits are (1 + w) of those with the
+        text minus w of those without it, which a second row of each utterance
+        gives. Not in the paper; 0 is none. For a model that has learned to
+        speak without text, too, and follows it too little.
 
     Yields
     ------
@@ -151,15 +132,19 @@ def speak_backbone(
             f"{lm.order}: it can be scored, not spoken with."
         )
     b, codes = lm.backbone_size, lm.codebook_size
-    pieces = lm.prefix(text, text_lens, prompt, prompt_lens)
     _check_tokens(prompt[..., :b], prompt_lens, codes)
-    used = sum(real.sum(1) for _, real in pieces)  # [B]
+    parts = text, text_lens, prompt, prompt_lens
+    if text_guidance:
+        parts = [torch.cat([part, part]) for part in parts]  # [2 B, ...]
+        parts[1][len(text) :] = 0.0
+    pieces = lm.prefix(*parts)
+    used = sum(real.sum(1) for _, real in pieces)[: len(text)]  # [B]
     limit = _room(lm.max_positions, used, b, max_groups)
     most = int(limit.max())
     if reader is None:
         length = int(used.max()) + b * most
-        reader = Reader(lm.llama, lm.rows, len(used), length)
-    speaker = Speaker(lm, sampler, reader, pieces)
+        reader = Reader(lm.llama, lm.rows, len(parts[0]), length)
+    speaker = Speaker(lm, sampler, reader, pieces, text_guidance)
     in_loop = LoopDetector(len(used), loop_groups, used.device)
     speaking = torch.ones_like(used, dtype=torch.bool)
     finished = torch.zeros_like(speaking)

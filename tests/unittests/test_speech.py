@@ -123,6 +123,11 @@ def test_batch_equals_single(speech, prompt):
         assert torch.equal(one.tokens, alone.tokens)
         assert one.finished == alone.finished
         assert torch.equal(one.wav, alone.wav)
+    guided = speech.clone_voice_batch(requests, seed=7, text_guidance=1.0)
+    for one, request in zip(guided, requests):
+        alone = speech.clone_voice(**{"seed": 7, **request}, text_guidance=1.0)
+        assert torch.equal(one.tokens, alone.tokens)
+    assert not torch.equal(guided[0].tokens, together[0].tokens)
     pair = ("So", prompt[9999:], PROMPT_TEXT)
     with torch.autocast("cpu", torch.bfloat16):  # the caller's, not ours
         [tupled] = speech.clone_voice_batch([pair], seed=np.int64(4))
@@ -133,8 +138,8 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
     """Neither a smaller last batch nor an error costs them."""
     made = []
 
-    def make(batch):
-        made.append(batch)
+    def make(rows):
+        made.append(rows)
         return None, None
 
     speaker = speech.speaker
@@ -144,10 +149,10 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
     monkeypatch.setattr(speech.hparams, "batch_size", 2)
     requests = [("So", prompt[start:], PROMPT_TEXT) for start in (0, 7, 9999)]
     together = speech.clone_voice_batch(requests)
-    assert made == [2] and len(together) == 3
+    assert made == [(2, 2)] and len(together) == 3
     for one, request in zip(together, requests):
         assert torch.equal(one.tokens, speech.clone_voice(*request).tokens)
-    assert made == [2, 1]
+    assert made == [(2, 2), (1, 1)]
 
     line = Line([], torch.zeros(200, 10).long(), seed=0, max_groups=1)
     for lines in ([line], [line] * 2):
@@ -155,7 +160,11 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
             list(speaker.speak(lines, False, {}))
     speech.clone_voice_batch(requests)
     speech.clone_voice(*requests[0])
-    assert made == [2, 1]
+    assert made == [(2, 2), (1, 1)]
+    speech.clone_voice(*requests[0], text_guidance=2.0)
+    assert made[2:] == [(2, 1)]  # Stage I reads with the text and without
+    speech.continue_speech(prompt, max_groups=2, text_guidance=2.0)
+    assert made[3:] == []  # there is none to be guided by
 
 
 def count_passes(monkeypatch):
@@ -295,6 +304,7 @@ def test_prompt_of_any_rate(speech, prompt, tmp_path):
         ({"top_p": 0}, "top_p=0"),
         ({"top_k": 2.5}, "top_k=2.5"),
         ({"repetition_penalty": 0.5}, "repetition_penalty=0.5"),
+        ({"text_guidance": -1}, "text_guidance=-1: give 0"),
         ({"num_steps": 0}, "num_steps=0"),
         ({"warmth": 3}, "No setting is called warmth"),
         ({"text": None}, "text has to be text; got None"),

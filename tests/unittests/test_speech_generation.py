@@ -48,9 +48,13 @@ def greedy(batch):
     return Sampler([0] * batch, temperature=0)
 
 
-def likeliest(lm, ids, rows, penalty=1.2):
+def likeliest(lm, ids, rows, penalty=1.2, guidance=0.0):
     """The next row, all of the sequence read anew."""
     logits = lm.llama(torch.tensor([ids])).logits[:, -1, lm.rows][:, :rows]
+    if guidance:  # its letters left out
+        mute = [i for i in ids if i >= lm.offset]
+        untold = lm.llama(torch.tensor([mute])).logits[:, -1, lm.rows][:, :rows]
+        logits = (1 + guidance) * logits - guidance * untold
     said = [i - lm.offset for i in ids if 0 <= i - lm.offset < rows]
     if said:
         processor = RepetitionPenaltyLogitsProcessor(penalty)
@@ -59,13 +63,14 @@ def likeliest(lm, ids, rows, penalty=1.2):
 
 
 @torch.no_grad()
-def plain_backbone(lm, ids, groups):
+def plain_backbone(lm, ids, groups, guidance=0.0):
     """Greedy decoding without a cache; groups, and whether it ended."""
     spoken = []
     for _ in range(groups):
         group = []
         for level in range(3):
-            token = likeliest(lm, ids, CODES + (level == 0))
+            rows = CODES + (level == 0)
+            token = likeliest(lm, ids, rows, guidance=guidance)
             if token == CODES:
                 return spoken, True
             ids = [*ids, lm.offset + token]
@@ -74,15 +79,17 @@ def plain_backbone(lm, ids, groups):
     return spoken, False
 
 
+@pytest.mark.parametrize("guidance", [0.0, 1.5])
 @pytest.mark.parametrize("row", [0, 1, 2])
-def test_stage_1_is_greedy_decoding(stage1, inputs, row):
+def test_stage_1_is_greedy_decoding(stage1, inputs, row, guidance):
     text, text_lens, prompt, lens = inputs
     count = int(text_lens[row] * 8), int(lens[row] * 4)
     ids = text[row, : count[0]].tolist() + [stage1.start_id]
     ids += (prompt[row, : count[1], :3] + TEXT).flatten().tolist()
-    expected, ended = plain_backbone(stage1, ids, 20)
+    expected, ended = plain_backbone(stage1, ids, 20, guidance)
     # In a batch with the others, left-padded.
-    items = list(speak_backbone(stage1, *inputs, greedy(3), 20, loop_groups=99))
+    settings = {"loop_groups": 99, "text_guidance": guidance}
+    items = list(speak_backbone(stage1, *inputs, greedy(3), 20, **settings))
     groups = [group[row].tolist() for group, _ in items]
     spoken = [group for group in groups if CODES not in group]
     assert spoken == expected
@@ -168,6 +175,11 @@ def test_stage_1_takes_3_passes_a_group(stage1, inputs):
     )
     assert reader.passes == 4 * 3
     assert items[-1][1].tolist() == [True, False, False]
+    # Guidance takes rows, not passes.
+    reader = Reader(stage1.llama, stage1.rows, 6, 100)
+    settings = {"reader": reader, "text_guidance": 1.0}
+    items = list(speak_backbone(stage1, *inputs, Script(lines), **settings))
+    assert reader.passes == 5 * 3 + 1 and items[-1][1].shape == (3,)
 
 
 def test_stage_2_takes_its_budget_of_passes(stage2, inputs):
