@@ -68,7 +68,7 @@ LONGER = $$($(ON_GPU) && echo --num_steps 40000 --batch_size 16 \
 SYNTHETIC := $(MINI)/espeak
 MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
 	--valid_csv "$(FOLDER)/valid.csv" --skip_prep True
-MORE = --more_train_csv "{'$(SYNTHETIC)/fifth.csv': '$(SYNTHETIC)'}"
+MORE = --more_train_csv "{'$(FIFTH)': '$(SYNTHETIC)'}"
 CACHED = $(MANIFESTS) $(MORE) --cache_folder $(MINI)/cache
 
 mini: mini-codec mini-speech mini-allocator
@@ -83,12 +83,15 @@ $(MINI)/.synthesized: | $(VENV)/.tested
 		hparams/synthesize.yaml --output_folder $(SYNTHETIC) \
 		--sentence_files "['$(FOLDER)/train.csv']" --num_voices 60 \
 		--voices_per_sentence 3 --made_up_sentences $(SENTENCES) $(LISTED)
-	awk 'NR % 5 == 1' $(SYNTHETIC)/train.csv > $(SYNTHETIC)/fifth.csv
 	touch $@
 
-# Trains codec and vocoder on both, bundles the better choices.
+FIFTH := $(SYNTHETIC)/fifth.csv
+$(FIFTH): $(MINI)/.synthesized
+	awk 'NR % 5 == 1' $(SYNTHETIC)/train.csv > $@.part && mv $@.part $@
+
+# Trains codec and vocoder on DATA and a fifth of it, bundles the better choices.
 mini-codec: $(MINI)/.bundled
-$(MINI)/.bundled: $(MINI)/.synthesized
+$(MINI)/.bundled: $(FIFTH)
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/codec $(LARGER) \
 		--shortcut_minutes $(SHORTCUT_MINUTES) $(call limit,$(MINUTES),90)
@@ -122,7 +125,7 @@ mini-speech: $(MINI)/.bundled
 		'$(MINI)/stage1/export', '$(MINI)/stage2/export')"
 
 # Trains the token allocator, straight into the bundled model's folder.
-mini-allocator: $(MINI)/.bundled
+mini-allocator: $(MINI)/.bundled $(FIFTH)
 	cd recipes/LibriTTS/allocator && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/allocator --export_folder $(BUNDLE) \
 		$(LARGER) $(call limit,$(ALLOCATOR_MINUTES),35)

@@ -124,7 +124,9 @@ class Trial:
         budgets = [each.budgets[:groups] for each in said]
         self.tokens = torch.stack(tokens)  # [B, N, K]
         self.budgets = torch.stack(budgets)  # [B, N]
-        self.readers = speech.speaker.idle_readers[batch]
+        self.readers = [
+            speech.speaker.idle_readers[stage, batch] for stage in range(2)
+        ]
         device = self.tokens.device
         self.ones = torch.ones(batch, device=device)
         ids = speech.tokenizer.encode(f"{PROMPT_TEXT} {SENTENCE}")

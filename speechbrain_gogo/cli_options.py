@@ -88,5 +88,5 @@ DrawFrom = Annotated[
 ]
 TextGuidance = Annotated[
     float | None,
-    typer.Option(help="How closely to follow the text, 0: as learned."),
+    typer.Option(help="Follow the text more than has been learned; 0: do not."),
 ]

@@ -92,6 +92,15 @@ def mel_groups(codec, clips, device):
     return torch.cat(found)
 
 
+def fit_to_some(codec, groups, seed):
+    """Start a path at the principal components of groups drawn by a seed."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randperm(len(groups), generator=generator)[:MOST_FITTED]
+    was_training = codec.training
+    fit_shortcuts(codec.eval(), groups[drawn].to(codec.mask.device).float())
+    codec.train(was_training)
+
+
 def start_shortcuts(hparams, run_opts, device, clips, valid_clips):
     """Start a codec's path at principal components, and train it alone.
 
@@ -110,15 +119,9 @@ def start_shortcuts(hparams, run_opts, device, clips, valid_clips):
     valid_clips : iterable of dict
         Validation clips.
     """
-    codec, seed = hparams["codec"], hparams["seed"]
+    codec = hparams["codec"]
     groups = mel_groups(codec.to(device), clips, device)
-    order = torch.randperm(
-        len(groups), generator=torch.Generator().manual_seed(seed)
-    )
-    was_training = codec.training
-    some = groups[order[:MOST_FITTED]].to(device).float()
-    fit_shortcuts(codec.eval(), some)
-    codec.train(was_training)
+    fit_to_some(codec, groups, hparams["seed"])
     if not hparams["shortcut_steps"] or codec.shortcut_in.mlp is None:
         return
     objective = ShortcutObjective(hparams["model"]["objective"])

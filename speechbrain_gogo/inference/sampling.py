@@ -5,8 +5,10 @@ import numbers
 
 from speechbrain_gogo.inference.checks import check_sampling, check_whole
 
-DRAWING = "temperature", "repetition_penalty", "top_p", "top_k"
-GUIDING = "text_guidance"  # of Stage I
+DRAWING = (
+    *("temperature", "repetition_penalty", "top_p", "top_k"),
+    "text_guidance",  # of Stage I
+)
 FLOW = "num_steps", "guidance_scale"
 COLDEST = 1e-4  # a temperature by which logits can be divided
 
@@ -24,8 +26,7 @@ def read_sampling(given, usual):
     Returns
     -------
     tuple of dict
-        For a Sampler, with ``text_guidance`` of Stage I where it is set, and
-        for the codec: None is the codec's own.
+        For a Sampler, and for the codec: None is the codec's own.
 
     Raises
     ------
@@ -37,16 +38,15 @@ def read_sampling(given, usual):
     >>> read_sampling({"top_k": 9, "num_steps": 4}, {"temperature": 0.8})
     ({'temperature': 0.8, 'top_k': 9}, {'num_steps': 4, 'guidance_scale': None})
     """
-    speaking = *DRAWING, GUIDING
-    unknown = set(given).difference(speaking + FLOW)
+    unknown = set(given).difference(DRAWING + FLOW)
     if unknown:
         raise ValueError(
             f"No setting is called {', '.join(sorted(unknown))}: there are "
-            f"{', '.join(speaking + FLOW)}."
+            f"{', '.join(DRAWING + FLOW)}."
         )
-    asked = {key: given[key] for key in given if key in speaking}
+    asked = {key: given[key] for key in given if key in DRAWING}
     drawing = {**usual, **asked}
-    strange = set(drawing).difference(speaking)
+    strange = set(drawing).difference(DRAWING)
     if strange:
         raise ValueError(f"The model's sampling has {sorted(strange)}.")
     check_drawing(**drawing)
@@ -68,8 +68,8 @@ def check_drawing(
         Naming the setting and its range.
     """
     check_whole(top_k, "top_k")
-    values = temperature, repetition_penalty, top_p, text_guidance
-    for name, value in zip((*DRAWING[:3], GUIDING), values):
+    values = temperature, repetition_penalty, top_p, top_k, text_guidance
+    for name, value in zip(DRAWING, values):
         if not (isinstance(value, numbers.Real) and math.isfinite(value)):
             raise ValueError(f"{name}={value!r}: give a number.")
     wanted = {

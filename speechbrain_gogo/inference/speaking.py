@@ -14,7 +14,6 @@ from typing import NamedTuple
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.inference.sampling import GUIDING
 from speechbrain_gogo.lobes.lm_decoding import Reader, Sampler
 from speechbrain_gogo.lobes.single_stage import NoDetail, NothingToFill
 from speechbrain_gogo.lobes.speech_generation import (
@@ -65,7 +64,7 @@ class LineSpeaker:
         self.stages = stage1, stage2
         self.loop_groups = loop_groups
         self.compiled = compiled
-        self.idle_readers = {}  # compiled ones, by the numbers of rows
+        self.idle_readers = {}  # compiled ones, by stage and number of rows
 
     @property
     def compiles(self):
@@ -83,8 +82,8 @@ class LineSpeaker:
         allocate : bool
             Ask the codec's allocator for budgets, if it has one.
         drawing : dict
-            Settings of both stages' samplers, and ``text_guidance``, which
-            takes a second row of Stage I for each line.
+            Settings of both stages' samplers; ``text_guidance`` takes a
+            second row of Stage I for each line.
 
         Yields
         ------
@@ -96,14 +95,15 @@ class LineSpeaker:
         ValueError
             If prompt and text leave no room to speak.
         """
-        drawing = dict(drawing)
-        guidance = drawing.pop(GUIDING, 0.0)
-        if not any(len(line.text) for line in lines):
-            guidance = 0.0  # there is nothing to be guided by
-        rows = len(lines) * (2 if guidance else 1), len(lines)  # of each stage
-        readers = self.idle_readers.pop(rows, None)
-        readers = readers or self._make_readers(rows)
-        groups = self._speak(lines, allocate, drawing, guidance, readers)
+        guided = drawing.get("text_guidance") and any(
+            len(line.text) for line in lines
+        )
+        needed = (0, len(lines) * (2 if guided else 1)), (1, len(lines))
+        readers = [
+            self.idle_readers.pop(each, None) or self._make_reader(*each)
+            for each in needed
+        ]
+        groups = self._speak(lines, allocate, drawing, readers)
         kind = self.stages[0].llama.device.type
         try:
             while True:
@@ -117,9 +117,9 @@ class LineSpeaker:
         finally:
             groups.close()
             # Not while they are in use: several streams may take turns.
-            self.idle_readers[rows] = readers
+            self.idle_readers.update(zip(needed, readers))
 
-    def _speak(self, lines, allocate, drawing, guidance, readers):
+    def _speak(self, lines, allocate, drawing, readers):
         """The same with given readers."""
         stage1, stage2 = self.stages
         given = [x.to(stage1.llama.device) for x in _pad(lines)]
@@ -135,7 +135,6 @@ class LineSpeaker:
             torch.tensor(rooms, device=given[0].device),
             self.loop_groups,
             readers[0],
-            guidance,
         )
         filler = NothingToFill()
         if not isinstance(stage2, NoDetail):
@@ -161,23 +160,14 @@ class LineSpeaker:
         nothing = backbone.new_full(shape, stage1.codebook_size)
         return Groups(nothing, 0 * nothing[:, 0], speaking, finished)
 
-    def _make_readers(self, rows):
-        """Compiled readers of both stages, which are worth keeping."""
-        if not self.compiles:
-            return None, None
+    def _make_reader(self, place, rows):
+        """A compiled reader of the first or second stage, worth keeping."""
+        stage = self.stages[place]
+        if not self.compiles or isinstance(stage, NoDetail):
+            return None
         # What is padded on the left takes positions, too.
-        return tuple(
-            Reader(
-                stage.llama,
-                stage.rows,
-                batch,
-                (1 if batch == 1 else 2) * stage.max_positions,
-                compiled=True,
-            )
-            if not isinstance(stage, NoDetail)
-            else None
-            for stage, batch in zip(self.stages, rows)
-        )
+        length = (1 if rows == 1 else 2) * stage.max_positions
+        return Reader(stage.llama, stage.rows, rows, length, compiled=True)
 
     def _budgets(self, backbone, allocate):
         """How many tokens each of the groups [B, b] gets, [B]."""

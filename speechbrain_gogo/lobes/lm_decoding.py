@@ -164,6 +164,9 @@ class Sampler:
         Draw from the likeliest tokens that together have this probability.
     top_k : int
         Draw from so many likeliest tokens; 0 is all of them.
+    text_guidance : float
+        For who computes the logits, see
+        :func:`~speechbrain_gogo.lobes.speech_generation.speak_backbone`.
 
     Example
     -------
@@ -181,7 +184,9 @@ class Sampler:
         repetition_penalty=1.2,
         top_p=1.0,
         top_k=0,
+        text_guidance=0.0,
     ):
+        self.text_guidance = text_guidance
         self.generators = [
             torch.Generator().manual_seed(seed) for seed in seeds
         ]

@@ -113,14 +113,16 @@ class ShortcutObjective(nn.Module):
             directions, and the squared distance from it, over g d.
         """
         path, maps, found = self.objective.codec.shortcut_in, self.maps, []
-        for chunk in groups.split(CHUNK):
-            x = chunk.to(maps.mel_bias)
-            rest = x.flatten(1) - maps.mel_bias
-            place = rest @ maps.directions
-            beyond = rest.square().sum(1) - place.square().sum(1)
-            beyond = beyond.clamp(min=0).unsqueeze(1) / rest.shape[1]
-            parts = path.see(x), place, beyond
-            found.append(torch.cat(parts, dim=1).to(groups))
+        # In full precision wherever it is called: a difference follows.
+        with torch.autocast(maps.mel_bias.device.type, enabled=False):
+            for chunk in groups.split(CHUNK):
+                x = chunk.to(maps.mel_bias)
+                rest = x.flatten(1) - maps.mel_bias
+                place = rest @ maps.directions
+                beyond = rest.square().sum(1) - place.square().sum(1)
+                beyond = beyond.clamp(min=0).unsqueeze(1) / rest.shape[1]
+                parts = path.see(x), place, beyond
+                found.append(torch.cat(parts, dim=1).to(groups))
         return torch.cat(found)
 
     def forward(self, projected, generator=None):

@@ -53,9 +53,10 @@ class Speaker:
         logits = self.reader.read(self.unread, self.padding)[:, :num_rows]
         self.unread = self.unread[:, :0]
         self.padding = None
-        if self.guidance:
-            told, untold = logits.chunk(2)
-            logits = told + self.guidance * (told - untold)
+        if self.guidance:  # in single precision, as all that is drawn from
+            told, untold = logits.float().chunk(2)
+            gained = told.log_softmax(1) - untold.log_softmax(1)
+            logits = told + self.guidance * gained
         return self.sampler.draw(logits, self.said[:, :num_rows], place)
 
     def hear(self, tokens):
@@ -77,7 +78,6 @@ def speak_backbone(
     max_groups=None,
     loop_groups=16,
     reader=None,
-    text_guidance=0.0,
 ):
     """Speak the backbone of a text, in the voice of a prompt.
 
@@ -98,7 +98,12 @@ def speak_backbone(
     prompt_lens : torch.Tensor
         Relative lengths [B] over N.
     sampler : Sampler
-        Draws, from one seed an utterance.
+        Draws, from one seed an utterance. Its ``text_guidance`` w is
+        classifier-free guidance, which is not in the paper: the logits are
+        (1 + w) of those with the text minus w of those without it, which a
+        second row of each utterance gives. For a model that has learned to
+        speak without text, too (``textless_share``), and follows it too
+        little.
     max_groups : int | torch.Tensor
         Groups to speak at most, or int64 [B], of each utterance; as many as
         there are positions by default.
@@ -106,12 +111,8 @@ def speak_backbone(
         A cycle of up to four groups that has been repeated for so many is a
         loop.
     reader : Reader
-        To use again, of ``lm.rows``; made anew by default.
-    text_guidance : float
-        Classifier-free guidance w: the logits are (1 + w) of those with the
-        text minus w of those without it, which a second row of each utterance
-        gives. Not in the paper; 0 is none. For a model that has learned to
-        speak without text, too, and follows it too little.
+        To use again, of ``lm.rows``, for 2 B sequences with guidance; made
+        anew by default.
 
     Yields
     ------
@@ -134,7 +135,9 @@ def speak_backbone(
     b, codes = lm.backbone_size, lm.codebook_size
     _check_tokens(prompt[..., :b], prompt_lens, codes)
     parts = text, text_lens, prompt, prompt_lens
-    if text_guidance:
+    # Without any text there is nothing to be guided by.
+    guidance = sampler.text_guidance if text.shape[1] else 0.0
+    if guidance:
         parts = [torch.cat([part, part]) for part in parts]  # [2 B, ...]
         parts[1][len(text) :] = 0.0
     pieces = lm.prefix(*parts)
@@ -144,7 +147,7 @@ def speak_backbone(
     if reader is None:
         length = int(used.max()) + b * most
         reader = Reader(lm.llama, lm.rows, len(parts[0]), length)
-    speaker = Speaker(lm, sampler, reader, pieces, text_guidance)
+    speaker = Speaker(lm, sampler, reader, pieces, guidance)
     in_loop = LoopDetector(len(used), loop_groups, used.device)
     speaking = torch.ones_like(used, dtype=torch.bool)
     finished = torch.zeros_like(speaking)

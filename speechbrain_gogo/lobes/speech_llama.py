@@ -115,18 +115,32 @@ def speech_llama(
 
 
 def check_vocabulary(llama, text_size, codebook_size):
-    """The Llama itself, if its ids are text, codes and two special ones.
+    """Refuse a Llama whose ids are not text, codes and two special ones.
 
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
+        Any.
     text_size : int
+        Ids of text.
     codebook_size : int
+        Codes C.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+        The same.
 
     Raises
     ------
     ValueError
-        If it has more or fewer.
+        If it has more ids, or fewer.
+
+    Example
+    -------
+    >>> llama = speech_llama(50 + 80 + 2, 16, 2, 2, 32)
+    >>> check_vocabulary(llama, 50, 80) is llama
+    True
     """
     wanted, found = text_size + codebook_size + 2, llama.config.vocab_size
     if found != wanted:
@@ -158,6 +172,13 @@ def spoken_losses(llama, rows, hidden, ids, level):
     -------
     dict
         "loss", the mean; "nll" [P], of each token; "level", as given.
+
+    Example
+    -------
+    >>> llama = speech_llama(132, 16, 2, 2, 32)
+    >>> hidden, ids = torch.randn(7, 16), torch.arange(60, 67)
+    >>> spoken_losses(llama, slice(50, 131), hidden, ids, ids)["nll"].shape
+    torch.Size([7])
     """
     logits = F.linear(hidden, llama.lm_head.weight[rows])
     nll = F.cross_entropy(logits.float(), ids - rows.start, reduction="none")

@@ -138,21 +138,22 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
     """Neither a smaller last batch nor an error costs them."""
     made = []
 
-    def make(rows):
-        made.append(rows)
-        return None, None
+    def make(stage, rows):
+        made.append((stage, rows))
+        return Reader(*of_stage[stage], rows, 500)
 
     speaker = speech.speaker
+    of_stage = [(stage.llama, stage.rows) for stage in speaker.stages]
     monkeypatch.setattr(type(speaker), "compiles", True)
-    monkeypatch.setattr(speaker, "_make_readers", make)
+    monkeypatch.setattr(speaker, "_make_reader", make)
     monkeypatch.setattr(speaker, "idle_readers", {})
     monkeypatch.setattr(speech.hparams, "batch_size", 2)
     requests = [("So", prompt[start:], PROMPT_TEXT) for start in (0, 7, 9999)]
     together = speech.clone_voice_batch(requests)
-    assert made == [(2, 2)] and len(together) == 3
+    assert made == [(0, 2), (1, 2)] and len(together) == 3
     for one, request in zip(together, requests):
         assert torch.equal(one.tokens, speech.clone_voice(*request).tokens)
-    assert made == [(2, 2), (1, 1)]
+    assert made[2:] == [(0, 1), (1, 1)]
 
     line = Line([], torch.zeros(200, 10).long(), seed=0, max_groups=1)
     for lines in ([line], [line] * 2):
@@ -160,11 +161,12 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
             list(speaker.speak(lines, False, {}))
     speech.clone_voice_batch(requests)
     speech.clone_voice(*requests[0])
-    assert made == [(2, 2), (1, 1)]
+    # With the text and without: two rows of Stage I, as of two sentences.
     speech.clone_voice(*requests[0], text_guidance=2.0)
-    assert made[2:] == [(2, 1)]  # Stage I reads with the text and without
     speech.continue_speech(prompt, max_groups=2, text_guidance=2.0)
-    assert made[3:] == []  # there is none to be guided by
+    assert made[4:] == []
+    speech.clone_voice_batch(requests[:2], text_guidance=2.0)
+    assert made[4:] == [(0, 4)]
 
 
 def count_passes(monkeypatch):

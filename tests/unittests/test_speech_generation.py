@@ -44,8 +44,8 @@ def inputs():
     )
 
 
-def greedy(batch):
-    return Sampler([0] * batch, temperature=0)
+def greedy(batch, **settings):
+    return Sampler([0] * batch, temperature=0, **settings)
 
 
 def likeliest(lm, ids, rows, penalty=1.2, guidance=0.0):
@@ -54,7 +54,8 @@ def likeliest(lm, ids, rows, penalty=1.2, guidance=0.0):
     if guidance:  # its letters left out
         mute = [i for i in ids if i >= lm.offset]
         untold = lm.llama(torch.tensor([mute])).logits[:, -1, lm.rows][:, :rows]
-        logits = (1 + guidance) * logits - guidance * untold
+        gained = logits.softmax(1).log() - untold.softmax(1).log()
+        logits = logits + guidance * gained
     said = [i - lm.offset for i in ids if 0 <= i - lm.offset < rows]
     if said:
         processor = RepetitionPenaltyLogitsProcessor(penalty)
@@ -88,8 +89,8 @@ def test_stage_1_is_greedy_decoding(stage1, inputs, row, guidance):
     ids += (prompt[row, : count[1], :3] + TEXT).flatten().tolist()
     expected, ended = plain_backbone(stage1, ids, 20, guidance)
     # In a batch with the others, left-padded.
-    settings = {"loop_groups": 99, "text_guidance": guidance}
-    items = list(speak_backbone(stage1, *inputs, greedy(3), 20, **settings))
+    sampler = greedy(3, text_guidance=guidance)
+    items = list(speak_backbone(stage1, *inputs, sampler, 20, loop_groups=99))
     groups = [group[row].tolist() for group, _ in items]
     spoken = [group for group in groups if CODES not in group]
     assert spoken == expected
@@ -153,8 +154,9 @@ def test_batch_equals_single(stage1, stage2, inputs):
 class Script:
     """A sampler that has its tokens written down, [B, places]."""
 
-    def __init__(self, tokens):
+    def __init__(self, tokens, text_guidance=0.0):
         self.tokens = torch.tensor(tokens)
+        self.text_guidance = text_guidance
 
     def draw(self, logits, seen, place):
         return self.tokens[:, place]
@@ -177,8 +179,9 @@ def test_stage_1_takes_3_passes_a_group(stage1, inputs):
     assert items[-1][1].tolist() == [True, False, False]
     # Guidance takes rows, not passes.
     reader = Reader(stage1.llama, stage1.rows, 6, 100)
-    settings = {"reader": reader, "text_guidance": 1.0}
-    items = list(speak_backbone(stage1, *inputs, Script(lines), **settings))
+    items = list(
+        speak_backbone(stage1, *inputs, Script(lines, 1.0), reader=reader)
+    )
     assert reader.passes == 5 * 3 + 1 and items[-1][1].shape == (3,)
 
 

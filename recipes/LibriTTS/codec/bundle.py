@@ -6,8 +6,8 @@
 
 What the folder does by default (how many flow steps, how much guidance, which
 vocoder) is what scores best on validation clips, or costs least of what scores
-as well; scores.json beside the weights tells all that was tried. Stages and an allocator that lie there already
-are of another codec: they are deleted.
+nearly as well; scores.json beside the weights tells all that was tried. Stages
+and an allocator that lie there already are of another codec: they are deleted.
 """
 
 import inspect
@@ -56,7 +56,7 @@ def cost(sampler):
 def choose(hparams, codec, clips):
     """Try every vocoder with the model's sampler, then every sampler.
 
-    Returns the best sampler, the best vocoder's name, and all scores.
+    Returns the sampler, the best vocoder's name, and all scores.
     """
     rate = codec.sample_rate
     judges = {"stoi": STOI(rate), "pesq": PESQ(band="wb", sample_rate=rate)}
@@ -74,7 +74,8 @@ def choose(hparams, codec, clips):
             setattr(flow, key, value)
         tried.append({**sampler, **score(codec, clips, judges)})
     enough = max(map(total, tried)) - hparams["tolerance"]
-    best = min(filter(lambda t: total(t) >= enough, tried), key=cost)
+    good = [sampler for sampler in tried if total(sampler) >= enough]
+    best = min(good, key=lambda sampler: (cost(sampler), -total(sampler)))
     scores = {"vocoders": vocoders, "samplers": tried}
     return {key: best[key] for key in grid}, name, scores
 
