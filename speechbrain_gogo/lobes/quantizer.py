@@ -23,14 +23,13 @@ class Standardize(nn.Module):
     """Zero mean and a given deviation at each position, without parameters.
 
     The statistics run along while gradients are computed in training, of two
-    features or more. What goes through is standardized by them, never by those of its own batch: a
-    batch is a few voices at a few levels, and the decoder could not know
-    what standardizing by them took away. Gradients are those of batch
-    normalization (batch renormalization, Ioffe 2017), or what comes in would
-    grow without end. (A pretrained
-    codec is put into training mode with whatever model holds it; its tokens
-    stay the same.) Of several processes, all take the statistics of the
-    first, as DDP hands its buffers on.
+    groups or more. What goes through is standardized by them, never by those
+    of its own batch: a batch is a few voices at a few levels, and the decoder
+    could not know what standardizing by them took away. Gradients are those of
+    batch normalization (batch renormalization, Ioffe 2017), or what comes in
+    would grow without end. (A pretrained codec is put into training mode with
+    whatever model holds it; its tokens stay the same.) Of several processes,
+    all take the statistics of the first, as DDP hands its buffers on.
 
     Arguments
     ---------
@@ -67,8 +66,8 @@ class Standardize(nn.Module):
         if not (self.training and torch.is_grad_enabled() and len(z) > 1):
             return (z - mean) * scale
         # The values are those of the running statistics, the gradients those
-        # of the batch's: moving or growing as a whole
-        # changes nothing for long, and no gradient asks for it.
+        # of the batch's: moving or growing as a whole changes nothing for
+        # long, and no gradient asks for it.
         own = z.mean(0), z.var(0, unbiased=False) + 1e-5
         centre, spread = own[0].detach(), own[1].detach().sqrt()
         out = (z - own[0]) * own[1].rsqrt() * (spread * scale)
