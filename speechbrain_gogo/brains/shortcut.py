@@ -8,11 +8,13 @@ codec.
 import speechbrain as sb
 import torch
 from speechbrain.dataio.dataloader import SaveableDataLoader
+from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.epoch_loop import EpochCounter
 from tqdm import tqdm
 
 from speechbrain_gogo.brains.budget import TrainingBudget
 from speechbrain_gogo.brains.checkpoints import AtomicCheckpointer
+from speechbrain_gogo.brains.plots import plot_curves
 from speechbrain_gogo.brains.training import TrainingBrain
 from speechbrain_gogo.lobes.shortcut import fit_shortcuts
 from speechbrain_gogo.lobes.shortcut_objective import ShortcutObjective
@@ -27,6 +29,10 @@ class ShortcutBrain(TrainingBrain):
 
     See :func:`start_shortcuts` for what it takes from a recipe.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.log_path = self.log_path.parent / "shortcut" / self.log_path.name
 
     def train_on(self, valid_groups):
         """Train on ``groups`` until the budget is over.
@@ -67,7 +73,8 @@ class ShortcutBrain(TrainingBrain):
         return predictions
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, save a checkpoint."""
+        """Log, draw, save a checkpoint."""
+        self.write_log(stage.name.lower(), loss=stage_loss)
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
         if stage != sb.Stage.VALID:
@@ -77,6 +84,8 @@ class ShortcutBrain(TrainingBrain):
             train_stats={"loss": self.train_loss},
             valid_stats={"loss": stage_loss},
         )
+        if if_main_process():
+            plot_curves(self.log_path, self.log_path.with_name("curves.png"))
         self.checkpointer.save_and_keep_only(
             meta={"step": self.optimizer_step}, num_to_keep=1
         )

@@ -153,6 +153,7 @@ def test_learns(main, tiny_corpus, tmp_path):
     said = (tmp_path / "out" / "train_log.txt").read_text()
     assert "read 83 clips = used 81 + skipped 2" in said
     assert "truncated audio: 1" in said and "not 1 to 20 s long: 1" in said
+    assert (tmp_path / "out" / "shortcut" / "curves.png").is_file()
     written = {path.name for path in (tmp_path / "out").rglob("*")}
     assert {"curves.png", "codec.safetensors", "hyperparams.yaml"} <= written
     assert any(name.endswith("_keep10.wav") for name in written)
