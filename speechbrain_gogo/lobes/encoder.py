@@ -56,7 +56,10 @@ class GlobalResponseNorm(nn.Module):
 
     def forward(self, x):
         """x [M, T, D] -> [M, T, D]."""
-        energy = x.float().norm(dim=1, keepdim=True)  # [M, 1, D]
+        # Not norm(), whose loop over a dimension in the middle takes 30 times
+        # as long on a CPU.
+        energy = x.float().square().sum(1, keepdim=True)  # [M, 1, D]
+        energy = (energy + 1e-12).sqrt()  # with a gradient at 0
         relative = energy / (energy.mean(dim=-1, keepdim=True) + 1e-6)
         return self.scale * (x * relative.to(x)) + self.shift + x
 
