@@ -71,6 +71,13 @@ MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
 MORE = --more_train_csv "{'$(FIFTH)': '$(SYNTHETIC)'}"
 CACHED = $(MANIFESTS) $(MORE) --cache_folder $(MINI)/cache
 
+# On a CPU, memory that is freed stays with the process (glibc): mapping the
+# pages of every large tensor anew takes a tenth of an update and more.
+MINIS := mini mini-codec mini-speech mini-allocator
+$(MINIS): export MALLOC_MMAP_THRESHOLD_ = 2147483648
+$(MINIS): export MALLOC_TRIM_THRESHOLD_ = 8589934592
+$(MINIS): export MALLOC_TOP_PAD_ = 268435456
+
 mini: mini-codec mini-speech mini-allocator
 	$(MAKE) evaluate DATA="$(FOLDER)"
 
@@ -86,12 +93,12 @@ $(MINI)/.synthesized: | $(VENV)/.tested
 	touch $@
 
 FIFTH := $(SYNTHETIC)/fifth.csv
-$(FIFTH): $(MINI)/.synthesized
+$(FIFTH): | $(MINI)/.synthesized
 	awk 'NR % 5 == 1' $(SYNTHETIC)/train.csv > $@.part && mv $@.part $@
 
 # Trains codec and vocoder on DATA and a fifth of it, bundles the better choices.
 mini-codec: $(MINI)/.bundled
-$(MINI)/.bundled: $(FIFTH)
+$(MINI)/.bundled: | $(FIFTH)
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/codec $(LARGER) \
 		--shortcut_minutes $(SHORTCUT_MINUTES) $(call limit,$(MINUTES),90)
@@ -125,7 +132,7 @@ mini-speech: $(MINI)/.bundled
 		'$(MINI)/stage1/export', '$(MINI)/stage2/export')"
 
 # Trains the token allocator, straight into the bundled model's folder.
-mini-allocator: $(MINI)/.bundled $(FIFTH)
+mini-allocator: $(MINI)/.bundled | $(FIFTH)
 	cd recipes/LibriTTS/allocator && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/allocator --export_folder $(BUNDLE) \
 		$(LARGER) $(call limit,$(ALLOCATOR_MINUTES),35)
