@@ -124,9 +124,10 @@ class Trial:
         budgets = [each.budgets[:groups] for each in said]
         self.tokens = torch.stack(tokens)  # [B, N, K]
         self.budgets = torch.stack(budgets)  # [B, N]
-        self.readers = [
-            speech.speaker.idle_readers[stage, batch] for stage in range(2)
-        ]
+        guided = speech.hparams.sampling.get("text_guidance")
+        rows = 2 * batch if guided else batch  # of Stage I
+        readers = speech.speaker.idle_readers
+        self.readers = readers[0, rows], readers[1, batch]
         device = self.tokens.device
         self.ones = torch.ones(batch, device=device)
         ids = speech.tokenizer.encode(f"{PROMPT_TEXT} {SENTENCE}")
