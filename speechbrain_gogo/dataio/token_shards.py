@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from speechbrain_gogo.dataio.shards import ShardReport
 
@@ -88,7 +88,7 @@ def save_shard(path, rows, header, report, source=""):
     if "mask_id" in header:
         metadata["mask_id"] = str(header["mask_id"])
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    save_file(arrays, partial, metadata)
+    partial.write_bytes(save(arrays, metadata))
     os.replace(partial, path)
     for left in path.parent.glob(f"{path.stem}.*.partial"):  # by a kill
         left.unlink(missing_ok=True)

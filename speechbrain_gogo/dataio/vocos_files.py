@@ -134,7 +134,7 @@ def write_vocos(vocoder, folder):
         name: tensor.detach().cpu().half().contiguous()
         for name, tensor in vocoder.state_dict().items()
     }
-    safetensors.torch.save_file(weights, folder / WEIGHTS[0])
+    (folder / WEIGHTS[0]).write_bytes(safetensors.torch.save(weights))
     inside = {
         "input_channels": vocoder.n_mels,
         "dim": vocoder.dim,

@@ -82,6 +82,9 @@ def export_speech_stage(
         facts.update(stage=2, num_tokens=lm.num_tokens, mask_id=lm.mask_id)
     llama.config.gogo = facts
     llama.save_pretrained(folder)
+    for path in Path(folder).glob("*.safetensors"):
+        # Which come with leave to read for nobody but the owner.
+        shutil.copymode(Path(folder) / "config.json", path)
     if tokenizer is not None:
         tokenizer.save(folder)
     return Path(folder)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from speechbrain_gogo.lobes.granular import keep_prefix
 
@@ -96,7 +96,7 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
         metadata.update(levels=str(levels), mask_id=str(mask_id))
     stored["tokens"] = tokens.to("cpu", dtype).contiguous()
     partial = path.with_name(f"partial-{path.name}")
-    save_file(stored, str(partial), metadata)
+    partial.write_bytes(save(stored, metadata))
     partial.replace(path)  # whole, or not at all
     return path
 

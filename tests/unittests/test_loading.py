@@ -9,11 +9,26 @@ from safetensors.torch import load_file, save_file
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.export import save_weights
 from speechbrain_gogo.inference.loading import check_trust, find_source
+from speechbrain_gogo.inference.token_file import save_tokens
 
 
 @pytest.fixture
 def folder(tiny_codec_folder, tmp_path):
     return shutil.copytree(tiny_codec_folder, tmp_path / "codec")
+
+
+def test_others_may_read_what_is_written(
+    tiny_speech_folder, tiny_tokens, tmp_path
+):
+    """Like any file that is written here, whoever may read those."""
+    tokens = save_tokens(
+        tmp_path / "x.gogo", torch.ones(2, 10).long(), 9000, "", "tiny"
+    )
+    tokens.with_suffix(".txt").write_text("")
+    usual = tokens.with_suffix(".txt").stat().st_mode
+    for folder in (tiny_speech_folder, tiny_tokens, tmp_path):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert files and {path.stat().st_mode for path in files} == {usual}
 
 
 @pytest.mark.parametrize(
