@@ -7,9 +7,10 @@ what becomes of the rows, is the recipes' business.
 """
 
 import os
+import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 import torch
 
@@ -114,6 +115,16 @@ def _take_seat(judges):
     global _judges
     _judges = judges
     torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_owner, daemon=True).start()
+
+
+def _leave_with_owner():
+    """End the process when the one that started it is killed.
+
+    Its queue would stay open, and the worker wait for work for ever.
+    """
+    parent_process().join()
+    os._exit(1)
 
 
 def _measure_in_worker(key, case):

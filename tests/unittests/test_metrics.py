@@ -1,6 +1,9 @@
 """Metrics against known identities, independent values and real speech."""
 
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,3 +191,31 @@ def test_worker_process_judges_like_this_one():
     there = dict(judge_utterances([STOI()], cases, num_workers=1))
     assert there == here
     assert here[0.1]["stoi"] > here[0.3]["stoi"]
+
+
+OWNER = """
+import multiprocessing, time
+import numpy as np
+from speechbrain_gogo.metrics import STOI
+from speechbrain_gogo.metrics.panel import judge_utterances
+wav = np.random.default_rng(0).normal(size=24000).astype("f")
+for _ in judge_utterances([STOI()], [(0, wav, wav, "hm")], num_workers=1):
+    [worker] = multiprocessing.active_children()
+    print(worker.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="Looks into /proc.")
+def test_workers_leave_when_their_owner_is_killed():
+    command = [sys.executable, "-c", OWNER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        worker = Path("/proc", owner.stdout.readline().strip())
+        assert worker.name.isdigit() and worker.is_dir()
+        owner.kill()
+    for _ in range(100):
+        # One that nobody has waited for yet is over, too.
+        if not worker.is_dir() or " Z " in (worker / "stat").read_text():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{worker.name} is still there.")
