@@ -86,10 +86,6 @@ DrawFrom = Annotated[
     int | None,
     typer.Option(help="Draw from so many likeliest tokens, 0: from all."),
 ]
-DetailDraw = Annotated[
-    float | None,
-    typer.Option(help="The temperature of Stage II, if it has one of its own."),
-]
 TextGuidance = Annotated[
     float | None,
     typer.Option(help="Follow the text more than has been learned; 0: do not."),

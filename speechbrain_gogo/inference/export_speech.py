@@ -120,10 +120,9 @@ def export_speech(
     stage2 : str | Path
         Folder of Stage II; None if Stage I speaks all tokens.
     sampling : dict
-        ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k``,
-        ``detail_temperature`` and ``text_guidance``; by default those of
-        :class:`~speechbrain_gogo.lobes.lm_decoding.Sampler`, the same in both
-        stages, and no guidance.
+        ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` and
+        ``text_guidance``; by default those of
+        :class:`~speechbrain_gogo.lobes.lm_decoding.Sampler`, and no guidance.
     first_window_groups : int
         Groups that are decoded first. Each window that follows is half as
         long again, up to the codec's own ``window_groups``.

@@ -7,7 +7,7 @@ from speechbrain_gogo.inference.checks import check_sampling, check_whole
 
 DRAWING = (
     *("temperature", "repetition_penalty", "top_p", "top_k"),
-    *("text_guidance", "detail_temperature"),  # of Stage I, of Stage II
+    "text_guidance",  # of Stage I
 )
 FLOW = "num_steps", "guidance_scale"
 COLDEST = 1e-4  # a temperature by which logits can be divided
@@ -53,37 +53,12 @@ def read_sampling(given, usual):
     return drawing, check_sampling(*map(given.get, FLOW))
 
 
-def split_drawing(drawing):
-    """Settings of each stage's Sampler.
-
-    Arguments
-    ---------
-    drawing : dict
-        Settings of both, and ``detail_temperature``: the one of Stage II,
-        None for that of Stage I.
-
-    Returns
-    -------
-    tuple of dict
-        Of Stage I and Stage II.
-
-    Example
-    -------
-    >>> split_drawing({"temperature": 0.8, "detail_temperature": 0.2})
-    ({'temperature': 0.8}, {'temperature': 0.2})
-    """
-    first = dict(drawing)
-    detail = first.pop("detail_temperature", None)
-    return first, first if detail is None else {**first, "temperature": detail}
-
-
 def check_drawing(
     temperature=1.0,
     repetition_penalty=1.0,
     top_p=1.0,
     top_k=0,
     text_guidance=0.0,
-    detail_temperature=None,
 ):
     """Refuse settings of the language models that make no sense.
 
@@ -92,20 +67,14 @@ def check_drawing(
     ValueError
         Naming the setting and its range.
     """
-    if detail_temperature is None:
-        detail_temperature = temperature
     check_whole(top_k, "top_k")
     values = temperature, repetition_penalty, top_p, top_k, text_guidance
-    given = dict(zip(DRAWING, (*values, detail_temperature)))
-    for name, value in given.items():
+    for name, value in zip(DRAWING, values):
         if not (isinstance(value, numbers.Real) and math.isfinite(value)):
             raise ValueError(f"{name}={value!r}: give a number.")
     wanted = {
-        f"{name}={given[name]}: give 0 (the likeliest token) or at least "
-        f"{COLDEST}": given[name] == 0 or given[name] >= COLDEST
-        for name in ("temperature", "detail_temperature")
-    }
-    wanted |= {
+        f"temperature={temperature}: give 0 (the likeliest token) or at least "
+        f"{COLDEST}": temperature == 0 or temperature >= COLDEST,
         f"repetition_penalty={repetition_penalty}: give 1 (none) or more": (
             repetition_penalty >= 1
         ),

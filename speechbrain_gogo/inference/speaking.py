@@ -14,7 +14,6 @@ from typing import NamedTuple
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.inference.sampling import split_drawing
 from speechbrain_gogo.lobes.lm_decoding import Reader, Sampler
 from speechbrain_gogo.lobes.single_stage import NoDetail, NothingToFill
 from speechbrain_gogo.lobes.speech_generation import (
@@ -83,8 +82,8 @@ class LineSpeaker:
         allocate : bool
             Ask the codec's allocator for budgets, if it has one.
         drawing : dict
-            Settings of both stages' samplers, see ``split_drawing``;
-            ``text_guidance`` takes a second row of Stage I for each line.
+            Settings of both stages' samplers; ``text_guidance`` takes a
+            second row of Stage I for each line.
 
         Yields
         ------
@@ -126,8 +125,8 @@ class LineSpeaker:
         given = [x.to(stage1.llama.device) for x in _pad(lines)]
         rooms = [min(line.max_groups, _room(stage2, line)) for line in lines]
         samplers = [
-            Sampler([2 * line.seed + stage for line in lines], **settings)
-            for stage, settings in enumerate(split_drawing(drawing))
+            Sampler([2 * line.seed + stage for line in lines], **drawing)
+            for stage in range(2)
         ]
         backbones = speak_backbone(
             stage1,

@@ -152,10 +152,9 @@ class GogoSpeech(Pretrained):
             Of ``prompt_wav``, if it is a tensor and not at the codec's rate.
         **sampling
             ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` of
-            the stages, ``detail_temperature`` of Stage II alone,
-            ``text_guidance`` of a Stage I that has learned to speak without
-            text, too, ``num_steps`` and ``guidance_scale`` of the flow; the
-            model's own by default.
+            the stages, ``text_guidance`` of a Stage I that has learned to
+            speak without text, too, ``num_steps`` and ``guidance_scale`` of
+            the flow; the model's own by default.
 
         Returns
         -------

@@ -134,18 +134,6 @@ def test_batch_equals_single(speech, prompt):
     assert torch.equal(tupled.tokens, together[2].tokens)
 
 
-def test_stages_draw_at_temperatures_of_their_own(speech, prompt):
-    pair = ("So", prompt, PROMPT_TEXT)
-    plain = speech.clone_voice(*pair)
-    fine = speech.clone_voice(*pair, detail_temperature=0)
-    coarse = speech.clone_voice(*pair, temperature=0, detail_temperature=0.8)
-    assert torch.equal(fine.tokens[:, :3], plain.tokens[:, :3])
-    assert not torch.equal(fine.tokens, plain.tokens)
-    greedy = speech.clone_voice(*pair, temperature=0)
-    assert torch.equal(coarse.tokens[:, :3], greedy.tokens[:, :3])
-    assert not torch.equal(coarse.tokens, greedy.tokens)
-
-
 def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
     """Neither a smaller last batch nor an error costs them."""
     made = []
@@ -319,8 +307,6 @@ def test_prompt_of_any_rate(speech, prompt, tmp_path):
         ({"top_k": 2.5}, "top_k=2.5"),
         ({"repetition_penalty": 0.5}, "repetition_penalty=0.5"),
         ({"text_guidance": -1}, "text_guidance=-1: give 0"),
-        ({"detail_temperature": -1}, "detail_temperature=-1: give 0"),
-        ({"detail_temperature": "0"}, "detail_temperature='0'"),
         ({"num_steps": 0}, "num_steps=0"),
         ({"warmth": 3}, "No setting is called warmth"),
         ({"text": None}, "text has to be text; got None"),
