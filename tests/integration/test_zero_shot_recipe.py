@@ -11,6 +11,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.inference import GogoSpeech
+from speechbrain_gogo.inference.lines import write_lines
 from speechbrain_gogo.lobes.allocator import TokenAllocator
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
@@ -279,6 +280,46 @@ def test_list_from_a_manifest(recipe, tiny_corpus, tmp_path, capsys):
         written("six.lst", tasks=99)
     with pytest.raises(ValueError, match="no speaker with a clip of 50"):
         written("four.lst", shortest=50.0, longest=60.0)
+
+
+def test_recordings_through_parts_of_the_model(
+    recipe, speech, tiny_speech_folder, tiny_tasks, tmp_path, capsys
+):
+    import ceilings
+
+    ceilings.main(tiny_tasks, tmp_path, str(tiny_speech_folder))
+    told = capsys.readouterr().out
+    codec = speech.codec
+    for task in recipe.read_tasks(tiny_tasks):
+        tokens, count = ceilings.encode_recording(codec, task.recording)
+        heard = {
+            path.parent.name: soundfile.read(path, dtype="float32")[0]
+            for path in tmp_path.glob(f"*/{task.name}.wav")
+        }
+        assert sorted(heard) == ["completed", "keep_10", "keep_3"]
+        for kept in (3, 10):
+            wavs, _ = codec.decode_batch(
+                tokens[None], keep=kept, num_samples=count
+            )
+            there = torch.from_numpy(heard[f"keep_{kept}"])
+            wanted = wavs[0].clamp(-1, 1)
+            torch.testing.assert_close(there, wanted, atol=1e-4, rtol=0)
+        assert len(heard["completed"]) == count
+        assert abs(heard["completed"] - heard["keep_10"]).max() > 1e-3
+    assert f"'recordings, 3 tokens': {tmp_path}/keep_3" in told
+
+    # What it makes of a backbone is what GogoSpeech made of it.
+    said = speech.clone_voice(
+        "So", task.prompt_wav, task.prompt_text, allocate=False, seed=4
+    )
+    prompt = ceilings.read_prompt(codec, task.prompt_wav)
+    [line] = write_lines("So", task.prompt_text, prompt, 4, speech)
+    seed = 2 * line.seed + 1  # of Stage II
+    sampler = ceilings.Sampler([seed], **speech.hparams.sampling)
+    found = ceilings.complete(
+        speech.mods["stage2"], prompt, said.tokens[:, :3], sampler
+    )
+    assert torch.equal(found, said.tokens)
 
 
 def test_speed_is_not_measured_twice(recipe, speech, hparams, tmp_path):

@@ -179,7 +179,7 @@ def _say(speech, some, label, allocate, results, settings):
             reason = "no speech came"
         path = results.path.parent / folder_name(label) / f"{task.name}.wav"
         wav = torch.zeros(speech.sample_rate) if reason else one.wav.cpu()
-        _write(path, wav, speech.sample_rate)
+        write_audio(path, wav, speech.sample_rate)
         row = {
             "seconds": 0 if reason else len(wav) / speech.sample_rate,
             "tokens": 0 if reason else int(one.budgets.sum()),
@@ -201,7 +201,7 @@ def _refusal(speech, task):
     return ""
 
 
-def _write(path, wav, rate):
+def write_audio(path, wav, rate):
     """Write audio under its name only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.wav")

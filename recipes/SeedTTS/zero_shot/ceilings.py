@@ -1,0 +1,101 @@
+"""How well GogoSpeech could speak: a list's recordings through its parts.
+
+Stage I says the backbone, Stage II completes it, the codec decodes it. Here
+Stage I is left out: recordings are decoded from the first tokens of each group,
+and from their true backbones with the fine tokens of Stage II. No better
+Stage I can be heard better than that.
+
+    python ceilings.py meta.lst ceilings --source gogo-mini
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from seed_tts import read_tasks
+from synthesis import write_audio
+from tqdm import tqdm
+
+from speechbrain_gogo.inference import GogoSpeech
+from speechbrain_gogo.inference.lines import encode_recording, read_prompt
+from speechbrain_gogo.lobes.lm_decoding import Sampler
+from speechbrain_gogo.lobes.single_stage import NoDetail
+from speechbrain_gogo.lobes.speech_generation import DetailFiller
+
+
+def main(
+    list_path: Annotated[Path, typer.Argument(help="Tasks, with recordings.")],
+    folder: Annotated[Path, typer.Argument(help="For a folder per system.")],
+    source: Annotated[str, typer.Option(help="GogoSpeech.")] = "gogo-mini",
+    keep: Annotated[
+        list[int] | None,
+        typer.Option(help="Tokens per group; the backbone's and all."),
+    ] = None,
+    device: str = "cpu",
+    seed: int = 0,
+):
+    """Write audio that evaluate.py judges as --other_systems."""
+    tasks = read_tasks(list_path)
+    if not tasks[0].recording:
+        raise ValueError(f"{list_path} has no recordings to go by.")
+    speech = GogoSpeech.from_hparams(source, run_opts={"device": device})
+    codec, (stage1, stage2) = speech.codec, speech.mods.values()
+    b, n_q = stage1.backbone_size, codec.num_codebooks
+    keeps = keep or sorted({b, n_q})
+    systems = {f"recordings, {n} tokens": folder / f"keep_{n}" for n in keeps}
+    completed = f"recordings, {b} tokens and Stage II"
+    if not isinstance(stage2, NoDetail):
+        systems[completed] = folder / "completed"
+    for place, task in enumerate(tqdm(tasks, dynamic_ncols=True)):
+        tokens, num_samples = encode_recording(codec, task.recording)
+        found = {label: tokens for label in systems}
+        if completed in systems:
+            prompt = read_prompt(codec, task.prompt_wav)
+            sampler = Sampler([seed + place], **speech.hparams.sampling)
+            found[completed] = complete(stage2, prompt, tokens[:, :b], sampler)
+        for label, kept in zip(systems, [*keeps, n_q]):
+            wavs, _ = codec.decode_batch(
+                found[label][None], keep=kept, num_samples=num_samples
+            )
+            path = systems[label] / f"{task.name}.wav"
+            write_audio(path, wavs[0].cpu(), codec.sample_rate)
+    listed = ", ".join(f"'{label}': {path}" for label, path in systems.items())
+    print(f'Judge them: evaluate.py ... --other_systems "{{{listed}}}"')
+
+
+def complete(stage2, prompt, backbone, sampler):
+    """Fine tokens for a backbone, as GogoSpeech would find them.
+
+    Arguments
+    ---------
+    stage2 : DetailLM
+        In evaluation mode.
+    prompt : torch.Tensor
+        int64 [N', K].
+    backbone : torch.Tensor
+        int64 [N, b].
+    sampler : Sampler
+        Of one utterance.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [N, K].
+
+    Raises
+    ------
+    ValueError
+        If there are not enough positions for prompt and speech.
+    """
+    device = stage2.llama.device
+    filler = DetailFiller(
+        stage2, prompt[None].to(device), torch.ones(1, device=device), sampler
+    )
+    budget = torch.tensor([stage2.num_tokens], device=device)
+    groups = [filler.fill(group[None], budget) for group in backbone.to(device)]
+    return torch.cat(groups)
+
+
+if __name__ == "__main__":
+    typer.run(main)
