@@ -57,8 +57,7 @@ def allocation(allocate, target_rate):
     """Settings of an allocation, checked before anything is computed."""
     if target_rate is not None and not allocate:
         raise ValueError(
-            f"--target-rate {target_rate} is the allocator's: add --allocate, "
-            "or --keep a number of tokens per group instead."
+            f"--target-rate {target_rate} is the allocator's: add --allocate."
         )
     return {"allocate": allocate, "target_rate": target_rate}
 

@@ -67,8 +67,9 @@ def check_splits(csv_path, splits, data_folder):
         raise ValueError(
             f"{csv_path} is there already, with clips of "
             f"{', '.join(sorted(map(str, found)))}, but {splits} are wanted. "
-            "Choose another output_folder, or delete the manifest and what was "
-            "made of it; for a manifest of your own, add --skip_prep True."
+            "Choose another output_folder (tokens_folder, where a recipe has "
+            "one), or delete the manifest and what was made of it; for a "
+            "manifest of your own, add --skip_prep True."
         )
 
 
@@ -105,8 +106,8 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
             raise ValueError(
                 f"No <speaker>/<chapter>/<id>.wav below {data_folder / split}: "
                 "data_folder has to be the folder that holds the splits of "
-                "LibriTTS. For other data, give --train_csv, --valid_csv and "
-                "--skip_prep True."
+                "LibriTTS. For other data, give manifests of your own (see "
+                "the recipe's README) and --skip_prep True."
             )
         paths.extend(found)
     report = ShardReport()

@@ -52,7 +52,7 @@ class CodecBrain(TrainingBrain):
         )
 
     def compute_objectives(self, predictions, batch, stage):
-        """Eq. 4 in training; the flow loss with all tokens in validation."""
+        """Eq. 4 in training; in validation, the mel error of the last keep."""
         return predictions["loss"]
 
     def in_regression(self):

@@ -43,7 +43,7 @@ def open_manifest(csv_path):
     if not path.is_file():
         raise ValueError(
             f"No manifest at {path}: give the path of a SpeechBrain CSV file, "
-            "or let the recipe make it (skip_prep: False)."
+            "or, in a recipe that has skip_prep, let it be made (False)."
         )
     return open(path, newline="", encoding="utf-8")
 

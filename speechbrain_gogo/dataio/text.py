@@ -114,8 +114,8 @@ def train_tokenizer(
                 raise
             raise ValueError(
                 f"The texts have more different characters than {vocab_size} "
-                "tokens can tell: give more (text_size, or vocab_size of an "
-                f"ASR head), or write them plainly. ({error})"
+                "tokens can tell: give more (text_size, or text_vocab of a "
+                f"codec's model), or write them plainly. ({error})"
             ) from None
         partial.rename(model_path)
     return sentencepiece.SentencePieceProcessor(model_file=str(model_path))

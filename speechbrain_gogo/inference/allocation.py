@@ -50,9 +50,9 @@ class AllocatingCodec:
         """
         if "allocator" not in self.mods:
             raise ValueError(
-                f"'{self.name}' has no token allocator. Give keep= a number, "
-                "or train one into a copy of the model with "
-                "recipes/LibriTTS/allocator."
+                f"'{self.name}' has no token allocator: train one into a copy "
+                "of the model with recipes/LibriTTS/allocator, or keep as many "
+                "tokens of every group."
             )
         allocator = self.mods.allocator
         tokens = self._read_tokens(tokens)

@@ -179,8 +179,8 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         Returns
         -------
         tuple of torch.Tensor
-            Tokens int64 [B, N, 10], zero beyond an utterance's end, and
-            relative lengths [B] over N.
+            Tokens int64 [B, N, K], zero beyond an utterance's end, K =
+            ``num_tokens`` or all, and relative lengths [B] over N.
 
         Raises
         ------

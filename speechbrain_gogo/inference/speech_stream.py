@@ -79,7 +79,7 @@ class SpeechStream:
         Arguments
         ---------
         out_path : str | Path
-            Audio file (WAV, FLAC, OGG by its suffix); folders are made.
+            Audio file (WAV, FLAC, OGG, MP3 by its suffix); folders are made.
 
         Yields
         ------

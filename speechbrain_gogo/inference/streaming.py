@@ -147,7 +147,7 @@ class StreamingCodec(Pretrained, GranularCodec):
         tokens : torch.Tensor
             int64 [N, K].
         out_path : str | Path
-            Audio file to write (WAV, FLAC, OGG by its suffix).
+            Audio file to write (WAV, FLAC, OGG, MP3 by its suffix).
         **settings
             As in :meth:`decode_stream`.
 

@@ -56,7 +56,8 @@ class UTMOS(BatchedMetric):
         if not (local or trust_code):
             raise ValueError(
                 f"UTMOS would run the code of {source} on GitHub. Look at it, "
-                "then set trust_code, or give a folder with a copy of it."
+                "then set trust_code, or give a folder with a copy of it (in "
+                "a recipe, --trust_utmos_code or --utmos_source)."
             )
         self.judge = f"UTMOS: {ENTRY} of {source}, {RATE} Hz, one by one"
         with _package_of(folder):
