@@ -65,7 +65,9 @@ def tokens(codec):
 def test_the_codec_stays_what_it_was(codec, folder, tiny_codec_folder):
     alone = GogoCodec.from_hparams(tiny_codec_folder)
     assert codec.fingerprint == alone.fingerprint
-    with pytest.raises(ValueError, match="train one .*recipes/LibriTTS/allocator"):
+    with pytest.raises(
+        ValueError, match="train one .*recipes/LibriTTS/allocator"
+    ):
         alone.allocate(torch.zeros(1, 2, 10).long())
     # Again, in place, but not beside another codec.
     run = folder.parent / "run.yaml"
