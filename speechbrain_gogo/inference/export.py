@@ -164,5 +164,5 @@ def save_weights(module, path):
     for key, value in weights.items():
         if value.is_floating_point() and not (value.abs() > largest).any():
             weights[key] = value.to(torch.float16)
-    # Its save_file lets nobody but the owner read.
+    # What safetensors' save_file writes, nobody but the owner may read.
     Path(path).write_bytes(save(weights))

@@ -2,8 +2,8 @@
 
 Stage I says the backbone, Stage II completes it, the codec decodes it. Here
 Stage I is left out: recordings are decoded from the first tokens of each group,
-and from their true backbones with the fine tokens of Stage II. No better
-Stage I can be heard better than that.
+and from their true backbones with the fine tokens of Stage II: so would a Stage I
+sound that says what the recordings have.
 
     python ceilings.py meta.lst ceilings --source gogo-mini
 """
@@ -44,22 +44,24 @@ def main(
     b, n_q = stage1.backbone_size, codec.num_codebooks
     keeps = keep or sorted({b, n_q})
     systems = {f"recordings, {n} tokens": folder / f"keep_{n}" for n in keeps}
-    completed = f"recordings, {b} tokens and Stage II"
-    if not isinstance(stage2, NoDetail):
-        systems[completed] = folder / "completed"
+    completes = not isinstance(stage2, NoDetail)
+    if completes:
+        label = f"recordings, {b} tokens and Stage II"
+        systems[label] = folder / "completed"
     for place, task in enumerate(tqdm(tasks, dynamic_ncols=True)):
         tokens, num_samples = encode_recording(codec, task.recording)
-        found = {label: tokens for label in systems}
-        if completed in systems:
+        made = [(tokens, n) for n in keeps]
+        if completes:
             prompt = read_prompt(codec, task.prompt_wav)
             sampler = Sampler([seed + place], **speech.hparams.sampling)
-            found[completed] = complete(stage2, prompt, tokens[:, :b], sampler)
-        for label, kept in zip(systems, [*keeps, n_q]):
+            whole = complete(stage2, prompt, tokens[:, :b], sampler)
+            made.append((whole, n_q))
+        for path, (found, kept) in zip(systems.values(), made):
             wavs, _ = codec.decode_batch(
-                found[label][None], keep=kept, num_samples=num_samples
+                found[None], keep=kept, num_samples=num_samples
             )
-            path = systems[label] / f"{task.name}.wav"
-            write_audio(path, wavs[0].cpu(), codec.sample_rate)
+            name = f"{task.name}.wav"
+            write_audio(path / name, wavs[0].cpu(), codec.sample_rate)
     listed = ", ".join(f"'{label}': {path}" for label, path in systems.items())
     print(f'Judge them: evaluate.py ... --other_systems "{{{listed}}}"')
 
