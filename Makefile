@@ -127,7 +127,7 @@ mini-speech: $(MINI)/.bundled
 		--valid_tokens $(TOKENS)/synthetic/valid $(LARGER) \
 		--output_folder $(MINI)/$$stage $(call limit,$(STAGE_MINUTES),35) \
 		|| exit 1; done
-	$(PYTHON_HERE) -c "from speechbrain_gogo.inference.export_speech import \
+	$(PYTHON_HERE) -c "from speechbrain_gogo.inference.loading.export_speech import \
 		export_speech as export; export('$(BUNDLE)', '$(BUNDLE)', \
 		'$(MINI)/stage1/export', '$(MINI)/stage2/export')"
 

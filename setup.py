@@ -65,7 +65,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["speechbrain_gogo*"]),
-    package_data={"speechbrain_gogo": ["inference/*.html", "pretrained/**/*"]},
+    package_data={
+        "speechbrain_gogo": ["inference/demo/*.html", "pretrained/**/*"]
+    },
     install_requires=REQUIRED,
     extras_require={
         "metrics": METRICS,

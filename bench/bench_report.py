@@ -11,7 +11,7 @@ import torch
 import transformers
 from bench_systems import SYSTEMS
 
-from speechbrain_gogo.inference.timing import device_name
+from speechbrain_gogo.metrics.timing import device_name
 
 HEADER = """\
 | audio | codec | encode RTF | to Gogo | decode RTF | to Gogo | encode MB | decode MB |

@@ -14,7 +14,7 @@ from hyperpyyaml import load_hyperpyyaml
 from transformers import AutoConfig, AutoModel
 
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.export import export_codec
+from speechbrain_gogo.inference.loading.export import export_codec
 
 
 class Gogo:

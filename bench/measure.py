@@ -14,7 +14,7 @@ import torch
 from bench_systems import SYSTEMS
 from decoding_pass import measure_pass
 
-from speechbrain_gogo.inference.timing import Clock
+from speechbrain_gogo.metrics.timing import Clock
 
 MEGABYTE = 1e6
 

@@ -23,7 +23,7 @@ from speech_parts import (
     random_speech,
 )
 
-from speechbrain_gogo.inference.timing import device_name, mean_seconds
+from speechbrain_gogo.metrics.timing import device_name, mean_seconds
 
 HERE = Path(__file__).resolve().parent
 PAPER = {False: 0.535, True: 0.455}  # Table 3 on an H100: with the allocator?

@@ -15,13 +15,13 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech
-from speechbrain_gogo.inference.timing import SENTENCE
-from speechbrain_gogo.lobes.allocator import TokenAllocator
-from speechbrain_gogo.lobes.lm_decoding import Sampler
-from speechbrain_gogo.lobes.speech_generation import (
+from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.generation import (
     DetailFiller,
     speak_backbone,
 )
+from speechbrain_gogo.metrics.timing import SENTENCE
 
 GROUPS = 15  # 3.2 s, as long as SENTENCE should take
 PROMPT_TEXT = "A few seconds of the voice that is to speak."

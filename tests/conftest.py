@@ -29,7 +29,7 @@ model: !include:{REPOSITORY}/hparams/mini/gogo.yaml
     codec:
         shortcut_hidden: 32
         shortcut_components: 60
-vocoder: !new:speechbrain_gogo.lobes.vocoder.GriffinLimVocoder
+vocoder: !new:speechbrain_gogo.lobes.vocoder.vocoders.GriffinLimVocoder
     num_iterations: 4
 """
 
@@ -137,7 +137,7 @@ def tiny_codec(tiny_yaml):
 @pytest.fixture(scope="session")
 def tiny_codec_folder(tiny_yaml, tmp_path_factory):
     """The tiny codec as a folder for ``from_hparams``."""
-    from speechbrain_gogo.inference.export import export_codec
+    from speechbrain_gogo.inference.loading.export import export_codec
 
     hparams = build_tiny(tiny_yaml)
     return export_codec(
@@ -153,8 +153,8 @@ def tiny_codec_folder(tiny_yaml, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_tokens(tiny_corpus, tiny_codec_folder, tmp_path_factory):
     """The tiny corpus as tokens of the tiny codec, in train/ and valid/."""
-    from speechbrain_gogo.dataio.manifest_shards import ManifestShards
-    from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
+    from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+    from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
     from speechbrain_gogo.inference import GogoCodec
 
     codec = GogoCodec.from_hparams(tiny_codec_folder)
@@ -169,9 +169,9 @@ def tiny_tokens(tiny_corpus, tiny_codec_folder, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_stages(tmp_path_factory):
     """Random stages of GogoSpeech, and the tokenizer of their text."""
-    from speechbrain_gogo.dataio.text import WordPieces
-    from speechbrain_gogo.lobes.speech_llama import speech_llama
-    from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+    from speechbrain_gogo.dataio.text.tokenizers import WordPieces
+    from speechbrain_gogo.lobes.speech.llama import speech_llama
+    from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
 
     path = tmp_path_factory.mktemp("text") / "text.model"
     words = "the quick brown fox jumps over a lazy dog, vexing Mr. Q.!"
@@ -193,7 +193,7 @@ def tiny_stages(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_speech_folder(tiny_stages, tiny_codec_folder, tmp_path_factory):
     """The tiny codec with the tiny stages, a folder that speaks."""
-    from speechbrain_gogo.inference.export_speech import (
+    from speechbrain_gogo.inference.loading.export_speech import (
         export_speech,
         export_speech_stage,
     )

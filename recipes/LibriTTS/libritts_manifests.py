@@ -14,10 +14,10 @@ from pathlib import Path
 
 from speechbrain.utils.parallel import parallel_map
 
-from speechbrain_gogo.dataio.audio import open_audio
-from speechbrain_gogo.dataio.manifests import read_manifest
-from speechbrain_gogo.dataio.samples import AudioError
-from speechbrain_gogo.dataio.shards import ShardReport
+from speechbrain_gogo.dataio.audio.files import open_audio
+from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.shards.tars import ShardReport
 
 logger = logging.getLogger(__name__)
 

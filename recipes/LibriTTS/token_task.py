@@ -23,8 +23,8 @@ from speechbrain.utils.distributed import (
     run_on_main,
 )
 
+from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves
-from speechbrain_gogo.brains.training import TrainingBrain
 
 STAGES = "train", "valid", "test"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from speechbrain.utils.distributed import ddp_barrier
 
-from speechbrain_gogo.dataio.batching import token_loader_settings
-from speechbrain_gogo.dataio.manifest_shards import ManifestShards
-from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
-from speechbrain_gogo.dataio.tokens import TokenDataset
-from speechbrain_gogo.inference.text import normalize_english
+from speechbrain_gogo.dataio.shards.batching import token_loader_settings
+from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.text.english import normalize_english
+from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
+from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
 
 logger = logging.getLogger(__name__)
 

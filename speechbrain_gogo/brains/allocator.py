@@ -13,11 +13,11 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import if_main_process
 
+from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves
-from speechbrain_gogo.brains.training import TrainingBrain
-from speechbrain_gogo.lobes.allocator import group_relative_advantage
-from speechbrain_gogo.lobes.allocator_ablations import divergence_from_start
-from speechbrain_gogo.lobes.dit import frame_mask
+from speechbrain_gogo.lobes.allocator.ablations import divergence_from_start
+from speechbrain_gogo.lobes.allocator.policy import group_relative_advantage
+from speechbrain_gogo.lobes.gogo.dit import frame_mask
 
 
 class PolicyMeans:
@@ -92,16 +92,16 @@ class PolicyMeans:
 
 
 class AllocatorBrain(TrainingBrain):
-    """Trains a :class:`~speechbrain_gogo.lobes.allocator.TokenAllocator`.
+    """Trains a :class:`~speechbrain_gogo.lobes.allocator.policy.TokenAllocator`.
 
     ``modules`` holds the policy alone, as ``allocator``, so that its forward
     is what a distributed wrapper sees. The recipe's YAML gives ``reward`` (a
-    :class:`~speechbrain_gogo.lobes.reward.ReconstructionReward`),
+    :class:`~speechbrain_gogo.lobes.allocator.reward.ReconstructionReward`),
     ``objective`` (a function of allocator_ablations.py) with
     ``objective_options``, ``kl_weight``, ``replay_groups`` (of a ``memory``,
     :class:`~speechbrain_gogo.brains.group_memory.GroupMemory`, that each
     update learns from again; 0 needs none), ``log_interval`` and what
-    :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants. A training
+    :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants. A training
     batch that holds no audio is learned from the memory alone.
     """
 

@@ -13,14 +13,14 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import if_main_process
 
+from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
-from speechbrain_gogo.brains.training import TrainingBrain
-from speechbrain_gogo.lobes.dit import frame_mask
-from speechbrain_gogo.lobes.granular import keep_prefix
+from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
 class CodecBrain(TrainingBrain):
-    """Trains a :class:`~speechbrain_gogo.lobes.objective.GogoObjective`.
+    """Trains a :class:`~speechbrain_gogo.lobes.gogo.objective.GogoObjective`.
 
     ``modules`` holds the objective alone, so that its forward is what a
     distributed wrapper sees. The recipe's YAML gives ``codec``, ``ema``,

@@ -1,7 +1,7 @@
 """Pictures that training leaves behind: curves of its log, and mels.
 
 Reads the JSON-lines log that the Brains write; knows nothing of models. How a
-mel is drawn is in speechbrain_gogo/pictures.py, which the demo shares.
+mel is drawn is in speechbrain_gogo/metrics/pictures.py, which the demo shares.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from speechbrain_gogo.pictures import plot_mels
+from speechbrain_gogo.metrics.pictures import plot_mels
 
 __all__ = ["plot_curves", "plot_mels", "plot_perplexities", "read_log"]
 

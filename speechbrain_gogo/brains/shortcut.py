@@ -12,12 +12,12 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.epoch_loop import EpochCounter
 from tqdm import tqdm
 
+from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.budget import TrainingBudget
 from speechbrain_gogo.brains.checkpoints import AtomicCheckpointer
 from speechbrain_gogo.brains.plots import plot_curves
-from speechbrain_gogo.brains.training import TrainingBrain
-from speechbrain_gogo.lobes.shortcut import fit_shortcuts
-from speechbrain_gogo.lobes.shortcut_objective import ShortcutObjective
+from speechbrain_gogo.lobes.gogo.shortcut import fit_shortcuts
+from speechbrain_gogo.lobes.gogo.shortcut_objective import ShortcutObjective
 
 MOST_FITTED = 20_000  # groups, of which the principal components are taken
 UPDATES_PER_EPOCH = 1000  # between validations and checkpoints
@@ -25,7 +25,7 @@ NO_LIMIT = 10_000_000
 
 
 class ShortcutBrain(TrainingBrain):
-    """Trains a :class:`~speechbrain_gogo.lobes.shortcut_objective.ShortcutObjective`.
+    """Trains a :class:`~speechbrain_gogo.lobes.gogo.shortcut_objective.ShortcutObjective`.
 
     See :func:`start_shortcuts` for what it takes from a recipe.
     """

@@ -13,9 +13,9 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import if_main_process
 
+from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves, plot_perplexities
-from speechbrain_gogo.brains.training import TrainingBrain
-from speechbrain_gogo.lobes.speech_lm import BackboneLM
+from speechbrain_gogo.lobes.speech.stages import BackboneLM
 
 
 def check_fits(lm, codec, clips):
@@ -105,7 +105,7 @@ class SpeechLMBrain(TrainingBrain):
     ``modules`` holds the model alone, as ``lm``, so that its forward is what
     a distributed wrapper sees. The recipe's YAML gives ``lm`` itself,
     ``textless_share``, ``log_interval`` and what
-    :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants; the recipe
+    :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants; the recipe
     adds ``draw_samples``, a function of the model and a folder that lets the
     model speak. Batches have ``tokens`` and, for Stage I, ``text_ids``.
     """

@@ -15,13 +15,13 @@ from speechbrain.dataio import audio_io
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
+from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves
-from speechbrain_gogo.brains.training import TrainingBrain
-from speechbrain_gogo.dataio.vocos_files import write_vocos
-from speechbrain_gogo.lobes.adversarial_loss import (
+from speechbrain_gogo.lobes.vocoder.adversarial_loss import (
     discriminator_loss,
     generator_losses,
 )
+from speechbrain_gogo.lobes.vocoder.vocos_files import write_vocos
 
 logger = get_logger(__name__)
 
@@ -32,7 +32,7 @@ class VocoderBrain(TrainingBrain):
     The recipe's YAML gives ``mel``, ``vocoder``, ``ema``, ``budget``,
     ``mel_loss``, ``stft_loss``, ``loss_weights``, ``adversarial_start``,
     ``sample_rate``, ``hop_length``, ``num_samples`` and what
-    :class:`~speechbrain_gogo.brains.training.TrainingBrain` wants. One batch
+    :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants. One batch
     is one update.
     """
 

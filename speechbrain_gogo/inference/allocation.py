@@ -9,7 +9,7 @@ utterance by utterance.
 import torch
 
 from speechbrain_gogo.inference.checks import check_lens
-from speechbrain_gogo.lobes.dit import frame_mask
+from speechbrain_gogo.lobes.gogo.dit import frame_mask
 
 CHUNK = 4096  # groups that are judged at a time
 
@@ -17,7 +17,7 @@ CHUNK = 4096  # groups that are judged at a time
 class AllocatingCodec:
     """Budgets, for a codec whose modules may hold an ``allocator``.
 
-    It is a :class:`~speechbrain_gogo.lobes.allocator.TokenAllocator`.
+    It is a :class:`~speechbrain_gogo.lobes.allocator.policy.TokenAllocator`.
     """
 
     @torch.no_grad()

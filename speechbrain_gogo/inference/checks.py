@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_gogo.lobes.granular import keep_prefix
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 FORMATS = ".wav", ".flac", ".ogg", ".mp3"
 

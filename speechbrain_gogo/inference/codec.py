@@ -16,20 +16,20 @@ from speechbrain_gogo.inference.checks import (
     check_level,
     check_sampling,
 )
-from speechbrain_gogo.inference.loading import (
+from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
     load_model,
     source_name,
 )
-from speechbrain_gogo.inference.streaming import StreamingCodec
+from speechbrain_gogo.inference.streaming.codec import StreamingCodec
 from speechbrain_gogo.inference.waveforms import check_wavs, resample
-from speechbrain_gogo.lobes.fingerprint import hash_weights
+from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
 
 
 class GogoCodec(StreamingCodec, AllocatingCodec):
     """Encodes 24 kHz speech into groups of coarse-to-fine tokens.
 
-    ``modules`` are ``codec`` (a :class:`~speechbrain_gogo.lobes.gogo.Gogo`),
+    ``modules`` are ``codec`` (a :class:`~speechbrain_gogo.lobes.gogo.codec.Gogo`),
     ``vocoder`` and, in some models, ``allocator``. The YAML's
     ``window_groups`` and ``overlap_groups`` say how long audio is decoded.
 
@@ -115,7 +115,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
 
     @property
     def codec(self):
-        """The networks, a :class:`~speechbrain_gogo.lobes.gogo.Gogo`."""
+        """The networks, a :class:`~speechbrain_gogo.lobes.gogo.codec.Gogo`."""
         return self.mods.codec
 
     @property

@@ -8,33 +8,36 @@ them audible meanwhile (speech_stream.py).
 from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
-from speechbrain_gogo.dataio.text import load_text_tokenizer
+from speechbrain_gogo.dataio.text.tokenizers import load_text_tokenizer
 from speechbrain_gogo.inference.codec import GogoCodec
-from speechbrain_gogo.inference.export_speech import SPEECH_FILE
-from speechbrain_gogo.inference.lines import (
+from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
+from speechbrain_gogo.inference.loading.pretrained import (
+    find_source,
+    source_name,
+)
+from speechbrain_gogo.inference.loading.speech import load_settings, load_stages
+from speechbrain_gogo.inference.speaking.lines import (
     read_prompt,
     read_request,
     write_lines,
     write_on,
 )
-from speechbrain_gogo.inference.loading import find_source, source_name
-from speechbrain_gogo.inference.sampling import read_sampling
-from speechbrain_gogo.inference.speaking import LineSpeaker
-from speechbrain_gogo.inference.speech_loading import load_settings, load_stages
-from speechbrain_gogo.inference.speech_stream import SpeechStream
+from speechbrain_gogo.inference.speaking.sampling import read_sampling
+from speechbrain_gogo.inference.speaking.speaker import LineSpeaker
+from speechbrain_gogo.inference.streaming.speech import SpeechStream
 
 
 class GogoSpeech(Pretrained):
     """Speaks English text in the voice of a prompt.
 
     ``modules`` are ``stage1`` and ``stage2``; the YAML's settings are those of
-    :func:`~speechbrain_gogo.inference.export_speech.export_speech`.
+    :func:`~speechbrain_gogo.inference.loading.export_speech.export_speech`.
 
     Arguments
     ---------
     modules : dict
-        The :class:`~speechbrain_gogo.lobes.speech_lm.BackboneLM` and the
-        :class:`~speechbrain_gogo.lobes.speech_lm.DetailLM`.
+        The :class:`~speechbrain_gogo.lobes.speech.stages.BackboneLM` and the
+        :class:`~speechbrain_gogo.lobes.speech.stages.DetailLM`.
     hparams : dict
         Settings.
     run_opts : dict

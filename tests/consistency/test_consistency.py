@@ -61,8 +61,8 @@ def test_every_setting_of_a_recipe_is_used(path):
     files = [
         *path.parent.parent.glob("*.py"),
         *(REPOSITORY / "speechbrain_gogo" / "brains").glob("*.py"),
-        REPOSITORY / "speechbrain_gogo" / "inference" / "export.py",
-        REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests.py",
+        REPOSITORY / "speechbrain_gogo" / "inference" / "loading" / "export.py",
+        REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests" / "reading.py",
     ]
     code = "\n".join(file.read_text() for file in files)
     yaml = path.read_text()

@@ -20,8 +20,8 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.lobes.allocator_ablations import enumerated_grpo
-from speechbrain_gogo.lobes.reward import ReconstructionReward
+from speechbrain_gogo.lobes.allocator.ablations import enumerated_grpo
+from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPES = {

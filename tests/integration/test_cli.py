@@ -12,9 +12,9 @@ import torch
 from typer.testing import CliRunner
 
 from speechbrain_gogo.cli import app
-from speechbrain_gogo.inference.demo import EXAMPLE
-from speechbrain_gogo.inference.export import save_weights
-from speechbrain_gogo.inference.token_file import load_tokens
+from speechbrain_gogo.inference.demo.run import EXAMPLE
+from speechbrain_gogo.inference.files.tokens import load_tokens
+from speechbrain_gogo.inference.loading.export import save_weights
 
 GROUP = 5120
 

@@ -157,7 +157,10 @@ def test_settings_are_refused_before_the_work(tokenize, tiny_corpus, tmp_path):
 
 
 def test_an_allocator_leaves_tokens_out(codec, tiny_corpus, tmp_path):
-    from speechbrain_gogo.inference.corpora import find_source, tokenize_into
+    from speechbrain_gogo.inference.files.corpora import (
+        find_source,
+        tokenize_into,
+    )
 
     def allocate(tokens, lens, target_rate):
         assert target_rate == 30

@@ -19,7 +19,7 @@ from speechbrain.nnet.losses import ctc_loss
 from speechbrain.utils.data_utils import undo_padding
 from torchaudio.functional import resample
 
-from speechbrain_gogo.inference.corpora import find_source, tokenize_into
+from speechbrain_gogo.inference.files.corpora import find_source, tokenize_into
 
 RECIPE = """
 codec: !apply:speechbrain_gogo.inference.GogoTokenizer.from_hparams

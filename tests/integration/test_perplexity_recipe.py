@@ -12,14 +12,14 @@ import speechbrain as sb
 import torch
 
 from speechbrain_gogo.brains.plots import read_log
-from speechbrain_gogo.dataio.shards import ShardReport
-from speechbrain_gogo.dataio.token_corpus import claim_folder
-from speechbrain_gogo.dataio.token_shards import (
+from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.tokens.corpus import claim_folder
+from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
+from speechbrain_gogo.dataio.tokens.shards import (
     TokenRow,
     save_shard,
     shard_path,
 )
-from speechbrain_gogo.dataio.tokens import TokenDataset
 from speechbrain_gogo.inference import GogoCodec
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ import speechbrain as sb
 
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
-from speechbrain_gogo.dataio.token_corpus import claim_folder, open_corpus
-from speechbrain_gogo.dataio.token_shards import save_shard, shard_path
+from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
+from speechbrain_gogo.dataio.tokens.shards import save_shard, shard_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "speech_lm" / "train.py"

@@ -2,13 +2,13 @@
 
 import torch
 
-from speechbrain_gogo.lobes.lm_decoding import Sampler
-from speechbrain_gogo.lobes.speech_generation import (
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.generation import (
     DetailFiller,
     speak_backbone,
 )
-from speechbrain_gogo.lobes.speech_llama import speech_llama
-from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+from speechbrain_gogo.lobes.speech.llama import speech_llama
+from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
 
 TEXT, CODES = 20, 40
 

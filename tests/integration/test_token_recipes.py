@@ -14,8 +14,8 @@ import torch
 
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.inference import GogoTokenizer
-from speechbrain_gogo.lobes.speech_llama import speech_llama
-from speechbrain_gogo.lobes.speech_lm import BackboneLM
+from speechbrain_gogo.lobes.speech.llama import speech_llama
+from speechbrain_gogo.lobes.speech.stages import BackboneLM
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "LibriTTS"
 STAGES = ("train", "valid", "test")

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from speechbrain_gogo.dataio.token_corpus import open_corpus
+from speechbrain_gogo.dataio.tokens.corpus import open_corpus
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPE = REPOSITORY / "recipes" / "LibriTTS" / "speech_lm"

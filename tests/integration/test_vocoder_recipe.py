@@ -19,7 +19,7 @@ from vocos.discriminators import (
 )
 
 from speechbrain_gogo.brains.plots import read_log
-from speechbrain_gogo.lobes.vocoder import VocosVocoder
+from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
 RECIPE = Path(__file__).parents[2] / "recipes/LibriTTS/vocoder"
 

@@ -11,8 +11,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.inference import GogoSpeech
-from speechbrain_gogo.inference.lines import write_lines
-from speechbrain_gogo.lobes.allocator import TokenAllocator
+from speechbrain_gogo.inference.speaking.lines import write_lines
+from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes/SeedTTS/zero_shot"

@@ -20,10 +20,10 @@ import pytest
 import speechbrain as sb
 import torch
 
-from speechbrain_gogo.dataio.text import WordPieces
-from speechbrain_gogo.dataio.vocos_files import write_vocos
-from speechbrain_gogo.lobes.speech_llama import speech_llama
-from speechbrain_gogo.lobes.vocoder import VocosVocoder
+from speechbrain_gogo.dataio.text.tokenizers import WordPieces
+from speechbrain_gogo.lobes.speech.llama import speech_llama
+from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
+from speechbrain_gogo.lobes.vocoder.vocos_files import write_vocos
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from speechbrain_gogo.cli import app
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.demo import EXAMPLE
-from speechbrain_gogo.inference.export import export_allocator
-from speechbrain_gogo.inference.token_file import load_tokens, save_tokens
-from speechbrain_gogo.lobes.allocator import TokenAllocator
+from speechbrain_gogo.inference.demo.run import EXAMPLE
+from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
+from speechbrain_gogo.inference.loading.export import export_allocator
+from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 
 DEFINITION = """
 model:
-    allocator: !new:speechbrain_gogo.lobes.allocator.TokenAllocator
+    allocator: !new:speechbrain_gogo.lobes.allocator.policy.TokenAllocator
         in_dim: 32
         dim: 32
         num_heads: 2

@@ -5,18 +5,18 @@ import math
 import pytest
 import torch
 
-from speechbrain_gogo.lobes.allocator import (
-    TokenAllocator,
-    group_relative_advantage,
-    grpo_loss,
-)
-from speechbrain_gogo.lobes.allocator_ablations import (
+from speechbrain_gogo.lobes.allocator.ablations import (
     divergence_from_start,
     dpo,
     enumerated_grpo,
     sampled_grpo,
 )
-from speechbrain_gogo.lobes.reward import ReconstructionReward
+from speechbrain_gogo.lobes.allocator.policy import (
+    TokenAllocator,
+    group_relative_advantage,
+    grpo_loss,
+)
+from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 
 
 @pytest.fixture

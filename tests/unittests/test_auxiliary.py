@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.auxiliary import ARPrior, ASRHead, LossBalancer
+from speechbrain_gogo.lobes.gogo.auxiliary import ARPrior, ASRHead, LossBalancer
 
 
 def seeded(module):

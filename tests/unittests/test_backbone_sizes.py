@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from speechbrain_gogo.inference import GogoSpeech
-from speechbrain_gogo.inference.export_speech import (
+from speechbrain_gogo.inference.loading.export_speech import (
     export_speech,
     export_speech_stage,
 )
-from speechbrain_gogo.inference.loading import find_source
-from speechbrain_gogo.lobes.speech_llama import speech_llama
-from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.lobes.speech.llama import speech_llama
+from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
 
 CODES, PROMPT_TEXT = 12800, "the quick brown fox"
 

@@ -5,8 +5,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.lobes.lm_decoding import Reader
-from speechbrain_gogo.lobes.speech_llama import speech_llama
+from speechbrain_gogo.lobes.speech.cached_decoding import Reader
+from speechbrain_gogo.lobes.speech.llama import speech_llama
 
 CPU = {"device": "cpu"}
 

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.dit import DiT, frame_mask
+from speechbrain_gogo.lobes.gogo.dit import DiT, frame_mask
 
 
 def seeded_dit():

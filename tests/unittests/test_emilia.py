@@ -10,17 +10,17 @@ import pytest
 import soundfile as sf
 from speechbrain.utils.checkpoints import Checkpointer
 
-from speechbrain_gogo.dataio.audio_shards import AudioShards
-from speechbrain_gogo.dataio.emilia import EmiliaShards, decode_audio
-from speechbrain_gogo.dataio.samples import AudioError
-from speechbrain_gogo.dataio.shard_loader import ShardLoader
-from speechbrain_gogo.dataio.shards import (
+from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.shards.emilia import EmiliaShards, decode_audio
+from speechbrain_gogo.dataio.shards.loader import ShardLoader
+from speechbrain_gogo.dataio.shards.tars import (
     ShardReport,
     find_shards,
     find_splits,
     read_shard,
 )
-from speechbrain_gogo.dataio.text import train_tokenizer
+from speechbrain_gogo.dataio.shards.webdataset import AudioShards
+from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 
 
 def encode(seconds, rate=24000, channels=1, kind="MP3", value=None):

@@ -2,7 +2,7 @@
 
 import torch
 
-from speechbrain_gogo.lobes.encoder import GroupEncoder, asymmetric_mask
+from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder, asymmetric_mask
 
 
 def seeded_encoder(**sizes):

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from speechbrain_gogo.lobes.dit import DiT
-from speechbrain_gogo.lobes.flow import ConditionalFlowMatching, sway
+from speechbrain_gogo.lobes.gogo.dit import DiT
+from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching, sway
 
 
 def seeded_flow(**settings):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.auxiliary import ARPrior, ASRHead, LossBalancer
-from speechbrain_gogo.lobes.granular import NestedDropout
-from speechbrain_gogo.lobes.objective import GogoObjective
+from speechbrain_gogo.lobes.gogo.auxiliary import ARPrior, ASRHead, LossBalancer
+from speechbrain_gogo.lobes.gogo.objective import GogoObjective
+from speechbrain_gogo.lobes.tokens.granular import NestedDropout
 
 GROUP, REACH = 5120, 256  # samples: of a group, of a neighbour's last frame
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechbrain_gogo.lobes.granular import (
+from speechbrain_gogo.lobes.tokens.granular import (
     NestedDropout,
     keep_prefix,
     retention_probability,

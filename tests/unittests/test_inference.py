@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.decoding import frame_noise
-from speechbrain_gogo.inference.token_file import load_tokens, save_tokens
+from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
+from speechbrain_gogo.inference.streaming.decoding import frame_noise
 
 RATE, GROUP = 24000, 5120
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechbrain_gogo.dataio.joined import JoinedClips
+from speechbrain_gogo.dataio.tokens.joined import JoinedClips
 
 
 class Clips:

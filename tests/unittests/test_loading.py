@@ -7,9 +7,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.export import save_weights
-from speechbrain_gogo.inference.loading import check_trust, find_source
-from speechbrain_gogo.inference.token_file import save_tokens
+from speechbrain_gogo.inference.files.tokens import save_tokens
+from speechbrain_gogo.inference.loading.export import save_weights
+from speechbrain_gogo.inference.loading.pretrained import (
+    check_trust,
+    find_source,
+)
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def test_known_classes_are_trusted(tmp_path):
     path = tmp_path / "hyperparams.yaml"
     path.write_text(
         "a: !new:torch.nn.Linear\n    in_features: 1\n    out_features: 2\n"
-        "b: !ref <a>\nc: !new:speechbrain_gogo.lobes.mel.VocosMel\n"
+        "b: !ref <a>\nc: !new:speechbrain_gogo.lobes.gogo.mel.VocosMel\n"
         "d: !new:transformers.LlamaConfig\n"
         "e: !name:speechbrain.nnet.linear.Linear\n"
         "f: !name:vocos.heads.ISTFTHead\n"

@@ -8,15 +8,15 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_gogo.dataio.audio import read_audio
-from speechbrain_gogo.dataio.manifests import (
+from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.manifests.reading import (
     collate_usable,
     recipe_manifests,
     speech_dataset,
     usable_clips,
 )
-from speechbrain_gogo.dataio.samples import AudioError
-from speechbrain_gogo.dataio.text import train_tokenizer
+from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 
 RATE = 16000
 TONE = 0.3 * np.sin(np.arange(2 * RATE) / 10)

@@ -3,7 +3,7 @@
 import torch
 from vocos.feature_extractors import MelSpectrogramFeatures
 
-from speechbrain_gogo.lobes.mel import VocosMel
+from speechbrain_gogo.lobes.gogo.mel import VocosMel
 
 HOP = 256
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from speechbrain_gogo.dataio.audio import read_audio
-from speechbrain_gogo.inference.demo import EXAMPLE, EXAMPLE_TEXT
+from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.inference.demo.run import EXAMPLE, EXAMPLE_TEXT
 from speechbrain_gogo.metrics import (
     DNSMOS,
     PESQ,

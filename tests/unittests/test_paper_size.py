@@ -4,8 +4,8 @@ import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_gogo.lobes.mel import VocosMel
-from speechbrain_gogo.lobes.quantizer import FSQ
+from speechbrain_gogo.lobes.gogo.mel import VocosMel
+from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 
 
 def linear(d_in, d_out, bias=True):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechbrain_gogo.lobes.patterns import ORDERS, flatten, unflatten
+from speechbrain_gogo.lobes.tokens.patterns import ORDERS, flatten, unflatten
 
 # Two utterances, three groups, two levels: group g, level k is 10 g + k.
 TOKENS = torch.tensor([[[11, 12], [21, 22], [31, 32]]] * 2)

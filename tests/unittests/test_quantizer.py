@@ -6,7 +6,7 @@ import math
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from speechbrain_gogo.lobes.quantizer import FSQ, ResidualVQ, Standardize
+from speechbrain_gogo.lobes.gogo.quantizer import FSQ, ResidualVQ, Standardize
 
 LEVELS = [8, 8, 8, 5, 5]
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_gogo.lobes.allocator import TokenAllocator
+from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes/LibriTTS/reconstruction"

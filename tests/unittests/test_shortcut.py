@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from speechbrain_gogo.lobes.auxiliary import LossBalancer
-from speechbrain_gogo.lobes.dit import DiT
-from speechbrain_gogo.lobes.encoder import GroupEncoder
-from speechbrain_gogo.lobes.flow import ConditionalFlowMatching
-from speechbrain_gogo.lobes.gogo import Gogo
-from speechbrain_gogo.lobes.granular import NestedDropout
-from speechbrain_gogo.lobes.mel import VocosMel
-from speechbrain_gogo.lobes.objective import GogoObjective
-from speechbrain_gogo.lobes.quantizer import FSQ
-from speechbrain_gogo.lobes.shortcut import Shortcut, fit_shortcuts
-from speechbrain_gogo.lobes.shortcut_objective import ShortcutObjective
+from speechbrain_gogo.lobes.gogo.auxiliary import LossBalancer
+from speechbrain_gogo.lobes.gogo.codec import Gogo
+from speechbrain_gogo.lobes.gogo.dit import DiT
+from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder
+from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+from speechbrain_gogo.lobes.gogo.mel import VocosMel
+from speechbrain_gogo.lobes.gogo.objective import GogoObjective
+from speechbrain_gogo.lobes.gogo.quantizer import FSQ
+from speechbrain_gogo.lobes.gogo.shortcut import Shortcut, fit_shortcuts
+from speechbrain_gogo.lobes.gogo.shortcut_objective import ShortcutObjective
+from speechbrain_gogo.lobes.tokens.granular import NestedDropout
 
 LEVELS = [31, 31, 31]  # fine enough for rounding not to matter
 

@@ -11,16 +11,20 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech
-from speechbrain_gogo.inference.decoding import windows
-from speechbrain_gogo.inference.export_speech import (
+from speechbrain_gogo.inference.loading.export_speech import (
     export_speech,
     export_speech_stage,
 )
-from speechbrain_gogo.inference.lines import Line, read_prompt, write_lines
-from speechbrain_gogo.inference.live import decode_live
-from speechbrain_gogo.inference.loading import PRETRAINED
-from speechbrain_gogo.lobes.allocator import TokenAllocator
-from speechbrain_gogo.lobes.lm_decoding import Reader
+from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
+from speechbrain_gogo.inference.speaking.lines import (
+    Line,
+    read_prompt,
+    write_lines,
+)
+from speechbrain_gogo.inference.streaming.decoding import windows
+from speechbrain_gogo.inference.streaming.live import decode_live
+from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
+from speechbrain_gogo.lobes.speech.cached_decoding import Reader
 
 CODES, GROUP = 12800, 5120
 PROMPT_TEXT = "the quick brown fox"

@@ -5,13 +5,13 @@ import torch
 from torch._dynamo.testing import CompileCounter
 from transformers import RepetitionPenaltyLogitsProcessor
 
-from speechbrain_gogo.lobes.lm_decoding import Reader, Sampler
-from speechbrain_gogo.lobes.speech_generation import (
+from speechbrain_gogo.lobes.speech.cached_decoding import Reader, Sampler
+from speechbrain_gogo.lobes.speech.generation import (
     DetailFiller,
     speak_backbone,
 )
-from speechbrain_gogo.lobes.speech_llama import speech_llama
-from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+from speechbrain_gogo.lobes.speech.llama import speech_llama
+from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
 
 TEXT, CODES = 30, 12
 

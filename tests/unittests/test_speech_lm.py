@@ -4,17 +4,17 @@ import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_gogo.lobes.code_rows import (
+from speechbrain_gogo.lobes.speech.code_rows import (
     plain_llama,
     share_code_rows,
     start_code_embeddings,
 )
-from speechbrain_gogo.lobes.patterns import flatten, pack
-from speechbrain_gogo.lobes.speech_llama import (
+from speechbrain_gogo.lobes.speech.llama import (
     extended_llama,
     speech_llama,
 )
-from speechbrain_gogo.lobes.speech_lm import BackboneLM, DetailLM
+from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
+from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 TEXT, CODES = 30, 40
 

@@ -5,7 +5,10 @@ import time
 
 import pytest
 
-from speechbrain_gogo.inference.text import normalize_english, split_sentences
+from speechbrain_gogo.dataio.text.english import (
+    normalize_english,
+    split_sentences,
+)
 
 SPOKEN = {
     "Dr. A. Smith Jr. vs. the U.S.A.": "doctor A Smith junior versus the U S A.",

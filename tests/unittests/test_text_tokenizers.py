@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from speechbrain_gogo.dataio.text import (
+from speechbrain_gogo.dataio.text.tokenizers import (
     HubTokenizer,
     WordPieces,
     load_text_tokenizer,

@@ -12,19 +12,19 @@ from safetensors.torch import load_file, save_file
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
-from speechbrain_gogo.dataio import token_shards
-from speechbrain_gogo.dataio.emilia import EmiliaShards
-from speechbrain_gogo.dataio.manifest_shards import ManifestShards
-from speechbrain_gogo.dataio.shards import ShardReport
-from speechbrain_gogo.dataio.text import WordPieces
-from speechbrain_gogo.dataio.token_corpus import claim_folder, open_corpus
-from speechbrain_gogo.dataio.token_shards import (
+from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
+from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.text.tokenizers import WordPieces
+from speechbrain_gogo.dataio.tokens import shards as token_shards
+from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
+from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
+from speechbrain_gogo.dataio.tokens.shards import (
     TokenRow,
     save_shard,
     shard_path,
 )
-from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
-from speechbrain_gogo.dataio.tokens import TokenDataset
+from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference import GogoCodec
 
 HEADER = {

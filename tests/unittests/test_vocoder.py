@@ -7,11 +7,14 @@ import torch
 import yaml
 from vocos.heads import ISTFTHead
 
-from speechbrain_gogo.dataio.vocos_files import write_vocos
-from speechbrain_gogo.inference.demo import EXAMPLE
-from speechbrain_gogo.lobes.mel import VocosMel
-from speechbrain_gogo.lobes.vocoder import GriffinLimVocoder, VocosVocoder
-from speechbrain_gogo.lobes.windows import vocode_in_windows
+from speechbrain_gogo.inference.demo.run import EXAMPLE
+from speechbrain_gogo.lobes.gogo.mel import VocosMel
+from speechbrain_gogo.lobes.vocoder.vocoders import (
+    GriffinLimVocoder,
+    VocosVocoder,
+)
+from speechbrain_gogo.lobes.vocoder.vocos_files import write_vocos
+from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 HOP = 256
 

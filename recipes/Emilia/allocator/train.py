@@ -19,9 +19,9 @@ from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.emilia import EmiliaShards
-from speechbrain_gogo.dataio.shard_loader import ShardLoader
-from speechbrain_gogo.dataio.shards import find_splits
+from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
+from speechbrain_gogo.dataio.shards.loader import ShardLoader
+from speechbrain_gogo.dataio.shards.tars import find_splits
 
 
 class EmiliaBrain(AllocatorBrain):

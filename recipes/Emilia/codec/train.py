@@ -20,11 +20,11 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.shortcut import start_shortcuts
-from speechbrain_gogo.dataio.emilia import EmiliaShards
-from speechbrain_gogo.dataio.shard_loader import ShardLoader
-from speechbrain_gogo.dataio.shards import ShardReport, find_splits
-from speechbrain_gogo.dataio.text import train_tokenizer
-from speechbrain_gogo.inference.export import export_run
+from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
+from speechbrain_gogo.dataio.shards.loader import ShardLoader
+from speechbrain_gogo.dataio.shards.tars import ShardReport, find_splits
+from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
+from speechbrain_gogo.inference.loading.export import export_run
 
 
 class EmiliaBrain(CodecBrain):

@@ -16,11 +16,11 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import infer_device
 
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.emilia import EmiliaShards
-from speechbrain_gogo.dataio.shards import find_splits
-from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
+from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
+from speechbrain_gogo.dataio.shards.tars import find_splits
+from speechbrain_gogo.dataio.text.english import normalize_english
+from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.text import normalize_english
 
 
 def tokenize_splits(hparams, device):

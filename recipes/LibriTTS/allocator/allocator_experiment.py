@@ -5,8 +5,8 @@ The way from a trained policy to a model folder that has it.
 
 from speechbrain.utils.distributed import run_on_main
 
-from speechbrain_gogo.inference.export import export_allocator
-from speechbrain_gogo.inference.loading import find_source
+from speechbrain_gogo.inference.loading.export import export_allocator
+from speechbrain_gogo.inference.loading.pretrained import find_source
 
 
 def export_best(brain, hparams):

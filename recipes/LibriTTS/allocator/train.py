@@ -17,8 +17,11 @@ from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.batching import loader_settings
-from speechbrain_gogo.dataio.manifests import recipe_manifests, speech_dataset
+from speechbrain_gogo.dataio.manifests.reading import (
+    recipe_manifests,
+    speech_dataset,
+)
+from speechbrain_gogo.dataio.shards.batching import loader_settings
 
 logger = logging.getLogger(__name__)
 

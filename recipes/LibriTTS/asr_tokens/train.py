@@ -17,7 +17,7 @@ from token_task import STAGES, TokenTaskBrain, fit, start
 from tokenized import loader_settings, tokenized_dataset
 
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.text import normalize_words
+from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 BLANK = 0

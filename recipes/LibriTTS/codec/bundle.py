@@ -22,11 +22,14 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.manifests import speech_dataset
-from speechbrain_gogo.dataio.samples import AudioError
+from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.manifests.reading import speech_dataset
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.export import save_weights
-from speechbrain_gogo.inference.export_speech import FOLDERS, SPEECH_FILE
+from speechbrain_gogo.inference.loading.export import save_weights
+from speechbrain_gogo.inference.loading.export_speech import (
+    FOLDERS,
+    SPEECH_FILE,
+)
 from speechbrain_gogo.metrics import PESQ, STOI
 
 

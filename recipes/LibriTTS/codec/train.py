@@ -17,14 +17,14 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.shortcut import start_shortcuts
-from speechbrain_gogo.dataio.batching import loader_settings
-from speechbrain_gogo.dataio.manifests import (
+from speechbrain_gogo.dataio.manifests.reading import (
     recipe_manifests,
     speech_dataset,
     usable_clips,
 )
-from speechbrain_gogo.dataio.text import train_tokenizer
-from speechbrain_gogo.inference.export import export_run
+from speechbrain_gogo.dataio.shards.batching import loader_settings
+from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
+from speechbrain_gogo.inference.loading.export import export_run
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
-from speechbrain_gogo.lobes.dit import frame_mask
+from speechbrain_gogo.lobes.gogo.dit import frame_mask
 
 
 class PerplexityBrain(SpeechLMBrain):
-    """Trains a :class:`~speechbrain_gogo.lobes.column_lm.ColumnLM`."""
+    """Trains a :class:`~speechbrain_gogo.lobes.speech.column_lm.ColumnLM`."""
 
     def compute_forward(self, batch, stage):
         """Losses of a batch of tokens [B, N, K]."""

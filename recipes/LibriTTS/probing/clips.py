@@ -18,14 +18,17 @@ from features import NAMES
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.clip_audio import read_clip
-from speechbrain_gogo.dataio.manifest_shards import ManifestShards
-from speechbrain_gogo.dataio.manifests import open_manifest, read_manifest
-from speechbrain_gogo.dataio.shards import ShardReport
-from speechbrain_gogo.dataio.text import normalize_words
-from speechbrain_gogo.dataio.token_corpus import open_corpus
-from speechbrain_gogo.dataio.tokenizing import tokenize_corpus
-from speechbrain_gogo.inference.text import normalize_english
+from speechbrain_gogo.dataio.audio.clips import read_clip
+from speechbrain_gogo.dataio.manifests.reading import (
+    open_manifest,
+    read_manifest,
+)
+from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.text.english import normalize_english
+from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.tokens.corpus import open_corpus
+from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
 
 
 class ProbingData(NamedTuple):

@@ -10,7 +10,7 @@ import re
 from nltk.tokenize import NLTKWordTokenizer
 from textblob.en import tag
 
-from speechbrain_gogo.dataio.text import normalize_words
+from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 
 # Feature -> Penn tags, by their beginnings. Modals are no verbs there, and
 # subordinating conjunctions cannot be told from prepositions.

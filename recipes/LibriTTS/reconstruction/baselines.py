@@ -13,7 +13,7 @@ import torch
 from systems import Rate, count_codebooks
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.fingerprint import hash_weights
+from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
 from speechbrain_gogo.metrics.speech_metric import import_backend, load_weights
 
 

@@ -13,8 +13,8 @@ import hashlib
 import torch
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio import read_audio
-from speechbrain_gogo.lobes.reward import ReconstructionReward
+from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 
 PLANS = ("allocator", "uniform", "random", "oracle")
 

@@ -22,9 +22,9 @@ from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio import read_audio
-from speechbrain_gogo.dataio.manifests import read_manifest
-from speechbrain_gogo.dataio.samples import check_finite
+from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.dataio.audio.samples import check_finite
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.metrics.panel import judge_utterances
 from speechbrain_gogo.metrics.transcripts import find_normalizer
 

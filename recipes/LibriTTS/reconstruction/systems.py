@@ -16,9 +16,9 @@ from budgets import fingerprint, mean_budget, plan_budgets
 from results_file import hash_files
 from torch.nn import functional as F
 
-from speechbrain_gogo.dataio.audio import read_audio
+from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.lobes.fingerprint import hash_weights
+from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
 
 SUFFIXES = ".wav", ".flac"  # of audio in folders
 

@@ -6,7 +6,7 @@ are heard in training: some clips of each are held out, as many of all.
 
 import random
 
-from speechbrain_gogo.dataio.shards import ShardReport
+from speechbrain_gogo.dataio.shards.tars import ShardReport
 
 STAGES = ("train", "valid", "test")
 

@@ -11,13 +11,13 @@ import soundfile
 import torch
 from torch.nn.utils import parametrize
 
-from speechbrain_gogo.lobes.lm_decoding import Sampler
-from speechbrain_gogo.lobes.speech_generation import (
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.generation import (
     DetailFiller,
     speak_backbone,
 )
-from speechbrain_gogo.lobes.speech_lm import BackboneLM
-from speechbrain_gogo.pictures import plot_mels
+from speechbrain_gogo.lobes.speech.stages import BackboneLM
+from speechbrain_gogo.metrics.pictures import plot_mels
 
 
 class Samples:

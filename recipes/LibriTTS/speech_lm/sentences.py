@@ -5,9 +5,9 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-from speechbrain_gogo.dataio.shards import ShardReport
-from speechbrain_gogo.dataio.text import normalize_words
-from speechbrain_gogo.inference.text import normalize_english
+from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.text.english import normalize_english
+from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 
 
 def read_sentences(paths, min_words, max_words):

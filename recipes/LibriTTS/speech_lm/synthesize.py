@@ -36,7 +36,7 @@ from sentences import (
 )
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.shards import ShardReport
+from speechbrain_gogo.dataio.shards.tars import ShardReport
 
 logger = logging.getLogger(__name__)
 

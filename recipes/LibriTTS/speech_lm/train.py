@@ -19,17 +19,20 @@ from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain, check_fits
-from speechbrain_gogo.dataio.batching import token_loader_settings
-from speechbrain_gogo.dataio.joined import JoinedClips
-from speechbrain_gogo.dataio.text import WordPieces, load_text_tokenizer
-from speechbrain_gogo.dataio.tokens import TokenDataset
+from speechbrain_gogo.dataio.shards.batching import token_loader_settings
+from speechbrain_gogo.dataio.text.tokenizers import (
+    WordPieces,
+    load_text_tokenizer,
+)
+from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
+from speechbrain_gogo.dataio.tokens.joined import JoinedClips
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.export_speech import export_speech_stage
-from speechbrain_gogo.lobes.code_rows import (
+from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
+from speechbrain_gogo.lobes.speech.code_rows import (
     share_code_rows,
     start_code_embeddings,
 )
-from speechbrain_gogo.lobes.speech_lm import BackboneLM
+from speechbrain_gogo.lobes.speech.stages import BackboneLM
 
 logger = logging.getLogger(__name__)
 

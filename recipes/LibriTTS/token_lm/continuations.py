@@ -7,9 +7,9 @@ ends it, repeats itself, or has said enough.
 import soundfile
 import torch
 
-from speechbrain_gogo.lobes.lm_decoding import Sampler
-from speechbrain_gogo.lobes.speech_generation import speak_backbone
-from speechbrain_gogo.pictures import plot_mels
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.generation import speak_backbone
+from speechbrain_gogo.metrics.pictures import plot_mels
 
 
 class Continuations:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
-from speechbrain_gogo.lobes.code_rows import start_code_embeddings
+from speechbrain_gogo.lobes.speech.code_rows import start_code_embeddings
 from speechbrain_gogo.metrics.similarity import SpeakerSimilarity
 from speechbrain_gogo.metrics.speech_metric import Figure
 

@@ -6,7 +6,7 @@ To run it:
 > python train.py hparams/mini.yaml --data_folder /path/to/speech \
     --train_csv train.csv --valid_csv valid.csv --skip_prep True
 
-The vocoder is in speechbrain_gogo/lobes/vocoder.py, the training loop in
+The vocoder is in speechbrain_gogo/lobes/vocoder/vocoders.py, the training loop in
 speechbrain_gogo/brains/vocoder.py; this file brings data to them.
 """
 
@@ -21,11 +21,11 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.vocoder import VocoderBrain
-from speechbrain_gogo.dataio.manifests import (
+from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.manifests.reading import (
     recipe_manifests,
     speech_dataset,
 )
-from speechbrain_gogo.dataio.samples import AudioError
 
 logger = get_logger(__name__)
 

@@ -18,10 +18,13 @@ from synthesis import write_audio
 from tqdm import tqdm
 
 from speechbrain_gogo.inference import GogoSpeech
-from speechbrain_gogo.inference.lines import encode_recording, read_prompt
-from speechbrain_gogo.lobes.lm_decoding import Sampler
-from speechbrain_gogo.lobes.single_stage import NoDetail
-from speechbrain_gogo.lobes.speech_generation import DetailFiller
+from speechbrain_gogo.inference.speaking.lines import (
+    encode_recording,
+    read_prompt,
+)
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.generation import DetailFiller
+from speechbrain_gogo.lobes.speech.single_stage import NoDetail
 
 
 def main(

@@ -29,8 +29,8 @@ from synthesis import (
 from table import write_reports, write_samples
 
 from speechbrain_gogo.inference import GogoSpeech
-from speechbrain_gogo.inference.loading import find_source
-from speechbrain_gogo.inference.timing import Clock, device_name
+from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.metrics.timing import Clock, device_name
 
 NAMES = {False: "GogoSpeech", True: "GogoSpeech w/ allocator"}
 DAGGER = " †"

@@ -11,7 +11,7 @@ from results_file import ResultsFile
 from scipy.signal import resample
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio import open_audio, read_audio
+from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
 from speechbrain_gogo.metrics.panel import judge_utterances
 
 

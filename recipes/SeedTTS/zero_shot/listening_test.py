@@ -23,7 +23,7 @@ from folders import find_files
 from results_file import hash_files
 from seed_tts import read_tasks
 
-from speechbrain_gogo.dataio.audio import read_audio
+from speechbrain_gogo.dataio.audio.files import read_audio
 
 RATE = 24000
 

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from seed_tts import write_tasks
 
-from speechbrain_gogo.dataio.manifests import read_manifest
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
 
 
 def main(

@@ -14,10 +14,10 @@ from results_file import ResultsFile
 from speechbrain.dataio.audio_io import save
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.samples import AudioError
-from speechbrain_gogo.inference.lines import read_prompt, write_lines
-from speechbrain_gogo.inference.timing import SENTENCE, mean_seconds
+from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.inference.speaking.lines import read_prompt, write_lines
 from speechbrain_gogo.metrics.speech_metric import Figure
+from speechbrain_gogo.metrics.timing import SENTENCE, mean_seconds
 
 COLUMNS = "seconds", "tokens", "finished", "unspoken"
 TOKEN_RATE = Figure("tokens/s", "tokens", per="seconds")

@@ -1,0 +1,291 @@
+"""The `gogo` command: speech to tokens and back, from the shell.
+
+Each command is a thin layer over speechbrain_gogo.inference, which is imported
+only when a command runs, so that help is instant. Whatever input is wrong is
+told in one line, with exit status 1.
+"""
+
+import os
+from pathlib import Path
+
+import typer
+
+from speechbrain_gogo.cli.corpora import tokenize
+from speechbrain_gogo.cli.options import (
+    BUNDLED,
+    Allocate,
+    Allocator,
+    Codec,
+    Device,
+    Draw,
+    DrawFrom,
+    Guidance,
+    Image,
+    Inputs,
+    Keep,
+    Output,
+    OwnAudio,
+    PageFolder,
+    Prompt,
+    PromptText,
+    Recording,
+    Seconds,
+    Seed,
+    Source,
+    Steps,
+    Stream,
+    TargetRate,
+    Text,
+    TextGuidance,
+    Trust,
+    Wav,
+)
+from speechbrain_gogo.cli.steps import (
+    allocation,
+    complain,
+    describe,
+    for_people,
+    load,
+    run_all,
+    sampling,
+)
+
+
+class OneLineErrors(typer.core.TyperGroup):
+    """Commands whose errors are for people: one line, no traceback."""
+
+    def invoke(self, ctx):
+        """Run a command; errors of input and disk end it with status 1."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if not for_people(error):
+                raise
+            complain(error)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Gogo: speech to granularity-ordered tokens and back.",
+)
+
+
+@app.command()
+def encode(
+    inputs: Inputs,
+    out: Output,
+    allocate: Allocate = False,
+    target_rate: TargetRate = None,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Encode audio of any length and rate into token files."""
+    from speechbrain_gogo.inference.files import audio as files
+    from speechbrain_gogo.inference.files.describe import describe_kept
+
+    wanted = allocation(allocate, target_rate)
+    pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.TOKENS)
+    model = load(codec, device, trust_source)
+
+    def work(source, target):
+        tokens, samples = files.encode_into(model, source, target, **wanted)
+        rate = describe_kept(model, tokens)
+        seconds = samples / model.sample_rate
+        return f"{seconds:.2f} s, {len(tokens)} groups, {rate}"
+
+    run_all(pairs, work)
+
+
+@app.command()
+def decode(
+    inputs: Inputs,
+    out: Output,
+    keep: Keep = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Decode token files into audio, of the original's length."""
+    from speechbrain_gogo.inference.files import audio as files
+
+    pairs = files.plan(inputs, out, files.TOKENS, files.WRITABLE_AUDIO)
+    model = load(codec, device, trust_source)
+    settings = sampling(model, keep, steps, guidance, seed)
+
+    def work(source, target):
+        samples = files.decode_from(model, source, target, **settings)
+        return f"{samples / model.sample_rate:.2f} s"
+
+    run_all(pairs, work)
+
+
+@app.command()
+def reconstruct(
+    inputs: Inputs,
+    out: Output,
+    keep: Keep = None,
+    allocate: Allocate = False,
+    target_rate: TargetRate = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Encode audio and decode it again."""
+    from speechbrain_gogo.inference.files import audio as files
+    from speechbrain_gogo.inference.files.describe import describe_kept
+
+    wanted = allocation(allocate, target_rate)
+    pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.WRITABLE_AUDIO)
+    model = load(codec, device, trust_source)
+    settings = sampling(model, keep, steps, guidance, seed)
+
+    def work(source, target):
+        tokens, samples = files.encode_kept(model, source, **wanted)
+        tokens = tokens[:, :keep]
+        model.decode_file(tokens, target, num_samples=samples, **settings)
+        return describe_kept(model, tokens)
+
+    run_all(pairs, work)
+
+
+app.command()(tokenize)
+
+
+@app.command()
+def speak(
+    text: Text,
+    prompt: Prompt,
+    prompt_text: PromptText,
+    out: Wav,
+    stream: Stream = False,
+    allocate: Allocator = True,
+    temperature: Draw = None,
+    repetition_penalty: Draw = None,
+    top_p: Draw = None,
+    top_k: DrawFrom = None,
+    text_guidance: TextGuidance = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Say something in the voice of a recording."""
+    from speechbrain_gogo.inference.speaking.files import speak_into
+
+    model = load(codec, device, trust_source, speaks=True)
+    given = {
+        "temperature": temperature,
+        "repetition_penalty": repetition_penalty,
+        "top_p": top_p,
+        "top_k": top_k,
+        "text_guidance": text_guidance,
+        "num_steps": steps,
+        "guidance_scale": guidance,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+
+    def heard(seconds, spent):
+        if stream:
+            typer.echo(f"{seconds:.2f} s after {spent:.2f} s")
+
+    request = text, prompt, prompt_text
+    spoken = speak_into(
+        model, out, *request, heard, allocate=allocate, seed=seed, **given
+    )
+    typer.echo(describe(spoken, out))
+
+
+@app.command()
+def budgets(
+    wav: Recording,
+    image: Image,
+    target_rate: TargetRate = None,
+    seconds: Seconds = 10.0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Draw how many tokens each group of a recording gets."""
+    from speechbrain_gogo.inference.demo.budget_picture import draw_budgets
+    from speechbrain_gogo.inference.files.describe import describe_rate
+
+    if image.suffix.lower() != ".png":
+        raise ValueError(f"{image}: the picture is a PNG, call it so.")
+    model = load(codec, device, trust_source)
+    found = draw_budgets(model, wav, image, target_rate, seconds)
+    rate = describe_rate(model, float(found.double().mean()))
+    typer.echo(f"{image}: {len(found)} groups, {rate}")
+
+
+@app.command()
+def info(
+    source: Source = BUNDLED,
+    codec: Codec = BUNDLED,
+    trust_source: Trust = False,
+):
+    """Show what a token file holds, or what a codec is."""
+    from speechbrain_gogo.inference.files import audio as files
+    from speechbrain_gogo.inference.files import describe as facts
+
+    is_file = Path(source).suffix in files.TOKENS
+    is_file = is_file or Path(source).is_file()
+    model = load(codec if is_file else source, "cpu", trust_source)
+    if is_file:
+        found = facts.token_file_facts(source, model)
+    else:
+        found = facts.codec_facts(model, source)
+    for name, fact in found.items():
+        typer.echo(f"{name:12} {fact}")
+
+
+@app.command()
+def demo(
+    wav: OwnAudio = None,
+    out: PageFolder = Path("results/demo"),
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Decode a clip at several rates, and make a page to listen to them."""
+    from speechbrain_gogo.inference.demo.run import run_demo
+    from speechbrain_gogo.inference.loading.speech import can_speak
+
+    model = load(codec, device, trust_source)
+    speech = None
+    if can_speak(codec):
+        speech = load(codec, device, trust_source, speaks=True)
+    recordings, spoken, page = run_demo(model, out, wav or [], speech)
+    for recording in recordings:
+        typer.echo(
+            f"\n{recording.title}: {recording.seconds:.2f} s, "
+            f"encoding real-time factor {recording.encode_factor:.3f}"
+        )
+        typer.echo("  keep  tokens/s   bit/s  decoding factor  file")
+        for made in recording.decodings:
+            typer.echo(
+                f"  {made.keep:4}{made.token_rate:10.1f}{made.bit_rate:8.1f}"
+                f"{made.real_time_factor:17.3f}  {out / made.wav}"
+            )
+    if spoken:
+        typer.echo(f"\n{describe(spoken, out / spoken.wav)}")
+    typer.echo(f"\nListen: open {page.resolve()}")
+
+
+def main():
+    """Entry point of the `gogo` command."""
+    # Threads that spin while they wait make short steps, as those of speaking
+    # are, many times slower where other work has a core. Read by torch's OpenMP.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    app()

@@ -1,0 +1,106 @@
+"""`gogo tokenize`: a corpus in, tokens out, and what it may be given."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speechbrain_gogo.cli.options import (
+    BUNDLED,
+    Allocate,
+    Codec,
+    Device,
+    TargetRate,
+    Trust,
+)
+from speechbrain_gogo.cli.steps import allocation, load
+
+Corpus = Annotated[
+    str,
+    typer.Argument(
+        help="A SpeechBrain CSV manifest, or WebDataset tars of audio: one, "
+        "a folder, or a pattern.",
+    ),
+]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder for the tokens; the same to go on.")
+]
+Forms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--form",
+        help="npy (default), webdataset or datasets; may be given again.",
+    ),
+]
+Layout = Annotated[
+    str,
+    typer.Option(
+        help="flat: a group's tokens one after the other, N*K x 1. "
+        "grouped: a group per step, N x K.",
+    ),
+]
+Codebooks = Annotated[
+    int | None,
+    typer.Option(help="Tokens of each group, K; all by default."),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="What $data_root is; the manifest's folder by default."),
+]
+Shortest = Annotated[float, typer.Option(help="Skip clips of fewer seconds.")]
+Longest = Annotated[float, typer.Option(help="Skip clips of more seconds.")]
+BatchSeconds = Annotated[
+    float, typer.Option(help="Seconds of audio that are encoded together.")
+]
+ShardSize = Annotated[
+    int,
+    typer.Option(help="Rows of a manifest that a stop can cost."),
+]
+Workers = Annotated[
+    int, typer.Option(help="Processes of each rank that read audio.")
+]
+
+
+def tokenize(
+    corpus: Corpus,
+    out: Folder,
+    form: Forms = None,
+    layout: Layout = "flat",
+    num_codebooks: Codebooks = None,
+    allocate: Allocate = False,
+    target_rate: TargetRate = None,
+    data_root: DataRoot = None,
+    min_duration: Shortest = 0.0,
+    max_duration: Longest = float("inf"),
+    batch_seconds: BatchSeconds = 60.0,
+    clips_per_shard: ShardSize = 1000,
+    workers: Workers = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Encode a corpus for other recipes; under torchrun, on all ranks."""
+    from speechbrain_gogo.inference.files import corpora
+
+    wanted = allocation(allocate, target_rate)
+    model = load(codec, corpora.rank_device(device), trust_source)
+    source = corpora.find_source(
+        corpus,
+        model.sample_rate,
+        data_root,
+        min_duration,
+        max_duration,
+        batch_seconds,
+        clips_per_shard,
+    )
+    report = corpora.tokenize_into(
+        model,
+        source,
+        out,
+        form or ["npy"],
+        layout,
+        num_codebooks,
+        {"target_rate": target_rate} if wanted["allocate"] else None,
+        workers,
+    )
+    typer.echo(f"{out}: {report or 'other ranks are still at work'}")

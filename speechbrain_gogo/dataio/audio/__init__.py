@@ -1,0 +1,1 @@
+"""Reading audio: whole files, pieces of long ones, clips of manifests."""

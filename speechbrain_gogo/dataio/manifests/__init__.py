@@ -1,0 +1,1 @@
+"""SpeechBrain CSV manifests as training data."""

@@ -1,0 +1,1 @@
+"""Tar shards and manifests as streams of clips, and their batches."""

@@ -1,0 +1,177 @@
+"""Epochs, ranks and exact resuming for a stream of shards.
+
+The host's Brain checkpoints a loader's position only for datasets with an
+index, and loops of unequal length stall distributed training. This loader
+cuts an endless stream into nominal epochs of the same number of batches on
+every rank, and its checkpoint continues each rank's stream at the next batch.
+What the stream holds is the matter of ``emilia.py``.
+"""
+
+import functools
+import json
+
+import torch
+from speechbrain.utils.checkpoints import (
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
+from speechbrain.utils.distributed import (
+    if_main_process,
+    is_distributed_initialized,
+)
+from speechbrain.utils.logger import get_logger
+from torch.utils.data import DataLoader
+from webdataset.utils import pytorch_worker_info
+
+from speechbrain_gogo.dataio.shards.tars import ShardReport, check_split
+
+logger = get_logger(__name__)
+
+
+def _unchanged(item):
+    """Collate nothing: the dataset makes the batches."""
+    return item
+
+
+def _of_all_ranks(value):
+    """The values of all ranks, on each of them."""
+    if not is_distributed_initialized():
+        return [value]
+    values = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+# All ranks save: each one's position is its own.
+@functools.partial(register_checkpoint_hooks, save_on_main_only=False)
+class ShardLoader(DataLoader):
+    """Hands out an :class:`EmiliaShards`' batches in nominal epochs.
+
+    Add it to the checkpointer under a name that contains "dataloader". The
+    order continues exactly, in the middle of an epoch as at its end, given
+    the same shards, settings, ranks and workers; otherwise the first batch
+    is refused. ``report`` counts the clips behind the batches handed out.
+
+    Arguments
+    ---------
+    dataset : EmiliaShards
+        In training its stream goes on from epoch to epoch; else every epoch
+        starts it anew and ends with it.
+    epoch_batches : int
+        Batches per epoch and rank.
+    **loader_kwargs
+        ``num_workers``, ``pin_memory`` and the like.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer shards than ranks x workers; on iterating, if a
+        checkpoint of another order was loaded or no clip is usable.
+    """
+
+    def __init__(self, dataset, epoch_batches, **loader_kwargs):
+        check_split(
+            dataset.shards,
+            loader_kwargs.get("num_workers", 0),
+            over_ranks=dataset.training,
+        )
+        super().__init__(
+            dataset,
+            batch_size=None,
+            collate_fn=_unchanged,
+            generator=torch.Generator(),  # leaves the global one alone
+            **loader_kwargs,
+        )
+        self.epoch_batches = epoch_batches
+        self.report = ShardReport()
+        self.step = 0  # batches of this epoch handed out
+        self.stream = None
+        self.items = 0  # received from the stream; workers take turns
+        self.positions = [(0, 0, 0)] * max(1, self.num_workers)
+        self.recovered = False
+        self.refusal = None  # why a checkpoint cannot be continued
+
+    def __len__(self):
+        """Batches per epoch."""
+        return self.epoch_batches
+
+    def __iter__(self):
+        """Yield the (rest of the) batches of one epoch."""
+        if self.refusal is not None:
+            raise ValueError(self.refusal)
+        if self.stream is None or not self.dataset.training:
+            self.stream = super().__iter__()
+        self.step = self.step if self.recovered else 0
+        self.recovered = False
+        while self.step < self.epoch_batches:
+            item = next(self.stream, None)
+            if item is None:
+                return
+            self.items += 1
+            self.positions[item.worker] = item.position
+            self.report.update(item.report)
+            if item.batch is not None:
+                self.step += 1
+                yield item.batch
+
+    def total_report(self):
+        """Counts of the clips of all ranks; all of them have to call it.
+
+        Returns
+        -------
+        ShardReport
+            What became of every clip read for the batches handed out.
+        """
+        return sum(_of_all_ranks(self.report), ShardReport())
+
+    @property
+    def identity(self):
+        """What has to be equal for a checkpoint to be continued."""
+        return {
+            "ranks": pytorch_worker_info()[1],
+            "workers per rank": len(self.positions),
+            **self.dataset.settings,
+        }
+
+    @mark_as_saver
+    def save(self, path):
+        """Save where each rank is; runs on all of them."""
+        state = {
+            "step": self.step,
+            "turn": self.items % len(self.positions),
+            "positions": self.positions,
+            "report": self.report,
+        }
+        states = _of_all_ranks(state)
+        if if_main_process():
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"identity": self.identity, "ranks": states}, file)
+            reports = (state["report"] for state in states)
+            logger.info(f"Training data: {sum(reports, ShardReport())}")
+
+    @mark_as_loader
+    def load(self, path, end_of_epoch):
+        """Take up this rank's position, unless the stream has started."""
+        if self.stream is not None:
+            return  # a checkpoint loaded for evaluation
+        with open(path, encoding="utf-8") as file:
+            saved = json.load(file)
+        changes = [
+            f"{key}: {saved['identity'].get(key)} then, {value} now"
+            for key, value in self.identity.items()
+            if saved["identity"].get(key) != value
+        ]
+        if changes:
+            self.refusal = (
+                f"Training cannot continue its order of clips from {path}, "
+                f"because these changed: {'; '.join(changes)}. Start it as "
+                "before, or delete that file to begin with the first clips."
+            )
+            return
+        state = saved["ranks"][pytorch_worker_info()[0]]
+        self.step = 0 if end_of_epoch else state["step"]
+        self.recovered = not end_of_epoch
+        self.report = ShardReport(state["report"])
+        self.positions = [tuple(p) for p in state["positions"]]
+        self.dataset.resume(self.positions, state["turn"])

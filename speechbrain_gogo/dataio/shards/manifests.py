@@ -1,0 +1,166 @@
+"""A SpeechBrain CSV manifest cut into shards, read as Emilia's tars are.
+
+Work that lasts for hours, such as tokenising a corpus, is done shard by
+shard. This gives a manifest what ``EmiliaShards`` has of its own: names of
+shards, batches of a shard's clips, and a report of the clips left out.
+"""
+
+import zlib
+from pathlib import Path
+
+from speechbrain.dataio.batch import PaddedBatch
+
+from speechbrain_gogo.dataio.audio.clips import check_duration, read_clip
+from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.manifests.reading import (
+    read_manifest,
+    reason_to_skip,
+)
+from speechbrain_gogo.dataio.shards.batching import batches_by_seconds
+
+
+class ManifestShards:
+    """The rows of a manifest, so many to a shard.
+
+    Arguments
+    ---------
+    csv_path : str | Path
+        SpeechBrain CSV manifest with ID, duration (seconds), wav, wrd and,
+        if it is there, spk_id.
+    data_root : str | Path
+        Replaces ``$data_root`` in the manifest.
+    batch_seconds : float
+        Largest batch, padding included.
+    clips_per_shard : int
+        Rows of a shard.
+    max_batch_size : int
+        Most clips in a batch.
+    sample_rate : int
+        Of ``sig``, in Hz.
+    min_duration, max_duration : float
+        Only clips of this many seconds, both inclusive.
+
+    Raises
+    ------
+    ValueError
+        If the manifest, a column or every row is missing.
+    """
+
+    def __init__(
+        self,
+        csv_path,
+        data_root,
+        batch_seconds,
+        clips_per_shard=1000,
+        max_batch_size=64,
+        sample_rate=24000,
+        min_duration=1.0,
+        max_duration=20.0,
+    ):
+        self.batch_seconds = batch_seconds
+        self.clips_per_shard = clips_per_shard
+        self.max_batch_size = max_batch_size
+        self.sample_rate = sample_rate
+        self.min_duration = min_duration
+        self.max_duration = max_duration
+        self.csv_path = Path(csv_path)
+        self.data_root = Path(data_root)
+        rows, self._misread = read_manifest(csv_path, data_root)
+        if not rows:
+            raise ValueError(f"{csv_path} has no usable row: {self._misread}.")
+        clips = [{"id": key, **row} for key, row in rows.items()]
+        starts = range(0, len(clips), clips_per_shard)
+        self._clips = {
+            f"{self.csv_path.name} from row {start}": clips[
+                start : start + clips_per_shard
+            ]
+            for start in starts
+        }
+        self.shards = list(self._clips)
+
+    @property
+    def wavs(self):
+        """The audio file of each id."""
+        listed = (clip for clips in self._clips.values() for clip in clips)
+        return {clip["id"]: clip["wav"] for clip in listed}
+
+    @property
+    def settings(self):
+        """All that decides which clips are in which shard, JSON-able."""
+        content = zlib.crc32(self.csv_path.read_bytes())
+        return {
+            "manifest": f"{self.csv_path.name} {content:08x}",
+            "data_root": str(self.data_root.resolve()),
+            "clips_per_shard": self.clips_per_shard,
+            "sample_rate": self.sample_rate,
+            "min_duration": self.min_duration,
+            "max_duration": self.max_duration,
+        }
+
+    def batches(self, shard, report):
+        """Lists of unread clips of like lengths from one shard.
+
+        Arguments
+        ---------
+        shard : str
+            One of ``shards``.
+        report : ShardReport
+            Counts the rows that are skipped; in the first shard also those
+            that could not be read as rows.
+
+        Returns
+        -------
+        iterator of list of dict
+        """
+        if shard == self.shards[0]:
+            report.update(self._misread)
+        return batches_by_seconds(
+            self._usable(shard, report),
+            self.batch_seconds,
+            self.max_batch_size,
+            seed=shard,
+        )
+
+    def _usable(self, shard, report):
+        """The clips of a shard, as far as the manifest tells."""
+        for clip in self._clips[shard]:
+            reason = reason_to_skip(clip, self.min_duration, self.max_duration)
+            if reason is None:
+                yield clip
+            else:
+                report[reason] += 1
+
+    def decode(self, clips, report):
+        """Make a batch of those clips whose audio is sound.
+
+        Arguments
+        ---------
+        clips : list of dict
+            Of :meth:`batches`.
+        report : ShardReport
+            Counts those used and the others by reason.
+
+        Returns
+        -------
+        PaddedBatch
+            With id, sig, wrd and speaker; None if no clip can be used.
+        """
+        decoded = []
+        for clip in clips:
+            path, duration = clip["wav"], clip["duration"]
+            try:
+                wav = read_clip(path, self.sample_rate)
+                check_duration(len(wav) / self.sample_rate, duration, path)
+            except AudioError as error:
+                report[error.reason] += 1
+                continue
+            decoded.append(
+                {
+                    "id": clip["id"],
+                    "sig": wav,
+                    "wrd": clip["wrd"].strip(),
+                    "speaker": clip["spk_id"],
+                }
+            )
+        report["used"] += len(decoded)
+        return PaddedBatch(decoded) if decoded else None

@@ -1,0 +1,105 @@
+"""Anybody's WebDataset shards of speech: audio, and whatever is told of it.
+
+Emilia's tars tell text, speaker, language and duration of every clip, and
+``emilia.py`` insists on that. Here a clip is its audio: a member
+``<key>.<wav, flac, mp3 ...>``; what ``<key>.json`` (text, speaker, duration)
+or ``<key>.txt`` add is taken where it is there. The key, folders and all, is
+the clip's id: files of one name in several folders are several clips.
+"""
+
+import io
+import json
+import math
+from pathlib import PurePosixPath
+
+import soundfile
+
+from speechbrain_gogo.dataio.shards.emilia import MALFORMED, EmiliaShards
+from speechbrain_gogo.dataio.shards.tars import SkipClip, read_members
+
+AUDIO = ("wav", "flac", "mp3", "ogg", "opus")
+LEAST_BITS = 100  # per second, of any audio format
+
+
+class AudioShards(EmiliaShards):
+    """Tars of speech, read once and in order, as a source of batches.
+
+    Arguments
+    ---------
+    shards : str, Path or list of them
+        What :func:`~speechbrain_gogo.dataio.shards.tars.find_shards` accepts.
+    batch_seconds : float
+        Largest batch, padding included. A longer clip is a batch of its own.
+    **settings
+        ``max_batch_size``, ``min_duration``, ``max_duration`` and
+        ``sample_rate`` of EmiliaShards.
+    """
+
+    def __init__(self, shards, batch_seconds, **settings):
+        super().__init__(shards, batch_seconds, training=False, **settings)
+
+    @property
+    def settings(self):
+        """Also what an id is: other ids cannot be mixed with these."""
+        return {**super().settings, "ids": "whole paths"}
+
+    def clips(self, shard, report):
+        """Yield the clips of a shard, undecoded.
+
+        Arguments
+        ---------
+        shard : str
+            One of ``shards``.
+        report : ShardReport
+            Counts those that are not used.
+
+        Yields
+        ------
+        dict
+            id, wrd, speaker, duration and the bytes "audio".
+        """
+        wanted = (*AUDIO, "json", "txt")
+        for key, members in read_members(shard, report, wanted):
+            try:
+                clip = self._describe_members(members)
+            except SkipClip as reason:
+                report[str(reason)] += 1
+            else:
+                yield {"id": str(PurePosixPath(key)), **clip}
+
+    def _describe_members(self, members):
+        """What is known of a clip, the audio's own duration if nothing is."""
+        found = [suffix for suffix in AUDIO if suffix in members]
+        if not found:
+            raise SkipClip("no audio")
+        audio = members[found[0]]
+        try:
+            told = json.loads(members.get("json", b"{}"))
+            text = told.get("text") or members.get("txt", b"").decode()
+            speaker = told.get("speaker")
+            clip = {
+                "wrd": str(text).strip(),
+                "speaker": "" if speaker is None else str(speaker),
+                "duration": float(told.get("duration") or _duration(audio)),
+                "audio": audio,
+            }
+        except MALFORMED as error:
+            raise SkipClip("invalid json") from error
+        if not 0 < clip["duration"] < math.inf:
+            raise SkipClip("impossible duration")
+        if clip["duration"] < self.min_duration:
+            raise SkipClip("too short")
+        if clip["duration"] > self.max_duration:
+            raise SkipClip("too long")
+        return clip
+
+
+def _duration(audio):
+    """Seconds of an audio file, by its header."""
+    try:
+        seconds = soundfile.info(io.BytesIO(audio)).duration
+    except soundfile.SoundFileError as error:
+        raise SkipClip("unreadable audio") from error
+    if seconds * LEAST_BITS > 8 * len(audio):
+        raise SkipClip("impossible header")
+    return seconds

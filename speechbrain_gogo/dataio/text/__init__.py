@@ -1,0 +1,1 @@
+"""Text for the models: token ids, and front ends by language."""

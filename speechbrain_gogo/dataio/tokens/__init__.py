@@ -1,0 +1,1 @@
+"""Tokenised corpora: writing, reading, and the forms others read."""

@@ -1,0 +1,170 @@
+"""A corpus as tokens: a folder of shards.
+
+    corpus.json            which codec, how many shards, of which data
+    000000.safetensors     the clips of the first shard of the corpus
+    000001.safetensors     ...
+    report.txt             at the end: how much was read, used and skipped
+
+What is in a shard is the matter of ``token_shards.py``, who makes the tokens
+that of ``tokenizing.py``.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.tokens.shards import TokenShard, shard_path
+
+HEADER = "corpus.json"
+
+
+class CorpusReport(NamedTuple):
+    """What became of the clips of a corpus, and how many hours they are."""
+
+    clips: ShardReport
+    hours: float
+
+    def __str__(self):
+        """One line for the log."""
+        return f"{self.clips}: {self.hours:.2f} hours"
+
+
+def claim_folder(folder, header):
+    """Make a folder the place of a corpus; to go on with one is the same.
+
+    Arguments
+    ---------
+    folder : str | Path
+        It is made if it is not there.
+    header : dict
+        JSON-able: fingerprint, codec, num_codebooks, vocab_size, group_rate,
+        num_shards, and source, a dict of what decides the shards' content.
+
+    Raises
+    ------
+    ValueError
+        If other tokens are there, saying what differs.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / HEADER
+    if path.is_file():
+        _check_same(json.loads(path.read_text()), header, folder)
+        return
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(header, indent=2) + "\n")
+    os.replace(partial, path)
+
+
+def _check_same(there, wanted, folder):
+    """Refuse to mix the tokens of two codecs, or of two sets of data."""
+    there, wanted = (
+        {
+            **{k: v for k, v in header.items() if k != "source"},
+            **header["source"],
+        }
+        for header in (there, wanted)
+    )
+    changes = [
+        f"{key} is {there.get(key)} there and {wanted.get(key)} here"
+        for key in sorted({*there, *wanted})
+        if there.get(key) != wanted.get(key)
+    ]
+    if changes:
+        raise ValueError(
+            f"{folder} holds other tokens: {'; '.join(changes)}. Go on with "
+            "the same codec, data and settings, or write to another folder."
+        )
+
+
+def missing_shards(folder, header):
+    """Numbers of the shards that are not in a folder yet.
+
+    Arguments
+    ---------
+    folder : str | Path
+        The folder of a corpus.
+    header : dict
+        Its header.
+
+    Returns
+    -------
+    list of int
+    """
+    numbers = range(header["num_shards"])
+    return [n for n in numbers if not shard_path(folder, n).is_file()]
+
+
+def open_corpus(folder):
+    """The header and the shards of a complete corpus.
+
+    Arguments
+    ---------
+    folder : str | Path
+        A folder that :func:`claim_folder` made.
+
+    Returns
+    -------
+    tuple
+        The header, a dict, and a list of TokenShard.
+
+    Raises
+    ------
+    ValueError
+        If there is no corpus, it is not complete, or a shard is damaged or
+        of another codec.
+    """
+    path = Path(folder) / HEADER
+    if not path.is_file():
+        raise ValueError(f"No tokenised corpus at {folder}: no {HEADER}.")
+    header = json.loads(path.read_text())
+    missing = missing_shards(folder, header)
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {header['num_shards']} shards are missing in "
+            f"{folder}, the first is {shard_path(folder, missing[0]).name}: "
+            "run the tokenising again, it goes on where it was."
+        )
+    shards = []
+    for number in range(header["num_shards"]):
+        shard = TokenShard(shard_path(folder, number))
+        if shard.fingerprint != header["fingerprint"]:
+            raise ValueError(
+                f"{shard.path} was made by codec '{shard.codec}' (fingerprint "
+                f"{shard.fingerprint}), the rest of {folder} by "
+                f"'{header['codec']}' (fingerprint {header['fingerprint']})."
+            )
+        shards.append(shard)
+    return header, shards
+
+
+def corpus_report(folder):
+    """What became of every clip of a complete corpus; also in report.txt.
+
+    Arguments
+    ---------
+    folder : str | Path
+        The folder of a corpus.
+
+    Returns
+    -------
+    CorpusReport
+
+    Raises
+    ------
+    ValueError
+        If the corpus is not complete, or no clip of it could be used.
+    """
+    header, shards = open_corpus(folder)
+    clips = sum((shard.report for shard in shards), ShardReport())
+    if not clips.used:
+        raise ValueError(
+            f"No clip of {header['source']} could be used: {clips}. Delete "
+            f"{folder} and give other data or settings."
+        )
+    groups = sum(sum(shard.num_groups) for shard in shards)
+    report = CorpusReport(clips, groups / header["group_rate"] / 3600)
+    (Path(folder) / "report.txt").write_text(f"{report}\n")
+    return report

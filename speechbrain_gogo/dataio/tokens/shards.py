@@ -1,0 +1,189 @@
+"""A shard of tokens: a safetensors file with the clips of one shard of a corpus.
+
+It holds the groups of all its clips one after the other, and with them ids,
+texts and speakers; the count of what was used and skipped is in its metadata.
+A file that is there is whole: it is written aside and renamed. The folder that
+shards form together is the matter of ``token_corpus.py``.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from speechbrain_gogo.dataio.shards.tars import ShardReport
+
+STRINGS = ("id", "text", "speaker")
+
+
+class TokenRow(NamedTuple):
+    """One clip: tokens int64 [N, K], and what is known of it.
+
+    ``num_samples`` is how long its audio is, at the codec's rate; 0 where
+    that was not stored.
+    """
+
+    id: str
+    text: str
+    speaker: str
+    tokens: torch.Tensor
+    num_samples: int = 0
+
+
+def shard_path(folder, number):
+    """Where a shard of a folder is, or will be.
+
+    Example
+    -------
+    >>> shard_path("tokens", 7).name
+    '000007.safetensors'
+    """
+    return Path(folder) / f"{number:06d}.safetensors"
+
+
+def save_shard(path, rows, header, report, source=""):
+    """Write a shard, which appears when it is complete.
+
+    Arguments
+    ---------
+    path : str | Path
+        Where to.
+    rows : list of TokenRow
+        The clips; there may be none.
+    header : dict
+        Of the corpus, with fingerprint, codec, num_codebooks, vocab_size,
+        and ``mask_id`` if tokens may be left out.
+    report : ShardReport
+        What became of the clips that were read.
+    source : str
+        What they were read from, for people.
+    """
+    path = Path(path)
+    small = header["vocab_size"] < 2**15
+    groups = [row.tokens.cpu().numpy() for row in rows]
+    empty = np.zeros((0, header["num_codebooks"]), np.int64)
+    arrays = {
+        "tokens": np.concatenate([empty, *groups]).astype(
+            np.int16 if small else np.int32
+        ),  # [sum of N, K]
+        "tokens_at": _offsets(groups),  # clip c is tokens[at[c]:at[c + 1]]
+        "num_samples": np.array([row.num_samples for row in rows], np.int64),
+    }
+    for name in STRINGS:
+        encoded = [getattr(row, name).encode() for row in rows]
+        arrays[name] = np.frombuffer(b"".join(encoded), np.uint8)
+        arrays[f"{name}_at"] = _offsets(encoded)
+    metadata = {
+        "fingerprint": header["fingerprint"],
+        "codec": header["codec"],
+        "vocab_size": str(header["vocab_size"]),
+        "report": json.dumps(report),
+        "source": str(source),
+    }
+    if "mask_id" in header:
+        metadata["mask_id"] = str(header["mask_id"])
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_bytes(save(arrays, metadata))
+    os.replace(partial, path)
+    for left in path.parent.glob(f"{path.stem}.*.partial"):  # by a kill
+        left.unlink(missing_ok=True)
+
+
+def _offsets(parts):
+    """Where each part starts once they are joined, and where the last ends."""
+    return np.cumsum([0, *map(len, parts)], dtype=np.int64)
+
+
+class TokenShard:
+    """A shard to read; what is not asked for stays on the disk.
+
+    Arguments
+    ---------
+    path : str | Path
+        A file of :func:`save_shard`.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "000000.safetensors"
+    >>> header = {"fingerprint": "a1", "codec": "mine"}
+    >>> header |= {"num_codebooks": 10, "vocab_size": 12800}
+    >>> row = TokenRow("clip", "Hello.", "anna", torch.ones(3, 10).long())
+    >>> save_shard(path, [row], header, ShardReport(used=1))
+    >>> shard = TokenShard(path)
+    >>> shard[0].text, shard[0].tokens.shape, shard.num_groups
+    ('Hello.', torch.Size([3, 10]), [3])
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            self._stored = safe_open(str(path), "pt")
+            metadata = self._stored.metadata() or {}
+            at = self._stored.get_tensor("tokens_at")
+            self.num_groups = at.diff().tolist()
+            self.num_samples = [0] * len(self.num_groups)
+            if "num_samples" in set(self._stored.keys()):
+                stored = self._stored.get_tensor("num_samples")
+                self.num_samples = stored.tolist()
+            self.fingerprint = metadata["fingerprint"]
+            self.codec = metadata["codec"]
+            self.vocab_size = int(metadata["vocab_size"])
+            self.largest_id = int(metadata.get("mask_id", self.vocab_size - 1))
+            self.report = ShardReport(json.loads(metadata["report"]))
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise ValueError(
+                f"{path} is no shard of tokens: {error}. If it was damaged, "
+                "delete it and tokenise again: only that shard is made anew."
+            ) from None
+
+    def __reduce__(self):  # worker processes open the file themselves
+        return type(self), (self.path,)
+
+    def __len__(self):
+        return len(self.num_groups)
+
+    def __getitem__(self, place):
+        """The clip at a place, a TokenRow."""
+        strings = {name: self._string(name, place) for name in STRINGS}
+        tokens = self._slice("tokens", place).long()
+        wrong = (tokens < 0) | (tokens > self.largest_id)
+        if wrong.any():
+            group, level = wrong.nonzero()[0].tolist()
+            raise ValueError(
+                f"{self.path}, clip '{strings['id']}': token id "
+                f"{tokens[group, level]} of group {group}, level {level}, is "
+                f"outside 0..{self.largest_id}. Delete the file and "
+                "tokenise again."
+            )
+        samples = self.num_samples[place]
+        return TokenRow(**strings, tokens=tokens, num_samples=samples)
+
+    def texts(self):
+        """The texts of all clips, a list of str."""
+        return self._strings("text")
+
+    def speakers(self):
+        """The speakers of all clips, a list of str."""
+        return self._strings("speaker")
+
+    def _strings(self, name):
+        joined = bytes(self._stored.get_tensor(name).numpy())
+        at = self._stored.get_tensor(f"{name}_at").tolist()
+        return [joined[a:b].decode() for a, b in zip(at, at[1:])]
+
+    def _slice(self, name, place):
+        at = self._stored.get_slice(f"{name}_at")[place : place + 2]
+        return self._stored.get_slice(name)[slice(*at.tolist())]
+
+    def _string(self, name, place):
+        return bytes(self._slice(name, place).numpy()).decode()

@@ -1,0 +1,180 @@
+"""Tokenising a corpus: shards of clips in, shards of tokens out.
+
+Each rank of torchrun takes every so many-th shard; worker processes read and
+decode the audio, the codec encodes it in batches. A shard of tokens appears
+when it is complete, so whatever stops the work, running it again does what is
+missing, on any number of ranks, and nothing twice. The ranks never wait for
+each other.
+"""
+
+from collections import defaultdict
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from tqdm import tqdm
+from webdataset.utils import pytorch_worker_info
+
+from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.tokens.corpus import (
+    claim_folder,
+    corpus_report,
+    missing_shards,
+)
+from speechbrain_gogo.dataio.tokens.shards import (
+    TokenRow,
+    save_shard,
+    shard_path,
+)
+
+# Settings of a corpus that leave the tokens alone: a run that is taken up
+# again may have others.
+BATCHING = (
+    *("batch_seconds", "max_batch_size", "buffer_size"),
+    *("seed", "training"),
+)
+
+
+def tokenize_corpus(
+    codec,
+    source,
+    folder,
+    num_workers=0,
+    normalize=None,
+    num_tokens=None,
+    allocation=None,
+):
+    """Encode what is not encoded yet; on each rank, its share.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        Encodes batches; its fingerprint goes into the files.
+    source : ManifestShards | EmiliaShards
+        The corpus: ``shards`` (names), ``settings``, ``batches(shard,
+        report)`` and ``decode(clips, report)``.
+    folder : str | Path
+        Where the tokens are, or will be: see ``token_corpus.py``.
+    num_workers : int
+        Processes of each rank that decode audio; each works on a shard of
+        its own.
+    normalize : callable
+        What the texts go through before they are stored.
+    num_tokens : int
+        Only the first so many tokens of each group; all by default.
+    allocation : dict
+        Settings of :meth:`GogoCodec.allocate`: what its budgets leave out
+        becomes the masking token. None keeps every token.
+
+    Returns
+    -------
+    CorpusReport
+        What became of every clip; None while other ranks are at work.
+
+    Raises
+    ------
+    ValueError
+        If other tokens are in the folder, or no clip can be used.
+    """
+    header = corpus_header(codec, source, normalize, num_tokens, allocation)
+    claim_folder(folder, header)
+    rank, ranks, *_ = pytorch_worker_info()
+    mine = range(rank, len(source.shards), ranks)
+    todo = sorted(set(mine).intersection(missing_shards(folder, header)))
+    loader = DataLoader(
+        _Pieces(source, todo),
+        batch_size=None,
+        collate_fn=_unchanged,
+        num_workers=min(num_workers, len(todo)),
+    )
+    rows, seconds = defaultdict(list), 0.0
+    with tqdm(
+        desc="shards",
+        total=len(mine),
+        initial=len(mine) - len(todo),
+        disable=rank > 0,
+    ) as bar:
+        for number, batch, report in loader:
+            if batch is not None:
+                rows[number] += _encode(codec, batch, num_tokens, allocation)
+                wavs, lens = batch.sig
+                seconds += float(lens.sum()) * wavs.shape[1] / codec.sample_rate
+                bar.set_postfix(hours=f"{seconds / 3600:.2f}")
+                continue
+            clips = sorted(rows.pop(number, []), key=lambda row: row.id)
+            if normalize is not None:
+                clips = [c._replace(text=normalize(c.text)) for c in clips]
+            path, name = shard_path(folder, number), source.shards[number]
+            save_shard(path, clips, header, ShardReport(report), name)
+            bar.update()
+    if missing_shards(folder, header):
+        return None
+    return corpus_report(folder)
+
+
+def corpus_header(
+    codec, source, normalize=None, num_tokens=None, allocation=None
+):
+    """What all shards of a corpus have in common; see ``claim_folder``."""
+    settings = source.settings.items()
+    told = {key: value for key, value in settings if key not in BATCHING}
+    told["text"] = getattr(normalize, "__name__", "as it is")
+    masked = {}
+    if allocation is not None:
+        told["allocation"] = allocation
+        masked["mask_id"] = codec.mask_id
+    return {
+        **masked,
+        "codec": str(codec.name),
+        "fingerprint": codec.fingerprint,
+        "num_codebooks": num_tokens or codec.num_codebooks,
+        "vocab_size": codec.vocab_size,
+        "group_rate": codec.group_rate,
+        "num_shards": len(source.shards),
+        "source": told,
+    }
+
+
+def _unchanged(item):
+    """Collate nothing: the batches are made."""
+    return item
+
+
+class _Pieces(IterableDataset):
+    """Batches of the shards to do, each (number, batch, None).
+
+    The end of a shard is (number, None, report). Workers take turns, so the
+    pieces of several shards come mixed.
+    """
+
+    def __init__(self, source, numbers):
+        self.source, self.numbers = source, numbers
+
+    def __iter__(self):
+        info = get_worker_info()
+        step = slice(info.id, None, info.num_workers) if info else slice(None)
+        for number in self.numbers[step]:
+            shard, report = self.source.shards[number], ShardReport()
+            for clips in self.source.batches(shard, report):
+                batch = self.source.decode(clips, report)
+                if batch is not None:
+                    yield number, batch, None
+            yield number, None, dict(report)
+
+
+def _encode(codec, batch, num_tokens, allocation):
+    """The rows of a batch."""
+    wavs, wav_lens = batch.sig
+    tokens, lens = codec.encode_batch(wavs, wav_lens, num_tokens=num_tokens)
+    if allocation is not None:
+        budgets = codec.allocate(tokens, lens, **allocation)  # [B, N]
+        level = torch.arange(tokens.shape[2], device=tokens.device)
+        kept = level < budgets.unsqueeze(2)
+        tokens = torch.where(kept, tokens, codec.mask_id)
+    tokens = tokens.cpu()  # [B, N, K]
+    counts = (lens * tokens.shape[1]).round().int().tolist()
+    samples = (wav_lens.double() * wavs.shape[1]).round().int().tolist()
+    known = zip(batch.id, batch.wrd, batch.speaker, tokens, counts, samples)
+    return [
+        TokenRow(name, text, speaker, matrix[:count], length)
+        for name, text, speaker, matrix, count, length in known
+    ]

@@ -1,0 +1,1 @@
+"""The demonstration by ear and the pictures on its page."""

@@ -1,0 +1,82 @@
+"""How an allocator spends tokens on a recording, to look at.
+
+Figures 9 and 10 of the Gogo paper (Appendix L): the mel and its groups, the
+budget of each group, and the mel that Gogo makes of the allocated tokens alone.
+"""
+
+import torch
+
+from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.inference.files.describe import describe_rate
+from speechbrain_gogo.metrics.pictures import plot_budgets
+
+
+def draw_budgets(
+    codec, path, image_path, target_rate=None, seconds=10.0, **sampling
+):
+    """Draw the beginning of a recording, its budgets, its reconstruction.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        A codec with an allocator.
+    path : str | Path
+        Audio of any length, rate and number of channels.
+    image_path : str | Path
+        PNG to write; folders are made.
+    target_rate : float
+        Tokens per second, as in :meth:`GogoCodec.allocate`.
+    seconds : float
+        How much of the recording to draw; what follows is not read.
+    **sampling
+        As in :meth:`GogoCodec.decode_batch`.
+
+    Returns
+    -------
+    torch.Tensor
+        The budgets, int64 [N].
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used, or the model has no allocator.
+    """
+    wav = beginning(path, codec.sample_rate, seconds).unsqueeze(0)
+    tokens, _ = codec.encode_batch(wav)
+    budgets = codec.allocate(tokens, target_rate=target_rate)
+    samples = wav.shape[1]
+    made, _ = codec.decode_batch(
+        tokens, keep=budgets, num_samples=samples, **sampling
+    )
+    mean = float(budgets.double().mean())
+    plot_budgets(
+        log_mel(codec, wav),
+        budgets[0].tolist(),
+        log_mel(codec, made),
+        image_path,
+        codec.group_size,
+        codec.num_codebooks,
+        f"{mean:.2f} tokens per group: {describe_rate(codec, mean)}",
+        codec.group_rate * codec.group_size,
+    )
+    return budgets[0]
+
+
+def beginning(path, sample_rate, seconds):
+    """The first samples of an audio file, float32 [T]."""
+    wanted, pieces, found = round(seconds * sample_rate), [], 0
+    for piece in stream_audio(path, sample_rate):
+        pieces.append(piece)
+        found += len(piece)
+        if found >= wanted:
+            break
+    return torch.cat(pieces)[:wanted]
+
+
+@torch.no_grad()
+def log_mel(codec, wav):
+    """Log-mel [N * g, n_mels] of the groups of a waveform [1, T]."""
+    networks = codec.codec
+    groups, _ = networks.group(wav.to(networks.places.device))
+    mel = groups[0].flatten(0, 1) * networks.mel_std + networks.mel_mean
+    return mel.cpu()

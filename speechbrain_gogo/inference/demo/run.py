@@ -1,0 +1,202 @@
+"""A demonstration by ear: one encoding, decoded at several rates.
+
+What Section 3.1.3 of the Gogo paper promises, made audible: recordings are
+encoded once and decoded from the first 1, 3, 5 and all tokens of every group,
+with the time that takes. A model that speaks also says a sentence. The page
+that shows it is in demo_page.py.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import soundfile
+import torch
+from torch.nn import functional as F
+
+from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.inference.demo.page import write_page
+from speechbrain_gogo.inference.files.describe import token_and_bit_rate
+from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
+from speechbrain_gogo.inference.speaking.files import speak_into
+from speechbrain_gogo.metrics.pictures import plot_mels
+
+KEEPS = (1, 3, 5)  # tokens per group, besides all of them
+PICTURE_SECONDS = 10.0  # of longer recordings the picture shows the beginning
+
+EXAMPLE = PRETRAINED / "gogo-mini" / "example.flac"
+EXAMPLE_TEXT = (
+    "produced the block books, which were the immediate predecessors of the "
+    "true printed book,"
+)
+EXAMPLE_NOTE = (
+    f"“{EXAMPLE_TEXT}” read by Linda Johnson. Clip LJ001-0004 of the LJ "
+    "Speech Dataset (Ito and Johnson, 2017), public domain; resampled from "
+    "22.05 to 24 kHz."
+)
+SENTENCE = "Nobody ever said this in front of a microphone."  # until today
+
+
+@dataclass
+class Decoding:
+    """One decoding of a recording, and what it costs."""
+
+    keep: int
+    wav: str  # file name
+    token_rate: float  # Hz
+    bit_rate: float  # bit/s
+    real_time_factor: float
+
+
+@dataclass
+class Recording:
+    """A recording, as the codec heard it, with its decodings."""
+
+    title: str
+    note: str
+    wav: str  # file name
+    picture: str  # file name
+    seconds: float
+    encode_factor: float = 0.0
+    decodings: list = field(default_factory=list)
+
+
+def run_demo(codec, folder="results/demo", wavs=(), speech=None):
+    """Encode and decode the bundled clip and others, and show the outcome.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec.
+    folder : str | Path
+        Gets index.html and, for the bundled clip, original.wav, keep01.wav
+        and so on, and mels.png; for the first of ``wavs`` wav1_original.wav
+        and so on; speech.wav.
+    wavs : sequence of str | Path
+        Audio files besides the bundled clip.
+    speech : GogoSpeech
+        Says a sentence in the voice of the bundled clip.
+
+    Returns
+    -------
+    tuple
+        The recordings, a list of :class:`Recording`; what was spoken, a
+        :class:`Spoken` or None; and the page's Path.
+
+    Raises
+    ------
+    ValueError
+        If an audio file cannot be used.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    recordings = [copy_original(codec, EXAMPLE, folder, "", EXAMPLE_NOTE)]
+    for number, path in enumerate(wavs, 1):
+        recordings.append(copy_original(codec, path, folder, f"wav{number}_"))
+    # What only the first call pays (allocations, kernels) is not timed.
+    tokens, _ = codec.encode_batch(torch.zeros(1, 2 * codec.sample_rate))
+    codec.decode_batch(tokens)
+    for recording in recordings:
+        decode_at_each_rate(codec, recording, folder)
+        draw(codec, recording, folder)
+    spoken = None
+    if speech is not None:
+        path = folder / "speech.wav"
+        spoken = speak_into(speech, path, SENTENCE, EXAMPLE, EXAMPLE_TEXT)
+    page = write_page(codec, recordings, spoken, folder, PICTURE_SECONDS)
+    return recordings, spoken, page
+
+
+def copy_original(codec, path, folder, prefix, note=""):
+    """Write a recording as the codec hears it: mono, at its rate.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec.
+    path : str | Path
+        Audio of any length, rate and number of channels.
+    folder : Path
+        Gets {prefix}original.wav.
+    prefix : str
+        Of all of the recording's files.
+    note : str
+        What the page says of it.
+
+    Returns
+    -------
+    Recording
+        Without decodings yet.
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used.
+    """
+    target = folder / f"{prefix}original.wav"
+    samples = 0
+    pieces = stream_audio(path, codec.sample_rate)
+    first = next(pieces)  # raises before a file is made
+    with soundfile.SoundFile(target, "w", codec.sample_rate, 1) as sound:
+        for piece in (first, *pieces):
+            sound.write(piece.clamp(-1, 1).numpy())
+            samples += len(piece)
+    return Recording(
+        title=Path(path).name,
+        note=note,
+        wav=target.name,
+        picture=f"{prefix}mels.png",
+        seconds=samples / codec.sample_rate,
+    )
+
+
+def decode_at_each_rate(codec, recording, folder):
+    """Encode a recording once, decode it at every rate, and time it all."""
+    original = folder / recording.wav
+    prefix = recording.wav.removesuffix("original.wav")
+    start = time.perf_counter()
+    tokens = codec.encode_file(original)
+    spent = time.perf_counter() - start
+    recording.encode_factor = spent / recording.seconds
+    num_samples = soundfile.info(original).frames
+    for keep in keeps(codec):
+        path = folder / f"{prefix}keep{keep:02d}.wav"
+        start = time.perf_counter()
+        codec.decode_file(tokens, path, keep=keep, num_samples=num_samples)
+        spent = time.perf_counter() - start
+        rates = token_and_bit_rate(codec, keep)
+        recording.decodings.append(
+            Decoding(keep, path.name, *rates, spent / recording.seconds)
+        )
+
+
+def keeps(codec):
+    """The numbers of tokens per group that the demo decodes from."""
+    total = codec.num_codebooks
+    return sorted({keep for keep in KEEPS if keep < total} | {total})
+
+
+def draw(codec, recording, folder):
+    """Picture the mels of a recording and of its decodings."""
+    total = codec.num_codebooks
+    mels = {
+        "original, with a line at every group": mel_of(
+            codec, folder / recording.wav
+        )
+    }
+    for decoding in recording.decodings:
+        title = f"decoded from {decoding.keep} of {total} tokens per group"
+        mels[title] = mel_of(codec, folder / decoding.wav)
+    rate = codec.group_rate * codec.group_size
+    plot_mels(mels, folder / recording.picture, codec.group_size, rate)
+
+
+def mel_of(codec, path):
+    """Log-mel [T, n_mels] of a file's first seconds."""
+    seconds = int(PICTURE_SECONDS * codec.sample_rate)
+    wav, _ = soundfile.read(path, frames=seconds, dtype="float32")
+    hop = codec.group_samples // codec.group_size
+    wav = F.pad(torch.from_numpy(wav), (0, -len(wav) % hop))
+    device = next(codec.codec.parameters()).device
+    with torch.no_grad():
+        return codec.codec.mel(wav.unsqueeze(0).to(device))[0].cpu()

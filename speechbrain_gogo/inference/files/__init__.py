@@ -1,0 +1,1 @@
+"""From audio files to token files and back, and whole corpora."""

@@ -1,0 +1,192 @@
+"""From audio files to token files and back, at bounded memory.
+
+GogoCodec encodes and decodes, token_file.py knows the format; here the two
+meet, so that the sample count of a recording travels with its tokens, and
+folders of files are told which file becomes which.
+"""
+
+from pathlib import Path
+
+import torch
+
+from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
+from speechbrain_gogo.inference.streaming.codec import encode_recording
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+
+READABLE_AUDIO = (
+    *(".aif", ".aiff", ".au", ".caf", ".flac", ".mp3"),
+    *(".oga", ".ogg", ".opus", ".w64", ".wav"),
+)
+WRITABLE_AUDIO = (".wav", ".flac", ".ogg")
+TOKENS = (".safetensors",)
+
+
+def encode_kept(codec, path, allocate=False, target_rate=None):
+    """Tokens of an audio file, some of them left out if that is wanted.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec.
+    path : str | Path
+        Audio of any length, rate and number of channels.
+    allocate : bool
+        Keep of each group what the codec's allocator gives it.
+    target_rate : float
+        Tokens per second that are kept then, at most.
+
+    Returns
+    -------
+    tuple
+        Tokens int64 [N, K], the masking token where one is left out, and the
+        number of samples they stand for, at the codec's rate.
+
+    Raises
+    ------
+    ValueError
+        If the audio is missing, broken, empty or not finite, or there is no
+        allocator or no such rate.
+    """
+    tokens, samples = encode_recording(codec, path)
+    if allocate:
+        budgets = codec.allocate(tokens.unsqueeze(0), target_rate=target_rate)
+        kept = keep_prefix(budgets[0], tokens.shape[1])
+        tokens = torch.where(kept, tokens, codec.mask_id)
+    return tokens, samples
+
+
+def encode_into(codec, path, token_path, allocate=False, target_rate=None):
+    """Encode an audio file into a token file.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec, whose fingerprint the token file keeps.
+    path : str | Path
+        Audio of any length, rate and number of channels.
+    token_path : str | Path
+        Token file to write, of a variable rate with ``allocate``; folders
+        are made.
+    allocate, target_rate
+        As in :func:`encode_kept`.
+
+    Returns
+    -------
+    tuple
+        As of :func:`encode_kept`.
+
+    Raises
+    ------
+    ValueError
+        As :func:`encode_kept` does.
+    """
+    tokens, samples = encode_kept(codec, path, allocate, target_rate)
+    mask_id = codec.mask_id if allocate else None
+    facts = samples, codec.fingerprint, codec.name
+    save_tokens(token_path, tokens, *facts, mask_id=mask_id)
+    return tokens, samples
+
+
+def decode_from(codec, token_path, out_path, **settings):
+    """Decode a token file into an audio file of the original's length.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec that made the tokens.
+    token_path : str | Path
+        Token file to read.
+    out_path : str | Path
+        Audio file to write; folders are made.
+    **settings
+        ``keep``, ``num_steps``, ``guidance_scale`` and ``seed`` of
+        :meth:`GogoCodec.decode_stream`.
+
+    Returns
+    -------
+    int
+        Samples written.
+
+    Raises
+    ------
+    ValueError
+        If it is no token file, another codec's, or a setting is out of
+        range.
+    """
+    found = load_tokens(token_path, codec)
+    codec.decode_file(
+        found.tokens, out_path, num_samples=found.num_samples, **settings
+    )
+    return found.num_samples
+
+
+def plan(inputs, out, readable, writable):
+    """Which file becomes which.
+
+    Arguments
+    ---------
+    inputs : sequence of str | Path
+        Files, and folders that are searched for ``readable``.
+    out : str | Path
+        A file; a folder if there are several inputs, or if it exists.
+    readable : sequence of str
+        Suffixes of the files to take from folders, in lower case.
+    writable : sequence of str
+        Suffixes that a written file may have; in a folder it has the first.
+
+    Returns
+    -------
+    list of tuple of Path
+        Source and target of each file.
+
+    Raises
+    ------
+    ValueError
+        If nothing is found, OUT is not of a writable kind, or one file
+        would overwrite another.
+
+    Example
+    -------
+    >>> pairs = plan(["a.wav", "b.flac"], "out", READABLE_AUDIO, TOKENS)
+    >>> [target.name for _, target in pairs]
+    ['a.safetensors', 'b.safetensors']
+    """
+    inputs, out = [Path(given) for given in inputs], Path(out)
+    if len(inputs) == 1 and not inputs[0].is_dir() and not out.is_dir():
+        if out.suffix.lower() not in writable:
+            raise ValueError(
+                f"{out} is no folder, and no name for a file to write: end "
+                f"it in {' or '.join(writable)}, or make the folder."
+            )
+        pairs = [(inputs[0], out)]
+    elif out.is_file():
+        raise ValueError(f"{out} is a file: several inputs need a folder.")
+    else:
+        pairs = [
+            (path, out / inside.with_suffix(writable[0]))
+            for given in inputs
+            for path, inside in _search(given, readable)
+        ]
+    taken = {source.resolve() for source, _ in pairs}
+    for source, target in pairs:
+        if target.resolve() in taken:
+            raise ValueError(
+                f"{source} would be written over {target}, which this call "
+                "also reads or writes: rename one or choose another folder."
+            )
+        taken.add(target.resolve())
+    return pairs
+
+
+def _search(given, suffixes):
+    """Files of a folder, or the file itself, each with its place in OUT."""
+    if not given.is_dir():
+        return [(given, Path(given.name))]
+    found = sorted(
+        path
+        for path in given.rglob("*")
+        if path.suffix.lower() in suffixes and path.is_file()
+    )
+    if not found:
+        raise ValueError(f"No file in {given} ends in {', '.join(suffixes)}.")
+    return [(path, path.relative_to(given)) for path in found]

@@ -1,0 +1,155 @@
+"""A codec over whole corpora: `gogo tokenize`.
+
+What kind of corpus it is, which tokens are wanted, and on which device each
+rank of torchrun works; the work itself is that of dataio/tokens/tokenizing.py and
+dataio/tokens/forms.py.
+"""
+
+import fcntl
+import math
+import os
+from pathlib import Path
+
+from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.shards.webdataset import AudioShards
+from speechbrain_gogo.dataio.tokens.forms import TokenForms, check_forms
+from speechbrain_gogo.dataio.tokens.layouts import check_layout
+from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
+from speechbrain_gogo.inference.checks import check_level
+
+
+def find_source(
+    path,
+    sample_rate,
+    data_root=None,
+    min_duration=0.0,
+    max_duration=math.inf,
+    batch_seconds=60.0,
+    clips_per_shard=1000,
+):
+    """A manifest or tars as a source of batches.
+
+    Arguments
+    ---------
+    path : str | Path
+        A SpeechBrain CSV manifest; or a tar, a folder of them, or a pattern.
+    sample_rate : int
+        Wanted, in Hz.
+    data_root : str | Path
+        Replaces ``$data_root`` in a manifest; its own folder by default.
+    min_duration, max_duration : float
+        Only clips of this many seconds, both inclusive.
+    batch_seconds : float
+        Largest batch, padding included.
+    clips_per_shard : int
+        Rows of a manifest that are done together.
+
+    Returns
+    -------
+    ManifestShards | AudioShards
+
+    Raises
+    ------
+    ValueError
+        If there is no such thing, or it has no usable row.
+    """
+    settings = {
+        "batch_seconds": batch_seconds,
+        "sample_rate": sample_rate,
+        "min_duration": min_duration,
+        "max_duration": max_duration,
+    }
+    path = Path(path)
+    if path.suffix.lower() != ".csv":
+        return AudioShards(path, **settings)
+    root = path.parent if data_root is None else data_root
+    return ManifestShards(
+        path, root, clips_per_shard=clips_per_shard, **settings
+    )
+
+
+def tokenize_into(
+    codec,
+    source,
+    folder,
+    forms=("npy",),
+    layout="flat",
+    num_codebooks=None,
+    allocation=None,
+    num_workers=0,
+):
+    """Encode a corpus, and write its tokens in the forms that are wanted.
+
+    Stopped and run again, it goes on where it was, on any number of ranks;
+    the forms are written by whichever rank is the last.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec.
+    source : ManifestShards | AudioShards
+        The corpus, see :func:`find_source`.
+    folder : str | Path
+        Gets ``corpus/`` (the work, shard by shard) and the forms, see
+        dataio/tokens/forms.py.
+    forms : sequence of str
+        Some of "npy", "webdataset", "datasets".
+    layout : str
+        "flat" or "grouped", see dataio/tokens/layouts.py.
+    num_codebooks : int
+        Tokens of each group, K; all by default.
+    allocation : dict
+        Settings of :meth:`GogoCodec.allocate`; what its budgets leave out is
+        the masking token, one id after the codes. None keeps every token.
+    num_workers : int
+        Processes of each rank that decode audio.
+
+    Returns
+    -------
+    CorpusReport
+        What became of every clip; None while other ranks are at work.
+
+    Raises
+    ------
+    ValueError
+        If a setting makes no sense, other tokens are in the folder, or no
+        clip can be used.
+    """
+    check_forms(forms)
+    check_layout(layout, own_codes=codec.codec.quantizer.residual)
+    if num_codebooks is not None:
+        check_level(num_codebooks, codec.num_codebooks, "num_codebooks")
+    if allocation is not None and num_codebooks is not None:
+        raise ValueError(
+            "Either the allocator decides how many tokens a group keeps, or "
+            f"num_codebooks={num_codebooks} does."
+        )
+    folder = Path(folder)
+    done = tokenize_corpus(
+        codec,
+        source,
+        folder / "corpus",
+        num_workers,
+        num_tokens=num_codebooks,
+        allocation=allocation,
+    )
+    if done is None:
+        return None
+    with open(folder / "corpus" / "writing", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two ranks can be the last
+        written = TokenForms(
+            folder / "corpus", folder, layout, codec.sample_rate
+        )
+        return written.write(forms, getattr(source, "wavs", None))
+
+
+def rank_device(device):
+    """The device of this rank: "cuda" is one for each rank of torchrun.
+
+    Example
+    -------
+    >>> rank_device("cpu")
+    'cpu'
+    """
+    rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{rank}" if device == "cuda" and rank else device

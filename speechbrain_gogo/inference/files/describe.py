@@ -1,0 +1,162 @@
+"""What a codec and its token files are, in numbers for people.
+
+A token of a codebook with C entries carries log2(C) bits (13.6 for the 12,800
+codes of the paper), and every group spends as many tokens as are kept.
+"""
+
+import math
+from pathlib import Path
+
+from safetensors import safe_open
+
+from speechbrain_gogo.inference.files.tokens import load_tokens
+from speechbrain_gogo.inference.loading.export_speech import FOLDERS
+from speechbrain_gogo.inference.loading.pretrained import find_source
+
+
+def token_and_bit_rate(codec, keep):
+    """Tokens and bits per second, when a prefix of every group is kept.
+
+    Arguments
+    ---------
+    codec : GranularCodec
+        Anything with ``group_rate`` and ``vocab_size``.
+    keep : float
+        Tokens of each group, on average.
+
+    Returns
+    -------
+    tuple of float
+        Tokens per second and bits per second.
+
+    Example
+    -------
+    >>> from types import SimpleNamespace
+    >>> codec = SimpleNamespace(group_rate=4.6875, vocab_size=12800)
+    >>> tokens, bits = token_and_bit_rate(codec, keep=10)
+    >>> tokens, round(bits, 1)
+    (46.875, 639.6)
+    """
+    tokens = keep * codec.group_rate
+    return tokens, tokens * math.log2(codec.vocab_size)
+
+
+def describe_rate(codec, keep):
+    """The rates of :func:`token_and_bit_rate` in words."""
+    tokens, bits = token_and_bit_rate(codec, keep)
+    return f"{tokens:.1f} tokens/s, {bits:.1f} bit/s"
+
+
+def describe_kept(codec, tokens):
+    """The rates of a token matrix [N, K], masking tokens not counted."""
+    kept = (tokens != codec.mask_id).sum(1).double().mean()
+    return describe_rate(codec, float(kept))
+
+
+def codec_facts(codec, source):
+    """What a codec is.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec.
+    source : str | Path
+        Where it was loaded from.
+
+    Returns
+    -------
+    dict
+        Name to text.
+    """
+    folder = find_source(source)
+    files = folder.rglob("*.safetensors")
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    total, backbone = codec.num_codebooks, codec.backbone_size
+    networks = codec.codec
+    return {
+        "codec": codec.name,
+        "folder": folder,
+        "fingerprint": codec.fingerprint,
+        "audio": f"{codec.sample_rate} Hz, mono",
+        "group": f"{codec.group_size} frames, {codec.group_samples} samples, "
+        f"{1000 / codec.group_rate:.1f} ms",
+        "tokens": f"{total} per group, each one of {codec.vocab_size}; "
+        f"{codec.vocab_size} itself masks",
+        "one kept": describe_rate(codec, 1),
+        "backbone": f"{backbone} kept: {describe_rate(codec, backbone)}",
+        "all": describe_rate(codec, total),
+        "encoder": _parameters(networks.encoder, networks.quantizer),
+        "decoder": _parameters(networks.flow),
+        "vocoder": _parameters(codec.vocoder),
+        "allocator": _parameters(codec.mods.allocator)
+        if "allocator" in codec.mods
+        else "none",
+        "speech": _stages(folder) or "none in this folder",
+        "weights": f"{megabytes:.1f} MB on disk",
+    }
+
+
+def token_file_facts(path, codec):
+    """What a token file holds.
+
+    Arguments
+    ---------
+    path : str | Path
+        Token file.
+    codec : GogoCodec
+        Gives the rates, if the tokens are its own.
+
+    Returns
+    -------
+    dict
+        Name to text.
+
+    Raises
+    ------
+    ValueError
+        If it is no token file.
+    """
+    found = load_tokens(path)
+    groups, kept = found.tokens.shape
+    each = f"{kept}"
+    if found.budgets is not None:
+        least, most = int(found.budgets.min()), int(found.budgets.max())
+        kept = float(found.budgets.double().mean())
+        each = f"{least} to {most}, {kept:.2f} on average"
+    facts = {
+        "token file": f"{path}, {Path(path).stat().st_size} bytes",
+        "codec": found.codec,
+        "fingerprint": found.fingerprint,
+        "tokens": f"{groups} groups of {each}",
+        "samples": found.num_samples,
+    }
+    if found.fingerprint == codec.fingerprint:
+        seconds = found.num_samples / codec.sample_rate
+        facts["duration"] = f"{seconds:.2f} s at {codec.sample_rate} Hz"
+        facts["rate"] = describe_rate(codec, kept)
+    else:
+        facts["rate"] = (
+            f"unknown: not a token file of '{codec.name}' (fingerprint "
+            f"{codec.fingerprint}), name its codec with --codec"
+        )
+    return facts
+
+
+def _parameters(*modules):
+    """How many weights modules have, in words."""
+    count = sum(p.numel() for m in modules for p in m.parameters())
+    return f"{count / 1e6:.2f} M parameters" if count else "no parameters"
+
+
+def _stages(folder):
+    """How many weights the stages of GogoSpeech have, without reading them."""
+    facts = []
+    for name in FOLDERS:
+        path = folder / name / "model.safetensors"
+        if path.is_file():
+            with safe_open(path, "pt") as file:
+                keys = file.keys()
+                shapes = [file.get_slice(key).get_shape() for key in keys]
+            millions = sum(map(math.prod, shapes)) / 1e6
+            facts.append(f"{name} {millions:.2f} M")
+    return ", ".join(facts) + " parameters" if facts else ""

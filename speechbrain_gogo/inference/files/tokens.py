@@ -1,0 +1,162 @@
+"""Token files: the tokens of one recording, and which codec they belong to.
+
+A safetensors file with the matrix [N, K] (16-bit where ids fit), the number
+of samples they stand for, and the fingerprint of the codec that made them. At
+a variable rate it holds the kept tokens in a row, and a budget for each group.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+
+
+class TokenFile(NamedTuple):
+    """What a token file holds.
+
+    tokens: int64 [N, K]; num_samples: length of the audio; fingerprint and
+    codec: which codec made them; budgets: how many tokens of each group are
+    kept, int64 [N], None where all of them are.
+    """
+
+    tokens: torch.Tensor
+    num_samples: int
+    fingerprint: str
+    codec: str
+    budgets: torch.Tensor | None = None
+
+
+def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
+    """Write a token file.
+
+    Arguments
+    ---------
+    path : str | Path
+        Where to.
+    tokens : torch.Tensor
+        int64 [N, K].
+    num_samples : int
+        Samples that the tokens stand for.
+    fingerprint : str
+        Of the codec.
+    codec : str
+        The codec's name, for people.
+    mask_id : int
+        Stands where a group's tokens are left out, at its end; these take
+        no room in the file. None: there is no such token.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If a group has a token after one that is left out.
+
+    Example
+    -------
+    >>> path = getfixture("tmpdir") / "a.safetensors"
+    >>> _ = save_tokens(path, torch.ones(3, 10).long(), 15000, "abc", "mine")
+    >>> load_tokens(path).tokens.shape
+    torch.Size([3, 10])
+    >>> fewer = torch.tensor([[5, 7, 99], [6, 99, 99]])
+    >>> _ = save_tokens(path, fewer, 10240, "abc", "mine", mask_id=99)
+    >>> load_tokens(path).budgets
+    tensor([2, 1])
+    >>> torch.equal(load_tokens(path).tokens, fewer)
+    True
+    """
+    path, stored = Path(path), {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    levels = tokens.shape[1]
+    if mask_id is not None:
+        kept = tokens != mask_id
+        budgets = kept.sum(1)
+        if not torch.equal(kept, keep_prefix(budgets, levels)):
+            raise ValueError(
+                f"{path}: tokens are left out at the end of a group only; "
+                "here some follow a masked one."
+            )
+        stored["budgets"] = budgets.to("cpu", torch.uint8)
+        tokens = tokens[kept]  # [sum of budgets], group by group
+    small = tokens.numel() == 0 or int(tokens.max()) < 2**15
+    dtype = torch.int16 if small else torch.int32
+    metadata = {
+        "num_samples": str(int(num_samples)),
+        "fingerprint": fingerprint,
+        "codec": str(codec),
+    }
+    if mask_id is not None:
+        metadata.update(levels=str(levels), mask_id=str(mask_id))
+    stored["tokens"] = tokens.to("cpu", dtype).contiguous()
+    partial = path.with_name(f"partial-{path.name}")
+    partial.write_bytes(save(stored, metadata))
+    partial.replace(path)  # whole, or not at all
+    return path
+
+
+def load_tokens(path, codec=None):
+    """Read a token file.
+
+    Arguments
+    ---------
+    path : str | Path
+        The file.
+    codec : GogoCodec
+        Checks that the tokens are of this codec.
+
+    Returns
+    -------
+    TokenFile
+
+    Raises
+    ------
+    ValueError
+        If it is no token file, or another codec's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"No token file at {path}.")
+    try:
+        with safe_open(str(path), "pt") as stored:
+            metadata = stored.metadata() or {}
+            tokens = stored.get_tensor("tokens").long()
+            budgets = None
+            if "mask_id" in metadata:
+                budgets = stored.get_tensor("budgets").long()
+                numbers = int(metadata["levels"]), int(metadata["mask_id"])
+                tokens = _spread(tokens, budgets, *numbers)
+        found = TokenFile(
+            tokens,
+            int(metadata["num_samples"]),
+            metadata["fingerprint"],
+            metadata["codec"],
+            budgets,
+        )
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is no token file: {error}") from None
+    if codec is not None and codec.fingerprint != found.fingerprint:
+        raise ValueError(
+            f"{path} was made by codec '{found.codec}' (fingerprint "
+            f"{found.fingerprint}), not by '{codec.name}' (fingerprint "
+            f"{codec.fingerprint}): decode it with the codec that made it."
+        )
+    return found
+
+
+def _spread(tokens, budgets, levels, mask_id):
+    """Kept tokens in a row -> [N, K], by the budgets [N]."""
+    if not 1 <= levels <= 255:  # budgets are bytes
+        raise ValueError(f"it claims {levels} tokens for a group.")
+    kept = keep_prefix(budgets, levels)
+    if int(kept.sum()) != len(tokens) or (budgets > levels).any():
+        raise ValueError(f"its budgets are not those of {len(tokens)} tokens.")
+    matrix = torch.full(kept.shape, mask_id)
+    matrix[kept] = tokens
+    return matrix

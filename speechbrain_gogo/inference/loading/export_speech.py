@@ -1,0 +1,197 @@
+"""From trained stages to folders: each alone, and together with a codec.
+
+A stage becomes a plain Hugging Face folder: whatever serves a Llama serves it,
+and what a Llama does not know (which ids are codes, which start and end
+speech, up to which position the start is repeated, how many positions it was
+trained on) stands under "gogo" in its config.json. speech_loading.py reads
+these folders again.
+"""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import torch
+from ruamel.yaml import YAML
+
+from speechbrain_gogo.inference.loading.export import write_model_yaml
+from speechbrain_gogo.lobes.speech.code_rows import plain_llama
+from speechbrain_gogo.lobes.speech.stages import BackboneLM
+
+logger = logging.getLogger(__name__)
+
+SPEECH_FILE = "speech.yaml"
+FOLDERS = "stage1", "stage2"
+
+
+def export_speech_stage(
+    folder, lm, tokenizer=None, fingerprint=None, dtype=torch.float16
+):
+    """Write a stage as a Hugging Face folder.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Where to; created if need be.
+    lm : BackboneLM | DetailLM
+        The stage.
+    tokenizer : WordPieces | HubTokenizer
+        Of its text; Stage I needs it, Stage II reads none.
+    fingerprint : str
+        Of the codec whose tokens it speaks: it is then used with no other.
+    dtype : torch.dtype
+        Of the weights.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Example
+    -------
+    >>> from transformers import LlamaForCausalLM
+    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
+    >>> from speechbrain_gogo.lobes.speech.stages import DetailLM
+    >>> lm = DetailLM(speech_llama(82, 16, 2, 2, 32), codebook_size=80)
+    >>> folder = export_speech_stage(getfixture("tmp_path") / "stage2", lm)
+    >>> LlamaForCausalLM.from_pretrained(folder).config.gogo["num_tokens"]
+    10
+    """
+    facts = {
+        "text_size": lm.offset,
+        "codebook_size": lm.codebook_size,
+        "backbone_size": lm.backbone_size,
+        "max_positions": lm.max_positions,
+        "start_id": lm.start_id,
+        "codec": fingerprint,
+    }
+    llama = plain_llama(lm.llama).to("cpu", dtype)
+    llama.config.use_cache = True
+    if isinstance(lm, BackboneLM):
+        facts.update(
+            stage=1,
+            order=lm.order,
+            end_id=lm.end_id,
+            text_positions=lm.text_positions,
+        )
+        # There a server stops.
+        llama.config.eos_token_id = lm.end_id
+        llama.generation_config.eos_token_id = lm.end_id
+    else:
+        facts.update(stage=2, num_tokens=lm.num_tokens, mask_id=lm.mask_id)
+    llama.config.gogo = facts
+    llama.save_pretrained(folder)
+    for path in Path(folder).glob("*.safetensors"):
+        # Which come with leave to read for nobody but the owner.
+        shutil.copymode(Path(folder) / "config.json", path)
+    if tokenizer is not None:
+        tokenizer.save(folder)
+    return Path(folder)
+
+
+def export_speech(
+    folder,
+    codec,
+    stage1,
+    stage2=None,
+    sampling=None,
+    first_window_groups=6,
+    overlap_groups=2,
+    max_characters=200,
+    groups_per_character=0.4,
+    slowest=2.5,
+    loop_groups=16,
+    batch_size=8,
+    compiled=True,
+):
+    """Write a folder that ``GogoSpeech.from_hparams`` loads.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Where to; created if need be.
+    codec : str | Path
+        Folder of the codec, whose files are copied; may be ``folder``. Its
+        backbone becomes that of Stage I; an allocator that reads another
+        backbone is left out.
+    stage1 : str | Path
+        Folder of Stage I, from :func:`export_speech_stage`; copied too.
+    stage2 : str | Path
+        Folder of Stage II; None if Stage I speaks all tokens.
+    sampling : dict
+        ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` and
+        ``text_guidance``; by default those of
+        :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`, and no guidance.
+    first_window_groups : int
+        Groups that are decoded first. Each window that follows is half as
+        long again, up to the codec's own ``window_groups``.
+    overlap_groups : int
+        Groups that two windows share, at most half of the first one.
+    max_characters : int
+        Longer sentences are spoken in pieces.
+    groups_per_character : float
+        That slow speech takes: a sentence that would not fit the positions
+        is spoken in pieces.
+    slowest : float
+        Speech that takes so many times longer, and as long for ten more
+        characters, is cut off.
+    loop_groups : int
+        So many groups of a repeating cycle are a loop.
+    batch_size : int
+        Sentences that are spoken side by side; where steps are compiled,
+        fewer are filled up with repeats.
+    compiled : bool
+        Compile the steps of the language models where there is a GPU.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = {folder / name: s for name, s in zip(FOLDERS, (stage1, stage2))}
+    if Path(codec).resolve() != folder.resolve():
+        for path in Path(codec).iterdir():
+            if path.is_file():
+                shutil.copy(path, folder)
+    for target, source in sources.items():
+        if source is None:
+            shutil.rmtree(target, ignore_errors=True)
+        elif Path(source).resolve() != target.resolve():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+    _adopt_backbone(folder)
+    settings = {
+        "sampling": dict(sampling or {}),
+        "first_window_groups": first_window_groups,
+        "overlap_groups": overlap_groups,
+        "max_characters": max_characters,
+        "groups_per_character": groups_per_character,
+        "slowest": slowest,
+        "loop_groups": loop_groups,
+        "batch_size": batch_size,
+        "compiled": compiled,
+    }
+    YAML().dump(settings, folder / SPEECH_FILE)
+    return folder
+
+
+def _adopt_backbone(folder):
+    """Let the codec of a folder have the backbone that Stage I speaks."""
+    facts = json.loads((folder / FOLDERS[0] / "config.json").read_text())
+    path = folder / "hyperparams.yaml"
+    tree = YAML().load(path)
+    codec, size = tree["modules"]["codec"], facts["gogo"]["backbone_size"]
+    if codec["backbone_size"] != size:
+        codec["backbone_size"] = size
+        if tree["modules"].pop("allocator", None):
+            (folder / "allocator.safetensors").unlink()
+            logger.warning(
+                "%s is without the codec's allocator, which reads another "
+                "backbone than the %d tokens of Stage I.",
+                folder,
+                size,
+            )
+        write_model_yaml(tree, path)

@@ -1,0 +1,273 @@
+"""Finding a pretrained model, trusting it, and loading it strictly.
+
+A model is a folder with an include-free ``hyperparams.yaml`` and
+``*.safetensors``. Loading a HyperPyYAML file runs what it names, so a YAML
+from elsewhere may name networks of a few known packages only.
+"""
+
+import pydoc
+from pathlib import Path
+
+import torch
+import yaml
+from hyperpyyaml import load_hyperpyyaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import PretrainedConfig
+
+# Where networks are that only compute. Elsewhere in these packages there are
+# classes that start processes, load libraries or run a downloaded repository.
+TRUSTED_NETWORKS = (
+    "speechbrain.lobes.",
+    "speechbrain.nnet.",
+    "speechbrain.processing.",
+    "speechbrain_gogo.lobes.",
+    "torch.nn.",
+    "transformers.models.",
+    "vocos.",
+)
+HARMLESS_TAGS = ("!ref", "!copy", "!tuple")
+PRETRAINED = Path(__file__).parents[2] / "pretrained"
+
+
+def find_source(source, savedir=None, speech=False, **hub_options):
+    """The folder of a model.
+
+    Arguments
+    ---------
+    source : str | Path
+        A bundled name such as "gogo-mini", a folder, or an id of the Hugging
+        Face hub. A bundled name wins over a folder of that name.
+    savedir : str | Path
+        Where files of the hub are put; the hub's own cache by default.
+    speech : bool
+        Also fetch the language models in a codec's folders.
+    **hub_options
+        ``revision``, ``token`` and others of huggingface_hub.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, or another one in ``savedir``.
+    """
+    for folder in (PRETRAINED / str(source), Path(source)):
+        if (folder / "hyperparams.yaml").is_file():
+            return folder
+    bundled = [p.parent.name for p in PRETRAINED.glob("*/hyperparams.yaml")]
+    hint = f"Bundled models: {', '.join(sorted(bundled)) or 'none'}."
+    if Path(source).exists():
+        raise ValueError(f"{source} has no hyperparams.yaml. {hint}")
+
+    wanted = f"{source} {hub_options.get('revision') or 'main'}"
+    record = savedir and Path(savedir) / "source.txt"
+    if record and (record.parent / "hyperparams.yaml").is_file():
+        found = record.read_text() if record.is_file() else "unknown"
+        if found != wanted:
+            raise ValueError(
+                f"savedir={savedir} holds the model '{found}' by its "
+                f"{record.name}, not '{wanted}': choose another folder, or "
+                "empty this one."
+            )
+    if record:  # before the download, which may be cut off and go on
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(wanted)
+
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+
+    try:
+        folder = snapshot_download(
+            str(source),
+            local_dir=savedir,
+            allow_patterns=["*.yaml", "*.safetensors", "*.md"]
+            + ["*.json", "*.model"] * speech,
+            ignore_patterns=None if speech else ["*/*"],
+            **hub_options,
+        )
+    except (
+        HFValidationError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+    ) as error:
+        raise ValueError(
+            f"No model '{source}': neither a folder, nor bundled, nor found "
+            f"on the hub ({type(error).__name__}). {hint}"
+        ) from None
+    return Path(folder)
+
+
+def source_name(source):
+    """What a model is called: a folder's name, a bundled name or a hub id.
+
+    Example
+    -------
+    >>> source_name("gogo-mini"), source_name("somebody/gogo")
+    ('gogo-mini', 'somebody/gogo')
+    """
+    folder = Path(source)
+    return folder.resolve().name if folder.is_dir() else str(source)
+
+
+def check_trust(yaml_path):
+    """Refuse a YAML that would run code other than known networks.
+
+    Arguments
+    ---------
+    yaml_path : str | Path
+        A HyperPyYAML file.
+
+    Raises
+    ------
+    ValueError
+        Naming the line and what it wants to run.
+    """
+    with open(yaml_path) as stream:
+        try:
+            root = yaml.compose(stream, Loader=yaml.SafeLoader)
+            nodes = list(_nodes(root))
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"{yaml_path} is no YAML: {error}") from None
+    trusted = ", ".join(name.rstrip(".") for name in TRUSTED_NETWORKS)
+    for node in nodes:
+        tag = node.tag
+        if tag.startswith("tag:yaml.org,2002:") and "python" not in tag:
+            continue
+        if tag in HARMLESS_TAGS:
+            continue
+        kind, _, name = tag.partition(":")
+        if kind in ("!new", "!name") and _is_known_network(name):
+            continue
+        raise ValueError(
+            f"{yaml_path}, line {node.start_mark.line + 1}: '{tag}' would run "
+            f"code other than networks of {trusted}. Pass "
+            "trust_source=True only if you trust whoever wrote this file."
+        )
+
+
+def load_model(folder, overrides=None, trust_source=False):
+    """Build a model's modules and give them their weights.
+
+    Arguments
+    ---------
+    folder : Path
+        From :func:`find_source`.
+    overrides : dict
+        Replace values of the YAML.
+    trust_source : bool
+        Run whatever the YAML names.
+
+    Returns
+    -------
+    dict
+        The loaded hyperparameters, with ``modules``.
+
+    Raises
+    ------
+    ValueError
+        If the YAML is damaged or not to be trusted, or weights are missing,
+        not safetensors, or do not match.
+    """
+    yaml_path = Path(folder) / "hyperparams.yaml"
+    if not trust_source:
+        check_trust(yaml_path)
+    with open(yaml_path) as stream:
+        try:
+            hparams = load_hyperpyyaml(stream, overrides or {})
+        except Exception as error:  # of whatever class it names
+            raise ValueError(
+                f"{yaml_path} does not describe a model: {error}"
+            ) from error
+    modules = isinstance(hparams, dict) and hparams.get("modules")
+    if not isinstance(modules, dict) or not all(
+        isinstance(module, torch.nn.Module) for module in modules.values()
+    ):
+        raise ValueError(f"{yaml_path} names no modules: it is no model's.")
+    for name, module in modules.items():
+        if any(True for _ in module.state_dict()):
+            load_weights(module, Path(folder) / f"{name}.safetensors")
+    return hparams
+
+
+def load_weights(module, path):
+    """Load a module's weights, all of them and no others.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        Gets the weights, in its own precision.
+    path : str | Path
+        A safetensors file.
+
+    Raises
+    ------
+    ValueError
+        Listing what is missing, unexpected or of another shape.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"No weights at {path}. Only safetensors are read: a pickled "
+            "checkpoint can run code when it is opened."
+        )
+    try:
+        found = load_file(str(path))
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file: {error}") from None
+    wanted = module.state_dict()
+    faults = [f"missing {key}" for key in wanted if key not in found]
+    faults += [f"unexpected {key}" for key in found if key not in wanted]
+    faults += [
+        f"{key} is {list(found[key].shape)}, not {list(wanted[key].shape)}"
+        for key in wanted
+        if key in found and found[key].shape != wanted[key].shape
+    ]
+    if faults:
+        name = type(module).__name__
+        listed = "\n  ".join(faults)
+        raise ValueError(
+            f"The weights of {path} do not match the configured {name}, in "
+            f"{len(faults)} places:\n  {listed}"
+        )
+    module.load_state_dict(found)
+
+
+def _nodes(node):
+    """Every node of a YAML tree."""
+    if node is None:
+        return
+    yield node
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _nodes(key)
+            yield from _nodes(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _nodes(value)
+
+
+def _is_known_network(name):
+    """Whether a dotted name is a network that a trusted package defines.
+
+    What a package merely imports (``torch.os``, say) is not its own. The lobes
+    of this package are trusted as they are, networks or their settings.
+    """
+    if name.split(".")[0] not in {p.split(".")[0] for p in TRUSTED_NETWORKS}:
+        return False
+    try:
+        found = pydoc.locate(name)
+    except pydoc.ErrorDuringImport:
+        return False
+    if not isinstance(found, type):
+        return False
+    if not found.__module__.startswith(TRUSTED_NETWORKS):
+        return False
+    ours = found.__module__.startswith("speechbrain_gogo.")
+    return ours or issubclass(found, (torch.nn.Module, PretrainedConfig))

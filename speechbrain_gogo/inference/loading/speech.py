@@ -1,0 +1,229 @@
+"""Reading the stages of GogoSpeech again, strictly.
+
+A stage is a plain Hugging Face folder, see export_speech.py. Only safetensors
+are read, nothing in the folder is run, and weights, settings and codec must
+fit each other.
+"""
+
+import contextlib
+from pathlib import Path
+
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from safetensors import SafetensorError
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging
+
+from speechbrain_gogo.inference.loading.export_speech import (
+    FOLDERS,
+    SPEECH_FILE,
+)
+from speechbrain_gogo.inference.loading.pretrained import (
+    check_trust,
+    find_source,
+)
+from speechbrain_gogo.lobes.speech.single_stage import NoDetail
+from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
+
+# What config.json has to say of a stage.
+NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"
+
+
+def can_speak(source):
+    """Whether a codec's folder also holds the stages of GogoSpeech.
+
+    Arguments
+    ---------
+    source : str | Path
+        A folder, a bundled name or a hub id.
+
+    Returns
+    -------
+    bool
+    """
+    return (find_source(source, speech=True) / SPEECH_FILE).is_file()
+
+
+def load_settings(path, overrides=None, trust_source=False):
+    """Read the YAML that says how to speak.
+
+    Arguments
+    ---------
+    path : str | Path
+        It, in the codec's folder.
+    overrides : dict
+        Replace values of it.
+    trust_source : bool
+        Run whatever it names.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or not to be trusted.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"{path.parent} cannot speak: it has no {path.name}. It may be a "
+            "codec alone, see export_speech."
+        )
+    if not trust_source:
+        check_trust(path)
+    with open(path) as stream:
+        return load_hyperpyyaml(stream, overrides or {})
+
+
+def load_stages(folder, codec, dtype=torch.float32):
+    """Read both stages, or Stage I alone if it speaks all tokens.
+
+    Arguments
+    ---------
+    folder : str | Path
+        With the folders ``stage1`` and ``stage2``.
+    codec : GogoCodec
+        Whose tokens the stages must speak.
+    dtype : torch.dtype
+        Of the weights in memory.
+
+    Returns
+    -------
+    dict
+        Name to stage.
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_stage` does.
+    """
+    first, second = FOLDERS
+    stages = {first: load_stage(Path(folder) / first, codec, dtype)}
+    if stages[first].backbone_size == codec.num_codebooks:
+        return {**stages, second: NoDetail(codec.num_codebooks)}
+    return {**stages, second: load_stage(Path(folder) / second, codec, dtype)}
+
+
+def load_stage(folder, codec, dtype=torch.float32):
+    """Read a stage that ``export_speech_stage`` wrote.
+
+    Arguments
+    ---------
+    folder : str | Path
+        With config.json and model.safetensors.
+    codec : GogoCodec
+        Whose tokens the stage must speak.
+    dtype : torch.dtype
+        Of the weights in memory.
+
+    Returns
+    -------
+    BackboneLM | DetailLM
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no stage, weights are missing, unexpected, of
+        another shape, or pickled, or the stage speaks another codec's
+        tokens.
+    """
+    folder = Path(folder)
+    facts = _read_facts(folder)
+    if folder.name in FOLDERS and FOLDERS[facts["stage"] - 1] != folder.name:
+        raise ValueError(f"{folder} holds stage {facts['stage']}.")
+    _check_codec(folder, facts, codec)
+    llama = _load_llama(folder, dtype)
+    shared = {key: facts[key] for key in NEEDED[1:]}
+    if facts["stage"] == 1:
+        # Folders of before text_positions have none.
+        text_positions = facts.get("text_positions", 0)
+        return BackboneLM(
+            llama, order=facts["order"], text_positions=text_positions, **shared
+        )
+    return DetailLM(llama, num_tokens=facts["num_tokens"], **shared)
+
+
+def _read_facts(folder):
+    """What config.json says of the stage."""
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder} is no stage of GogoSpeech: no config.json.")
+    try:
+        config = LlamaConfig.from_pretrained(folder, local_files_only=True)
+        facts = config.gogo
+        needed = NEEDED + (("order",) if facts["stage"] == 1 else ())
+        if lacking := [key for key in needed if key not in facts]:
+            raise AttributeError(f"it lacks {', '.join(lacking)}")
+        if facts["stage"] not in (1, 2):
+            raise AttributeError(f"there is no stage {facts['stage']}")
+        return facts
+    except (OSError, AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder}/config.json does not describe a stage of GogoSpeech "
+            f"({error}): write it with export_speech_stage."
+        ) from None
+
+
+def _check_codec(folder, facts, codec):
+    """Refuse a stage whose tokens are not the codec's."""
+    found, wanted = facts.get("codec"), codec.fingerprint
+    if found not in (None, wanted):
+        raise ValueError(
+            f"{folder} speaks the tokens of a codec with fingerprint {found}, "
+            f"not those of '{codec.name}' (fingerprint {wanted})."
+        )
+    wanted = {
+        "codebook_size": codec.vocab_size,
+        "backbone_size": codec.backbone_size,
+        "num_tokens": codec.num_codebooks,
+    }
+    for key, value in wanted.items():
+        if facts.get(key, value) != value:
+            raise ValueError(
+                f"{folder} has {key} {facts[key]}, the codec '{codec.name}' "
+                f"has {value}: they do not belong together."
+            )
+
+
+def _load_llama(folder, dtype):
+    """A Llama with all of its weights and no others."""
+    try:
+        with _without_progress_bar():
+            llama, report = LlamaForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,  # reported below, and refused
+                output_loading_info=True,
+            )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{folder} has no weights that can be read: {reason} (Only "
+            "safetensors are: a pickled checkpoint can run code.)"
+        ) from None
+    faults = [
+        f"{kind.removesuffix('_keys')} {key}"
+        for kind, keys in report.items()
+        for key in sorted(map(str, keys))
+    ]
+    if faults:
+        listed = "\n  ".join(faults)
+        raise ValueError(
+            f"The weights of {folder} do not match its config.json, in "
+            f"{len(faults)} places:\n  {listed}"
+        )
+    return llama
+
+
+@contextlib.contextmanager
+def _without_progress_bar():
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,1 @@
+"""From text to groups of tokens by the two stages of GogoSpeech."""

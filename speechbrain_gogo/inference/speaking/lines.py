@@ -1,0 +1,263 @@
+"""What GogoSpeech is to say in one go, and in whose voice.
+
+A prompt becomes tokens, text becomes sentences that fit the positions of both
+stages beside the prompt, and each sentence a :class:`Line` to be spoken.
+"""
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from speechbrain_gogo.dataio.text.english import (
+    normalize_english,
+    split_sentences,
+)
+from speechbrain_gogo.inference.checks import check_whole
+from speechbrain_gogo.inference.streaming.codec import encode_recording
+
+FEWEST_CHARACTERS = 20  # of a sentence, or it is hardly worth speaking
+LAST_SEED = 2**62
+REQUIRED = "text", "prompt_wav", "prompt_text"  # of a request
+
+
+@dataclass
+class Line:
+    """What is to be said in one go, and in whose voice.
+
+    text: ids of the prompt's text and of the sentence, or none; prompt: tokens
+    int64 [N, K]; seed: of all draws; max_groups: where it is cut off.
+    """
+
+    text: list
+    prompt: torch.Tensor
+    seed: int
+    max_groups: int
+
+
+def read_request(request, seed):
+    """A request of a batch as a mapping with a seed, however it was given.
+
+    Arguments
+    ---------
+    request : Mapping | sequence
+        Text, prompt and what the prompt says; by name, with ``seed`` and
+        ``sample_rate`` if need be, or in this order.
+    seed : int
+        If the request has none.
+
+    Returns
+    -------
+    dict
+        Arguments of ``GogoSpeech.clone_voice``.
+
+    Raises
+    ------
+    ValueError
+        If something is missing or unknown.
+
+    Example
+    -------
+    >>> sorted(read_request(("Hello.", "prompt.wav", "Good morning."), 3))
+    ['prompt_text', 'prompt_wav', 'seed', 'text']
+    """
+    if not isinstance(request, Mapping):
+        given = request if isinstance(request, (tuple, list)) else ()
+        if len(given) != len(REQUIRED):
+            raise ValueError(
+                f"{request!r:.60} is no request: give {', '.join(REQUIRED)}, "
+                "or a dict where there is more to say."
+            )
+        request = dict(zip(REQUIRED, given))
+    missing = [key for key in REQUIRED if key not in request]
+    unknown = set(request).difference(REQUIRED, ("seed", "sample_rate"))
+    if missing or unknown:
+        raise ValueError(
+            f"A request has {', '.join(REQUIRED)}, and if need be seed and "
+            f"sample_rate; this one lacks {missing} and has {sorted(unknown)}. "
+            "Settings belong to the whole batch."
+        )
+    return {"seed": seed, **request}
+
+
+def read_prompt(codec, prompt_wav, sample_rate=None):
+    """Tokens of a prompt.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        Encodes.
+    prompt_wav : str | Path | torch.Tensor
+        An audio file of any rate, or samples in [-1, 1]: [T], [1, T] or, of
+        several channels, [T, C].
+    sample_rate : int
+        Of a tensor, in Hz, if it is not the codec's own.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [N, K].
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used.
+    """
+    if isinstance(prompt_wav, (str, Path)):
+        tokens, samples = encode_recording(codec, prompt_wav)
+    else:
+        try:
+            wav = torch.as_tensor(prompt_wav)
+        except (RuntimeError, TypeError, ValueError):
+            raise ValueError(
+                f"prompt_wav {prompt_wav!r:.60} is neither a path nor samples."
+            ) from None
+        if wav.dim() == 1 or (wav.dim() == 2 and wav.shape[0] > 1):
+            wav = wav.unsqueeze(0)
+        tokens = codec.encode_batch(wav, sample_rate=sample_rate)[0][0]
+        samples = wav.shape[1] * codec.sample_rate
+        samples = math.ceil(samples / (sample_rate or codec.sample_rate))
+    # A last group that is padded with silence is how speech ends, and a
+    # prompt is to be continued.
+    whole = samples // codec.group_samples
+    return tokens[: max(1, whole)]
+
+
+def write_lines(text, prompt_text, prompt, seed, speaker):
+    """Lines for a text of any length, spoken with one prompt.
+
+    Arguments
+    ---------
+    text : str
+        What to say.
+    prompt_text : str
+        What the prompt says.
+    prompt : torch.Tensor
+        From :func:`read_prompt`.
+    seed : int
+        Each sentence gets one of its own from it.
+    speaker : GogoSpeech
+        Whose tokenizer, stages and settings count.
+
+    Returns
+    -------
+    list of Line
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to say, or the prompt is too long.
+    """
+    text, seed = _read_text(text, "text"), check_whole(seed, "seed")
+    prompt_text = _read_text(prompt_text, "prompt_text")
+    settings, encode = speaker.hparams, speaker.tokenizer.encode
+    longest = _most_characters(prompt_text, prompt, speaker)
+    lines = []
+    sentences = split_sentences(text, longest)
+    fits = functools.partial(_fits, prompt_text, prompt, speaker)
+    for number, sentence in enumerate(_halved(sentences, fits)):
+        usual = settings.groups_per_character * (len(sentence) + 10)
+        line = Line(
+            encode(f"{prompt_text} {sentence}"),
+            prompt,
+            (seed * 1_000_003 + number) % LAST_SEED,
+            math.ceil(settings.slowest * usual),
+        )
+        lines.append(line)
+    return lines
+
+
+def _halved(sentences, fits):
+    """The sentences, those that do not fit in smaller pieces."""
+    for sentence in sentences:
+        half = max(FEWEST_CHARACTERS, len(sentence) // 2 + 1)
+        if len(sentence) <= half or fits(sentence):
+            yield sentence
+        else:
+            yield from _halved(split_sentences(sentence, half), fits)
+
+
+def _fits(prompt_text, prompt, speaker, sentence):
+    """Whether a sentence has its positions beside the prompt, at usual speed."""
+    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
+    ids = len(speaker.tokenizer.encode(f"{prompt_text} {sentence}"))
+    usual = speaker.hparams.groups_per_character * len(sentence)
+    groups = len(prompt) + math.ceil(usual)
+    return (
+        stage1.sequence_length(ids, groups) <= stage1.max_positions
+        and stage2.sequence_length(groups) <= stage2.max_positions
+    )
+
+
+def write_on(prompt, seed, speaker, max_groups=None):
+    """A line without text: whatever may follow a prompt.
+
+    Of a prompt that takes more than half of the positions, its end counts.
+
+    Arguments
+    ---------
+    prompt : torch.Tensor
+        From :func:`read_prompt`.
+    seed : int
+        Of all draws.
+    speaker : GogoSpeech
+        Whose stages count.
+    max_groups : int
+        Where to stop; at the models' last position by default.
+
+    Returns
+    -------
+    Line
+
+    Raises
+    ------
+    ValueError
+        If ``max_groups`` leaves nothing to say.
+    """
+    seed = check_whole(seed, "seed")
+    if max_groups is not None and check_whole(max_groups, "max_groups") < 1:
+        raise ValueError(f"max_groups={max_groups}: speak one group or more.")
+    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
+    positions = (
+        (stage1.max_positions - stage1.text_positions) // stage1.backbone_size,
+        stage2.max_positions // stage2.num_tokens,
+    )
+    most = stage1.max_positions if max_groups is None else max_groups
+    return Line([], prompt[-(min(positions) // 2) :], seed % LAST_SEED, most)
+
+
+def _read_text(text, name):
+    if not isinstance(text, str):
+        raise ValueError(f"{name} has to be text; got {text!r:.60}.")
+    spoken = normalize_english(text)
+    if not spoken:
+        raise ValueError(
+            f"{name} {text!r:.60} has no English words to speak: write some."
+        )
+    return spoken
+
+
+def _most_characters(prompt_text, prompt, speaker):
+    """Length of a sentence like the prompt's that fits beside it."""
+    settings = speaker.hparams
+    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
+    ids, groups = len(speaker.tokenizer.encode(prompt_text)), len(prompt)
+    usual = settings.groups_per_character
+    left = stage1.max_positions - stage1.sequence_length(ids, groups)
+    taken = stage1.backbone_size * usual
+    fitting = left / taken
+    # A text takes positions of its own where it is longer than these.
+    left += max(0, stage1.text_positions - ids)
+    fitting = min(fitting, left / (ids / len(prompt_text) + taken))
+    left = stage2.max_positions - stage2.sequence_length(groups)
+    fitting = min(fitting, left / (stage2.num_tokens * usual))
+    if fitting < FEWEST_CHARACTERS:
+        seconds = groups / speaker.codec.group_rate
+        raise ValueError(
+            f"A prompt of {seconds:.1f} s and {len(prompt_text)} characters "
+            "leaves no room to speak: give a shorter one, of 3 to 8 s."
+        )
+    return min(settings.max_characters, int(fitting))

@@ -1,0 +1,276 @@
+"""The half of GogoCodec that never holds a whole recording.
+
+Audio comes in and goes out piece by piece, from files or from anywhere, and
+tokens and samples are those of the tensor interface in codec.py; on a GPU, up
+to rounding.
+"""
+
+import soundfile
+import torch
+from speechbrain.inference.interfaces import Pretrained
+
+from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.inference.checks import (
+    audio_path,
+    check_lengths,
+    check_sampling,
+    check_tokens,
+    mask_dropped,
+)
+from speechbrain_gogo.inference.streaming.decoding import decode_mel, windows
+from speechbrain_gogo.inference.waveforms import check_wavs
+from speechbrain_gogo.lobes.tokens.granular import GranularCodec
+from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
+
+
+class StreamingCodec(Pretrained, GranularCodec):
+    """Streams and files, for a codec that has ``codec`` and ``vocoder``.
+
+    A subclass loads them; the YAML's ``window_groups`` and ``overlap_groups``
+    say how long audio is decoded.
+    """
+
+    @torch.no_grad()
+    def encode_stream(self, pieces):
+        """Encode consecutive pieces of one recording at bounded memory.
+
+        Arguments
+        ---------
+        pieces : iterable of torch.Tensor
+            float [T], mono, at the codec's rate, of any lengths.
+
+        Yields
+        ------
+        torch.Tensor
+            Tokens int64 [n, 10] of the next groups; joined, they are the
+            tokens of the whole recording, on a GPU up to rounding.
+
+        Raises
+        ------
+        ValueError
+            If a piece is empty, not finite, not in float or not in [-1, 1].
+        """
+        codec, step = self.codec, self.group_samples
+        ahead = codec.mel.n_fft - codec.mel.hop_length - codec.mel.margin
+        held = torch.zeros(codec.mel.margin)
+        samples = encoded = 0
+        for piece in pieces:
+            piece = check_wavs(piece.unsqueeze(0), "cpu")[0]
+            held = torch.cat([held, piece])
+            samples += len(piece)
+            groups = (samples - ahead) // step - encoded
+            if groups >= codec.window_size:
+                yield self._encode_groups(held, groups)
+                held = held[groups * step :]
+                encoded += groups
+        rest = -(-samples // step) - encoded
+        if rest:
+            missing = codec.window_samples(rest) - len(held)
+            held = torch.nn.functional.pad(held, (0, max(missing, 0)))
+            yield self._encode_groups(held, rest)
+
+    @torch.no_grad()
+    def decode_stream(
+        self,
+        tokens,
+        keep=None,
+        num_steps=None,
+        guidance_scale=None,
+        seed=0,
+        num_samples=None,
+    ):
+        """Decode one token matrix, yielding audio as it is made.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [N, K].
+        keep, num_steps, guidance_scale, seed, num_samples
+            As in :meth:`GogoCodec.decode_batch`.
+
+        Yields
+        ------
+        torch.Tensor
+            Consecutive pieces of the waveform, float32 [T]; joined they are
+            what :meth:`GogoCodec.decode_batch` gives, on a GPU up to
+            rounding.
+
+        Raises
+        ------
+        ValueError
+            If tokens, keep or the length are out of range, saying where;
+            before the first piece.
+        """
+        if keep is not None:
+            keep = torch.as_tensor(keep)
+            keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
+        tokens = self._read_tokens(tokens.unsqueeze(0), keep)
+        counts = [tokens.shape[1]]
+        sampling = check_sampling(num_steps, guidance_scale, seed)
+        longest = tokens.shape[1] * self.group_samples
+        left = check_lengths(num_samples, [longest])[0]
+        mels = self._mel_pieces(tokens, counts, seed, sampling)
+        pieces = self._vocode(piece.float() for piece, _ in mels)
+        while left > 0:
+            with self.own_precision():  # not while the caller is at work
+                audio = next(pieces)[0, :left].float()
+            left -= len(audio)
+            yield audio
+
+    # Files
+
+    def encode_file(self, path):
+        """Encode an audio file of any length, rate and number of channels.
+
+        Arguments
+        ---------
+        path : str | Path
+            Any format of libsndfile.
+
+        Returns
+        -------
+        torch.Tensor
+            Tokens int64 [N, 10].
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, broken or empty.
+        """
+        return encode_recording(self, path)[0]
+
+    def decode_file(self, tokens, out_path, **settings):
+        """Decode one token matrix into an audio file, at bounded memory.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [N, K].
+        out_path : str | Path
+            Audio file to write (WAV, FLAC, OGG, MP3 by its suffix).
+        **settings
+            As in :meth:`decode_stream`.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            If the suffix names no audio format, or tokens, keep or the
+            length are out of range, saying where.
+        """
+        out_path = audio_path(out_path)
+        out_path.parent.mkdir(parents=True, exist_ok=True)
+        # What fails half-way leaves an earlier file as it was.
+        partial = out_path.with_name(f"partial-{out_path.name}")
+        try:
+            with soundfile.SoundFile(
+                str(partial), "w", self.sample_rate, channels=1
+            ) as sound:
+                for audio in self.decode_stream(tokens, **settings):
+                    sound.write(audio.clamp(-1, 1).cpu().numpy())
+            partial.replace(out_path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return out_path
+
+    def reconstruct_file(self, path, out_path, keep=None, **settings):
+        """Encode a file and decode it again, at its original length.
+
+        Arguments
+        ---------
+        path : str | Path
+            Audio file to read.
+        out_path : str | Path
+            Audio file to write.
+        keep : int
+            Tokens of each group to use; all by default.
+        **settings
+            As in :meth:`decode_stream`.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`encode_file` and :meth:`decode_file` do.
+        """
+        out_path = audio_path(out_path)  # before the long work
+        tokens, num_samples = encode_recording(self, path)
+        settings = {"num_samples": num_samples, "keep": keep, **settings}
+        return self.decode_file(tokens, out_path, **settings)
+
+    # Small steps
+
+    def _device(self):
+        # Not self.device: the host does not update that one in .to().
+        return self.codec.places.device
+
+    def _read_tokens(self, tokens, keep=None):
+        """Checked ids, with the masking token where ``keep`` drops one."""
+        levels, mask_id = self.num_codebooks, self.mask_id
+        tokens = check_tokens(tokens, levels, mask_id, self._device())
+        return mask_dropped(tokens, keep, levels, mask_id)
+
+    def _encode_groups(self, held, count):
+        """Tokens [n, K] of the first groups of a stretch of audio."""
+        stretch = held[: self.codec.window_samples(count)]
+        with self.own_precision():
+            stretch = stretch.unsqueeze(0).to(self._device())
+            return self.codec.encode_window(stretch)[0]
+
+    def _mel_pieces(self, tokens, counts, seed, sampling):
+        """Pieces of log-mel, each with its utterance's place in the batch."""
+        window = self.hparams.window_groups
+        overlap = self.hparams.overlap_groups
+        places, block = windows(window, overlap), window - overlap
+        return decode_mel(
+            self.codec,
+            lambda _: (tokens, counts, True),
+            places,
+            block,
+            seed,
+            **sampling,
+        )
+
+    def _vocode(self, pieces):
+        """Pieces of audio from consecutive pieces of log-mel."""
+        window = self.hparams.window_groups * self.group_size
+        return vocode_in_windows(self.vocoder, pieces, window)
+
+
+def encode_recording(codec, path):
+    """Tokens of an audio file, and how long a recording they stand for.
+
+    Arguments
+    ---------
+    codec : StreamingCodec
+        The codec.
+    path : str | Path
+        Audio of any length, rate and number of channels.
+
+    Returns
+    -------
+    tuple
+        Tokens int64 [N, K], and the number of samples at the codec's rate.
+
+    Raises
+    ------
+    ValueError
+        If the audio is missing, broken, empty or not finite.
+    """
+    lengths = []
+
+    def counted():
+        for piece in stream_audio(path, codec.sample_rate):
+            lengths.append(len(piece))
+            yield piece
+
+    tokens = torch.cat(list(codec.encode_stream(counted())))
+    return tokens, sum(lengths)

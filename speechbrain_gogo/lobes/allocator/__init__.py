@@ -1,0 +1,1 @@
+"""The token allocator: policy, reward, GRPO and its ablations."""

@@ -1,0 +1,179 @@
+"""What a number of tokens is worth to a group (Eq. 10 and 11).
+
+The utterance is decoded with each of the G uniform budgets from the same
+noise, all of them as one batch; every group then scores its own stretch of
+mel. The squared norm of Eq. 10 sums over mel bins, its expectation is over the
+frames of the group: a mean over bins as well would make distances a hundred
+times smaller, and at the paper's weights no token would be worth its price.
+Nothing here is trained.
+
+Letters: B batch, N groups, K tokens per group, G choices, g frames per group,
+d mel bins.
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+
+
+class ReconstructionReward(nn.Module):
+    """R = lambda_n R_n + lambda_d R_d of every choice, for every group.
+
+    Arguments
+    ---------
+    codec : Gogo
+        Frozen.
+    vocoder : torch.nn.Module
+        Log-mel [B, T, d] to waveforms [B, T * hop]; the distance is then
+        between mels of waveforms, as in Eq. 10. None compares with what the
+        flow draws, for a fraction of the time.
+    token_weight : float
+        lambda_n.
+    distance_weight : float
+        lambda_d.
+    num_steps : int
+        Flow steps of each decode; None takes the codec's own number.
+    guidance_scale : float
+        Of classifier-free guidance; None takes the codec's own.
+    """
+
+    def __init__(
+        self,
+        codec,
+        vocoder=None,
+        token_weight=0.2,
+        distance_weight=1.0,
+        num_steps=4,
+        guidance_scale=0.0,
+    ):
+        super().__init__()
+        self.codec = codec.eval().requires_grad_(False)
+        self.vocoder = vocoder
+        if vocoder is not None:
+            vocoder.eval().requires_grad_(False)
+        self.token_weight = token_weight
+        self.distance_weight = distance_weight
+        self.num_steps = num_steps
+        self.guidance_scale = guidance_scale
+        self.register_buffer(
+            "budgets",
+            torch.arange(codec.backbone_size, codec.num_codebooks + 1),
+            persistent=False,
+        )
+
+    def train(self, mode=True):
+        """Stay in evaluation mode: nothing in here is trained."""
+        del mode
+        return super().train(False)
+
+    @property
+    def fingerprint(self):
+        """16 hex digits that tell these rewards from any others."""
+        weights = self.token_weight, self.distance_weight
+        return hash_weights(facts=repr((self.distance_fingerprint, weights)))
+
+    @property
+    def distance_fingerprint(self):
+        """The same of the distances, whatever a token costs."""
+        codec, flow = self.codec, self.codec.flow
+        numbers = (
+            self.num_steps or flow.num_steps,
+            flow.guidance_scale
+            if self.guidance_scale is None
+            else self.guidance_scale,
+            flow.predict,
+            flow.sway_coefficient,
+            flow.temperature,
+            repr(self.vocoder),
+            codec.mel_mean,
+            codec.mel_std,
+            codec.mel_floor,
+            codec.quantizer.signature,
+        )
+        return hash_weights(self.state_dict(), facts=repr(numbers))
+
+    def weigh(self, distances):
+        """Rewards of the choices, given their distances (Eq. 11).
+
+        Arguments
+        ---------
+        distances : torch.Tensor
+            [..., G].
+
+        Returns
+        -------
+        torch.Tensor
+            [..., G].
+        """
+        tokens = self.token_weight * self.budgets
+        return -tokens - self.distance_weight * distances
+
+    @torch.no_grad()
+    def forward(self, wavs, wav_lens, generator=None):
+        """Rewards of a batch.
+
+        In full precision, whatever the training's: a policy has to learn
+        about the tokens and the audio that its users get.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        generator : torch.Generator
+            Draws the noise of the flow (a CPU one).
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Rewards [B, N, G], distances [B, N, G] (squared norms of log-mel
+            differences per frame), token features [B, N, K, D], and relative
+            lengths [B] over N.
+        """
+        with torch.autocast(wavs.device.type, enabled=False):
+            return self._score(wavs, wav_lens, generator)
+
+    def _score(self, wavs, wav_lens, generator):
+        codec = self.codec
+        groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]
+        q, _, _ = codec.quantize_batch(groups, lens)  # [B, N, K, D]
+        noise = torch.randn(groups.flatten(1, 2).shape, generator=generator)
+        made = self._decode(q, lens, noise.to(groups))  # [G * B, N * g, d]
+        mel = self._compare_with(made, wavs, wav_lens)  # [G, B, N, g, d]
+        error = (mel - groups) * codec.mel_std
+        distances = error.square().sum(-1).mean(-1)  # [G, B, N], Eq. (10)
+        distances = distances.permute(1, 2, 0)  # [B, N, G]
+        return self.weigh(distances), distances, q, lens
+
+    def _decode(self, q, lens, noise):
+        """Normalized mel of every choice, [G * B, N * g, d]."""
+        codec = self.codec
+        kept = keep_prefix(self.budgets, codec.num_codebooks)  # [G, K]
+        kept = kept[:, None, None, :, None]
+        choices = torch.where(kept, q, codec.mask)  # [G, B, N, K, D]
+        many = len(self.budgets)
+        return codec.flow.sample(
+            codec.align(choices.flatten(0, 1)),
+            lens.repeat(many),
+            noise.repeat(many, 1, 1),
+            self.num_steps,
+            self.guidance_scale,
+        )
+
+    def _compare_with(self, mel, wavs, wav_lens):
+        """What is compared with groups of mel: [G, B, N, g, d].
+
+        By the vocoder, audio of the originals' lengths, as users get it.
+        """
+        codec, many = self.codec, len(self.budgets)
+        if self.vocoder is None:
+            mel = mel.unflatten(1, (-1, codec.group_size))
+        else:
+            made = self.vocoder(mel * codec.mel_std + codec.mel_mean)
+            if wav_lens is not None:
+                wav_lens = wav_lens.repeat(many)
+            mel, _ = codec.group(made[:, : wavs.shape[1]], wav_lens)
+        return mel.unflatten(0, (many, -1))

@@ -1,0 +1,1 @@
+"""The Gogo codec: its networks and its training objective."""

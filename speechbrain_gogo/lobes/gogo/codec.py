@@ -1,0 +1,322 @@
+"""The Gogo codec: its parts put together.
+
+Section 3.1 of the Gogo paper, what is kept after training: waveform -> mel ->
+groups -> queries -> tokens (Eq. 1), tokens -> aligned features -> mel (Eq. 2).
+The vocoder stands apart, it is trained apart; so does the training objective,
+in objective.py.
+
+Letters: B batch, N groups, K tokens per group, g frames per group, D width.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.gogo.grouping import MelGroups
+from speechbrain_gogo.lobes.gogo.shortcut import make_shortcuts
+
+# Frames of mel that are encoded at a time: few enough for a processor's cache,
+# or enough to keep a GPU busy.
+CHUNK_ON_CPU, CHUNK_ON_GPU = 480, 40_000
+
+
+class Gogo(MelGroups):
+    """Group-wise granularity-ordered codec, from waveform to mel and back.
+
+    Arguments
+    ---------
+    mel : VocosMel
+        Features of the waveform.
+    encoder : GroupEncoder
+        Groups of frames to query features.
+    quantizer : FSQ | ResidualVQ | callable
+        Query features to tokens; or what makes it from ``dim``, where a YAML
+        replaces the quantizer of another one.
+    flow : ConditionalFlowMatching
+        Token features to mel.
+    backbone_size : int
+        Coarse tokens b that Stage I of GogoSpeech speaks.
+    mel_mean, mel_std, mel_floor : float
+        Of the log-mel, see :class:`MelGroups`.
+    chunk_size : int
+        Groups that are encoded at a time; as suits the device by default.
+    window_size : int
+        Groups whose mel is held at a time: memory does not grow with the
+        length of the audio.
+    shortcut : bool
+        Have a path beside the encoder (mel to queries) and one beside the
+        alignment (tokens to frames), see shortcut.py; the paper has none.
+    shortcut_hidden : int
+        Its hidden width; 0 is a linear path.
+    shortcut_components : int
+        Principal components of a group that a path with hidden layers sees
+        and draws.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.gogo.quantizer import FSQ
+    >>> from speechbrain_gogo.lobes.gogo.dit import DiT
+    >>> from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder
+    >>> from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+    >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
+    >>> codec = Gogo(
+    ...     VocosMel(),
+    ...     GroupEncoder(dim=32, num_layers=2, num_heads=2, ffn_dim=64),
+    ...     FSQ([8, 8, 8, 5, 5], dim=32),
+    ...     ConditionalFlowMatching(DiT(100, 32, 32, 2, 2)),
+    ... )
+    >>> tokens, lens = codec.encode(torch.randn(2, 24000))
+    >>> tokens.shape
+    torch.Size([2, 5, 10])
+    >>> codec.decode_mel(tokens, num_steps=2).shape
+    torch.Size([2, 100, 100])
+    """
+
+    def __init__(
+        self,
+        mel,
+        encoder,
+        quantizer,
+        flow,
+        backbone_size=3,
+        mel_mean=0.0,
+        mel_std=1.0,
+        mel_floor=None,
+        chunk_size=None,
+        window_size=256,
+        shortcut=False,
+        shortcut_hidden=0,
+        shortcut_components=300,
+    ):
+        super().__init__(mel, encoder.group_size, mel_mean, mel_std, mel_floor)
+        if not isinstance(quantizer, nn.Module):
+            quantizer = quantizer(dim=encoder.dim)
+        if quantizer.residual and (encoder.num_queries > 1 or shortcut):
+            raise ValueError(
+                "A residual quantizer codes one feature of each group and has "
+                "no shortcut: set num_queries of the encoder to 1, not "
+                f"{encoder.num_queries}, and shortcut to False."
+            )
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.flow = flow
+        self.backbone_size = backbone_size
+        self.chunk_size = chunk_size
+        self.window_size = window_size
+        self.vocab_size = self.mask_id = quantizer.codebook_size
+        queries, dim = encoder.num_queries, quantizer.dim
+        self.num_codebooks = queries * quantizer.tokens_per_feature
+        if quantizer.residual:  # m adds nothing
+            self.register_buffer("mask", torch.zeros(dim))
+        else:
+            self.mask = nn.Parameter(0.02 * torch.randn(dim))  # m
+        # Added to every place of a group: the decoder's attention knows
+        # relative positions only, this says which level or frame it looks
+        # at. On the last g - n_q places it is the placeholder of Eq. (2).
+        self.places = nn.Parameter(0.5 * torch.randn(self.group_size, dim))
+        self.shortcut_in = self.shortcut_out = None
+        if shortcut:
+            self.shortcut_in, self.shortcut_out = make_shortcuts(
+                (self.group_size, mel.n_mels),
+                (queries, dim),
+                quantizer.codebook_dim,
+                shortcut_components,
+                shortcut_hidden,
+            )
+
+    def quantize(self, groups, num_tokens=None):
+        """Tokens of single groups (Eq. 1).
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Normalized mel, shape [M, g, d].
+        num_tokens : int
+            Only the first so many tokens of each group.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Quantized features [M, K, D] and token ids, int64 [M, K].
+        """
+        queries = None if self.quantizer.residual else num_tokens
+        features = self.encoder(groups, queries)  # [M, K, D]
+        if self.shortcut_in is not None:
+            features = features + self.shortcut_in(groups)[:, :queries]
+        with torch.autocast(features.device.type, enabled=False):
+            q, tokens = self.quantizer(features.float())
+        return q[:, :num_tokens], tokens[:, :num_tokens].long()
+
+    def quantize_batch(self, groups, lens):
+        """Features of a padded batch; padding is not computed.
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Normalized mel groups, shape [B, N, g, d].
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Quantized features [B, N, K, D], zero in the padding; those of
+            the M real groups, [M, K, D]; and their token ids, int64 [M, K].
+        """
+        real = frame_mask(lens, groups.shape[1])  # [B, N]
+        found, tokens = self.quantize(groups[real])
+        q = found.new_zeros(*real.shape, *found.shape[1:])
+        return q.masked_scatter(real[..., None, None], found), found, tokens
+
+    @torch.no_grad()
+    def encode(self, wavs, wav_lens=None, num_tokens=None):
+        """Waveforms to tokens, at bounded memory.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        num_tokens : int
+            Only the first so many tokens of each group, K of them.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens int64 [B, N, K], zeros beyond each utterance's groups, and
+            relative lengths [B] over N.
+        """
+        count = self.count_samples(wavs, wav_lens)
+        groups = self.count_groups(count)
+        num_groups = self.count_groups(wavs.shape[1])
+        tokens = []
+        for first in range(0, num_groups, self.window_size):
+            size = min(self.window_size, num_groups - first)
+            place = torch.arange(first, first + size, device=wavs.device)
+            real = place < groups.unsqueeze(1)  # [B, size]
+            stretch = self.stretch(wavs, count, first, size)
+            tokens.append(self.encode_window(stretch, real, num_tokens))
+        return torch.cat(tokens, dim=1), groups / num_groups
+
+    @torch.no_grad()
+    def encode_window(self, wavs, real=None, num_tokens=None):
+        """Tokens of a stretch of audio whose surroundings are given.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, window_samples(N)]: the groups' audio, and before it the
+            ``mel.margin`` samples that its first frame also sees.
+        real : torch.Tensor
+            bool [B, N], False for groups to leave out (their tokens are 0).
+        num_tokens : int
+            Only the first so many tokens of each group.
+
+        Returns
+        -------
+        torch.Tensor
+            Tokens int64 [B, N, K].
+        """
+        groups = self.mel_groups(wavs)  # [B, N, g, d]
+        if real is None:
+            real = torch.ones(groups.shape[:2], dtype=bool, device=wavs.device)
+        frames = CHUNK_ON_GPU if groups.is_cuda else CHUNK_ON_CPU
+        chunk_size = self.chunk_size or frames // self.group_size
+        chunks = groups[real].split(chunk_size)  # [<= chunk, g, d] each
+        found = [self.quantize(chunk, num_tokens)[1] for chunk in chunks]
+        levels = self.num_codebooks if num_tokens is None else num_tokens
+        tokens = real.new_zeros((*real.shape, levels), dtype=torch.long)
+        if found:
+            tokens[real] = torch.cat(found)
+        return tokens
+
+    def embed(self, tokens):
+        """Features of token ids; ``mask_id`` gives the masking token m.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, N, K, D].
+        """
+        masked = tokens == self.mask_id
+        ids = torch.where(masked, 0, tokens)
+        q = self.quantizer.embed(ids)  # [B, N, K, D]
+        return torch.where(masked.unsqueeze(-1), self.mask.to(q), q)
+
+    def combine(self, q):
+        """What a group's tokens say together, as decoder and ASR head see it.
+
+        Arguments
+        ---------
+        q : torch.Tensor
+            Token features, shape [B, N, K, D].
+
+        Returns
+        -------
+        torch.Tensor
+            The same; of a residual quantizer, the sum: [B, N, 1, D].
+        """
+        return q.sum(2, keepdim=True) if self.quantizer.residual else q
+
+    def align(self, q):
+        """Give every frame a place in the condition (Eq. 2).
+
+        Arguments
+        ---------
+        q : torch.Tensor
+            Token features, shape [B, N, K, D].
+
+        Returns
+        -------
+        torch.Tensor
+            Tokens, then placeholders, for each group: [B, N * g, D].
+        """
+        q = self.combine(q)
+        rest = self.group_size - q.shape[2]
+        aligned = F.pad(q, (0, 0, 0, rest)) + self.places  # [B, N, g, D]
+        if self.shortcut_out is not None:
+            aligned = aligned + self.shortcut_out(q)
+        return aligned.flatten(1, 2)
+
+    def decode_mel(
+        self,
+        tokens,
+        lens=None,
+        noise=None,
+        num_steps=None,
+        guidance_scale=None,
+    ):
+        """Tokens to log-mel, as one window of attention.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K], ``mask_id`` where a token is not used.
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+        noise : torch.Tensor
+            Standard normal, shape [B, N * g, d].
+        num_steps : int
+            Flow steps.
+        guidance_scale : float
+            Of classifier-free guidance.
+
+        Returns
+        -------
+        torch.Tensor
+            Log-mel, shape [B, N * g, d].
+        """
+        missing = self.num_codebooks - tokens.shape[2]
+        tokens = F.pad(tokens, (0, missing), value=self.mask_id)
+        condition = self.align(self.embed(tokens))
+        mel = self.flow.sample(
+            condition, lens, noise, num_steps, guidance_scale
+        )
+        return mel * self.mel_std + self.mel_mean

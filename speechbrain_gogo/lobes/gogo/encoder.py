@@ -1,0 +1,216 @@
+"""The group encoder of Gogo (Section 3.1.1, Appendix C).
+
+Each group of g mel frames passes four ConvNeXt V2 blocks and an MLP, then a
+LLaMA-style Transformer together with n_q learnable queries. Frames see frames
+only; query j sees every frame and the queries up to itself. Groups never see
+each other: they are one long batch dimension.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.nn.attention import attend, rotate
+from speechbrain_gogo.lobes.nn.llama import llama
+
+
+def asymmetric_mask(group_size, n_q):
+    """Who may attend to whom inside a group (Appendix C).
+
+    Arguments
+    ---------
+    group_size : int
+        Mel frames per group, g.
+    n_q : int
+        Queries per group.
+
+    Returns
+    -------
+    torch.Tensor
+        bool [g + n_q, g + n_q], rows attend to columns where True.
+
+    Example
+    -------
+    >>> asymmetric_mask(2, 2).int().tolist()
+    [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+    """
+    size = group_size + n_q
+    mask = torch.ones(size, size, dtype=torch.bool).tril()
+    mask[:group_size, :group_size] = True
+    return mask
+
+
+class GlobalResponseNorm(nn.Module):
+    """Contrast between channels, over the frames of one group (ConvNeXt V2).
+
+    Example
+    -------
+    >>> GlobalResponseNorm(4)(torch.randn(2, 5, 4)).shape
+    torch.Size([2, 5, 4])
+    """
+
+    def __init__(self, dim):
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(dim))
+        self.shift = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x):
+        """x [M, T, D] -> [M, T, D]."""
+        # Not norm(), whose loop over a dimension in the middle takes 30 times
+        # as long on a CPU.
+        energy = x.float().square().sum(1, keepdim=True)  # [M, 1, D]
+        energy = (energy + 1e-12).sqrt()  # with a gradient at 0
+        relative = energy / (energy.mean(dim=-1, keepdim=True) + 1e-6)
+        return self.scale * (x * relative.to(x)) + self.shift + x
+
+
+class ConvNeXtV2Block(nn.Module):
+    """Depthwise convolution, then an inverted bottleneck with response norm.
+
+    Example
+    -------
+    >>> ConvNeXtV2Block(4)(torch.randn(2, 5, 4)).shape
+    torch.Size([2, 5, 4])
+    """
+
+    def __init__(self, dim, kernel_size=7, expansion=4):
+        super().__init__()
+        self.depthwise = nn.Conv1d(
+            dim, dim, kernel_size, padding=kernel_size // 2, groups=dim
+        )
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.expand = nn.Linear(dim, expansion * dim)
+        self.response_norm = GlobalResponseNorm(expansion * dim)
+        self.contract = nn.Linear(expansion * dim, dim)
+
+    def forward(self, x):
+        """x [M, T, D] -> [M, T, D]."""
+        y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+        y = F.gelu(self.expand(self.norm(y)))
+        return x + self.contract(self.response_norm(y))
+
+
+class GroupEncoder(nn.Module):
+    """Mel groups to one feature per query.
+
+    Frames never see queries: layer by layer they attend among themselves,
+    and the queries to both. The last layer updates queries only: its frames
+    would be thrown away.
+
+    Arguments
+    ---------
+    n_mels : int
+        Mel bins d.
+    group_size : int
+        Frames per group, g.
+    num_queries : int
+        Tokens per group, n_q.
+    dim : int
+        Hidden dimension.
+    num_layers : int
+        Transformer layers.
+    num_heads : int
+        Attention heads.
+    ffn_dim : int
+        Feed-forward dimension.
+    stem_layers : int
+        ConvNeXt V2 blocks, at the width of the mel.
+
+    Example
+    -------
+    >>> encoder = GroupEncoder(10, 4, 3, 16, 2, 2, 32)
+    >>> encoder(torch.randn(5, 4, 10)).shape
+    torch.Size([5, 3, 16])
+    """
+
+    def __init__(
+        self,
+        n_mels=100,
+        group_size=20,
+        num_queries=10,
+        dim=512,
+        num_layers=12,
+        num_heads=8,
+        ffn_dim=1536,
+        stem_layers=4,
+    ):
+        super().__init__()
+        self.group_size = group_size
+        self.num_queries = num_queries
+        self.dim = dim
+        self.stem = nn.Sequential(
+            *[ConvNeXtV2Block(n_mels) for _ in range(stem_layers)],
+            nn.Linear(n_mels, dim),
+            nn.GELU(),
+            nn.Linear(dim, dim),
+        )
+        # As large as what attention adds to them: smaller ones would all
+        # start, and stay, as the same query.
+        self.queries = nn.Parameter(torch.randn(num_queries, dim))
+        self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
+        mask = asymmetric_mask(group_size, num_queries)[group_size:]
+        self.register_buffer("query_mask", mask, persistent=False)
+
+    def forward(self, groups, num_queries=None):
+        """Encode groups, each on its own.
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Mel frames, shape [M, g, d]; M counts the groups of all
+            utterances.
+        num_queries : int
+            Compute only the first so many tokens (they never see the later
+            ones, so they come out the same); all by default.
+
+        Returns
+        -------
+        torch.Tensor
+            Features before quantization, shape [M, num_queries, dim].
+        """
+        count = self.num_queries if num_queries is None else num_queries
+        g = self.group_size
+        queries = self.queries[:count].expand(len(groups), -1, -1)
+        x = torch.cat([self.stem(groups), queries], dim=1)  # [M, g + K, D]
+        mask = self.query_mask[:count, : g + count]
+        position = torch.arange(g + count, device=x.device).unsqueeze(0)
+        rope = self.transformer.rotary_emb(x, position)  # [1, g + K, D / H]
+
+        *layers, last = self.transformer.layers
+        for layer in layers:
+            q, k, v = _queries_keys_values(layer, x, rope)
+            frames = attend(*[part[:, :, :g] for part in (q, k, v)])
+            queries = attend(q[:, :, g:], k, v, mask)
+            x = _update(layer, x, torch.cat([frames, queries], dim=1))
+        q, k, v = _queries_keys_values(last, x, rope, first=g)
+        x = _update(last, x[:, g:], attend(q, k, v, mask))
+        return self.transformer.norm(x)
+
+
+def _queries_keys_values(layer, x, rope, first=0):
+    """What attends, each [M, H, T, D / H]; queries from row ``first`` on."""
+    attention = layer.self_attn
+    normed = layer.input_layernorm(x)  # [M, T, D]
+    q = _heads(attention, attention.q_proj(normed[:, first:]))
+    k = _heads(attention, attention.k_proj(normed))
+    v = _heads(attention, attention.v_proj(normed))
+    return rotate(q, [part[:, first:] for part in rope]), rotate(k, rope), v
+
+
+def _heads(attention, x):
+    """[M, T, D] -> [M, H, T, D / H]."""
+    return x.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+
+
+def _update(layer, x, attended):
+    """The rest of a LLaMA block: x [M, T, D] after attention and MLP."""
+    x = x + layer.self_attn.o_proj(attended)
+    return x + _swiglu(layer.mlp, layer.post_attention_layernorm(x))
+
+
+def _swiglu(mlp, x):
+    """The MLP of a LLaMA block; in place without gradients: 5 % faster."""
+    gate, up = mlp.gate_proj(x), mlp.up_proj(x)
+    if torch.is_grad_enabled():
+        return mlp.down_proj(mlp.act_fn(gate) * up)
+    return mlp.down_proj(F.silu(gate, inplace=True).mul_(up))

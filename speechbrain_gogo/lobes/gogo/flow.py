@@ -1,0 +1,219 @@
+"""Conditional flow matching: the training loss and the sampler.
+
+Section 3.1.2 (Eq. 3) and Appendix D of the Gogo paper. The flow wraps any
+backbone with the three methods of :class:`~speechbrain_gogo.lobes.gogo.dit.DiT`
+(``condition``, ``modulation``, ``velocity``) and ``n_mels``; it knows nothing of mel or
+tokens.
+
+Letters: B batch, T frames, d channels, S flow steps.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.gogo.dit import frame_mask
+
+
+def sway(t, coefficient=-1.0):
+    """Sway sampling: spend more steps near the noise (F5-TTS).
+
+    Arguments
+    ---------
+    t : torch.Tensor
+        Times in [0, 1].
+    coefficient : float
+        s; negative values shift the steps towards t = 0.
+
+    Returns
+    -------
+    torch.Tensor
+        t + s (cos(pi/2 t) - 1 + t).
+
+    Example
+    -------
+    >>> [round(t, 2) for t in sway(torch.tensor([0.0, 0.5, 1.0])).tolist()]
+    [0.0, 0.29, 1.0]
+    """
+    return t + coefficient * (torch.cos(math.pi / 2 * t) - 1 + t)
+
+
+class ConditionalFlowMatching(nn.Module):
+    """Learns and follows the straight flow from noise to data (Eq. 3).
+
+    Arguments
+    ---------
+    backbone : torch.nn.Module
+        Predicts from (x_t, cond, t), see :class:`DiT`.
+    predict : str
+        What the backbone's output stands for: "velocity" (the paper) or
+        "data" (x_1; the velocity follows from it), which small models learn
+        in fewer steps.
+    condition_dropout : float
+        Share of utterances that train without condition, for guidance; none
+        in evaluation.
+    num_steps : int
+        Euler steps when sampling, unless the caller says otherwise.
+    guidance_scale : float
+        w in v + w (v - v_null); 0 samples without guidance in half the time.
+    sway_coefficient : float
+        See :func:`sway`.
+    temperature : float
+        Standard deviation of the initial noise when sampling.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.gogo.dit import DiT
+    >>> flow = ConditionalFlowMatching(DiT(10, 16, 32, 2, 2))
+    >>> mel, cond = torch.randn(2, 40, 10), torch.randn(2, 40, 16)
+    >>> flow(mel, cond, torch.ones(2)).shape
+    torch.Size([])
+    >>> flow.sample(cond, noise=torch.randn(2, 40, 10), num_steps=2).shape
+    torch.Size([2, 40, 10])
+    """
+
+    def __init__(
+        self,
+        backbone,
+        predict="velocity",
+        condition_dropout=0.2,
+        num_steps=32,
+        guidance_scale=2.0,
+        sway_coefficient=-1.0,
+        temperature=1.0,
+    ):
+        super().__init__()
+        if predict not in ("velocity", "data"):
+            raise ValueError(
+                f"predict='{predict}': use 'velocity' (Eq. 3) or 'data'."
+            )
+        self.backbone = backbone
+        self.predict = predict
+        self.condition_dropout = condition_dropout
+        self.num_steps = num_steps
+        self.guidance_scale = guidance_scale
+        self.sway_coefficient = sway_coefficient
+        self.temperature = temperature
+
+    def forward(
+        self,
+        mel,
+        cond,
+        lens=None,
+        reduction="mean",
+        regression=False,
+        generator=None,
+    ):
+        """The flow matching loss.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            Data x_1, shape [B, T, d].
+        cond : torch.Tensor
+            Condition, shape [B, T, d_h].
+        lens : torch.Tensor
+            Relative lengths, shape [B].
+        reduction : str
+            "mean" over all real frames, or "batch": one value an utterance.
+        regression : bool
+            Train the start of the flow only: x_0 = 0 at t = 0, whose target
+            is x_1 for either ``predict``. A warm-up that teaches encoder and
+            quantizer before the flow.
+        generator : torch.Generator
+            Where times, noise and dropped conditions come from (a CPU one);
+            torch's global one by default.
+
+        Returns
+        -------
+        torch.Tensor
+            Squared error, scalar or [B].
+        """
+        batch, frames, _ = mel.shape
+        t = torch.rand(batch, generator=generator).to(mel)
+        x_0 = torch.randn(mel.shape, generator=generator).to(mel)
+        dropped = torch.rand(batch, generator=generator).to(mel)
+        if regression:
+            t, x_0 = torch.zeros_like(t), torch.zeros_like(x_0)
+        elif self.training:
+            kept = dropped >= self.condition_dropout
+            cond = cond * kept[:, None, None]
+        mask = frame_mask(lens, frames)
+        x_t = torch.lerp(x_0, mel, t[:, None, None])
+        if mask is not None:
+            x_t = x_t * mask.unsqueeze(-1)
+        predicted = self.backbone(x_t, cond, t, lens)
+        target = mel - x_0 if self.predict == "velocity" else mel
+        error = (predicted.float() - target).square().mean(-1)  # [B, T]
+        if mask is None:
+            mask = torch.ones_like(error, dtype=torch.bool)
+        error, count = (error * mask).sum(1), mask.sum(1)  # [B]
+        if reduction == "batch":
+            return error / count
+        return error.sum() / count.sum()
+
+    def schedule(self, num_steps, device):
+        """Flow times from 0 to 1, shape [S + 1]."""
+        times = torch.linspace(0, 1, num_steps + 1, device=device)
+        return sway(times, self.sway_coefficient)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        cond,
+        lens=None,
+        noise=None,
+        num_steps=None,
+        guidance_scale=None,
+    ):
+        """Integrate the flow by Euler steps, from noise to data.
+
+        Arguments
+        ---------
+        cond : torch.Tensor
+            Condition, shape [B, T, d_h].
+        lens : torch.Tensor
+            Relative lengths, shape [B].
+        noise : torch.Tensor
+            Standard normal, shape [B, T, d]; drawn from torch's global
+            generator if not given.
+        num_steps : int
+            Euler steps S.
+        guidance_scale : float
+            w of classifier-free guidance; 0 is without.
+
+        Returns
+        -------
+        torch.Tensor
+            Data x_1, shape [B, T, d].
+        """
+        steps = self.num_steps if num_steps is None else num_steps
+        scale = (
+            self.guidance_scale if guidance_scale is None else guidance_scale
+        )
+        mask = frame_mask(lens, cond.shape[1])
+        if noise is None:
+            shape = (*cond.shape[:2], self.backbone.n_mels)
+            noise = torch.randn(shape, device=cond.device)
+        x = self.temperature * noise
+        times = self.schedule(steps, cond.device)
+        modulations = self.backbone.modulation(times[:-1])  # [S, R, D]
+        if scale:  # condition and null in one batch
+            cond = torch.cat([cond, torch.zeros_like(cond)])
+            mask = None if mask is None else torch.cat([mask, mask])
+        condition = self.backbone.condition(cond)
+        for step in range(steps):
+            t, dt = times[step], times[step + 1] - times[step]
+            doubled = torch.cat([x, x]) if scale else x
+            out = self.backbone.velocity(
+                doubled, condition, modulations[step : step + 1], mask
+            )
+            if scale:
+                out, null = out.chunk(2)
+                out = out + scale * (out - null)
+            velocity = (
+                out if self.predict == "velocity" else (out - x) / (1 - t)
+            )
+            x = x + dt * velocity
+        return x

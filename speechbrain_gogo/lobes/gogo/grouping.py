@@ -1,0 +1,110 @@
+"""Waveforms cut into groups of normalized mel frames.
+
+Padding is of zeros, to whole groups, before and after; every frame is centred
+at a multiple of the hop. So a group's mel, and its tokens, are the same in
+any batch and in any stretch of the audio.
+
+Letters: B batch, T samples, N groups, g frames per group, d mel bins.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class MelGroups(nn.Module):
+    """The part of a codec that stands before its networks.
+
+    Arguments
+    ---------
+    mel : VocosMel
+        Features of the waveform.
+    group_size : int
+        Frames per group, g.
+    mel_mean : float
+        Subtracted from the log-mel before the networks see it.
+    mel_std : float
+        Divides the log-mel before the networks see it.
+    mel_floor : float
+        Log-mel below which nothing is heard, and nothing is coded: digital
+        silence, at -16, would else be most of what there is to learn. None
+        is without.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
+    >>> groups, lens = MelGroups(VocosMel(), 20).group(torch.randn(2, 24000))
+    >>> groups.shape
+    torch.Size([2, 5, 20, 100])
+    """
+
+    def __init__(
+        self, mel, group_size, mel_mean=0.0, mel_std=1.0, mel_floor=None
+    ):
+        super().__init__()
+        self.mel = mel
+        self.group_size = group_size
+        self.mel_mean = mel_mean
+        self.mel_std = mel_std
+        self.mel_floor = mel_floor
+        self.sample_rate = mel.sample_rate
+        self.group_samples = group_size * mel.hop_length
+
+    def group(self, wavs, wav_lens=None):
+        """Silence the padding and cut the mel into groups.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Normalized mel groups [B, N, g, d] and relative lengths [B] over N.
+        """
+        count = self.count_samples(wavs, wav_lens)
+        num_groups = self.count_groups(wavs.shape[1])
+        groups = self.mel_groups(self.stretch(wavs, count, 0, num_groups))
+        return groups, self.count_groups(count) / num_groups
+
+    def count_samples(self, wavs, wav_lens):
+        """Samples of each utterance, int64 [B]."""
+        batch, samples = wavs.shape
+        if wav_lens is None:
+            wav_lens = torch.ones(batch, device=wavs.device)
+        return (wav_lens.double() * samples).round().long().clamp(max=samples)
+
+    def count_groups(self, count):
+        """Groups that hold so many samples."""
+        return -(-count // self.group_samples)
+
+    def stretch(self, wavs, count, first, size):
+        """Groups first..first + size and the audio that their frames also see.
+
+        Silence stands beyond both ends of every utterance.
+        """
+        samples = wavs.shape[1]
+        start = first * self.group_samples - self.mel.margin
+        stop = start + self.window_samples(size)
+        wavs = F.pad(
+            wavs[:, max(start, 0) : stop],
+            (max(-start, 0), max(stop - samples, 0)),
+        )
+        place = torch.arange(start, stop, device=wavs.device)
+        return torch.where(place < count.unsqueeze(1), wavs, 0.0)
+
+    def mel_groups(self, stretch):
+        """Normalized mel [B, N, g, d] of [B, window_samples(N)]."""
+        mel = self.mel.frames(stretch)
+        if self.mel_floor is not None:
+            mel = mel.clamp(min=self.mel_floor)
+        mel = (mel - self.mel_mean) / self.mel_std
+        return mel.unflatten(1, (-1, self.group_size))
+
+    def window_samples(self, num_groups):
+        """Samples that so many groups see."""
+        overlap = self.mel.n_fft - self.mel.hop_length
+        return num_groups * self.group_samples + overlap

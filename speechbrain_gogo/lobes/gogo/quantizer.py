@@ -1,0 +1,273 @@
+"""The quantizers, from the vector-quantize-pytorch library.
+
+They stand here under names of this package so that a model's YAML need not
+name code from anywhere else (see inference/loading/pretrained.py). FSQ is Gogo's; small
+models need its projections standardized, so that all levels are used.
+ResidualVQ is that of the frame-wise baselines (Section 5.2).
+
+Both make features q and tokens of features, and say what a codec has to know:
+``tokens_per_feature``; ``residual``, whether a group's tokens add up; and
+``signature``, what beside the weights decides the tokens. ``commitment`` is a
+loss that belongs to the last forward pass of a training, or None.
+"""
+
+import contextlib
+
+import torch
+import vector_quantize_pytorch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Standardize(nn.Module):
+    """Zero mean and a given deviation at each position, without parameters.
+
+    The statistics run along while gradients are computed in training, of two
+    groups or more. What goes through is standardized by them, never by those
+    of its own batch: a batch is a few voices at a few levels, and the decoder
+    could not know what standardizing by them took away. Gradients are those of
+    batch normalization (batch renormalization, Ioffe 2017), or what comes in
+    would grow without end. (A pretrained codec is put into training mode with
+    whatever model holds it; its tokens stay the same.) Of several processes,
+    all take the statistics of the first, as DDP hands its buffers on.
+
+    Arguments
+    ---------
+    num_positions : int
+        Positions K, each with its own statistics.
+    dim : int
+        Dimension of what is standardized.
+    deviation : float
+        Standard deviation of what comes out.
+    momentum : float
+        Weight of a batch in the running statistics.
+
+    Example
+    -------
+    >>> norm = Standardize(10, 5)
+    >>> for _ in range(500):
+    ...     z = norm(3 + 2 * torch.randn(100, 10, 5))
+    >>> bool(z.mean().abs() < 0.1), bool((z.std() - 1).abs() < 0.1)
+    (True, True)
+    """
+
+    def __init__(self, num_positions, dim, deviation=1.0, momentum=0.02):
+        super().__init__()
+        self.deviation = deviation
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(num_positions, dim))
+        self.register_buffer("variance", torch.ones(num_positions, dim))
+
+    def forward(self, z):
+        """z [M, K or fewer, dim] -> the same, standardized."""
+        count = z.shape[1]
+        mean, variance = self.mean[:count], self.variance[:count]
+        scale = (variance + 1e-5).rsqrt() * self.deviation
+        if not (self.training and torch.is_grad_enabled() and len(z) > 1):
+            return (z - mean) * scale
+        # The values are those of the running statistics, the gradients those
+        # of the batch's: moving or growing as a whole changes nothing for
+        # long, and no gradient asks for it.
+        own = z.mean(0), z.var(0, unbiased=False) + 1e-5
+        centre, spread = own[0].detach(), own[1].detach().sqrt()
+        out = (z - own[0]) * own[1].rsqrt() * (spread * scale)
+        out = out + (centre - mean) * scale
+        # Around the running mean: batches differ in theirs, and that is part
+        # of the variance.
+        _follow(variance, (z - mean).square().mean(0), self.momentum)
+        _follow(mean, z.mean(0), self.momentum)
+        return out
+
+
+class FSQ(vector_quantize_pytorch.FSQ):
+    """Rounds each of a few projected dimensions to a few levels.
+
+    Arguments
+    ---------
+    levels : list of int
+        Levels of each dimension; their product is the vocabulary.
+    dim : int
+        Dimension of the features before and after.
+    standardized_positions : int
+        Standardize the projections of so many positions, K. Trained fast,
+        plain projections grow into the flat ends of the quantizer's tanh,
+        where a dimension has two levels left and no gradient. None is plain
+        FSQ.
+    standardized_deviation : float
+        To what deviation. At 0.6 the levels, equal steps behind the tanh, lie
+        where they quantize a Gaussian with the least error; at 1 they are
+        used about equally often.
+
+    Example
+    -------
+    >>> q, tokens = FSQ([8, 8, 8, 5, 5], dim=16)(torch.randn(2, 10, 16))
+    >>> q.shape, tokens.shape, FSQ([8, 8, 8, 5, 5], dim=16).codebook_size
+    (torch.Size([2, 10, 16]), torch.Size([2, 10]), 12800)
+    """
+
+    tokens_per_feature = 1
+    residual = False
+    commitment = None
+
+    def __init__(
+        self,
+        levels,
+        dim,
+        standardized_positions=None,
+        standardized_deviation=1.0,
+    ):
+        super().__init__(levels=list(levels), dim=dim)
+        self.deviation = standardized_deviation
+        if standardized_positions is not None:
+            self.project_in = nn.Sequential(
+                self.project_in,
+                Standardize(
+                    standardized_positions, len(levels), standardized_deviation
+                ),
+            )
+
+    @property
+    def signature(self):
+        """What beside the weights decides the tokens."""
+        return self.deviation, self._levels.tolist()
+
+    def embed(self, tokens):
+        """int64 [B, N, K] -> features [B, N, K, D]."""
+        codes = self.indices_to_codes(tokens.flatten(1))  # [B, N * K, D]
+        return codes.unflatten(1, tokens.shape[1:])
+
+
+class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
+    """Layers of nearest neighbours, each of what the ones before left over.
+
+    The features of a token matrix's levels are the codes of the layers, so
+    any prefix of them adds up to a coarser version of what was quantized. One
+    layer is plain vector quantization. Codebooks are moving averages of what
+    they quantize; a code that is hardly used becomes a feature of the batch.
+
+    Arguments
+    ---------
+    dim : int
+        Dimension of the features and of the codes, D.
+    num_layers : int
+        Layers K.
+    codebook_size : int
+        Codes of each layer.
+    decay : float
+        Of the moving averages, from update to update.
+    rare_share : float
+        A code is replaced if it is used less than so many times as often as
+        the codes of its layer are on average.
+    commitment_weight : float
+        Of the loss that keeps features near their codes; this is the sum
+        over the layers.
+
+    Example
+    -------
+    >>> q, tokens = ResidualVQ(16, 4, 32)(torch.randn(7, 1, 16))
+    >>> q.shape, tokens.shape
+    (torch.Size([7, 4, 16]), torch.Size([7, 4]))
+    """
+
+    residual = True
+    signature = ()
+
+    def __init__(
+        self,
+        dim,
+        num_layers,
+        codebook_size,
+        decay=0.99,
+        rare_share=0.1,
+        commitment_weight=0.25,
+    ):
+        super().__init__(
+            dim=dim,
+            num_quantizers=num_layers,
+            codebook_size=codebook_size,
+            decay=decay,
+            threshold_ema_dead_code=1,  # a number for each batch, see below
+            commitment_weight=commitment_weight,
+            rotation_trick=False,
+        )
+        self.dim = dim
+        self.tokens_per_feature = num_layers
+        self.rare_share = rare_share
+        self.commitment = None
+        self.register_buffer("updates", torch.tensor(0))
+
+    def forward(self, features):
+        """Quantize, and in training let the codebooks follow.
+
+        Arguments
+        ---------
+        features : torch.Tensor
+            [M, 1, D].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Codes [M, K, D] and tokens int64 [M, K]. The gradient of the sum
+            of any prefix passes to the features: the first layer, which is
+            in all of them, carries it.
+        """
+        x = features.transpose(0, 1)  # [1, M, D]
+        learning = self.training and torch.is_grad_enabled()
+        # What is not finite is skipped by the update, and must be here.
+        count = self._count_usable(features) if learning else 0
+        learning = count > 0
+        with self._learn(x, count) if learning else contextlib.nullcontext():
+            before = self.codebooks  # a copy
+            _, tokens, losses = super().forward(x, freeze_codebook=not learning)
+        self.commitment = losses.sum() if learning else None
+        tokens = tokens[0]  # [M, K]
+        levels = torch.arange(len(before), device=tokens.device)
+        through = features - features.detach()  # 0, but for its gradient
+        through = F.pad(through, (0, 0, 0, len(before) - 1))  # [M, K, D]
+        return before[levels, tokens] + through, tokens
+
+    def _count_usable(self, features):
+        """Features [M, 1, D] of all ranks; 0 if those of any are unusable.
+
+        Ranks have batches of their own, but update one set of codebooks: one
+        that decided otherwise than the others would wait for them forever.
+        """
+        usable = len(features) > 0 and bool(features.isfinite().all())
+        counts = torch.tensor([len(features), not usable])
+        if self.layers[0]._codebook.use_ddp:
+            counts = counts.to(features.device)
+            torch.distributed.all_reduce(counts)
+        count, unusable = counts.tolist()
+        return 0 if unusable else count
+
+    @contextlib.contextmanager
+    def _learn(self, x, count):
+        """What an update of the codebooks by x [1, M, D] needs.
+
+        All ranks together have ``count`` features. Its draws hang on the
+        number of updates, so that they are the same after a resume.
+        """
+        books = [layer._codebook for layer in self.layers]
+        uses = count / self.codebook_size  # of a code, on average
+        with torch.random.fork_rng([x.device] if x.is_cuda else []):
+            torch.manual_seed(int(self.updates))
+            for book in books:
+                book.threshold_ema_dead_code = self.rare_share * uses
+                book.reset_cluster_size = self.rare_share * uses
+                book.initted.logical_and_(self.updates > 0)
+            if not books[0].initted:  # the library starts with k-means
+                with torch.no_grad():
+                    super().forward(x, freeze_codebook=True)
+            yield
+        self.updates += 1
+
+    def embed(self, tokens):
+        """int64 [B, N, K or fewer] -> codes [B, N, K or fewer, D]."""
+        levels = torch.arange(tokens.shape[-1], device=tokens.device)
+        return self.codebooks[levels, tokens]
+
+
+def _follow(running, value, momentum):
+    """Move a running statistic; what is not finite leaves it alone."""
+    value = value.detach()
+    running.lerp_(torch.where(value.isfinite(), value, running), momentum)

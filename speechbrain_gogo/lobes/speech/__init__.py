@@ -1,0 +1,1 @@
+"""The language models of GogoSpeech and how they generate."""

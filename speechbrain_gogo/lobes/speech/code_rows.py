@@ -1,0 +1,158 @@
+"""Rows of a language model's vocabulary that are points of a grid.
+
+Not in the paper. FSQ's codes are points of a small grid: 12,800 of them, with
+8, 8, 8, 5 and 5 levels. A model of billions of words finds out which rows
+resemble each other; a small one, that sees a code a few hundred times, is
+told. Rows of near codes start near each other, and while they learn, those
+that agree in a level share a part: what is learnt of one holds for thousands.
+"""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+
+@torch.no_grad()
+def start_code_embeddings(model, offset, code_vectors, noise=0.1, seed=0):
+    """Let codes that lie near each other start near each other.
+
+    Arguments
+    ---------
+    model : transformers.LlamaForCausalLM
+        Its rows from ``offset`` on are written, at the scale that they have.
+    offset : int
+        Row of the first code.
+    code_vectors : torch.Tensor
+        The codes as points, shape [C, d]: ``FSQ.implicit_codebook``.
+    noise : float
+        Share of each row that stays its own.
+    seed : int
+        Of the random projection from d to the model's dimension.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
+    >>> model = speech_llama(12, 16, 1, 2, 32)
+    >>> start_code_embeddings(model, 2, torch.linspace(-1, 1, 10)[:, None])
+    >>> rows = model.lm_head.weight[2:]
+    >>> near, far = (rows[:2] - rows[1:3]).norm(), (rows[0] - rows[9]).norm()
+    >>> bool(near < far)
+    True
+    """
+    rows = model.get_input_embeddings().weight
+    rows = rows[offset : offset + len(code_vectors)]  # [C, D], a view
+    points = code_vectors.cpu().float()
+    generator = torch.Generator().manual_seed(seed)
+    shape = points.shape[1], rows.shape[1]
+    placed = points @ torch.randn(shape, generator=generator)  # [C, D]
+    own = torch.randn(rows.shape, generator=generator)
+    new = placed / placed.std() * (1 - noise**2) ** 0.5 + noise * own
+    rows.copy_(new * rows.std().cpu())
+
+
+class SharedRows(nn.Module):
+    """Adds to the rows of codes what those of a level have in common.
+
+    A parametrization of torch: own rows [V, D] -> rows [V, D].
+
+    Arguments
+    ---------
+    offset : int
+        Row of the first code.
+    code_vectors : torch.Tensor
+        The codes as points, shape [C, d].
+    own : torch.Tensor
+        The rows [V, D], for their size and device.
+
+    Example
+    -------
+    >>> grid = torch.cartesian_prod(torch.arange(3.0), torch.arange(2.0))
+    >>> SharedRows(2, grid, torch.zeros(10, 16)).shared.shape  # 3 + 2 levels
+    torch.Size([5, 16])
+    """
+
+    def __init__(self, offset, code_vectors, own):
+        super().__init__()
+        levels = [
+            F.one_hot(axis.unique(return_inverse=True)[1])
+            for axis in code_vectors.T
+        ]
+        levels = torch.cat(levels, dim=1).to(own)  # [C, levels of all]
+        self.register_buffer("levels", levels, persistent=False)
+        self.around = offset, len(own) - offset - len(levels)
+        self.shared = nn.Parameter(own.new_zeros(levels.shape[1], own.shape[1]))
+
+    def forward(self, own):
+        """Own rows [V, D] -> what the model reads."""
+        rows = self.levels @ self.shared  # [C, D]
+        return own + F.pad(rows, (0, 0, *self.around))
+
+
+def share_code_rows(model, offset, code_vectors):
+    """Let a model's codes learn together, until :func:`plain_llama`.
+
+    Until then transformers can neither save the model nor tie its weights.
+
+    Arguments
+    ---------
+    model : transformers.LlamaForCausalLM
+        Whose output is tied to its embeddings.
+    offset : int
+        Row of the first code.
+    code_vectors : torch.Tensor
+        The codes as points, shape [C, d]: ``FSQ.implicit_codebook``.
+
+    Raises
+    ------
+    ValueError
+        If the model's output has rows of its own, or they are shared already.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
+    >>> model = speech_llama(12, 16, 1, 2, 32)
+    >>> share_code_rows(model, 2, torch.linspace(-1, 1, 10)[:, None])
+    >>> tuple(plain_llama(model).lm_head.weight.shape)
+    (12, 16)
+    """
+    ends = model.get_input_embeddings(), model.get_output_embeddings()
+    if parametrize.is_parametrized(ends[0], "weight"):
+        raise ValueError("The codes of this model learn together already.")
+    if ends[0].weight is not ends[1].weight:
+        raise ValueError(
+            "Codes cannot learn together in a model whose output is not tied "
+            "to its embeddings: set start_from_codes to False."
+        )
+    rows = SharedRows(offset, code_vectors, ends[0].weight.detach())
+    for end in ends:
+        parametrize.register_parametrization(end, "weight", rows)
+
+
+@torch.no_grad()
+def plain_llama(model):
+    """A copy of a model in which no rows share anything.
+
+    Arguments
+    ---------
+    model : transformers.LlamaForCausalLM
+        Also one that never shared.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+        It computes the same, to rounding where training was under autocast.
+    """
+    model = copy.deepcopy(model)
+    ends = model.get_input_embeddings(), model.get_output_embeddings()
+    if parametrize.is_parametrized(ends[0], "weight"):
+        rows = nn.Parameter(ends[0].weight.clone())
+        for end in ends:
+            # torch's removal would take the property off a class that the
+            # original shares.
+            end.__class__ = parametrize.type_before_parametrizations(end)
+            del end.parametrizations
+            end.register_parameter("weight", rows)
+    return model

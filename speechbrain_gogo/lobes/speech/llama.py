@@ -1,0 +1,185 @@
+"""The Llamas that GogoSpeech is made of (Appendix C).
+
+At paper size both stages start from `meta-llama/Llama-3.2-1B-Instruct` with
+more rows in its vocabulary; small ones start from nothing. Both are plain
+transformers models: what is trained here can be served by anything that
+serves a Llama. What their ids mean is in speech_lm.py.
+"""
+
+import math
+
+import torch
+from torch.nn import functional as F
+from transformers import AutoConfig, LlamaForCausalLM
+
+from speechbrain_gogo.lobes.nn.llama import llama_config
+
+
+def extended_llama(source, num_new, pretrained=True):
+    """A pretrained Llama with more rows in its vocabulary.
+
+    Arguments
+    ---------
+    source : str
+        Hub id or local folder, such as `meta-llama/Llama-3.2-1B-Instruct`.
+    num_new : int
+        Ids that follow those of the text: the codes and the special ones.
+    pretrained : bool
+        False reads only the configuration; weights are random.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+        Weights in float32; the size of its text vocabulary is
+        ``config.vocab_size - num_new``.
+    """
+    if pretrained:
+        model = LlamaForCausalLM.from_pretrained(source, dtype=torch.float32)
+        model.resize_token_embeddings(model.config.vocab_size + num_new)
+    else:
+        config = AutoConfig.from_pretrained(source, dtype=torch.float32)
+        config.vocab_size += num_new
+        model = LlamaForCausalLM(config)
+    model.config.use_cache = False  # generation brings a cache of its own
+    return model
+
+
+def speech_llama(
+    vocab_size,
+    dim=256,
+    num_layers=4,
+    num_heads=4,
+    ffn_dim=768,
+    max_positions=1024,
+    num_key_value_heads=None,
+    period=None,
+):
+    """A Llama from scratch, embeddings tied to its output.
+
+    Arguments
+    ---------
+    vocab_size : int
+        Text ids, codes and special ids.
+    dim : int
+        Hidden dimension.
+    num_layers : int
+        Blocks.
+    num_heads : int
+        Attention heads.
+    ffn_dim : int
+        Feed-forward dimension.
+    max_positions : int
+        Longest sequence.
+    num_key_value_heads : int
+        Heads of keys and values; as many as ``num_heads`` by default.
+    period : int
+        Have a rotary frequency that turns once in so many positions. All
+        levels share one block of codes, so only its position says which level
+        a token is, and a small model reads "every tenth" off such a
+        frequency, where it would have to combine several others. The first
+        frequency is 1: periods below 2 pi are multiplied until they are not.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+
+    Example
+    -------
+    >>> model = speech_llama(100, 32, 2, 2, 64, period=10)
+    >>> (model.model.rotary_emb.inv_freq[1] * 10 / math.tau).numpy().round(3)
+    np.float32(1.0)
+    """
+    settings = {}
+    if period is not None:
+        period *= math.ceil(math.tau / period)
+        # The second frequency is theta ** (-2 / head_dim).
+        theta = (period / math.tau) ** (dim / num_heads / 2)
+        settings["rope_parameters"] = {
+            "rope_type": "default",
+            "rope_theta": theta,
+        }
+    if num_key_value_heads is not None:
+        settings["num_key_value_heads"] = num_key_value_heads
+    config = llama_config(
+        dim,
+        num_layers,
+        num_heads,
+        ffn_dim,
+        vocab_size=vocab_size,
+        max_position_embeddings=max_positions,
+        tie_word_embeddings=True,
+        use_cache=False,
+        **settings,
+    )
+    return LlamaForCausalLM(config)
+
+
+def check_vocabulary(llama, text_size, codebook_size):
+    """Refuse a Llama whose ids are not text, codes and two special ones.
+
+    Arguments
+    ---------
+    llama : transformers.LlamaForCausalLM
+        Any.
+    text_size : int
+        Ids of text.
+    codebook_size : int
+        Codes C.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If it has more ids, or fewer.
+
+    Example
+    -------
+    >>> llama = speech_llama(50 + 80 + 2, 16, 2, 2, 32)
+    >>> check_vocabulary(llama, 50, 80) is llama
+    True
+    """
+    wanted, found = text_size + codebook_size + 2, llama.config.vocab_size
+    if found != wanted:
+        raise ValueError(
+            f"The Llama has {found} ids, but {text_size} of text, "
+            f"{codebook_size} codes and 2 special ones are {wanted}: "
+            "make it with as many (vocab_size, or num_new of a pretrained one)."
+        )
+    return llama
+
+
+def spoken_losses(llama, rows, hidden, ids, level):
+    """Cross-entropy over the rows that can be spoken, no others are read.
+
+    Arguments
+    ---------
+    llama : transformers.LlamaForCausalLM
+        Whose output they are read from.
+    rows : slice
+        Of its vocabulary.
+    hidden : torch.Tensor
+        Last hidden states, shape [P, D].
+    ids : torch.Tensor
+        What they should predict, int64 [P].
+    level : torch.Tensor
+        int64 [P], which of its group a token is.
+
+    Returns
+    -------
+    dict
+        "loss", the mean; "nll" [P], of each token; "level", as given.
+
+    Example
+    -------
+    >>> llama = speech_llama(132, 16, 2, 2, 32)
+    >>> hidden, ids = torch.randn(7, 16), torch.arange(60, 67)
+    >>> spoken_losses(llama, slice(50, 131), hidden, ids, ids)["nll"].shape
+    torch.Size([7])
+    """
+    logits = F.linear(hidden, llama.lm_head.weight[rows])
+    nll = F.cross_entropy(logits.float(), ids - rows.start, reduction="none")
+    return {"loss": nll.mean(), "nll": nll, "level": level}

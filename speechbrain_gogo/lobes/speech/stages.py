@@ -1,0 +1,309 @@
+"""The two stages of GogoSpeech as language models (Section 3.2).
+
+Stage I, :class:`BackboneLM`, reads text and speaks the backbone: the first b
+tokens of every group. Stage II, :class:`DetailLM`, reads backbones and fills
+in the other n_q - b. Here are their ids, sequences and losses; how they speak
+is in speech_generation.py, the Llamas themselves in speech_llama.py.
+
+Each stage has one vocabulary: [text][codes, one block for all levels]
+[special ids], so the rows of the output that are ever needed are one slice.
+
+Letters: B batch, L text tokens, N groups, K = n_q tokens per group, S sequence,
+P predicted tokens, C codes.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.speech.llama import check_vocabulary, spoken_losses
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
+
+
+class BackboneLM(nn.Module):
+    """Stage I: [text][start][backbone, group by group][end].
+
+    Start is once, or as often as ``text_positions`` wants it.
+
+    ``offset`` is the id of the first code, ``end_id`` and ``start_id`` follow
+    the last one; ``rows`` are those of the output that can be spoken, codes
+    and end.
+
+    Arguments
+    ---------
+    llama : transformers.LlamaForCausalLM
+        With a vocabulary of ``text_size + codebook_size + 2``.
+    text_size : int
+        Text ids.
+    codebook_size : int
+        Codes C.
+    backbone_size : int
+        Tokens per group that this stage speaks, b.
+    max_positions : int
+        Longest sequence.
+    order : str
+        In which the backbone is read, see patterns.py; "group_major" or
+        "level_major".
+    text_positions : int
+        After a shorter text the start is repeated, so that it ends with
+        position ``text_positions`` and speech is at most times equally far
+        from its letters. A model that learns for an hour, and sees relative
+        positions alone, finds them sooner. 0 is one start, as in the paper.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
+    >>> lm = BackboneLM(speech_llama(50 + 80 + 2, 16, 2, 2, 32), 50, 80)
+    >>> text = torch.randint(50, (2, 6))
+    >>> tokens = torch.randint(80, (2, 4, 10))
+    >>> half = torch.tensor([1.0, 0.5])
+    >>> out = lm(text, half, tokens, half)
+    >>> out["loss"].shape, out["nll"].shape  # 4 * 3 + 2 * 3 codes, 2 ends
+    (torch.Size([]), torch.Size([20]))
+    """
+
+    def __init__(
+        self,
+        llama,
+        text_size,
+        codebook_size=12800,
+        backbone_size=3,
+        max_positions=256,
+        order="group_major",
+        text_positions=0,
+    ):
+        super().__init__()
+        if text_positions + backbone_size + 2 > max_positions:
+            raise ValueError(
+                f"max_positions={max_positions} leaves no room for speech "
+                f"after text_positions={text_positions}."
+            )
+        self.llama = check_vocabulary(llama, text_size, codebook_size)
+        self.codebook_size = codebook_size
+        self.backbone_size = backbone_size
+        self.max_positions = max_positions
+        self.order = order
+        self.text_positions = text_positions
+        self.offset = text_size
+        self.end_id = text_size + codebook_size
+        self.start_id = self.end_id + 1
+        self.rows = slice(self.offset, self.end_id + 1)
+
+    def sequence_length(self, text_length, num_groups):
+        """Positions that an utterance takes, start and end included."""
+        before = max(text_length, self.text_positions)
+        return before + num_groups * self.backbone_size + 2
+
+    def prefix(self, text, text_lens, tokens, lens):
+        """The sequence up to the end of the speech, as pieces for `pack`.
+
+        Arguments
+        ---------
+        text : torch.Tensor
+            int64 [B, L]; L may be 0.
+        text_lens : torch.Tensor
+            Relative lengths [B] over L; 0 is speech without text.
+        tokens : torch.Tensor
+            int64 [B, N, b or more]; N may be 0.
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+
+        Returns
+        -------
+        list of tuple of torch.Tensor
+            Ids and which of them are real: of text, starts and backbone.
+        """
+        backbone = tokens[..., : self.backbone_size] + self.offset  # [B, N, b]
+        real = frame_mask(lens, tokens.shape[1]).unsqueeze(-1)  # [B, N, 1]
+        letters = frame_mask(text_lens, text.shape[1])  # [B, L]
+        start = text.new_full(
+            (len(text), 1 + self.text_positions), self.start_id
+        )
+        place = torch.arange(start.shape[1], device=text.device)
+        # The last start is always there.
+        missing = self.text_positions - letters.sum(1, keepdim=True)
+        return [
+            (text, letters),
+            (start, (place < missing) | (place == self.text_positions)),
+            (
+                flatten(backbone, self.order),  # [B, N * b]
+                flatten(real.expand_as(backbone), self.order),
+            ),
+        ]
+
+    def forward(self, text, text_lens, tokens, lens):
+        """Negative log-likelihood of the backbone, given the text (Eq. 6).
+
+        Arguments
+        ---------
+        text : torch.Tensor
+            int64 [B, L].
+        text_lens : torch.Tensor
+            Relative lengths [B] over L; 0 is speech without text.
+        tokens : torch.Tensor
+            int64 [B, N, b or more].
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+
+        Returns
+        -------
+        dict
+            "loss", the mean over all predicted tokens; "nll" [P], of each;
+            "level" int64 [P], which of the b a token is, b for the end.
+
+        Raises
+        ------
+        ValueError
+            If a sequence is longer than ``max_positions``.
+        """
+        batch, groups = tokens.shape[:2]
+        pieces = self.prefix(text, text_lens, tokens, lens)
+        end = text.new_full((batch, 1), self.end_id)
+        pieces.append((end, torch.ones_like(end, dtype=torch.bool)))
+        ids, length = pack(pieces)  # [B, S]
+        if ids.shape[1] > self.max_positions:
+            raise ValueError(
+                f"Clip {int(length.argmax())} of the batch takes "
+                f"{ids.shape[1]} positions, this model has "
+                f"{self.max_positions}: leave such clips out."
+            )
+        # Nothing asks for text and start: they have no level.
+        levels = torch.arange(self.backbone_size, device=ids.device)
+        levels = flatten(levels.expand(batch, groups, -1), self.order)
+        before = sum(ids.shape[1] for ids, _ in pieces[:2])
+        known = F.pad(levels, (before, 0), value=-1)
+        known = F.pad(known, (0, 1), value=self.backbone_size)
+        level, _ = pack([(known, torch.cat([r for _, r in pieces], dim=1))])
+        place = torch.arange(ids.shape[1], device=ids.device)
+        asked = (level >= 0) & (place < length.unsqueeze(1))
+        hidden = self.llama.model(input_ids=ids[:, :-1]).last_hidden_state
+        hidden = hidden[asked[:, 1:]]
+        return spoken_losses(
+            self.llama, self.rows, hidden, ids[asked], level[asked]
+        )
+
+
+class DetailLM(nn.Module):
+    """Stage II: [start][all tokens, group by group], Eq. 7.
+
+    A token that was skipped stands in the context as m, so a group always is
+    n_q positions. ``offset`` is the id of the first code, ``mask_id`` (m) and
+    ``start_id`` follow the last one; ``rows`` are those of the output that
+    can be spoken, the codes.
+
+    Arguments
+    ---------
+    llama : transformers.LlamaForCausalLM
+        With a vocabulary of ``text_size + codebook_size + 2``.
+    text_size : int
+        Ids that a pretrained Llama brings along; this stage reads no text.
+    codebook_size : int
+        Codes C.
+    num_tokens : int
+        Tokens per group, n_q.
+    backbone_size : int
+        Of which are given, b.
+    max_positions : int
+        Longest sequence.
+    full_share : float
+        Share of the utterances that keep all tokens in training; the groups
+        of the others keep b to n_q of them, each its own number, so that the
+        allocator's budgets are nothing new.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
+    >>> lm = DetailLM(speech_llama(80 + 2, 16, 2, 2, 32), codebook_size=80)
+    >>> tokens = torch.randint(80, (2, 4, 10))
+    >>> out = lm.eval()(tokens, torch.tensor([1.0, 0.5]))
+    >>> out["nll"].shape  # 4 * 7 + 2 * 7
+    torch.Size([42])
+    """
+
+    def __init__(
+        self,
+        llama,
+        text_size=0,
+        codebook_size=12800,
+        num_tokens=10,
+        backbone_size=3,
+        max_positions=1024,
+        full_share=0.5,
+    ):
+        super().__init__()
+        self.llama = check_vocabulary(llama, text_size, codebook_size)
+        self.codebook_size = codebook_size
+        self.num_tokens = num_tokens
+        self.backbone_size = backbone_size
+        self.max_positions = max_positions
+        self.full_share = full_share
+        self.offset = text_size
+        self.mask_id = text_size + codebook_size
+        self.start_id = self.mask_id + 1
+        self.rows = slice(self.offset, self.mask_id)
+
+    def sequence_length(self, num_groups):
+        """Positions that an utterance takes, start included."""
+        return 1 + num_groups * self.num_tokens
+
+    def draw_budgets(self, batch, groups, generator=None):
+        """How many tokens each group keeps in training, int64 [B, N]."""
+        b, n_q = self.backbone_size, self.num_tokens
+        size = batch, groups
+        budgets = torch.randint(b, n_q + 1, size, generator=generator)
+        full = torch.rand(batch, 1, generator=generator) < self.full_share
+        return torch.where(full, n_q, budgets)
+
+    def forward(self, tokens, lens, budgets=None, generator=None):
+        """Negative log-likelihood of the fine tokens (Eq. 7).
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, n_q]; C, the codec's ``mask_id``, where a clip has
+            no token.
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+        budgets : torch.Tensor
+            int64 [B, N], how many tokens of each group to keep; drawn in
+            training, all in evaluation by default.
+        generator : torch.Generator
+            Where the draw comes from; torch's global one by default.
+
+        Returns
+        -------
+        dict
+            "loss", the mean over all predicted tokens; "nll" [P], of each;
+            "level" int64 [P], b to n_q - 1, which of its group a token is.
+
+        Raises
+        ------
+        ValueError
+            If a sequence is longer than ``max_positions``.
+        """
+        batch, groups, levels = tokens.shape
+        length = self.sequence_length(groups)
+        if length > self.max_positions:
+            raise ValueError(
+                f"{groups} groups take {length} positions, this model has "
+                f"{self.max_positions}: leave such clips out."
+            )
+        if budgets is None and self.training:
+            budgets = self.draw_budgets(batch, groups, generator)
+        elif budgets is None:
+            budgets = torch.full((batch, groups), levels)
+        kept = keep_prefix(budgets.to(tokens.device), levels)  # [B, N, K]
+        given = torch.where(kept, tokens, self.codebook_size)  # m
+        level = torch.arange(levels, device=tokens.device).expand_as(given)
+        asked = (given < self.codebook_size) & (level >= self.backbone_size)
+        asked &= frame_mask(lens, groups)[:, :, None]
+
+        ids = flatten(given + self.offset, "group_major")  # [B, N * K]
+        inputs = F.pad(ids[:, :-1], (1, 0), value=self.start_id)
+        asked, level = (flatten(x, "group_major") for x in (asked, level))
+        hidden = self.llama.model(input_ids=inputs).last_hidden_state
+        return spoken_losses(
+            self.llama, self.rows, hidden[asked], ids[asked], level[asked]
+        )

@@ -1,0 +1,1 @@
+"""The granular token matrix: codec contract, prefixes, patterns."""

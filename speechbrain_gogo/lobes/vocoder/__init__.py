@@ -1,0 +1,1 @@
+"""Vocoders and the losses that train them."""
