@@ -154,8 +154,8 @@ def tiny_codec_folder(tiny_yaml, tmp_path_factory):
 def tiny_tokens(tiny_corpus, tiny_codec_folder, tmp_path_factory):
     """The tiny corpus as tokens of the tiny codec, in train/ and valid/."""
     from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-    from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
     from speechbrain_gogo.inference import GogoCodec
+    from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     folder = tmp_path_factory.mktemp("tokens")

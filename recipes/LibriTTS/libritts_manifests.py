@@ -17,7 +17,7 @@ from speechbrain.utils.parallel import parallel_map
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.samples import AudioError
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
 
     Returns
     -------
-    ShardReport
+    ClipReport
         How many utterances were used, and the others by reason.
 
     Raises
@@ -110,7 +110,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
                 "the recipe's README) and --skip_prep True."
             )
         paths.extend(found)
-    report = ShardReport()
+    report = ClipReport()
     csv_path.parent.mkdir(parents=True, exist_ok=True)
     partial = csv_path.with_name(csv_path.name + ".partial")
     with (

@@ -15,7 +15,7 @@ from speechbrain_gogo.dataio.shards.batching import token_loader_settings
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.english import normalize_english
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
-from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
+from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 logger = logging.getLogger(__name__)
 

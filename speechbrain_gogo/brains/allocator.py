@@ -17,7 +17,7 @@ from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves
 from speechbrain_gogo.lobes.allocator.ablations import divergence_from_start
 from speechbrain_gogo.lobes.allocator.policy import group_relative_advantage
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 class PolicyMeans:
@@ -168,7 +168,7 @@ class AllocatorBrain(TrainingBrain):
     def score(self, batch, draws):
         """Backbones [M, b, D] and distances [M, G] of the batch's groups."""
         _, distances, q, lens = self.hparams.reward(*batch.sig, draws)
-        real = frame_mask(lens, distances.shape[1])  # [B, N]
+        real = length_mask(lens, distances.shape[1])  # [B, N]
         return q[real][:, : self.backbone_size], distances[real]
 
     def compute_objectives(self, predictions, batch, stage):

@@ -15,7 +15,7 @@ from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
@@ -93,12 +93,10 @@ class CodecBrain(TrainingBrain):
         groups, lens = codec.group(wavs, lens)
         q, _, _ = codec.quantize_batch(groups, lens)
         mel = groups.flatten(1, 2)
-        frames = frame_mask(lens, mel.shape[1])
+        frames = length_mask(lens, mel.shape[1])
         losses = {}
         for keep in self.hparams.valid_keeps:
-            kept = keep_prefix(torch.tensor(keep), codec.num_codebooks)
-            kept = kept.to(q.device)[:, None]
-            condition = codec.align(torch.where(kept, q, codec.mask))
+            condition = codec.align(keep_prefix(q, keep, codec.mask))
             same = torch.Generator().manual_seed(self.hparams.seed)
             losses[f"cfm keep {keep}"] = codec.flow(
                 mel, condition, lens, generator=same

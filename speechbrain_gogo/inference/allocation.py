@@ -9,7 +9,7 @@ utterance by utterance.
 import torch
 
 from speechbrain_gogo.inference.checks import check_lens
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 CHUNK = 4096  # groups that are judged at a time
 
@@ -59,7 +59,7 @@ class AllocatingCodec:
         real = torch.ones(tokens.shape[:2], device=tokens.device).bool()
         if lens is not None:
             lens = check_lens(lens, *real.shape, "lens", tokens.device)
-            real = frame_mask(lens, real.shape[1])
+            real = length_mask(lens, real.shape[1])
         smallest = allocator.backbone_size if minimum is None else minimum
         check_backbone(tokens, real, allocator.backbone_size, self.mask_id)
         check_rate(target_rate, smallest, self.num_codebooks, self.group_rate)

@@ -196,7 +196,7 @@ def mask_dropped(tokens, keep, levels, mask_id):
             f"keep {int(keep[tuple(place)])} at [utterance, group] = {place} "
             f"is outside 1..{levels}."
         )
-    return torch.where(keep_prefix(keep, tokens.shape[-1]), tokens, mask_id)
+    return keep_prefix(tokens, keep, mask_id)
 
 
 def check_sampling(num_steps, guidance_scale, seed=0):

@@ -12,7 +12,7 @@ import speechbrain as sb
 import torch
 
 from speechbrain_gogo.brains.plots import read_log
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.corpus import claim_folder
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.dataio.tokens.shards import (
@@ -142,7 +142,7 @@ def count_up(folder, codec, clips, seed):
         tokens = torch.randint(10, (30, 10), generator=random)
         tokens[:, 0] = (tokens[0, 0] + torch.arange(30)) % 10
         rows.append(TokenRow(f"{name}", "", "", tokens))
-    report = ShardReport(used=clips)
+    report = ClipReport(used=clips)
     save_shard(shard_path(folder, 0), rows, header, report)
     return TokenDataset(folder, math.inf)
 

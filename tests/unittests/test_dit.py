@@ -3,7 +3,8 @@
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.dit import DiT, frame_mask
+from speechbrain_gogo.lobes.gogo.dit import DiT
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 def seeded_dit():
@@ -54,6 +55,6 @@ def test_parts_computed_beforehand_equal_the_whole():
 
 
 def test_frame_mask_counts_frames_of_each():
-    mask = frame_mask(torch.tensor([1.0, 13 / 20]), 20)
+    mask = length_mask(torch.tensor([1.0, 13 / 20]), 20)
     assert mask.sum(1).tolist() == [20, 13]
-    assert frame_mask(None, 20) is None
+    assert length_mask(None, 20) is None

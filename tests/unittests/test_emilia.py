@@ -11,10 +11,10 @@ import soundfile as sf
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards, decode_audio
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
 from speechbrain_gogo.dataio.shards.tars import (
-    ShardReport,
     find_shards,
     find_splits,
     read_shard,
@@ -139,7 +139,7 @@ def test_every_fault_is_counted_by_its_reason(tmp_path):
         path, 9, training=False, min_dnsmos=3.0, batch_seconds=60
     )
     clips = {id_: (b, n) for b in loader for n, id_ in enumerate(b.id)}
-    expected = ShardReport(reason for reason, _ in cases)
+    expected = ClipReport(reason for reason, _ in cases)
     assert loader.report == expected
     assert loader.report.read == len(cases)
     assert sorted(tmp_path.rglob("*")) == before  # nothing was written
@@ -164,7 +164,7 @@ def test_clips_without_a_duration_are_counted(tmp_path):
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
-    shards, report = AudioShards(tmp_path / "odd.tar", 10), ShardReport()
+    shards, report = AudioShards(tmp_path / "odd.tar", 10), ClipReport()
     shards.min_duration = 0.0
     assert not list(shards.clips(shards.shards[0], report))
     assert report == {"impossible duration": 2}
@@ -190,7 +190,7 @@ def test_clips_before_a_cut_are_kept(tmp_path, part):
         "end": last.offset + 512 * 1000,
     }[part]
     path.write_bytes(path.read_bytes()[:cut])
-    report = ShardReport()
+    report = ClipReport()
     keys = [key for key, _, _ in read_shard(str(path), report)]
     if part == "end":  # nothing was lost
         assert keys == ["a", "b", "c"] and report.read == 0
@@ -202,7 +202,7 @@ def test_file_that_is_no_tar(tmp_path):
     path = tmp_path / "x.tar"
     for data in (b"", b"junk" * 500):
         path.write_bytes(data)
-        report = ShardReport()
+        report = ClipReport()
         assert not list(read_shard(str(path), report))
         assert report == {"broken or cut tar": 1}
 

@@ -5,7 +5,7 @@ import torch
 
 from speechbrain_gogo.lobes.tokens.granular import (
     NestedDropout,
-    keep_prefix,
+    prefix_mask,
     retention_probability,
     scale_gradient,
 )
@@ -18,7 +18,7 @@ def test_retention_probability_is_what_the_draws_give():
     generator = torch.Generator().manual_seed(1)
     _, n_keep = dropout(torch.zeros(20000, 1, 10, 1), generator=generator)
     assert n_keep.unique().tolist() == list(range(1, 11))
-    kept = keep_prefix(n_keep, 10).double().mean(0)
+    kept = prefix_mask(n_keep, 10).double().mean(0)
     assert kept.tolist() == pytest.approx(expected, abs=0.02)
 
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-from speechbrain_gogo.dataio.shards.tars import ShardReport
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.dataio.tokens import shards as token_shards
 from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
@@ -24,8 +24,8 @@ from speechbrain_gogo.dataio.tokens.shards import (
     save_shard,
     shard_path,
 )
-from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 HEADER = {
     "codec": "mine",
@@ -223,13 +223,13 @@ def test_other_data_and_other_codecs_are_refused(
         )
     claim_folder(tmp_path, {**HEADER, "num_shards": 1})
     row = TokenRow("clip", "Words.", "anna", torch.zeros(3, 10).long())
-    save_shard(shard_path(tmp_path, 0), [row], HEADER, ShardReport(used=1))
+    save_shard(shard_path(tmp_path, 0), [row], HEADER, ClipReport(used=1))
     assert len(TokenDataset(tmp_path, 30)) == 1
     for other in ({"codec": codec}, {"folders": [tokenized, tmp_path]}):
         with pytest.raises(ValueError, match="'mine' .*abc.* not by '.+' "):
             TokenDataset(**{"folders": tmp_path, "max_positions": 999, **other})
     other = {**HEADER, "fingerprint": "xyz", "codec": "yours"}
-    save_shard(shard_path(tmp_path, 0), [row], other, ShardReport(used=1))
+    save_shard(shard_path(tmp_path, 0), [row], other, ClipReport(used=1))
     with pytest.raises(ValueError, match="'yours' .*xyz.* 'mine' .*abc"):
         open_corpus(tmp_path)
 
@@ -243,7 +243,7 @@ def test_damage_is_named(tmp_path):
     tokens = torch.zeros(3, 10).long()
     tokens[1, 2] = 12800
     path = shard_path(tmp_path, 0)
-    save_shard(path, [TokenRow("a", "", "", tokens)], HEADER, ShardReport())
+    save_shard(path, [TokenRow("a", "", "", tokens)], HEADER, ClipReport())
     dataset = TokenDataset(tmp_path, 30)
     with pytest.raises(ValueError, match="'a'.* 12800 of group 1, level 2"):
         dataset[0]
@@ -265,7 +265,7 @@ def lengths(tmp_path):
             TokenRow(f"clip{n}", "hello " * n, "x", torch.full((n, 10), n))
             for n in part
         ]
-        report = ShardReport(used=len(part), broken=1)
+        report = ClipReport(used=len(part), broken=1)
         save_shard(shard_path(tmp_path, number), made, HEADER, report)
     return tmp_path
 
@@ -323,7 +323,7 @@ def test_larger_vocabularies_and_empty_shards(tmp_path):
     row = TokenRow("ä", "größer", "", torch.full((1, 10), 2**16 - 1))
     for number, made in enumerate(([], [row])):
         path = shard_path(tmp_path, number)
-        save_shard(path, made, header, ShardReport(used=len(made)))
+        save_shard(path, made, header, ClipReport(used=len(made)))
     claim_folder(tmp_path, {**header, "num_shards": 2})
     dataset = TokenDataset(tmp_path, 10)
     item = dataset[0]

@@ -20,9 +20,10 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.shortcut import start_shortcuts
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
-from speechbrain_gogo.dataio.shards.tars import ShardReport, find_splits
+from speechbrain_gogo.dataio.shards.tars import find_splits
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 from speechbrain_gogo.inference.loading.export import export_run
 
@@ -40,7 +41,7 @@ def prepare_tokenizer(dataset, hparams):
     words = (
         clip["wrd"]
         for shard in dataset.shards
-        for clip in dataset.clips(shard, ShardReport())
+        for clip in dataset.clips(shard, ClipReport())
     )
     settings = {
         "sentences": itertools.islice(words, hparams["tokenizer_clips"]),

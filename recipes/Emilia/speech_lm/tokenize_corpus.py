@@ -19,8 +19,8 @@ from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.tars import find_splits
 from speechbrain_gogo.dataio.text.english import normalize_english
-from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 
 def tokenize_splits(hparams, device):

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 class PerplexityBrain(SpeechLMBrain):
@@ -70,7 +70,7 @@ def measure(lm, batches, counts):
     for batch in batches:
         tokens, lens = batch.tokens
         tokens = tokens[..., : lm.num_tokens]  # [B, N, K]
-        real = frame_mask(lens, tokens.shape[1])[..., None]
+        real = length_mask(lens, tokens.shape[1])[..., None]
         nll = lm.losses(tokens.to(lm.llamas[0].device)).double().cpu()
         sums = {"nll": nll, "unigram": unigram[levels, tokens]}
         sums = {k: (real * v).sum(1).tolist() for k, v in sums.items()}

@@ -23,12 +23,12 @@ from speechbrain_gogo.dataio.manifests.reading import (
     open_manifest,
     read_manifest,
 )
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-from speechbrain_gogo.dataio.shards.tars import ShardReport
 from speechbrain_gogo.dataio.text.english import normalize_english
 from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
-from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
+from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 
 class ProbingData(NamedTuple):
@@ -37,7 +37,7 @@ class ProbingData(NamedTuple):
     ids: list
     embeddings: torch.Tensor
     features: torch.Tensor
-    report: ShardReport
+    report: ClipReport
 
 
 def draw_clips(csv_path, drawn_path, number, seed):
@@ -121,7 +121,7 @@ def probing_data(
         raise ValueError(f"No clip of {csv_path} has words: {report}.")
     report["used"] = len(usable)
     report["no words"] = len(rows) - len(usable)
-    report = ShardReport(+report)  # without what did not happen
+    report = ClipReport(+report)  # without what did not happen
     if complete and report.skipped:
         raise ValueError(
             f"{csv_path}: a test set has to be complete, but {report}. Mend "

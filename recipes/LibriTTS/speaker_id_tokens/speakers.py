@@ -6,7 +6,7 @@ are heard in training: some clips of each are held out, as many of all.
 
 import random
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 
 STAGES = ("train", "valid", "test")
 
@@ -29,7 +29,7 @@ def split_clips(speakers, valid_clips=1, test_clips=2, max_clips=None, seed=0):
     -------
     tuple
         Places of clips by stage, a dict; the names of the speakers, sorted;
-        the ShardReport of all clips.
+        the ClipReport of all clips.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def split_clips(speakers, valid_clips=1, test_clips=2, max_clips=None, seed=0):
     >>> print(report)
     read 10 clips = used 9 + skipped 1 (speaker of 3 clips or fewer: 1)
     """
-    clips, report = {}, ShardReport()
+    clips, report = {}, ClipReport()
     for place, speaker in enumerate(speakers):
         clips.setdefault(speaker, []).append(place)
     places, names = {stage: [] for stage in STAGES}, []

@@ -5,7 +5,7 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.english import normalize_english
 from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 
@@ -23,14 +23,14 @@ def read_sentences(paths, min_words, max_words):
     Returns
     -------
     tuple
-        List of str, and the ShardReport of what was left out.
+        List of str, and the ClipReport of what was left out.
 
     Raises
     ------
     ValueError
         If a CSV has no column wrd.
     """
-    found, report = {}, ShardReport()
+    found, report = {}, ClipReport()
     for path in map(Path, paths):
         for text in _read(path):
             if text.isupper():  # would be spelled

@@ -36,7 +36,7 @@ from sentences import (
 )
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
 
@@ -173,9 +173,9 @@ def write_split(stage, clips, hparams):
     Returns
     -------
     tuple
-        ShardReport, and the hours of speech.
+        ClipReport, and the hours of speech.
     """
-    folder, report, seconds = Path(hparams["output_folder"]), ShardReport(), 0
+    folder, report, seconds = Path(hparams["output_folder"]), ClipReport(), 0
     csv_path = folder / f"{stage}.csv"
     partial = csv_path.with_suffix(".partial")
     rate = hparams["sample_rate"]

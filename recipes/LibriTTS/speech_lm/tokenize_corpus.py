@@ -16,8 +16,8 @@ from speechbrain.utils.distributed import infer_device, run_on_main
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.english import normalize_english
-from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 
 def tokenize_splits(hparams, device):

@@ -45,7 +45,7 @@ def dataio_prepare(hparams):
     -------
     tuple
         DynamicItemDatasets for training and for validation, with "id" and
-        "sig" [T], and the ShardReport of the training clips.
+        "sig" [T], and the ClipReport of the training clips.
     """
 
     def cut(sig, seconds, start):

@@ -16,7 +16,7 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_gogo.dataio.audio.clips import check_duration, load_clip
 from speechbrain_gogo.dataio.audio.samples import AudioError
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
 
 STAND_IN = 24000  # samples of silence, where a whole batch is unusable
@@ -65,7 +65,7 @@ def read_manifest(csv_path, data_root):
     Returns
     -------
     tuple
-        dict of id to row, and the ShardReport of what was left out.
+        dict of id to row, and the ClipReport of what was left out.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def read_manifest(csv_path, data_root):
     >>> print(report)
     read 1 clips = used 0 + skipped 1 (no duration: 1)
     """
-    rows, report = {}, ShardReport()
+    rows, report = {}, ClipReport()
     with open_manifest(csv_path) as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         missing = {"ID", "duration", "wav"} - set(reader.fieldnames or ())
@@ -149,11 +149,11 @@ def speech_dataset(
     -------
     tuple
         DynamicItemDataset with keys id, sig, wrd and, with a tokenizer,
-        text; and the ShardReport of what was skipped.
+        text; and the ClipReport of what was skipped.
     """
     if not isinstance(csv_path, dict):
         csv_path = {csv_path: data_root}
-    good, report = {}, ShardReport()
+    good, report = {}, ClipReport()
     for path, root in csv_path.items():
         rows, unread = read_manifest(path, root)
         report.update(unread)

@@ -18,10 +18,9 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from speechbrain_gogo.dataio.audio.files import decode_audio
 from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.report import ClipReport, SkipClip
 from speechbrain_gogo.dataio.shards.batching import batches_by_seconds
 from speechbrain_gogo.dataio.shards.tars import (
-    ShardReport,
-    SkipClip,
     find_shards,
     read_shard,
     split_shards,
@@ -159,9 +158,9 @@ class EmiliaShards(IterableDataset):
         for number in itertools.count(start_pass) if self.training else [0]:
             seed = f"{self.seed}/{number}" if self.training else None
             shards = split_shards(self.shards, seed, over_ranks=self.training)
-            total, fresh = ShardReport(), start == skip == 0
+            total, fresh = ClipReport(), start == skip == 0
             for index in range(start, len(shards)):
-                report = ShardReport()
+                report = ClipReport()
                 batches = self.batches(shards[index], report, number)
                 for done, clips in enumerate(batches, start=1):
                     if done > skip:  # else used, and counted, before a stop
@@ -188,7 +187,7 @@ class EmiliaShards(IterableDataset):
         ---------
         shard : str
             One of ``shards``.
-        report : ShardReport
+        report : ClipReport
             Counts the clips that are skipped.
         number : int
             Of the pass; each draws other batches.
@@ -212,7 +211,7 @@ class EmiliaShards(IterableDataset):
         ---------
         shard : str
             One of ``shards``.
-        report : ShardReport
+        report : ClipReport
             Counts those that do not.
 
         Yields
@@ -262,7 +261,7 @@ class EmiliaShards(IterableDataset):
         ---------
         clips : list of dict
             Of :meth:`batches`.
-        report : ShardReport
+        report : ClipReport
             Counts those used and the others by reason.
 
         Returns

@@ -24,7 +24,8 @@ from speechbrain.utils.logger import get_logger
 from torch.utils.data import DataLoader
 from webdataset.utils import pytorch_worker_info
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport, check_split
+from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.dataio.shards.tars import check_split
 
 logger = get_logger(__name__)
 
@@ -84,7 +85,7 @@ class ShardLoader(DataLoader):
             **loader_kwargs,
         )
         self.epoch_batches = epoch_batches
-        self.report = ShardReport()
+        self.report = ClipReport()
         self.step = 0  # batches of this epoch handed out
         self.stream = None
         self.items = 0  # received from the stream; workers take turns
@@ -120,10 +121,10 @@ class ShardLoader(DataLoader):
 
         Returns
         -------
-        ShardReport
+        ClipReport
             What became of every clip read for the batches handed out.
         """
-        return sum(_of_all_ranks(self.report), ShardReport())
+        return sum(_of_all_ranks(self.report), ClipReport())
 
     @property
     def identity(self):
@@ -148,7 +149,7 @@ class ShardLoader(DataLoader):
             with open(path, "w", encoding="utf-8") as file:
                 json.dump({"identity": self.identity, "ranks": states}, file)
             reports = (state["report"] for state in states)
-            logger.info(f"Training data: {sum(reports, ShardReport())}")
+            logger.info(f"Training data: {sum(reports, ClipReport())}")
 
     @mark_as_loader
     def load(self, path, end_of_epoch):
@@ -172,6 +173,6 @@ class ShardLoader(DataLoader):
         state = saved["ranks"][pytorch_worker_info()[0]]
         self.step = 0 if end_of_epoch else state["step"]
         self.recovered = not end_of_epoch
-        self.report = ShardReport(state["report"])
+        self.report = ClipReport(state["report"])
         self.positions = [tuple(p) for p in state["positions"]]
         self.dataset.resume(self.positions, state["turn"])

@@ -104,7 +104,7 @@ class ManifestShards:
         ---------
         shard : str
             One of ``shards``.
-        report : ShardReport
+        report : ClipReport
             Counts the rows that are skipped; in the first shard also those
             that could not be read as rows.
 
@@ -137,7 +137,7 @@ class ManifestShards:
         ---------
         clips : list of dict
             Of :meth:`batches`.
-        report : ShardReport
+        report : ClipReport
             Counts those used and the others by reason.
 
         Returns

@@ -9,7 +9,6 @@ What the json and the audio mean is the matter of ``emilia.py``.
 
 import os
 import tarfile
-from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import webdataset as wds
@@ -18,52 +17,6 @@ from webdataset.utils import glob_with_braces, pytorch_worker_info
 
 SUFFIXES = ("json", "mp3")
 BROKEN, UNSAFE = "broken or cut tar", "unsafe tar member"
-
-
-class SkipClip(Exception):
-    """One clip cannot be used; the message is the reason it is counted by."""
-
-
-class ShardReport(Counter):
-    """Counts what became of every clip: "used", or a reason to skip it.
-
-    Reports of workers, of ranks and of parts of an epoch add up with ``+``.
-
-    Example
-    -------
-    >>> report = ShardReport(used=3) + ShardReport({"too short": 1})
-    >>> report.read, report.used, report.skipped
-    (4, 3, {'too short': 1})
-    >>> print(report)
-    read 4 clips = used 3 + skipped 1 (too short: 1)
-    """
-
-    @property
-    def read(self):
-        """Clips of which the fate is known."""
-        return sum(self.values())
-
-    @property
-    def used(self):
-        """Clips handed out in batches."""
-        return self["used"]
-
-    @property
-    def skipped(self):
-        """Clips that were not used, by reason."""
-        return {key: n for key, n in sorted(self.items()) if key != "used"}
-
-    def __add__(self, other):
-        """The counts of both."""
-        return ShardReport(Counter.__add__(self, other))
-
-    def __str__(self):
-        """One line for the log."""
-        reasons = ", ".join(f"{key}: {n}" for key, n in self.skipped.items())
-        return (
-            f"read {self.read} clips = used {self.used} + skipped "
-            f"{self.read - self.used} ({reasons or 'none'})"
-        )
 
 
 def find_shards(source):
@@ -193,7 +146,7 @@ def read_shard(path, report):
     ---------
     path : str
         The tar.
-    report : ShardReport
+    report : ClipReport
         Counts the clips that are skipped here.
 
     Yields
@@ -218,7 +171,7 @@ def read_members(path, report, suffixes):
     ---------
     path : str
         The tar.
-    report : ShardReport
+    report : ClipReport
         Counts the keys that are skipped here.
     suffixes : sequence of str
         Of the members that are read; the others are passed over.

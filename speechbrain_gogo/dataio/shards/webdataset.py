@@ -14,8 +14,9 @@ from pathlib import PurePosixPath
 
 import soundfile
 
+from speechbrain_gogo.dataio.report import SkipClip
 from speechbrain_gogo.dataio.shards.emilia import MALFORMED, EmiliaShards
-from speechbrain_gogo.dataio.shards.tars import SkipClip, read_members
+from speechbrain_gogo.dataio.shards.tars import read_members
 
 AUDIO = ("wav", "flac", "mp3", "ogg", "opus")
 LEAST_BITS = 100  # per second, of any audio format
@@ -50,7 +51,7 @@ class AudioShards(EmiliaShards):
         ---------
         shard : str
             One of ``shards``.
-        report : ShardReport
+        report : ClipReport
             Counts those that are not used.
 
         Yields

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.shards import TokenShard, shard_path
 
 HEADER = "corpus.json"
@@ -23,7 +23,7 @@ HEADER = "corpus.json"
 class CorpusReport(NamedTuple):
     """What became of the clips of a corpus, and how many hours they are."""
 
-    clips: ShardReport
+    clips: ClipReport
     hours: float
 
     def __str__(self):
@@ -158,7 +158,7 @@ def corpus_report(folder):
         If the corpus is not complete, or no clip of it could be used.
     """
     header, shards = open_corpus(folder)
-    clips = sum((shard.report for shard in shards), ShardReport())
+    clips = sum((shard.report for shard in shards), ClipReport())
     if not clips.used:
         raise ValueError(
             f"No clip of {header['source']} could be used: {clips}. Delete "

@@ -9,7 +9,7 @@ host's DynamicBatchSampler makes batches.
 from torch import LongTensor
 from torch.utils.data import Dataset
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
 
 
@@ -46,7 +46,7 @@ class TokenDataset(Dataset):
         Ids of each clip's text, and its groups.
     num_codebooks : int
         Tokens of each group.
-    report : ShardReport
+    report : ClipReport
         What became of every clip, from the audio of the corpora on.
 
     Raises
@@ -68,7 +68,7 @@ class TokenDataset(Dataset):
         self.max_positions = max_positions
         self.count_positions = count_positions or self._count_tokens
         self.tokenizer = tokenizer
-        self.report = ShardReport()
+        self.report = ClipReport()
         self.num_codebooks = None
         self.lengths, self.sizes = [], []
         self.shards, self._places = [], []

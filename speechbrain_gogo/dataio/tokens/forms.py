@@ -24,7 +24,7 @@ import numpy as np
 import webdataset
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.corpus import CorpusReport, open_corpus
 from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
 
@@ -97,7 +97,7 @@ class TokenForms:
 
         Arguments
         ---------
-        report : ShardReport
+        report : ClipReport
             Counts what became of them.
 
         Yields
@@ -105,7 +105,7 @@ class TokenForms:
         list of TokenRow
             With their tokens laid out.
         """
-        report = ShardReport() if report is None else report
+        report = ClipReport() if report is None else report
         seen = set()
         for shard in self._shards:
             rows = []
@@ -220,7 +220,7 @@ class TokenForms:
 
     def _write_manifest(self, wavs):
         """What host recipes read; the arrays are in its column codes."""
-        report, seconds = ShardReport(), 0.0
+        report, seconds = ClipReport(), 0.0
         with (
             _complete(self.folder / MANIFEST, anew=True) as path,
             open(path, "w", newline="", encoding="utf-8") as file,

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 
 STRINGS = ("id", "text", "speaker")
 
@@ -58,7 +58,7 @@ def save_shard(path, rows, header, report, source=""):
     header : dict
         Of the corpus, with fingerprint, codec, num_codebooks, vocab_size,
         and ``mask_id`` if tokens may be left out.
-    report : ShardReport
+    report : ClipReport
         What became of the clips that were read.
     source : str
         What they were read from, for people.
@@ -118,7 +118,7 @@ class TokenShard:
     >>> header = {"fingerprint": "a1", "codec": "mine"}
     >>> header |= {"num_codebooks": 10, "vocab_size": 12800}
     >>> row = TokenRow("clip", "Hello.", "anna", torch.ones(3, 10).long())
-    >>> save_shard(path, [row], header, ShardReport(used=1))
+    >>> save_shard(path, [row], header, ClipReport(used=1))
     >>> shard = TokenShard(path)
     >>> shard[0].text, shard[0].tokens.shape, shard.num_groups
     ('Hello.', torch.Size([3, 10]), [3])
@@ -139,7 +139,7 @@ class TokenShard:
             self.codec = metadata["codec"]
             self.vocab_size = int(metadata["vocab_size"])
             self.largest_id = int(metadata.get("mask_id", self.vocab_size - 1))
-            self.report = ShardReport(json.loads(metadata["report"]))
+            self.report = ClipReport(json.loads(metadata["report"]))
         except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise ValueError(
                 f"{path} is no shard of tokens: {error}. If it was damaged, "

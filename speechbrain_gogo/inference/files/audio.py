@@ -7,8 +7,6 @@ folders of files are told which file becomes which.
 
 from pathlib import Path
 
-import torch
-
 from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
 from speechbrain_gogo.inference.streaming.codec import encode_recording
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
@@ -50,8 +48,7 @@ def encode_kept(codec, path, allocate=False, target_rate=None):
     tokens, samples = encode_recording(codec, path)
     if allocate:
         budgets = codec.allocate(tokens.unsqueeze(0), target_rate=target_rate)
-        kept = keep_prefix(budgets[0], tokens.shape[1])
-        tokens = torch.where(kept, tokens, codec.mask_id)
+        tokens = keep_prefix(tokens, budgets[0], codec.mask_id)
     return tokens, samples
 
 

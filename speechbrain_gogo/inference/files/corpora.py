@@ -1,7 +1,7 @@
 """A codec over whole corpora: `gogo tokenize`.
 
 What kind of corpus it is, which tokens are wanted, and on which device each
-rank of torchrun works; the work itself is that of dataio/tokens/tokenizing.py and
+rank of torchrun works; the work itself is that of inference/files/tokenizing.py and
 dataio/tokens/forms.py.
 """
 
@@ -14,8 +14,8 @@ from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.shards.webdataset import AudioShards
 from speechbrain_gogo.dataio.tokens.forms import TokenForms, check_forms
 from speechbrain_gogo.dataio.tokens.layouts import check_layout
-from speechbrain_gogo.dataio.tokens.tokenizing import tokenize_corpus
 from speechbrain_gogo.inference.checks import check_level
+from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 
 def find_source(

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+from speechbrain_gogo.lobes.tokens.granular import prefix_mask
 
 
 class TokenFile(NamedTuple):
@@ -78,7 +78,7 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     if mask_id is not None:
         kept = tokens != mask_id
         budgets = kept.sum(1)
-        if not torch.equal(kept, keep_prefix(budgets, levels)):
+        if not torch.equal(kept, prefix_mask(budgets, levels)):
             raise ValueError(
                 f"{path}: tokens are left out at the end of a group only; "
                 "here some follow a masked one."
@@ -154,7 +154,7 @@ def _spread(tokens, budgets, levels, mask_id):
     """Kept tokens in a row -> [N, K], by the budgets [N]."""
     if not 1 <= levels <= 255:  # budgets are bytes
         raise ValueError(f"it claims {levels} tokens for a group.")
-    kept = keep_prefix(budgets, levels)
+    kept = prefix_mask(budgets, levels)
     if int(kept.sum()) != len(tokens) or (budgets > levels).any():
         raise ValueError(f"its budgets are not those of {len(tokens)} tokens.")
     matrix = torch.full(kept.shape, mask_id)

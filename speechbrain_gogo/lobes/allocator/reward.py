@@ -151,9 +151,8 @@ class ReconstructionReward(nn.Module):
     def _decode(self, q, lens, noise):
         """Normalized mel of every choice, [G * B, N * g, d]."""
         codec = self.codec
-        kept = keep_prefix(self.budgets, codec.num_codebooks)  # [G, K]
-        kept = kept[:, None, None, :, None]
-        choices = torch.where(kept, q, codec.mask)  # [G, B, N, K, D]
+        budgets = self.budgets[:, None, None]
+        choices = keep_prefix(q, budgets, codec.mask)  # [G, B, N, K, D]
         many = len(self.budgets)
         return codec.flow.sample(
             codec.align(choices.flatten(0, 1)),

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
 from speechbrain_gogo.lobes.gogo.grouping import MelGroups
 from speechbrain_gogo.lobes.gogo.shortcut import make_shortcuts
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 # Frames of mel that are encoded at a time: few enough for a processor's cache,
 # or enough to keep a GPU busy.
@@ -164,7 +164,7 @@ class Gogo(MelGroups):
             Quantized features [B, N, K, D], zero in the padding; those of
             the M real groups, [M, K, D]; and their token ids, int64 [M, K].
         """
-        real = frame_mask(lens, groups.shape[1])  # [B, N]
+        real = length_mask(lens, groups.shape[1])  # [B, N]
         found, tokens = self.quantize(groups[real])
         q = found.new_zeros(*real.shape, *found.shape[1:])
         return q.masked_scatter(real[..., None, None], found), found, tokens

@@ -16,32 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.attention import attend, rotate
-
-
-def frame_mask(lens, num_frames):
-    """Which frames are real, or None where all are.
-
-    Arguments
-    ---------
-    lens : torch.Tensor
-        Relative lengths [B], or None.
-    num_frames : int
-        Frames of the longest, T.
-
-    Returns
-    -------
-    torch.Tensor
-        bool [B, T], or None.
-
-    Example
-    -------
-    >>> frame_mask(torch.tensor([1.0, 0.5]), 4).int().tolist()
-    [[1, 1, 1, 1], [1, 1, 0, 0]]
-    """
-    if lens is None:
-        return None
-    count = (lens * num_frames).round()
-    return torch.arange(num_frames, device=lens.device) < count.unsqueeze(1)
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 class TimeEmbedding(nn.Module):
@@ -266,7 +241,7 @@ class DiT(nn.Module):
         torch.Tensor
             v_theta(x_t, cond, t), shape [B, T, n_mels].
         """
-        mask = frame_mask(lens, x.shape[1])
+        mask = length_mask(lens, x.shape[1])
         return self.velocity(x, self.condition(cond), self.modulation(t), mask)
 
     def _rope(self, length, device):

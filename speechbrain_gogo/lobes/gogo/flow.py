@@ -13,7 +13,7 @@ import math
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 def sway(t, coefficient=-1.0):
@@ -139,7 +139,7 @@ class ConditionalFlowMatching(nn.Module):
         elif self.training:
             kept = dropped >= self.condition_dropout
             cond = cond * kept[:, None, None]
-        mask = frame_mask(lens, frames)
+        mask = length_mask(lens, frames)
         x_t = torch.lerp(x_0, mel, t[:, None, None])
         if mask is not None:
             x_t = x_t * mask.unsqueeze(-1)
@@ -192,7 +192,7 @@ class ConditionalFlowMatching(nn.Module):
         scale = (
             self.guidance_scale if guidance_scale is None else guidance_scale
         )
-        mask = frame_mask(lens, cond.shape[1])
+        mask = length_mask(lens, cond.shape[1])
         if noise is None:
             shape = (*cond.shape[:2], self.backbone.n_mels)
             noise = torch.randn(shape, device=cond.device)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 
 
@@ -102,7 +102,7 @@ class ColumnLM(nn.Module):
             model learns as if it were alone; "nll" [P], of each token; and
             "level" int64 [P], its column.
         """
-        real = frame_mask(lens, tokens.shape[1])  # [B, N]
+        real = length_mask(lens, tokens.shape[1])  # [B, N]
         nll = self.losses(tokens)[real]  # [P / K, K]
         level = torch.arange(self.num_tokens, device=nll.device)
         return {

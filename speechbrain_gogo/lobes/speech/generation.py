@@ -11,7 +11,7 @@ C codes; the token C is m, the masking token.
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.cached_decoding import Reader
 from speechbrain_gogo.lobes.speech.loop_detector import LoopDetector
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
@@ -218,7 +218,7 @@ class DetailFiller:
     ):
         self.lm = lm
         self.index = 0
-        said = frame_mask(prompt_lens, prompt.shape[1])  # [B, N]
+        said = length_mask(prompt_lens, prompt.shape[1])  # [B, N]
         start = prompt.new_full((len(prompt), 1), lm.start_id)
         speech = flatten(prompt + lm.offset, "group_major")
         real = flatten(said.unsqueeze(-1).expand_as(prompt), "group_major")
@@ -277,7 +277,7 @@ def _room(max_positions, used, size, max_groups):
 
 def _check_tokens(prompt, lens, codes):
     """Refuse a prompt [B, N, b] without its backbone."""
-    real = frame_mask(lens, prompt.shape[1]).unsqueeze(-1)
+    real = length_mask(lens, prompt.shape[1]).unsqueeze(-1)
     wrong = (real & ((prompt < 0) | (prompt >= codes))).nonzero()
     if len(wrong):
         place = wrong[0].tolist()

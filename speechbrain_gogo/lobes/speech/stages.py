@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.llama import check_vocabulary, spoken_losses
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
@@ -116,8 +116,8 @@ class BackboneLM(nn.Module):
             Ids and which of them are real: of text, starts and backbone.
         """
         backbone = tokens[..., : self.backbone_size] + self.offset  # [B, N, b]
-        real = frame_mask(lens, tokens.shape[1]).unsqueeze(-1)  # [B, N, 1]
-        letters = frame_mask(text_lens, text.shape[1])  # [B, L]
+        real = length_mask(lens, tokens.shape[1]).unsqueeze(-1)  # [B, N, 1]
+        letters = length_mask(text_lens, text.shape[1])  # [B, L]
         start = text.new_full(
             (len(text), 1 + self.text_positions), self.start_id
         )
@@ -294,11 +294,10 @@ class DetailLM(nn.Module):
             budgets = self.draw_budgets(batch, groups, generator)
         elif budgets is None:
             budgets = torch.full((batch, groups), levels)
-        kept = keep_prefix(budgets.to(tokens.device), levels)  # [B, N, K]
-        given = torch.where(kept, tokens, self.codebook_size)  # m
+        given = keep_prefix(tokens, budgets, self.codebook_size)  # [B, N, K]
         level = torch.arange(levels, device=tokens.device).expand_as(given)
         asked = (given < self.codebook_size) & (level >= self.backbone_size)
-        asked &= frame_mask(lens, groups)[:, :, None]
+        asked &= length_mask(lens, groups)[:, :, None]
 
         ids = flatten(given + self.offset, "group_major")  # [B, N * K]
         inputs = F.pad(ids[:, :-1], (1, 0), value=self.start_id)

@@ -99,12 +99,12 @@ def scale_gradient(q, weight):
     return q.detach() + (scaled - scaled.detach())  # the bracket is 0
 
 
-def keep_prefix(num_kept, num_levels):
-    """Which tokens of each group count, when only a prefix is kept.
+def prefix_mask(keep, num_levels):
+    """Which tokens of each group are kept, when only a prefix is.
 
     Arguments
     ---------
-    num_kept : torch.Tensor
+    keep : torch.Tensor
         How many tokens are kept, any shape [...].
     num_levels : int
         Tokens per group, K.
@@ -116,11 +116,44 @@ def keep_prefix(num_kept, num_levels):
 
     Example
     -------
-    >>> keep_prefix(torch.tensor([1, 3]), 3).int().tolist()
+    >>> prefix_mask(torch.tensor([1, 3]), 3).int().tolist()
     [[1, 0, 0], [1, 1, 1]]
     """
-    levels = torch.arange(num_levels, device=num_kept.device)
-    return levels < num_kept.unsqueeze(-1)
+    levels = torch.arange(num_levels, device=keep.device)
+    return levels < keep.unsqueeze(-1)
+
+
+def keep_prefix(tokens, keep, mask):
+    """Keep a prefix of each group and put the masking token m in the rest.
+
+    Arguments
+    ---------
+    tokens : torch.Tensor
+        Ids [..., K], or their features [..., K, D].
+    keep : int | torch.Tensor
+        How many tokens are kept; a tensor is broadcast over the dimensions
+        before K.
+    mask : int | torch.Tensor
+        The masking token: an id, or its features [D].
+
+    Returns
+    -------
+    torch.Tensor
+        Of the same shape, or of the one that ``keep`` is broadcast to.
+
+    Example
+    -------
+    >>> keep_prefix(torch.tensor([[5, 6, 7], [5, 6, 7]]), torch.tensor([1, 3]), 9)
+    tensor([[5, 9, 9],
+            [5, 6, 7]])
+    """
+    keep = torch.as_tensor(keep, device=tokens.device)
+    if torch.is_tensor(mask):
+        kept = prefix_mask(keep, tokens.shape[-2]).unsqueeze(-1)
+        mask = mask.to(tokens)
+    else:
+        kept = prefix_mask(keep, tokens.shape[-1])
+    return torch.where(kept, tokens, mask)
 
 
 class NestedDropout(nn.Module):
@@ -181,5 +214,4 @@ class NestedDropout(nn.Module):
                 1, self.num_levels + 1, (batch,), generator=generator
             ).to(q.device)
         q = scale_gradient(q, self.weight)
-        kept = keep_prefix(n_keep, self.num_levels)[:, None, :, None]
-        return torch.where(kept, q, self.mask.to(q)), n_keep
+        return keep_prefix(q, n_keep[:, None], self.mask), n_keep

@@ -9,12 +9,11 @@ each other.
 
 from collections import defaultdict
 
-import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 from webdataset.utils import pytorch_worker_info
 
-from speechbrain_gogo.dataio.shards.tars import ShardReport
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.corpus import (
     claim_folder,
     corpus_report,
@@ -25,6 +24,7 @@ from speechbrain_gogo.dataio.tokens.shards import (
     save_shard,
     shard_path,
 )
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 # Settings of a corpus that leave the tokens alone: a run that is taken up
 # again may have others.
@@ -104,7 +104,7 @@ def tokenize_corpus(
             if normalize is not None:
                 clips = [c._replace(text=normalize(c.text)) for c in clips]
             path, name = shard_path(folder, number), source.shards[number]
-            save_shard(path, clips, header, ShardReport(report), name)
+            save_shard(path, clips, header, ClipReport(report), name)
             bar.update()
     if missing_shards(folder, header):
         return None
@@ -153,7 +153,7 @@ class _Pieces(IterableDataset):
         info = get_worker_info()
         step = slice(info.id, None, info.num_workers) if info else slice(None)
         for number in self.numbers[step]:
-            shard, report = self.source.shards[number], ShardReport()
+            shard, report = self.source.shards[number], ClipReport()
             for clips in self.source.batches(shard, report):
                 batch = self.source.decode(clips, report)
                 if batch is not None:
@@ -167,9 +167,7 @@ def _encode(codec, batch, num_tokens, allocation):
     tokens, lens = codec.encode_batch(wavs, wav_lens, num_tokens=num_tokens)
     if allocation is not None:
         budgets = codec.allocate(tokens, lens, **allocation)  # [B, N]
-        level = torch.arange(tokens.shape[2], device=tokens.device)
-        kept = level < budgets.unsqueeze(2)
-        tokens = torch.where(kept, tokens, codec.mask_id)
+        tokens = keep_prefix(tokens, budgets, codec.mask_id)
     tokens = tokens.cpu()  # [B, N, K]
     counts = (lens * tokens.shape[1]).round().int().tolist()
     samples = (wav_lens.double() * wavs.shape[1]).round().int().tolist()

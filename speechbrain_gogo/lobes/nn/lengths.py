@@ -1,0 +1,31 @@
+"""Relative lengths [B], as everywhere in SpeechBrain, and what they mask."""
+
+import torch
+from speechbrain.dataio.dataio import length_to_mask
+
+
+def length_mask(lens, size):
+    """Which positions of a padded batch are real, or None where all are.
+
+    The host's ``length_to_mask``, of relative lengths.
+
+    Arguments
+    ---------
+    lens : torch.Tensor
+        Relative lengths [B], or None.
+    size : int
+        Positions of the longest, T: frames, groups or text tokens.
+
+    Returns
+    -------
+    torch.Tensor
+        bool [B, T], or None.
+
+    Example
+    -------
+    >>> length_mask(torch.tensor([1.0, 0.5]), 4).int().tolist()
+    [[1, 1, 1, 1], [1, 1, 0, 0]]
+    """
+    if lens is None:
+        return None
+    return length_to_mask((lens * size).round(), size, dtype=torch.bool)
