@@ -134,7 +134,8 @@ def read_audio(path, sample_rate):
     with open_audio(path) as sound:
         claimed, rate = sound.frames, sound.samplerate
         try:
-            samples = sound.read(dtype="float32", always_2d=True)
+            # With a number, since formats such as GSM 6.10 cannot be sought in.
+            samples = sound.read(claimed, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise AudioError(
                 "truncated audio", f"{path} breaks off: {error}"
@@ -186,7 +187,7 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
                     "impossible header",
                     f"{name} claims {file.frames} samples in {duration} s.",
                 )
-            samples = file.read(dtype="float32", always_2d=True)
+            samples = file.read(file.frames, dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
         raise AudioError("unreadable audio", f"{name}: {error}") from error
     if not len(samples):
