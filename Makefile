@@ -1,5 +1,10 @@
 # make demo   encode and decode a clip with the bundled model: results/demo/
-# make test   every test
+# make test   the quick tests
+# make test-all   these and the long ones, before a release
+# make newest     the quick tests with the newest releases that setup.py allows
+# make oldest     the same with the oldest ones
+# make constraints  write constraints.txt anew; UPGRADE=--upgrade takes the
+#                   newest releases, UPGRADE="-P torch==2.14.1" that one
 # make mini DATA=...      train the bundled model again and evaluate it; its
 #                         parts: mini-codec, mini-speech, mini-allocator
 # make evaluate DATA=...  evaluate it alone
@@ -9,6 +14,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Exactly what `make demo` and `make test` install; empty for the newest.
+CONSTRAINTS := --constraint constraints.txt
+UPGRADE ?=
 WAV ?=
 DATA ?=
 FOLDER := $(abspath $(DATA))
@@ -30,7 +38,7 @@ SENTENCES ?= 8000
 WORDS ?=
 LISTED = $(if $(WORDS),--word_files "['$(abspath $(WORDS))']" --word_share 0.3)
 
-.PHONY: demo test mini mini-codec mini-speech mini-allocator evaluate lint clean
+.PHONY: demo test test-all newest oldest constraints mini mini-codec mini-speech mini-allocator evaluate lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gogo demo $(if $(WAV),--wav "$(WAV)")
@@ -38,18 +46,39 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tested
 	$(BIN)/python -m pytest
 
+test-all: $(VENV)/.tested
+	$(BIN)/python -m pytest -m ""
+
+newest:
+	rm -rf .venv-newest
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
+
+oldest:
+	rm -rf .venv-oldest
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet uv
+	.venv-oldest/bin/uv pip install --quiet --resolution lowest-direct \
+		--python .venv-oldest/bin/python --editable ".[dev]"
+	.venv-oldest/bin/python -m pytest
+
+constraints: $(VENV)/.tested
+	$(BIN)/uv pip compile setup.py --all-extras --universal \
+		--fork-strategy fewest --python-version 3.11 --strip-extras \
+		--no-annotate --custom-compile-command "make constraints" \
+		$(UPGRADE) --quiet --output-file constraints.txt
+
 lint: $(VENV)/.tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: setup.py $(VENV)/bin/python
-	$(BIN)/pip install --quiet --editable .
+$(VENV)/.installed: setup.py constraints.txt $(VENV)/bin/python
+	$(BIN)/pip install --quiet $(CONSTRAINTS) --editable .
 	touch $@
 
-$(VENV)/.tested: setup.py $(VENV)/bin/python
-	$(BIN)/pip install --quiet --editable ".[dev]"
+$(VENV)/.tested: setup.py constraints.txt $(VENV)/bin/python
+	$(BIN)/pip install --quiet $(CONSTRAINTS) --editable ".[dev]"
 	touch $@ $(VENV)/.installed
 
 # The folder DATA holds train.csv, valid.csv and test.csv (SpeechBrain

@@ -1,4 +1,9 @@
-"""Installs speechbrain_gogo: `pip install .`, or `.[dev]` with the tests."""
+"""Installs speechbrain_gogo: `pip install .`, or `.[dev]` with the tests.
+
+Every range is one whose two ends were run with the quick tests: `make oldest`
+installs the lower ends, `make newest` the upper ones. Exactly what `make demo`
+and `make test` install is in constraints.txt.
+"""
 
 import re
 from pathlib import Path
@@ -6,50 +11,70 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 REQUIRED = [
+    # A new minor release of the host may change what its Brain and its
+    # interfaces call.
     "speechbrain>=1.1.2,<1.2",
-    # The last torchaudio is 2.11, and it refuses any torch that was built for
-    # another CUDA version than itself: newer torch releases break it at
-    # import, and so does the CPU-only build. This pair works together.
-    "torch==2.11.*",
-    "torchaudio==2.11.*",
-    "hyperpyyaml>=1.2",
+    # torchaudio 2.11.1 calls functions that torch has since 2.13, and is
+    # linked to CUDA 13. torchaudio 2.11.0 accepts only a torch that was built
+    # for its own CUDA minor version. Newer releases of either have not been
+    # run.
+    "torch>=2.13,<2.16",
+    "torchaudio>=2.11.1,<2.12",
+    # The first version whose Llama layers take a cache without tuples; a new
+    # major release renames what lobes/ calls.
     "transformers>=5.0,<6",
+    # 0.1 is the first with the attributes of the ISTFT head that
+    # lobes/vocoder.py replaces; before 1.0 a minor release may break them.
     "vocos>=0.1,<0.2",
-    "vector-quantize-pytorch>=1.20",
-    "sentencepiece",
+    "vector-quantize-pytorch>=1.20,<2",
+    "numpy>=1.26,<3",
+    "scipy>=1.15,<2",
+    "hyperpyyaml>=1.2.3,<2",
+    "ruamel.yaml>=0.17.28",
+    "pyyaml>=6.0.1",
+    "sentencepiece>=0.2,<0.3",
     "inflect>=7,<8",
-    "huggingface_hub",
-    "safetensors",
-    "soundfile>=0.12",
-    "scipy>=1.15",
-    "webdataset>=1.0,<2",
-    "pyyaml",
-    "ruamel.yaml",
-    "matplotlib",
-    "tqdm",
+    "huggingface_hub>=1.3,<3",
+    "safetensors>=0.4.3",
+    "soundfile>=0.12.1",
+    "webdataset>=0.2.111,<2",
+    "matplotlib>=3.8",
+    "tqdm>=4.66",
     "typer>=0.12",
-    "jinja2",
+    "jinja2>=3.1",
 ]
 
 # Judges; the models of the offline ones are inside the wheels. Zhon lists the
 # punctuation that Seed-TTS' evaluation deletes.
 METRICS = [
-    "pesq",
-    "pystoi",
-    "speechmos",
-    "onnxruntime",
-    "librosa",
-    "requests",
-    "Resemblyzer",
-    "pocketsphinx",
-    "zhon",
+    "pesq>=0.0.4",
+    "pystoi>=0.4",
+    "speechmos>=0.0.1.1",
+    "onnxruntime>=1.20",
+    "librosa>=0.10.2",
+    "requests>=2.32",
+    "Resemblyzer>=0.1.4",
+    # Resemblyzer's webrtcvad imports pkg_resources, which 82 removed.
+    "setuptools<82",
+    "pocketsphinx>=5.0.3",
+    "zhon>=2.0.2",
 ]
 
 # `gogo tokenize --form datasets`.
 DATASETS = ["datasets>=4,<6"]
 
 # What the recipe LibriTTS/probing measures speech and text with.
-PROBING = ["librosa", "praat-parselmouth", "textblob"]
+PROBING = ["librosa>=0.10.2", "praat-parselmouth>=0.4.5", "textblob>=0.18"]
+
+TESTS = [
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "ruff>=0.14",
+    "pre-commit>=4",
+    "selenium>=4.20",
+    "snac>=1.2.1",
+    "uv>=0.8",  # `make constraints`, `make oldest`
+]
 
 version = re.search(
     r"__version__ = \"(.+)\"",
@@ -63,7 +88,7 @@ setup(
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.11,<3.13",
+    python_requires=">=3.11,<3.14",
     packages=find_packages(include=["speechbrain_gogo*"]),
     package_data={
         "speechbrain_gogo": ["inference/demo/*.html", "pretrained/**/*"]
@@ -72,10 +97,7 @@ setup(
     extras_require={
         "metrics": METRICS,
         "datasets": DATASETS,
-        "dev": METRICS
-        + DATASETS
-        + PROBING
-        + ["pytest", "ruff", "pre-commit", "selenium", "snac"],
+        "dev": METRICS + DATASETS + PROBING + TESTS,
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )
