@@ -58,18 +58,10 @@ class Reader:
     """
 
     def __init__(self, llama, rows, batch, max_length, compiled=False):
-        config = llama.config
         self.llama, self.rows = llama, rows
         self.max_length = max_length
         device = llama.device
-        self.cache = StaticCache(config, max_cache_len=max_length)
-        self.cache.early_initialization(
-            batch,
-            config.num_key_value_heads,
-            config.head_dim,
-            llama.dtype,
-            device,
-        )
+        self.cache = StaticCache(llama.config, max_cache_len=max_length)
         self.padding = torch.zeros(batch, dtype=torch.long, device=device)
         self.keys = torch.arange(max_length, device=device)
         self.short = self.long = self._forward
@@ -121,7 +113,9 @@ class Reader:
         if padding is not None:
             self.padding.copy_(padding)
         self.passes += 1
-        if ids.shape[1] > LONGEST_COMPILED:
+        # The first piece allocates the cache, which cannot be compiled.
+        first = self.length == ids.shape[1]
+        if first or ids.shape[1] > LONGEST_COMPILED:
             return self.long(ids)
         torch.compiler.cudagraph_mark_step_begin()
         return self.short(ids)
@@ -134,11 +128,13 @@ class Reader:
         # A place of the padding sees itself: it must see something.
         seen = (self.keys <= place) & (real | (self.keys == place))
         position = place[:, 0] - self.padding.unsqueeze(1)  # [B, T]
+        # By place: the cache was called past_key_values before 5.24, and that
+        # name ends with 5.40.
         hidden = self.llama.model(
-            input_ids=ids,
-            attention_mask=seen.unsqueeze(1),  # [B, 1, T, S]
-            position_ids=position.clamp(min=0),
-            past_key_values=self.cache,
+            ids,
+            seen.unsqueeze(1),  # attention_mask [B, 1, T, S]
+            position.clamp(min=0),  # position_ids
+            self.cache,
             use_cache=True,
         ).last_hidden_state
         # A view: the other rows are never read.
