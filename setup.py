@@ -91,7 +91,11 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["speechbrain_gogo*"]),
     package_data={
-        "speechbrain_gogo": ["inference/demo/*.html", "pretrained/**/*"]
+        "speechbrain_gogo": [
+            "hparams/**/*.yaml",
+            "inference/**/*.html",
+            "pretrained/**/*",
+        ]
     },
     install_requires=REQUIRED,
     extras_require={

@@ -38,6 +38,7 @@ from speechbrain_gogo.cli.options import (
     Text,
     TextGuidance,
     Trust,
+    Version,
     Wav,
 )
 from speechbrain_gogo.cli.steps import (
@@ -69,8 +70,12 @@ app = typer.Typer(
     cls=OneLineErrors,
     no_args_is_help=True,
     add_completion=False,
-    help="Gogo: speech to granularity-ordered tokens and back.",
 )
+
+
+@app.callback()
+def gogo(version: Version = False):
+    """Gogo: speech to granularity-ordered tokens and back."""
 
 
 @app.command()

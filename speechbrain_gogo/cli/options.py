@@ -5,7 +5,27 @@ from typing import Annotated
 
 import typer
 
+from speechbrain_gogo import __version__
+
 BUNDLED = "gogo-mini"  # the codec, if nobody names another
+
+
+def print_version(wanted):
+    """Print the version of this package and end, if that is ``wanted``."""
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version",
+        callback=print_version,
+        is_eager=True,
+        help="Print the version and end.",
+    ),
+]
 
 Inputs = Annotated[
     list[Path], typer.Argument(help="Files, or folders of them.")

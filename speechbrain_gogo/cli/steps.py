@@ -81,11 +81,17 @@ def run_all(pairs, work):
 
 
 def for_people(error):
-    """Whether an error is of what was given, or of the disk, not of ours."""
+    """Whether an error is of what was given or installed, not of ours."""
     from safetensors import SafetensorError
     from soundfile import LibsndfileError
 
-    known = ValueError, OSError, LibsndfileError, SafetensorError
+    known = (
+        ImportError,
+        LibsndfileError,
+        OSError,
+        SafetensorError,
+        ValueError,
+    )
     return isinstance(error, known)
 
 

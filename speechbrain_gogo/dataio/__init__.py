@@ -1,1 +1,3 @@
 """Reading audio, text, manifests and shards."""
+
+import speechbrain_gogo.compatibility  # noqa: F401

@@ -1,1 +1,3 @@
 """Torch modules: no training loop, no files, no YAML."""
+
+import speechbrain_gogo.compatibility  # noqa: F401

@@ -8,6 +8,7 @@ columns and figures of another name: they are never to be mixed. Back ends come
 with ``pip install "speechbrain_gogo[metrics]"``.
 """
 
+import speechbrain_gogo.compatibility  # noqa: F401
 from speechbrain_gogo.metrics.dnsmos import DNSMOS
 from speechbrain_gogo.metrics.hubert import HubertWordErrors
 from speechbrain_gogo.metrics.intelligibility import STOI

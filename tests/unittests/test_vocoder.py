@@ -47,6 +47,16 @@ def test_vocos_gives_whole_hops_and_equals_vocos(vocos):
     assert torch.isfinite(wavs).all()
 
 
+def test_vocos_in_half_precision(vocos):
+    """The inverse STFT has none: the backbone alone computes in it."""
+    mel = torch.randn(1, 20, 100, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        wavs = vocos(mel)
+        wavs.square().sum().backward()
+    assert wavs.dtype == torch.float32 and mel.grad.isfinite().all()
+    torch.testing.assert_close(wavs, vocos(mel), rtol=0.1, atol=0.1)
+
+
 def test_vocos_context_is_its_exact_reach(vocos):
     mel, frame = torch.randn(1, 60, 100, requires_grad=True), 20
     vocos(mel)[:, frame * HOP : (frame + 1) * HOP].abs().sum().backward()
