@@ -107,8 +107,9 @@ class CodecBrain(TrainingBrain):
                 drawn = codec.flow.sample(condition, lens, 0 * noise, 1, 0.0)
             else:
                 drawn = codec.flow.sample(condition, lens, noise)
-            error = (drawn - mel).abs().mean(-1)[frames].mean()
-            losses[f"mel error keep {keep}"] = error * codec.mel_std
+            error = codec.log_mel(drawn) - codec.log_mel(mel)
+            error = error.abs().mean(-1)[frames].mean()
+            losses[f"mel error keep {keep}"] = error
         for name, value in losses.items():
             self.valid_sums[name] += float(value) * len(wavs)
         self.valid_sums["count"] += len(wavs)
@@ -162,7 +163,7 @@ class CodecBrain(TrainingBrain):
             wav = item["sig"].to(self.device).unsqueeze(0)
             tokens, _ = codec.encode(wav)
             groups, _ = codec.group(wav)
-            mel = groups.flatten(1, 2) * codec.mel_std + codec.mel_mean
+            mel = codec.log_mel(groups.flatten(1, 2))
             mels = {"original": mel[0].cpu()}
             for keep in self.hparams.valid_keeps:
                 kept = tokens.clone()

@@ -131,9 +131,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
             numbers = (
                 self.sample_rate,
                 self.group_size,
-                codec.mel_mean,
-                codec.mel_std,
-                codec.mel_floor,
+                *codec.mel_signature,
                 *codec.quantizer.signature,
             )
             parts = codec.encoder, codec.quantizer, codec.shortcut_in

@@ -78,5 +78,5 @@ def log_mel(codec, wav):
     """Log-mel [N * g, n_mels] of the groups of a waveform [1, T]."""
     networks = codec.codec
     groups, _ = networks.group(wav.to(networks.places.device))
-    mel = groups[0].flatten(0, 1) * networks.mel_std + networks.mel_mean
+    mel = networks.log_mel(groups[0].flatten(0, 1))
     return mel.cpu()

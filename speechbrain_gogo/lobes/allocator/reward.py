@@ -79,17 +79,9 @@ class ReconstructionReward(nn.Module):
         """The same of the distances, whatever a token costs."""
         codec, flow = self.codec, self.codec.flow
         numbers = (
-            self.num_steps or flow.num_steps,
-            flow.guidance_scale
-            if self.guidance_scale is None
-            else self.guidance_scale,
-            flow.predict,
-            flow.sway_coefficient,
-            flow.temperature,
+            *flow.sampler_signature(self.num_steps, self.guidance_scale),
             repr(self.vocoder),
-            codec.mel_mean,
-            codec.mel_std,
-            codec.mel_floor,
+            *codec.mel_signature,
             codec.quantizer.signature,
         )
         return hash_weights(self.state_dict(), facts=repr(numbers))
@@ -143,7 +135,7 @@ class ReconstructionReward(nn.Module):
         noise = torch.randn(groups.flatten(1, 2).shape, generator=generator)
         made = self._decode(q, lens, noise.to(groups))  # [G * B, N * g, d]
         mel = self._compare_with(made, wavs, wav_lens)  # [G, B, N, g, d]
-        error = (mel - groups) * codec.mel_std
+        error = codec.log_mel(mel) - codec.log_mel(groups)
         distances = error.square().sum(-1).mean(-1)  # [G, B, N], Eq. (10)
         distances = distances.permute(1, 2, 0)  # [B, N, G]
         return self.weigh(distances), distances, q, lens
@@ -171,7 +163,7 @@ class ReconstructionReward(nn.Module):
         if self.vocoder is None:
             mel = mel.unflatten(1, (-1, codec.group_size))
         else:
-            made = self.vocoder(mel * codec.mel_std + codec.mel_mean)
+            made = self.vocoder(codec.log_mel(mel))
             if wav_lens is not None:
                 wav_lens = wav_lens.repeat(many)
             mel, _ = codec.group(made[:, : wavs.shape[1]], wav_lens)

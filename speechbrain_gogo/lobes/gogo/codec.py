@@ -37,8 +37,8 @@ class Gogo(MelGroups):
         Token features to mel.
     backbone_size : int
         Coarse tokens b that Stage I of GogoSpeech speaks.
-    mel_mean, mel_std, mel_floor : float
-        Of the log-mel, see :class:`MelGroups`.
+    mel_mean, mel_std, mel_floor, mel_power : float
+        Of the mel, see :class:`MelGroups`.
     chunk_size : int
         Groups that are encoded at a time; as suits the device by default.
     window_size : int
@@ -83,13 +83,16 @@ class Gogo(MelGroups):
         mel_mean=0.0,
         mel_std=1.0,
         mel_floor=None,
+        mel_power=None,
         chunk_size=None,
         window_size=256,
         shortcut=False,
         shortcut_hidden=0,
         shortcut_components=300,
     ):
-        super().__init__(mel, encoder.group_size, mel_mean, mel_std, mel_floor)
+        super().__init__(
+            mel, encoder.group_size, mel_mean, mel_std, mel_floor, mel_power
+        )
         if not isinstance(quantizer, nn.Module):
             quantizer = quantizer(dim=encoder.dim)
         if quantizer.residual and (encoder.num_queries > 1 or shortcut):
@@ -319,4 +322,4 @@ class Gogo(MelGroups):
         mel = self.flow.sample(
             condition, lens, noise, num_steps, guidance_scale
         )
-        return mel * self.mel_std + self.mel_mean
+        return self.log_mel(mel)

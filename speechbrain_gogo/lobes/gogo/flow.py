@@ -153,6 +153,16 @@ class ConditionalFlowMatching(nn.Module):
             return error / count
         return error.sum() / count.sum()
 
+    def sampler_signature(self, num_steps=None, guidance_scale=None):
+        """What beside weights, condition and noise decides a sample."""
+        return (
+            num_steps or self.num_steps,
+            self.guidance_scale if guidance_scale is None else guidance_scale,
+            self.predict,
+            self.sway_coefficient,
+            self.temperature,
+        )
+
     def schedule(self, num_steps, device):
         """Flow times from 0 to 1, shape [S + 1]."""
         times = torch.linspace(0, 1, num_steps + 1, device=device)

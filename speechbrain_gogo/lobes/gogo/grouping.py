@@ -7,6 +7,8 @@ any batch and in any stretch of the audio.
 Letters: B batch, T samples, N groups, g frames per group, d mel bins.
 """
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -29,6 +31,10 @@ class MelGroups(nn.Module):
         Log-mel below which nothing is heard, and nothing is coded: digital
         silence, at -16, would else be most of what there is to learn. None
         is without.
+    mel_power : float
+        Code the magnitudes to this power instead of their logarithm (the
+        paper): between 0.1 and 0.3 the error counts less where nothing is
+        heard. Mean and deviation are then those of the powers.
 
     Example
     -------
@@ -39,7 +45,13 @@ class MelGroups(nn.Module):
     """
 
     def __init__(
-        self, mel, group_size, mel_mean=0.0, mel_std=1.0, mel_floor=None
+        self,
+        mel,
+        group_size,
+        mel_mean=0.0,
+        mel_std=1.0,
+        mel_floor=None,
+        mel_power=None,
     ):
         super().__init__()
         self.mel = mel
@@ -47,8 +59,15 @@ class MelGroups(nn.Module):
         self.mel_mean = mel_mean
         self.mel_std = mel_std
         self.mel_floor = mel_floor
+        self.mel_power = mel_power
         self.sample_rate = mel.sample_rate
         self.group_samples = group_size * mel.hop_length
+
+    @property
+    def mel_signature(self):
+        """What of the mel decides the tokens."""
+        numbers = (self.mel_mean, self.mel_std, self.mel_floor)
+        return numbers if self.mel_power is None else (*numbers, self.mel_power)
 
     def group(self, wavs, wav_lens=None):
         """Silence the padding and cut the mel into groups.
@@ -98,11 +117,28 @@ class MelGroups(nn.Module):
 
     def mel_groups(self, stretch):
         """Normalized mel [B, N, g, d] of [B, window_samples(N)]."""
-        mel = self.mel.frames(stretch)
+        mel = self.normalize(self.mel.frames(stretch))
+        return mel.unflatten(1, (-1, self.group_size))
+
+    def normalize(self, log_mel):
+        """What the networks see of a log-mel, any shape."""
+        mel = log_mel
         if self.mel_floor is not None:
             mel = mel.clamp(min=self.mel_floor)
-        mel = (mel - self.mel_mean) / self.mel_std
-        return mel.unflatten(1, (-1, self.group_size))
+        if self.mel_power is not None:
+            mel = (self.mel_power * mel).exp()
+        return (mel - self.mel_mean) / self.mel_std
+
+    def log_mel(self, normalized):
+        """The inverse: the log-mel of what the networks give."""
+        mel = normalized * self.mel_std + self.mel_mean
+        if self.mel_power is not None:
+            floor = math.log(self.mel.clip)
+            if self.mel_floor is not None:
+                floor = max(floor, self.mel_floor)
+            mel = mel.clamp(min=math.exp(self.mel_power * floor))
+            mel = mel.log() / self.mel_power
+        return mel
 
     def window_samples(self, num_groups):
         """Samples that so many groups see."""

@@ -31,6 +31,8 @@ class VocosMel(nn.Module):
     torch.Size([2, 20, 100])
     """
 
+    clip = 1e-7  # the least magnitude
+
     def __init__(
         self, sample_rate=24000, n_fft=1024, hop_length=256, n_mels=100
     ):
@@ -90,4 +92,4 @@ class VocosMel(nn.Module):
         """
         with torch.autocast(wavs.device.type, enabled=False):
             magnitude = self.spectrogram(wavs.float())  # [B, n_mels, F]
-        return magnitude.clamp(min=1e-7).log().transpose(1, 2)
+        return magnitude.clamp(min=self.clip).log().transpose(1, 2)

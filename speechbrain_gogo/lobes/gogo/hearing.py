@@ -1,0 +1,161 @@
+"""How different two mels are for a recogniser: features of Whisper's encoder.
+
+A loss beside the error of the mel, for small codecs. The recogniser is frozen;
+gradients pass through it into the mel that is heard. Not in the paper.
+
+Letters: B batch, T mel frames of the codec, d its mel bins, L layers.
+"""
+
+import math
+
+import torch
+import torchaudio
+from torch import nn
+from torch.nn import functional as F
+
+SAMPLE_RATE, N_FFT, FRAME_RATE, N_MELS = 16000, 400, 100, 80  # Whisper's
+
+
+class WhisperMel(nn.Module):
+    """The log-mel that Whisper expects, estimated from a codec's log-mel.
+
+    Magnitudes are interpolated between the centres of the codec's bins, and
+    their squares are summed by Whisper's filters. On speech this is within
+    3 dB (root mean square) of what Whisper computes from the waveform.
+
+    Arguments
+    ---------
+    mel : VocosMel
+        What computes the codec's mel.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
+    >>> WhisperMel(VocosMel())(torch.zeros(2, 75, 100)).shape
+    torch.Size([2, 80, 80])
+    """
+
+    def __init__(self, mel):
+        super().__init__()
+        self.frame_rate = mel.sample_rate / mel.hop_length
+        filters = mel.spectrogram.mel_scale.fb  # [bins, d]
+        nyquist = mel.sample_rate / 2
+        frequencies = torch.linspace(0, nyquist, len(filters))
+        size = filters.sum(0)  # [d]
+        centres = (filters * frequencies.unsqueeze(1)).sum(0) / size
+        wanted = torch.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
+        after = torch.searchsorted(centres, wanted).clamp(1, len(centres) - 1)
+        share = (wanted - centres[after - 1]) / (
+            centres[after] - centres[after - 1]
+        )
+        share = share.clamp(0, 1).unsqueeze(1)
+        identity = torch.eye(len(centres))
+        between = torch.lerp(identity[after - 1], identity[after], share)
+        whisper = torchaudio.functional.melscale_fbanks(
+            N_FFT // 2 + 1,
+            0,
+            SAMPLE_RATE / 2,
+            N_MELS,
+            SAMPLE_RATE,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        # The power of a tone grows with the square of the window, that of
+        # noise with the window: speech is between.
+        gain = (N_FFT / mel.n_fft) ** 1.75 * 4 / math.pi
+        weight = gain * whisper.T @ between / size.square()  # [80, d]
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, log_mel):
+        """log_mel [B, T, d] -> log10 of powers [B, 80, T']."""
+        power = F.linear((2 * log_mel.float()).exp(), self.weight)
+        frames = round(log_mel.shape[1] * FRAME_RATE / self.frame_rate)
+        log_power = power.clamp(min=1e-10).log10().transpose(1, 2)
+        return F.interpolate(log_power, size=frames, mode="linear")
+
+
+class HearingLoss(nn.Module):
+    """Distance of the features that Whisper's encoder has of two mels.
+
+    Arguments
+    ---------
+    mel : VocosMel
+        What computes the codec's mel.
+    source : str
+        Hub id or folder of a Whisper in transformers' format.
+    num_layers : int
+        Layers whose output is compared, from the first one.
+    max_utterances : int
+        Only the first so many utterances of a batch are heard.
+    """
+
+    def __init__(
+        self, mel, source="openai/whisper-base", num_layers=6, max_utterances=8
+    ):
+        super().__init__()
+        from transformers import WhisperModel
+
+        encoder = WhisperModel.from_pretrained(source).encoder
+        encoder.layers = encoder.layers[:num_layers]
+        self.whisper_mel = WhisperMel(mel)
+        self.encoder = encoder.eval().requires_grad_(False)
+        self.max_utterances = max_utterances
+
+    def train(self, mode=True):
+        """Stay in evaluation mode: nothing in here is trained."""
+        del mode
+        return super().train(False)
+
+    def forward(self, predicted, log_mel):
+        """Mean squared difference of normalized features.
+
+        Arguments
+        ---------
+        predicted : torch.Tensor
+            Log-mel that a codec gives, shape [B, T, d].
+        log_mel : torch.Tensor
+            Log-mel of the recording, shape [B, T, d].
+
+        Returns
+        -------
+        torch.Tensor
+            One value an utterance that is heard, [min(B, max_utterances)].
+        """
+        predicted = predicted[: self.max_utterances]
+        log_mel = log_mel[: self.max_utterances]
+        with torch.no_grad():
+            mel = self.whisper_mel(log_mel)
+            loudest = mel.amax((1, 2), keepdim=True)
+            wanted = self.features(mel, loudest)
+        found = self.features(self.whisper_mel(predicted), loudest)
+        differences = [
+            (ours - theirs).square().mean((1, 2))
+            for ours, theirs in zip(found, wanted)
+        ]
+        return torch.stack(differences).mean(0)
+
+    def features(self, mel, loudest):
+        """Outputs of each layer, each position normalized: L of [B, T'', D].
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            [B, 80, T'].
+        loudest : torch.Tensor
+            The largest value of each recording, [B, 1, 1].
+
+        Returns
+        -------
+        list of torch.Tensor
+            Features of half the frame rate.
+        """
+        x = (torch.maximum(mel, loudest - 8) + 4) / 4  # as Whisper scales it
+        encoder = self.encoder
+        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(x)))).transpose(1, 2)
+        x = x + encoder.embed_positions.weight[: x.shape[1]]
+        found = []
+        for layer in encoder.layers:
+            x = layer(x, None)
+            x = x[0] if isinstance(x, tuple) else x
+            found.append(F.layer_norm(x.float(), x.shape[-1:]))
+        return found

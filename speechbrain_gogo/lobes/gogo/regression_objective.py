@@ -1,0 +1,77 @@
+"""The training objective of a small codec that predicts its mel in one pass.
+
+Stands where gogo.yaml has :class:`GogoObjective`, with the same call.
+
+Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.gogo.mel_regression import squared_error
+
+
+class RegressionObjective(nn.Module):
+    """Error of the mel, and how different it is for a recogniser.
+
+    Arguments
+    ---------
+    codec : Gogo
+        What is trained; its ``flow`` is a :class:`MelRegression`.
+    nested_dropout : callable
+        Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``.
+    keeps : list of int
+        How many tokens are kept is drawn from this list, for each utterance.
+        A number that stands in it twice counts twice.
+    hearing : HearingLoss
+        None trains without.
+    hearing_weight : float
+        Multiplies it.
+    """
+
+    def __init__(
+        self, codec, nested_dropout, keeps, hearing=None, hearing_weight=0.25
+    ):
+        super().__init__()
+        self.codec = codec
+        self.nested_dropout = nested_dropout(codec.num_codebooks, codec.mask)
+        self.hearing = hearing
+        self.hearing_weight = hearing_weight
+        self.register_buffer("keeps", torch.tensor(keeps), persistent=False)
+
+    def forward(
+        self, wavs, wav_lens, text=None, text_lens=None, generator=None
+    ):
+        """All losses of a batch.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        text, text_lens : torch.Tensor
+            Not used.
+        generator : torch.Generator
+            Draws the numbers of kept tokens (a CPU one).
+
+        Returns
+        -------
+        dict
+            "loss" and its parts "mel" and, if there is one, "hearing":
+            scalars; and "tokens" int64 [M, K] of all groups.
+        """
+        codec = self.codec
+        groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]
+        q, _, tokens = codec.quantize_batch(groups, lens)
+        drawn = torch.randint(len(self.keeps), (len(q),), generator=generator)
+        q, _ = self.nested_dropout(q, self.keeps[drawn.to(self.keeps.device)])
+        mel = groups.flatten(1, 2)  # [B, N * g, d]
+        predicted = codec.flow.backbone(codec.align(q), lens).float()
+        losses = {"mel": squared_error(predicted, mel, lens)}
+        loss = losses["mel"]
+        if self.hearing is not None:
+            heard = self.hearing(codec.log_mel(predicted), codec.log_mel(mel))
+            losses["hearing"] = heard.mean()
+            loss = loss + self.hearing_weight * losses["hearing"]
+        return {"loss": loss, "tokens": tokens, **losses}
