@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.dit import frame_mask
 from speechbrain_gogo.lobes.gogo.group_mlp import ResidualMLP
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 class DilatedConvolution(nn.Module):
@@ -156,7 +156,7 @@ class ConvolutionalDecoder(nn.Module):
         x = self.group_norm(self.layers(self.project_in(tokens)))
         x = self.spread(x).unflatten(2, (self.positions, -1))
         x = x.flatten(1, 2)  # [B, N * P, conv_dim]
-        mask = frame_mask(lens, x.shape[1])
+        mask = length_mask(lens, x.shape[1])
         if mask is not None:
             mask = mask.unsqueeze(-1)
         for convolution in self.convolutions:
@@ -248,7 +248,7 @@ def squared_error(predicted, mel, lens=None, reduction="mean"):
     tensor([1.])
     """
     error = (predicted.float() - mel).square().mean(-1)  # [B, T]
-    mask = frame_mask(lens, mel.shape[1])
+    mask = length_mask(lens, mel.shape[1])
     if mask is None:
         mask = torch.ones_like(error, dtype=torch.bool)
     error, count = (error * mask).sum(1), mask.sum(1)  # [B]

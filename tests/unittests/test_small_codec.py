@@ -1,0 +1,180 @@
+"""The small codec of hparams/mini/gogo_mlp.yaml and what trains it."""
+
+import pytest
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+from speechbrain_gogo.lobes.gogo.group_mlp import GroupMLPEncoder
+from speechbrain_gogo.lobes.gogo.grouping import MelGroups
+from speechbrain_gogo.lobes.gogo.hearing import HearingLoss, WhisperMel
+from speechbrain_gogo.lobes.gogo.mel import VocosMel
+from speechbrain_gogo.lobes.gogo.mel_regression import (
+    ConvolutionalDecoder,
+    DilatedConvolution,
+)
+from tests.conftest import REPOSITORY
+
+SMALL = f"""
+model: !include:{REPOSITORY}/hparams/mini/gogo_mlp.yaml
+    hidden_dim: 64
+    ffn_dim: 96
+    backbone:
+        conv_dim: 32
+        conv_ffn_dim: 48
+        dilations: [1, 2]
+    hearing: null
+"""
+
+
+@pytest.fixture
+def model():
+    """The small codec, smaller still, with its objective."""
+    torch.manual_seed(0)
+    return load_hyperpyyaml(SMALL)["model"]
+
+
+def shake(module):
+    """Layers start as the identity: give them something to do."""
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return module.eval()
+
+
+def test_convolution_is_one():
+    """One matrix product does what Conv1d does with the same weights."""
+    torch.manual_seed(0)
+    layer = shake(DilatedConvolution(4, 6, 3))
+    x = torch.randn(2, 20, 4)
+    kernel = layer.expand.weight.view(6, 3, 4).transpose(1, 2)
+    inside = torch.nn.functional.conv1d(
+        layer.norm(x).transpose(1, 2), kernel, layer.expand.bias, 1, 3, 3
+    ).transpose(1, 2)
+    gelu = torch.nn.functional.gelu(inside, approximate="tanh")
+    assert torch.allclose(layer(x), x + layer.contract(gelu), atol=1e-5)
+
+
+def test_a_group_is_coded_alone():
+    """Other groups of the batch, and fewer queries, change nothing."""
+    encoder = shake(GroupMLPEncoder(10, 4, 3, 5, 16, 32, 2))
+    groups = torch.randn(6, 4, 10)
+    every = encoder(groups)
+    assert torch.allclose(encoder(groups[2:3]), every[2:3], atol=1e-5)
+    assert torch.equal(encoder(groups, 2), every[:, :2])
+
+
+def test_padding_is_not_seen(model):
+    """An utterance's mel is the same alone and beside a longer one."""
+    codec = shake(model["codec"])
+    tokens = torch.randint(12800, (2, 7, 10))
+    lens = torch.tensor([1.0, 4 / 7])
+    both = codec.decode_mel(tokens, lens)
+    alone = codec.decode_mel(tokens[1:, :4])
+    assert torch.allclose(both[1, :80], alone[0], atol=1e-4)
+
+
+def test_reach(model):
+    """A frame depends on as many positions as the dilations add up to."""
+    decoder = shake(model["backbone"])
+    cond = torch.randn(1, 5 * 20, 6, requires_grad=True)
+    decoder(cond)[0, 40].sum().backward()  # the first frame of group 2
+    moved = cond.grad[0].unflatten(0, (5, 20)).abs().sum((1, 2)) > 0
+    assert moved.tolist() == [False, True, True, False, False]
+
+
+def test_power_mel_is_undone():
+    """Powers are what they say, and come back as the log-mel they were."""
+    groups = MelGroups(VocosMel(), 20, 0.8, 0.2, mel_power=0.15)
+    log_mel = torch.tensor([-16.0, -3.0, 0.0, 2.0])
+    coded = groups.normalize(log_mel)
+    assert torch.allclose(coded, (torch.e ** (0.15 * log_mel) - 0.8) / 0.2)
+    assert torch.allclose(groups.log_mel(coded), log_mel, atol=1e-3)
+    assert groups.log_mel(torch.tensor(-100.0)).isfinite()
+
+
+def test_learns_two_clips(model, clip):
+    """Errors of the mel fall with training, and with the tokens kept."""
+    objective = model["objective"].train()
+    codec, wavs = model["codec"], clip.repeat(8, 1)
+    optimizer = torch.optim.AdamW(objective.parameters(), 0.003)
+    errors = []
+    for step in range(120):
+        draw = torch.Generator().manual_seed(step)
+        losses = objective(wavs, torch.ones(8), generator=draw)
+        errors.append(losses["mel"].item())
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
+        optimizer.step()
+    assert sum(errors[-10:]) < 0.35 * sum(errors[:10])
+    codec.eval()
+    tokens, _ = codec.encode(clip)
+    mel = codec.mel_groups(codec.stretch(clip, torch.tensor([30720]), 0, 6))
+    mel = codec.log_mel(mel.flatten(1, 2))
+    found = []
+    for keep in (1, 10):
+        kept = tokens.clone()
+        kept[..., keep:] = codec.mask_id
+        found.append((codec.decode_mel(kept) - mel).abs().mean().item())
+    assert found[1] < found[0]
+
+
+@pytest.fixture
+def clip():
+    """1.28 s of a tone that glides, with a beat: [1, T]."""
+    time = torch.arange(30720) / 24000
+    tone = torch.sin(2 * torch.pi * (200 * time + 150 * time**2))
+    return (0.3 * tone * (0.6 + 0.4 * torch.sin(20 * time))).unsqueeze(0)
+
+
+def test_whisper_mel(clip):
+    """What is estimated is near to what Whisper's own extractor computes."""
+    noise = torch.randn(1, 30720, generator=torch.Generator().manual_seed(0))
+    wav = clip + 0.01 * noise
+    found = WhisperMel(VocosMel())(VocosMel()(wav))[0]
+    audio = torch.nn.functional.interpolate(
+        wav[None], size=20480, mode="linear"
+    )[0, 0]
+    extractor = WhisperFeatureExtractor()
+    theirs = extractor._np_extract_fbank_features(audio[None].numpy(), "cpu")
+    theirs = torch.from_numpy(theirs[0]) * 4 - 4
+    frames = min(found.shape[1], theirs.shape[1])
+    apart = found[:60, 2 : frames - 2] - theirs[:60, 2 : frames - 2]
+    assert apart.mean().abs() < 0.3 and apart.std() < 0.45
+
+
+@pytest.fixture
+def hearing(tmp_path):
+    """A loss by a tiny Whisper."""
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=16,
+        encoder_layers=2,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=32,
+        init_std=0.3,
+    )
+    WhisperModel(config).save_pretrained(tmp_path)
+    return HearingLoss(VocosMel(), str(tmp_path), 2, max_utterances=3)
+
+
+def test_hearing_loss(hearing, clip):
+    """0 for the same mel, with a gradient for another; the recogniser stays."""
+    mel = VocosMel()(clip.repeat(4, 1))
+    assert torch.equal(hearing(mel, mel), torch.zeros(3))
+    other = (mel + 0.5 * torch.randn_like(mel)).requires_grad_()
+    loss = hearing(other, mel)
+    loss.mean().backward()
+    assert loss.min() > 0.001 and other.grad[:3].abs().sum() > 0
+    assert not any(p.requires_grad for p in hearing.encoder.parameters())
+    hearing.train()
+    assert not hearing.encoder.training
+
+
+def test_patches_have_to_fit():
+    """Groups of whole patches only."""
+    with pytest.raises(ValueError, match="patch_size=6 does not divide"):
+        ConvolutionalDecoder(patch_size=6)
