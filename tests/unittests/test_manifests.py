@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from speechbrain_gogo.dataio.audio import clips
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.dataio.audio.samples import AudioError
 from speechbrain_gogo.dataio.manifests.reading import (
@@ -133,32 +134,53 @@ def test_a_batch_of_broken_clips_is_silence(folder):
     broken = [item for item in items if isinstance(item["sig"], AudioError)]
     batch = collate_usable(broken[:2])
     assert len(batch.skipped) == 2 and not batch.sig.data.any()
-    clips = list(usable_clips(dataset, 2))
-    assert [clip["id"] for clip in clips] == ["good.wav", "slow.wav"]
+    usable = list(usable_clips(dataset, 2))
+    assert [clip["id"] for clip in usable] == ["good.wav", "slow.wav"]
 
 
-def test_cached_audio_is_the_same_to_16_bits(folder):
+def test_cached_audio_is_the_same_to_16_bits(folder, monkeypatch):
     plain, _ = speech_dataset(folder / "clips.csv", folder)
     where = {"cache_folder": folder / "cache"}
     cached, _ = speech_dataset(folder / "clips.csv", folder, **where)
     place = plain.data_ids.index("slow.wav")
     expected, first = plain[place]["sig"], cached[place]["sig"]
-    (folder / "slow.wav").write_bytes(b"")  # only the cache is left
+    monkeypatch.setattr(clips, "read_clip", None)  # only the cache is left
     again, _ = speech_dataset(folder / "clips.csv", folder, **where)
     torch.testing.assert_close(first, expected, rtol=0, atol=1 / 32767)
     assert torch.equal(again[place]["sig"], first)
 
 
-def test_every_id_has_its_own_place_in_the_cache(folder):
-    ids = "a/b", "a_b", "a%2Fb"
-    rows = [f"{key},2.0,$data_root/good.wav,words" for key in ids]
-    text = "\n".join(["ID,duration,wav,wrd", *rows]) + "\n"
-    (folder / "ids.csv").write_text(text)
+def test_the_cache_knows_files_and_not_ids(folder):
+    """Clips of one id, parts of one file, and a file that was replaced."""
     cache = folder / "cache"
-    dataset, _ = speech_dataset(folder / "ids.csv", folder, cache_folder=cache)
-    for place in range(len(ids)):
-        assert dataset[place]["sig"].any()
-    assert len(list(cache.iterdir())) == len(ids)
+
+    def heard(rows, rate=RATE):
+        text = "\n".join(["ID,duration,wav,wrd,start,stop", *rows]) + "\n"
+        (folder / "one.csv").write_text(text)
+        data, _ = speech_dataset(
+            folder / "one.csv", folder, rate, cache_folder=cache
+        )
+        return [data[place]["sig"] for place in range(len(data))]
+
+    tone = torch.from_numpy(TONE).float()
+    whole = "0,2.0,$data_root/good.wav,words,,"
+    (first,) = heard([whole])
+    torch.testing.assert_close(first, tone, rtol=0, atol=1e-4)
+    part = "1,1.0,$data_root/good.wav,words,16000,32000"
+    parts = heard([part, "2,1.0,$data_root/good.wav,words,0,16000"])
+    assert torch.equal(torch.cat(parts[::-1]), first)
+    assert len(heard([whole], 8000)[0]) == RATE  # the same file, another rate
+    write(folder / "loud.wav", 2 * TONE)
+    (other,) = heard(["0,2.0,$data_root/loud.wav,words,,"])
+    torch.testing.assert_close(other, 2 * tone, rtol=0, atol=1e-4)
+    before = len(list(cache.iterdir()))
+    write(folder / "good.wav", -TONE)
+    (after,) = heard([whole])
+    torch.testing.assert_close(after, -tone, rtol=0, atol=1e-4)
+    assert len(list(cache.iterdir())) == before  # the old one is gone
+    for path in cache.iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    assert torch.equal(heard([whole])[0], after)
 
 
 def test_several_manifests(folder):

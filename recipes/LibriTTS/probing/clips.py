@@ -19,10 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio.clips import read_clip
-from speechbrain_gogo.dataio.manifests.reading import (
-    open_manifest,
-    read_manifest,
-)
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.manifests.rows import read_table
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.english import normalize_english
@@ -52,8 +50,8 @@ def draw_clips(csv_path, drawn_path, number, seed):
     seed : int
         Of the draw.
     """
-    with open_manifest(csv_path) as file:
-        head, *rows = csv.reader(file)
+    head, table = read_table(csv_path)
+    rows = [fields for fields in table if fields is not None]
     places = list(range(len(rows)))
     random.Random(seed).shuffle(places)
     drawn_path = Path(drawn_path)
@@ -132,7 +130,11 @@ def probing_data(
     manifest, _ = read_manifest(csv_path, data_root)
     features = measure_clips(
         extractor,
-        [(row.id, manifest[row.id]["wav"], row.text) for row in usable],
+        [
+            (row.id, manifest[row.id]["wav"], row.text)
+            + (manifest[row.id]["samples"],)
+            for row in usable
+        ],
         folder / "features",
         num_workers,
     )
@@ -153,7 +155,7 @@ def measure_clips(extractor, clips, folder, num_workers=0):
         Or another callable of samples and text, with ``sample_rate`` and
         ``settings``.
     clips : list of tuple
-        ID, path, text.
+        ID, path, text and, where it is not all, the samples of the file.
     folder : str | Path
         Gets a folder for each set of settings and clips, with one file per
         clip.
@@ -165,7 +167,7 @@ def measure_clips(extractor, clips, folder, num_workers=0):
     torch.Tensor
         float64 [M, F], NaN where a feature is not defined.
     """
-    told = [(key, str(wav), text) for key, wav, text in clips]
+    told = [(key, str(wav), *rest) for key, wav, *rest in clips]
     facts = json.dumps([extractor.settings, told], sort_keys=True)
     folder = Path(folder) / f"{zlib.crc32(facts.encode()):08x}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -194,8 +196,8 @@ class _Measuring(Dataset):
         return len(self.todo)
 
     def __getitem__(self, place):
-        (_, wav_path, text), path = self.todo[place]
-        wav = read_clip(wav_path, self.extractor.sample_rate)
+        (_, wav_path, text, *samples), path = self.todo[place]
+        wav = read_clip(wav_path, self.extractor.sample_rate, *samples)
         values = self.extractor(wav.numpy(), text)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         partial.write_text(json.dumps(values))

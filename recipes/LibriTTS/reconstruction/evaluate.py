@@ -22,7 +22,7 @@ from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.samples import check_finite
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.metrics.panel import judge_utterances
@@ -154,7 +154,7 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
         todo = [label for label in rows if (key, label) not in done]
         if not todo:
             continue
-        target = read_audio(utterance["wav"], sample_rate)
+        target = read_clip(utterance["wav"], sample_rate, utterance["samples"])
         for label in todo:
             predict = rows[label].reconstruct(key, target, sample_rate)
             check_finite(predict, f"{label} of {key}")

@@ -11,6 +11,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from speechbrain_gogo.dataio.audio.clips import WHOLE
+
 
 def hash_files(paths):
     """16 hex digits for the names and contents of files.
@@ -48,13 +50,20 @@ def hash_utterances(utterances):
     facts = {
         "transcripts": {k: row["wrd"] for k, row in utterances.items()},
         "audio": {
-            k: hash_files([Path(row["wav"])]) for k, row in utterances.items()
+            k: hash_files([Path(row["wav"])]) + _name_part(row)
+            for k, row in utterances.items()
         },
     }
     return {
         name: hashlib.sha256(json.dumps(of_all).encode()).hexdigest()[:16]
         for name, of_all in facts.items()
     }
+
+
+def _name_part(row):
+    """Which samples of its file an utterance is, if not all."""
+    samples = row.get("samples", WHOLE)
+    return "" if samples == WHOLE else f" {samples}"
 
 
 class ResultsFile:

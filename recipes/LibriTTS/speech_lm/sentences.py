@@ -1,10 +1,10 @@
 """Sentences to be spoken by a synthesiser: read, made up, and split."""
 
-import csv
 import random
 from collections import defaultdict
 from pathlib import Path
 
+from speechbrain_gogo.dataio.manifests.rows import read_lines, read_table
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.english import normalize_english
 from speechbrain_gogo.dataio.text.tokenizers import normalize_words
@@ -49,13 +49,12 @@ def read_sentences(paths, min_words, max_words):
 
 def _read(path):
     """The texts of a file."""
-    with open(path, newline="", encoding="utf-8") as file:
-        if path.suffix != ".csv":
-            return file.read().splitlines()
-        reader = csv.DictReader(file, skipinitialspace=True)
-        if "wrd" not in (reader.fieldnames or ()):
-            raise ValueError(f"{path} has no column wrd with sentences.")
-        return [row["wrd"] or "" for row in reader]
+    if path.suffix != ".csv":
+        return [line.rstrip("\r\n") for line in read_lines(path)]
+    names, rows = read_table(path)
+    if "wrd" not in names:
+        raise ValueError(f"{path} has no column wrd with sentences.")
+    return [row[names.index("wrd")] for row in rows if row is not None]
 
 
 def hold_out_sentences(sentences, num_valid, num_test, seed):

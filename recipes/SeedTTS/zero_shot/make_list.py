@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 from seed_tts import write_tasks
 
+from speechbrain_gogo.dataio.audio.clips import WHOLE
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 
 
@@ -76,7 +77,9 @@ def reason_to_skip(row):
         return "no words"
     if set("|\n\r") & set(row["wrd"] + row["wav"]):
         return "a bar or a line break in it"
-    if not Path(row["wav"]).is_file():
+    if row["samples"] != WHOLE:
+        return "a part of a file"
+    if not os.path.isfile(row["wav"]):
         return "missing file"
     return None
 

@@ -4,17 +4,33 @@ What is wrong with it is an AudioError, so that whoever goes through a manifest
 can count it by reason.
 """
 
+import hashlib
+import logging
 import os
 from pathlib import Path
 
-import numpy as np
+import soundfile
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
-from speechbrain_gogo.dataio.audio.files import read_audio
-from speechbrain_gogo.dataio.audio.samples import AudioError, check_range
+from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
+from speechbrain_gogo.dataio.audio.samples import (
+    AudioError,
+    change_rate,
+    check_finite,
+    check_range,
+    check_rate,
+    to_mono,
+)
+
+logger = logging.getLogger(__name__)
+
+WHOLE = (0, None)
+INEXACT_SEEKS = ("MP3", "OGG")  # of libsndfile
 
 
-def read_clip(path, sample_rate):
+def read_clip(path, sample_rate, samples=WHOLE):
     """A row's samples from its file.
 
     Arguments
@@ -23,6 +39,9 @@ def read_clip(path, sample_rate):
         Any format of libsndfile.
     sample_rate : int
         Wanted rate, in Hz.
+    samples : tuple
+        First sample of the file and the one after the last, as the file
+        counts them; None is its end.
 
     Returns
     -------
@@ -34,22 +53,55 @@ def read_clip(path, sample_rate):
     AudioError
         If the file cannot be used, with the reason.
     """
-    wav = read_audio(path, sample_rate)
+    if tuple(samples) == WHOLE:
+        wav = read_audio(path, sample_rate)
+    else:
+        wav = _read_part(path, sample_rate, *samples)
     check_range(wav, str(path))
     return wav
 
 
-def load_clip(key, path, sample_rate, cache_folder=None):
-    """A row's samples, from the cache where there is one.
+def _read_part(path, sample_rate, first, end):
+    """Some samples of a file, resampled as if they were all of it."""
+    with open_audio(path) as sound:
+        end = sound.frames if end is None else end
+        rate = sound.samplerate
+        if not first < end <= sound.frames:
+            raise AudioError(
+                "part beyond its file",
+                f"{path} has {sound.frames} samples, its row says {first} to "
+                f"{end}.",
+            )
+        check_rate(rate, sample_rate, str(path))
+        try:
+            seeks = sound.seekable() and sound.format not in INEXACT_SEEKS
+            before = 0 if seeks else first
+            if seeks:
+                sound.seek(first)
+            count = end - first + before
+            samples = sound.read(count, dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise AudioError(
+                "truncated audio", f"{path} breaks off: {error}"
+            ) from None
+    if len(samples) < count:
+        raise AudioError("truncated audio", f"{path} ends before {end}.")
+    wav = to_mono(torch.from_numpy(samples[before:]))
+    check_finite(wav, str(path))
+    return change_rate(wav, rate, sample_rate)
+
+
+def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
+    """A row's samples, from the cache where the file has not changed since.
 
     Arguments
     ---------
-    key : str
-        The row's id.
     path : str | Path
         Its audio, in any format of libsndfile.
     sample_rate : int
         Wanted rate, in Hz.
+    samples : tuple
+        See :func:`read_clip`.
     cache_folder : str | Path
         Has, or gets, the samples as a 16-bit array.
 
@@ -63,20 +115,47 @@ def load_clip(key, path, sample_rate, cache_folder=None):
     AudioError
         If the file cannot be used, with the reason.
     """
-    if cache_folder is None:
-        return read_clip(path, sample_rate)
-    name = key.replace("%", "%25").replace(os.sep, "%2F")  # one per id
-    cached = Path(cache_folder) / f"{name}.{sample_rate}.npy"
-    if cached.is_file():
-        return torch.from_numpy(np.load(cached)).float() / 32767
-    wav = read_clip(path, sample_rate).clamp(-1, 1)
-    samples = (wav * 32767).round().to(torch.int16)
-    # A killed run leaves no half-written array, and processes that cache the
-    # same clip at once do not disturb each other.
-    partial = cached.with_suffix(f".{os.getpid()}.partial.npy")
-    np.save(partial, samples.numpy())
-    partial.rename(cached)
-    return samples.float() / 32767
+    if cache_folder is None or not os.path.isfile(path):
+        return read_clip(path, sample_rate, samples)
+    facts = os.path.abspath(path), sample_rate, *samples
+    name = hashlib.sha256(repr(facts).encode(errors="surrogateescape"))
+    cached = Path(cache_folder) / f"{name.hexdigest()[:32]}.safetensors"
+    stat = os.stat(path)
+    made_of = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+    found = _read_cached(cached, made_of)
+    if found is None:
+        wav = read_clip(path, sample_rate, samples).clamp(-1, 1)
+        found = (wav * 32767).round().to(torch.int16)
+        _write_cached(cached, found, made_of)
+    return found.float() / 32767
+
+
+def _read_cached(path, made_of):
+    """What the cache has of a file, None if that is nothing or outdated."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(str(path), "pt") as stored:
+            if stored.metadata() != {"made_of": made_of}:
+                return None
+            return stored.get_tensor("samples")
+    except (SafetensorError, OSError):  # damaged, it is made anew
+        return None
+
+
+def _write_cached(path, samples, made_of):
+    """Keep samples, if there is room.
+
+    A killed run leaves no half-written array, and processes that cache the
+    same clip at once do not disturb each other.
+    """
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        partial.write_bytes(save({"samples": samples}, {"made_of": made_of}))
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        logger.warning("%s could not be written: %s", path, error)
 
 
 def check_duration(found, said, path):

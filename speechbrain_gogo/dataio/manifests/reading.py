@@ -1,11 +1,11 @@
 """SpeechBrain CSV manifests as training data for the codec.
 
-Reads ``ID, duration, wav, wrd`` rows into a DynamicItemDataset. A row that
-cannot be used is counted by reason, at the start (duration, missing file) or
+Makes rows (see ``rows.py``) a DynamicItemDataset. A row that cannot be used is counted by reason, at the start (duration, missing file) or
 when its audio turns out broken; what is left is batched by seconds of audio.
 """
 
-import csv
+import math
+import os
 import random
 from itertools import islice
 from pathlib import Path
@@ -16,36 +16,11 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_gogo.dataio.audio.clips import check_duration, load_clip
 from speechbrain_gogo.dataio.audio.samples import AudioError
-from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.dataio.manifests.rows import parse_number, read_table
+from speechbrain_gogo.dataio.report import ClipReport, SkipClip
 from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
 
 STAND_IN = 24000  # samples of silence, where a whole batch is unusable
-
-
-def open_manifest(csv_path):
-    """Open a manifest, as the csv module wants it.
-
-    Arguments
-    ---------
-    csv_path : str | Path
-        The manifest.
-
-    Returns
-    -------
-    file
-
-    Raises
-    ------
-    ValueError
-        If there is no such file.
-    """
-    path = Path(csv_path).absolute()
-    if not path.is_file():
-        raise ValueError(
-            f"No manifest at {path}: give the path of a SpeechBrain CSV file, "
-            "or, in a recipe that has skip_prep, let it be made (False)."
-        )
-    return open(path, newline="", encoding="utf-8")
 
 
 def read_manifest(csv_path, data_root):
@@ -58,19 +33,23 @@ def read_manifest(csv_path, data_root):
     ---------
     csv_path : str | Path
         SpeechBrain CSV manifest with ID, duration (seconds), wav and, where
-        words are needed, wrd; also spk_id, if it is there.
+        words are needed, wrd; also spk_id, if it is there, and start and
+        stop, the samples of the file between which the clip is.
     data_root : str | Path
         Replaces ``$data_root`` in ``wav``.
 
     Returns
     -------
     tuple
-        dict of id to row, and the ClipReport of what was left out.
+        dict of id to row, and the ClipReport of what was left out. A row has
+        duration, wav, wrd, spk_id, and samples, (first, end) of the file,
+        (0, None) for all of it.
 
     Raises
     ------
     ValueError
-        If there is no such file, or a column of it is missing.
+        If there is no such file, a column of it is missing, or it is no
+        UTF-8 with commas.
 
     Example
     -------
@@ -87,32 +66,56 @@ def read_manifest(csv_path, data_root):
     read 1 clips = used 0 + skipped 1 (no duration: 1)
     """
     rows, report = {}, ClipReport()
-    with open_manifest(csv_path) as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        missing = {"ID", "duration", "wav"} - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(
-                f"{csv_path} has no column {sorted(missing)}: a manifest needs "
-                "ID, duration, wav and wrd."
-            )
-        for row in reader:
-            key = row["ID"]
-            try:
-                duration = float(row["duration"])
-            except (TypeError, ValueError):
-                report["no duration"] += 1
-                continue
-            if key in rows:
-                report["duplicate ID"] += 1
-                continue
-            wav = (row["wav"] or "").replace("$data_root", str(data_root))
-            rows[key] = {
-                "duration": duration,
-                "wav": wav,
-                "wrd": row.get("wrd") or "",
-                "spk_id": row.get("spk_id") or "",
-            }
+    names, table = read_table(csv_path)
+    missing = {"ID", "duration", "wav"} - set(names)
+    if missing:
+        raise ValueError(
+            f"{csv_path} has no column {sorted(missing)}: a manifest needs "
+            "ID, duration, wav and wrd."
+        )
+    for fields in table:
+        try:
+            key, row = _describe(fields and dict(zip(names, fields)), data_root)
+        except SkipClip as reason:
+            report[str(reason)] += 1
+            continue
+        if key in rows:
+            report["duplicate ID"] += 1
+        else:
+            rows[key] = row
     return rows, report
+
+
+def _describe(told, data_root):
+    """ID and row of a clip, as :func:`read_manifest` has them."""
+    if told is None:
+        raise SkipClip("not as many fields as columns")
+    if not told["ID"]:
+        raise SkipClip("no ID")
+    try:
+        duration = float(told["duration"])
+    except ValueError:
+        raise SkipClip("no duration") from None
+    row = {
+        "duration": duration,
+        "wav": told["wav"].replace("$data_root", str(data_root)),
+        "wrd": told.get("wrd", ""),
+        "spk_id": told.get("spk_id", ""),
+        "samples": _parse_samples(told.get("start"), told.get("stop")),
+    }
+    return told["ID"], row
+
+
+def _parse_samples(start, stop):
+    """The samples of its file that are a clip, as the host has them."""
+    first = parse_number(start or "0")
+    end = parse_number(stop) if stop else None
+    told = [first, end] if stop else [first]
+    if any(number is None or number % 1 for number in told):
+        raise SkipClip("start or stop is no sample")
+    if first < 0 or (stop and end <= first):
+        raise SkipClip("start or stop is no sample")
+    return int(first), int(end) if stop else None
 
 
 def speech_dataset(
@@ -143,7 +146,7 @@ def speech_dataset(
         Adds the text tokens of ``wrd``; None leaves them out.
     cache_folder : str | Path
         Keeps decoded audio as 16-bit arrays there, so that later epochs
-        neither decode nor resample.
+        neither decode nor resample. A file that has changed is read again.
 
     Returns
     -------
@@ -173,16 +176,16 @@ def speech_dataset(
     if cache_folder is not None:
         Path(cache_folder).mkdir(parents=True, exist_ok=True)
 
-    def load(key, path, duration):
+    def load(path, samples, duration):
         try:
-            wav = load_clip(key, path, sample_rate, cache_folder)
+            wav = load_clip(path, sample_rate, samples, cache_folder)
             check_duration(len(wav) / sample_rate, duration, path)
         except AudioError as error:
             return error  # the collate function drops and counts it
         return wav
 
     dataset.add_dynamic_item(
-        load, takes=["id", "wav", "duration"], provides="sig"
+        load, takes=["wav", "samples", "duration"], provides="sig"
     )
     keys = ["id", "sig", "wrd"]
     if tokenizer is not None:
@@ -286,8 +289,8 @@ def reason_to_skip(row, min_seconds, max_seconds):
     """
     if not min_seconds <= row["duration"] <= max_seconds:
         return f"not {min_seconds:g} to {max_seconds:g} s long"
-    if row["duration"] == 0:
+    if not 0 < row["duration"] < math.inf:
         return "no duration"
-    if not Path(row["wav"]).is_file():
+    if not os.path.isfile(row["wav"]):  # too long a path is none, either
         return "missing file"
     return None

@@ -18,11 +18,13 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from speechbrain_gogo.dataio.audio.files import decode_audio
 from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.ids import escape_bytes, plain_text
 from speechbrain_gogo.dataio.report import ClipReport, SkipClip
 from speechbrain_gogo.dataio.shards.batching import batches_by_seconds
+from speechbrain_gogo.dataio.shards.members import read_members
 from speechbrain_gogo.dataio.shards.tars import (
     find_shards,
-    read_shard,
+    fingerprint_shards,
     split_shards,
 )
 from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
@@ -90,7 +92,7 @@ class EmiliaShards(IterableDataset):
     """
 
     # Attributes that are no settings: they leave the order of clips alone.
-    NO_SETTINGS = ("positions", "turn", "tokenizer")
+    NO_SETTINGS = ("positions", "turn", "tokenizer", "contents")
 
     def __init__(
         self,
@@ -109,6 +111,7 @@ class EmiliaShards(IterableDataset):
     ):
         super().__init__()
         self.shards = find_shards(shards)
+        self.contents = fingerprint_shards(self.shards)
         self.batch_seconds = batch_seconds
         self.max_batch_size = max_batch_size
         self.buffer_size = buffer_size
@@ -144,7 +147,8 @@ class EmiliaShards(IterableDataset):
                 k: v for k, v in vars(self).items() if k not in self.NO_SETTINGS
             },
             "shards": len(self.shards),
-            "shard names": f"{zlib.crc32(names.encode()):08x}",
+            "shard names": f"{zlib.crc32(os.fsencode(names)):08x}",
+            "shard contents": self.contents,
         }
 
     def __iter__(self):
@@ -201,7 +205,7 @@ class EmiliaShards(IterableDataset):
             self.batch_seconds,
             self.max_batch_size,
             self.buffer_size,
-            seed=f"{self.seed}/{number}/{os.path.basename(shard)}",
+            seed=f"{self.seed}/{number}/{escape_bytes(os.path.basename(shard))}",
         )
 
     def clips(self, shard, report):
@@ -219,12 +223,19 @@ class EmiliaShards(IterableDataset):
         dict
             What a batch holds, with the bytes "audio" in place of "sig".
         """
-        for key, description, audio in read_shard(shard, report):
+        for key, members in read_members(shard, report, ("mp3",), ("json",)):
             try:
-                clip = self._describe(description)
+                for suffix, missing in (
+                    ("json", "no json"),
+                    ("mp3", "no audio"),
+                ):
+                    if suffix not in members:
+                        raise SkipClip(missing)
+                clip = self._describe(members["json"])
             except SkipClip as reason:
                 report[str(reason)] += 1
             else:
+                audio = members["mp3"]
                 yield {"id": os.path.basename(key), **clip, "audio": audio}
 
     def _describe(self, description):
@@ -232,9 +243,9 @@ class EmiliaShards(IterableDataset):
         try:
             meta = json.loads(description)
             clip = {
-                "wrd": meta["text"].strip(),
+                "wrd": plain_text(meta["text"]).strip(),
                 "duration": float(meta["duration"]),
-                "speaker": str(meta["speaker"]),
+                "speaker": plain_text(str(meta["speaker"])),
             }
             language = meta["language"]
             dnsmos = float(meta["dnsmos"]) if self.min_dnsmos else math.inf

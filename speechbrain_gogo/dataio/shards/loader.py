@@ -161,7 +161,9 @@ class ShardLoader(DataLoader):
         changes = [
             f"{key}: {saved['identity'].get(key)} then, {value} now"
             for key, value in self.identity.items()
-            if saved["identity"].get(key) != value
+            # An earlier version did not record the contents of shards.
+            if saved["identity"].get(key, key == "shard contents" and value)
+            != value
         ]
         if changes:
             self.refusal = (

@@ -5,13 +5,15 @@ shard. This gives a manifest what ``EmiliaShards`` has of its own: names of
 shards, batches of a shard's clips, and a report of the clips left out.
 """
 
+import os
 import zlib
 from pathlib import Path
 
 from speechbrain.dataio.batch import PaddedBatch
 
-from speechbrain_gogo.dataio.audio.clips import check_duration, read_clip
+from speechbrain_gogo.dataio.audio.clips import WHOLE, check_duration, read_clip
 from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.ids import escape_bytes, plain_text, unfit_id
 from speechbrain_gogo.dataio.manifests.reading import (
     read_manifest,
     reason_to_skip,
@@ -43,7 +45,8 @@ class ManifestShards:
     Raises
     ------
     ValueError
-        If the manifest, a column or every row is missing.
+        If the manifest, a column or every row is missing, or an id cannot
+        be the name of a file.
     """
 
     def __init__(
@@ -68,10 +71,16 @@ class ManifestShards:
         rows, self._misread = read_manifest(csv_path, data_root)
         if not rows:
             raise ValueError(f"{csv_path} has no usable row: {self._misread}.")
+        for key in rows:
+            if reason := unfit_id(key):
+                raise ValueError(
+                    f"{csv_path}: the id '{plain_text(key[:80])}' cannot be "
+                    f"the name of a file, {reason}: rename the clip."
+                )
         clips = [{"id": key, **row} for key, row in rows.items()]
         starts = range(0, len(clips), clips_per_shard)
         self._clips = {
-            f"{self.csv_path.name} from row {start}": clips[
+            f"{escape_bytes(self.csv_path.name)} from row {start}": clips[
                 start : start + clips_per_shard
             ]
             for start in starts
@@ -85,11 +94,24 @@ class ManifestShards:
         return {clip["id"]: clip["wav"] for clip in listed}
 
     @property
+    def parts(self):
+        """The samples of its file between which an id is, if not all."""
+        listed = (clip for clips in self._clips.values() for clip in clips)
+        known = ((clip["id"], clip["samples"]) for clip in listed)
+        return {key: samples for key, samples in known if samples != WHOLE}
+
+    @property
     def settings(self):
-        """All that decides which clips are in which shard, JSON-able."""
+        """All that decides which clips are in which shard, JSON-able.
+
+        Also of which audio files they are, by size and time: whoever replaces
+        one must not get the tokens of the old one.
+        """
         content = zlib.crc32(self.csv_path.read_bytes())
+        audio = zlib.crc32("\n".join(map(_stamp, self.wavs.values())).encode())
         return {
             "manifest": f"{self.csv_path.name} {content:08x}",
+            "audio": f"{audio:08x}",
             "data_root": str(self.data_root.resolve()),
             "clips_per_shard": self.clips_per_shard,
             "sample_rate": self.sample_rate,
@@ -149,7 +171,7 @@ class ManifestShards:
         for clip in clips:
             path, duration = clip["wav"], clip["duration"]
             try:
-                wav = read_clip(path, self.sample_rate)
+                wav = read_clip(path, self.sample_rate, clip["samples"])
                 check_duration(len(wav) / self.sample_rate, duration, path)
             except AudioError as error:
                 report[error.reason] += 1
@@ -164,3 +186,12 @@ class ManifestShards:
             )
         report["used"] += len(decoded)
         return PaddedBatch(decoded) if decoded else None
+
+
+def _stamp(path):
+    """Size and time of a file, as text."""
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError):
+        return "missing"
+    return f"{stat.st_size} {stat.st_mtime_ns}"

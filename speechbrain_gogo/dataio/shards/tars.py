@@ -1,22 +1,19 @@
-"""Tar shards of clips: which ones a reader gets, and how they are read safely.
+"""Tar shards of clips: which ones there are, and which ones a reader gets.
 
-A shard holds adjacent members of a key, ``<key>.json`` and ``<key>.mp3`` in
-Emilia. The webdataset library expands, shuffles and splits the list of shards. Its tar reader is not
-used: it drops links, repeated keys and whatever follows a cut without
-counting them, and here everything read is either used or counted by reason.
-What the json and the audio mean is the matter of ``emilia.py``.
+The webdataset library expands, shuffles and splits the list of shards. How a
+tar is read is the matter of ``members.py``, what its json and audio mean that of
+``emilia.py``.
 """
 
 import os
-import tarfile
-from pathlib import Path, PurePosixPath
+import zlib
+from pathlib import Path
 
 import webdataset as wds
 from webdataset.shardlists import expand_urls
 from webdataset.utils import glob_with_braces, pytorch_worker_info
 
-SUFFIXES = ("json", "mp3")
-BROKEN, UNSAFE = "broken or cut tar", "unsafe tar member"
+HEAD = 4096  # bytes
 
 
 def find_shards(source):
@@ -45,7 +42,9 @@ def find_shards(source):
         patterns += [entry] if os.path.exists(entry) else expand_urls(entry)
     for pattern in patterns:
         if os.path.isdir(pattern):
-            found = [str(path) for path in Path(pattern).rglob("*.tar")]
+            below = Path(pattern).rglob("*")
+            found = [str(p) for p in below if p.suffix.lower() == ".tar"]
+            found = [p for p in found if not _is_apple_double(p)]
         elif os.path.exists(pattern):
             found = [pattern]
         else:
@@ -57,6 +56,11 @@ def find_shards(source):
             )
         shards += sorted(found)
     return list({os.path.realpath(path): path for path in shards}.values())
+
+
+def _is_apple_double(path):
+    """Whether macOS keeps there what it knows of another file."""
+    return os.path.basename(path).startswith("._")
 
 
 def find_splits(train, valid):
@@ -79,6 +83,29 @@ def find_splits(train, valid):
     every = find_shards(train)
     rest = [path for path in every if os.path.realpath(path) not in held]
     return {"train": rest, "valid": held_out}
+
+
+def fingerprint_shards(shards):
+    """What tells whether the tars are still the same, wherever they lie.
+
+    Their sizes and beginnings, where the time of the first member stands.
+
+    Arguments
+    ---------
+    shards : list of str
+        Paths of tars.
+
+    Returns
+    -------
+    str
+        Eight hex digits.
+    """
+    found = 0
+    for path in shards:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            found = zlib.crc32(file.read(HEAD), zlib.crc32(b"%d" % size, found))
+    return f"{found:08x}"
 
 
 def split_shards(shards, seed=None, over_ranks=True):
@@ -137,105 +164,3 @@ def check_split(shards, num_workers, over_ranks=True):
             f"{workers} workers, each needs at least one. Use more shards or "
             f"at most {len(shards) // ranks} workers (num_workers)."
         )
-
-
-def read_shard(path, report):
-    """Read the clips of one of Emilia's tars.
-
-    Arguments
-    ---------
-    path : str
-        The tar.
-    report : ClipReport
-        Counts the clips that are skipped here.
-
-    Yields
-    ------
-    tuple
-        The key (str) and the bytes of its json and of its audio.
-    """
-    for key, clip in read_members(path, report, SUFFIXES):
-        missing = [suffix for suffix in SUFFIXES if suffix not in clip]
-        if missing:
-            report["no json" if missing[0] == "json" else "no audio"] += 1
-        else:
-            yield key, clip["json"], clip["mp3"]
-
-
-def read_members(path, report, suffixes):
-    """Read what belongs to each key of a tar, in order, into memory only.
-
-    Kept is what lies before a cut. A key counts once: the first wins.
-
-    Arguments
-    ---------
-    path : str
-        The tar.
-    report : ClipReport
-        Counts the keys that are skipped here.
-    suffixes : sequence of str
-        Of the members that are read; the others are passed over.
-
-    Yields
-    ------
-    tuple
-        The key (str) and a dict of suffix to bytes.
-    """
-    seen = set()
-    for key, clip in _group(_members(path, suffixes)):
-        faults = [data for data in clip.values() if isinstance(data, str)]
-        if key in seen:
-            report["duplicate key"] += 1
-        elif faults:
-            report[faults[0]] += 1
-        else:
-            yield key, clip
-        seen.add(key)
-
-
-def _group(members):
-    """Join adjacent members of one key: yields key, {suffix: data}."""
-    key, clip = None, {}
-    for name, suffix, data in members:
-        if clip and (name != key or suffix in clip):
-            yield key, clip
-            clip = {}
-        key, clip[suffix] = name, data
-    if clip:
-        yield key, clip
-
-
-def _members(path, suffixes):
-    """Yield key, suffix and bytes; a str in place of bytes is a fault."""
-    try:
-        with tarfile.open(path, "r:") as tar:
-            size = os.path.getsize(path)
-            while (member := tar.next()) is not None:
-                tar.members.clear()  # tarfile remembers every header
-                if member.isdir():
-                    continue
-                key, extension = os.path.splitext(member.name)
-                suffix = extension[1:].lower()
-                if _is_unsafe(member):
-                    yield key, suffix, UNSAFE
-                elif not 0 <= member.size <= size - member.offset_data:
-                    yield key, suffix, BROKEN
-                    return
-                elif suffix in suffixes:
-                    yield key, suffix, tar.extractfile(member).read()
-            # tarfile takes a cut or broken header for the end of the tar;
-            # the true end is a block of zeros.
-            tar.fileobj.seek(tar.offset)
-            end = tar.fileobj.read(tarfile.BLOCKSIZE)
-            whole = end == bytes(tarfile.BLOCKSIZE)
-    except (OSError, ValueError, tarfile.TarError):
-        whole = False
-    if not whole:
-        yield os.path.basename(path), "", BROKEN
-
-
-def _is_unsafe(member):
-    """Whether a member is no plain file inside the tar's own folder."""
-    name = PurePosixPath(member.name)
-    outside = name.is_absolute() or ".." in name.parts
-    return outside or not member.isreg() or member.issparse()

@@ -2,23 +2,29 @@
 
 Emilia's tars tell text, speaker, language and duration of every clip, and
 ``emilia.py`` insists on that. Here a clip is its audio: a member
-``<key>.<wav, flac, mp3 ...>``; what ``<key>.json`` (text, speaker, duration)
-or ``<key>.txt`` add is taken where it is there. The key, folders and all, is
-the clip's id: files of one name in several folders are several clips.
+``<name>.<wav, flac, mp3 ...>``; what a json (text, speaker, duration) or a txt
+of its key add is taken where it is there. The name, folders and all, is the
+clip's id: files of one name in several folders are several clips.
 """
 
 import io
 import json
 import math
-from pathlib import PurePosixPath
 
 import soundfile
 
+from speechbrain_gogo.dataio.ids import plain_text
 from speechbrain_gogo.dataio.report import SkipClip
 from speechbrain_gogo.dataio.shards.emilia import MALFORMED, EmiliaShards
-from speechbrain_gogo.dataio.shards.tars import read_members
+from speechbrain_gogo.dataio.shards.members import read_members
 
-AUDIO = ("wav", "flac", "mp3", "ogg", "opus")
+# Of what libsndfile reads, the best first; then what it does not, which is
+# counted as unreadable.
+AUDIO = (
+    *("wav", "flac", "mp3", "ogg", "opus", "oga", "wave", "aiff", "aif", "au"),
+    *("caf", "w64", "rf64", "m4a", "aac", "mp4", "wma", "amr", "sph"),
+)
+TEXTS = ("json", "txt")
 LEAST_BITS = 100  # per second, of any audio format
 
 
@@ -59,14 +65,13 @@ class AudioShards(EmiliaShards):
         dict
             id, wrd, speaker, duration and the bytes "audio".
         """
-        wanted = (*AUDIO, "json", "txt")
-        for key, members in read_members(shard, report, wanted):
+        for name, members in read_members(shard, report, AUDIO, TEXTS):
             try:
                 clip = self._describe_members(members)
             except SkipClip as reason:
                 report[str(reason)] += 1
             else:
-                yield {"id": str(PurePosixPath(key)), **clip}
+                yield {"id": name, **clip}
 
     def _describe_members(self, members):
         """What is known of a clip, the audio's own duration if nothing is."""
@@ -76,16 +81,17 @@ class AudioShards(EmiliaShards):
         audio = members[found[0]]
         try:
             told = json.loads(members.get("json", b"{}"))
-            text = told.get("text") or members.get("txt", b"").decode()
-            speaker = told.get("speaker")
+            written = members.get("txt", b"").decode("utf-8-sig")
+            text, speaker = told.get("text") or written, told.get("speaker")
             clip = {
-                "wrd": str(text).strip(),
-                "speaker": "" if speaker is None else str(speaker),
+                "wrd": plain_text(str(text)).strip(),
+                "speaker": "" if speaker is None else plain_text(str(speaker)),
                 "duration": float(told.get("duration") or _duration(audio)),
                 "audio": audio,
             }
         except MALFORMED as error:
-            raise SkipClip("invalid json") from error
+            what = "json" if "json" in members else "txt"
+            raise SkipClip(f"invalid {what}") from error
         if not 0 < clip["duration"] < math.inf:
             raise SkipClip("impossible duration")
         if clip["duration"] < self.min_duration:

@@ -14,10 +14,12 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from speechbrain_gogo.dataio.ids import escape_bytes
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.shards import TokenShard, shard_path
 
 HEADER = "corpus.json"
+RECORDED_LATER = "audio", "shard contents"  # folders of before have none
 
 
 class CorpusReport(NamedTuple):
@@ -45,9 +47,15 @@ def claim_folder(folder, header):
     Raises
     ------
     ValueError
-        If other tokens are there, saying what differs.
+        If other tokens are there, saying what differs, or the folder's name
+        is no UTF-8.
     """
     folder = Path(folder)
+    if (name := escape_bytes(str(folder))) != str(folder):
+        raise ValueError(
+            f"The name of {name} is no UTF-8, which safetensors needs: choose "
+            "another folder."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / HEADER
     if path.is_file():
@@ -69,7 +77,7 @@ def _check_same(there, wanted, folder):
     )
     changes = [
         f"{key} is {there.get(key)} there and {wanted.get(key)} here"
-        for key in sorted({*there, *wanted})
+        for key in sorted({*there, *wanted} - {*RECORDED_LATER} | {*there})
         if there.get(key) != wanted.get(key)
     ]
     if changes:

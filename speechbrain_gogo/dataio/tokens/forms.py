@@ -17,13 +17,14 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import webdataset
 from tqdm import tqdm
 
+from speechbrain_gogo.dataio.ids import unfit_id
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.corpus import CorpusReport, open_corpus
 from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
@@ -60,7 +61,7 @@ class TokenForms:
         self.layout = check_layout(layout)
         self.sample_rate = sample_rate
 
-    def write(self, forms, wavs=None):
+    def write(self, forms, wavs=None, parts=None):
         """Write forms, and then the manifest.
 
         Arguments
@@ -69,6 +70,8 @@ class TokenForms:
             Some of FORMS.
         wavs : dict
             The audio file of an id, where it has one, for the manifest.
+        parts : dict
+            The samples of that file between which the clip is, if not all.
 
         Returns
         -------
@@ -79,7 +82,7 @@ class TokenForms:
         ------
         ValueError
             If a form is unknown or needs a package that is not there, the
-            folder holds another layout, or an id leads out of it.
+            folder holds another layout, or an id cannot be the name of a file.
         """
         check_forms(forms)
         self._claim_layout()
@@ -90,7 +93,7 @@ class TokenForms:
         }
         for form in forms:
             writers[form]()
-        return self._write_manifest(wavs or {})
+        return self._write_manifest(wavs or {}, parts or {})
 
     def shards(self, report=None):
         """The clips of one shard after the other, each id once.
@@ -156,13 +159,12 @@ class TokenForms:
 
     def _array_path(self, row):
         """Where a host recipe looks for an utterance: codes/<id>.npy."""
-        inside = PurePosixPath(f"{row.id}.npy")
-        if inside.is_absolute() or ".." in inside.parts:
+        if reason := unfit_id(row.id):
             raise ValueError(
-                f"The id '{row.id}' would lead out of {self.folder}: rename "
-                "the clip."
+                f"The id '{row.id}' cannot be the name of a file below "
+                f"{self.folder}, {reason}: rename the clip."
             )
-        return self.folder / "codes" / inside
+        return self.folder / "codes" / f"{row.id}.npy"
 
     def _write_arrays(self):
         """Of each utterance an int64 array [T', K']."""
@@ -218,15 +220,17 @@ class TokenForms:
             del made  # it maps the cache
             shutil.rmtree(path / "cache")
 
-    def _write_manifest(self, wavs):
+    def _write_manifest(self, wavs, parts):
         """What host recipes read; the arrays are in its column codes."""
         report, seconds = ClipReport(), 0.0
+        # A folder's name may be no UTF-8.
+        written = {"encoding": "utf-8", "errors": "surrogateescape"}
         with (
             _complete(self.folder / MANIFEST, anew=True) as path,
-            open(path, "w", newline="", encoding="utf-8") as file,
+            open(path, "w", newline="", **written) as file,
         ):
             writer = csv.writer(file)
-            writer.writerow(COLUMNS)
+            writer.writerow([*COLUMNS, *(("start", "stop") if parts else ())])
             for rows in self.shards(report):
                 for row in rows:
                     codes = self._array_path(row)
@@ -237,6 +241,7 @@ class TokenForms:
                         # The host takes $5 in a text for a variable.
                         + [row.speaker, re.sub(r"\$(?=[\w.])", "$ ", row.text)]
                         + [codes.resolve() if codes.is_file() else ""]
+                        + list(parts.get(row.id, [None, None] if parts else []))
                     )
         report = CorpusReport(report, seconds / 3600)
         (self.folder / "report.txt").write_text(f"{report}\n")

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from speechbrain_gogo.dataio.ids import escape_bytes
 from speechbrain_gogo.dataio.report import ClipReport
 
 STRINGS = ("id", "text", "speaker")
@@ -83,7 +84,7 @@ def save_shard(path, rows, header, report, source=""):
         "codec": header["codec"],
         "vocab_size": str(header["vocab_size"]),
         "report": json.dumps(report),
-        "source": str(source),
+        "source": escape_bytes(str(source)),
     }
     if "mask_id" in header:
         metadata["mask_id"] = str(header["mask_id"])

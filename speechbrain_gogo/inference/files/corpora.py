@@ -140,7 +140,8 @@ def tokenize_into(
         written = TokenForms(
             folder / "corpus", folder, layout, codec.sample_rate
         )
-        return written.write(forms, getattr(source, "wavs", None))
+        known = (getattr(source, name, None) for name in ("wavs", "parts"))
+        return written.write(forms, *known)
 
 
 def rank_device(device):

@@ -1,0 +1,113 @@
+"""IDs of clips: which ones can be the names of files, and as text.
+
+Tokens of a clip become ``codes/<id>.npy``, folders and all, so an id must be a
+path below a folder. Names in tars are bytes; what is no UTF-8 is escaped.
+"""
+
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+LONGEST = 255 - len(".npy.partial")  # bytes of a name on usual file systems
+LONGEST_PATH = 4096 // 2  # of a whole id, the folder's own path beside it
+
+
+def unfit_id(key):
+    """Why an id cannot be the name of a file below a folder.
+
+    Arguments
+    ---------
+    key : str
+        The id.
+
+    Returns
+    -------
+    str
+        The reason; None if it can.
+
+    Example
+    -------
+    >>> unfit_id("speaker/clip.1")
+    >>> unfit_id("../clip")
+    'it leads out of the folder'
+    """
+    path, parts = PurePosixPath(key), key.encode(errors="replace").split(b"/")
+    if path.is_absolute() or ".." in path.parts:
+        return "it leads out of the folder"
+    if str(path) != key or key == ".":
+        return "it is no plain path"
+    if "\0" in key:
+        return "it holds a NUL"
+    if max(map(len, parts)) > LONGEST or sum(map(len, parts)) > LONGEST_PATH:
+        return "it is too long"
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return "it is no UTF-8"
+    return None
+
+
+def file_name(key):
+    """An id as the name of a file, without folders, of a length that fits.
+
+    Arguments
+    ---------
+    key : str
+        Any id.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> file_name("clip-1.a"), file_name("../clip")
+    ('clip-1.a', '..%2Fclip')
+    """
+    return quote(key, safe=" ", errors="replace")[:150]
+
+
+def escape_bytes(name):
+    """A name as text: what is no UTF-8 in it becomes ``%XX``.
+
+    Arguments
+    ---------
+    name : str
+        As Python decodes the names of files and of members of tars.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> escape_bytes("caf" + chr(0xDCE9))
+    'caf%E9'
+    """
+    return "".join(
+        f"%{ord(letter) - 0xDC00:02X}"
+        if "\udc80" <= letter <= "\udcff"
+        else letter
+        for letter in name
+    )
+
+
+def plain_text(text):
+    """Text in which lone surrogates, halves of a character, are U+FFFD.
+
+    No file can hold them, and json can.
+
+    Arguments
+    ---------
+    text : str
+        Any.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> plain_text("Nice " + chr(0xD83D)) == "Nice " + chr(0xFFFD)
+    True
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,195 @@
+"""The clips of a tar, whoever packed it, read into memory only.
+
+What belongs together need not be adjacent: a first pass reads the headers, a
+second one the clips, in the order in which they begin. The webdataset library's
+reader is not used: it drops links, repeated keys and whatever follows a cut
+without counting them, and here everything read is used or counted by reason.
+"""
+
+import os
+import tarfile
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from speechbrain_gogo.dataio.ids import escape_bytes, unfit_id
+
+BROKEN, UNSAFE = "broken or cut tar", "unsafe tar member"
+LEFT_OVER = "data behind the end of the tar"
+LARGEST_SPARSE = 2**28  # bytes that a member with holes may unfold to
+APPLE_DOUBLE = b"\0\5\x16\7"  # begins what macOS stores beside a file, as ._x
+
+
+class Member(NamedTuple):
+    """A file of a tar: its name without suffix, and where its bytes are.
+
+    ``blocks`` are (place in the file, number of bytes), as they stand one
+    after the other from ``offset`` on. A ``fault`` is why it cannot be read.
+    """
+
+    stem: str
+    suffix: str
+    offset: int = 0
+    size: int = 0
+    blocks: tuple = ()
+    fault: str | None = None
+
+    @property
+    def key(self):
+        """The stem up to the first dot, as WebDataset has it."""
+        folder, name = os.path.split(self.stem)
+        hidden = len(name) - len(name.lstrip("."))
+        return folder, name[:hidden] + name[hidden:].partition(".")[0]
+
+
+def read_members(path, report, audio, texts):
+    """Read the clips of a tar: audio, and the texts that belong to it.
+
+    A clip is the audio of one name without suffix. Texts of the same name
+    belong to it, and those of its key (the name up to the first dot): of
+    ``x.speech.wav`` all of ``x``, if it is the only audio there, else ``x``
+    alone. Kept is what lies before a cut. Of a repeated name the first wins.
+
+    Arguments
+    ---------
+    path : str
+        The tar.
+    report : ClipReport
+        Counts the clips that are skipped here.
+    audio, texts : sequence of str
+        Suffixes of the members that are read; others are passed over.
+
+    Yields
+    ------
+    tuple
+        The name without suffix (str) and a dict of suffix to bytes. Texts
+        without audio come alone.
+    """
+    try:
+        with open(path, "rb") as file:
+            members = _list_members(file, path, (*audio, *texts))
+            for stem, found in _join(members, audio).items():
+                again = _count_repeats(found)
+                report.update({"duplicate key": again} if again else {})
+                clip = {m.suffix: m for m in reversed(found)}  # the first wins
+                faults = [m.fault for m in clip.values() if m.fault]
+                name = escape_bytes(str(PurePosixPath(stem)))
+                if faults:
+                    report[faults[0]] += 1
+                elif unfit_id(name):
+                    report["unfit ID"] += 1
+                else:
+                    yield name, {s: _read(file, m) for s, m in clip.items()}
+    except OSError:  # it is not there, or its disk fails
+        report[BROKEN] += 1
+
+
+def _count_repeats(members):
+    """How often the clip is there again."""
+    repeats = Counter((member.stem, member.suffix) for member in members)
+    return max(repeats.values()) - 1
+
+
+def _join(members, audio):
+    """Stem to its members, then those texts of its key that belong to it."""
+    stems, keys = {}, {}
+    for member in members:
+        stems.setdefault(member.stem, []).append(member)
+        keys.setdefault(member.key, {})[member.stem] = None  # an ordered set
+    for key, names in keys.items():
+        heard = {
+            name
+            for name in names
+            if any(m.suffix in audio or m.fault for m in stems[name])
+        }
+        shared = [
+            name
+            for name in names
+            if name not in heard
+            and (len(heard) == 1 or (heard and name == os.path.join(*key)))
+        ]
+        texts = [member for name in shared for member in stems.pop(name)]
+        for name in heard:
+            stems[name] += texts
+    return stems
+
+
+def _list_members(file, path, suffixes):
+    """Yield the members of a tar that matter, and what is wrong with it."""
+    fault = BROKEN
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            size = os.fstat(file.fileno()).st_size
+            while (member := tar.next()) is not None:
+                tar.members.clear()  # tarfile remembers every header
+                found = _describe(member, size, suffixes, file)
+                if found is not None:
+                    yield found
+                if found is not None and found.fault == BROKEN:
+                    return
+            fault = _check_end(file, tar.offset)
+    except (OSError, ValueError, tarfile.TarError):
+        pass
+    if fault:  # under a name that no member has
+        yield Member(os.path.join(os.path.abspath(path), ""), "", fault=fault)
+
+
+def _describe(member, size, suffixes, file):
+    """A header of a tar of some size as a Member, None if it is no matter."""
+    if member.isdir():
+        return None
+    stem, extension = os.path.splitext(member.name)
+    suffix = extension[1:].lower()
+    blocks = ((0, member.size),)
+    if member.issparse():
+        blocks = tuple((at, count) for at, count in member.sparse if count)
+    stored = sum(count for _, count in blocks)
+    if _is_unsafe(member):
+        return Member(stem, suffix, fault=UNSAFE)
+    if not 0 <= stored <= size - member.offset_data:
+        return Member(stem, suffix, fault=BROKEN)
+    if suffix not in suffixes or _is_apple_double(member, file):
+        return None
+    return Member(stem, suffix, member.offset_data, member.size, blocks)
+
+
+def _is_unsafe(member):
+    """Whether a member is no plain file inside the tar's own folder."""
+    name = PurePosixPath(member.name)
+    outside = name.is_absolute() or ".." in name.parts
+    unfolds = member.issparse() and member.size > LARGEST_SPARSE
+    return outside or not member.isreg() or unfolds
+
+
+def _is_apple_double(member, file):
+    """Whether a member is what macOS knows of another one."""
+    if not os.path.basename(member.name).startswith("._"):
+        return False
+    file.seek(member.offset_data)
+    return file.read(len(APPLE_DOUBLE)) == APPLE_DOUBLE
+
+
+def _check_end(file, end):
+    """What is wrong with the end of a tar; None if nothing is.
+
+    tarfile takes a cut or broken header for the end. The true end is a block
+    of zeros, and nothing but zeros comes after it.
+    """
+    file.seek(end)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        return BROKEN
+    while piece := file.read(2**20):
+        if any(piece):
+            return LEFT_OVER
+    return None
+
+
+def _read(file, member):
+    """The bytes of a member."""
+    file.seek(member.offset)
+    if member.blocks == ((0, member.size),):
+        return file.read(member.size)
+    data = bytearray(member.size)
+    for place, count in member.blocks:
+        data[place : place + count] = file.read(count)
+    return bytes(data)
