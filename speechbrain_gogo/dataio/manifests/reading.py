@@ -89,7 +89,7 @@ def read_manifest(csv_path, data_root):
 def _describe(told, data_root):
     """ID and row of a clip, as :func:`read_manifest` has them."""
     if told is None:
-        raise SkipClip("not as many fields as columns")
+        raise SkipClip("more fields than columns")
     if not told["ID"]:
         raise SkipClip("no ID")
     try:

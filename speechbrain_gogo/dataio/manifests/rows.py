@@ -162,7 +162,10 @@ def _parse_line(line):
 
 
 def _fit(fields, count):
-    """As many fields as there are columns; None if there are others."""
-    if fields is None or any(fields[count:]) or len(fields) < count:
+    """As many fields as there are columns; None if there are more.
+
+    Fields that are missing at the end are empty.
+    """
+    if fields is None or any(fields[count:]):
         return None
-    return fields[:count]
+    return fields[:count] + [""] * (count - len(fields))
