@@ -1,8 +1,8 @@
 """What the Brains of the codec and of the language models share.
 
-The learning rate and the end of a training by a budget, exact resuming in the
-middle of an epoch, patience with updates that are not finite, the count of
-skipped clips and the JSON-lines log. What is trained is the subclasses' matter.
+Exact resuming in the middle of an epoch, validation by the clock, the count of
+skipped clips and the JSON-lines log. What an update is stands in updates.py;
+what is trained is the subclasses' matter.
 """
 
 import json
@@ -15,16 +15,16 @@ from pathlib import Path
 import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import get_rank, if_main_process
-from torch.nn.utils import get_total_norm
 
 from speechbrain_gogo.brains.checkpoints import num_processes
 from speechbrain_gogo.brains.skipped import SkippedClips
+from speechbrain_gogo.brains.updates import UpdatingBrain
 
 logger = logging.getLogger(__name__)
 
 
-class TrainingBrain(sb.Brain):
-    """A Brain whose updates follow a budget and survive bad luck.
+class TrainingBrain(UpdatingBrain):
+    """A Brain that resumes exactly and keeps records.
 
     The recipe's YAML gives ``budget`` (a
     :class:`~speechbrain_gogo.brains.budget.TrainingBudget`),
@@ -39,8 +39,6 @@ class TrainingBrain(sb.Brain):
         self.skipped = SkippedClips()
         if self.checkpointer:
             self.checkpointer.add_recoverable("skipped", self.skipped)
-        self.nonfinite_in_a_row = 0  # losses
-        self.bad_gradients = Counter()  # in a row, by what they are of
         self.validated = -math.inf  # at which of the budget's minutes
         self.codec_fingerprint = getattr(
             self.hparams, "codec_fingerprint", None
@@ -75,8 +73,8 @@ class TrainingBrain(sb.Brain):
             )
         budget = self.hparams.budget
         if stage == sb.Stage.TRAIN and budget.num_steps is None:
-            updates = len(loader) // self.grad_accumulation_factor
-            budget.num_steps = max(1, updates) * self.hparams.number_of_epochs
+            updates = math.ceil(len(loader) / self.grad_accumulation_factor)
+            budget.num_steps = updates * self.hparams.number_of_epochs
             if budget.warmup_steps >= budget.num_steps:
                 logger.warning(
                     "%d epochs have %d updates, of which warmup_steps (%d) "
@@ -125,68 +123,6 @@ class TrainingBrain(sb.Brain):
         count = self.optimizer_step * batches + self.step % batches
         place = (self.hparams.seed, count, get_rank() or 0)
         return torch.Generator().manual_seed(hash(place) % 2**63)
-
-    def _should_save_intra_epoch_ckpt(self, *since):
-        # Gradients that wait for an update are in no checkpoint.
-        if self.step % self.grad_accumulation_factor:
-            return False
-        return super()._should_save_intra_epoch_ckpt(*since)
-
-    # One update
-
-    def on_fit_batch_start(self, batch, should_step):
-        """Set the learning rate (Table 4)."""
-        self.set_learning_rate(self.optimizer)
-
-    def set_learning_rate(self, optimizer):
-        """The budget's, for the update that comes."""
-        factor = self.hparams.budget.factor(self.optimizer_step + 1)
-        for group in optimizer.param_groups:
-            group["lr"] = factor * self.hparams.learning_rate
-
-    @property
-    def _optimizer_step_limit_exceeded(self):
-        # The host asks this before every batch: the budget is the limit.
-        return self.hparams.budget.over(self.optimizer_step)
-
-    def check_loss_isfinite(self, loss):
-        """Stop after too many bad losses in a row, over epochs too."""
-        if torch.isfinite(loss):
-            self.nonfinite_in_a_row = 0
-            return
-        self.nonfinite_in_a_row += 1
-        what = f"the loss is {loss.item()}"
-        self.warn_of_nonfinite(what, self.nonfinite_in_a_row)
-
-    def check_gradients(self):
-        """Skip the whole update if a gradient is not finite."""
-        every = [p.grad for p in self.modules.parameters()]
-        norm = get_total_norm([g for g in every if g is not None])
-        if not self.is_finite(norm):
-            self.zero_grad(set_to_none=True)
-
-    def is_finite(self, norm, of="the gradient"):
-        """Whether a norm is; too many in a row that are not end the training."""
-        if norm.isfinite():
-            self.bad_gradients[of] = 0
-            return True
-        # The scaler of fp16 makes some; what the loss has done is known.
-        if not (self.scaler.is_enabled() or self.nonfinite_in_a_row):
-            self.bad_gradients[of] += 1
-            what = f"the norm of {of} is {norm.item()}"
-            self.warn_of_nonfinite(what, self.bad_gradients[of])
-        return False
-
-    def warn_of_nonfinite(self, what, times):
-        """Warn of an update that is skipped, or stop if it is one too many."""
-        where = f"Update {self.optimizer_step}: {what}"
-        if times > self.nonfinite_patience:
-            raise ValueError(
-                f"{where}, as it was {self.nonfinite_patience} times before "
-                "(nonfinite_patience). Resume with a lower learning_rate or "
-                "with precision fp32."
-            )
-        logger.warning("%s; this update is skipped.", where)
 
     # Validation
 

@@ -14,6 +14,7 @@ import torch
 from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
+from speechbrain_gogo.brains.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
@@ -32,7 +33,12 @@ class CodecBrain(TrainingBrain):
         super().__init__(*args, **kwargs)
         self.hparams.ema.to(self.device)
         self.hparams.vocoder.to(self.device)
-        self.recent, self.valid_sums = Counter(), Counter()
+        # Sums over batches: of this update, since the last row of the log, and
+        # of a validation.
+        self.update_sums, self.recent = Counter(), Counter()
+        self.valid_sums = Counter()
+        codec = self.hparams.codec
+        self.usage = CodeUsage(codec.num_codebooks, codec.vocab_size)
 
     # One update
 
@@ -63,26 +69,33 @@ class CodecBrain(TrainingBrain):
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Average the weights, count skipped clips, write the log.
 
-        Sums stay on their device until they are written.
+        Sums stay on their device until they are written. They are of whole
+        updates, however many batches these have.
         """
         for key, reason in getattr(batch, "skipped", []):
             self.skipped.setdefault(key, reason)
-        if not should_step or self.nonfinite_in_a_row:
-            return
-        self.hparams.ema.update_parameters(self.hparams.codec)
         for name in ("loss", "cfm", "ar", "asr", "commitment"):
             if name in outputs:
-                self.recent[name] += outputs[name].detach().double()
-        self.recent["count"] += 1
-        tokens = outputs["tokens"].flatten()
-        used = tokens.new_zeros(self.hparams.codec.vocab_size)
-        used.scatter_(0, tokens, 1)  # unlike unique(), it waits for nothing
-        self.recent["codes used"] += used.sum().double() / len(tokens)
-        if self.optimizer_step % self.hparams.log_interval == 0:
+                self.update_sums[name] += outputs[name].detach().double()
+        self.update_sums["count"] += 1
+        self.usage.add(outputs["tokens"])
+        if not should_step:
+            return
+        sums, self.update_sums = self.update_sums, Counter()
+        if not self.update_finite:
+            self.usage.drop_update()
+            return
+        self.hparams.ema.update_parameters(self.hparams.codec)
+        self.recent.update(sums)
+        self.usage.end_update()
+        # The first row tells what everything started from.
+        every = self.hparams.log_interval
+        if self.optimizer_step % every == 0 or self.optimizer_step == 1:
             count = self.recent.pop("count")
             row = {k: float(v) / count for k, v in self.recent.items()}
-            rate = self.optimizer.param_groups[0]["lr"]
-            self.write_log("train", **row, **{"learning rate": rate})
+            row |= self.usage.read(self.optimizer_step)
+            row["learning rate"] = self.optimizer.param_groups[0]["lr"]
+            self.write_log("train", **row)
             self.recent.clear()
 
     # Validation

@@ -83,6 +83,7 @@ class VocoderBrain(TrainingBrain):
             The vocoder's loss, detached.
         """
         self.skipped.update(batch.skipped)
+        self.update_finite = True
         with self.training_ctx:
             predicted = self.compute_forward(batch, sb.Stage.TRAIN)
         judged = 0.0
@@ -179,16 +180,10 @@ class VocoderBrain(TrainingBrain):
         # The vocoder's loss has left gradients in the discriminators.
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
-        self.scaler.unscale_(optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(
-            optimizer.param_groups[0]["params"], self.max_grad_norm
-        )
         of = "the vocoder's gradient"
         if optimizer is not self.optimizer:
             of = "the discriminators' gradient"
-        if self.is_finite(norm, of):
-            self.scaler.step(optimizer)
-        self.scaler.update()
+        self.step_optimizer(optimizer, of)
 
     # Validation and records
 

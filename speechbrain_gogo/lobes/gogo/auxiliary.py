@@ -1,9 +1,9 @@
 """What helps Gogo train and is thrown away afterwards.
 
-Section 3.1.3 and Appendix B: the autoregressive prior, which makes a group's
-tokens predictable from the coarser ones, the ASR head, which makes them
-speak text, and the balancer that gives coarse tokens to the words and fine
-tokens to the sound.
+Appendix B: the autoregressive prior, which makes a group's tokens predictable
+from the coarser ones, and the ASR head, which makes them speak text. Section
+3.1.3: the balancer that gives coarse tokens to the words and fine tokens to
+the sound.
 """
 
 import torch
@@ -61,9 +61,16 @@ class ARPrior(nn.Module):
         Attention heads.
     ffn_dim : int
         Feed-forward dimension.
+    learning_rate_factor : float
+        What the Brain multiplies the learning rate of the prior's own weights
+        by. Section 4.1 amplifies their gradient by 50 "to ensure effective
+        updates"; AdamW, which divides by the gradient's size, would undo
+        that. LARP (Wang et al., 2025), whose prior this is, multiplies the
+        learning rate.
     gradient_scale : float
-        The gradients of the prior's own weights are so many times as large
-        (50 in Section 4.1); those of the tokens are not.
+        The literal reading of Section 4.1: the gradients of the prior's own
+        weights are so many times as large, those of the tokens are not. It
+        matters to optimizers such as SGD.
 
     Example
     -------
@@ -78,11 +85,13 @@ class ARPrior(nn.Module):
         num_layers=4,
         num_heads=8,
         ffn_dim=1536,
-        gradient_scale=50,
+        learning_rate_factor=50,
+        gradient_scale=1,
     ):
         super().__init__()
         self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
         self.project = nn.Linear(dim, dim)
+        self.learning_rate_factor = learning_rate_factor
         self.gradient_scale = gradient_scale
 
     def forward(self, q):

@@ -1,0 +1,218 @@
+"""One update of the weights: batches, gradients, learning rates.
+
+The host's Brain updates one group of parameters, clips the gradients of the
+first group only, and throws away the gradients of the batches that remain
+when an epoch ends in the middle of an update. Here groups have learning rates
+of their own, clipping is over all of them, the last update of an epoch takes
+the batches that are left, and updates that are not finite are skipped.
+"""
+
+import logging
+from collections import Counter, defaultdict
+
+import speechbrain as sb
+import torch
+
+logger = logging.getLogger(__name__)
+
+
+def parameter_groups(modules):
+    """Parameters by the learning rate that they are to have.
+
+    Arguments
+    ---------
+    modules : torch.nn.Module
+        Some of its modules may have a ``learning_rate_factor``, which holds
+        for all parameters inside; the innermost one counts.
+
+    Returns
+    -------
+    list of dict
+        Groups for an optimizer, each with its ``learning_rate_factor``, in
+        the order of their first parameters.
+
+    Example
+    -------
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh())
+    >>> model.append(torch.nn.Linear(2, 1))[2].learning_rate_factor = 50
+    >>> groups = parameter_groups(model)
+    >>> [(len(g["params"]), g["learning_rate_factor"]) for g in groups]
+    [(2, 1.0), (2, 50)]
+    """
+    factors = {}
+    for module in modules.modules():  # outer ones come first
+        factor = getattr(module, "learning_rate_factor", None)
+        if factor is not None:
+            factors.update(dict.fromkeys(module.parameters(), factor))
+    groups = defaultdict(list)
+    for weight in modules.parameters():
+        groups[factors.get(weight, 1.0)].append(weight)
+    return [
+        {"params": weights, "learning_rate_factor": factor}
+        for factor, weights in groups.items()
+    ]
+
+
+class UpdatingBrain(sb.Brain):
+    """A Brain whose updates are whole, clipped as a whole, or skipped.
+
+    The recipe's YAML gives ``budget`` (a
+    :class:`~speechbrain_gogo.brains.budget.TrainingBudget`) and
+    ``learning_rate``.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.nonfinite_in_a_row = 0  # losses
+        self.bad_gradients = Counter()  # in a row, by what they are of
+        self.update_finite = True  # all losses of this update so far
+        self.waiting = 0  # batches whose gradients wait for their update
+        self.train_batches = None  # has as many as an epoch has batches
+
+    def init_optimizers(self):
+        """One optimizer, with a group for each learning-rate factor."""
+        self.optimizer = self.opt_class(parameter_groups(self.modules))
+        self.optimizers_dict = {"opt_class": self.optimizer}
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("optimizer", self.optimizer)
+
+    # Batches of an update
+
+    def _fit_train(self, train_set, epoch, enable):
+        # Samplers may make other numbers of batches in every epoch: the
+        # length is asked for when it is needed.
+        self.train_batches = train_set
+        super()._fit_train(train_set, epoch, enable)
+        if self.waiting:
+            logger.warning(
+                "Epoch %s ended %d batches earlier than its loader had said: "
+                "they are not used.",
+                epoch,
+                self.waiting,
+            )
+            self.waiting = 0
+
+    def batches_of_update(self):
+        """How many batches this update has: fewer at the end of an epoch."""
+        limit = len(self.train_batches)
+        if self.debug:
+            limit = min(limit, self.debug_batches)
+        before = self.step - 1 - self.waiting  # of this epoch, in updates
+        return min(self.grad_accumulation_factor, limit - before)
+
+    def fit_batch(self, batch):
+        """One batch of an update; with its last one, the weights change.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            One of ``batches_of_update``; the gradient of the update is the
+            mean of theirs.
+
+        Returns
+        -------
+        torch.Tensor
+            The loss of the batch, detached.
+        """
+        size = self.batches_of_update()
+        if not self.waiting:
+            self.update_finite = True
+        self.waiting += 1
+        should_step = self.waiting == size
+        self.on_fit_batch_start(batch, should_step)
+        with self.no_sync(not should_step):
+            with self.training_ctx:
+                outputs = self.compute_forward(batch, sb.Stage.TRAIN)
+                loss = self.compute_objectives(outputs, batch, sb.Stage.TRAIN)
+            scaled_loss = self.scaler.scale(loss / size)
+            self.check_loss_isfinite(scaled_loss)
+            scaled_loss.backward()
+        if should_step:
+            self.optimizers_step()
+            self.waiting = 0
+        self.on_fit_batch_end(batch, outputs, loss, should_step)
+        return loss.detach().cpu()
+
+    @property
+    def _optimizer_step_limit_exceeded(self):
+        # The host asks this before every batch: the budget is the limit, but
+        # an update that has begun is completed.
+        if self.waiting:
+            return False
+        return self.hparams.budget.over(self.optimizer_step)
+
+    def _should_save_intra_epoch_ckpt(self, *since):
+        # Gradients that wait for an update are in no checkpoint.
+        if self.waiting:
+            return False
+        return super()._should_save_intra_epoch_ckpt(*since)
+
+    # Learning rates and gradients
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Set the learning rate (Table 4)."""
+        self.set_learning_rate(self.optimizer)
+
+    def set_learning_rate(self, optimizer):
+        """The budget's, for the update that comes, times each group's factor."""
+        factor = self.hparams.budget.factor(self.optimizer_step + 1)
+        for group in optimizer.param_groups:
+            group["lr"] = factor * self.hparams.learning_rate
+            group["lr"] *= group.get("learning_rate_factor", 1.0)
+
+    def optimizers_step(self):
+        """Clip all gradients together, and step if they are finite."""
+        self.step_optimizer(self.optimizer)
+        self.optimizer_step += 1
+
+    def step_optimizer(self, optimizer, of="the gradient"):
+        """One step of an optimizer, unless its gradient is not finite.
+
+        Arguments
+        ---------
+        optimizer : torch.optim.Optimizer
+            Its gradients are there; they are gone afterwards.
+        of : str
+            What it is a gradient of, for the message.
+        """
+        self.scaler.unscale_(optimizer)
+        groups = optimizer.param_groups
+        every = [weight for group in groups for weight in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(every, self.max_grad_norm)
+        if self.is_finite(norm, of) or not self.skip_nonfinite_grads:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+
+    def check_loss_isfinite(self, loss):
+        """Stop after too many bad losses in a row, over epochs too."""
+        if torch.isfinite(loss):
+            self.nonfinite_in_a_row = 0
+            return
+        self.update_finite = False
+        self.nonfinite_in_a_row += 1
+        what = f"the loss is {loss.item()}"
+        self.warn_of_nonfinite(what, self.nonfinite_in_a_row)
+
+    def is_finite(self, norm, of="the gradient"):
+        """Whether a norm is; too many in a row that are not end the training."""
+        if norm.isfinite():
+            self.bad_gradients[of] = 0
+            return True
+        # The scaler of fp16 makes some; a loss has been warned of before.
+        if self.update_finite and not self.scaler.is_enabled():
+            self.bad_gradients[of] += 1
+            what = f"the norm of {of} is {norm.item()}"
+            self.warn_of_nonfinite(what, self.bad_gradients[of])
+        return False
+
+    def warn_of_nonfinite(self, what, times):
+        """Warn of an update that is skipped, or stop if it is one too many."""
+        where = f"Update {self.optimizer_step}: {what}"
+        if times > self.nonfinite_patience:
+            raise ValueError(
+                f"{where}, as it was {self.nonfinite_patience} times before "
+                "(nonfinite_patience). Resume with a lower learning_rate or "
+                "with precision fp32."
+            )
+        logger.warning("%s; this update is skipped.", where)
