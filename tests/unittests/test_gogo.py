@@ -108,7 +108,11 @@ def test_objective_is_equation_4(codec, wavs):
     generator.manual_seed(2)
     groups, lens = codec.group(wavs, wav_lens)
     number = (lens * 7).round().long().tolist()
-    each = [codec.quantize(groups[b, :n])[0] for b, n in enumerate(number)]
+    one = torch.ones(1)
+    each = [
+        codec.quantize_batch(groups[b : b + 1, :n], one)[1]
+        for b, n in enumerate(number)
+    ]
     q = nn.utils.rnn.pad_sequence(each, batch_first=True)
     n_keep = torch.randint(1, 11, (3,), generator=generator)
     for b, n in enumerate(n_keep.tolist()):

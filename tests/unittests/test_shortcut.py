@@ -216,7 +216,8 @@ def draws():
 @torch.no_grad()
 def error(codec, groups, keep):
     """Squared error of the mel that is decoded in one step from nothing."""
-    q, _ = codec.quantize(groups)
+    real = torch.ones(1, len(groups), dtype=torch.bool)
+    q, _ = codec.quantize(groups.unsqueeze(0), real)
     q[:, keep:] = codec.mask
     condition = codec.align(q[:, None])
     drawn = codec.flow.sample(

@@ -58,16 +58,17 @@ class StreamingCodec(Pretrained, GranularCodec):
             piece = check_wavs(piece.unsqueeze(0), "cpu")[0]
             held = torch.cat([held, piece])
             samples += len(piece)
-            groups = (samples - ahead) // step - encoded
-            if groups >= codec.window_size:
-                yield self._encode_groups(held, groups)
-                held = held[groups * step :]
-                encoded += groups
-        rest = -(-samples // step) - encoded
-        if rest:
-            missing = codec.window_samples(rest) - len(held)
-            held = torch.nn.functional.pad(held, (0, max(missing, 0)))
+            # Whole windows: those of `encode`, whatever the pieces are.
+            while (samples - ahead) // step - encoded >= codec.window_size:
+                yield self._encode_groups(held, codec.window_size)
+                held = held[codec.window_size * step :]
+                encoded += codec.window_size
+        missing = codec.window_samples(-(-samples // step) - encoded)
+        held = torch.nn.functional.pad(held, (0, max(missing - len(held), 0)))
+        while rest := min(-(-samples // step) - encoded, codec.window_size):
             yield self._encode_groups(held, rest)
+            held = held[rest * step :]
+            encoded += rest
 
     @torch.no_grad()
     def decode_stream(

@@ -28,8 +28,9 @@ class Gogo(MelGroups):
     ---------
     mel : VocosMel
         Features of the waveform.
-    encoder : GroupEncoder
-        Groups of frames to query features.
+    encoder : GroupEncoder | FrameEncoder | callable
+        Groups of frames to query features; or what makes the encoder, where a
+        YAML replaces that of another one.
     quantizer : FSQ | ResidualVQ | callable
         Query features to tokens; or what makes it from ``dim``, where a YAML
         replaces the quantizer of another one.
@@ -90,6 +91,8 @@ class Gogo(MelGroups):
         shortcut_hidden=0,
         shortcut_components=300,
     ):
+        if not isinstance(encoder, nn.Module):
+            encoder = encoder()
         super().__init__(
             mel, encoder.group_size, mel_mean, mel_std, mel_floor, mel_power
         )
@@ -128,31 +131,34 @@ class Gogo(MelGroups):
                 shortcut_hidden,
             )
 
-    def quantize(self, groups, num_tokens=None):
-        """Tokens of single groups (Eq. 1).
+    def quantize(self, groups, real, num_tokens=None):
+        """Tokens of the real groups of a padded batch (Eq. 1).
 
         Arguments
         ---------
         groups : torch.Tensor
-            Normalized mel, shape [M, g, d].
+            Normalized mel, shape [B, N, g, d].
+        real : torch.Tensor
+            bool [B, N], False for padding, which is not computed.
         num_tokens : int
             Only the first so many tokens of each group.
 
         Returns
         -------
         tuple of torch.Tensor
-            Quantized features [M, K, D] and token ids, int64 [M, K].
+            Quantized features [M, K, D] and token ids, int64 [M, K], in the
+            order of ``groups[real]``.
         """
         queries = None if self.quantizer.residual else num_tokens
-        features = self.encoder(groups, queries)  # [M, K, D]
+        features = self.encoder.encode_batch(groups, real, queries)
         if self.shortcut_in is not None:
-            features = features + self.shortcut_in(groups)[:, :queries]
+            features = features + self.shortcut_in(groups[real])[:, :queries]
         with torch.autocast(features.device.type, enabled=False):
             q, tokens = self.quantizer(features.float())
         return q[:, :num_tokens], tokens[:, :num_tokens].long()
 
     def quantize_batch(self, groups, lens):
-        """Features of a padded batch; padding is not computed.
+        """Features of a padded batch, in its shape and without the padding.
 
         Arguments
         ---------
@@ -168,7 +174,7 @@ class Gogo(MelGroups):
             the M real groups, [M, K, D]; and their token ids, int64 [M, K].
         """
         real = length_mask(lens, groups.shape[1])  # [B, N]
-        found, tokens = self.quantize(groups[real])
+        found, tokens = self.quantize(groups, real)
         q = found.new_zeros(*real.shape, *found.shape[1:])
         return q.masked_scatter(real[..., None, None], found), found, tokens
 
@@ -227,12 +233,12 @@ class Gogo(MelGroups):
             real = torch.ones(groups.shape[:2], dtype=bool, device=wavs.device)
         frames = CHUNK_ON_GPU if groups.is_cuda else CHUNK_ON_CPU
         chunk_size = self.chunk_size or frames // self.group_size
-        chunks = groups[real].split(chunk_size)  # [<= chunk, g, d] each
-        found = [self.quantize(chunk, num_tokens)[1] for chunk in chunks]
+        parts = self.encoder.split(groups, real, chunk_size)
+        found = [self.quantize(*part, num_tokens)[1] for part in parts]
         levels = self.num_codebooks if num_tokens is None else num_tokens
         tokens = real.new_zeros((*real.shape, levels), dtype=torch.long)
         if found:
-            tokens[real] = torch.cat(found)
+            tokens[real] = torch.cat(found)  # [M, K]
         return tokens
 
     def embed(self, tokens):

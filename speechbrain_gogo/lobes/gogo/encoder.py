@@ -41,7 +41,7 @@ def asymmetric_mask(group_size, n_q):
 
 
 class GlobalResponseNorm(nn.Module):
-    """Contrast between channels, over the frames of one group (ConvNeXt V2).
+    """Contrast between channels, over all frames that it sees (ConvNeXt V2).
 
     Example
     -------
@@ -83,14 +83,63 @@ class ConvNeXtV2Block(nn.Module):
         self.response_norm = GlobalResponseNorm(expansion * dim)
         self.contract = nn.Linear(expansion * dim, dim)
 
-    def forward(self, x):
-        """x [M, T, D] -> [M, T, D]."""
+    def forward(self, x, real=None):
+        """x [M, T, D] -> [M, T, D]; ``real`` [M, T, 1] is 0 in padding."""
         y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
         y = F.gelu(self.expand(self.norm(y)))
-        return x + self.contract(self.response_norm(y))
+        if real is not None:  # padding has no share in the response
+            y = y * real
+        y = x + self.contract(self.response_norm(y))
+        return y if real is None else y * real
 
 
-class GroupEncoder(nn.Module):
+class IndependentGroups:
+    """How a padded batch reaches an encoder that sees single groups.
+
+    An encoder that sees more than a group has the same two methods.
+    """
+
+    def encode_batch(self, groups, real, num_queries=None):
+        """Features of the real groups of a batch.
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Mel frames, shape [B, N, g, d].
+        real : torch.Tensor
+            bool [B, N], False for padding.
+        num_queries : int
+            Compute only the first so many tokens.
+
+        Returns
+        -------
+        torch.Tensor
+            [M, num_queries, D], in the order of ``groups[real]``.
+        """
+        return self(groups[real], num_queries)
+
+    def split(self, groups, real, size):
+        """Parts of a batch that can be encoded one after the other.
+
+        Arguments
+        ---------
+        groups : torch.Tensor
+            Mel frames, shape [B, N, g, d].
+        real : torch.Tensor
+            bool [B, N].
+        size : int
+            Groups of a part, at most.
+
+        Yields
+        ------
+        tuple of torch.Tensor
+            Groups and which of them are real, for ``encode_batch``.
+        """
+        for part in groups[real].split(size):
+            yield part.unsqueeze(0), real.new_ones(1, len(part))
+
+
+class GroupEncoder(IndependentGroups, nn.Module):
     """Mel groups to one feature per query.
 
     Frames never see queries: layer by layer they attend among themselves,

@@ -210,7 +210,14 @@ def _fit_out(codec, groups, x, vectors, variance):
     # by a number that no code moves.
     apart = torch.linalg.svd(project.weight.double()).U[:, -1]  # [D]
     codec.mask.copy_(project.bias + bent * apart)
-    q = torch.cat([codec.quantize(chunk)[0] for chunk in groups.split(1000)])
+    q = torch.cat(
+        [
+            codec.quantize(
+                chunk[None], torch.ones(1, len(chunk), dtype=torch.bool)
+            )[0]
+            for chunk in groups.split(1000)
+        ]
+    )
     codes = ((q - project.bias).double() @ read.T).flatten(1)  # [M, K c]
     # The path has to add what the tokens in their places do not say.
     tokens = F.pad(q, (0, 0, 0, groups.shape[1] - q.shape[1])) + codec.places

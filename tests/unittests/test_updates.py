@@ -1,0 +1,207 @@
+"""What one update is: its batches, learning rates, clipping and logs."""
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from speechbrain_gogo.brains.budget import TrainingBudget
+from speechbrain_gogo.brains.code_usage import CodeUsage
+from speechbrain_gogo.brains.updates import UpdatingBrain
+from speechbrain_gogo.lobes.gogo.auxiliary import ARPrior
+
+
+class Regression(UpdatingBrain):
+    """Notes the batches and the gradient norm of every update."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.updates = [[]]
+
+    def compute_forward(self, batch, stage):
+        return self.modules.net(batch)
+
+    def compute_objectives(self, predictions, batch, stage):
+        return predictions.square().mean()
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        self.updates[-1].append(batch)
+        if should_step:
+            self.updates.append([])
+
+
+def brain(net, opt_class, num_steps=1000, **run_opts):
+    hparams = {
+        "budget": TrainingBudget(num_steps, warmup_steps=0),
+        "learning_rate": 0.01,
+    }
+    return Regression({"net": net}, opt_class, hparams, run_opts)
+
+
+def loader(batches):
+    return torch.utils.data.DataLoader(batches, batch_size=None)
+
+
+def test_batches_that_remain_are_an_update_of_their_own():
+    """Its gradient is their mean, not a share of a whole update's."""
+    torch.manual_seed(0)
+    batches = list(torch.randn(7, 5, 3))
+    net = nn.Linear(3, 2)
+    start = [w.detach().clone() for w in net.parameters()]
+    run = brain(net, torch.optim.SGD, grad_accumulation_factor=3)
+    run.max_grad_norm = 1e9
+    run.fit(range(2), loader(batches), progressbar=False)
+    assert [len(update) for update in run.updates] == [3, 3, 1, 3, 3, 1, 0]
+    assert run.optimizer_step == 6
+
+    budget = TrainingBudget(1000, warmup_steps=0)
+    weight, bias = (w.requires_grad_() for w in start)
+    for step, update in enumerate(run.updates[:-1], start=1):
+        loss = sum(
+            nn.functional.linear(x, weight, bias).square().mean()
+            for x in update
+        )
+        grads = torch.autograd.grad(loss / len(update), [weight, bias])
+        with torch.no_grad():
+            for w, grad in zip([weight, bias], grads):
+                w -= 0.01 * budget.factor(step) * grad
+    torch.testing.assert_close(net.weight, weight)
+
+
+def test_a_loader_that_ends_early_is_counted(caplog):
+    class Short(list):
+        def __len__(self):
+            return 6
+
+    run = brain(nn.Linear(3, 2), torch.optim.SGD, grad_accumulation_factor=3)
+    run.on_fit_start()
+    with caplog.at_level(logging.WARNING):
+        run._fit_train(Short(torch.randn(5, 5, 3)), 1, False)
+    assert "ended 2 batches earlier" in caplog.text
+    assert run.optimizer_step == 1 and not run.waiting
+
+
+def test_a_budget_ends_between_updates():
+    run = brain(nn.Linear(3, 2), torch.optim.SGD, 2, grad_accumulation_factor=2)
+    run.fit(range(3), loader(list(torch.randn(6, 5, 3))), progressbar=False)
+    assert [len(update) for update in run.updates] == [2, 2, 0]
+
+
+class WithPrior(nn.Module):
+    """Features by a layer, and the prior that predicts them."""
+
+    def __init__(self, **prior):
+        super().__init__()
+        torch.manual_seed(0)
+        self.features = nn.Linear(3, 16)
+        self.prior = ARPrior(16, 1, 2, 32, **prior)
+
+    def forward(self, x):
+        return self.prior(self.features(x))
+
+
+def moved_by(updates, opt_class, **prior):
+    """How far features and prior move, root mean square of each."""
+    net = WithPrior(**prior)
+    start = {k: w.detach().clone() for k, w in net.named_parameters()}
+    run = brain(net, opt_class)
+    run.fit(range(1), loader(list(torch.randn(updates, 4, 5, 3))), None, False)
+    moved = {"features": [], "prior": []}
+    for name, weight in net.named_parameters():
+        change = (weight - start[name]).flatten()
+        moved[name.split(".")[0]].append(change)
+    return {
+        name: torch.cat(changes).square().mean().sqrt().item()
+        for name, changes in moved.items()
+    }
+
+
+def test_the_prior_learns_fifty_times_as_fast():
+    """As a learning rate; as a gradient, AdamW does not see the factor."""
+    settings = {
+        "plain": {"learning_rate_factor": 1},
+        "rate": {"learning_rate_factor": 50},
+        "gradient": {"learning_rate_factor": 1, "gradient_scale": 50},
+    }
+    moved = {
+        name: moved_by(1, torch.optim.AdamW, **prior)
+        for name, prior in settings.items()
+    }
+    plain, rate, gradient = (moved[name] for name in settings)
+    assert rate["prior"] == pytest.approx(50 * plain["prior"], rel=0.01)
+    assert rate["features"] == pytest.approx(plain["features"], rel=1e-3)
+    assert gradient["prior"] == pytest.approx(plain["prior"], rel=0.01)
+
+    # The literal reading, to an optimizer that is not invariant to it.
+    sgd = {
+        name: moved_by(1, torch.optim.SGD, **prior)
+        for name, prior in settings.items()
+    }
+    ratio = sgd["gradient"]["prior"] / sgd["gradient"]["features"]
+    plain_ratio = sgd["plain"]["prior"] / sgd["plain"]["features"]
+    assert ratio == pytest.approx(50 * plain_ratio, rel=0.01)
+
+
+def test_default_factor_is_the_learning_rates():
+    prior = ARPrior(16, 1, 2, 32)
+    assert (prior.learning_rate_factor, prior.gradient_scale) == (50, 1)
+
+
+def test_clipping_is_over_all_groups():
+    net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    net[1].learning_rate_factor = 50
+    run = brain(net, torch.optim.SGD)
+    run.on_fit_start()
+    for weight in net.parameters():
+        weight.grad = torch.full_like(weight, 10.0)
+    seen = {}
+
+    def note(optimizer, *_):
+        grads = [w.grad for g in optimizer.param_groups for w in g["params"]]
+        seen["norm"] = torch.nn.utils.get_total_norm(grads)
+
+    run.optimizer.register_step_pre_hook(note)
+    run.optimizers_step()
+    assert len(run.optimizer.param_groups) == 2
+    assert seen["norm"] == pytest.approx(run.max_grad_norm, rel=1e-4)
+
+
+def test_factors_survive_a_checkpoint():
+    """The optimizer's own state holds them."""
+    state = {}
+    for _ in range(2):
+        net = WithPrior()
+        run = brain(net, torch.optim.AdamW)
+        run.on_fit_start()
+        run.set_learning_rate(run.optimizer)
+        if state:
+            run.optimizer.load_state_dict(state)
+        state = run.optimizer.state_dict()
+    rates = [group["lr"] for group in state["param_groups"]]
+    assert rates[1] == pytest.approx(50 * rates[0])
+
+
+def test_collapse_of_a_codebook_is_said_once(caplog):
+    usage = CodeUsage(num_levels=2, vocab_size=100)
+    rows = []
+    with caplog.at_level(logging.WARNING):
+        for step, codes in enumerate([60, 40, 14, 5, 60, 10]):
+            tokens = torch.arange(90).remainder(codes)
+            usage.add(torch.stack([torch.arange(90), tokens], dim=1))
+            usage.end_update()
+            rows.append(usage.read(step))
+    assert [row["codes used 2"] for row in rows] == [60, 40, 14, 5, 60, 10]
+    assert {row["codes used 1"] for row in rows} == {90}
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2 and "Update 2: level 2 of" in said[0]
+    assert "uses 10 codes in an update, after 60" in said[1]
+
+
+def test_skipped_updates_are_not_counted():
+    usage = CodeUsage(num_levels=1, vocab_size=4)
+    usage.add(torch.tensor([[0], [1], [2]]))
+    usage.drop_update()
+    usage.add(torch.tensor([[3]]))
+    usage.end_update()
+    assert usage.read(1) == {"codes used 1": 1.0}
