@@ -67,7 +67,8 @@ def test_one_update(load, row):
     parts = {
         "no_asr": ["asr_head"],
         "no_ar_prior": ["ar_prior"],
-        "no_nested_dropout": ["nested_dropout"],
+        "no_nested_dropout": [],
+        "no_nested_dropout_fixed_weights": ["nested_dropout"],
         "no_balancer": ["balancer"],
         "rvq": ["ar_prior"],
     }
@@ -99,13 +100,33 @@ def test_weights_without_balancer_or_dropout(load):
     folder = main.parent / "table7"
     for row, cfm, asr in (
         ("no_balancer", 1.0, 1.0),
-        ("no_nested_dropout", 1.8, 0.2),
+        ("no_nested_dropout_fixed_weights", 1.8, 0.2),
     ):
         hparams = load(folder / f"{row}.yaml", main)
         found = hparams["model"]["objective"].train()(*batch, *words)
         mean = cfm * found["cfm"] + 0.05 * asr * found["asr"]
         mean = mean + 0.06 * found["ar"]
         torch.testing.assert_close(found["loss"], mean)
+
+
+def test_without_nested_dropout_the_weights_stay(load, monkeypatch):
+    """All tokens count, and the balancer sees the n_k that were drawn."""
+    main = RECIPES[0] / "codec" / "hparams" / "mini.yaml"
+    row = main.parent / "table7" / "no_nested_dropout.yaml"
+    objective = load(row, main)["model"]["objective"].train()
+    seen, align = [], objective.codec.align
+    monkeypatch.setattr(
+        objective.codec, "align", lambda q: seen.append(q) or align(q)
+    )
+    drawn = []
+    objective.balancer.register_forward_hook(
+        lambda _, inputs, __: drawn.append(inputs[0])
+    )
+    wavs = 0.1 * torch.randn(50, 6000)
+    generator = torch.Generator().manual_seed(0)
+    objective(wavs, torch.ones(50), generator=generator)
+    assert sorted(set(drawn[0].tolist())) == list(range(1, 11))
+    assert not (seen[0] == objective.codec.mask).all(-1).any()
 
 
 @pytest.mark.parametrize("row", ["table2/rvq", "table10/frame_wise"])
@@ -230,8 +251,12 @@ def test_rows_of_the_stages(parse_arguments, row):
     assert lms[2].backbone_size == b and lms[2].num_tokens == levels
     groups = 840 // levels  # as many seconds in every row
     assert lms[1].sequence_length(128, groups) == lms[1].max_positions
+    shares = {"no_allocator": 1.0}
+    assert lms[2].full_share == shares.get(row.stem, 0.5)
     if row.parent.stem == "table8":
         assert row.stem == f"b_{b}"
+    elif row.parent.stem == "table3":
+        assert b == 3
     else:
         assert b == levels  # Stage I says it all
 

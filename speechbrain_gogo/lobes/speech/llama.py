@@ -3,7 +3,7 @@
 At paper size both stages start from `meta-llama/Llama-3.2-1B-Instruct` with
 more rows in its vocabulary; small ones start from nothing. Both are plain
 transformers models: what is trained here can be served by anything that
-serves a Llama. What their ids mean is in speech_lm.py.
+serves a Llama. What their ids mean is in stages.py.
 """
 
 import math
@@ -15,8 +15,11 @@ from transformers import AutoConfig, LlamaForCausalLM
 from speechbrain_gogo.lobes.nn.llama import llama_config
 
 
-def extended_llama(source, num_new, pretrained=True):
+def extended_llama(source, num_new, pretrained=True, seed=0):
     """A pretrained Llama with more rows in its vocabulary.
+
+    The new rows are drawn as the old ones are spread, see
+    :func:`draw_new_rows`.
 
     Arguments
     ---------
@@ -26,6 +29,8 @@ def extended_llama(source, num_new, pretrained=True):
         Ids that follow those of the text: the codes and the special ones.
     pretrained : bool
         False reads only the configuration; weights are random.
+    seed : int
+        Of the new rows.
 
     Returns
     -------
@@ -35,13 +40,53 @@ def extended_llama(source, num_new, pretrained=True):
     """
     if pretrained:
         model = LlamaForCausalLM.from_pretrained(source, dtype=torch.float32)
-        model.resize_token_embeddings(model.config.vocab_size + num_new)
+        size = model.config.vocab_size + num_new
+        model.resize_token_embeddings(size, mean_resizing=False)
+        tables = [model.get_input_embeddings().weight]
+        if model.lm_head.weight is not tables[0]:
+            tables.append(model.lm_head.weight)
+        for table in tables:
+            draw_new_rows(table, num_new, seed)
     else:
         config = AutoConfig.from_pretrained(source, dtype=torch.float32)
         config.vocab_size += num_new
         model = LlamaForCausalLM(config)
     model.config.use_cache = False  # generation brings a cache of its own
     return model
+
+
+@torch.no_grad()
+def draw_new_rows(table, num_new, seed=0):
+    """Draw the last rows of an embedding from the spread of the others.
+
+    By default transformers draws new rows from the old ones' mean and a
+    billionth of their covariance: 12,800 codes would start as one and the
+    same token. Here each dimension has the old rows' own mean and standard
+    deviation.
+
+    Arguments
+    ---------
+    table : torch.Tensor
+        Rows [V, D], of which the last ones are written.
+    num_new : int
+        Rows to draw.
+    seed : int
+        Of the draw.
+
+    Example
+    -------
+    >>> table = torch.randn(600, 4)
+    >>> draw_new_rows(table, 300)
+    >>> bool((table[300:].std(0) / table[:300].std(0) - 1).abs().max() < 0.2)
+    True
+    """
+    old = table[:-num_new]
+    drawn = torch.randn(
+        num_new,
+        table.shape[1],
+        generator=torch.Generator().manual_seed(seed),
+    )
+    table[-num_new:] = old.mean(0) + old.std(0) * drawn.to(table)
 
 
 def speech_llama(

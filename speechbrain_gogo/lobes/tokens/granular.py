@@ -188,6 +188,14 @@ class NestedDropout(nn.Module):
         weight = first_weight / retention_probability(num_levels)  # Eq. (15)
         self.register_buffer("weight", weight, persistent=False)
 
+    def draw(self, q, generator=None):
+        """How many tokens each utterance keeps, int64 [B]; all in evaluation."""
+        batch, most = (len(q),), self.num_levels
+        if not self.training:
+            return torch.full(batch, most, device=q.device)
+        draw = torch.randint(1, most + 1, batch, generator=generator)
+        return draw.to(q.device)
+
     def forward(self, q, n_keep=None, generator=None):
         """Drop the fine end of every group.
 
@@ -205,13 +213,33 @@ class NestedDropout(nn.Module):
         tuple of torch.Tensor
             q with masked tokens, shape [B, N, K, D], and n_keep, int64 [B].
         """
-        batch = q.shape[0]
-        if not self.training:
-            every = torch.full((batch,), self.num_levels, device=q.device)
-            return q, every
         if n_keep is None:
-            n_keep = torch.randint(
-                1, self.num_levels + 1, (batch,), generator=generator
-            ).to(q.device)
+            n_keep = self.draw(q, generator)
+        if not self.training:
+            return q, n_keep
         q = scale_gradient(q, self.weight)
         return keep_prefix(q, n_keep[:, None], self.mask), n_keep
+
+
+class NoDropout(NestedDropout):
+    """Draws n_k as nested dropout does, and keeps all tokens.
+
+    Table 7, "w/o Nested Dropout": the loss balancer goes on weighing the
+    losses by the drawn n_k, so that nothing else changes than the dropout and
+    its compensation.
+
+    Example
+    -------
+    >>> dropout = NoDropout(4, torch.nn.Parameter(torch.zeros(2)))
+    >>> q, n_keep = dropout(torch.ones(3, 5, 4, 2))
+    >>> bool((q == 1).all()), n_keep.shape
+    (True, torch.Size([3]))
+    """
+
+    def __init__(self, num_levels, mask, first_weight=0.5):
+        super().__init__(num_levels, mask, first_weight)
+        mask.requires_grad_(False)  # it is never used
+
+    def forward(self, q, n_keep=None, generator=None):
+        """As :meth:`NestedDropout.forward`; q comes back as it is."""
+        return q, self.draw(q, generator) if n_keep is None else n_keep
