@@ -19,6 +19,7 @@ from speechbrain.utils.distributed import get_rank, if_main_process
 from speechbrain_gogo.brains.checkpoints import num_processes
 from speechbrain_gogo.brains.skipped import SkippedClips
 from speechbrain_gogo.brains.updates import UpdatingBrain
+from speechbrain_gogo.lobes.nn.precision import full_precision
 
 logger = logging.getLogger(__name__)
 
@@ -129,8 +130,14 @@ class TrainingBrain(UpdatingBrain):
     def _fit_valid(self, valid_set, epoch, enable):
         # The host asks this after every epoch.
         if self.wants_validation():
-            super()._fit_valid(valid_set, epoch, enable)
+            with full_precision(self.device_type):  # or as eval_precision says
+                super()._fit_valid(valid_set, epoch, enable)
             self.validated = self.hparams.budget.minutes
+
+    def evaluate(self, *args, **kwargs):
+        """The host's, in full precision or as ``eval_precision`` says."""
+        with full_precision(self.device_type):
+            return super().evaluate(*args, **kwargs)
 
     def wants_validation(self):
         """Whether the last one is long ago, or no epoch will follow.

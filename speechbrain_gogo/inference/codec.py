@@ -24,6 +24,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
 from speechbrain_gogo.inference.streaming.codec import StreamingCodec
 from speechbrain_gogo.inference.waveforms import check_wavs, resample
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
+from speechbrain_gogo.lobes.nn.precision import full_precision
 
 
 class GogoCodec(StreamingCodec, AllocatingCodec):
@@ -125,7 +126,11 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
 
     @property
     def fingerprint(self):
-        """16 hex digits that tell this codec's tokens from any other's."""
+        """16 hex digits that tell this codec's tokens from any other's.
+
+        Of its weights in float32 and its numbers, on whatever device and in
+        whatever precision it runs: that of the tokens is a fact of the corpus.
+        """
         if self._fingerprint is None:
             codec = self.codec
             numbers = (
@@ -142,12 +147,13 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
     def own_precision(self):
         """A context that computes in the precision of the run options.
 
-        Whatever autocast the caller is in, tokens are the same. (The host's
-        ``inference_ctx`` leaves it on where the precision is fp32.)
+        Whatever autocast the caller is in, tokens are the same; fp32 is
+        without TF32, which importing SpeechBrain allows. (The host's
+        ``inference_ctx`` leaves both on where the precision is fp32.)
         """
         dtype, kind = AMPConfig.from_name(self.precision).dtype, self._device()
         if dtype == torch.float32:
-            return torch.autocast(kind.type, enabled=False)
+            return full_precision(kind.type)
         return torch.autocast(kind.type, dtype=dtype)
 
     # Audio to tokens

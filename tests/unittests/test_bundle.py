@@ -12,6 +12,25 @@ SCRIPT = (
 )
 
 
+def test_the_sampler_stays_unless_asked():
+    """Only vocoders are compared, with the model's own sampler."""
+    choose = runpy.run_path(str(SCRIPT))["choose"]
+    flow = SimpleNamespace(num_steps=32, guidance_scale=2.0)
+    choose.__globals__["score"] = lambda *_: {"stoi": 0.7, "pesq": 1.0}
+    codec = SimpleNamespace(
+        sample_rate=24000,
+        device="cpu",
+        mods={},
+        codec=SimpleNamespace(flow=flow),
+    )
+    lines = (SCRIPT.parent / "hparams" / "bundle.yaml").read_text()
+    assert "\nsamplers: {}\n" in lines
+    hparams = {"vocoders": {"one": nn.Identity()}, "samplers": {}}
+    sampler, name, scores = choose(hparams, codec, [])
+    assert (sampler, name, list(scores)) == ({}, "one", ["vocoders"])
+    assert (flow.num_steps, flow.guidance_scale) == (32, 2.0)
+
+
 @pytest.mark.parametrize(("tolerance", "steps"), [(0.0, 16), (0.004, 4)])
 def test_the_cheapest_that_scores_as_well(tolerance, steps):
     """More steps are worth their time where they are heard, guidance too."""

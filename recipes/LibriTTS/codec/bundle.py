@@ -4,13 +4,14 @@
     python bundle.py hparams/bundle.yaml --codec CODEC --vocoder VOCODER \
         --valid_csv valid.csv --data_folder /path/to/speech --output_folder OUT
 
-What the folder does by default (how many flow steps, how much guidance, which
-vocoder) is what scores best on validation clips, or costs least of what scores
-nearly as well; scores.json beside the weights tells all that was tried. Stages
-and an allocator that lie there already are of another codec: they are deleted.
+The vocoder is the one that scores best on validation clips. How many flow steps
+the folder takes by default, and how much guidance, stays as it was trained;
+given ``samplers`` to try, it becomes the best of them, or the cheapest of those
+that score nearly as well. scores.json beside the weights tells all that was tried.
+Stages and an allocator that lie there already are of another codec: they are
+deleted.
 """
 
-import inspect
 import itertools
 import json
 import shutil
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from speechbrain_gogo.dataio.audio.samples import AudioError
 from speechbrain_gogo.dataio.manifests.reading import speech_dataset
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.loading.export import save_weights
+from speechbrain_gogo.inference.loading.export import define, save_weights
 from speechbrain_gogo.inference.loading.export_speech import (
     FOLDERS,
     SPEECH_FILE,
@@ -57,9 +58,9 @@ def cost(sampler):
 
 
 def choose(hparams, codec, clips):
-    """Try every vocoder with the model's sampler, then every sampler.
+    """Try every vocoder with the model's sampler, then the samplers, if any.
 
-    Returns the sampler, the best vocoder's name, and all scores.
+    Returns what changes of the sampler, the best vocoder's name, all scores.
     """
     rate = codec.sample_rate
     judges = {"stoi": STOI(rate), "pesq": PESQ(band="wb", sample_rate=rate)}
@@ -71,6 +72,8 @@ def choose(hparams, codec, clips):
     codec.mods["vocoder"] = candidates[name]
 
     flow, grid, tried = codec.codec.flow, hparams["samplers"], []
+    if not grid:
+        return {}, name, {"vocoders": vocoders}
     for values in tqdm(list(itertools.product(*grid.values())), "samplers"):
         sampler = dict(zip(grid, values))
         for key, value in sampler.items():
@@ -81,16 +84,6 @@ def choose(hparams, codec, clips):
     best = min(good, key=lambda sampler: (cost(sampler), -total(sampler)))
     scores = {"vocoders": vocoders, "samplers": tried}
     return {key: best[key] for key in grid}, name, scores
-
-
-def define(vocoder):
-    """A vocoder as YAML: its class and the numbers it was made with."""
-    kind = type(vocoder)
-    names = inspect.signature(kind.__init__).parameters
-    sizes = {key: getattr(vocoder, key) for key in names if key != "self"}
-    lines = [f"vocoder: !new:{kind.__module__}.{kind.__name__}"]
-    lines += [f"    {key}: {value}" for key, value in sizes.items()]
-    return "\n".join(lines) + "\n"
 
 
 def drop_followers(folder):
@@ -123,8 +116,7 @@ def main(arguments):
     parser = YAML()
     tree = parser.load(source / "hyperparams.yaml")
     tree["modules"]["codec"]["flow"].update(sampler)
-    definition = parser.load(define(hparams["vocoders"][name]))
-    tree["modules"]["vocoder"] = definition["vocoder"]
+    tree["modules"]["vocoder"] = define(hparams["vocoders"][name])
     with open(folder / "hyperparams.yaml", "w") as stream:
         parser.dump(tree, stream)
     shutil.copy(source / "codec.safetensors", folder)
@@ -132,7 +124,8 @@ def main(arguments):
     if vocoder.state_dict():
         save_weights(vocoder, folder / "vocoder.safetensors")
     (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
-    print(f"Chosen: {sampler}, {name}. The model is in {folder}")
+    chosen = f"{name}, {sampler or 'with the sampler as it was'}"
+    print(f"Chosen: {chosen}. The model is in {folder}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.samples import check_finite
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.lobes.nn.precision import full_precision
 from speechbrain_gogo.metrics.panel import judge_utterances
 from speechbrain_gogo.metrics.transcripts import find_normalizer
 
@@ -248,7 +249,9 @@ def main(arguments):
     if unknown:
         raise ValueError(f"No systems {unknown}: there are {list(makers)}.")
     systems = [makers[name](run_opts=run_opts) for name in names]
-    evaluate(systems, judges, hparams)
+    kind = torch.device((run_opts or {}).get("device") or "cpu").type
+    with full_precision(kind):  # of baselines, too: no TF32
+        evaluate(systems, judges, hparams)
     print(f"Results are in {hparams['output_folder']}")
 
 

@@ -113,7 +113,12 @@ class GogoSystem:
             if not key.startswith("mods.allocator.")
         }
         weights = hash_weights(state)
-        self.settings = {"weights": weights, **self.sampling, **used}
+        self.settings = {
+            "weights": weights,
+            "precision": self.codec.precision,
+            **self.sampling,
+            **used,
+        }
 
     def rows(self, utterances):
         """Vocoder alone, each number of tokens, each plan of budgets."""

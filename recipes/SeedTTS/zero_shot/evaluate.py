@@ -30,6 +30,7 @@ from table import write_reports, write_samples
 
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.lobes.nn.precision import full_precision
 from speechbrain_gogo.metrics.timing import Clock, device_name
 
 NAMES = {False: "GogoSpeech", True: "GogoSpeech w/ allocator"}
@@ -248,7 +249,9 @@ def main(arguments):
     torch.set_num_threads(hparams["num_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]
     speech = GogoSpeech.from_hparams(hparams["source"], run_opts=run_opts)
-    evaluate(speech, judges, hparams)
+    # No TF32. The stages compute in the precision of the run options.
+    with full_precision(torch.device(speech.codec.device).type):
+        evaluate(speech, judges, hparams)
     print(f"Results are in {hparams['output_folder']}")
 
 

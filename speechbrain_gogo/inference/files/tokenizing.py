@@ -117,6 +117,7 @@ def corpus_header(
     """What all shards of a corpus have in common; see ``claim_folder``."""
     settings = source.settings.items()
     told = {key: value for key, value in settings if key not in BATCHING}
+    told["precision"] = codec.precision  # bf16 makes other tokens of some
     told["text"] = getattr(normalize, "__name__", "as it is")
     masked = {}
     if allocation is not None:

@@ -5,6 +5,7 @@ networks that are used, and their weights as safetensors, in half precision.
 """
 
 import filecmp
+import inspect
 import shutil
 from io import StringIO
 from pathlib import Path
@@ -15,9 +16,7 @@ from ruamel.yaml import YAML
 from safetensors.torch import save
 
 
-def export_codec(
-    folder, hyperparams_file, codec, vocoder, vocoder_key="vocoder", **settings
-):
+def export_codec(folder, hyperparams_file, codec, vocoder, **settings):
     """Write a codec folder.
 
     Arguments
@@ -25,14 +24,13 @@ def export_codec(
     folder : str | Path
         Where to; created if need be.
     hyperparams_file : str | Path
-        A YAML in which ``model: codec:`` and the vocoder are defined, such
-        as the ``hyperparams.yaml`` that a recipe leaves in its output folder.
+        A YAML in which ``model: codec:`` is defined, such as the
+        ``hyperparams.yaml`` that a recipe leaves in its output folder.
     codec : Gogo
         Whose weights are written; the averaged ones, of course.
-    vocoder : torch.nn.Module
-        Whose weights are written, if it has any.
-    vocoder_key : str
-        Where the YAML defines the vocoder.
+    vocoder : Vocoder
+        Defined by the sizes that it was made with, wherever its weights came
+        from (a recipe may take them from a hub), and these weights, if any.
     **settings
         Further lines of the YAML: ``window_groups`` and ``overlap_groups``.
 
@@ -45,15 +43,39 @@ def export_codec(
     folder.mkdir(parents=True, exist_ok=True)
     with open(hyperparams_file) as stream:
         resolved = resolve_references(stream)
-    parser = YAML()
-    tree = parser.load(resolved)
-    networks = {"codec": tree["model"]["codec"], "vocoder": tree[vocoder_key]}
+    tree = YAML().load(resolved)
+    networks = {"codec": tree["model"]["codec"], "vocoder": define(vocoder)}
     tree = {**settings, "modules": networks}
     write_model_yaml(tree, folder / "hyperparams.yaml")
     save_weights(codec, folder / "codec.safetensors")
     if vocoder.state_dict():
         save_weights(vocoder, folder / "vocoder.safetensors")
     return folder
+
+
+def define(module):
+    """A module as a node of YAML: its class and the numbers it was made with.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        Has every argument of its class as an attribute of that name.
+
+    Returns
+    -------
+    ruamel.yaml.comments.CommentedMap
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
+    >>> define(VocosVocoder(100, 32, 64, 2))["intermediate_dim"]
+    64
+    """
+    kind = type(module)
+    names = inspect.signature(kind.__init__).parameters
+    lines = [f"module: !new:{kind.__module__}.{kind.__name__}"]
+    lines += [f"    {k}: {getattr(module, k)}" for k in names if k != "self"]
+    return YAML().load("\n".join(lines))["module"]
 
 
 def export_run(hparams):

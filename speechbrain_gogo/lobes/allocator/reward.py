@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
+from speechbrain_gogo.lobes.nn.precision import full_precision
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
@@ -106,8 +107,8 @@ class ReconstructionReward(nn.Module):
     def forward(self, wavs, wav_lens, generator=None):
         """Rewards of a batch.
 
-        In full precision, whatever the training's: a policy has to learn
-        about the tokens and the audio that its users get.
+        In full precision without TF32, whatever the training's: a policy has
+        to learn about the tokens and the audio that its users get.
 
         Arguments
         ---------
@@ -125,7 +126,7 @@ class ReconstructionReward(nn.Module):
             differences per frame), token features [B, N, K, D], and relative
             lengths [B] over N.
         """
-        with torch.autocast(wavs.device.type, enabled=False):
+        with full_precision(wavs.device.type):
             return self._score(wavs, wav_lens, generator)
 
     def _score(self, wavs, wav_lens, generator):
