@@ -12,6 +12,8 @@ group, D width of a token's feature.
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.gogo.encoder import IndependentGroups
+
 
 class ResidualMLP(nn.Module):
     """x + W2 gelu(W1 norm(x)), which starts as the identity.
@@ -45,7 +47,7 @@ class ResidualMLP(nn.Module):
         return x + self.contract(hidden)
 
 
-class GroupMLPEncoder(nn.Module):
+class GroupMLPEncoder(IndependentGroups, nn.Module):
     """Mel groups to one feature per token.
 
     Arguments
