@@ -18,8 +18,8 @@ from speechbrain_gogo.inference import GogoCodec, GogoSpeech
 from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
-    DetailFiller,
-    speak_backbone,
+    DetailGenerator,
+    generate_backbone,
 )
 from speechbrain_gogo.metrics.timing import SENTENCE
 
@@ -126,8 +126,8 @@ class Trial:
         self.budgets = torch.stack(budgets)  # [B, N]
         guided = speech.hparams.sampling.get("text_guidance")
         rows = 2 * batch if guided else batch  # of Stage I
-        readers = speech.speaker.idle_readers
-        self.readers = readers[0, rows], readers[1, batch]
+        decoders = speech.generator.idle_decoders
+        self.decoders = decoders[0, rows], decoders[1, batch]
         device = self.tokens.device
         self.ones = torch.ones(batch, device=device)
         ids = speech.tokenizer.encode(f"{PROMPT_TEXT} {SENTENCE}")
@@ -154,7 +154,7 @@ class Trial:
     def stage1(self):
         """The backbones alone."""
         return list(
-            speak_backbone(
+            generate_backbone(
                 self.speech.mods.stage1,
                 self.text,
                 self.ones,
@@ -163,23 +163,23 @@ class Trial:
                 self.sampler(0),
                 GROUPS,
                 GROUPS + 1,
-                self.readers[0],
+                self.decoders[0],
             )
         )
 
     def stage2(self):
         """The fine tokens alone."""
-        filler = DetailFiller(
+        details = DetailGenerator(
             self.speech.mods.stage2,
             self.prompt,
             self.ones,
             self.sampler(1),
             GROUPS,
-            self.readers[1],
+            self.decoders[1],
         )
         backbones = self.tokens[..., : self.codec.backbone_size]
         for backbone, budgets in zip(backbones.unbind(1), self.budgets.T):
-            filler.fill(backbone, budgets)
+            details.complete(backbone, budgets)
 
     def encode(self):
         """The prompts alone."""
@@ -193,7 +193,7 @@ class Trial:
 def bytes_per_token(lm):
     """Bytes of weights that one pass must read: blocks and output rows."""
     weights = [*lm.llama.model.layers.parameters()]
-    weights.append(lm.llama.lm_head.weight[lm.rows])
+    weights.append(lm.llama.lm_head.weight[lm.output_slice])
     return sum(weight.numel() * weight.element_size() for weight in weights)
 
 

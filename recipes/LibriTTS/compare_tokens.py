@@ -73,31 +73,35 @@ def compare(folders, output_folder, seed=0):
     ValueError
         If a run is missing, or they are of different codecs or tests.
     """
-    facts, rows = zip(*map(read_results, folders))
+    metadata, rows = zip(*map(read_results, folders))
     for key in ("codec", "test", "figures"):
-        if any(fact[key] != facts[0][key] for fact in facts):
-            told = "; ".join(f"{f}: {a[key]}" for f, a in zip(folders, facts))
-            raise ValueError(f"These runs differ in their {key}: {told}.")
-    figures = [Figure(**figure) for figure in facts[0]["figures"]]
+        if any(fact[key] != metadata[0][key] for fact in metadata):
+            values_found = "; ".join(
+                f"{f}: {a[key]}" for f, a in zip(folders, metadata)
+            )
+            raise ValueError(
+                f"These runs differ in their {key}: {values_found}."
+            )
+    figures = [Figure(**figure) for figure in metadata[0]["figures"]]
     values = [[figure_interval(f, own, seed) for f in figures] for own in rows]
     notes = (
-        f"{facts[0]['test']}: {len(rows[0])} utterances; in brackets, 95 % "
+        f"{metadata[0]['test']}: {len(rows[0])} utterances; in brackets, 95 % "
         "bootstrap intervals over them",
-        f"codec: {facts[0]['codec']}",
+        f"codec: {metadata[0]['codec']}",
     )
-    table = draw_table(facts, figures, values)
+    table = draw_table(metadata, figures, values)
     table += "\n" + "".join(f"- {note}\n" for note in notes)
     (output_folder / "table.md").write_text(table)
-    numbers = [fact["num_codebooks"] for fact in facts]
+    numbers = [fact["num_codebooks"] for fact in metadata]
     plot(output_folder / "comparison.png", numbers, figures, values)
     return table
 
 
-def draw_table(facts, figures, values):
+def draw_table(metadata, figures, values):
     """A line for each run, in Markdown."""
     head = ["tokens per group", "tokens/s", "bit/s"]
     lines = []
-    for fact, found in zip(facts, values):
+    for fact, found in zip(metadata, values):
         line = [
             f"{fact['num_codebooks']}",
             *(f"{r:.4g}" for r in fact["rates"]),

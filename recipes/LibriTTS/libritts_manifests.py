@@ -15,7 +15,7 @@ from pathlib import Path
 from speechbrain.utils.parallel import parallel_map
 
 from speechbrain_gogo.dataio.audio.files import open_audio
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.report import ClipReport
 

@@ -20,7 +20,7 @@ from speechbrain_gogo.lobes.allocator.policy import group_relative_advantage
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
-class PolicyMeans:
+class PolicyStats:
     """What a policy spends and earns, and what it lies between.
 
     The policy takes its best choice by its logits. The oracle takes the best
@@ -36,7 +36,7 @@ class PolicyMeans:
 
     Example
     -------
-    >>> means = PolicyMeans(first=3, group_rate=5.0)
+    >>> means = PolicyStats(first=3, group_rate=5.0)
     >>> logits, rewards = torch.eye(8)[[0, 7]], torch.eye(8)[[0, 1]]
     >>> means.add(logits, rewards)
     >>> found = means.read()
@@ -61,11 +61,11 @@ class PolicyMeans:
         advantages = group_relative_advantage(rewards)
         tokens = self.first + torch.arange(rewards.shape[1]).to(rewards)
         # What each choice would be: tokens, reward, advantage.
-        facts = torch.stack([tokens.expand_as(rewards), rewards, advantages])
+        outcomes = torch.stack([tokens.expand_as(rewards), rewards, advantages])
         for name, score in {"policy": logits, "oracle": rewards}.items():
             choice = score.argmax(-1, keepdim=True).expand(3, -1, 1)
-            self._sum(name, facts.gather(-1, choice).sum((1, 2)))  # [3]
-        self._sum("uniform", facts.sum(1))  # [3, G], to choose from later
+            self._sum(name, outcomes.gather(-1, choice).sum((1, 2)))  # [3]
+        self._sum("uniform", outcomes.sum(1))  # [3, G], to choose from later
         policy = torch.distributions.Categorical(logits=logits)
         self.entropy += policy.entropy().sum()
         self.count += len(logits)
@@ -98,11 +98,11 @@ class AllocatorBrain(TrainingBrain):
     is what a distributed wrapper sees. The recipe's YAML gives ``reward`` (a
     :class:`~speechbrain_gogo.lobes.allocator.reward.ReconstructionReward`),
     ``objective`` (a function of allocator_ablations.py) with
-    ``objective_options``, ``kl_weight``, ``replay_groups`` (of a ``memory``,
-    :class:`~speechbrain_gogo.brains.group_memory.GroupMemory`, that each
+    ``objective_options``, ``kl_weight``, ``replay_groups`` (of a ``replay_buffer``,
+    :class:`~speechbrain_gogo.brains.replay_buffer.ReplayBuffer`, that each
     update learns from again; 0 needs none), ``log_interval`` and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants. A training
-    batch that holds no audio is learned from the memory alone.
+    batch that holds no audio is learned from the replay buffer alone.
     """
 
     def __init__(self, *args, **kwargs):
@@ -113,14 +113,14 @@ class AllocatorBrain(TrainingBrain):
         self.codec_fingerprint = reward.fingerprint
         if self.checkpointer:
             known = reward.distance_fingerprint
-            self.checkpointer.facts["distances"] = known
+            self.checkpointer.metadata["distances"] = known
         codec = reward.codec
         self.modules.allocator.check_fits(codec)
         self.backbone_size = codec.backbone_size
         rate = codec.sample_rate / codec.group_samples
         self.scored = {}  # ids of a validation batch to what `score` gives
-        self.recent = PolicyMeans(self.backbone_size, rate)
-        self.valid = PolicyMeans(self.backbone_size, rate)
+        self.recent = PolicyStats(self.backbone_size, rate)
+        self.valid = PolicyStats(self.backbone_size, rate)
 
     # One update
 
@@ -128,7 +128,7 @@ class AllocatorBrain(TrainingBrain):
         """Logits and rewards of the choices, both [M, G] for M real groups.
 
         In training the batch's own groups come first, ``fresh`` many, and
-        those of the memory after them.
+        those of the replay buffer after them.
         """
         draws = self.generator()
         training = stage == sb.Stage.TRAIN
@@ -144,15 +144,15 @@ class AllocatorBrain(TrainingBrain):
         }
 
     def read_training(self, batch, draws):
-        """Backbones and distances: of the batch, and of the memory."""
+        """Backbones and distances: of the batch, and of the replay buffer."""
         found, replayed = [], self.hparams.replay_groups
         if hasattr(batch, "sig"):
             found.append(self.score(batch.to(self.device), draws))
         if replayed:
-            memory = self.hparams.memory
+            buffer = self.hparams.replay_buffer
             for parts in found:
-                memory.add(*parts)
-            old = memory.draw(replayed, draws)
+                buffer.add(*parts)
+            old = buffer.draw(replayed, draws)
             found.append([part.to(self.device) for part in old])
         return found
 

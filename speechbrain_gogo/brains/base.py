@@ -109,7 +109,7 @@ class TrainingBrain(UpdatingBrain):
 
     def keep_to_codec(self, last):
         """Refuse the last checkpoint of another codec; mark those to come."""
-        self.checkpointer.facts["codec"] = ours = self.codec_fingerprint
+        self.checkpointer.metadata["codec"] = ours = self.codec_fingerprint
         theirs = last.meta.get("codec", "unknown") if last else ours
         if theirs != ours:
             raise ValueError(

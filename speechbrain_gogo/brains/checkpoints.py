@@ -32,7 +32,7 @@ def num_processes():
 class AtomicCheckpointer(Checkpointer):
     """The host's Checkpointer, safe from a kill or a full disk while saving.
 
-    Its meta also tells how many processes were training, and the ``facts``
+    Its meta also tells how many processes were training, and the ``metadata``
     that a Brain adds.
 
     Example
@@ -48,7 +48,7 @@ class AtomicCheckpointer(Checkpointer):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.facts = {}
+        self.metadata = {}
 
     def save_checkpoint(self, *args, verbosity=logging.INFO, **kwargs):
         """Save as the host does, aside, then rename; see the host's method.
@@ -92,5 +92,5 @@ class AtomicCheckpointer(Checkpointer):
         return final.with_name(PARTIAL + final.name)
 
     def _save_checkpoint_metafile(self, path, meta=None, end_of_epoch=True):
-        meta = {"processes": num_processes(), **self.facts, **(meta or {})}
+        meta = {"processes": num_processes(), **self.metadata, **(meta or {})}
         return super()._save_checkpoint_metafile(path, meta, end_of_epoch)

@@ -97,7 +97,7 @@ def encode(
     model = load(codec, device, trust_source)
 
     def work(source, target):
-        tokens, samples = files.encode_into(model, source, target, **wanted)
+        tokens, samples = files.encode_to_file(model, source, target, **wanted)
         rate = describe_kept(model, tokens)
         seconds = samples / model.sample_rate
         return f"{seconds:.2f} s, {len(tokens)} groups, {rate}"
@@ -125,7 +125,7 @@ def decode(
     settings = sampling(model, keep, steps, guidance, seed)
 
     def work(source, target):
-        samples = files.decode_from(model, source, target, **settings)
+        samples = files.decode_to_file(model, source, target, **settings)
         return f"{samples / model.sample_rate:.2f} s"
 
     run_all(pairs, work)
@@ -155,7 +155,7 @@ def reconstruct(
     settings = sampling(model, keep, steps, guidance, seed)
 
     def work(source, target):
-        tokens, samples = files.encode_kept(model, source, **wanted)
+        tokens, samples = files.encode_with_budgets(model, source, **wanted)
         tokens = tokens[:, :keep]
         model.decode_file(tokens, target, num_samples=samples, **settings)
         return describe_kept(model, tokens)
@@ -187,7 +187,7 @@ def speak(
     trust_source: Trust = False,
 ):
     """Say something in the voice of a recording."""
-    from speechbrain_gogo.inference.speaking.files import speak_into
+    from speechbrain_gogo.inference.synthesis.files import synthesize_file
 
     model = load(codec, device, trust_source, speaks=True)
     given = {
@@ -201,13 +201,13 @@ def speak(
     }
     given = {key: value for key, value in given.items() if value is not None}
 
-    def heard(seconds, spent):
+    def report(seconds, elapsed):
         if stream:
-            typer.echo(f"{seconds:.2f} s after {spent:.2f} s")
+            typer.echo(f"{seconds:.2f} s after {elapsed:.2f} s")
 
     request = text, prompt, prompt_text
-    spoken = speak_into(
-        model, out, *request, heard, allocate=allocate, seed=seed, **given
+    spoken = synthesize_file(
+        model, out, *request, report, allocate=allocate, seed=seed, **given
     )
     typer.echo(describe(spoken, out))
 
@@ -242,15 +242,15 @@ def info(
 ):
     """Show what a token file holds, or what a codec is."""
     from speechbrain_gogo.inference.files import audio as files
-    from speechbrain_gogo.inference.files import describe as facts
+    from speechbrain_gogo.inference.files import describe
 
     is_file = Path(source).suffix in files.TOKENS
     is_file = is_file or Path(source).is_file()
     model = load(codec if is_file else source, "cpu", trust_source)
     if is_file:
-        found = facts.token_file_facts(source, model)
+        found = describe.describe_token_file(source, model)
     else:
-        found = facts.codec_facts(model, source)
+        found = describe.describe_codec(model, source)
     for name, fact in found.items():
         typer.echo(f"{name:12} {fact}")
 

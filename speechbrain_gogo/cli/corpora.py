@@ -93,7 +93,7 @@ def tokenize(
         batch_seconds,
         clips_per_shard,
     )
-    report = corpora.tokenize_into(
+    report = corpora.tokenize_to_folder(
         model,
         source,
         out,

@@ -141,7 +141,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
             )
             parts = codec.encoder, codec.quantizer, codec.shortcut_in
             states = [part.state_dict() for part in filter(None, parts)]
-            self._fingerprint = hash_weights(*states, facts=repr(numbers))
+            self._fingerprint = hash_weights(*states, metadata=repr(numbers))
         return self._fingerprint
 
     def own_precision(self):

@@ -1,8 +1,9 @@
 """GogoSpeech: text to speech in the voice of a prompt.
 
-The interface that users load with ``from_hparams``. Text and prompts become
-lines (lines.py), the two stages speak them (speaking.py), and the codec makes
-them audible meanwhile (speech_stream.py).
+The interface that users load with ``from_hparams``. Text and prompt are cut
+into utterances (synthesis/utterances.py), the two stages generate their groups
+(synthesis/generator.py), and the codec decodes these meanwhile
+(streaming/speech.py).
 """
 
 from speechbrain.inference.interfaces import Pretrained
@@ -16,19 +17,19 @@ from speechbrain_gogo.inference.loading.pretrained import (
     source_name,
 )
 from speechbrain_gogo.inference.loading.speech import load_settings, load_stages
-from speechbrain_gogo.inference.speaking.lines import (
+from speechbrain_gogo.inference.streaming.speech import SpeechStream
+from speechbrain_gogo.inference.synthesis.generator import GroupGenerator
+from speechbrain_gogo.inference.synthesis.sampling import read_sampling
+from speechbrain_gogo.inference.synthesis.utterances import (
+    make_continuation,
+    make_utterances,
     read_prompt,
     read_request,
-    write_lines,
-    write_on,
 )
-from speechbrain_gogo.inference.speaking.sampling import read_sampling
-from speechbrain_gogo.inference.speaking.speaker import LineSpeaker
-from speechbrain_gogo.inference.streaming.speech import SpeechStream
 
 
 class GogoSpeech(Pretrained):
-    """Speaks English text in the voice of a prompt.
+    """Text to speech in the voice of a prompt, of English text.
 
     ``modules`` are ``stage1`` and ``stage2``; the YAML's settings are those of
     :func:`~speechbrain_gogo.inference.loading.export_speech.export_speech`.
@@ -43,7 +44,7 @@ class GogoSpeech(Pretrained):
     run_opts : dict
         SpeechBrain's run options.
     codec : GogoCodec
-        Whose tokens the stages speak.
+        The codec of the stages' tokens.
     tokenizer : WordPieces | HubTokenizer
         Of the text.
     """
@@ -67,8 +68,8 @@ class GogoSpeech(Pretrained):
         self.tokenizer = tokenizer
         self.sample_rate = codec.sample_rate
         settings = self.hparams.loop_groups, self.hparams.compiled
-        read_sampling({}, self.hparams.sampling)  # the model's own make sense
-        self.speaker = LineSpeaker(codec, *self.mods.values(), *settings)
+        read_sampling({}, self.hparams.sampling)  # checks the defaults
+        self.generator = GroupGenerator(codec, *self.mods.values(), *settings)
 
     @classmethod
     def from_hparams(
@@ -81,7 +82,7 @@ class GogoSpeech(Pretrained):
         trust_source=False,
         **hub_options,
     ):
-        """Load a codec together with the two stages that speak its tokens.
+        """Load a codec together with the two stages that generate its tokens.
 
         Arguments
         ---------
@@ -123,7 +124,7 @@ class GogoSpeech(Pretrained):
         tokenizer = load_text_tokenizer(folder / "stage1")
         return cls(stages, hparams, run_opts, codec, tokenizer)
 
-    # Speaking
+    # Synthesis
 
     def clone_voice(
         self,
@@ -140,24 +141,24 @@ class GogoSpeech(Pretrained):
         Arguments
         ---------
         text : str
-            English, of any length: it is spoken sentence by sentence.
+            English, of any length: it is generated sentence by sentence.
         prompt_wav : str | Path | torch.Tensor
             A few seconds of the voice: an audio file of any rate, or samples
             in [-1, 1], [T] or [1, T].
         prompt_text : str
             What the prompt says.
         allocate : bool
-            Spend as many tokens on each group as it needs, if the codec has
-            an allocator; else all ten.
+            Use the codec's allocator, if it has one, to set the number of
+            tokens of each group; else all ten.
         seed : int
-            Of all that is drawn.
+            Of all sampling.
         sample_rate : int
             Of ``prompt_wav``, if it is a tensor and not at the codec's rate.
         **sampling
             ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` of
-            the stages, ``text_guidance`` of a Stage I that has learned to
-            speak without text, too, ``num_steps`` and ``guidance_scale`` of
-            the flow; the model's own by default.
+            the stages, ``text_guidance`` of a Stage I that was trained on
+            speech without text, too, ``num_steps`` and ``guidance_scale`` of
+            the flow; the model's settings by default.
 
         Returns
         -------
@@ -166,11 +167,13 @@ class GogoSpeech(Pretrained):
         Raises
         ------
         ValueError
-            If a text says nothing, the prompt cannot be used or is too long,
-            or a setting is out of range.
+            If a text is empty, the prompt cannot be used or is too long, or a
+            setting is out of range.
         """
-        lines = self._lines(text, prompt_wav, prompt_text, seed, sample_rate)
-        return self._stream(lines, allocate, seed, sampling).speech()
+        utterances = self._utterances(
+            text, prompt_wav, prompt_text, seed, sample_rate
+        )
+        return self._stream(utterances, allocate, seed, sampling).speech()
 
     def stream_voice(
         self,
@@ -182,7 +185,7 @@ class GogoSpeech(Pretrained):
         sample_rate=None,
         **sampling,
     ):
-        """Say something, to be heard while it is being spoken.
+        """Stream the audio of :meth:`clone_voice` while it is generated.
 
         Arguments
         ---------
@@ -192,16 +195,18 @@ class GogoSpeech(Pretrained):
         Returns
         -------
         SpeechStream
-            Iterator of float32 [T]; joined, the pieces are what
-            :meth:`clone_voice` gives.
+            Iterator of float32 [T]; the concatenated chunks are the result
+            of :meth:`clone_voice`.
 
         Raises
         ------
         ValueError
-            As :meth:`clone_voice` does, before the first piece.
+            As :meth:`clone_voice` does, before the first chunk.
         """
-        lines = self._lines(text, prompt_wav, prompt_text, seed, sample_rate)
-        return self._stream(lines, allocate, seed, sampling)
+        utterances = self._utterances(
+            text, prompt_wav, prompt_text, seed, sample_rate
+        )
+        return self._stream(utterances, allocate, seed, sampling)
 
     def continue_speech(
         self,
@@ -212,14 +217,14 @@ class GogoSpeech(Pretrained):
         max_groups=None,
         **sampling,
     ):
-        """Speak on after a prompt, without any text.
+        """Continue a prompt without any text.
 
         Arguments
         ---------
         prompt_wav, allocate, seed, sample_rate, sampling
             As in :meth:`clone_voice`.
         max_groups : int
-            Where to stop; where the models end by default.
+            Most groups to generate; as many as there are positions by default.
 
         Returns
         -------
@@ -232,17 +237,17 @@ class GogoSpeech(Pretrained):
             If the prompt cannot be used or a setting is out of range.
         """
         prompt = read_prompt(self.codec, prompt_wav, sample_rate)
-        line = write_on(prompt, seed, self, max_groups)
-        return self._stream([line], allocate, seed, sampling).speech()
+        utterance = make_continuation(prompt, seed, self, max_groups)
+        return self._stream([utterance], allocate, seed, sampling).speech()
 
     def clone_voice_batch(self, requests, allocate=True, seed=0, **sampling):
-        """Say many things, side by side.
+        """Synthesize many texts in batches.
 
         Arguments
         ---------
         requests : list of dict
             Arguments of :meth:`clone_voice` each: ``text``, ``prompt_wav``,
-            ``prompt_text``, and if need be ``seed`` and ``sample_rate``; or
+            ``prompt_text``, and optionally ``seed`` and ``sample_rate``; or
             tuples of the first three.
         allocate, seed, sampling
             Of all requests, as in :meth:`clone_voice`.
@@ -250,54 +255,55 @@ class GogoSpeech(Pretrained):
         Returns
         -------
         list of Speech
-            Each is what :meth:`clone_voice` gives, up to rounding.
+            Each is the result of :meth:`clone_voice`, up to rounding.
 
         Raises
         ------
         ValueError
             As :meth:`clone_voice` does.
         """
-        drawing, decoding = read_sampling(sampling, self.hparams.sampling)
+        settings, decoding = read_sampling(sampling, self.hparams.sampling)
         requests = [read_request(request, seed) for request in requests]
-        lines, owners = [], []
+        utterances, owners = [], []
         for owner, request in enumerate(requests):
-            found = self._lines(**request)
-            lines += found
-            owners += [owner] * len(found)
-        spoken = [[] for _ in requests]  # of each, its sentences
+            parts = self._utterances(**request)
+            utterances += parts
+            owners += [owner] * len(parts)
+        sentences = [[] for _ in requests]
         size = self.hparams.batch_size
-        for first in range(0, len(lines), size):
-            batch = lines[first : first + size]
-            if self.speaker.compiles:  # not once more for a smaller batch
+        for first in range(0, len(utterances), size):
+            batch = utterances[first : first + size]
+            if self.generator.compiles:  # avoid compiling a smaller batch
                 batch += batch[-1:] * (size - len(batch))
-            groups = list(self.speaker.speak(batch, allocate, drawing))
-            for row, owner in enumerate(owners[first : first + size]):
-                spoken[owner].append([each.line(row) for each in groups])
+            groups = list(self.generator.generate(batch, allocate, settings))
+            for index, owner in enumerate(owners[first : first + size]):
+                sentences[owner].append([g.utterance(index) for g in groups])
         return [
-            self._listen(sentences, request["seed"], decoding).speech()
-            for sentences, request in zip(spoken, requests)
+            self._decode(groups, request["seed"], decoding).speech()
+            for groups, request in zip(sentences, requests)
         ]
 
     def forward(self, *args, **kwargs):
         """Same as :meth:`clone_voice`."""
         return self.clone_voice(*args, **kwargs)
 
-    # Small steps
-
-    def _lines(self, text, prompt_wav, prompt_text, seed, sample_rate=None):
+    def _utterances(
+        self, text, prompt_wav, prompt_text, seed, sample_rate=None
+    ):
         prompt = read_prompt(self.codec, prompt_wav, sample_rate)
-        return write_lines(text, prompt_text, prompt, seed, self)
+        return make_utterances(text, prompt_text, prompt, seed, self)
 
-    def _stream(self, lines, allocate, seed, sampling):
-        """Speak lines one after the other."""
-        drawing, decoding = read_sampling(sampling, self.hparams.sampling)
-        spoken = (
-            self.speaker.speak([line], allocate, drawing) for line in lines
+    def _stream(self, utterances, allocate, seed, sampling):
+        """Generate utterances one after the other."""
+        settings, decoding = read_sampling(sampling, self.hparams.sampling)
+        groups = (
+            self.generator.generate([utterance], allocate, settings)
+            for utterance in utterances
         )
-        return self._listen(spoken, seed, decoding)
+        return self._decode(groups, seed, decoding)
 
-    def _listen(self, sentences, seed, decoding):
-        """Sentences of one voice as audio."""
+    def _decode(self, sentences, seed, decoding):
+        """The groups of several sentences as one stream of audio."""
         return SpeechStream(
             self.codec,
             sentences,

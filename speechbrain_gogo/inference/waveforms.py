@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from speechbrain_gogo.dataio.audio.samples import (
+from speechbrain_gogo.dataio.audio.waveform import (
     change_rate,
     check_finite,
     check_range,

@@ -98,8 +98,8 @@ def plot_budgets(
     middle.axhline(sum(budgets) / len(budgets), color="black", ls=":", lw=1)
     middle.set(ylim=(0, largest + 0.5), ylabel="tokens")
     middle.set_title(title, loc="left", fontsize=10)
-    told = "decoded from these tokens"
-    draw_mel(below, reconstruction, told, original, frame_rate)
+    title = "decoded from these tokens"
+    draw_mel(below, reconstruction, title, original, frame_rate)
     save(figure, below, image_path)
 
 

@@ -295,7 +295,7 @@ def test_two_processes(dataset, tiny_codec_folder, tiny_corpus, tmp_path):
     rows = (tmp_path / "progress.jsonl").read_text().splitlines()
     assert json.loads(rows[-1])["stage"] == "valid, oracle"
     assert "allocator" in GogoCodec.from_hparams(tmp_path / "export").mods
-    for path in (tmp_path / "save").glob("*/memory.ckpt"):
+    for path in (tmp_path / "save").glob("*/replay_buffer.ckpt"):
         (one, _), (other, _) = torch.load(path)  # each rank has its own
         assert len(one) and len(other) and not torch.equal(one, other)
 

@@ -92,15 +92,15 @@ def test_three_forms_hold_the_tokens_of_each_file(codec, tiny_corpus, done):
     table = list(table.with_format("numpy"))
     assert len(table) == len(samples) == 12
     for sample, row in zip(samples, table):
-        facts = sample["json"]
-        key = facts["id"]
+        metadata = sample["json"]
+        key = metadata["id"]
         assert np.array_equal(sample["npy"], expected.get(key))
         assert np.array_equal(row.pop("tokens"), expected[key])
-        assert row == facts and facts["fingerprint"] == codec.fingerprint
-        assert facts["text"] == listed[key]["wrd"]
-        assert facts["speaker"] == listed[key]["spk_id"]
+        assert row == metadata and metadata["fingerprint"] == codec.fingerprint
+        assert metadata["text"] == listed[key]["wrd"]
+        assert metadata["speaker"] == listed[key]["spk_id"]
         seconds = soundfile.info(paths[key]).duration
-        assert abs(facts["num_samples"] / 24000 - seconds) < 1e-4
+        assert abs(metadata["num_samples"] / 24000 - seconds) < 1e-4
 
 
 def test_the_host_reads_the_manifest(tiny_corpus, done):
@@ -159,7 +159,7 @@ def test_settings_are_refused_before_the_work(tokenize, tiny_corpus, tmp_path):
 def test_an_allocator_leaves_tokens_out(codec, tiny_corpus, tmp_path):
     from speechbrain_gogo.inference.files.corpora import (
         find_source,
-        tokenize_into,
+        tokenize_to_folder,
     )
 
     def allocate(tokens, lens, target_rate):
@@ -170,7 +170,7 @@ def test_an_allocator_leaves_tokens_out(codec, tiny_corpus, tmp_path):
     wanted = {"layout": "grouped", "allocation": {"target_rate": 30}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "allocate", allocate)
-        tokenize_into(codec, source, tmp_path, **wanted)
+        tokenize_to_folder(codec, source, tmp_path, **wanted)
     for key, array in arrays(tmp_path).items():
         full = codec.encode_file(next(tiny_corpus.rglob(f"{key}.wav")))
         budgets = 3 + np.arange(len(full)) % 5
@@ -229,8 +229,8 @@ def test_tars_of_any_audio(codec, tokenize, tmp_path):
     samples = {s["json"]["id"]: s for s in from_tars(out)}
     assert samples["b/c.1"]["__key__"] == "b%2Fc%2E1"
     assert samples["b/c.1"]["json"]["speaker"] == "7"
-    facts = samples["b2/c.1"]["json"]
-    assert facts["speaker"] == facts["text"] == ""
+    metadata = samples["b2/c.1"]["json"]
+    assert metadata["speaker"] == metadata["text"] == ""
     assert samples["a"]["json"]["text"] == "It costs $5."
     read = DynamicItemDataset.from_csv(out / "tokens.csv")
     assert read.data["a"]["wrd"] == "It costs $ 5."

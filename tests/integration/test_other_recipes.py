@@ -19,7 +19,10 @@ from speechbrain.nnet.losses import ctc_loss
 from speechbrain.utils.data_utils import undo_padding
 from torchaudio.functional import resample
 
-from speechbrain_gogo.inference.files.corpora import find_source, tokenize_into
+from speechbrain_gogo.inference.files.corpora import (
+    find_source,
+    tokenize_to_folder,
+)
 
 RECIPE = """
 codec: !apply:speechbrain_gogo.inference.GogoTokenizer.from_hparams
@@ -164,7 +167,7 @@ def test_hifigan_discrete(tiny_codec_folder, clips, tiny_corpus, tmp_path):
 
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     source = find_source(tiny_corpus / "valid.csv", codec.sample_rate)
-    tokenize_into(codec, source, tmp_path)
+    tokenize_to_folder(codec, source, tmp_path)
     generator = UnitHifiganGenerator(
         in_channels=8,
         out_channels=1,

@@ -4,8 +4,8 @@ import torch
 
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
-    DetailFiller,
-    speak_backbone,
+    DetailGenerator,
+    generate_backbone,
 )
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
@@ -40,13 +40,13 @@ def test_what_was_learnt_is_spoken():
     # The first group is the prompt; each stage draws the likeliest tokens.
     prompt, ones, seeds = tokens[:, :1], torch.ones(2), [0, 0]
     greedy = {"temperature": 0, "repetition_penalty": 1.0}
-    filler = DetailFiller(stage2, prompt, ones, Sampler(seeds, **greedy))
+    details = DetailGenerator(stage2, prompt, ones, Sampler(seeds, **greedy))
     spoken = [prompt[:, 0]]
-    items = speak_backbone(
+    items = generate_backbone(
         stage1, text, ones, prompt, ones, Sampler(seeds, **greedy)
     )
     for item in items:
-        spoken.append(filler.fill(item[0], torch.tensor([10, 10])))
+        spoken.append(details.complete(item[0], torch.tensor([10, 10])))
     spoken = torch.stack(spoken, dim=1)
     assert item[1].all()  # finished
     assert torch.equal(spoken[0, :5], tokens[0])

@@ -11,7 +11,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.inference import GogoSpeech
-from speechbrain_gogo.inference.speaking.lines import write_lines
+from speechbrain_gogo.inference.synthesis.utterances import make_utterances
 from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
@@ -313,7 +313,7 @@ def test_recordings_through_parts_of_the_model(
         "So", task.prompt_wav, task.prompt_text, allocate=False, seed=4
     )
     prompt = ceilings.read_prompt(codec, task.prompt_wav)
-    [line] = write_lines("So", task.prompt_text, prompt, 4, speech)
+    [line] = make_utterances("So", task.prompt_text, prompt, 4, speech)
     seed = 2 * line.seed + 1  # of Stage II
     sampler = ceilings.Sampler([seed], **speech.hparams.sampling)
     found = ceilings.complete(

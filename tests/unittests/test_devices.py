@@ -5,7 +5,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.lobes.speech.cached_decoding import Reader
+from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 
 CPU = {"device": "cpu"}
@@ -71,16 +71,17 @@ def test_a_compiled_reader_reads_alike(device):
         pytest.skip("CUDA graphs need --device cuda")
     torch.manual_seed(0)
     llama = speech_llama(40, 32, 2, 2, 64).eval().to(device)
-    readers = [
-        Reader(llama, slice(10, 40), 2, 64, compiled) for compiled in (0, 1)
+    decoders = [
+        CachedDecoder(llama, slice(10, 40), 2, 64, compiled)
+        for compiled in (0, 1)
     ]
     padding = torch.tensor([0, 3], device=device)
     for prompt in (20, 7):
         sizes = [prompt, 1, 4, 11, 1, 1, 4]
-        for reader in readers:
-            reader.reset()
+        for decoder in decoders:
+            decoder.reset()
         for place, size in enumerate(sizes):
             ids = torch.randint(40, (2, size), device=device)
             left = None if place else padding
-            eager, compiled = (reader.read(ids, left) for reader in readers)
+            eager, compiled = (decoder.step(ids, left) for decoder in decoders)
             torch.testing.assert_close(compiled, eager, atol=1e-4, rtol=1e-3)

@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 from speechbrain.utils.checkpoints import Checkpointer
 
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards, decode_audio
 from speechbrain_gogo.dataio.shards.loader import ShardLoader

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from speechbrain_gogo.dataio.audio.clips import read_clip
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import file_name, unfit_id
 from speechbrain_gogo.dataio.manifests.reading import (
     read_manifest,
@@ -186,7 +186,7 @@ def test_tokens_of_parts_tell_which_and_a_replaced_file_is_noticed(
 
     def tokenize():
         source = corpora.find_source(path, codec.sample_rate)
-        return corpora.tokenize_into(codec, source, tmp_path / "out")
+        return corpora.tokenize_to_folder(codec, source, tmp_path / "out")
 
     assert tokenize().clips == {"used": 2}
     names, rows = read_table(tmp_path / "out" / "tokens.csv")

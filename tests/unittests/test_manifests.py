@@ -10,7 +10,7 @@ import torch
 
 from speechbrain_gogo.dataio.audio import clips
 from speechbrain_gogo.dataio.audio.files import read_audio
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import (
     collate_usable,
     recipe_manifests,

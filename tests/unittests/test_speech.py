@@ -16,15 +16,15 @@ from speechbrain_gogo.inference.loading.export_speech import (
     export_speech_stage,
 )
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
-from speechbrain_gogo.inference.speaking.lines import (
-    Line,
-    read_prompt,
-    write_lines,
-)
 from speechbrain_gogo.inference.streaming.decoding import windows
-from speechbrain_gogo.inference.streaming.live import decode_live
+from speechbrain_gogo.inference.streaming.groups import decode_group_stream
+from speechbrain_gogo.inference.synthesis.utterances import (
+    Utterance,
+    make_utterances,
+    read_prompt,
+)
 from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
-from speechbrain_gogo.lobes.speech.cached_decoding import Reader
+from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
 
 CODES, GROUP = 12800, 5120
 PROMPT_TEXT = "the quick brown fox"
@@ -65,7 +65,10 @@ def test_stages_are_plain_hugging_face_folders(
         exact = name == "stage1"  # the other was written in half precision
         assert (logits - wanted).abs().max() <= (0 if exact else 0.05)
         assert loaded.max_positions == lm.max_positions
-        assert (loaded.offset, loaded.rows) == (lm.offset, lm.rows)
+        assert (loaded.offset, loaded.output_slice) == (
+            lm.offset,
+            lm.output_slice,
+        )
     assert plain.config.gogo["mask_id"] == CODES
     assert speech.tokenizer.encode("so, why?") != []
 
@@ -90,7 +93,7 @@ def test_a_stream_is_the_utterance(speech, prompt):
     stream = speech.stream_voice(*request, seed=5)
     pieces = [next(stream)]
     # Six groups, the first window, not the sentence.
-    assert sum(map(len, stream.spoken)) == speech.hparams.first_window_groups
+    assert sum(map(len, stream.groups)) == speech.hparams.first_window_groups
     assert len(whole.tokens) > 2 * speech.hparams.first_window_groups
     pieces += stream
     assert len(pieces) > 2 and all(len(piece) for piece in pieces)
@@ -144,13 +147,13 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
 
     def make(stage, rows):
         made.append((stage, rows))
-        return Reader(*of_stage[stage], rows, 500)
+        return CachedDecoder(*of_stage[stage], rows, 500)
 
-    speaker = speech.speaker
-    of_stage = [(stage.llama, stage.rows) for stage in speaker.stages]
-    monkeypatch.setattr(type(speaker), "compiles", True)
-    monkeypatch.setattr(speaker, "_make_reader", make)
-    monkeypatch.setattr(speaker, "idle_readers", {})
+    generator = speech.generator
+    of_stage = [(stage.llama, stage.output_slice) for stage in generator.stages]
+    monkeypatch.setattr(type(generator), "compiles", True)
+    monkeypatch.setattr(generator, "_make_decoder", make)
+    monkeypatch.setattr(generator, "idle_decoders", {})
     monkeypatch.setattr(speech.hparams, "batch_size", 2)
     requests = [("So", prompt[start:], PROMPT_TEXT) for start in (0, 7, 9999)]
     together = speech.clone_voice_batch(requests)
@@ -159,10 +162,10 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
         assert torch.equal(one.tokens, speech.clone_voice(*request).tokens)
     assert made[2:] == [(0, 1), (1, 1)]
 
-    line = Line([], torch.zeros(200, 10).long(), seed=0, max_groups=1)
-    for lines in ([line], [line] * 2):
+    utterance = Utterance([], torch.zeros(200, 10).long(), seed=0, max_groups=1)
+    for count in (1, 2):
         with pytest.raises(ValueError, match="shorter prompt"):
-            list(speaker.speak(lines, False, {}))
+            list(generator.generate([utterance] * count, False, {}))
     speech.clone_voice_batch(requests)
     speech.clone_voice(*requests[0])
     # With the text and without: two rows of Stage I, as of two sentences.
@@ -175,14 +178,14 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
 
 def count_passes(monkeypatch):
     """Forward passes by the number of rows that are read."""
-    passes, read = {}, Reader.read
+    passes, read = {}, CachedDecoder.step
 
     def counted(self, *given):
-        rows = self.rows.stop - self.rows.start
+        rows = self.output_slice.stop - self.output_slice.start
         passes[rows] = passes.get(rows, 0) + 1
         return read(self, *given)
 
-    monkeypatch.setattr(Reader, "read", counted)
+    monkeypatch.setattr(CachedDecoder, "step", counted)
     return passes
 
 
@@ -242,7 +245,7 @@ def test_long_text_is_spoken_sentence_by_sentence(speech, prompt):
     text = "I paid $5 for 3 foxes, " * 200 + "and 1,000 more dogs. " * 260
     assert len(text) > 10_000
     tokens = read_prompt(speech.codec, prompt)
-    lines = write_lines(text, PROMPT_TEXT, tokens, 0, speech)
+    lines = make_utterances(text, PROMPT_TEXT, tokens, 0, speech)
     stage1 = speech.mods.stage1
     for line in lines:
         taken = stage1.sequence_length(len(line.text), len(tokens) + 10)
@@ -262,7 +265,7 @@ def test_sentences_fit_whatever_the_tokenizer_makes_of_them(
     monkeypatch.setattr(speech.tokenizer, "encode", encode)
     given = read_prompt(speech.codec, prompt)
     text = "A b c d e f g h i " * 2 + "ABCDE FGHIJ KLMN OPQR " * 4
-    lines = write_lines(text, PROMPT_TEXT, given, 0, speech)
+    lines = make_utterances(text, PROMPT_TEXT, given, 0, speech)
     stage1 = speech.mods.stage1
     per_character = speech.hparams.groups_per_character
     characters = [len(line.text) for line in lines]
@@ -346,7 +349,7 @@ def test_requests_of_a_batch_are_whole(speech, prompt):
 
 
 def test_no_groups_are_no_speech(speech, prompt):
-    with pytest.raises(ValueError, match="max_groups=0: speak one"):
+    with pytest.raises(ValueError, match="max_groups=0: give 1"):
         speech.continue_speech(prompt, max_groups=0)
 
 
@@ -419,7 +422,9 @@ def test_seams_are_inaudible():
     assert len(tokens) < 48 and len(seams) >= 24
     with_seams, without = [], []
     for seed in range(3):
-        live = torch.cat(list(decode_live(codec, tokens, first, overlap, seed)))
+        live = torch.cat(
+            list(decode_group_stream(codec, tokens, first, overlap, seed))
+        )
         whole = codec.decode_batch(tokens[None], seed=seed)[0][0]
         assert live.shape == whole.shape
         for jumps, wav in ((with_seams, live), (without, whole)):

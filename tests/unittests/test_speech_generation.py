@@ -5,10 +5,10 @@ import torch
 from torch._dynamo.testing import CompileCounter
 from transformers import RepetitionPenaltyLogitsProcessor
 
-from speechbrain_gogo.lobes.speech.cached_decoding import Reader, Sampler
+from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder, Sampler
 from speechbrain_gogo.lobes.speech.generation import (
-    DetailFiller,
-    speak_backbone,
+    DetailGenerator,
+    generate_backbone,
 )
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
@@ -50,10 +50,14 @@ def greedy(batch, **settings):
 
 def likeliest(lm, ids, rows, penalty=1.2, guidance=0.0):
     """The next row, all of the sequence read anew."""
-    logits = lm.llama(torch.tensor([ids])).logits[:, -1, lm.rows][:, :rows]
+    logits = lm.llama(torch.tensor([ids])).logits[:, -1, lm.output_slice][
+        :, :rows
+    ]
     if guidance:  # its letters left out
         mute = [i for i in ids if i >= lm.offset]
-        untold = lm.llama(torch.tensor([mute])).logits[:, -1, lm.rows][:, :rows]
+        untold = lm.llama(torch.tensor([mute])).logits[:, -1, lm.output_slice][
+            :, :rows
+        ]
         gained = logits.softmax(1).log() - untold.softmax(1).log()
         logits = logits + guidance * gained
     said = [i - lm.offset for i in ids if 0 <= i - lm.offset < rows]
@@ -90,7 +94,9 @@ def test_stage_1_is_greedy_decoding(stage1, inputs, row, guidance):
     expected, ended = plain_backbone(stage1, ids, 20, guidance)
     # In a batch with the others, left-padded.
     sampler = greedy(3, text_guidance=guidance)
-    items = list(speak_backbone(stage1, *inputs, sampler, 20, loop_groups=99))
+    items = list(
+        generate_backbone(stage1, *inputs, sampler, 20, loop_groups=99)
+    )
     groups = [group[row].tolist() for group, _ in items]
     spoken = [group for group in groups if CODES not in group]
     assert spoken == expected
@@ -106,8 +112,8 @@ def test_stage_2_is_greedy_decoding(stage2, inputs):
     budgets = torch.tensor(
         [[10, 4, 3], [3, 3, 3], [3, 3, 3], [5, 10, 3], [10, 10, 10]]
     )
-    filler = DetailFiller(stage2, prompt, lens, greedy(3), 5)
-    found = torch.stack([filler.fill(*x) for x in zip(backbones, budgets)])
+    details = DetailGenerator(stage2, prompt, lens, greedy(3), 5)
+    found = torch.stack([details.complete(*x) for x in zip(backbones, budgets)])
     for row, groups in enumerate((2, 4, 0)):
         ids = [stage2.start_id, *prompt[row, :groups].flatten().tolist()]
         for group in range(5):
@@ -130,14 +136,14 @@ def test_batch_equals_single(stage1, stage2, inputs):
         """Groups [N, K] of each row, and whether it has finished."""
         given = [part[rows] for part in inputs]
         chosen = [seeds[row] for row in rows]
-        filler = DetailFiller(stage2, *given[2:], Sampler(chosen))
+        details = DetailGenerator(stage2, *given[2:], Sampler(chosen))
         spoken = []
-        for group, finished in speak_backbone(  # noqa: B007
+        for group, finished in generate_backbone(  # noqa: B007
             stage1, *given, Sampler(chosen), max_groups=25
         ):
             # Budgets that hang on the utterance alone.
             budgets = 3 + group.sum(1) % 8
-            spoken.append(filler.fill(group, budgets))
+            spoken.append(details.complete(group, budgets))
         spoken = torch.stack(spoken, dim=1)
         there = (spoken[..., 0] < CODES).sum(1).tolist()
         return [
@@ -165,29 +171,31 @@ class Script:
 def test_stage_1_takes_3_passes_a_group(stage1, inputs):
     lines = torch.randint(CODES, (3, 60)).tolist()
     lines[0][2 * 3] = lines[1][5 * 3] = lines[2][4 * 3] = CODES  # the ends
-    reader = Reader(stage1.llama, stage1.rows, 3, 100)
-    items = list(speak_backbone(stage1, *inputs, Script(lines), reader=reader))
-    assert reader.passes == 5 * 3 + 1  # and one that says the end
+    decoder = CachedDecoder(stage1.llama, stage1.output_slice, 3, 100)
+    items = list(
+        generate_backbone(stage1, *inputs, Script(lines), decoder=decoder)
+    )
+    assert decoder.passes == 5 * 3 + 1  # and one that says the end
     assert len(items) == 6 and items[-1][1].all()
     spoken = [(group[:, 0] < CODES).tolist() for group, _ in items]
     assert [sum(row) for row in zip(*spoken)] == [2, 5, 4]
-    # The same reader again, stopped short.
+    # The same decoder again, stopped short.
     items = list(
-        speak_backbone(stage1, *inputs, Script(lines), 4, reader=reader)
+        generate_backbone(stage1, *inputs, Script(lines), 4, decoder=decoder)
     )
-    assert reader.passes == 4 * 3
+    assert decoder.passes == 4 * 3
     assert items[-1][1].tolist() == [True, False, False]
     # Guidance takes rows, not passes.
-    reader = Reader(stage1.llama, stage1.rows, 6, 100)
+    decoder = CachedDecoder(stage1.llama, stage1.output_slice, 6, 100)
     items = list(
-        speak_backbone(stage1, *inputs, Script(lines, 1.0), reader=reader)
+        generate_backbone(stage1, *inputs, Script(lines, 1.0), decoder=decoder)
     )
-    assert reader.passes == 5 * 3 + 1 and items[-1][1].shape == (3,)
+    assert decoder.passes == 5 * 3 + 1 and items[-1][1].shape == (3,)
 
 
 def test_stage_2_takes_its_budget_of_passes(stage2, inputs):
     _, _, prompt, lens = inputs
-    filler = DetailFiller(stage2, prompt, lens, Sampler([1, 2, 3]))
+    details = DetailGenerator(stage2, prompt, lens, Sampler([1, 2, 3]))
     backbone = torch.randint(CODES, (3, 3))
     ended = backbone.clone()
     ended[0] = CODES
@@ -198,9 +206,9 @@ def test_stage_2_takes_its_budget_of_passes(stage2, inputs):
         ([3, 3, 3], backbone, 0),
         ([10, 4, 5], ended, 2),  # who has ended needs nothing
     ):
-        before = filler.reader.passes
-        group = filler.fill(given, torch.tensor(budgets))
-        assert filler.reader.passes - before == passes
+        before = details.decoder.passes
+        group = details.complete(given, torch.tensor(budgets))
+        assert details.decoder.passes - before == passes
     assert (group[0] == CODES).all()
     assert ((group < CODES).sum(1)[1:] == torch.tensor([4, 5])).all()
 
@@ -209,7 +217,7 @@ def test_speech_that_never_ends_is_capped(stage1, inputs):
     text, text_lens, prompt, lens = inputs
     lines = torch.randint(CODES, (3, 300)).tolist()
     stage1.max_positions = 40
-    items = list(speak_backbone(stage1, *inputs, Script(lines)))
+    items = list(generate_backbone(stage1, *inputs, Script(lines)))
     spoken = torch.stack([group[:, 0] < CODES for group, _ in items]).sum(0)
     used = torch.tensor([8 + 1 + 6, 3 + 1 + 12, 0 + 1 + 0])
     assert spoken.tolist() == ((40 - used) // 3).tolist()
@@ -219,7 +227,9 @@ def test_speech_that_never_ends_is_capped(stage1, inputs):
 def test_speech_that_loops_is_cut(stage1, inputs):
     lines = torch.randint(CODES, (3, 120))
     lines[1, 9:] = lines[1, 9:18].repeat(13)[:111]  # the same three groups
-    items = list(speak_backbone(stage1, *inputs, Script(lines.tolist()), 40, 6))
+    items = list(
+        generate_backbone(stage1, *inputs, Script(lines.tolist()), 40, 6)
+    )
     spoken = torch.stack([group[:, 0] < CODES for group, _ in items]).sum(0)
     assert spoken.tolist() == [40, 3 + 3 + 6, 40]
     assert not items[-1][1].any()
@@ -229,40 +239,42 @@ def test_a_prompt_that_cannot_be_used(stage1, stage2, inputs):
     text, text_lens, prompt, lens = inputs
     prompt[0, 1, 2] = CODES
     with pytest.raises(ValueError, match=r"Token \[0, 1, 2\] .* is 12"):
-        next(speak_backbone(stage1, *inputs, greedy(3)))
+        next(generate_backbone(stage1, *inputs, greedy(3)))
     prompt[0, 1, 2] = 0
     stage1.max_positions = 17
     with pytest.raises(ValueError, match="Utterance 1 has 16 of 17 positions"):
-        next(speak_backbone(stage1, *inputs, greedy(3)))
+        next(generate_backbone(stage1, *inputs, greedy(3)))
     stage2.max_positions = 50
     with pytest.raises(ValueError, match="Utterance 1 has 41 of 50"):
-        DetailFiller(stage2, prompt, lens, greedy(3))
+        DetailGenerator(stage2, prompt, lens, greedy(3))
     stage1.order = "level_major"
     with pytest.raises(ValueError, match="order of this model is level_major"):
-        next(speak_backbone(stage1, *inputs, greedy(3)))
+        next(generate_backbone(stage1, *inputs, greedy(3)))
 
 
 def test_reader_says_when_it_is_full(stage1):
-    reader = Reader(stage1.llama, stage1.rows, 1, 4)
-    reader.read(torch.zeros(1, 3, dtype=torch.long))
+    decoder = CachedDecoder(stage1.llama, stage1.output_slice, 1, 4)
+    decoder.step(torch.zeros(1, 3, dtype=torch.long))
     with pytest.raises(ValueError, match="4 positions and was given 5"):
-        reader.read(torch.zeros(1, 2, dtype=torch.long))
+        decoder.step(torch.zeros(1, 2, dtype=torch.long))
 
 
 def test_reader_compiles_four_graphs(stage1):
     """For a token or several, of an utterance or several; never a break."""
     counter = CompileCounter()
     for batch in (1, 2, 3):
-        plain = Reader(stage1.llama, stage1.rows, batch, 60)
-        quick = Reader(stage1.llama, stage1.rows, batch, 60, compiled=True)
+        plain = CachedDecoder(stage1.llama, stage1.output_slice, batch, 60)
+        quick = CachedDecoder(
+            stage1.llama, stage1.output_slice, batch, 60, compiled=True
+        )
         quick.short = torch.compile(
             quick._forward, fullgraph=True, backend=counter
         )
         padding = torch.arange(batch)
         for count in (20, 1, 1, 4, 1, 6, 5, 1, 8):
             ids = torch.randint(44, (batch, count))
-            expected = plain.read(ids, padding)
-            torch.testing.assert_close(quick.read(ids, padding), expected)
+            expected = plain.step(ids, padding)
+            torch.testing.assert_close(quick.step(ids, padding), expected)
             padding = None
     assert counter.frame_count == 4
 

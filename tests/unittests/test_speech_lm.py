@@ -5,9 +5,9 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.lobes.speech.code_rows import (
-    plain_llama,
     share_code_rows,
     start_code_embeddings,
+    unshare_code_rows,
 )
 from speechbrain_gogo.lobes.speech.llama import (
     extended_llama,
@@ -44,7 +44,7 @@ def stage2():
 
 def slow_nll(lm, prefix, token):
     """-log P(token | prefix) among the rows that can be spoken."""
-    logits = lm.llama(torch.tensor([prefix])).logits[0, -1, lm.rows]
+    logits = lm.llama(torch.tensor([prefix])).logits[0, -1, lm.output_slice]
     return -logits.log_softmax(0)[token]
 
 
@@ -122,7 +122,7 @@ def test_only_the_rows_that_can_be_spoken_get_gradients(stage1, batch):
     output = stage1.llama.lm_head.weight.grad
     unused = set(range(TEXT)) - set(text.flatten().tolist())
     assert (output[sorted(unused)] == 0).all()
-    assert (output[stage1.rows].abs().sum(1) > 0).all()
+    assert (output[stage1.output_slice].abs().sum(1) > 0).all()
 
 
 def test_level_major_reads_level_after_level(stage1, batch):
@@ -196,9 +196,9 @@ def test_codes_learn_together(stage1, batch):
     learnt = stage1(text, text_lens, tokens, lens)["loss"]
     with pytest.raises(ValueError, match="already"):
         share_code_rows(llama, TEXT, grid)
-    plain_llama(llama)
+    unshare_code_rows(llama)
     assert stage1(text, text_lens, tokens, lens)["loss"] == learnt
-    stage1.llama = plain_llama(llama)
+    stage1.llama = unshare_code_rows(llama)
     assert stage1(text, text_lens, tokens, lens)["loss"] == learnt
     assert "parametrizations" not in "".join(stage1.llama.state_dict())
     weights = (

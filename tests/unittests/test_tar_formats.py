@@ -167,9 +167,9 @@ def test_a_name_and_a_text_that_are_no_unicode(tmp_path, tiny_codec_folder):
     source = corpora.find_source(path, codec.sample_rate)
     forms = "npy", "webdataset"
     with pytest.raises(ValueError, match="out%E9.* is no UTF-8"):
-        corpora.tokenize_into(codec, source, tmp_path / "out\udce9", forms)
+        corpora.tokenize_to_folder(codec, source, tmp_path / "out\udce9", forms)
     out = tmp_path / "out"
-    report = corpora.tokenize_into(codec, source, out, forms)
+    report = corpora.tokenize_to_folder(codec, source, out, forms)
     assert report.clips == {"used": 2}
     table = (out / "tokens.csv").read_text()
     assert "caf%E9,1.5000,,\ufffd,Nice \ufffd day.," in table
@@ -178,4 +178,4 @@ def test_a_name_and_a_text_that_are_no_unicode(tmp_path, tiny_codec_folder):
     pack(path, ("caf\xe9.wav", audio(1)), ("b.wav", WAV), **settings)
     source = corpora.find_source(path, codec.sample_rate)
     with pytest.raises(ValueError, match="shard contents is"):
-        corpora.tokenize_into(codec, source, out, forms)
+        corpora.tokenize_to_folder(codec, source, out, forms)

@@ -78,7 +78,7 @@ def main(arguments):
     )
     if scored := hparams.get("scored"):  # no clip is decoded in training
         known = hparams["reward"].distance_fingerprint
-        groups = hparams["memory"].recall(scored, known)
+        groups = hparams["replay_buffer"].recall(scored, known)
         updates = groups // max(1, hparams["replay_groups"])  # of all ranks
         datasets["train"], loaders["train"] = range(max(1, updates)), {}
     brain.fit(

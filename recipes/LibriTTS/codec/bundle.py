@@ -23,7 +23,7 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import speech_dataset
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export import define, save_weights

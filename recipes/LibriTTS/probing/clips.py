@@ -167,9 +167,9 @@ def measure_clips(extractor, clips, folder, num_workers=0):
     torch.Tensor
         float64 [M, F], NaN where a feature is not defined.
     """
-    told = [(key, str(wav), *rest) for key, wav, *rest in clips]
-    facts = json.dumps([extractor.settings, told], sort_keys=True)
-    folder = Path(folder) / f"{zlib.crc32(facts.encode()):08x}"
+    listed = [(key, str(wav), *rest) for key, wav, *rest in clips]
+    metadata = json.dumps([extractor.settings, listed], sort_keys=True)
+    folder = Path(folder) / f"{zlib.crc32(metadata.encode()):08x}"
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{quote(key, safe='')}.json" for key, *_ in clips]
     todo = [pair for pair in zip(clips, paths) if not pair[1].is_file()]

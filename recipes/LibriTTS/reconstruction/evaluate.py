@@ -23,7 +23,7 @@ from torchaudio.functional import resample
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio.clips import read_clip
-from speechbrain_gogo.dataio.audio.samples import check_finite
+from speechbrain_gogo.dataio.audio.waveform import check_finite
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.lobes.nn.precision import full_precision
 from speechbrain_gogo.metrics.panel import judge_utterances

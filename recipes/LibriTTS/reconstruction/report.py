@@ -196,7 +196,7 @@ def compare_ground_truth(here, published, tolerance):
         for label, value in here.items()
         if label in published
     }
-    told = ", ".join(f"{k} {a:.2f} ({b:.2f})" for k, (a, b) in pairs.items())
+    summary = ", ".join(f"{k} {a:.2f} ({b:.2f})" for k, (a, b) in pairs.items())
     off = [
         label
         for label, (value, paper) in pairs.items()
@@ -208,7 +208,7 @@ def compare_ground_truth(here, published, tolerance):
         if off
         else f"the same within {100 * tolerance:g} %."
     )
-    return [f"Ground truth here (in the paper): {told}; {verdict}"]
+    return [f"Ground truth here (in the paper): {summary}; {verdict}"]
 
 
 def other_normalizations(judges, utterances, originals):

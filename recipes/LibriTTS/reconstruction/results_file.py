@@ -47,7 +47,7 @@ def hash_utterances(utterances):
     dict
         "transcripts" and "audio", 16 hex digits each.
     """
-    facts = {
+    metadata = {
         "transcripts": {k: row["wrd"] for k, row in utterances.items()},
         "audio": {
             k: hash_files([Path(row["wav"])]) + _name_part(row)
@@ -56,7 +56,7 @@ def hash_utterances(utterances):
     }
     return {
         name: hashlib.sha256(json.dumps(of_all).encode()).hexdigest()[:16]
-        for name, of_all in facts.items()
+        for name, of_all in metadata.items()
     }
 
 

@@ -13,8 +13,8 @@ from torch.nn.utils import parametrize
 
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
-    DetailFiller,
-    speak_backbone,
+    DetailGenerator,
+    generate_backbone,
 )
 from speechbrain_gogo.lobes.speech.stages import BackboneLM
 from speechbrain_gogo.metrics.pictures import plot_mels
@@ -73,7 +73,7 @@ class Samples:
         text = clip["text_ids"][None].to(tokens.device)
         one = torch.ones(1, device=tokens.device)
         groups = [prompt[..., : lm.backbone_size]]
-        for group, _ in speak_backbone(
+        for group, _ in generate_backbone(
             lm, text, one, prompt, one, sampler, 2 * tokens.shape[1]
         ):
             groups.append(group[:, None])
@@ -85,10 +85,10 @@ class Samples:
         """Stage II on the clip's own backbone after the prompt."""
         groups = [prompt]
         one = torch.ones(1, device=tokens.device)
-        filler = DetailFiller(lm, prompt, one, sampler)
+        details = DetailGenerator(lm, prompt, one, sampler)
         budget = torch.full((1,), lm.num_tokens, device=tokens.device)
         for backbone in tokens[:, prompt.shape[1] :].unbind(1):
-            group = filler.fill(backbone[:, : lm.backbone_size], budget)
+            group = details.complete(backbone[:, : lm.backbone_size], budget)
             groups.append(group[:, None])
         return torch.cat(groups, dim=1)
 

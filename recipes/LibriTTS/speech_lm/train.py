@@ -24,8 +24,8 @@ from speechbrain_gogo.dataio.text.tokenizers import (
     WordPieces,
     load_text_tokenizer,
 )
+from speechbrain_gogo.dataio.tokens.concatenated import ConcatenatedClips
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
-from speechbrain_gogo.dataio.tokens.joined import JoinedClips
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
 from speechbrain_gogo.lobes.speech.code_rows import (
@@ -76,8 +76,8 @@ def dataio_prepare(hparams, tokenizer, codec):
         )
         check_fits(lm, codec, clips)
         logger.info("%s: %s", folders, clips.report)
-        share, seed = hparams["joined_share"], hparams["seed"]
-        datasets[stage] = JoinedClips(clips, share, seed)
+        share, seed = hparams["concatenated_share"], hparams["seed"]
+        datasets[stage] = ConcatenatedClips(clips, share, seed)
         loaders[stage] = token_loader_settings(
             datasets[stage],
             datasets[stage].lengths,

@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
-from speechbrain_gogo.lobes.speech.generation import speak_backbone
+from speechbrain_gogo.lobes.speech.generation import generate_backbone
 from speechbrain_gogo.metrics.pictures import plot_mels
 
 
@@ -80,7 +80,7 @@ class Continuations:
             seeds = range(self.seed + first, self.seed + first + len(clips))
             groups = [
                 group
-                for group, _ in speak_backbone(
+                for group, _ in generate_backbone(
                     lm,
                     nothing,
                     torch.zeros(len(clips), device=padded.device),

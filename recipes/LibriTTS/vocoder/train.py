@@ -21,7 +21,7 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.vocoder import VocoderBrain
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import (
     recipe_manifests,
     speech_dataset,

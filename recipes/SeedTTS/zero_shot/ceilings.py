@@ -18,13 +18,13 @@ from synthesis import write_audio
 from tqdm import tqdm
 
 from speechbrain_gogo.inference import GogoSpeech
-from speechbrain_gogo.inference.speaking.lines import (
+from speechbrain_gogo.inference.synthesis.utterances import (
     encode_recording,
     read_prompt,
 )
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
-from speechbrain_gogo.lobes.speech.generation import DetailFiller
-from speechbrain_gogo.lobes.speech.single_stage import NoDetail
+from speechbrain_gogo.lobes.speech.generation import DetailGenerator
+from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 
 def main(
@@ -47,7 +47,7 @@ def main(
     b, n_q = stage1.backbone_size, codec.num_codebooks
     keeps = keep or sorted({b, n_q})
     systems = {f"recordings, {n} tokens": folder / f"keep_{n}" for n in keeps}
-    completes = not isinstance(stage2, NoDetail)
+    completes = not isinstance(stage2, NoDetailLM)
     if completes:
         label = f"recordings, {b} tokens and Stage II"
         systems[label] = folder / "completed"
@@ -94,11 +94,13 @@ def complete(stage2, prompt, backbone, sampler):
         If there are not enough positions for prompt and speech.
     """
     device = stage2.llama.device
-    filler = DetailFiller(
+    details = DetailGenerator(
         stage2, prompt[None].to(device), torch.ones(1, device=device), sampler
     )
     budget = torch.tensor([stage2.num_tokens], device=device)
-    groups = [filler.fill(group[None], budget) for group in backbone.to(device)]
+    groups = [
+        details.complete(group[None], budget) for group in backbone.to(device)
+    ]
     return torch.cat(groups)
 
 

@@ -156,8 +156,8 @@ def make_key(items, audio, systems, reference, seed):
         "systems": list(systems),
         "items": secrets,
     }
-    facts = json.dumps(key) + hash_files(audio)
-    return {"test": hashlib.sha256(facts.encode()).hexdigest()[:12], **key}
+    metadata = json.dumps(key) + hash_files(audio)
+    return {"test": hashlib.sha256(metadata.encode()).hexdigest()[:12], **key}
 
 
 def name_audio(items, draw):

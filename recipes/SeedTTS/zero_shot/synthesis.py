@@ -14,8 +14,11 @@ from results_file import ResultsFile
 from speechbrain.dataio.audio_io import save
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio.samples import AudioError
-from speechbrain_gogo.inference.speaking.lines import read_prompt, write_lines
+from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.inference.synthesis.utterances import (
+    make_utterances,
+    read_prompt,
+)
 from speechbrain_gogo.metrics.speech_metric import Figure
 from speechbrain_gogo.metrics.timing import SENTENCE, mean_seconds
 
@@ -193,7 +196,7 @@ def _refusal(speech, task):
     """Why a task cannot be spoken, or nothing. Broken audio is an error."""
     try:
         prompt = read_prompt(speech.codec, task.prompt_wav)
-        write_lines(task.text, task.prompt_text, prompt, 0, speech)
+        make_utterances(task.text, task.prompt_text, prompt, 0, speech)
     except AudioError:
         raise
     except ValueError as error:

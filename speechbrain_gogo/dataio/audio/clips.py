@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
-from speechbrain_gogo.dataio.audio.samples import (
+from speechbrain_gogo.dataio.audio.waveform import (
     AudioError,
     change_rate,
     check_finite,
@@ -117,8 +117,8 @@ def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
     """
     if cache_folder is None or not os.path.isfile(path):
         return read_clip(path, sample_rate, samples)
-    facts = os.path.abspath(path), sample_rate, *samples
-    name = hashlib.sha256(repr(facts).encode(errors="surrogateescape"))
+    metadata = os.path.abspath(path), sample_rate, *samples
+    name = hashlib.sha256(repr(metadata).encode(errors="surrogateescape"))
     cached = Path(cache_folder) / f"{name.hexdigest()[:32]}.safetensors"
     stat = os.stat(path)
     made_of = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"

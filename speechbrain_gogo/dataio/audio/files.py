@@ -13,7 +13,7 @@ from pathlib import Path
 import soundfile
 import torch
 
-from speechbrain_gogo.dataio.audio.samples import (
+from speechbrain_gogo.dataio.audio.waveform import (
     AudioError,
     change_rate,
     check_finite,

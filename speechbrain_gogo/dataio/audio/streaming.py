@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from speechbrain_gogo.dataio.audio.files import open_audio
-from speechbrain_gogo.dataio.audio.samples import (
+from speechbrain_gogo.dataio.audio.waveform import (
     AudioError,
     change_rate,
     check_finite,

@@ -15,7 +15,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_gogo.dataio.audio.clips import check_duration, load_clip
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.rows import parse_number, read_table
 from speechbrain_gogo.dataio.report import ClipReport, SkipClip
 from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words

@@ -17,7 +17,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from speechbrain_gogo.dataio.audio.files import decode_audio
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import escape_bytes, plain_text
 from speechbrain_gogo.dataio.report import ClipReport, SkipClip
 from speechbrain_gogo.dataio.shards.batching import batches_by_seconds

@@ -12,7 +12,7 @@ from pathlib import Path
 from speechbrain.dataio.batch import PaddedBatch
 
 from speechbrain_gogo.dataio.audio.clips import WHOLE, check_duration, read_clip
-from speechbrain_gogo.dataio.audio.samples import AudioError
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import escape_bytes, plain_text, unfit_id
 from speechbrain_gogo.dataio.manifests.reading import (
     read_manifest,

@@ -1,4 +1,4 @@
-"""Anybody's WebDataset shards of speech: audio, and whatever is told of it.
+"""Anybody's WebDataset shards of speech: audio, and its metadata.
 
 Emilia's tars tell text, speaker, language and duration of every clip, and
 ``emilia.py`` insists on that. Here a clip is its audio: a member
@@ -80,13 +80,16 @@ class AudioShards(EmiliaShards):
             raise SkipClip("no audio")
         audio = members[found[0]]
         try:
-            told = json.loads(members.get("json", b"{}"))
+            metadata = json.loads(members.get("json", b"{}"))
             written = members.get("txt", b"").decode("utf-8-sig")
-            text, speaker = told.get("text") or written, told.get("speaker")
+            text, speaker = (
+                metadata.get("text") or written,
+                metadata.get("speaker"),
+            )
             clip = {
                 "wrd": plain_text(str(text)).strip(),
                 "speaker": "" if speaker is None else plain_text(str(speaker)),
-                "duration": float(told.get("duration") or _duration(audio)),
+                "duration": float(metadata.get("duration") or _duration(audio)),
                 "audio": audio,
             }
         except MALFORMED as error:

@@ -124,7 +124,7 @@ class TokenForms:
                 rows.append(row._replace(tokens=tokens))
             yield rows
 
-    def facts(self, row):
+    def metadata(self, row):
         """What is known of a clip beside its tokens, JSON-able."""
         return {
             "id": row.id,
@@ -187,12 +187,12 @@ class TokenForms:
                         sample = {
                             "__key__": quote(row.id, "").replace(".", "%2E"),
                             "npy": row.tokens.numpy(),
-                            "json": self.facts(row),
+                            "json": self.metadata(row),
                         }
                         tar.write(sample)
 
     def _write_dataset(self):
-        """A row per utterance: ``tokens`` [T', K'] and the facts."""
+        """A row per utterance: ``tokens`` [T', K'] and the metadata."""
         datasets = import_datasets()
         text, number = datasets.Value("string"), datasets.Value("int64")
         features = {
@@ -285,7 +285,7 @@ def _examples(**settings):
     forms = TokenForms(**settings)
     for rows in forms._shown("datasets"):
         for row in rows:
-            yield {**forms.facts(row), "tokens": row.tokens.numpy()}
+            yield {**forms.metadata(row), "tokens": row.tokens.numpy()}
 
 
 @contextmanager

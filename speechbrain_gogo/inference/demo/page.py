@@ -20,7 +20,7 @@ def write_page(codec, recordings, spoken, folder, picture_seconds):
         Whose name, size and rates the page states.
     recordings : list of Recording
         What was made, see demo.py.
-    spoken : Spoken
+    spoken : SynthesisResult
         What was said, or None.
     folder : str | Path
         Where the files are.

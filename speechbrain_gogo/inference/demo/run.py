@@ -18,7 +18,7 @@ from speechbrain_gogo.dataio.audio.streaming import stream_audio
 from speechbrain_gogo.inference.demo.page import write_page
 from speechbrain_gogo.inference.files.describe import token_and_bit_rate
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
-from speechbrain_gogo.inference.speaking.files import speak_into
+from speechbrain_gogo.inference.synthesis.files import synthesize_file
 from speechbrain_gogo.metrics.pictures import plot_mels
 
 KEEPS = (1, 3, 5)  # tokens per group, besides all of them
@@ -81,7 +81,7 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     -------
     tuple
         The recordings, a list of :class:`Recording`; what was spoken, a
-        :class:`Spoken` or None; and the page's Path.
+        :class:`SynthesisResult` or None; and the page's Path.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     spoken = None
     if speech is not None:
         path = folder / "speech.wav"
-        spoken = speak_into(speech, path, SENTENCE, EXAMPLE, EXAMPLE_TEXT)
+        spoken = synthesize_file(speech, path, SENTENCE, EXAMPLE, EXAMPLE_TEXT)
     page = write_page(codec, recordings, spoken, folder, PICTURE_SECONDS)
     return recordings, spoken, page
 

@@ -19,7 +19,7 @@ WRITABLE_AUDIO = (".wav", ".flac", ".ogg")
 TOKENS = (".safetensors",)
 
 
-def encode_kept(codec, path, allocate=False, target_rate=None):
+def encode_with_budgets(codec, path, allocate=False, target_rate=None):
     """Tokens of an audio file, some of them left out if that is wanted.
 
     Arguments
@@ -52,7 +52,7 @@ def encode_kept(codec, path, allocate=False, target_rate=None):
     return tokens, samples
 
 
-def encode_into(codec, path, token_path, allocate=False, target_rate=None):
+def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
     """Encode an audio file into a token file.
 
     Arguments
@@ -65,26 +65,26 @@ def encode_into(codec, path, token_path, allocate=False, target_rate=None):
         Token file to write, of a variable rate with ``allocate``; folders
         are made.
     allocate, target_rate
-        As in :func:`encode_kept`.
+        As in :func:`encode_with_budgets`.
 
     Returns
     -------
     tuple
-        As of :func:`encode_kept`.
+        As of :func:`encode_with_budgets`.
 
     Raises
     ------
     ValueError
-        As :func:`encode_kept` does.
+        As :func:`encode_with_budgets` does.
     """
-    tokens, samples = encode_kept(codec, path, allocate, target_rate)
+    tokens, samples = encode_with_budgets(codec, path, allocate, target_rate)
     mask_id = codec.mask_id if allocate else None
-    facts = samples, codec.fingerprint, codec.name
-    save_tokens(token_path, tokens, *facts, mask_id=mask_id)
+    metadata = samples, codec.fingerprint, codec.name
+    save_tokens(token_path, tokens, *metadata, mask_id=mask_id)
     return tokens, samples
 
 
-def decode_from(codec, token_path, out_path, **settings):
+def decode_to_file(codec, token_path, out_path, **settings):
     """Decode a token file into an audio file of the original's length.
 
     Arguments

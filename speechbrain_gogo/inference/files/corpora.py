@@ -68,7 +68,7 @@ def find_source(
     )
 
 
-def tokenize_into(
+def tokenize_to_folder(
     codec,
     source,
     folder,

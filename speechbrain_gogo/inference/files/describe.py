@@ -53,7 +53,7 @@ def describe_kept(codec, tokens):
     return describe_rate(codec, float(kept))
 
 
-def codec_facts(codec, source):
+def describe_codec(codec, source):
     """What a codec is.
 
     Arguments
@@ -96,7 +96,7 @@ def codec_facts(codec, source):
     }
 
 
-def token_file_facts(path, codec):
+def describe_token_file(path, codec):
     """What a token file holds.
 
     Arguments
@@ -123,7 +123,7 @@ def token_file_facts(path, codec):
         least, most = int(found.budgets.min()), int(found.budgets.max())
         kept = float(found.budgets.double().mean())
         each = f"{least} to {most}, {kept:.2f} on average"
-    facts = {
+    metadata = {
         "token file": f"{path}, {Path(path).stat().st_size} bytes",
         "codec": found.codec,
         "fingerprint": found.fingerprint,
@@ -132,14 +132,14 @@ def token_file_facts(path, codec):
     }
     if found.fingerprint == codec.fingerprint:
         seconds = found.num_samples / codec.sample_rate
-        facts["duration"] = f"{seconds:.2f} s at {codec.sample_rate} Hz"
-        facts["rate"] = describe_rate(codec, kept)
+        metadata["duration"] = f"{seconds:.2f} s at {codec.sample_rate} Hz"
+        metadata["rate"] = describe_rate(codec, kept)
     else:
-        facts["rate"] = (
+        metadata["rate"] = (
             f"unknown: not a token file of '{codec.name}' (fingerprint "
             f"{codec.fingerprint}), name its codec with --codec"
         )
-    return facts
+    return metadata
 
 
 def _parameters(*modules):
@@ -150,7 +150,7 @@ def _parameters(*modules):
 
 def _stages(folder):
     """How many weights the stages of GogoSpeech have, without reading them."""
-    facts = []
+    metadata = []
     for name in FOLDERS:
         path = folder / name / "model.safetensors"
         if path.is_file():
@@ -158,5 +158,5 @@ def _stages(folder):
                 keys = file.keys()
                 shapes = [file.get_slice(key).get_shape() for key in keys]
             millions = sum(map(math.prod, shapes)) / 1e6
-            facts.append(f"{name} {millions:.2f} M")
-    return ", ".join(facts) + " parameters" if facts else ""
+            metadata.append(f"{name} {millions:.2f} M")
+    return ", ".join(metadata) + " parameters" if metadata else ""

@@ -116,12 +116,12 @@ def corpus_header(
 ):
     """What all shards of a corpus have in common; see ``claim_folder``."""
     settings = source.settings.items()
-    told = {key: value for key, value in settings if key not in BATCHING}
-    told["precision"] = codec.precision  # bf16 makes other tokens of some
-    told["text"] = getattr(normalize, "__name__", "as it is")
+    recorded = {key: value for key, value in settings if key not in BATCHING}
+    recorded["precision"] = codec.precision  # bf16 makes other tokens of some
+    recorded["text"] = getattr(normalize, "__name__", "as it is")
     masked = {}
     if allocation is not None:
-        told["allocation"] = allocation
+        recorded["allocation"] = allocation
         masked["mask_id"] = codec.mask_id
     return {
         **masked,
@@ -131,7 +131,7 @@ def corpus_header(
         "vocab_size": codec.vocab_size,
         "group_rate": codec.group_rate,
         "num_shards": len(source.shards),
-        "source": told,
+        "source": recorded,
     }
 
 

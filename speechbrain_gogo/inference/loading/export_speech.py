@@ -16,7 +16,7 @@ import torch
 from ruamel.yaml import YAML
 
 from speechbrain_gogo.inference.loading.export import write_model_yaml
-from speechbrain_gogo.lobes.speech.code_rows import plain_llama
+from speechbrain_gogo.lobes.speech.code_rows import unshare_code_rows
 from speechbrain_gogo.lobes.speech.stages import BackboneLM
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def export_speech_stage(
     >>> LlamaForCausalLM.from_pretrained(folder).config.gogo["num_tokens"]
     10
     """
-    facts = {
+    metadata = {
         "text_size": lm.offset,
         "codebook_size": lm.codebook_size,
         "backbone_size": lm.backbone_size,
@@ -66,10 +66,10 @@ def export_speech_stage(
         "start_id": lm.start_id,
         "codec": fingerprint,
     }
-    llama = plain_llama(lm.llama).to("cpu", dtype)
+    llama = unshare_code_rows(lm.llama).to("cpu", dtype)
     llama.config.use_cache = True
     if isinstance(lm, BackboneLM):
-        facts.update(
+        metadata.update(
             stage=1,
             order=lm.order,
             end_id=lm.end_id,
@@ -79,8 +79,8 @@ def export_speech_stage(
         llama.config.eos_token_id = lm.end_id
         llama.generation_config.eos_token_id = lm.end_id
     else:
-        facts.update(stage=2, num_tokens=lm.num_tokens, mask_id=lm.mask_id)
-    llama.config.gogo = facts
+        metadata.update(stage=2, num_tokens=lm.num_tokens, mask_id=lm.mask_id)
+    llama.config.gogo = metadata
     llama.save_pretrained(folder)
     for path in Path(folder).glob("*.safetensors"):
         # Which come with leave to read for nobody but the owner.
@@ -180,10 +180,10 @@ def export_speech(
 
 def _adopt_backbone(folder):
     """Let the codec of a folder have the backbone that Stage I speaks."""
-    facts = json.loads((folder / FOLDERS[0] / "config.json").read_text())
+    metadata = json.loads((folder / FOLDERS[0] / "config.json").read_text())
     path = folder / "hyperparams.yaml"
     tree = YAML().load(path)
-    codec, size = tree["modules"]["codec"], facts["gogo"]["backbone_size"]
+    codec, size = tree["modules"]["codec"], metadata["gogo"]["backbone_size"]
     if codec["backbone_size"] != size:
         codec["backbone_size"] = size
         if tree["modules"].pop("allocator", None):

@@ -22,7 +22,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     check_trust,
     find_source,
 )
-from speechbrain_gogo.lobes.speech.single_stage import NoDetail
+from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
 
 # What config.json has to say of a stage.
@@ -102,7 +102,7 @@ def load_stages(folder, codec, dtype=torch.float32):
     first, second = FOLDERS
     stages = {first: load_stage(Path(folder) / first, codec, dtype)}
     if stages[first].backbone_size == codec.num_codebooks:
-        return {**stages, second: NoDetail(codec.num_codebooks)}
+        return {**stages, second: NoDetailLM(codec.num_codebooks)}
     return {**stages, second: load_stage(Path(folder) / second, codec, dtype)}
 
 
@@ -130,34 +130,37 @@ def load_stage(folder, codec, dtype=torch.float32):
         tokens.
     """
     folder = Path(folder)
-    facts = _read_facts(folder)
-    if folder.name in FOLDERS and FOLDERS[facts["stage"] - 1] != folder.name:
-        raise ValueError(f"{folder} holds stage {facts['stage']}.")
-    _check_codec(folder, facts, codec)
+    metadata = _read_metadata(folder)
+    if folder.name in FOLDERS and FOLDERS[metadata["stage"] - 1] != folder.name:
+        raise ValueError(f"{folder} holds stage {metadata['stage']}.")
+    _check_codec(folder, metadata, codec)
     llama = _load_llama(folder, dtype)
-    shared = {key: facts[key] for key in NEEDED[1:]}
-    if facts["stage"] == 1:
+    shared = {key: metadata[key] for key in NEEDED[1:]}
+    if metadata["stage"] == 1:
         # Folders of before text_positions have none.
-        text_positions = facts.get("text_positions", 0)
+        text_positions = metadata.get("text_positions", 0)
         return BackboneLM(
-            llama, order=facts["order"], text_positions=text_positions, **shared
+            llama,
+            order=metadata["order"],
+            text_positions=text_positions,
+            **shared,
         )
-    return DetailLM(llama, num_tokens=facts["num_tokens"], **shared)
+    return DetailLM(llama, num_tokens=metadata["num_tokens"], **shared)
 
 
-def _read_facts(folder):
+def _read_metadata(folder):
     """What config.json says of the stage."""
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} is no stage of GogoSpeech: no config.json.")
     try:
         config = LlamaConfig.from_pretrained(folder, local_files_only=True)
-        facts = config.gogo
-        needed = NEEDED + (("order",) if facts["stage"] == 1 else ())
-        if lacking := [key for key in needed if key not in facts]:
+        metadata = config.gogo
+        needed = NEEDED + (("order",) if metadata["stage"] == 1 else ())
+        if lacking := [key for key in needed if key not in metadata]:
             raise AttributeError(f"it lacks {', '.join(lacking)}")
-        if facts["stage"] not in (1, 2):
-            raise AttributeError(f"there is no stage {facts['stage']}")
-        return facts
+        if metadata["stage"] not in (1, 2):
+            raise AttributeError(f"there is no stage {metadata['stage']}")
+        return metadata
     except (OSError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/config.json does not describe a stage of GogoSpeech "
@@ -165,9 +168,9 @@ def _read_facts(folder):
         ) from None
 
 
-def _check_codec(folder, facts, codec):
+def _check_codec(folder, metadata, codec):
     """Refuse a stage whose tokens are not the codec's."""
-    found, wanted = facts.get("codec"), codec.fingerprint
+    found, wanted = metadata.get("codec"), codec.fingerprint
     if found not in (None, wanted):
         raise ValueError(
             f"{folder} speaks the tokens of a codec with fingerprint {found}, "
@@ -179,9 +182,9 @@ def _check_codec(folder, facts, codec):
         "num_tokens": codec.num_codebooks,
     }
     for key, value in wanted.items():
-        if facts.get(key, value) != value:
+        if metadata.get(key, value) != value:
             raise ValueError(
-                f"{folder} has {key} {facts[key]}, the codec '{codec.name}' "
+                f"{folder} has {key} {metadata[key]}, the codec '{codec.name}' "
                 f"has {value}: they do not belong together."
             )
 

@@ -1,4 +1,4 @@
-"""What GogoSpeech gives back: speech, whole or while it is being spoken."""
+"""Output of GogoSpeech: a whole utterance, or a stream of audio chunks."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,17 @@ import torch
 from soundfile import SoundFile
 
 from speechbrain_gogo.inference.checks import audio_path
-from speechbrain_gogo.inference.streaming.live import decode_live
+from speechbrain_gogo.inference.streaming.groups import decode_group_stream
 
 
 @dataclass
 class Speech:
-    """An utterance, on the CPU wherever it was spoken.
+    """A synthesized utterance, on the CPU.
 
     wav: float32 [T]; sample_rate: in Hz; tokens: int64 [N, 10], the masking
-    token where none was spoken; budgets: int64 [N], how many tokens of each
-    group were; finished: False if speech was cut off because it did not end
-    or repeated itself, or if there was none.
+    token where one was skipped; budgets: int64 [N], tokens of each group;
+    finished: False if generation was cut off because it did not end or
+    repeated itself, or if it is empty.
     """
 
     wav: torch.Tensor
@@ -27,54 +27,56 @@ class Speech:
 
 
 class SpeechStream:
-    """Iterator of pieces of audio, as soon as they can be heard.
+    """Iterator of audio chunks, each as early as possible.
 
-    Each is float32 [T], on the CPU wherever it was spoken.
+    Each chunk is float32 [T], on the CPU.
 
     Arguments
     ---------
     codec : GogoCodec
-        Makes tokens audible.
+        Decodes the tokens.
     sentences : iterable
         For each sentence an iterable of
-        :class:`~speechbrain_gogo.inference.speaking.speaker.Groups` with one line,
-        which need not have been spoken yet.
+        :class:`~speechbrain_gogo.inference.synthesis.generator.Groups` of one
+        utterance, which may be generated while it is read.
     **decoding
         ``first_window``, ``overlap``, ``seed`` and others of
-        :func:`~speechbrain_gogo.inference.streaming.live.decode_live`.
+        :func:`~speechbrain_gogo.inference.streaming.groups.decode_group_stream`.
     """
 
     def __init__(self, codec, sentences, **decoding):
         self.sample_rate = codec.sample_rate
-        self.heard = []  # pieces of audio so far
-        self.spoken = []  # the groups of each sentence
-        self.pieces = decode_live(codec, self._tokens(sentences), **decoding)
+        self.chunks = []  # of audio, so far
+        self.groups = []  # of each sentence
+        self.decoded = decode_group_stream(
+            codec, self._tokens(sentences), **decoding
+        )
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        self.heard.append(next(self.pieces).cpu())
-        return self.heard[-1]
+        self.chunks.append(next(self.decoded).cpu())
+        return self.chunks[-1]
 
     def speech(self):
-        """Listen to the end.
+        """Generate the rest and return the whole utterance.
 
         Returns
         -------
         Speech
-            All of it, also what was heard before.
+            All chunks, earlier ones included.
         """
         for _ in self:
             pass
-        parts = [written_down(groups) for groups in self.spoken]
+        parts = [collect_groups(groups) for groups in self.groups]
         tokens, budgets, finished = zip(*parts)
         tokens, budgets = torch.cat(tokens).cpu(), torch.cat(budgets).cpu()
-        wav = torch.cat([torch.zeros(0), *self.heard])
+        wav = torch.cat([torch.zeros(0), *self.chunks])
         return Speech(wav, self.sample_rate, tokens, budgets, all(finished))
 
     def write(self, out_path):
-        """Write audio into a file, which grows while it is being spoken.
+        """Write audio into a file, chunk by chunk.
 
         Arguments
         ---------
@@ -84,7 +86,7 @@ class SpeechStream:
         Yields
         ------
         float
-            Seconds of audio written so far, after every piece.
+            Seconds of audio written so far, after every chunk.
 
         Raises
         ------
@@ -100,30 +102,30 @@ class SpeechStream:
                 yield sound.tell() / self.sample_rate
 
     def _tokens(self, sentences):
-        """Tokens [K] of one group after the other."""
+        """Tokens [K] of each group, one after the other."""
         for sentence in sentences:
-            self.spoken.append([])
+            self.groups.append([])
             for groups in sentence:
-                self.spoken[-1].append(groups)
-                if groups.speaking[0]:
+                self.groups[-1].append(groups)
+                if groups.active[0]:
                     yield groups.tokens[0]
 
 
-def written_down(spoken):
-    """What one line has said.
+def collect_groups(groups):
+    """The tokens of one utterance.
 
     Arguments
     ---------
-    spoken : list of Groups
-        All of them, of this line alone.
+    groups : list of Groups
+        All groups of this utterance, as batches of one.
 
     Returns
     -------
     tuple
         Tokens int64 [N, K], budgets int64 [N], and whether it has finished.
     """
-    tokens, budgets, speaking, finished = (
-        torch.cat(parts) for parts in zip(*spoken)
+    tokens, budgets, active, finished = (
+        torch.cat(parts) for parts in zip(*groups)
     )
-    finished = bool(finished[-1] & speaking.any())
-    return tokens[speaking], budgets[speaking], finished
+    finished = bool(finished[-1] & active.any())
+    return tokens[active], budgets[active], finished

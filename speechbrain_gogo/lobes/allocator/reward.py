@@ -73,7 +73,7 @@ class ReconstructionReward(nn.Module):
     def fingerprint(self):
         """16 hex digits that tell these rewards from any others."""
         weights = self.token_weight, self.distance_weight
-        return hash_weights(facts=repr((self.distance_fingerprint, weights)))
+        return hash_weights(metadata=repr((self.distance_fingerprint, weights)))
 
     @property
     def distance_fingerprint(self):
@@ -85,7 +85,7 @@ class ReconstructionReward(nn.Module):
             *codec.mel_signature,
             codec.quantizer.signature,
         )
-        return hash_weights(self.state_dict(), facts=repr(numbers))
+        return hash_weights(self.state_dict(), metadata=repr(numbers))
 
     def weigh(self, distances):
         """Rewards of the choices, given their distances (Eq. 11).

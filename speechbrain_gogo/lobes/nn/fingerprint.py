@@ -3,14 +3,14 @@
 import hashlib
 
 
-def hash_weights(*states, facts=""):
+def hash_weights(*states, metadata=""):
     """Hash numbers and weights, on whatever device and in whatever precision.
 
     Arguments
     ---------
     *states : dict
         Name -> tensor, in an order that matters.
-    facts : str
+    metadata : str
         What matters besides the weights.
 
     Returns
@@ -25,10 +25,10 @@ def hash_weights(*states, facts=""):
     ...     (torch.float16, torch.float32))
     >>> hash_weights(half) == hash_weights(full)
     True
-    >>> hash_weights(half) == hash_weights(half, facts="16000")
+    >>> hash_weights(half) == hash_weights(half, metadata="16000")
     False
     """
-    digest = hashlib.sha256(facts.encode())
+    digest = hashlib.sha256(metadata.encode())
     for state in states:
         for key, value in sorted(state.items()):
             digest.update(key.encode())

@@ -1,11 +1,11 @@
-"""Reading and drawing, one token at a time.
+"""Autoregressive decoding with a key-value cache, one token at a time.
 
-:class:`Reader` runs a Llama over what it has not read yet: keys and values
-are kept in memory that is allocated once, and only the rows of the output
-that can be spoken are computed. :class:`Sampler` draws from what it says. A
-step is bound by the weights that it reads, so nothing else may cost.
+:class:`CachedDecoder` runs a Llama over new tokens only: keys and values of
+the earlier ones are in a cache that is allocated once, and logits are computed
+for the ids that can be sampled, not for the whole vocabulary. :class:`Sampler`
+samples from these logits. The time of a step is that of reading the weights.
 
-Letters: B batch, T tokens read at a time, S positions, V rows of the output.
+Letters: B batch, T new tokens, S positions, V ids that have logits.
 """
 
 import torch
@@ -18,47 +18,47 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-# Longer pieces (prompts) are rare, each has a length of its own, and they
-# keep the device busy: only shorter ones are compiled.
+# Only short inputs are compiled: longer ones (prompts) are rare, have many
+# different lengths, and are bound by computation anyway.
 LONGEST_COMPILED = 16
 GRAPHS = 64
 
 
-class Reader:
-    """A Llama that has read something, and reads on.
+class CachedDecoder:
+    """A Llama with a key-value cache of fixed size.
 
-    ``passes`` counts its forward passes.
+    ``passes`` counts the forward passes since the last :meth:`reset`.
 
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
         In evaluation mode.
-    rows : slice
-        Rows of the output that are wanted.
+    output_slice : slice
+        Ids of the vocabulary that get logits.
     batch : int
-        Sequences that are read side by side, B.
+        Sequences in the batch, B.
     max_length : int
         Positions to allocate, S, left padding included.
     compiled : bool
-        Compile short passes, as CUDA graphs where there is a GPU: the first
-        takes a minute, so keep the reader and :meth:`reset` it.
+        Compile passes over few tokens, to CUDA graphs on a GPU. The first
+        pass takes a minute, so reuse the decoder and :meth:`reset` it.
 
     Example
     -------
     >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
     >>> llama = speech_llama(20, 16, 2, 2, 32).eval()
     >>> ids = torch.randint(20, (1, 6))
-    >>> reader = Reader(llama, slice(5, 20), batch=1, max_length=8)
-    >>> _ = reader.read(ids[:, :4])
-    >>> found = reader.read(ids[:, 4:])
-    >>> found.shape, reader.passes
+    >>> decoder = CachedDecoder(llama, slice(5, 20), batch=1, max_length=8)
+    >>> _ = decoder.step(ids[:, :4])
+    >>> found = decoder.step(ids[:, 4:])
+    >>> found.shape, decoder.passes
     (torch.Size([1, 15]), 2)
     >>> bool((found - llama(ids).logits[:, -1, 5:]).abs().max() < 1e-5)
     True
     """
 
-    def __init__(self, llama, rows, batch, max_length, compiled=False):
-        self.llama, self.rows = llama, rows
+    def __init__(self, llama, output_slice, batch, max_length, compiled=False):
+        self.llama, self.output_slice = llama, output_slice
         self.max_length = max_length
         device = llama.device
         self.cache = StaticCache(llama.config, max_cache_len=max_length)
@@ -68,47 +68,46 @@ class Reader:
         if compiled:
             mode = "reduce-overhead" if device.type == "cuda" else "default"
             self.short = torch.compile(self._forward, fullgraph=True, mode=mode)
-            # Graphs for one id and for several, of one sequence and several,
-            # of every model and length: beyond the limit they would silently
-            # not be compiled.
+            # One graph for each model, batch size and number of ids. Beyond
+            # the limit torch falls back to eager mode without a warning.
             limit = max(torch._dynamo.config.recompile_limit, GRAPHS)
             torch._dynamo.config.recompile_limit = limit
         self.length = self.passes = 0
 
     def reset(self):
-        """Forget what was read."""
+        """Empty the cache."""
         self.cache.reset()
         self.padding.zero_()
         self.length = self.passes = 0
 
     @torch.no_grad()
-    def read(self, ids, padding=None):
-        """Read on.
+    def step(self, ids, padding=None):
+        """Run the model over new ids.
 
         Arguments
         ---------
         ids : torch.Tensor
             int64 [B, T].
         padding : torch.Tensor
-            int64 [B], how many ids on the left are none; only where nothing
-            has been read yet.
+            int64 [B], how many ids on the left are padding; allowed in the
+            first call only.
 
         Returns
         -------
         torch.Tensor
-            Logits [B, V] of what comes next; the next call may overwrite
-            them.
+            Logits [B, V] of the next token. The next call may overwrite
+            this tensor.
 
         Raises
         ------
         ValueError
-            If there is no room for so many ids.
+            If the cache has too few positions.
         """
         self.length += ids.shape[1]
         if self.length > self.max_length:
             raise ValueError(
-                f"The reader has {self.max_length} positions and was given "
-                f"{self.length} ids: make it with a larger max_length."
+                f"The decoder has {self.max_length} positions and was given "
+                f"{self.length} ids: create it with a larger max_length."
             )
         if padding is not None:
             self.padding.copy_(padding)
@@ -121,15 +120,15 @@ class Reader:
         return self.short(ids)
 
     def _forward(self, ids):
-        """ids [B, T] -> logits [B, V] of the last one's successor."""
-        place = torch.arange(ids.shape[1], device=ids.device)
-        place = (self.cache.get_seq_length() + place).unsqueeze(1)  # [T, 1]
+        """ids [B, T] -> logits [B, V] of the token after the last one."""
+        slot = torch.arange(ids.shape[1], device=ids.device)
+        slot = (self.cache.get_seq_length() + slot).unsqueeze(1)  # [T, 1]
         real = self.keys >= self.padding[:, None, None]  # [B, 1, S]
-        # A place of the padding sees itself: it must see something.
-        seen = (self.keys <= place) & (real | (self.keys == place))
-        position = place[:, 0] - self.padding.unsqueeze(1)  # [B, T]
-        # By place: the cache was called past_key_values before 5.24, and that
-        # name ends with 5.40.
+        # Padding attends to itself: a row without any key gives NaN.
+        seen = (self.keys <= slot) & (real | (self.keys == slot))
+        position = slot[:, 0] - self.padding.unsqueeze(1)  # [B, T]
+        # Positional: the cache's argument is past_key_values in some versions
+        # of transformers, and has another name in others.
         hidden = self.llama.model(
             ids,
             seen.unsqueeze(1),  # attention_mask [B, 1, T, S]
@@ -137,38 +136,41 @@ class Reader:
             self.cache,
             use_cache=True,
         ).last_hidden_state
-        # A view: the other rows are never read.
-        return F.linear(hidden[:, -1], self.llama.lm_head.weight[self.rows])
+        # A view: weights of other ids are not read.
+        return F.linear(
+            hidden[:, -1], self.llama.lm_head.weight[self.output_slice]
+        )
 
 
 class Sampler:
-    """Draws tokens; each utterance from its own seed.
+    """Samples tokens; every utterance has a seed of its own.
 
-    A draw hangs on the utterance's seed and the place of the token alone: not
-    on what else is in the batch, nor on the device.
+    The random number of a sample depends on the utterance's seed and the
+    position of the token only: not on the rest of the batch, nor on the device.
 
     Arguments
     ---------
     seeds : list of int
-        One for each utterance. Give the two stages different ones.
+        One for each utterance. The two stages need different ones.
     temperature : float
-        0 takes the likeliest token.
+        0 takes the most probable token.
     repetition_penalty : float
-        Divides (multiplies, where negative) the logits of tokens that were
-        already said.
+        Divides (multiplies, where negative) the logits of tokens that the
+        utterance has already.
     top_p : float
-        Draw from the likeliest tokens that together have this probability.
+        Sample from the most probable tokens that together have this
+        probability.
     top_k : int
-        Draw from so many likeliest tokens; 0 is all of them.
+        Sample from so many most probable tokens; 0 is all of them.
     text_guidance : float
-        For who computes the logits, see
-        :func:`~speechbrain_gogo.lobes.speech.generation.speak_backbone`.
+        Used by the caller that computes the logits, see
+        :func:`~speechbrain_gogo.lobes.speech.generation.generate_backbone`.
 
     Example
     -------
     >>> logits, seen = torch.randn(2, 9), torch.zeros(2, 9, dtype=torch.bool)
-    >>> both = Sampler([3, 4]).draw(logits, seen, place=7)
-    >>> alone = Sampler([4]).draw(logits[1:], seen[1:], place=7)
+    >>> both = Sampler([3, 4]).draw(logits, seen, position=7)
+    >>> alone = Sampler([4]).draw(logits[1:], seen[1:], position=7)
     >>> bool(both[1] == alone[0])
     True
     """
@@ -197,22 +199,22 @@ class Sampler:
         if top_p < 1:
             self.warpers.append(TopPLogitsWarper(top_p))
 
-    def draw(self, logits, seen, place):
-        """Draw a token for each utterance.
+    def draw(self, logits, seen, position):
+        """Sample a token for each utterance.
 
         Arguments
         ---------
         logits : torch.Tensor
             [B, V].
         seen : torch.Tensor
-            bool [B, V], which tokens were already said.
-        place : int
+            bool [B, V], which tokens the utterance has already.
+        position : int
             Of the token in its utterance.
 
         Returns
         -------
         torch.Tensor
-            Rows of the logits, int64 [B].
+            Indices into the V logits, int64 [B].
         """
         logits = logits.float()
         if self.repetition_penalty != 1:
@@ -221,20 +223,20 @@ class Sampler:
             logits = torch.where(seen, less, logits)
         if self.greedy:
             return logits.argmax(1)
-        # In double: the fewer sums are rounded, the fewer draws fall between
-        # those of an utterance alone and in a batch.
+        # Double precision: rounding, which depends on the batch, rarely
+        # changes a sample.
         likely = self.warpers(None, logits).double().softmax(1).cumsum(1)
-        # Below 1 by more than the rounding of the sum: the last rows may be
-        # ones that cannot be drawn.
-        chance = self._chance(place, logits.device) * (1 - 1e-6)
+        # Below 1 by more than the rounding of the sum: the last ids may have
+        # probability 0.
+        chance = self._uniform(position, logits.device) * (1 - 1e-6)
         drawn = torch.searchsorted(likely, chance * likely[:, -1:], right=True)
         return drawn.squeeze(1)
 
-    def _chance(self, place, device):
-        """Uniform numbers in [0, 1) that belong to a place, [B, 1]."""
-        while place >= self.uniform.shape[1]:
+    def _uniform(self, position, device):
+        """Uniform random numbers in [0, 1) of a position, [B, 1]."""
+        while position >= self.uniform.shape[1]:
             more = [torch.rand(1024, generator=g) for g in self.generators]
             known = self.uniform.to(device)
             more = torch.stack(more).to(device)
             self.uniform = torch.cat([known, more], dim=1)
-        return self.uniform[:, place, None]
+        return self.uniform[:, position, None]

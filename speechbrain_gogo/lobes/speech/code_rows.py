@@ -92,7 +92,7 @@ class SharedRows(nn.Module):
 
 
 def share_code_rows(model, offset, code_vectors):
-    """Let a model's codes learn together, until :func:`plain_llama`.
+    """Let a model's codes learn together, until :func:`unshare_code_rows`.
 
     Until then transformers can neither save the model nor tie its weights.
 
@@ -115,7 +115,7 @@ def share_code_rows(model, offset, code_vectors):
     >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
     >>> model = speech_llama(12, 16, 1, 2, 32)
     >>> share_code_rows(model, 2, torch.linspace(-1, 1, 10)[:, None])
-    >>> tuple(plain_llama(model).lm_head.weight.shape)
+    >>> tuple(unshare_code_rows(model).lm_head.weight.shape)
     (12, 16)
     """
     ends = model.get_input_embeddings(), model.get_output_embeddings()
@@ -132,7 +132,7 @@ def share_code_rows(model, offset, code_vectors):
 
 
 @torch.no_grad()
-def plain_llama(model):
+def unshare_code_rows(model):
     """A copy of a model in which no rows share anything.
 
     Arguments

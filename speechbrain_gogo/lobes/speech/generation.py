@@ -1,8 +1,8 @@
-"""How GogoSpeech speaks (Section 3.2, Eq. 9).
+"""Generation with the two stages of GogoSpeech (Section 3.2, Eq. 9).
 
-:func:`speak_backbone` yields Stage I's groups one by one, :class:`DetailFiller`
-completes a group with Stage II as soon as it is there. A token that is spoken
-costs one forward pass, a token that is skipped costs none.
+:func:`generate_backbone` yields the groups of Stage I one by one, and
+:class:`DetailGenerator` completes each of them with Stage II. A token that is
+generated costs one forward pass, a token that is skipped costs none.
 
 Letters: B batch, N groups, b tokens of the backbone, K = n_q tokens per group,
 C codes; the token C is m, the masking token.
@@ -12,63 +12,66 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.speech.cached_decoding import Reader
+from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
 from speechbrain_gogo.lobes.speech.loop_detector import LoopDetector
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 
-class Speaker:
-    """A stage amid its speech: what it has yet to read, and what was said.
+class DecodingState:
+    """State of a stage during generation: pending ids and the tokens so far.
+
+    Pending ids are part of the sequence, but not in the cache yet: they enter
+    with the next forward pass.
 
     Arguments
     ---------
     lm : BackboneLM | DetailLM
         In evaluation mode.
     sampler : Sampler
-        Draws, from one seed an utterance.
-    reader : Reader
-        Of ``lm.rows``; what it has read before is forgotten.
+        With one seed for each utterance.
+    decoder : CachedDecoder
+        With logits for ``lm.output_slice``; its cache is emptied.
     pieces : list of tuple of torch.Tensor
         The sequence up to here, see `pack`; the last piece is speech.
     guidance : float
-        How far to go from what the second half of the sequences says towards
-        what the first half says, and beyond: 0 is no second half.
+        Scale w of classifier-free guidance. If it is not 0, the second half
+        of the sequences is the first half without its text.
     """
 
-    def __init__(self, lm, sampler, reader, pieces, guidance=0.0):
-        self.lm, self.sampler, self.reader = lm, sampler, reader
+    def __init__(self, lm, sampler, decoder, pieces, guidance=0.0):
+        self.lm, self.sampler, self.decoder = lm, sampler, decoder
         self.guidance = guidance
-        self.unread, length = pack(pieces, left=True)
-        self.padding = self.unread.shape[1] - length
+        self.pending, length = pack(pieces, left=True)
+        self.padding = self.pending.shape[1] - length
         halves = 2 if guidance else 1
         ids, real = (part.chunk(halves)[0] for part in pieces[-1])
         tokens = torch.where(real, ids - lm.offset, lm.codebook_size)
-        self.said = real.new_zeros(len(ids), lm.codebook_size + 1)
-        self.said.scatter_(1, tokens, True)
-        self.said[:, -1] = False  # padding, not Stage I's end
-        reader.reset()
+        self.seen = real.new_zeros(len(ids), lm.codebook_size + 1)
+        self.seen.scatter_(1, tokens, True)
+        self.seen[:, -1] = False  # padding, not the end token
+        decoder.reset()
 
-    def say(self, place, num_rows):
-        """Draw the next token from the first so many rows, int64 [B]."""
-        logits = self.reader.read(self.unread, self.padding)[:, :num_rows]
-        self.unread = self.unread[:, :0]
+    def sample(self, position, num_tokens):
+        """Sample the next token, one of the first ``num_tokens``, int64 [B]."""
+        logits = self.decoder.step(self.pending, self.padding)[:, :num_tokens]
+        self.pending = self.pending[:, :0]
         self.padding = None
-        if self.guidance:  # in single precision, as all that is drawn from
-            told, untold = logits.float().chunk(2)
-            gained = told.log_softmax(1) - untold.log_softmax(1)
-            logits = told + self.guidance * gained
-        return self.sampler.draw(logits, self.said[:, :num_rows], place)
+        if self.guidance:
+            cond, uncond = logits.float().chunk(2)
+            difference = cond.log_softmax(1) - uncond.log_softmax(1)
+            logits = cond + self.guidance * difference
+        return self.sampler.draw(logits, self.seen[:, :num_tokens], position)
 
-    def hear(self, tokens):
-        """Take notice of tokens [B, T], to be read with the next pass."""
-        self.said.scatter_(1, tokens, True)
+    def append(self, tokens):
+        """Append tokens [B, T]; they are pending until the next pass."""
+        self.seen.scatter_(1, tokens, True)
         ids = tokens + self.lm.offset
         ids = torch.cat([ids, ids]) if self.guidance else ids
-        self.unread = torch.cat([self.unread, ids], dim=1)
+        self.pending = torch.cat([self.pending, ids], dim=1)
 
 
 @torch.no_grad()
-def speak_backbone(
+def generate_backbone(
     lm,
     text,
     text_lens,
@@ -77,20 +80,20 @@ def speak_backbone(
     sampler,
     max_groups=None,
     loop_groups=16,
-    reader=None,
+    decoder=None,
 ):
-    """Speak the backbone of a text, in the voice of a prompt.
+    """Generate the backbone of a text, in the voice of a prompt.
 
-    An utterance finishes with the end token. Those that reach ``max_groups``
-    or the model's last position, and those that repeat themselves, end too,
-    but have not finished.
+    An utterance finishes with the end token. Utterances that reach
+    ``max_groups`` or the model's last position, or that repeat themselves,
+    are cut off: they end without having finished.
 
     Arguments
     ---------
     lm : BackboneLM
         Stage I, in evaluation mode.
     text : torch.Tensor
-        Text of the prompt and text to speak, int64 [B, L].
+        Text of the prompt and text to say, int64 [B, L].
     text_lens : torch.Tensor
         Relative lengths [B] over L.
     prompt : torch.Tensor
@@ -98,85 +101,86 @@ def speak_backbone(
     prompt_lens : torch.Tensor
         Relative lengths [B] over N.
     sampler : Sampler
-        Draws, from one seed an utterance. Its ``text_guidance`` w is
-        classifier-free guidance, which is not in the paper: the logits are
-        (1 + w) of those with the text minus w of those without it, which a
-        second row of each utterance gives. For a model that has learned to
-        speak without text, too (``textless_share``), and follows it too
-        little.
+        With one seed for each utterance. Its ``text_guidance`` w is the
+        scale of classifier-free guidance, which is not in the paper: logits
+        are (1 + w) times those with the text minus w times those without it.
+        It takes a second sequence for each utterance, and a model that was
+        trained on speech without text, too (``textless_share``).
     max_groups : int | torch.Tensor
-        Groups to speak at most, or int64 [B], of each utterance; as many as
+        Most groups to generate, or int64 [B], of each utterance; as many as
         there are positions by default.
     loop_groups : int
-        A cycle of up to four groups that has been repeated for so many is a
-        loop.
-    reader : Reader
-        To use again, of ``lm.rows``, for 2 B sequences with guidance; made
-        anew by default.
+        Generation stops if a cycle of one to four groups repeats for so many
+        groups.
+    decoder : CachedDecoder
+        A decoder to reuse, for B sequences, or 2 B with guidance; a new one
+        by default.
 
     Yields
     ------
     tuple of torch.Tensor
-        A group of each utterance, int64 [B, b], only m for those that have
-        ended; and bool [B], which have finished. An end is heard where the
-        next group would begin: the last item may be m throughout.
+        The next group of each utterance, int64 [B, b], m for those that have
+        ended; and bool [B], which have finished. The end token stands where
+        the next group would begin, so the last item may be m throughout.
 
     Raises
     ------
     ValueError
-        If a prompt lacks tokens, prompt and text leave no room to speak, or
-        the model does not go on group by group.
+        If a prompt lacks tokens, prompt and text leave no positions for
+        speech, or the model does not generate group by group.
     """
     if lm.order != "group_major":
         raise ValueError(
-            f"Speech is spoken group by group; the order of this model is "
-            f"{lm.order}: it can be scored, not spoken with."
+            f"Speech is generated group by group; the order of this model is "
+            f"{lm.order}: it can score speech, but not generate it."
         )
     b, codes = lm.backbone_size, lm.codebook_size
     _check_tokens(prompt[..., :b], prompt_lens, codes)
     parts = text, text_lens, prompt, prompt_lens
-    # Without any text there is nothing to be guided by.
+    # Guidance needs text.
     guidance = sampler.text_guidance if text.shape[1] else 0.0
     if guidance:
         parts = [torch.cat([part, part]) for part in parts]  # [2 B, ...]
         parts[1][len(text) :] = 0.0
     pieces = lm.prefix(*parts)
     used = sum(real.sum(1) for _, real in pieces)[: len(text)]  # [B]
-    limit = _room(lm.max_positions, used, b, max_groups)
+    limit = max_new_groups(lm.max_positions, used, b, max_groups)
     most = int(limit.max())
-    if reader is None:
+    if decoder is None:
         length = int(used.max()) + b * most
-        reader = Reader(lm.llama, lm.rows, len(parts[0]), length)
-    speaker = Speaker(lm, sampler, reader, pieces, guidance)
+        decoder = CachedDecoder(
+            lm.llama, lm.output_slice, len(parts[0]), length
+        )
+    state = DecodingState(lm, sampler, decoder, pieces, guidance)
     in_loop = LoopDetector(len(used), loop_groups, used.device)
-    speaking = torch.ones_like(used, dtype=torch.bool)
-    finished = torch.zeros_like(speaking)
+    active = torch.ones_like(used, dtype=torch.bool)
+    finished = torch.zeros_like(active)
 
     for index in range(most):
-        # Where a group begins, the speech may end: the row after the codes.
-        first = speaker.say(index * b, codes + 1)
-        speaking = speaking & (index < limit)
-        finished = finished | (speaking & (first == codes))
-        speaking = speaking & (first < codes)
+        # The first token of a group may be the end token, id C.
+        first = state.sample(index * b, codes + 1)
+        active = active & (index < limit)
+        finished = finished | (active & (first == codes))
+        active = active & (first < codes)
         group = first.unsqueeze(1)
-        speaker.hear(group)
-        silent = not speaking.any()
-        for level in range(1, 1 if silent else b):
-            token = speaker.say(index * b + level, codes).unsqueeze(1)
-            speaker.hear(token)
+        state.append(group)
+        ended = not active.any()
+        for level in range(1, 1 if ended else b):
+            token = state.sample(index * b + level, codes).unsqueeze(1)
+            state.append(token)
             group = torch.cat([group, token], dim=1)
         group = F.pad(group, (0, b - group.shape[1]))
-        group = torch.where(speaking.unsqueeze(1), group, codes)
+        group = torch.where(active.unsqueeze(1), group, codes)
         yield group, finished
-        if silent:
+        if ended:
             return
-        speaking = speaking & ~in_loop(group)
+        active = active & ~in_loop(group)
 
 
-class DetailFiller:
+class DetailGenerator:
     """Completes backbones, group by group, in the voice of a prompt.
 
-    All utterances of a batch are at the same place of their group, so a group
+    All utterances of a batch are at the same level of their group, so a group
     takes ``max(budgets) - b`` passes.
 
     Arguments
@@ -184,20 +188,20 @@ class DetailFiller:
     lm : DetailLM
         Stage II, in evaluation mode.
     prompt : torch.Tensor
-        int64 [B, N, K], m where a token is not there; N may be 0.
+        int64 [B, N, K], m where a token was skipped; N may be 0.
     prompt_lens : torch.Tensor
         Relative lengths [B] over N.
     sampler : Sampler
-        Draws, from one seed an utterance.
+        With one seed for each utterance.
     max_groups : int
-        Groups to fill at most; as many as there are positions by default.
-    reader : Reader
-        To use again, of ``lm.rows``; made anew by default.
+        Most groups to complete; as many as there are positions by default.
+    decoder : CachedDecoder
+        A decoder to reuse; a new one by default.
 
     Raises
     ------
     ValueError
-        If the prompt leaves no room to speak.
+        If the prompt leaves no positions for speech.
 
     Example
     -------
@@ -206,34 +210,38 @@ class DetailFiller:
     >>> from speechbrain_gogo.lobes.speech.stages import DetailLM
     >>> lm = DetailLM(speech_llama(82, 16, 2, 2, 32), codebook_size=80).eval()
     >>> prompt = torch.randint(80, (2, 5, 10))
-    >>> filler = DetailFiller(lm, prompt, torch.ones(2), Sampler([1, 2]))
-    >>> filler.fill(torch.randint(80, (2, 3)), torch.tensor([10, 4])).shape
+    >>> details = DetailGenerator(lm, prompt, torch.ones(2), Sampler([1, 2]))
+    >>> details.complete(torch.randint(80, (2, 3)), torch.tensor([10, 4])).shape
     torch.Size([2, 10])
-    >>> filler.reader.passes
+    >>> details.decoder.passes
     7
     """
 
     def __init__(
-        self, lm, prompt, prompt_lens, sampler, max_groups=None, reader=None
+        self, lm, prompt, prompt_lens, sampler, max_groups=None, decoder=None
     ):
         self.lm = lm
         self.index = 0
-        said = length_mask(prompt_lens, prompt.shape[1])  # [B, N]
+        valid = length_mask(prompt_lens, prompt.shape[1])  # [B, N]
         start = prompt.new_full((len(prompt), 1), lm.start_id)
         speech = flatten(prompt + lm.offset, "group_major")
-        real = flatten(said.unsqueeze(-1).expand_as(prompt), "group_major")
+        real = flatten(valid.unsqueeze(-1).expand_as(prompt), "group_major")
         used = 1 + real.sum(1)
-        room = _room(lm.max_positions, used, lm.num_tokens, max_groups)
-        if reader is None:
-            length = int(used.max()) + lm.num_tokens * int(room.max())
-            reader = Reader(lm.llama, lm.rows, len(prompt), length)
-        self.reader = reader
+        limit = max_new_groups(
+            lm.max_positions, used, lm.num_tokens, max_groups
+        )
+        if decoder is None:
+            length = int(used.max()) + lm.num_tokens * int(limit.max())
+            decoder = CachedDecoder(
+                lm.llama, lm.output_slice, len(prompt), length
+            )
+        self.decoder = decoder
         pieces = [(start, torch.ones_like(start, dtype=torch.bool))]
         pieces.append((speech, real))
-        self.speaker = Speaker(lm, sampler, reader, pieces)
+        self.state = DecodingState(lm, sampler, decoder, pieces)
 
     @torch.no_grad()
-    def fill(self, backbone, budgets):
+    def complete(self, backbone, budgets):
         """Complete the next group (Eq. 9).
 
         Arguments
@@ -253,35 +261,62 @@ class DetailFiller:
         budgets = torch.where((backbone < codes).all(1), budgets, b)
         most = int(budgets.max())
         group = F.pad(backbone, (0, levels - b), value=codes)
-        self.speaker.hear(backbone)
+        self.state.append(backbone)
         for level in range(b, most):
-            token = self.speaker.say(self.index * levels + level, codes)
+            token = self.state.sample(self.index * levels + level, codes)
             group[:, level] = torch.where(level < budgets, token, codes)
-            self.speaker.hear(group[:, level, None])
-        self.speaker.hear(group[:, most:])  # costs no pass: read later
+            self.state.append(group[:, level, None])
+        self.state.append(group[:, most:])  # pending: costs no pass
         self.index += 1
         return group
 
 
-def _room(max_positions, used, size, max_groups):
-    """How many groups of a size fit after the used positions, int64 [B]."""
-    room = (max_positions - used).div(size, rounding_mode="floor")
-    if (room < 1).any():
+def max_new_groups(max_positions, used, size, max_groups):
+    """How many groups of a size fit after the used positions, int64 [B].
+
+    Arguments
+    ---------
+    max_positions : int
+        Positions of the model.
+    used : torch.Tensor
+        int64 [B], positions that prompt and text take.
+    size : int
+        Positions of a group.
+    max_groups : int | torch.Tensor
+        An upper limit, or None.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [B].
+
+    Raises
+    ------
+    ValueError
+        If there is none left for an utterance.
+
+    Example
+    -------
+    >>> max_new_groups(20, torch.tensor([5, 17]), 3, None)
+    tensor([5, 1])
+    """
+    limit = (max_positions - used).div(size, rounding_mode="floor")
+    if (limit < 1).any():
         worst = int(used.argmax())
         raise ValueError(
             f"Utterance {worst} has {int(used[worst])} of {max_positions} "
-            "positions taken before it speaks: give a shorter prompt or text."
+            "positions taken by prompt and text: give a shorter prompt or text."
         )
-    return room if max_groups is None else room.clamp(max=max_groups)
+    return limit if max_groups is None else limit.clamp(max=max_groups)
 
 
 def _check_tokens(prompt, lens, codes):
-    """Refuse a prompt [B, N, b] without its backbone."""
+    """Raise an error if tokens of the prompt's backbone [B, N, b] lack."""
     real = length_mask(lens, prompt.shape[1]).unsqueeze(-1)
     wrong = (real & ((prompt < 0) | (prompt >= codes))).nonzero()
     if len(wrong):
-        place = wrong[0].tolist()
+        position = wrong[0].tolist()
         raise ValueError(
-            f"Token {place} of the prompt is {int(prompt[tuple(place)])}: a "
+            f"Token {position} of the prompt is {int(prompt[tuple(position)])}: a "
             f"backbone has codes from 0 to {codes - 1} only."
         )

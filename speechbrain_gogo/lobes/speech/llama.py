@@ -197,15 +197,15 @@ def check_vocabulary(llama, text_size, codebook_size):
     return llama
 
 
-def spoken_losses(llama, rows, hidden, ids, level):
-    """Cross-entropy over the rows that can be spoken, no others are read.
+def token_losses(llama, output_slice, hidden, ids, level):
+    """Cross-entropy over the ids that can be generated; no others are read.
 
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
         Whose output they are read from.
-    rows : slice
-        Of its vocabulary.
+    output_slice : slice
+        These ids of its vocabulary.
     hidden : torch.Tensor
         Last hidden states, shape [P, D].
     ids : torch.Tensor
@@ -222,9 +222,11 @@ def spoken_losses(llama, rows, hidden, ids, level):
     -------
     >>> llama = speech_llama(132, 16, 2, 2, 32)
     >>> hidden, ids = torch.randn(7, 16), torch.arange(60, 67)
-    >>> spoken_losses(llama, slice(50, 131), hidden, ids, ids)["nll"].shape
+    >>> token_losses(llama, slice(50, 131), hidden, ids, ids)["nll"].shape
     torch.Size([7])
     """
-    logits = F.linear(hidden, llama.lm_head.weight[rows])
-    nll = F.cross_entropy(logits.float(), ids - rows.start, reduction="none")
+    logits = F.linear(hidden, llama.lm_head.weight[output_slice])
+    nll = F.cross_entropy(
+        logits.float(), ids - output_slice.start, reduction="none"
+    )
     return {"loss": nll.mean(), "nll": nll, "level": level}

@@ -1,4 +1,4 @@
-"""What stands in the place of Stage II when Stage I speaks all tokens.
+"""Replacements of Stage II for models whose Stage I generates all tokens.
 
 With b = n_q GogoSpeech is a single stage (Tables 8 and 10): a group is
 complete as soon as its backbone is there.
@@ -7,8 +7,8 @@ complete as soon as its backbone is there.
 from torch import nn
 
 
-class NoDetail(nn.Module):
-    """A Stage II that has nothing to say, and any number of positions.
+class NoDetailLM(nn.Module):
+    """A Stage II without tokens to predict, for any number of positions.
 
     Arguments
     ---------
@@ -17,7 +17,7 @@ class NoDetail(nn.Module):
 
     Example
     -------
-    >>> NoDetail(10).sequence_length(100)
+    >>> NoDetailLM(10).sequence_length(100)
     0
     """
 
@@ -28,13 +28,13 @@ class NoDetail(nn.Module):
         self.num_tokens = self.backbone_size = num_tokens
 
     def sequence_length(self, num_groups):
-        """Positions that an utterance takes: none."""
+        """Positions of an utterance: none."""
         return 0
 
 
-class NothingToFill:
-    """A ``DetailFiller`` of groups that are complete."""
+class NoDetailGenerator:
+    """A ``DetailGenerator`` for groups that are complete already."""
 
-    def fill(self, backbone, budgets):
+    def complete(self, backbone, budgets):
         """Tokens [B, K] of the next group: its backbone [B, b], b = K."""
         return backbone

@@ -1,12 +1,12 @@
 """The two stages of GogoSpeech as language models (Section 3.2).
 
-Stage I, :class:`BackboneLM`, reads text and speaks the backbone: the first b
-tokens of every group. Stage II, :class:`DetailLM`, reads backbones and fills
-in the other n_q - b. Here are their ids, sequences and losses; how they speak
-is in speech_generation.py, the Llamas themselves in speech_llama.py.
+Stage I, :class:`BackboneLM`, predicts the backbone from text: the first b
+tokens of every group. Stage II, :class:`DetailLM`, predicts the other n_q - b
+from the backbone. Ids, sequences and losses are here; generation is in
+generation.py, the Llamas themselves are in llama.py.
 
 Each stage has one vocabulary: [text][codes, one block for all levels]
-[special ids], so the rows of the output that are ever needed are one slice.
+[special ids], so the ids that can be generated are one slice of it.
 
 Letters: B batch, L text tokens, N groups, K = n_q tokens per group, S sequence,
 P predicted tokens, C codes.
@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.speech.llama import check_vocabulary, spoken_losses
+from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
@@ -25,11 +25,9 @@ from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 class BackboneLM(nn.Module):
     """Stage I: [text][start][backbone, group by group][end].
 
-    Start is once, or as often as ``text_positions`` wants it.
-
     ``offset`` is the id of the first code, ``end_id`` and ``start_id`` follow
-    the last one; ``rows`` are those of the output that can be spoken, codes
-    and end.
+    the last one; ``output_slice`` are the ids that can be generated, codes and
+    end.
 
     Arguments
     ---------
@@ -40,17 +38,18 @@ class BackboneLM(nn.Module):
     codebook_size : int
         Codes C.
     backbone_size : int
-        Tokens per group that this stage speaks, b.
+        Tokens per group that this stage predicts, b.
     max_positions : int
         Longest sequence.
     order : str
-        In which the backbone is read, see patterns.py; "group_major" or
+        Order of the backbone's tokens, see patterns.py; "group_major" or
         "level_major".
     text_positions : int
-        After a shorter text the start is repeated, so that it ends with
-        position ``text_positions`` and speech is at most times equally far
-        from its letters. A model that learns for an hour, and sees relative
-        positions alone, finds them sooner. 0 is one start, as in the paper.
+        An option of small models: after a shorter text the start token is
+        repeated up to this position, so that speech has the same distance
+        from its text in most utterances. Rotary positions are relative, and a
+        small model learns the alignment sooner. 0 is one start token, as in
+        the paper.
 
     Example
     -------
@@ -77,7 +76,7 @@ class BackboneLM(nn.Module):
         super().__init__()
         if text_positions + backbone_size + 2 > max_positions:
             raise ValueError(
-                f"max_positions={max_positions} leaves no room for speech "
+                f"max_positions={max_positions} leaves no positions for speech "
                 f"after text_positions={text_positions}."
             )
         self.llama = check_vocabulary(llama, text_size, codebook_size)
@@ -89,7 +88,7 @@ class BackboneLM(nn.Module):
         self.offset = text_size
         self.end_id = text_size + codebook_size
         self.start_id = self.end_id + 1
-        self.rows = slice(self.offset, self.end_id + 1)
+        self.output_slice = slice(self.offset, self.end_id + 1)
 
     def sequence_length(self, text_length, num_groups):
         """Positions that an utterance takes, start and end included."""
@@ -117,15 +116,15 @@ class BackboneLM(nn.Module):
         """
         backbone = tokens[..., : self.backbone_size] + self.offset  # [B, N, b]
         real = length_mask(lens, tokens.shape[1]).unsqueeze(-1)  # [B, N, 1]
-        letters = length_mask(text_lens, text.shape[1])  # [B, L]
+        text_mask = length_mask(text_lens, text.shape[1])  # [B, L]
         start = text.new_full(
             (len(text), 1 + self.text_positions), self.start_id
         )
         place = torch.arange(start.shape[1], device=text.device)
         # The last start is always there.
-        missing = self.text_positions - letters.sum(1, keepdim=True)
+        missing = self.text_positions - text_mask.sum(1, keepdim=True)
         return [
-            (text, letters),
+            (text, text_mask),
             (start, (place < missing) | (place == self.text_positions)),
             (
                 flatten(backbone, self.order),  # [B, N * b]
@@ -169,7 +168,7 @@ class BackboneLM(nn.Module):
                 f"{ids.shape[1]} positions, this model has "
                 f"{self.max_positions}: leave such clips out."
             )
-        # Nothing asks for text and start: they have no level.
+        # Text and start tokens are not predicted: their level is -1.
         levels = torch.arange(self.backbone_size, device=ids.device)
         levels = flatten(levels.expand(batch, groups, -1), self.order)
         before = sum(ids.shape[1] for ids, _ in pieces[:2])
@@ -177,40 +176,44 @@ class BackboneLM(nn.Module):
         known = F.pad(known, (0, 1), value=self.backbone_size)
         level, _ = pack([(known, torch.cat([r for _, r in pieces], dim=1))])
         place = torch.arange(ids.shape[1], device=ids.device)
-        asked = (level >= 0) & (place < length.unsqueeze(1))
+        predicted = (level >= 0) & (place < length.unsqueeze(1))
         hidden = self.llama.model(input_ids=ids[:, :-1]).last_hidden_state
-        hidden = hidden[asked[:, 1:]]
-        return spoken_losses(
-            self.llama, self.rows, hidden, ids[asked], level[asked]
+        hidden = hidden[predicted[:, 1:]]
+        return token_losses(
+            self.llama,
+            self.output_slice,
+            hidden,
+            ids[predicted],
+            level[predicted],
         )
 
 
 class DetailLM(nn.Module):
     """Stage II: [start][all tokens, group by group], Eq. 7.
 
-    A token that was skipped stands in the context as m, so a group always is
-    n_q positions. ``offset`` is the id of the first code, ``mask_id`` (m) and
-    ``start_id`` follow the last one; ``rows`` are those of the output that
-    can be spoken, the codes.
+    A token that was skipped is m in the context, so a group always takes n_q
+    positions. ``offset`` is the id of the first code, ``mask_id`` (m) and
+    ``start_id`` follow the last one; ``output_slice`` are the ids that
+    can be generated, the codes.
 
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
         With a vocabulary of ``text_size + codebook_size + 2``.
     text_size : int
-        Ids that a pretrained Llama brings along; this stage reads no text.
+        Text ids of a pretrained Llama, which this stage does not use.
     codebook_size : int
         Codes C.
     num_tokens : int
         Tokens per group, n_q.
     backbone_size : int
-        Of which are given, b.
+        The first tokens of each group, which are given, b.
     max_positions : int
         Longest sequence.
     full_share : float
-        Share of the utterances that keep all tokens in training; the groups
-        of the others keep b to n_q of them, each its own number, so that the
-        allocator's budgets are nothing new.
+        Share of the utterances that keep all tokens in training. Each group
+        of the others keeps a random number of them, b to n_q, as with the
+        allocator's budgets at inference.
 
     Example
     -------
@@ -242,7 +245,7 @@ class DetailLM(nn.Module):
         self.offset = text_size
         self.mask_id = text_size + codebook_size
         self.start_id = self.mask_id + 1
-        self.rows = slice(self.offset, self.mask_id)
+        self.output_slice = slice(self.offset, self.mask_id)
 
     def sequence_length(self, num_groups):
         """Positions that an utterance takes, start included."""
@@ -296,13 +299,19 @@ class DetailLM(nn.Module):
             budgets = torch.full((batch, groups), levels)
         given = keep_prefix(tokens, budgets, self.codebook_size)  # [B, N, K]
         level = torch.arange(levels, device=tokens.device).expand_as(given)
-        asked = (given < self.codebook_size) & (level >= self.backbone_size)
-        asked &= length_mask(lens, groups)[:, :, None]
+        predicted = (given < self.codebook_size) & (level >= self.backbone_size)
+        predicted &= length_mask(lens, groups)[:, :, None]
 
         ids = flatten(given + self.offset, "group_major")  # [B, N * K]
         inputs = F.pad(ids[:, :-1], (1, 0), value=self.start_id)
-        asked, level = (flatten(x, "group_major") for x in (asked, level))
+        predicted, level = (
+            flatten(x, "group_major") for x in (predicted, level)
+        )
         hidden = self.llama.model(input_ids=inputs).last_hidden_state
-        return spoken_losses(
-            self.llama, self.rows, hidden[asked], ids[asked], level[asked]
+        return token_losses(
+            self.llama,
+            self.output_slice,
+            hidden[predicted],
+            ids[predicted],
+            level[predicted],
         )

@@ -1,4 +1,4 @@
-"""Text to an audio file in the voice of another, and how fast that was."""
+"""Text to speech into an audio file, with timing."""
 
 import time
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 @dataclass
-class Spoken:
-    """What was spoken into a file.
+class SynthesisResult:
+    """Description of a synthesized file.
 
-    text: as it was given; wav: the file's name; seconds: of audio; token_rate:
-    in Hz; first_audio: seconds until there was something to hear;
-    real_time_factor: computing time over the audio's; finished: see Speech.
+    text: the input; wav: the file's name; seconds: duration of the audio;
+    token_rate: in Hz; first_audio: seconds until the first chunk of audio;
+    real_time_factor: computing time over duration; finished: see Speech.
     """
 
     text: str
@@ -23,32 +23,32 @@ class Spoken:
     finished: bool
 
 
-def speak_into(
+def synthesize_file(
     speech,
     out_path,
     text,
     prompt_wav,
     prompt_text,
-    heard=lambda seconds, spent: None,
+    on_chunk=lambda seconds, elapsed: None,
     **settings,
 ):
-    """Speak into an audio file, which grows meanwhile.
+    """Synthesize speech into an audio file, chunk by chunk.
 
     Arguments
     ---------
     speech : GogoSpeech
-        Speaks.
+        The model.
     out_path : str | Path
         Audio file to write; folders are made.
     text, prompt_wav, prompt_text, settings
-        Of :meth:`GogoSpeech.stream_voice`; the prompt is a file.
-    heard : callable
-        Told of every piece: how many seconds of audio there are, and how
-        many have passed.
+        As in :meth:`GogoSpeech.stream_voice`; the prompt is a file.
+    on_chunk : callable
+        Called after every chunk with the seconds of audio so far and the
+        seconds since the start.
 
     Returns
     -------
-    Spoken
+    SynthesisResult
 
     Raises
     ------
@@ -60,18 +60,18 @@ def speak_into(
         raise ValueError(f"{out_path} is the prompt: write to another file.")
     start = time.perf_counter()
     stream = speech.stream_voice(text, prompt_wav, prompt_text, **settings)
-    first, spent, seconds = 0.0, 0.0, 0.0
+    first, elapsed, seconds = 0.0, 0.0, 0.0
     for seconds in stream.write(out_path):
-        spent = time.perf_counter() - start
-        first = first or spent
-        heard(seconds, spent)
-    said = stream.speech()
-    return Spoken(
+        elapsed = time.perf_counter() - start
+        first = first or elapsed
+        on_chunk(seconds, elapsed)
+    result = stream.speech()
+    return SynthesisResult(
         text=text,
         wav=Path(out_path).name,
         seconds=seconds,
-        token_rate=int(said.budgets.sum()) / max(seconds, 1e-9),
+        token_rate=int(result.budgets.sum()) / max(seconds, 1e-9),
         first_audio=first,
-        real_time_factor=spent / max(seconds, 1e-9),
-        finished=said.finished,
+        real_time_factor=elapsed / max(seconds, 1e-9),
+        finished=result.finished,
     )

@@ -1,7 +1,8 @@
-"""What GogoSpeech is to say in one go, and in whose voice.
+"""Input of GogoSpeech: text and prompts, cut into utterances.
 
-A prompt becomes tokens, text becomes sentences that fit the positions of both
-stages beside the prompt, and each sentence a :class:`Line` to be spoken.
+The prompt is encoded to tokens, the text is split into sentences that fit the
+positions of both stages together with the prompt, and each sentence becomes an
+:class:`Utterance`.
 """
 
 import functools
@@ -19,17 +20,18 @@ from speechbrain_gogo.dataio.text.english import (
 from speechbrain_gogo.inference.checks import check_whole
 from speechbrain_gogo.inference.streaming.codec import encode_recording
 
-FEWEST_CHARACTERS = 20  # of a sentence, or it is hardly worth speaking
+FEWEST_CHARACTERS = 20  # shortest sentence that is split off
 LAST_SEED = 2**62
 REQUIRED = "text", "prompt_wav", "prompt_text"  # of a request
 
 
 @dataclass
-class Line:
-    """What is to be said in one go, and in whose voice.
+class Utterance:
+    """A sentence to generate in one pass, with its prompt.
 
-    text: ids of the prompt's text and of the sentence, or none; prompt: tokens
-    int64 [N, K]; seed: of all draws; max_groups: where it is cut off.
+    text: ids of the prompt's text and of the sentence, may be empty; prompt:
+    tokens int64 [N, K]; seed: of all sampling; max_groups: most groups to
+    generate.
     """
 
     text: list
@@ -39,15 +41,15 @@ class Line:
 
 
 def read_request(request, seed):
-    """A request of a batch as a mapping with a seed, however it was given.
+    """A request of a batch as a dict with a seed.
 
     Arguments
     ---------
     request : Mapping | sequence
-        Text, prompt and what the prompt says; by name, with ``seed`` and
-        ``sample_rate`` if need be, or in this order.
+        ``text``, ``prompt_wav`` and ``prompt_text``, by name or in this
+        order; by name also ``seed`` and ``sample_rate``.
     seed : int
-        If the request has none.
+        The seed if the request has none.
 
     Returns
     -------
@@ -68,17 +70,17 @@ def read_request(request, seed):
         given = request if isinstance(request, (tuple, list)) else ()
         if len(given) != len(REQUIRED):
             raise ValueError(
-                f"{request!r:.60} is no request: give {', '.join(REQUIRED)}, "
-                "or a dict where there is more to say."
+                f"{request!r:.60} is no request: give {', '.join(REQUIRED)} "
+                "in this order, or a dict."
             )
         request = dict(zip(REQUIRED, given))
     missing = [key for key in REQUIRED if key not in request]
     unknown = set(request).difference(REQUIRED, ("seed", "sample_rate"))
     if missing or unknown:
         raise ValueError(
-            f"A request has {', '.join(REQUIRED)}, and if need be seed and "
+            f"A request has {', '.join(REQUIRED)}, and optionally seed and "
             f"sample_rate; this one lacks {missing} and has {sorted(unknown)}. "
-            "Settings belong to the whole batch."
+            "Other settings are arguments of the whole batch."
         )
     return {"seed": seed, **request}
 
@@ -89,7 +91,7 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
     Arguments
     ---------
     codec : GogoCodec
-        Encodes.
+        The codec.
     prompt_wav : str | Path | torch.Tensor
         An audio file of any rate, or samples in [-1, 1]: [T], [1, T] or, of
         several channels, [T, C].
@@ -120,14 +122,14 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
         tokens = codec.encode_batch(wav, sample_rate=sample_rate)[0][0]
         samples = wav.shape[1] * codec.sample_rate
         samples = math.ceil(samples / (sample_rate or codec.sample_rate))
-    # A last group that is padded with silence is how speech ends, and a
-    # prompt is to be continued.
+    # Drop a last group that was padded: silence there makes a stage end the
+    # utterance right after the prompt.
     whole = samples // codec.group_samples
     return tokens[: max(1, whole)]
 
 
-def write_lines(text, prompt_text, prompt, seed, speaker):
-    """Lines for a text of any length, spoken with one prompt.
+def make_utterances(text, prompt_text, prompt, seed, speech):
+    """Utterances for a text of any length, all with the same prompt.
 
     Arguments
     ---------
@@ -138,13 +140,13 @@ def write_lines(text, prompt_text, prompt, seed, speaker):
     prompt : torch.Tensor
         From :func:`read_prompt`.
     seed : int
-        Each sentence gets one of its own from it.
-    speaker : GogoSpeech
-        Whose tokenizer, stages and settings count.
+        Each sentence gets a seed derived from it.
+    speech : GogoSpeech
+        The model, for its tokenizer, stages and settings.
 
     Returns
     -------
-    list of Line
+    list of Utterance
 
     Raises
     ------
@@ -153,25 +155,25 @@ def write_lines(text, prompt_text, prompt, seed, speaker):
     """
     text, seed = _read_text(text, "text"), check_whole(seed, "seed")
     prompt_text = _read_text(prompt_text, "prompt_text")
-    settings, encode = speaker.hparams, speaker.tokenizer.encode
-    longest = _most_characters(prompt_text, prompt, speaker)
-    lines = []
+    settings, encode = speech.hparams, speech.tokenizer.encode
+    longest = _most_characters(prompt_text, prompt, speech)
+    utterances = []
     sentences = split_sentences(text, longest)
-    fits = functools.partial(_fits, prompt_text, prompt, speaker)
+    fits = functools.partial(_fits, prompt_text, prompt, speech)
     for number, sentence in enumerate(_halved(sentences, fits)):
         usual = settings.groups_per_character * (len(sentence) + 10)
-        line = Line(
+        utterance = Utterance(
             encode(f"{prompt_text} {sentence}"),
             prompt,
             (seed * 1_000_003 + number) % LAST_SEED,
             math.ceil(settings.slowest * usual),
         )
-        lines.append(line)
-    return lines
+        utterances.append(utterance)
+    return utterances
 
 
 def _halved(sentences, fits):
-    """The sentences, those that do not fit in smaller pieces."""
+    """The sentences; those that do not fit are split in halves."""
     for sentence in sentences:
         half = max(FEWEST_CHARACTERS, len(sentence) // 2 + 1)
         if len(sentence) <= half or fits(sentence):
@@ -180,11 +182,11 @@ def _halved(sentences, fits):
             yield from _halved(split_sentences(sentence, half), fits)
 
 
-def _fits(prompt_text, prompt, speaker, sentence):
-    """Whether a sentence has its positions beside the prompt, at usual speed."""
-    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
-    ids = len(speaker.tokenizer.encode(f"{prompt_text} {sentence}"))
-    usual = speaker.hparams.groups_per_character * len(sentence)
+def _fits(prompt_text, prompt, speech, sentence):
+    """Whether a sentence of average speed fits both stages after the prompt."""
+    stage1, stage2 = speech.mods.stage1, speech.mods.stage2
+    ids = len(speech.tokenizer.encode(f"{prompt_text} {sentence}"))
+    usual = speech.hparams.groups_per_character * len(sentence)
     groups = len(prompt) + math.ceil(usual)
     return (
         stage1.sequence_length(ids, groups) <= stage1.max_positions
@@ -192,41 +194,44 @@ def _fits(prompt_text, prompt, speaker, sentence):
     )
 
 
-def write_on(prompt, seed, speaker, max_groups=None):
-    """A line without text: whatever may follow a prompt.
+def make_continuation(prompt, seed, speech, max_groups=None):
+    """An utterance without text: a free continuation of a prompt.
 
-    Of a prompt that takes more than half of the positions, its end counts.
+    Only the end of a prompt is used if it takes more than half of the
+    positions.
 
     Arguments
     ---------
     prompt : torch.Tensor
         From :func:`read_prompt`.
     seed : int
-        Of all draws.
-    speaker : GogoSpeech
-        Whose stages count.
+        Of all sampling.
+    speech : GogoSpeech
+        The model.
     max_groups : int
-        Where to stop; at the models' last position by default.
+        Most groups to generate; as many as there are positions by default.
 
     Returns
     -------
-    Line
+    Utterance
 
     Raises
     ------
     ValueError
-        If ``max_groups`` leaves nothing to say.
+        If ``max_groups`` is less than 1.
     """
     seed = check_whole(seed, "seed")
     if max_groups is not None and check_whole(max_groups, "max_groups") < 1:
-        raise ValueError(f"max_groups={max_groups}: speak one group or more.")
-    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
+        raise ValueError(f"max_groups={max_groups}: give 1 or more.")
+    stage1, stage2 = speech.mods.stage1, speech.mods.stage2
     positions = (
         (stage1.max_positions - stage1.text_positions) // stage1.backbone_size,
         stage2.max_positions // stage2.num_tokens,
     )
     most = stage1.max_positions if max_groups is None else max_groups
-    return Line([], prompt[-(min(positions) // 2) :], seed % LAST_SEED, most)
+    return Utterance(
+        [], prompt[-(min(positions) // 2) :], seed % LAST_SEED, most
+    )
 
 
 def _read_text(text, name):
@@ -235,29 +240,29 @@ def _read_text(text, name):
     spoken = normalize_english(text)
     if not spoken:
         raise ValueError(
-            f"{name} {text!r:.60} has no English words to speak: write some."
+            f"{name} {text!r:.60} has no English words that can be spoken."
         )
     return spoken
 
 
-def _most_characters(prompt_text, prompt, speaker):
-    """Length of a sentence like the prompt's that fits beside it."""
-    settings = speaker.hparams
-    stage1, stage2 = speaker.mods.stage1, speaker.mods.stage2
-    ids, groups = len(speaker.tokenizer.encode(prompt_text)), len(prompt)
+def _most_characters(prompt_text, prompt, speech):
+    """Longest sentence that fits after the prompt, in characters."""
+    settings = speech.hparams
+    stage1, stage2 = speech.mods.stage1, speech.mods.stage2
+    ids, groups = len(speech.tokenizer.encode(prompt_text)), len(prompt)
     usual = settings.groups_per_character
     left = stage1.max_positions - stage1.sequence_length(ids, groups)
     taken = stage1.backbone_size * usual
     fitting = left / taken
-    # A text takes positions of its own where it is longer than these.
+    # A text takes further positions only if it is longer than these.
     left += max(0, stage1.text_positions - ids)
     fitting = min(fitting, left / (ids / len(prompt_text) + taken))
     left = stage2.max_positions - stage2.sequence_length(groups)
     fitting = min(fitting, left / (stage2.num_tokens * usual))
     if fitting < FEWEST_CHARACTERS:
-        seconds = groups / speaker.codec.group_rate
+        seconds = groups / speech.codec.group_rate
         raise ValueError(
             f"A prompt of {seconds:.1f} s and {len(prompt_text)} characters "
-            "leaves no room to speak: give a shorter one, of 3 to 8 s."
+            "leaves no positions for speech: give a shorter one, of 3 to 8 s."
         )
     return min(settings.max_characters, int(fitting))

@@ -1,9 +1,10 @@
-"""Clips one after the other, as a prompt and what is said in its voice.
+"""Two clips of a speaker as one training sequence: an option of small models.
 
-Stage I speaks on after a prompt (decision: text and backbone of both, one
-after the other). Corpora of single sentences do not show how speech goes on
-after a sentence, so two clips of a speaker become one. A group's tokens depend
-on its own audio alone: joined tokens are those of the joined audio.
+At inference Stage I continues a prompt: text and backbone of the prompt come
+first, those of the target follow. Single sentences do not show such a
+continuation, so pairs of clips of a speaker are concatenated. The tokens of a
+group depend on its own audio only, so concatenated tokens are those of the
+concatenated audio.
 """
 
 import random
@@ -13,22 +14,22 @@ from torch import LongTensor, cat
 from torch.utils.data import Dataset
 
 
-class JoinedClips(Dataset):
-    """A dataset of tokens, some of whose clips follow another one.
+class ConcatenatedClips(Dataset):
+    """A dataset of tokens, some of whose clips are preceded by another one.
 
-    Which clip goes before is drawn from those of the same speaker. A clip that
-    would not fit beside it stays alone, and so do those whose speaker nobody
-    knows. The last group of the first one is left out: it is padded with
-    silence, and a prompt ends within speech.
+    The preceding clip is sampled from those of the same speaker. A clip stays
+    single if both would not fit the positions, or if its speaker is unknown.
+    The last group of the preceding clip is dropped: it is padded with silence,
+    and a prompt ends within speech.
 
     Arguments
     ---------
     clips : TokenDataset
-        With texts, if its tokenizer is there.
+        With texts, if it has a tokenizer.
     share : float
-        Of the clips that follow another one, 0 to 1.
+        Share of the clips that are preceded by another one, 0 to 1.
     seed : int
-        Of the draw.
+        Of the sampling.
 
     Attributes
     ----------
@@ -38,21 +39,23 @@ class JoinedClips(Dataset):
     Raises
     ------
     ValueError
-        If the share is none.
+        If the share is outside 0 to 1.
     """
 
     def __init__(self, clips, share, seed=0):
         super().__init__()
         if not 0 <= share <= 1:
-            raise ValueError(f"joined_share={share}: give a share, 0 to 1.")
+            raise ValueError(
+                f"concatenated_share={share}: give a share, 0 to 1."
+            )
         self.clips = clips
         self.lengths = list(clips.lengths)
         self.before = {}  # a clip's number to that of the one before it
         if share > 0:
-            self._draw(share, random.Random(seed))
+            self._sample(share, random.Random(seed))
 
-    def _draw(self, share, draw):
-        """Choose who goes before whom."""
+    def _sample(self, share, draw):
+        """Choose the preceding clips."""
         of_speaker = defaultdict(list)
         speakers = self.clips.speakers()
         for index, speaker in enumerate(speakers):
@@ -80,7 +83,7 @@ class JoinedClips(Dataset):
             return item
         first = self.clips[self.before[index]]
         tokens = cat([first["tokens"][:-1], item["tokens"]])  # [N, K]
-        joined = {
+        both = {
             **item,
             "id": f"{first['id']}+{item['id']}",
             "wrd": f"{first['wrd']} {item['wrd']}",
@@ -88,10 +91,10 @@ class JoinedClips(Dataset):
             "num_groups": len(tokens),
         }
         if self.clips.tokenizer is not None:
-            ids = self.clips.tokenizer.encode(joined["wrd"])
-            joined["text_ids"] = LongTensor(ids)
-            # Two texts as one may take more ids than they do apart.
+            ids = self.clips.tokenizer.encode(both["wrd"])
+            both["text_ids"] = LongTensor(ids)
+            # The concatenated text may have more ids than both apart.
             positions = self.clips.count_positions(len(ids), len(tokens))
             if positions > self.clips.max_positions:
                 return item
-        return joined
+        return both

@@ -1,9 +1,9 @@
-"""Groups whose distances are known, to be learned from again.
+"""A replay buffer of groups whose distances are known.
 
-Distances cost eight decodes; a step of the policy costs next to nothing. The
-codec is frozen and every choice of a group is scored, so what was found out about
-a group stays true whatever the policy has become since, and whatever the
-rewards make of it: another run may learn from it.
+The distances of a group cost eight decodings, an update of the policy costs
+next to nothing. The codec is frozen and all choices of a group are scored, so
+distances stay valid when the policy or the weights of the reward change, and
+in another run.
 """
 
 import functools
@@ -21,29 +21,28 @@ from speechbrain.utils.distributed import get_rank, if_main_process
 from speechbrain_gogo.brains.checkpoints import num_processes
 
 
-# All ranks save: each one remembers groups of its own.
+# All ranks save: each one has groups of its own.
 @functools.partial(register_checkpoint_hooks, save_on_main_only=False)
-class GroupMemory:
-    """The latest groups, with what the policy reads and the distances.
+class ReplayBuffer:
+    """Ring buffer of the latest groups: input of the policy and distances.
 
-    A ring: the newest groups take the places of the oldest ones. A checkpoint
-    holds the memories of all ranks; where other numbers of them resume, they
-    take turns.
+    A checkpoint has the buffers of all ranks. If another number of ranks
+    resumes, the groups are distributed over them in turns.
 
     Arguments
     ---------
     capacity : int
-        Groups that are kept; the oldest ones are forgotten.
+        Groups that are kept; the newest replace the oldest.
 
     Example
     -------
-    >>> memory = GroupMemory(capacity=4)
-    >>> memory.add(torch.zeros(3, 3, 8), torch.zeros(3, 8))
-    >>> memory.add(torch.ones(3, 3, 8), torch.ones(3, 8))
-    >>> memory.add(torch.ones(1, 3, 8), torch.full((1, 8), torch.nan))
-    >>> len(memory)
+    >>> replay_buffer = ReplayBuffer(capacity=4)
+    >>> replay_buffer.add(torch.zeros(3, 3, 8), torch.zeros(3, 8))
+    >>> replay_buffer.add(torch.ones(3, 3, 8), torch.ones(3, 8))
+    >>> replay_buffer.add(torch.ones(1, 3, 8), torch.full((1, 8), torch.nan))
+    >>> len(replay_buffer)
     4
-    >>> backbones, distances = memory.draw(2, torch.Generator())
+    >>> backbones, distances = replay_buffer.draw(2, torch.Generator())
     >>> backbones.shape, distances.shape
     (torch.Size([2, 3, 8]), torch.Size([2, 8]))
     """
@@ -97,13 +96,13 @@ class GroupMemory:
         Raises
         ------
         ValueError
-            If it has no such memory.
+            If it has no such replay_buffer.
         """
         path = Path(save_folder)
         last = path.is_dir() and Checkpointer(path).find_checkpoint()
-        if not last or "memory" not in last.paramfiles:
+        if not last or "replay_buffer" not in last.paramfiles:
             raise ValueError(
-                f"{path} has no checkpoint with a memory of groups: give the "
+                f"{path} has no checkpoint with a replay_buffer of groups: give the "
                 "save folder of a run that has replay_groups."
             )
         if last.meta.get("distances") != fingerprint:
@@ -111,7 +110,7 @@ class GroupMemory:
                 f"The groups in {last.path} were scored by another codec, "
                 "vocoder or number of flow steps: score them with this one."
             )
-        every = torch.load(last.paramfiles["memory"])
+        every = torch.load(last.paramfiles["replay_buffer"])
         self._share(every)
         if not len(self):
             raise ValueError(f"{last.path} remembers no group.")
@@ -124,7 +123,7 @@ class GroupMemory:
 
     @mark_as_saver
     def _save(self, path):
-        every = [self._get(torch.arange(len(self)))]  # a memory per rank
+        every = [self._get(torch.arange(len(self)))]  # a replay_buffer per rank
         if num_processes() > 1:
             mine, every = every[0], [None] * num_processes()
             torch.distributed.all_gather_object(every, mine)
@@ -137,7 +136,7 @@ class GroupMemory:
         self._share(torch.load(path))
 
     def _share(self, every):
-        """Take up the memory of this rank, of those of all."""
+        """Take up the replay_buffer of this rank, of those of all."""
         self.rings, self.seen = None, 0
         parts = every[(get_rank() or 0) % len(every)]
         if parts:

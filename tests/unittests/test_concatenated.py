@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechbrain_gogo.dataio.tokens.joined import JoinedClips
+from speechbrain_gogo.dataio.tokens.concatenated import ConcatenatedClips
 
 
 class Clips:
@@ -38,7 +38,7 @@ class Clips:
 
 
 def test_prompt_without_its_last_group_then_the_clip():
-    joined = JoinedClips(Clips(), 1.0)
+    joined = ConcatenatedClips(Clips(), 1.0)
     assert 4 <= len(joined.before) <= 8  # all but those who drew themselves
     for index in range(8):
         item, first = joined[index], joined.before.get(index)
@@ -55,12 +55,12 @@ def test_prompt_without_its_last_group_then_the_clip():
 
 
 def test_draw_hangs_on_the_seed_and_on_room():
-    draws = [JoinedClips(Clips(), 0.5, seed).before for seed in (0, 0, 1)]
+    draws = [ConcatenatedClips(Clips(), 0.5, seed).before for seed in (0, 0, 1)]
     assert draws[0] == draws[1] != draws[2]
-    assert not JoinedClips(Clips(text_length=50), 1.0).before
-    assert not JoinedClips(Clips(), 0.0).before
-    with pytest.raises(ValueError, match="joined_share=2"):
-        JoinedClips(Clips(), 2)
+    assert not ConcatenatedClips(Clips(text_length=50), 1.0).before
+    assert not ConcatenatedClips(Clips(), 0.0).before
+    with pytest.raises(ValueError, match="concatenated_share=2"):
+        ConcatenatedClips(Clips(), 2)
 
 
 def test_a_joined_text_that_takes_more_ids_stays_alone():
@@ -71,7 +71,7 @@ def test_a_joined_text_that_takes_more_ids_stays_alone():
 
     clips = Clips()
     clips.tokenizer = Letters()
-    joined = JoinedClips(clips, 1.0)
+    joined = ConcatenatedClips(clips, 1.0)
     assert joined.before
     for index in range(10):
         assert joined[index]["wrd"] == f"word{index}"

@@ -1,8 +1,7 @@
-"""Hearing speech while it is being spoken.
+"""Streaming decoding of groups of tokens that arrive one by one.
 
-Groups of tokens come one by one, from whoever speaks them, and leave as audio
-as soon as a window of the decoder is full: a short one at first, so that the
-first sound does not wait for the sentence.
+Audio is returned as soon as a window of the decoder is complete. The first
+window is short, so that the first chunk comes early.
 """
 
 import torch
@@ -12,7 +11,7 @@ from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 
 @torch.no_grad()
-def decode_live(
+def decode_group_stream(
     codec,
     groups,
     first_window,
@@ -21,57 +20,56 @@ def decode_live(
     num_steps=None,
     guidance_scale=None,
 ):
-    """Decode groups as they come.
+    """Decode groups as they arrive.
 
-    Windows overlap and are cross-faded, and the noise of a frame hangs on
-    its place alone: what is heard does not depend on when the groups came.
+    Windows overlap and are cross-faded, and the noise of a frame depends on
+    its index only: the audio does not depend on when the groups arrive.
 
     Arguments
     ---------
     codec : GogoCodec
-        Decodes; ``window_groups`` of its YAML is the longest window.
+        The codec; ``window_groups`` of its YAML is the longest window.
     groups : iterable of torch.Tensor
         int64 [K] each.
     first_window : int
-        Groups of the first window; each of the next ones is half as long
-        again.
+        Groups of the first window; each following one is 1.5 times as long.
     overlap : int
         Groups that two windows share, at most half of the first one.
     seed : int
         Of the flow's noise.
     num_steps : int
-        Flow steps; the codec's own number by default.
+        Flow steps; the codec's setting by default.
     guidance_scale : float
-        Of classifier-free guidance; the codec's own by default.
+        Of classifier-free guidance; the codec's setting by default.
 
     Yields
     ------
     torch.Tensor
-        Consecutive pieces of audio, float32 [T].
+        Consecutive chunks of audio, float32 [T].
 
     Example
     -------
     >>> from speechbrain_gogo.inference import GogoCodec
     >>> codec = GogoCodec.from_hparams("gogo-mini")
-    >>> pieces = decode_live(codec, torch.zeros(9, 10).long(), 4, 1)
+    >>> pieces = decode_group_stream(codec, torch.zeros(9, 10).long(), 4, 1)
     >>> sum(len(piece) for piece in pieces) // codec.group_samples
     9
     """
-    groups, heard = iter(groups), []
+    groups, received = iter(groups), []
 
-    def reveal(stop):
-        while len(heard) < stop:
+    def read_until(stop):
+        while len(received) < stop:
             group = next(groups, None)
             if group is None:
                 break
-            heard.append(group)
-        tokens = torch.stack(heard).unsqueeze(0) if heard else None
-        return tokens, [len(heard)], len(heard) < stop
+            received.append(group)
+        tokens = torch.stack(received).unsqueeze(0) if received else None
+        return tokens, [len(received)], len(received) < stop
 
     longest = codec.hparams.window_groups
     mels = decode_mel(
         codec.codec,
-        reveal,
+        read_until,
         windows(longest, overlap, first_window),
         longest - codec.hparams.overlap_groups,  # the codec's own noise
         seed,
@@ -85,7 +83,7 @@ def decode_live(
         least=1,
     )
     while True:
-        with codec.own_precision():  # not while the caller is at work
+        with codec.own_precision():  # does not apply to the caller
             audio = next(pieces, None)
         if audio is None:
             return

@@ -1,66 +1,66 @@
-"""How GogoSpeech draws: its two stages tokens, and the codec's flow audio."""
+"""Sampling settings of GogoSpeech: of its language models and of the flow."""
 
 import math
 import numbers
 
 from speechbrain_gogo.inference.checks import check_sampling, check_whole
 
-DRAWING = (
+SAMPLING = (
     *("temperature", "repetition_penalty", "top_p", "top_k"),
     "text_guidance",  # of Stage I
 )
 FLOW = "num_steps", "guidance_scale"
-COLDEST = 1e-4  # a temperature by which logits can be divided
+MIN_TEMPERATURE = 1e-4  # below it logits overflow
 
 
-def read_sampling(given, usual):
-    """Settings of the language models, and of the flow.
+def read_sampling(given, defaults):
+    """Split and check the settings of the language models and of the flow.
 
     Arguments
     ---------
     given : dict
-        What a call asks for, of both.
-    usual : dict
-        The model's own settings of the language models.
+        Settings of a call, of both.
+    defaults : dict
+        The model's settings of the language models.
 
     Returns
     -------
     tuple of dict
-        For a Sampler, and for the codec: None is the codec's own.
+        Arguments of a Sampler, and of the codec (None is its default).
 
     Raises
     ------
     ValueError
-        If there is no such setting, or it makes no sense.
+        If a setting is unknown or out of range.
 
     Example
     -------
     >>> read_sampling({"top_k": 9, "num_steps": 4}, {"temperature": 0.8})
     ({'temperature': 0.8, 'top_k': 9}, {'num_steps': 4, 'guidance_scale': None})
     """
-    unknown = set(given).difference(DRAWING + FLOW)
+    unknown = set(given).difference(SAMPLING + FLOW)
     if unknown:
         raise ValueError(
             f"No setting is called {', '.join(sorted(unknown))}: there are "
-            f"{', '.join(DRAWING + FLOW)}."
+            f"{', '.join(SAMPLING + FLOW)}."
         )
-    asked = {key: given[key] for key in given if key in DRAWING}
-    drawing = {**usual, **asked}
-    strange = set(drawing).difference(DRAWING)
-    if strange:
-        raise ValueError(f"The model's sampling has {sorted(strange)}.")
-    check_drawing(**drawing)
-    return drawing, check_sampling(*map(given.get, FLOW))
+    selected = {key: given[key] for key in given if key in SAMPLING}
+    sampling = {**defaults, **selected}
+    unknown = set(sampling).difference(SAMPLING)
+    if unknown:
+        raise ValueError(f"The model's sampling has {sorted(unknown)}.")
+    check_sampling_settings(**sampling)
+    return sampling, check_sampling(*map(given.get, FLOW))
 
 
-def check_drawing(
+def check_sampling_settings(
     temperature=1.0,
     repetition_penalty=1.0,
     top_p=1.0,
     top_k=0,
     text_guidance=0.0,
 ):
-    """Refuse settings of the language models that make no sense.
+    """Check the ranges of the language models' settings.
 
     Raises
     ------
@@ -69,12 +69,13 @@ def check_drawing(
     """
     check_whole(top_k, "top_k")
     values = temperature, repetition_penalty, top_p, top_k, text_guidance
-    for name, value in zip(DRAWING, values):
+    for name, value in zip(SAMPLING, values):
         if not (isinstance(value, numbers.Real) and math.isfinite(value)):
             raise ValueError(f"{name}={value!r}: give a number.")
     wanted = {
         f"temperature={temperature}: give 0 (the likeliest token) or at least "
-        f"{COLDEST}": temperature == 0 or temperature >= COLDEST,
+        f"{MIN_TEMPERATURE}": temperature == 0
+        or temperature >= MIN_TEMPERATURE,
         f"repetition_penalty={repetition_penalty}: give 1 (none) or more": (
             repetition_penalty >= 1
         ),

@@ -1,32 +1,34 @@
-"""The memory of groups is a queue, also after a stop."""
+"""The replay_buffer of groups is a queue, also after a stop."""
 
 import torch
 from speechbrain.utils.checkpoints import Checkpointer
 
-from speechbrain_gogo.brains.group_memory import GroupMemory
+from speechbrain_gogo.brains.replay_buffer import ReplayBuffer
 
 
 def test_is_a_queue_that_resumes(tmp_path):
     """Against the concatenation of all that was added, cut to the last 7."""
     random = torch.Generator().manual_seed(0)
-    memory, resumed = GroupMemory(7), GroupMemory(7)
+    replay_buffer, resumed = ReplayBuffer(7), ReplayBuffer(7)
     groups, rewards = torch.empty(0, 3, 2), torch.empty(0, 8)
-    empty = Checkpointer(tmp_path / "empty", {"memory": memory})
+    empty = Checkpointer(tmp_path / "empty", {"replay_buffer": replay_buffer})
     empty.save_checkpoint()
-    Checkpointer(tmp_path / "empty", {"memory": resumed}).recover_if_possible()
+    Checkpointer(
+        tmp_path / "empty", {"replay_buffer": resumed}
+    ).recover_if_possible()
     assert len(resumed) == 0
     for count in (3, 0, 2, 5, 20, 1):
         new = torch.randn(count, 3, 2, generator=random)
         pay = torch.randn(count, 8, generator=random)
-        memory.add(new, pay)
+        replay_buffer.add(new, pay)
         groups = torch.cat([groups, new])[-7:]
         rewards = torch.cat([rewards, pay])[-7:]
         folder = tmp_path / f"{count}"
-        Checkpointer(folder, {"memory": memory}).save_checkpoint()
-        Checkpointer(folder, {"memory": resumed}).recover_if_possible()
-        assert len(memory) == len(resumed) == len(groups)
+        Checkpointer(folder, {"replay_buffer": replay_buffer}).save_checkpoint()
+        Checkpointer(folder, {"replay_buffer": resumed}).recover_if_possible()
+        assert len(replay_buffer) == len(resumed) == len(groups)
         chosen = torch.randperm(len(groups), generator=random.manual_seed(1))
-        for each in (memory, resumed):
+        for each in (replay_buffer, resumed):
             found = each.draw(4, random.manual_seed(1))
             assert torch.equal(found[0], groups[chosen[:4]])
             assert torch.equal(found[1], rewards[chosen[:4]])

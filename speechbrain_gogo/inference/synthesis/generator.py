@@ -1,0 +1,218 @@
+"""From utterances to groups of tokens, group by group (Section 3.2).
+
+Stage II completes a group as soon as Stage I has generated its backbone, so
+that audio can be streamed. The utterances are defined in utterances.py, the
+stages in lobes/speech.
+
+Letters: B utterances, N groups, b tokens of the backbone, K = n_q tokens per group.
+"""
+
+import functools
+import logging
+from typing import NamedTuple
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder, Sampler
+from speechbrain_gogo.lobes.speech.generation import (
+    DetailGenerator,
+    generate_backbone,
+)
+from speechbrain_gogo.lobes.speech.single_stage import (
+    NoDetailGenerator,
+    NoDetailLM,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Groups(NamedTuple):
+    """The next group of every utterance.
+
+    tokens: int64 [B, K], m where a token was skipped; budgets: int64 [B], how
+    many tokens the group has; active: bool [B], which utterances have this
+    group; finished: bool [B], which have reached their end token.
+    """
+
+    tokens: torch.Tensor
+    budgets: torch.Tensor
+    active: torch.Tensor
+    finished: torch.Tensor
+
+    def utterance(self, index):
+        """The group of one utterance, as a batch of one."""
+        return Groups(*(part[index : index + 1] for part in self))
+
+
+class GroupGenerator:
+    """Generates groups of tokens with two stages.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        Its allocator, if it has one, sets the budgets.
+    stage1 : BackboneLM
+        In evaluation mode.
+    stage2 : DetailLM | NoDetailLM
+        In evaluation mode, on the same device.
+    loop_groups : int
+        See ``generate_backbone``.
+    compiled : bool
+        Compile the forward passes of both stages on a GPU.
+    """
+
+    def __init__(self, codec, stage1, stage2, loop_groups, compiled):
+        self.codec = codec
+        self.stages = stage1, stage2
+        self.loop_groups = loop_groups
+        self.compiled = compiled
+        self.idle_decoders = {}  # compiled ones, by stage and batch
+
+    @property
+    def compiles(self):
+        """Whether passes are compiled, once for each batch size."""
+        return self.compiled and self.stages[0].llama.device.type == "cuda"
+
+    @torch.no_grad()
+    def generate(self, utterances, allocate, sampling):
+        """Generate a batch of utterances; each is the same as alone.
+
+        Arguments
+        ---------
+        utterances : list of Utterance
+            What to say.
+        allocate : bool
+            Take budgets from the codec's allocator, if it has one.
+        sampling : dict
+            Settings of both stages' samplers; ``text_guidance`` takes a
+            second sequence of Stage I for each utterance.
+
+        Yields
+        ------
+        Groups
+            Until all utterances have ended; in the last item none may be
+            active.
+
+        Raises
+        ------
+        ValueError
+            If prompt and text leave no positions for speech.
+        """
+        guided = sampling.get("text_guidance") and any(
+            len(utterance.text) for utterance in utterances
+        )
+        needed = (
+            (0, len(utterances) * (2 if guided else 1)),
+            (1, len(utterances)),
+        )
+        decoders = [
+            self.idle_decoders.pop(each, None) or self._make_decoder(*each)
+            for each in needed
+        ]
+        groups = self._generate(utterances, allocate, sampling, decoders)
+        kind = self.stages[0].llama.device.type
+        try:
+            while True:
+                # The stages have their own precision, which must not apply
+                # to the caller between two groups.
+                with torch.autocast(kind, enabled=False):
+                    found = next(groups, None)
+                if found is None:
+                    return
+                yield found
+        finally:
+            groups.close()
+            # Returned only now: another stream may need decoders meanwhile.
+            self.idle_decoders.update(zip(needed, decoders))
+
+    def _generate(self, utterances, allocate, sampling, decoders):
+        """:meth:`generate` with given decoders."""
+        stage1, stage2 = self.stages
+        given = [x.to(stage1.llama.device) for x in _pad(utterances)]
+        limits = [
+            min(utterance.max_groups, _stage2_limit(stage2, utterance))
+            for utterance in utterances
+        ]
+        samplers = [
+            Sampler([2 * u.seed + stage for u in utterances], **sampling)
+            for stage in range(2)
+        ]
+        backbones = generate_backbone(
+            stage1,
+            *given,
+            samplers[0],
+            torch.tensor(limits, device=given[0].device),
+            self.loop_groups,
+            decoders[0],
+        )
+        details = NoDetailGenerator()
+        if not isinstance(stage2, NoDetailLM):
+            details = DetailGenerator(
+                stage2, *given[2:], samplers[1], max(limits), decoders[1]
+            )
+        for backbone, finished in backbones:
+            yield self._complete(details, backbone, finished, allocate)
+
+    def _complete(self, details, backbone, finished, allocate):
+        """All tokens of the next groups, from their backbones [B, b]."""
+        stage1, stage2 = self.stages
+        active = backbone[:, 0] < stage1.codebook_size
+        if active.any():
+            budgets = torch.zeros_like(backbone[:, 0])
+            some = backbone[active]
+            budgets[active] = self._budgets(some, allocate)
+            return Groups(
+                details.complete(backbone, budgets), budgets, active, finished
+            )
+        # The last utterance has ended.
+        shape = len(backbone), stage2.num_tokens
+        nothing = backbone.new_full(shape, stage1.codebook_size)
+        return Groups(nothing, 0 * nothing[:, 0], active, finished)
+
+    def _make_decoder(self, index, batch):
+        """A compiled decoder of a stage, to be reused; None if not compiled."""
+        stage = self.stages[index]
+        if not self.compiles or isinstance(stage, NoDetailLM):
+            return None
+        # Padding on the left takes positions, too.
+        length = (1 if batch == 1 else 2) * stage.max_positions
+        return CachedDecoder(
+            stage.llama, stage.output_slice, batch, length, compiled=True
+        )
+
+    def _budgets(self, backbone, allocate):
+        """How many tokens each of the groups [B, b] gets, [B]."""
+        codec = self.codec
+        if allocate and "allocator" in codec.mods:
+            budgets = codec.allocate(backbone.unsqueeze(1))
+            return budgets[:, 0].to(backbone.device)
+        if allocate:
+            _warn_no_allocator(codec.name, codec.num_codebooks)
+        return torch.full_like(backbone[:, 0], codec.num_codebooks)
+
+
+def _stage2_limit(stage2, utterance):
+    """Groups for which Stage II has positions after the prompt."""
+    taken = stage2.sequence_length(len(utterance.prompt))
+    return (stage2.max_positions - taken) // stage2.num_tokens
+
+
+def _pad(utterances):
+    """Text [B, L] and prompts [B, N, K], each with relative lengths [B]."""
+    padded = []
+    for rows in (
+        [torch.tensor(u.text, dtype=torch.long) for u in utterances],
+        [u.prompt.cpu() for u in utterances],
+    ):
+        stacked = pad_sequence(rows, batch_first=True)
+        lengths = torch.tensor([len(row) for row in rows])
+        padded += [stacked, lengths / max(stacked.shape[1], 1)]
+    return padded
+
+
+@functools.cache
+def _warn_no_allocator(name, tokens):
+    logger.warning(
+        "'%s' has no token allocator: every group gets %d tokens.", name, tokens
+    )
