@@ -37,7 +37,8 @@ SPOKEN = {
     "Music of the '00s, 00s, '80s, 100s, 1900s": "Music of the two thousands, "
     "two thousands, eighties, hundreds, nineteen hundreds",
     "Vitamin C. Then J. K. Ray": "Vitamin C. Then J K Ray",
-    "\U0001f600 \u6c49\u5b57 ... \u200d": "",
+    "\U0001f600 \u2605 ... \u200d": "",
+    "\u6c49\u5b57, \u05e9\u05dc\u05d5\u05dd": "han zi, slvm",
 }
 
 

@@ -1,0 +1,206 @@
+"""Unicode as a reader sees it, whatever the language.
+
+Compatibility characters (ligatures, full-width forms, squared units, circled
+digits), digits of other scripts, and invisible characters are folded.
+Superscripts stay told apart from digits: 10² becomes 10^2, never 102.
+"""
+
+import re
+import unicodedata
+from itertools import groupby
+
+from anyascii import anyascii
+
+SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
+SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉₊₋"
+DIGITS = "0123456789+-"
+PLAIN = str.maketrans(SUPERSCRIPTS + SUBSCRIPTS, DIGITS * 2)
+# What compatibility decomposition would make less clear.
+UNCLEAR = str.maketrans(
+    {
+        "\u00b4": "'",  # acute accent, typed as an apostrophe
+        "\u2116": " No. ",
+        "\u2044": "/",
+        "\u2122": " trademark ",
+        "\u2033": '"',
+        "\u3003": '"',
+        "\u066b": ".",  # Arabic decimal separator
+        "\u066c": ",",  # Arabic thousands separator
+    }
+)
+# A space that does not break separates thousands.
+THIN_SPACES = "\u00a0\u2007\u2009\u202f"
+EXPANDED = "<compat>", "<wide>", "<narrow>", "<square>", "<font>", "<noBreak>"
+
+
+def fold_characters(text):
+    """Replace characters that only look special by plain ones.
+
+    Arguments
+    ---------
+    text : str
+        Any Unicode.
+
+    Returns
+    -------
+    str
+        Composed (NFC) text with ASCII digits and spaces; superscripts as
+        ``^2``, vulgar fractions as ``1/2``, set off from neighbouring digits.
+
+    Raises
+    ------
+    ValueError
+        If characters are lost already: lone surrogates, or U+FFFD.
+
+    Example
+    -------
+    >>> fold_characters("1\u00bd of\ufb01ces of 10\u00b2 \u338f, \u0664\u0662")
+    '1 1/2 offices of 10^2 kg, 42'
+    """
+    if lost := sorted(set(re.findall("[\ud800-\udfff\ufffd]", text))):
+        codes = ", ".join(f"U+{ord(c):04X}" for c in lost)
+        raise ValueError(
+            f"The text has characters that were lost when it was read "
+            f"({codes}): read it with its own encoding. It begins "
+            f"{text[:40]!a}."
+        )
+    if text.isascii():
+        return re.sub(r"[^\n\t -~]", " ", text)
+    text = re.sub(
+        rf"(?<=\d)[{THIN_SPACES}](?=\d{{3}}(?!\d))",
+        "",
+        unicodedata.normalize("NFC", text.translate(UNCLEAR)),
+    )
+    text = "".join(map(_expand, text))
+    text = re.sub(  # typeset fractions: superscript, slash, subscript
+        rf"(\d?)([{SUPERSCRIPTS}]+)/([{SUBSCRIPTS}]+)",
+        lambda m: f"{m[1]} {m[2].translate(PLAIN)}/{m[3].translate(PLAIN)}",
+        text,
+    )
+    text = re.sub(
+        rf"(?<![\w)\]{SUPERSCRIPTS}])[{SUPERSCRIPTS}]+",  # of nothing: a note
+        lambda m: f" {m[0].translate(PLAIN)}",
+        text,
+    )
+    text = re.sub(
+        rf"[{SUPERSCRIPTS}]+",
+        lambda m: f"^{m[0].translate(PLAIN)}",
+        text,
+    )
+    text = "".join(map(_fold, text.translate(PLAIN)))
+    text = re.sub(r"(?<=\d)º", "°", text)
+    return unicodedata.normalize("NFC", text)
+
+
+def _expand(character):
+    """One step of what a compatibility character stands for."""
+    if character.isascii():
+        return character
+    tag, _, codes = unicodedata.decomposition(character).partition(" ")
+    if tag in ("<fraction>", "<circle>"):
+        # 1½ is not 11/2, and 1① is not 11.
+        plain = unicodedata.normalize("NFKC", character).replace("\u2044", "/")
+        return f" {plain} "
+    if tag in EXPANDED and unicodedata.category(character) != "Sk":
+        plain = "".join(chr(int(code, 16)) for code in codes.split())
+        plain = "".join(map(_expand, plain))
+        if unicodedata.category(character) in ("No", "Nl"):
+            if plain.islower():  # a Roman numeral
+                plain = f"{unicodedata.numeric(character):.10g}"
+            return f" {plain} "
+        return plain
+    return character
+
+
+def _fold(character):
+    """A character that nothing more has to be known of."""
+    if character.isascii() and character.isprintable():
+        return character
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    if category in ("No", "Nl"):
+        value = unicodedata.numeric(character)
+        return f" {value:.10g} "
+    if category in ("Cf", "Me") or "\ufe00" <= character <= "\ufe0f":
+        return ""  # not to be seen
+    if category[0] == "Z" or category == "Cc":
+        return character if character in "\n\t" else " "
+    if category == "Lm":  # small letters of ordinals, such as in 5ᵗʰ
+        return unicodedata.normalize("NFKC", character)
+    return character
+
+
+def to_latin(text):
+    """Letters of any script as those from A to Z; anyascii transliterates.
+
+    Arguments
+    ---------
+    text : str
+        From :func:`fold_characters`.
+
+    Returns
+    -------
+    str
+        The same, signs included, but for letters and their accents.
+
+    Raises
+    ------
+    ValueError
+        If it has letters that cannot be transliterated, which it names.
+
+    Example
+    -------
+    >>> to_latin("\u00c6thelred \u0141uk, \u041c\u0438\u0440 \u6c49\u5b57")
+    'Aethelred Luk, Mir han zi'
+    """
+    if text.isascii():
+        return text
+    text = _without_marks(text)
+    runs = [
+        (foreign, "".join(run)) for foreign, run in groupby(text, _is_foreign)
+    ]
+    following = [run for _, run in runs[1:]] + [""]
+    return "".join(
+        _latin(run, after) if foreign else run
+        for (foreign, run), after in zip(runs, following)
+    )
+
+
+def _is_foreign(character):
+    """Whether it is a letter or its mark, and not one from A to Z."""
+    return (
+        not character.isascii() and unicodedata.category(character)[0] in "LM"
+    )
+
+
+def _without_marks(text):
+    """Accented letters that have a plain one, without their accents."""
+    plain = re.sub(
+        "([^\\W\\d_])[\u0300-\u036f]+",
+        r"\1",
+        unicodedata.normalize("NFD", text),
+    )
+    return unicodedata.normalize("NFC", plain)
+
+
+def _latin(letters, following):
+    """A run of letters outside A to Z, and what comes after it."""
+    latin = re.sub("[^A-Za-z']", "", anyascii(letters))
+    if not latin and any(
+        unicodedata.category(c)[:2] in ("Lo", "Ll", "Lu") for c in letters
+    ):
+        named = ", ".join(
+            f"{c} (U+{ord(c):04X} {unicodedata.name(c, 'without a name')})"
+            for c in letters[:5]
+        )
+        raise ValueError(
+            f"Letters that cannot be read aloud: {named}. Write them in "
+            "another script."
+        )
+    if unicodedata.category(letters[0]) == "Lo":
+        # Scripts without case; ideographs are transliterated as Han Zi.
+        latin = re.sub("(?<=[a-z'])(?=[A-Z])", " ", latin).lower()
+    if letters.isupper() and len(letters) == 1 and following[:1].islower():
+        return latin.capitalize()  # AE of a name
+    return latin

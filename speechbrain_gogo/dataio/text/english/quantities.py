@@ -1,0 +1,318 @@
+"""Money and units in English words."""
+
+import re
+import unicodedata
+
+from speechbrain_gogo.dataio.text.english.tables import (
+    CODES,
+    MAGNITUDES,
+    MONEY,
+    NATIONS,
+    PARTS,
+    PER,
+    UNITS,
+    any_of,
+)
+from speechbrain_gogo.dataio.text.english.words import (
+    NUMBER,
+    cardinal,
+    fraction,
+    mixed,
+    plural,
+)
+
+SIGNS = "".join(chr(c) for c in range(0x20A0, 0x20C1)) + "$£¥฿"
+NATION = rf"(?-i:({any_of(NATIONS)}))?"
+CODE = rf"(?-i:({any_of(CODES)}))"
+MAGNITUDE = rf"(?:[\s-]?({any_of(MAGNITUDES)})\b)?"
+AMOUNT = r"(\d[\d,]*+)(?:\.(\d++))?"
+# Whose case was not kept: KM, Kg. What case tells apart is not among them.
+ANY_CASE = {}
+for _symbol in UNITS:
+    ANY_CASE.setdefault(_symbol.lower(), set()).add(UNITS[_symbol])
+ANY_CASE = {
+    symbol: names.pop()
+    for symbol, names in ANY_CASE.items()
+    if len(names) == 1 and len(symbol) > 1
+}
+SYMBOLS = any_of(UNITS)
+# Which stand for nothing else, and are words without a number, too.
+BARE_UNITS = [
+    "kg",
+    "km",
+    "cm",
+    "kWh",
+    "kW",
+    "MW",
+    "Hz",
+    "kHz",
+    "MHz",
+    "GHz",
+    "GB",
+    "MB",
+    "TB",
+    "mph",
+    "lbs",
+    "Mbps",
+]
+POWERS = {"2": "square", "3": "cubic"}
+
+
+def _currency(sign):
+    """Names of a currency and its hundredth, if it has one here."""
+    if sign in MONEY or sign in CODES:
+        return MONEY.get(sign) or CODES[sign]
+    name = unicodedata.name(sign).removesuffix(" SIGN")
+    return name.lower(), None
+
+
+def say_money(nation, sign, amount, decimals, magnitude=None):
+    """An amount of money in words.
+
+    Arguments
+    ---------
+    nation : str | None
+        US, A, HK and so on, if it was written.
+    sign : str
+        A currency's sign or code.
+    amount, decimals : str
+        Digits before and after the point; decimals may be None.
+    magnitude : str | None
+        k, M, bn, million.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> say_money(None, "$", "0", "99"), say_money("US", "$", "1", "5", "M")
+    ('ninety-nine cents', 'one point five million US dollars')
+    """
+    unit, part = _currency(sign)
+    if nation:
+        unit = f"{NATIONS[nation]} {unit}"
+    number = f"{amount}.{decimals}" if decimals else amount
+    if magnitude:
+        words = cardinal(number)
+        return f"{words} {MAGNITUDES[magnitude.lower()]} {plural(unit)}"
+    if decimals and (part is None or len(decimals) > 2):
+        return f"{cardinal(number)} {plural(unit)}"
+    spoken = []
+    cents = str(int(decimals.ljust(2, "0"))) if decimals else "0"
+    if cents == "0" or amount.strip("0,"):
+        spoken.append(f"{cardinal(amount)} {plural(unit, amount)}")
+    if cents != "0":
+        parts = PARTS.get(part) or plural(part, cents)
+        parts = part if cents == "1" else parts
+        spoken.append(f"{cardinal(cents)} {parts}")
+    return " and ".join(spoken)
+
+
+def _sign_first(match):
+    return say_money(*match.groups())
+
+
+def _sign_last(match):
+    amount, decimals, magnitude, sign = match.groups()
+    return say_money(None, sign, amount, decimals, magnitude)
+
+
+def _code_first(match):
+    code, amount, decimals, magnitude = match.groups()
+    return say_money(None, code, amount, decimals, magnitude)
+
+
+def _money_range(match):
+    """$5-10 million as five to ten million dollars."""
+    sign, first, second = match.groups()
+    return f"{cardinal(first)} to {sign}{second}"
+
+
+def _decimal_comma(match):
+    """1,50 as it is written before and after the euro's sign."""
+    return match[0].replace(",", ".")
+
+
+def _unit(symbol):
+    """The name of a unit, or None."""
+    return UNITS.get(symbol) or ANY_CASE.get(symbol.lower())
+
+
+def _unit_name(symbol, power, below, below_power):
+    """The name of a unit with its powers, and of what it is divided by."""
+    if (name := _unit(symbol)) is None:
+        return None
+    if power:
+        name = f"{POWERS[power]} {name}"
+    if not below:
+        return name
+    divisor = PER.get(below) or _unit(below)
+    if divisor is None:
+        return None
+    if below_power:
+        squared = {"2": "squared", "3": "cubed"}[below_power]
+        if divisor == "second":
+            return f"{name} per {divisor} {squared}"
+        divisor = f"{POWERS[below_power]} {divisor}"
+    return f"{name} per {divisor}"
+
+
+def _quantity(match):
+    number, space, symbol, *rest = match.groups()
+    name = _unit_name(symbol, *rest)
+    alone = len(symbol) == 1 and symbol.isalpha()
+    if name is None or (alone and symbol not in UNITS):
+        return match[0]
+    if symbol in ("s", "h") and not space:
+        return match[0]
+    if space == "-":
+        return f"{cardinal(number)}-{name}"
+    return f"{cardinal(number)} {plural(name, number)}"
+
+
+def _fraction_of_unit(match):
+    """3/4 km and 1 1/2 km."""
+    whole, top, bottom, symbol, *rest = match.groups()
+    name = _unit_name(symbol, *rest)
+    if name is None:
+        return match[0]
+    if whole:
+        return f"{mixed(whole, top, bottom)} {plural(name)}"
+    article = "an" if name[0] in "aeio" or name.startswith("hour") else "a"
+    if int(top) < int(bottom):
+        return f"{fraction(top, bottom)} of {article} {name}"
+    return f"{fraction(top, bottom)} {plural(name)}"
+
+
+def _scientific(match):
+    """1.5e-3 and 3×10^8."""
+    exponent = cardinal(str(int(match[2] or match[3])))
+    return f"{cardinal(match[1])} times ten to the power of {exponent}"
+
+
+def _scientific_quantity(match):
+    name = _unit_name(*match.groups()[3:])
+    return f"{_scientific(match)} {plural(name)}" if name else match[0]
+
+
+def _bare_unit(match):
+    """A unit without a number that is squared or divided: km^2, km/h."""
+    name = _unit_name(*match.groups())
+    if name is None or match[1] not in UNITS or not set("^/") & set(match[0]):
+        return match[0]
+    return plural(name) if match[3] else name
+
+
+def _plain_unit(match):
+    return UNITS[match[1]]
+
+
+def _feet_and_inches(match):
+    feet, inches, *part = match.groups()
+    spoken = f"{cardinal(feet)} {plural('foot', feet)}"
+    number = mixed(inches, *part) if part[0] else cardinal(inches)
+    return f"{spoken} {number} {plural('inch', inches if not part[0] else '2')}"
+
+
+def _inches(match):
+    """12" is a length, unless the mark closes a quotation."""
+    if match.string[: match.start()].count('"') % 2:
+        return match[0]
+    return f"{cardinal(match[1])} {plural('inch', match[1])}"
+
+
+def _feet(match):
+    """9' is a length, unless the mark closes a quotation."""
+    before = match.string[: match.start() + 1]
+    opened = len(re.findall(r"(?<!\w)'(?=\w)", before))
+    closed = len(re.findall(r"(?<=[a-z.,!?])'(?!\w)", before))
+    if opened > closed:
+        return match[0]
+    return f"{cardinal(match[1])} {plural('foot', match[1])}"
+
+
+def _angle(match):
+    degrees, minutes, seconds = match.groups()
+    spoken = [f"{cardinal(degrees)} {plural('degree', degrees)}"]
+    spoken.append(f"{cardinal(minutes)} {plural('minute', minutes)}")
+    if seconds:
+        spoken.append(f"{cardinal(seconds)} {plural('second', seconds)}")
+    return " ".join(spoken)
+
+
+def _named(name):
+    def spoken(match):
+        return f"{cardinal(match[1])} {plural(name, match[1])}"
+
+    return spoken
+
+
+UNIT = rf"({SYMBOLS})(?:\^?([23])(?!\d))?(?:/(\w+?)(?:\^?([23]))?)?(?![\w/^])"
+UNIT_END = r"(?:\.(?=\s+(?-i:[a-z])))?"
+MONEY_RULES = [
+    (r"\bRs\.?\s?(?=\d)", "₹"),
+    (
+        r"(?<![\w.,])\d{1,3}(?:\.\d{3})*,\d\d(?=\s?€)"
+        r"|(?<=€)\d{1,3}(?:\.\d{3})*,\d\d(?![\d,])",
+        _decimal_comma,
+    ),
+    (
+        rf"(?<![\w)])-\s?(?=(?:{any_of(NATIONS)})?[{SIGNS}]\s?\d)",
+        "minus ",
+    ),
+    (rf"(?<!\w)([{SIGNS}])-(?=\d)", r"minus \1"),
+    (
+        rf"(?<![a-z])((?:{any_of(NATIONS)})?[{SIGNS}])\s?(\d[\d,]*(?:\.\d+)?)"
+        rf"\s?-\s?(?:(?:{any_of(NATIONS)})?[{SIGNS}])?(\d)",
+        _money_range,
+    ),
+    (rf"(?<![a-z]){NATION}([{SIGNS}])\s?{AMOUNT}{MAGNITUDE}", _sign_first),
+    (rf"(?<![\w.,]){AMOUNT}{MAGNITUDE}\s?([{SIGNS}])", _sign_last),
+    (rf"\b{CODE}\s?{AMOUNT}{MAGNITUDE}", _code_first),
+    (rf"(?<![\w.,]){AMOUNT}{MAGNITUDE}\s?{CODE}\b", _sign_last),
+    (rf"({NUMBER})\s?¢", _named("cent")),
+]
+EXPONENT = r"(?:\s?[x×*⋅·]\s?10\s?\^\s?([+-]?\d+)|e([+-]?\d+)\b)"
+SCIENTIFIC_RULES = [
+    (rf"({NUMBER}){EXPONENT}\s?{UNIT}", _scientific_quantity),
+    (rf"({NUMBER}){EXPONENT}", _scientific),
+]
+UNIT_RULES = [
+    (r"\bl/100\s?km\b", "liters per hundred kilometers"),
+    (
+        r"(?<![\w.,])(\d+)\s?ft\.?\s?(\d+(?:\.\d+)?)(?:\s(\d)/(\d+))?"
+        r"\s?in\b\.?",
+        _feet_and_inches,
+    ),
+    # Lengths and angles with primes
+    (r"(\d+)°\s?(\d+)['′](?:\s?(\d+(?:\.\d+)?)[\"″])?", _angle),
+    (
+        r"(?<![\w.,])(\d+)\s?['′][\s-]?(\d+(?:\.\d+)?)(?:\s(\d)/(\d+))?"
+        r"\s?(?:[\"″]|'')",
+        _feet_and_inches,
+    ),
+    (rf"({NUMBER})\s?′", _named("foot")),
+    (rf"({NUMBER})\s?″", _named("inch")),
+    (rf"({NUMBER})\"", _inches),
+    (rf"({NUMBER})'(?=[\s.,;!?]|$)", _feet),
+    (
+        rf"({NUMBER})[\s-]?in(?:\.(?=\s+(?-i:[a-z]))|(?=\s*[;,)]|\.?$"
+        r"|\s+(?:x|by|wide|long|tall|high|deep|thick|across)\b))",
+        _named("inch"),
+    ),
+    # Units
+    (
+        rf"(?<![\w/.,])(?:(\d+)\s)?(\d+)/(\d+)[\s-]?{UNIT}{UNIT_END}",
+        _fraction_of_unit,
+    ),
+    (rf"({NUMBER})(\s?|-){UNIT}{UNIT_END}", _quantity),
+    (rf"(?<![\w.]){UNIT}", _bare_unit),
+    (rf"(?<![\w'-])(?-i:({any_of(BARE_UNITS)}))(?![\w'-])", _plain_unit),
+    (r"°\s?(?-i:C)(?!\w)", " degrees Celsius"),
+    (r"°\s?(?-i:F)(?!\w)", " degrees Fahrenheit"),
+    (
+        rf"(?<=[\w.])\s?/\s?({any_of(PER)})\b",
+        lambda m: f" per {PER[m[1].lower()]}",
+    ),
+]
