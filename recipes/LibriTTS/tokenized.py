@@ -13,7 +13,6 @@ from speechbrain.utils.distributed import ddp_barrier
 
 from speechbrain_gogo.dataio.shards.batching import token_loader_settings
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-from speechbrain_gogo.dataio.text.english import normalize_english
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
@@ -30,7 +29,7 @@ def tokenized_dataset(hparams, stage, **settings):
     ---------
     hparams : dict
         ``tokenizer``, ``<stage>_csv``, ``data_folder``, ``tokens_folder``,
-        ``clips``, ``english``, ``num_workers``, and ``tokenizing_device``,
+        ``clips``, ``front_end``, ``num_workers``, and ``tokenizing_device``,
         where the codec works.
     stage : str
         "train", "valid" or "test".
@@ -60,9 +59,10 @@ def tokenized_dataset(hparams, stage, **settings):
     if stage == "test":
         check_files(source)
     folder = Path(hparams["tokens_folder"]) / stage
-    normalize = normalize_english if hparams["english"] else None
     codec = tokenizer.to(hparams["tokenizing_device"]).codec
-    tokenize_corpus(codec, source, folder, hparams["num_workers"], normalize)
+    tokenize_corpus(
+        codec, source, folder, hparams["num_workers"], hparams["front_end"]
+    )
     tokenizer.to("cpu")
     ddp_barrier()
     by_groups = {

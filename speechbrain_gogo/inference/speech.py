@@ -9,6 +9,7 @@ into utterances (synthesis/utterances.py), the two stages generate their groups
 from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
+from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import load_text_tokenizer
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
@@ -66,6 +67,8 @@ class GogoSpeech(Pretrained):
         super().__init__(modules, hparams, run_opts)
         self.codec = codec
         self.tokenizer = tokenizer
+        # Models of before there was a choice read English.
+        self.front_end = front_end(getattr(self.hparams, "language", "en"))
         self.sample_rate = codec.sample_rate
         settings = self.hparams.loop_groups, self.hparams.compiled
         read_sampling({}, self.hparams.sampling)  # checks the defaults

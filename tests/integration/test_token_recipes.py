@@ -50,7 +50,7 @@ def settings(tiny_corpus, tiny_tokens, tiny_codec_folder, tmp_path):
         given = {
             "data_folder": tiny_corpus,
             "skip_prep": True,
-            "english": False,
+            "language": "null",
             "tokenizer": f"{{source: {tiny_codec_folder}}}",
             "embedding_dim": 32,
             "tokens_folder": tmp_path / "tokens",
@@ -124,7 +124,7 @@ def tokenized(script, tiny_corpus, tiny_codec_folder, tmp_path):
             "data_folder": tiny_corpus,
             "tokens_folder": tmp_path / "tokens",
             "clips": {"batch_seconds": 10, "max_duration": 2.0},
-            "english": False,
+            "language": "null",
             "num_workers": 0,
             "tokenizing_device": "cpu",
         }

@@ -1,14 +1,14 @@
 """Text to speak: what is written becomes what is said."""
 
+import csv
 import random
+import re
 import time
+from pathlib import Path
 
 import pytest
 
-from speechbrain_gogo.dataio.text.english import (
-    normalize_english,
-    split_sentences,
-)
+from speechbrain_gogo.inference.text import normalize_english, split_sentences
 
 SPOKEN = {
     "Dr. A. Smith Jr. vs. the U.S.A.": "doctor A Smith junior versus the U S A.",
@@ -45,6 +45,30 @@ SPOKEN = {
 @pytest.mark.parametrize("written", SPOKEN)
 def test_spoken_form(written):
     assert normalize_english(written) == SPOKEN[written]
+
+
+SAMPLES = Path(__file__).parents[1] / "samples" / "text"
+
+
+def sounds(text):
+    """The words alone, to compare with."""
+    return " ".join(re.sub("[^a-z]", " ", text.lower()).split())
+
+
+@pytest.mark.parametrize("file", ["english.tsv"])
+def test_table_of_written_and_spoken(file):
+    with open(SAMPLES / file, encoding="utf-8", newline="") as table:
+        rows = list(
+            csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE)
+        )
+    wrong = [
+        (row["written"], said)
+        for row in rows
+        if not re.fullmatch(
+            row["spoken"], sounds(said := normalize_english(row["written"]))
+        )
+    ]
+    assert len(rows) > 100 and not wrong
 
 
 def test_whatever_comes_only_words_and_punctuation_remain():

@@ -18,7 +18,6 @@ from speechbrain.utils.distributed import infer_device
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.tars import find_splits
-from speechbrain_gogo.dataio.text.english import normalize_english
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
@@ -43,7 +42,7 @@ def tokenize_splits(hparams, device):
             source,
             f"{hparams['output_folder']}/{stage}",
             num_workers=hparams["num_workers"],
-            normalize=normalize_english if hparams["english"] else None,
+            normalize=hparams["front_end"],
         )
         print(f"{stage}: {report or 'other processes are still at work'}")
 

@@ -23,7 +23,7 @@ from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.manifests.rows import read_table
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-from speechbrain_gogo.dataio.text.english import normalize_english
+from speechbrain_gogo.dataio.text.english import English
 from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
@@ -110,7 +110,7 @@ def probing_data(
         source,
         folder / "tokens",
         num_workers=num_workers,
-        normalize=normalize_english,
+        normalize=English(),
     )
     _, shards = open_corpus(folder / "tokens")
     rows = [shard[place] for shard in shards for place in range(len(shard))]

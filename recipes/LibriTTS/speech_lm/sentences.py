@@ -6,11 +6,13 @@ from pathlib import Path
 
 from speechbrain_gogo.dataio.manifests.rows import read_lines, read_table
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.dataio.text.english import normalize_english
+from speechbrain_gogo.dataio.text.english import English
 from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 
+ENGLISH = English()
 
-def read_sentences(paths, min_words, max_words):
+
+def read_sentences(paths, min_words, max_words, normalize=ENGLISH):
     """The sentences of some files, as they are spoken, each once.
 
     Arguments
@@ -19,6 +21,8 @@ def read_sentences(paths, min_words, max_words):
         CSV manifests with a column wrd; other files hold a sentence a line.
     min_words, max_words : int
         How many words a sentence may have.
+    normalize : callable
+        The front end of their language.
 
     Returns
     -------
@@ -35,7 +39,7 @@ def read_sentences(paths, min_words, max_words):
         for text in _read(path):
             if text.isupper():  # would be spelled
                 text = text.lower()
-            text = normalize_english(text)
+            text = normalize(text)
             words = normalize_words(text)
             if not min_words <= len(words.split()) <= max_words:
                 report[f"not {min_words} to {max_words} words"] += 1
@@ -93,13 +97,13 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
     }
 
 
-def read_words(paths):
+def read_words(paths, normalize=ENGLISH):
     """The words of some lists, one a line: each once, in their order.
 
     As they are spoken; those in capitals would be spelled, and are left out.
     """
     lines = [line for path in paths for line in _read(Path(path))]
-    words = (normalize_english(x) for x in lines if not _spelled(x))
+    words = (normalize(x) for x in lines if not _spelled(x))
     return list(dict.fromkeys(filter(None, words)))
 
 

@@ -15,7 +15,6 @@ from speechbrain.utils.distributed import infer_device, run_on_main
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-from speechbrain_gogo.dataio.text.english import normalize_english
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
@@ -39,7 +38,7 @@ def tokenize_splits(hparams, device):
             source,
             f"{hparams['output_folder']}/{stage}",
             num_workers=hparams["num_workers"],
-            normalize=normalize_english if hparams["english"] else None,
+            normalize=hparams["front_end"],
         )
         print(f"{stage}: {report or 'other processes are still at work'}")
 

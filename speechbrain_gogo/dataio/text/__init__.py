@@ -1,5 +1,8 @@
 """Text for the models: front ends by language, and token ids."""
 
+from speechbrain_gogo.dataio.text.english import English
+from speechbrain_gogo.dataio.text.front_ends import AsWritten, front_end
+from speechbrain_gogo.dataio.text.sentences import split_sentences
 from speechbrain_gogo.dataio.text.tokenizers import (
     HubTokenizer,
     WordPieces,
@@ -11,11 +14,15 @@ from speechbrain_gogo.dataio.text.tokenizers import (
 )
 
 __all__ = [
+    "AsWritten",
+    "English",
     "HubTokenizer",
     "WordPieces",
     "encode_text",
+    "front_end",
     "load_text_tokenizer",
     "normalize_speech",
     "normalize_words",
+    "split_sentences",
     "train_tokenizer",
 ]

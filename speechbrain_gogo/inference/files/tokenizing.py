@@ -7,6 +7,7 @@ missing, on any number of ranks, and nothing twice. The ranks never wait for
 each other.
 """
 
+import logging
 from collections import defaultdict
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -25,6 +26,8 @@ from speechbrain_gogo.dataio.tokens.shards import (
     shard_path,
 )
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+
+logger = logging.getLogger(__name__)
 
 # Settings of a corpus that leave the tokens alone: a run that is taken up
 # again may have others.
@@ -58,7 +61,9 @@ def tokenize_corpus(
         Processes of each rank that decode audio; each works on a shard of
         its own.
     normalize : callable
-        What the texts go through before they are stored.
+        What the texts go through before they are stored, such as a front
+        end; the header says its name. A clip whose text it refuses is
+        skipped.
     num_tokens : int
         Only the first so many tokens of each group; all by default.
     allocation : dict
@@ -101,14 +106,28 @@ def tokenize_corpus(
                 bar.set_postfix(hours=f"{seconds / 3600:.2f}")
                 continue
             clips = sorted(rows.pop(number, []), key=lambda row: row.id)
+            report = ClipReport(report)
             if normalize is not None:
-                clips = [c._replace(text=normalize(c.text)) for c in clips]
+                clips = _normalized(clips, normalize, report)
             path, name = shard_path(folder, number), source.shards[number]
-            save_shard(path, clips, header, ClipReport(report), name)
+            save_shard(path, clips, header, report, name)
             bar.update()
     if missing_shards(folder, header):
         return None
     return corpus_report(folder)
+
+
+def _normalized(clips, normalize, report):
+    """Clips with their texts normalised; those that cannot be are counted."""
+    kept = []
+    for clip in clips:
+        try:
+            kept.append(clip._replace(text=normalize(clip.text)))
+        except ValueError as error:
+            logger.warning("%s is skipped: %s", clip.id, error)
+            report["text that cannot be read"] += 1
+            report["used"] -= 1
+    return kept
 
 
 def corpus_header(
@@ -118,7 +137,8 @@ def corpus_header(
     settings = source.settings.items()
     recorded = {key: value for key, value in settings if key not in BATCHING}
     recorded["precision"] = codec.precision  # bf16 makes other tokens of some
-    recorded["text"] = getattr(normalize, "__name__", "as it is")
+    name = getattr(normalize, "__name__", "as it is")
+    recorded["text"] = getattr(normalize, "name", name)
     masked = {}
     if allocation is not None:
         recorded["allocation"] = allocation

@@ -96,6 +96,7 @@ def export_speech(
     stage1,
     stage2=None,
     sampling=None,
+    language="en",
     first_window_groups=6,
     overlap_groups=2,
     max_characters=200,
@@ -123,6 +124,8 @@ def export_speech(
         ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` and
         ``text_guidance``; by default those of
         :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`, and no guidance.
+    language : str | None
+        Whose front end reads texts, as in the corpora of Stage I.
     first_window_groups : int
         Groups that are decoded first. Each window that follows is half as
         long again, up to the codec's own ``window_groups``.
@@ -165,6 +168,7 @@ def export_speech(
     _adopt_backbone(folder)
     settings = {
         "sampling": dict(sampling or {}),
+        "language": language,
         "first_window_groups": first_window_groups,
         "overlap_groups": overlap_groups,
         "max_characters": max_characters,

@@ -13,10 +13,6 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_gogo.dataio.text.english import (
-    normalize_english,
-    split_sentences,
-)
 from speechbrain_gogo.inference.checks import check_whole
 from speechbrain_gogo.inference.streaming.codec import encode_recording
 
@@ -142,7 +138,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech):
     seed : int
         Each sentence gets a seed derived from it.
     speech : GogoSpeech
-        The model, for its tokenizer, stages and settings.
+        The model, for its front end, tokenizer, stages and settings.
 
     Returns
     -------
@@ -153,14 +149,16 @@ def make_utterances(text, prompt_text, prompt, seed, speech):
     ValueError
         If there is nothing to say, or the prompt is too long.
     """
-    text, seed = _read_text(text, "text"), check_whole(seed, "seed")
-    prompt_text = _read_text(prompt_text, "prompt_text")
+    seed, front_end = check_whole(seed, "seed"), speech.front_end
+    text = _read_text(text, "text", front_end)
+    prompt_text = _read_text(prompt_text, "prompt_text", front_end)
     settings, encode = speech.hparams, speech.tokenizer.encode
     longest = _most_characters(prompt_text, prompt, speech)
     utterances = []
-    sentences = split_sentences(text, longest)
+    sentences = front_end.split(text, longest)
     fits = functools.partial(_fits, prompt_text, prompt, speech)
-    for number, sentence in enumerate(_halved(sentences, fits)):
+    pieces = _halved(sentences, fits, front_end.split)
+    for number, sentence in enumerate(pieces):
         usual = settings.groups_per_character * (len(sentence) + 10)
         utterance = Utterance(
             encode(f"{prompt_text} {sentence}"),
@@ -172,14 +170,14 @@ def make_utterances(text, prompt_text, prompt, seed, speech):
     return utterances
 
 
-def _halved(sentences, fits):
+def _halved(sentences, fits, split):
     """The sentences; those that do not fit are split in halves."""
     for sentence in sentences:
         half = max(FEWEST_CHARACTERS, len(sentence) // 2 + 1)
         if len(sentence) <= half or fits(sentence):
             yield sentence
         else:
-            yield from _halved(split_sentences(sentence, half), fits)
+            yield from _halved(split(sentence, half), fits, split)
 
 
 def _fits(prompt_text, prompt, speech, sentence):
@@ -234,7 +232,7 @@ def make_continuation(prompt, seed, speech, max_groups=None):
     )
 
 
-def _read_text(text, name):
+def _read_text(text, name, front_end):
     if not isinstance(text, str):
         raise ValueError(f"{name} has to be text; got {text!r:.60}.")
     spoken = normalize_english(text)

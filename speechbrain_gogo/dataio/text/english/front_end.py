@@ -44,7 +44,7 @@ thirty p m!'
     ['Who?', 'Me.']
     """
 
-    language = "en"
+    language, language_name = "en", "English"
     name = "english 2"  # of the rules: corpora say which ones they went through
 
     def normalize(self, text):

@@ -1,0 +1,75 @@
+"""Front ends: what turns written text into what is spoken, one a language.
+
+Training stores texts as the front end of their language says them, and
+speaking sends new texts through the same one. A front end has
+
+    language      its code, such as "en"; language_name, as in "English"
+    name          of its rules and their version: corpora store it
+    normalize(text) -> str           also as a call; raises ValueError, naming
+                                     what it cannot say
+    split(text, max_characters) -> list of str
+
+A further language is a class with these four, entered below; a YAML may as
+well name a class of its own (``front_end: !new:my.module.German``).
+"""
+
+from speechbrain_gogo.dataio.text.english import English
+from speechbrain_gogo.dataio.text.sentences import split_sentences
+
+
+class AsWritten:
+    """Leaves text alone: of corpora that are normalised already.
+
+    Example
+    -------
+    >>> AsWritten().normalize("It is 5.")
+    'It is 5.'
+    """
+
+    language, language_name = None, "written"
+    name = "as it is"
+
+    def normalize(self, text):
+        """The text itself."""
+        return text
+
+    __call__ = normalize
+
+    def split(self, text, max_characters=200):
+        """See :func:`~speechbrain_gogo.dataio.text.sentences.split_sentences`."""
+        return split_sentences(text, max_characters)
+
+
+FRONT_ENDS = {None: AsWritten, "en": English}
+
+
+def front_end(language):
+    """The front end of a language.
+
+    Arguments
+    ---------
+    language : str | None
+        Its code, "en"; None leaves texts as they are.
+
+    Returns
+    -------
+    English | AsWritten
+        Or another object with their interface.
+
+    Raises
+    ------
+    ValueError
+        If there is none for the language.
+
+    Example
+    -------
+    >>> front_end("en").normalize("No. 5")
+    'number five'
+    """
+    if language not in FRONT_ENDS:
+        known = ", ".join(sorted(filter(None, FRONT_ENDS)))
+        raise ValueError(
+            f"There is no front end for the language {language!r}: the codes "
+            f"are {known}, and null leaves texts as they are."
+        )
+    return FRONT_ENDS[language]()
