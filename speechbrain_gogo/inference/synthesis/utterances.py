@@ -235,10 +235,14 @@ def make_continuation(prompt, seed, speech, max_groups=None):
 def _read_text(text, name, front_end):
     if not isinstance(text, str):
         raise ValueError(f"{name} has to be text; got {text!r:.60}.")
-    spoken = normalize_english(text)
+    try:
+        spoken = front_end.normalize(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     if not spoken:
         raise ValueError(
-            f"{name} {text!r:.60} has no English words that can be spoken."
+            f"{name} {text!r:.60} has no {front_end.language_name} words to "
+            "speak: write some."
         )
     return spoken
 
