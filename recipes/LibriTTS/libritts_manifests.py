@@ -143,7 +143,7 @@ def _read_row(path):
     text = path.with_suffix(".normalized.txt")
     try:
         with open_audio(path) as sound:
-            duration = sound.frames / sound.samplerate
+            duration = sound.duration()
         words = text.read_text(encoding="utf-8").strip()
     except AudioError as error:
         return None, error.reason

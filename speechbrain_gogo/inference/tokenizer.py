@@ -11,7 +11,8 @@ from speechbrain.dataio.dataio import clean_padding_
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.dataio.audio.waveform import change_rate, check_rate
+from speechbrain_gogo.dataio.audio.resampling import change_rate
+from speechbrain_gogo.dataio.audio.waveform import check_rate
 from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
 from speechbrain_gogo.inference.checks import check_level
 from speechbrain_gogo.inference.codec import GogoCodec

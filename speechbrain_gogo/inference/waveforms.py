@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from speechbrain_gogo.dataio.audio.resampling import change_rate
 from speechbrain_gogo.dataio.audio.waveform import (
-    change_rate,
     check_finite,
     check_range,
     check_rate,

@@ -23,7 +23,7 @@ def read_speech(path, rate):
     audio is usually resampled by would dull files of 16 kHz.
     """
     with open_audio(path) as sound:
-        own_rate = sound.samplerate
+        own_rate = sound.sample_rate
     wav = read_audio(path, own_rate)
     if own_rate == rate:
         return wav

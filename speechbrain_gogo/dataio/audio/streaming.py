@@ -1,23 +1,8 @@
-"""Audio files of any length, piece by piece.
-
-Resampling a piece needs a little of its surroundings: with them, the pieces
-joined are the whole file resampled at once.
-"""
-
-import math
-
-import soundfile
-import torch
+"""Audio files of any length, piece by piece, at bounded memory."""
 
 from speechbrain_gogo.dataio.audio.files import open_audio
-from speechbrain_gogo.dataio.audio.waveform import (
-    AudioError,
-    change_rate,
-    check_finite,
-    check_range,
-    check_rate,
-    to_mono,
-)
+from speechbrain_gogo.dataio.audio.resampling import resample_pieces
+from speechbrain_gogo.dataio.audio.waveform import check_range, check_rate
 
 
 def stream_audio(path, sample_rate, block_seconds=30.0):
@@ -35,7 +20,8 @@ def stream_audio(path, sample_rate, block_seconds=30.0):
     Yields
     ------
     torch.Tensor
-        float32 [T], T varying.
+        float32 [T], T varying; joined, they are what
+        :func:`~speechbrain_gogo.dataio.audio.files.read_audio` gives.
 
     Raises
     ------
@@ -43,60 +29,13 @@ def stream_audio(path, sample_rate, block_seconds=30.0):
         If the file cannot be used, with the reason.
     """
     with open_audio(path) as sound:
-        rate, claimed = sound.samplerate, sound.frames
-        block = max(1, int(block_seconds * rate))
-        pieces = _pieces(sound, path, block, claimed)
-        if rate == sample_rate:
-            yield from pieces
-        else:
-            check_rate(rate, sample_rate, str(path))
-            yield from _resampled(pieces, rate, sample_rate)
+        check_rate(sound.sample_rate, sample_rate, str(path))
+        pieces = _in_range(sound.pieces(block_seconds), str(path))
+        yield from resample_pieces(pieces, sound.sample_rate, sample_rate)
 
 
-def _pieces(sound, path, block, claimed):
-    """Mono pieces as they stand in the file, checked."""
-    seen = 0
-    while seen < claimed:
-        try:
-            samples = sound.read(block, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise AudioError(
-                "truncated audio", f"{path} breaks off: {error}"
-            ) from None
-        if len(samples) == 0:
-            raise AudioError(
-                "truncated audio",
-                f"{path} claims {claimed} samples and holds {seen}.",
-            )
-        seen += len(samples)
-        wav = to_mono(torch.from_numpy(samples))
-        check_finite(wav, str(path))
-        check_range(wav, str(path))
+def _in_range(pieces, name):
+    """The same pieces, checked."""
+    for wav in pieces:
+        check_range(wav, name)
         yield wav
-
-
-def _resampled(pieces, rate, wanted):
-    """Resample consecutive pieces as if they were one."""
-    unit = rate // math.gcd(rate, wanted)  # input samples per filter stride
-    # torchaudio's filter reaches 6 zero crossings of the lower rate.
-    reach = 8 * max(1, math.ceil(rate / wanted))
-    context = unit * math.ceil(reach / unit)
-    held, before = torch.zeros(0), 0  # samples in hand; of them context
-
-    def convert(samples, start, stop):
-        """Output for held[start:stop]; start lies on the filter's grid."""
-        wav = change_rate(samples, rate, wanted)
-        first = start * wanted // rate
-        return wav[first : math.ceil(stop * wanted / rate)]
-
-    for piece in pieces:
-        held = torch.cat([held, piece])
-        ready = (len(held) - before - context) // unit * unit
-        if ready <= 0:
-            continue
-        end = before + ready
-        yield convert(held[: end + context], before, end)
-        past = max(0, end - context)
-        held, before = held[past:], end - past
-    if len(held) > before:
-        yield convert(held, before, len(held))

@@ -9,7 +9,6 @@ import math
 from numbers import Integral
 
 import torch
-import torchaudio
 
 logger = logging.getLogger(__name__)
 
@@ -105,30 +104,6 @@ def check_rate(rate, wanted, name):
             "unknown rate",
             f"{name} has {rate} Hz, no usual rate of audio: resample it.",
         )
-
-
-def change_rate(wavs, rate, wanted):
-    """Resample [..., T], in full precision whatever the caller's autocast.
-
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        Samples at ``rate``.
-    rate, wanted : int
-        In Hz.
-
-    Returns
-    -------
-    torch.Tensor
-        Samples at ``wanted``.
-
-    Example
-    -------
-    >>> change_rate(torch.zeros(2, 160), 16000, 24000).shape
-    torch.Size([2, 240])
-    """
-    with torch.autocast(wavs.device.type, enabled=False):
-        return torchaudio.functional.resample(wavs, rate, wanted)
 
 
 def to_mono(samples):

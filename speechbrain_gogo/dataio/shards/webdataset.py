@@ -11,8 +11,8 @@ import io
 import json
 import math
 
-import soundfile
-
+from speechbrain_gogo.dataio.audio.sound import Sound
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import plain_text
 from speechbrain_gogo.dataio.report import SkipClip
 from speechbrain_gogo.dataio.shards.emilia import MALFORMED, EmiliaShards
@@ -25,7 +25,6 @@ AUDIO = (
     *("caf", "w64", "rf64", "m4a", "aac", "mp4", "wma", "amr", "sph"),
 )
 TEXTS = ("json", "txt")
-LEAST_BITS = 100  # per second, of any audio format
 
 
 class AudioShards(EmiliaShards):
@@ -105,11 +104,11 @@ class AudioShards(EmiliaShards):
 
 
 def _duration(audio):
-    """Seconds of an audio file, by its header."""
+    """Seconds of an audio file, which its header need not tell."""
     try:
-        seconds = soundfile.info(io.BytesIO(audio)).duration
-    except soundfile.SoundFileError as error:
-        raise SkipClip("unreadable audio") from error
-    if seconds * LEAST_BITS > 8 * len(audio):
-        raise SkipClip("impossible header")
-    return seconds
+        with Sound(io.BytesIO(audio), "the clip") as sound:
+            return sound.duration()
+    except AudioError as error:
+        if error.reason == "empty audio":
+            return 0.0  # refused like any other such duration
+        raise SkipClip(error.reason) from error

@@ -1,0 +1,95 @@
+"""Another sample rate, for audio of any length in pieces of any lengths.
+
+Samples are converted block by block, each with the surroundings that the
+filter reaches. Where blocks begin and end depends on the rates alone, so the
+result is the same to the last bit however the audio comes.
+"""
+
+import math
+
+import torch
+import torchaudio
+
+BLOCK_SECONDS = 30
+
+
+def change_rate(wavs, rate, wanted):
+    """Resample [..., T], in full precision whatever the caller's autocast.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor
+        Samples at ``rate``.
+    rate, wanted : int
+        In Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        Samples at ``wanted``.
+
+    Example
+    -------
+    >>> change_rate(torch.zeros(2, 160), 16000, 24000).shape
+    torch.Size([2, 240])
+    """
+    found = list(resample_pieces([wavs], rate, wanted))
+    return found[0] if len(found) == 1 else torch.cat(found, dim=-1)
+
+
+def resample_pieces(pieces, rate, wanted):
+    """Resample consecutive pieces as if they were one.
+
+    Arguments
+    ---------
+    pieces : iterable of torch.Tensor
+        [..., T], T varying, not 0.
+    rate, wanted : int
+        In Hz.
+
+    Yields
+    ------
+    torch.Tensor
+        [..., T], T varying; joined, they are what :func:`change_rate` gives.
+
+    Example
+    -------
+    >>> tone = torch.sin(torch.arange(1000) / 9)
+    >>> pieces = resample_pieces(tone.split(7), 16000, 24000)
+    >>> torch.equal(torch.cat(list(pieces)), change_rate(tone, 16000, 24000))
+    True
+    """
+    if rate == wanted:
+        yield from pieces
+        return
+    rate, wanted = int(rate), int(wanted)
+    unit = rate // math.gcd(rate, wanted)  # input samples per filter stride
+    block = unit * math.ceil(BLOCK_SECONDS * rate / unit)
+    # torchaudio's filter reaches 6 zero crossings of the lower rate.
+    reach = 8 * max(1, math.ceil(rate / wanted))
+    context = unit * math.ceil(reach / unit)
+
+    def convert(samples, start, stop):
+        """Output for samples start..stop; start lies on the filter's grid."""
+        # torchaudio counts in float32 and may leave out the last sample.
+        samples = torch.nn.functional.pad(samples, (0, unit))
+        with torch.autocast(samples.device.type, enabled=False):
+            found = torchaudio.functional.resample(samples, rate, wanted)
+        return found[..., start * wanted // rate : -(-stop * wanted // rate)]
+
+    waiting, before = [], 0  # pieces in hand; samples of them that are context
+    length = 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += piece.shape[-1]
+        if length < before + block + context:
+            continue
+        held = torch.cat(waiting, dim=-1)
+        while held.shape[-1] >= before + block + context:
+            end = before + block
+            yield convert(held[..., : end + context], before, end)
+            held = held[..., end - context :]
+            before = context
+        waiting, length = [held], held.shape[-1]
+    if length > before:
+        yield convert(torch.cat(waiting, dim=-1), before, length)

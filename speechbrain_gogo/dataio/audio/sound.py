@@ -1,0 +1,253 @@
+"""One open audio file: what its header claims, and its samples in pieces."""
+
+import math
+import os
+import re
+from pathlib import Path
+
+import soundfile
+import torch
+
+from speechbrain_gogo.dataio.audio.mp3 import with_all_frames
+from speechbrain_gogo.dataio.audio.placeholders import with_true_lengths
+from speechbrain_gogo.dataio.audio.view import FileView, file_size
+from speechbrain_gogo.dataio.audio.waveform import (
+    AudioError,
+    check_finite,
+    to_mono,
+)
+
+# A header may claim any length. No codec of speech packs more samples than
+# this into a byte of file, so a longer claim is a broken or hostile header.
+MAX_SAMPLES_PER_BYTE = 512
+UNKNOWN = 2**63 - 1  # what libsndfile says of FLAC that does not tell
+
+# How libsndfile says of WAV, AIFF, AU, W64 and RF64 that samples are missing.
+TOO_SHORT = re.compile(
+    r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)",
+    re.MULTILINE,
+)
+OGG_PAGE = 65307  # bytes, at most
+LIBRARY_ERRORS = soundfile.LibsndfileError, RuntimeError
+
+
+class Sound:
+    """An audio file that is read once, from its beginning to its end.
+
+    ``sample_rate`` is in Hz; ``num_samples`` is what the header claims, None
+    if it does not tell.
+
+    Arguments
+    ---------
+    source : Path | binary file
+        In any format of libsndfile; closed with the sound.
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    AudioError
+        If the file is unreadable, empty, truncated, or claims more samples
+        than it can hold.
+
+    Example
+    -------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> soundfile.write(file, [[0.5, -0.5]] * 8000, 16000, format="FLAC")
+    >>> with Sound(file, "a tone") as sound:
+    ...     sound.num_samples, sum(len(piece) for piece in sound.pieces(0.1))
+    (8000, 8000)
+    """
+
+    def __init__(self, source, name):
+        self.name, by_path = name, isinstance(source, Path)
+        self._file = source.open("rb") if by_path else source
+        self._size = file_size(self._file)
+        # A path, in whatever bytes, spares libsndfile calls to here.
+        seen = os.fsencode(source) if by_path else FileView(source)
+        try:
+            self._decoder = _open(with_true_lengths(self._file) or seen, name)
+            self.sample_rate = self._decoder.samplerate
+            self.num_samples = self._decoder.frames
+            if self._decoder.format == "MP3":
+                self._expect_all_frames()
+            elif self.num_samples == UNKNOWN:
+                self.num_samples = None
+            self._check_header()
+        except AudioError:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Close the file."""
+        if hasattr(self, "_decoder"):
+            self._decoder.close()
+        self._file.close()
+
+    def pieces(self, seconds=30.0):
+        """Read from here to the end.
+
+        Arguments
+        ---------
+        seconds : float
+            Length of the pieces.
+
+        Yields
+        ------
+        torch.Tensor
+            Mono samples, float32 [T]; joined, they are what reading at once
+            would give.
+
+        Raises
+        ------
+        AudioError
+            If the file breaks off or holds samples that are not finite.
+        """
+        block, seen = max(1, int(seconds * self.sample_rate)), 0
+        while seen != self.num_samples:
+            try:
+                samples = self._decoder.read(
+                    block, dtype="float32", always_2d=True
+                )
+            except LIBRARY_ERRORS as error:
+                raise AudioError(
+                    "truncated audio", f"{self.name} breaks off: {error}"
+                ) from None
+            if len(samples) == 0:
+                break
+            seen += len(samples)
+            self._check_size(seen)
+            wav = to_mono(torch.from_numpy(samples))
+            check_finite(wav, self.name)
+            yield wav
+        if seen == 0:
+            raise AudioError("empty audio", f"{self.name} holds no samples.")
+        if self.num_samples is not None and seen < self.num_samples:
+            raise AudioError(
+                "truncated audio",
+                f"{self.name} claims {self.num_samples} samples and holds "
+                f"{seen}.",
+            )
+
+    def read(self, longest=None):
+        """Read all at once.
+
+        Arguments
+        ---------
+        longest : float
+            Seconds; what lasts longer is refused, if possible before
+            anything is allocated.
+
+        Returns
+        -------
+        torch.Tensor
+            Mono samples, float32 [T].
+
+        Raises
+        ------
+        AudioError
+            As :meth:`pieces` does, or if it lasts longer.
+        """
+        most = math.inf if longest is None else longest * self.sample_rate
+        if (self.num_samples or 0) > most:
+            raise AudioError(
+                "impossible header",
+                f"{self.name} claims {self.num_samples} samples in "
+                f"{longest:.2f} s.",
+            )
+        found, seen = [], 0
+        for piece in self.pieces():
+            found.append(piece)
+            seen += len(piece)
+            if seen > most:
+                raise AudioError(
+                    "not as long as its row says",
+                    f"{self.name} lasts longer than {longest:.2f} s.",
+                )
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+    def duration(self):
+        """Seconds; where the header does not tell, the file is read for it."""
+        samples = self.num_samples or sum(len(wav) for wav in self.pieces())
+        return samples / self.sample_rate
+
+    # Small steps
+
+    def _expect_all_frames(self):
+        """Let libsndfile decode an MP3 to its end."""
+        longer = with_all_frames(self._file)
+        if longer is None:
+            # As reading at once begins: samples differ in their last bit.
+            self._decoder.seek(0)
+        else:
+            self._decoder.close()
+            self._decoder = _open(longer, self.name)
+            self.num_samples = None
+
+    def _check_header(self):
+        """Refuse files that are cut or empty, and claims that cannot be."""
+        cut = TOO_SHORT.search(self._decoder.extra_info)
+        if cut and int(cut[1]) > int(cut[2]):  # libsndfile mends it
+            raise AudioError(
+                "truncated audio",
+                f"{self.name} claims {cut[1]} bytes of samples and holds "
+                f"{cut[2]}.",
+            )
+        if self._decoder.format == "OGG" and not self._ogg_ends():
+            raise AudioError(
+                "truncated audio", f"{self.name} has no last page."
+            )
+        if self.num_samples == 0:
+            raise AudioError("empty audio", f"{self.name} holds no samples.")
+        self._check_size(self.num_samples or 0)
+
+    def _check_size(self, samples):
+        """Refuse more samples than there can be."""
+        if samples > MAX_SAMPLES_PER_BYTE * self._size:
+            raise AudioError(
+                "impossible header",
+                f"{self.name} claims {samples} samples in {self._size} bytes.",
+            )
+
+    def _ogg_ends(self):
+        """Whether an Ogg file's last page is whole, and says it is the last.
+
+        A header of 27 bytes, of which one is flags and the last one the
+        number of segments; the lengths of these; these.
+        """
+        self._file.seek(-min(2 * OGG_PAGE, self._size), os.SEEK_END)
+        end = self._file.read()
+        page = end[max(0, end.rfind(b"OggS")) :]
+        if len(page) < 27 or len(page) < 27 + page[26]:
+            return False
+        segments = page[27 : 27 + page[26]]
+        return bool(page[5] & 4) and 27 + page[26] + sum(segments) <= len(page)
+
+
+class _Decoder(soundfile.SoundFile):
+    """soundfile, but it does not seek after every block that it reads.
+
+    After that libsndfile 1.2.2 gives other samples of an MP3 than reading at
+    once, and an error of telephone formats (GSM 6.10, G.721).
+    """
+
+    def seekable(self):
+        return False
+
+
+def _open(file, name):
+    """A decoder at the first sample of a file."""
+    try:
+        return _Decoder(file)
+    except LIBRARY_ERRORS as error:
+        reason = getattr(error, "error_string", error)
+        raise AudioError(
+            "unreadable audio", f"{name} is no audio file: {reason}"
+        ) from None
