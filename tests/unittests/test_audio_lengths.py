@@ -183,3 +183,26 @@ def test_pieces_at_another_rate_are_the_whole_at_another_rate(tmp_path, rate):
     for seconds in (0.37, 31.0):
         pieces = list(stream_audio(path, 24000, seconds))
         assert torch.equal(torch.cat(pieces), whole)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_part_is_what_it_is_in_the_whole(tmp_path, kind, told):
+    """Also of a compressed file, and of one whose length is not told."""
+    data = encode(speech_like(24000), 24000, kind)
+    if kind == "MP3" and not told:
+        data = without_first_frame(data)
+    elif kind in ("WAV", "FLAC") and not told:
+        data = in_a_pipe(kind, UNKNOWN)
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    with open_audio(path) as sound:
+        rate = sound.sample_rate
+    whole = read_audio(path, rate)
+    for first, end in ((1234, 5678), (0, 100), (20001, None)):
+        with open_audio(path) as sound:
+            part = sound.read_part(first, end)
+        assert torch.equal(part, whole[first:end])
+    for first, end in ((len(whole), None), (100, len(whole) + 1)):
+        with open_audio(path) as sound, pytest.raises(AudioError, match="part"):
+            sound.read_part(first, end)

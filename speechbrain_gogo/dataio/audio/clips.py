@@ -9,25 +9,21 @@ import logging
 import os
 from pathlib import Path
 
-import soundfile
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
+from speechbrain_gogo.dataio.audio.resampling import change_rate
 from speechbrain_gogo.dataio.audio.waveform import (
     AudioError,
-    change_rate,
-    check_finite,
     check_range,
     check_rate,
-    to_mono,
 )
 
 logger = logging.getLogger(__name__)
 
 WHOLE = (0, None)
-INEXACT_SEEKS = ("MP3", "OGG")  # of libsndfile
 
 
 def read_clip(path, sample_rate, samples=WHOLE):
@@ -56,39 +52,12 @@ def read_clip(path, sample_rate, samples=WHOLE):
     if tuple(samples) == WHOLE:
         wav = read_audio(path, sample_rate)
     else:
-        wav = _read_part(path, sample_rate, *samples)
+        with open_audio(path) as sound:
+            rate = sound.sample_rate
+            check_rate(rate, sample_rate, str(path))
+            wav = change_rate(sound.read_part(*samples), rate, sample_rate)
     check_range(wav, str(path))
     return wav
-
-
-def _read_part(path, sample_rate, first, end):
-    """Some samples of a file, resampled as if they were all of it."""
-    with open_audio(path) as sound:
-        end = sound.frames if end is None else end
-        rate = sound.samplerate
-        if not first < end <= sound.frames:
-            raise AudioError(
-                "part beyond its file",
-                f"{path} has {sound.frames} samples, its row says {first} to "
-                f"{end}.",
-            )
-        check_rate(rate, sample_rate, str(path))
-        try:
-            seeks = sound.seekable() and sound.format not in INEXACT_SEEKS
-            before = 0 if seeks else first
-            if seeks:
-                sound.seek(first)
-            count = end - first + before
-            samples = sound.read(count, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            raise AudioError(
-                "truncated audio", f"{path} breaks off: {error}"
-            ) from None
-    if len(samples) < count:
-        raise AudioError("truncated audio", f"{path} ends before {end}.")
-    wav = to_mono(torch.from_numpy(samples[before:]))
-    check_finite(wav, str(path))
-    return change_rate(wav, rate, sample_rate)
 
 
 def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):

@@ -28,6 +28,7 @@ TOO_SHORT = re.compile(
     re.MULTILINE,
 )
 OGG_PAGE = 65307  # bytes, at most
+SKIPPED = 2**20  # samples at once
 LIBRARY_ERRORS = soundfile.LibsndfileError, RuntimeError
 
 
@@ -63,7 +64,7 @@ class Sound:
     def __init__(self, source, name):
         self.name, by_path = name, isinstance(source, Path)
         self._file = source.open("rb") if by_path else source
-        self._size = file_size(self._file)
+        self._size, self._place = file_size(self._file), 0
         # A path, in whatever bytes, spares libsndfile calls to here.
         seen = os.fsencode(source) if by_path else FileView(source)
         try:
@@ -110,30 +111,19 @@ class Sound:
         AudioError
             If the file breaks off or holds samples that are not finite.
         """
-        block, seen = max(1, int(seconds * self.sample_rate)), 0
-        while seen != self.num_samples:
-            try:
-                samples = self._decoder.read(
-                    block, dtype="float32", always_2d=True
-                )
-            except LIBRARY_ERRORS as error:
-                raise AudioError(
-                    "truncated audio", f"{self.name} breaks off: {error}"
-                ) from None
+        block = max(1, int(seconds * self.sample_rate))
+        while self._place != self.num_samples:
+            samples = self._read(block)
             if len(samples) == 0:
                 break
-            seen += len(samples)
-            self._check_size(seen)
-            wav = to_mono(torch.from_numpy(samples))
-            check_finite(wav, self.name)
-            yield wav
-        if seen == 0:
+            yield samples
+        if self._place == 0:
             raise AudioError("empty audio", f"{self.name} holds no samples.")
-        if self.num_samples is not None and seen < self.num_samples:
+        if self.num_samples is not None and self._place < self.num_samples:
             raise AudioError(
                 "truncated audio",
                 f"{self.name} claims {self.num_samples} samples and holds "
-                f"{seen}.",
+                f"{self._place}.",
             )
 
     def read(self, longest=None):
@@ -173,12 +163,75 @@ class Sound:
                 )
         return found[0] if len(found) == 1 else torch.cat(found)
 
+    def read_part(self, first, end=None):
+        """Read some samples.
+
+        Arguments
+        ---------
+        first, end : int
+            The first one, and the one after the last; None is the end.
+
+        Returns
+        -------
+        torch.Tensor
+            Mono samples, float32 [T].
+
+        Raises
+        ------
+        AudioError
+            If the part is not in the file, breaks off or is not finite.
+        """
+        stop = self.num_samples if end is None else end
+        if self.num_samples and not first < stop <= self.num_samples:
+            raise self._no_part(first, end)
+        self._check_size(stop or first)
+        self._go_to(first)
+        if stop is not None:
+            wav = self._read(stop - first)
+        else:
+            found = list(self.pieces())
+            wav = torch.cat(found) if found else torch.zeros(0)
+        if len(wav) == 0 or (stop is not None and len(wav) < stop - first):
+            raise self._no_part(first, end)
+        return wav
+
     def duration(self):
         """Seconds; where the header does not tell, the file is read for it."""
         samples = self.num_samples or sum(len(wav) for wav in self.pieces())
         return samples / self.sample_rate
 
     # Small steps
+
+    def _read(self, count):
+        """The next samples, mono [T], fewer at the end."""
+        try:
+            samples = self._decoder.read(count, dtype="float32", always_2d=True)
+        except LIBRARY_ERRORS as error:
+            raise AudioError(
+                "truncated audio", f"{self.name} breaks off: {error}"
+            ) from None
+        self._place += len(samples)
+        self._check_size(self._place)
+        wav = to_mono(torch.from_numpy(samples))
+        if len(wav):
+            check_finite(wav, self.name)
+        return wav
+
+    def _go_to(self, place):
+        """Let reading go on at a sample, where that is exact by seeking."""
+        if self.num_samples and self._decoder.seeks_exactly:
+            self._decoder.seek(place)
+            self._place = place
+        while self._place < place:
+            if not len(self._read(min(place - self._place, SKIPPED))):
+                break
+
+    def _no_part(self, first, end):
+        return AudioError(
+            "part beyond its file",
+            f"{self.name} has {self.num_samples or self._place} samples, its "
+            f"row says {first} to {end}.",
+        )
 
     def _expect_all_frames(self):
         """Let libsndfile decode an MP3 to its end."""
@@ -238,8 +291,15 @@ class _Decoder(soundfile.SoundFile):
     once, and an error of telephone formats (GSM 6.10, G.721).
     """
 
+    INEXACT = ("MP3", "OGG")
+
     def seekable(self):
         return False
+
+    @property
+    def seeks_exactly(self):
+        """Whether a seek leads to the sample that was meant."""
+        return super().seekable() and self.format not in self.INEXACT
 
 
 def _open(file, name):
