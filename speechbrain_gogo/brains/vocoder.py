@@ -215,6 +215,7 @@ class VocoderBrain(TrainingBrain):
     def on_stage_start(self, stage, epoch=None):
         """Start the count of samples."""
         self.samples_left = self.hparams.num_samples
+        self.hparams.mel.train(stage == sb.Stage.TRAIN)
         self.hparams.ema.module.eval()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):

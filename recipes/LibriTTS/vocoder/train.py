@@ -26,6 +26,8 @@ from speechbrain_gogo.dataio.manifests.reading import (
     recipe_manifests,
     speech_dataset,
 )
+from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.lobes.vocoder.coded_mel import CodedMel
 
 logger = get_logger(__name__)
 
@@ -103,6 +105,11 @@ def train(hparams, run_opts=None):
         As trained.
     """
     train_data, valid_data, report = dataio_prepare(hparams)
+    if hparams["coded_by"] is not None:
+        interface = GogoCodec.from_hparams(hparams["coded_by"])
+        hparams["mel"] = CodedMel(
+            interface.codec, hparams["coded_keeps"], hparams["coded_share"]
+        )
     modules = dict(hparams["modules"])
     if hparams["num_steps"] > hparams["adversarial_start"]:
         for name, build in hparams["discriminators"].items():

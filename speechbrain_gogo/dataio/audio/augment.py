@@ -1,0 +1,127 @@
+"""Training clips as other voices, rooms and microphones would give them.
+
+What is drawn depends on the seed, the epoch and the clip alone, so neither
+workers nor a resumed training change it. Not in the paper: it is for corpora of
+hours, not of ten thousands of hours.
+"""
+
+import math
+import random
+
+import torch
+import torchaudio
+
+NUM_CURVES = 6  # cosines along a logarithmic frequency axis
+LOWEST = 60.0  # Hz, where that axis begins
+
+
+class ClipAugmentation:
+    """Changes a clip's start, speed, level and spectrum.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Of the clips, in Hz.
+    seed : int
+        Of every draw.
+    max_start : int
+        Up to so many samples less at the beginning: groups lie elsewhere.
+    speeds : list of float
+        One of these factors of speed and pitch is drawn.
+    gain_db : tuple of float
+        Lowest and highest gain, in dB; a clip is not driven beyond full
+        scale.
+    filter_db : float
+        Standard deviation of a smooth random filter, in dB; 0 is without.
+    filter_share : float
+        Share of the clips that are filtered.
+
+    Example
+    -------
+    >>> augment = ClipAugmentation(24000, seed=1, max_start=5120)
+    >>> wav = torch.rand(48000) - 0.5
+    >>> changed = augment(wav, epoch=1, key="clip")
+    >>> bool((augment(wav, epoch=1, key="clip") == changed).all())
+    True
+    >>> changed.shape == augment(wav, epoch=2, key="clip").shape
+    False
+    """
+
+    def __init__(
+        self,
+        sample_rate,
+        seed=0,
+        max_start=0,
+        speeds=(0.85, 0.9, 0.95, 1.0, 1.0, 1.05, 1.1, 1.15),
+        gain_db=(-8.0, 4.0),
+        filter_db=4.0,
+        filter_share=0.5,
+    ):
+        self.sample_rate = sample_rate
+        self.seed = seed
+        self.max_start = max_start
+        self.speeds = tuple(speeds)
+        self.gain_db = tuple(gain_db)
+        self.filter_db = filter_db
+        self.filter_share = filter_share
+
+    def __call__(self, wav, epoch, key):
+        """A changed copy of a clip.
+
+        Arguments
+        ---------
+        wav : torch.Tensor
+            [T].
+        epoch : int
+            Of the training.
+        key : str
+            The clip's ID.
+
+        Returns
+        -------
+        torch.Tensor
+            [T'], at least half as long.
+        """
+        draw = random.Random(f"{self.seed} {epoch} {key}")
+        start = draw.randint(0, min(self.max_start, len(wav) // 2))
+        wav = self.change_speed(wav[start:], draw.choice(self.speeds))
+        if draw.random() < self.filter_share:
+            heights = [draw.gauss(0, self.filter_db) for _ in range(NUM_CURVES)]
+            wav = self.filter(wav, heights)
+        gain = 10 ** (draw.uniform(*self.gain_db) / 20)
+        peak = float(wav.abs().max()) + 1e-9
+        return wav * min(gain, 1 / peak)
+
+    def change_speed(self, wav, speed):
+        """[T] -> about [T / speed], higher by the same factor."""
+        if speed == 1:
+            return wav
+        # Whole steps of a hundredth keep the resampler's filters small.
+        source = round(100 * speed)
+        return torchaudio.functional.resample(wav, source, 100)
+
+    def filter(self, wav, heights):
+        """Raise and lower frequencies by a smooth curve without phase.
+
+        Arguments
+        ---------
+        wav : torch.Tensor
+            [T].
+        heights : list of float
+            Of each cosine along the logarithmic frequency axis, in dB.
+
+        Returns
+        -------
+        torch.Tensor
+            [T].
+        """
+        size = len(wav) + self.sample_rate // 20  # room for what rings on
+        frequencies = torch.fft.rfftfreq(size, 1 / self.sample_rate)
+        octaves = (frequencies.clamp(min=LOWEST) / LOWEST).log2()
+        place = octaves / octaves[-1]  # 0 to 1
+        number = torch.arange(1, NUM_CURVES + 1).unsqueeze(1)
+        curves = torch.cos(math.pi * number * place)  # [curves, bins]
+        scale = torch.tensor(heights) / math.sqrt(NUM_CURVES)
+        gain = 10 ** ((scale.unsqueeze(1) * curves).sum(0) / 20)
+        spectrum = torch.fft.rfft(wav, size)
+        return torch.fft.irfft(spectrum * gain, size)[: len(wav)]

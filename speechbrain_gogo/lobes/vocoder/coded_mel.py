@@ -1,0 +1,89 @@
+"""Mels as a codec decodes them: what a vocoder has to make speech of.
+
+A vocoder that was trained on the mels of recordings alone does not know what a
+codec leaves out; trained on what the codec gives, it can put some of it back.
+
+Letters: B batch, T samples, N groups, K tokens per group, d mel bins.
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+
+
+class CodedMel(nn.Module):
+    """Log-mel of waveforms, most of them through a frozen codec.
+
+    Stands where a vocoder's training has :class:`VocosMel`. In evaluation
+    every clip is coded, and all of its tokens are kept.
+
+    Arguments
+    ---------
+    codec : Gogo
+        The codec; it is not trained.
+    keeps : list of int
+        How many tokens are kept is drawn from this list, for each clip.
+    share : float
+        Share of the clips that are coded in training; the mels of the others
+        are those of the recordings.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.gogo.codec import Gogo
+    >>> from speechbrain_gogo.lobes.gogo.dit import DiT
+    >>> from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder
+    >>> from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+    >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
+    >>> from speechbrain_gogo.lobes.gogo.quantizer import FSQ
+    >>> codec = Gogo(
+    ...     VocosMel(),
+    ...     GroupEncoder(dim=32, num_layers=2, num_heads=2, ffn_dim=64),
+    ...     FSQ([8, 8, 8, 5, 5], dim=32),
+    ...     ConditionalFlowMatching(DiT(100, 32, 32, 2, 2), num_steps=1),
+    ... )
+    >>> CodedMel(codec, [3, 10])(torch.randn(2, 2560)).shape
+    torch.Size([2, 10, 100])
+    """
+
+    def __init__(self, codec, keeps, share=0.8):
+        super().__init__()
+        self.codec = codec.eval().requires_grad_(False)
+        self.share = share
+        self.register_buffer("keeps", torch.tensor(keeps), persistent=False)
+
+    def train(self, mode=True):
+        """The codec stays in evaluation mode."""
+        super().train(mode)
+        self.codec.eval()
+        return self
+
+    @torch.no_grad()
+    def forward(self, wavs):
+        """Log-mel of whole hops of audio.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T], T a multiple of the hop.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, T / hop, d].
+        """
+        codec, frames = self.codec, wavs.shape[1] // self.codec.mel.hop_length
+        groups, lens = codec.group(wavs)  # [B, N, g, d]
+        q, _, _ = codec.quantize_batch(groups, lens)  # [B, N, K, D]
+        batch, levels = len(q), codec.num_codebooks
+        keep = torch.full((batch,), levels, device=q.device)
+        coded = torch.ones(batch, dtype=torch.bool, device=q.device)
+        if self.training:
+            drawn = torch.randint(len(self.keeps), (batch,), device=q.device)
+            keep = self.keeps[drawn]
+            coded = torch.rand(batch, device=q.device) < self.share
+        q = keep_prefix(q, keep.unsqueeze(1), codec.mask)
+        noise = torch.randn(groups.flatten(1, 2).shape, device=q.device)
+        made = codec.log_mel(codec.flow.sample(codec.align(q), lens, noise))
+        true = codec.log_mel(groups.flatten(1, 2))
+        return torch.where(coded[:, None, None], made, true)[:, :frames]

@@ -1,0 +1,56 @@
+"""Augmentation of training clips."""
+
+import torch
+
+from speechbrain_gogo.dataio.audio.augment import ClipAugmentation
+
+
+def peak_frequency(wav):
+    """Hz of the strongest bin, at 24 kHz."""
+    return int(torch.fft.rfft(wav).abs().argmax()) * 24000 / len(wav)
+
+
+def tone(frequency, seconds=2.0):
+    """A sine at 24 kHz."""
+    time = torch.arange(int(24000 * seconds)) / 24000
+    return 0.3 * torch.sin(2 * torch.pi * frequency * time)
+
+
+def test_speed_moves_pitch_and_length():
+    """Faster by a tenth is higher by a tenth and shorter."""
+    fast = ClipAugmentation(24000).change_speed(tone(400), 1.1)
+    assert abs(len(fast) - 48000 / 1.1) < 2
+    assert abs(peak_frequency(fast) - 440) < 2
+
+
+def test_filter_follows_its_curve():
+    """A tone leaves louder by what the curve says at its frequency."""
+    augment = ClipAugmentation(24000)
+    heights = [6.0, 0, 0, 0, 0, 0]
+    octaves = torch.tensor(12000 / 60).log2()
+    for frequency in (120.0, 3000.0):
+        place = torch.tensor(frequency / 60).log2() / octaves
+        wanted = 6 / 6**0.5 * torch.cos(torch.pi * place)
+        wav = tone(frequency)
+        middle = slice(12000, 36000)
+        ratio = augment.filter(wav, heights)[middle].norm() / wav[middle].norm()
+        assert abs(20 * ratio.log10() - wanted) < 0.2
+
+
+def test_draws_depend_on_seed_epoch_and_clip():
+    """The same three give the same clip, any other one another clip."""
+    wav = torch.randn(48000, generator=torch.Generator().manual_seed(0)) / 10
+    one = ClipAugmentation(24000, seed=1, max_start=5120)
+    changed = one(wav, 3, "a")
+    assert torch.equal(changed, one(wav, 3, "a"))
+    other = ClipAugmentation(24000, seed=2, max_start=5120)
+    for candidate in (one(wav, 4, "a"), one(wav, 3, "b"), other(wav, 3, "a")):
+        assert candidate.shape != changed.shape or not torch.equal(
+            candidate, changed
+        )
+
+
+def test_full_scale_is_the_limit():
+    """A loud clip is not driven beyond 1."""
+    augment = ClipAugmentation(24000, gain_db=(20.0, 20.0), filter_share=0.0)
+    assert augment(tone(300), 1, "a").abs().max() <= 1.0001
