@@ -1,4 +1,4 @@
-"""Training of the vocoder that turns Gogo's mel into audio (Section 3.1.2).
+"""Training of the vocoder that turns Gogo's mel into audio (Section 3.1.1).
 
 The Brain of recipes/LibriTTS/vocoder: first mel and multi-resolution STFT
 distances alone, then, from a given update on, Vocos' discriminators and

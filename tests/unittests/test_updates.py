@@ -8,6 +8,8 @@ from torch import nn
 
 from speechbrain_gogo.brains.budget import TrainingBudget
 from speechbrain_gogo.brains.code_usage import CodeUsage
+from speechbrain_gogo.brains.codec import CodecBrain
+from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.brains.updates import UpdatingBrain
 from speechbrain_gogo.lobes.gogo.auxiliary import ARPrior
 
@@ -205,3 +207,58 @@ def test_skipped_updates_are_not_counted():
     usage.add(torch.tensor([[3]]))
     usage.end_update()
     assert usage.read(1) == {"codes used 1": 1.0}
+
+
+class Times(nn.Module):
+    """Multiplies by a weight that is 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x):
+        return self.weight * x
+
+
+def test_logged_losses_are_of_whole_updates(tmp_path):
+    """From the first update on; codes, too."""
+
+    class Given(CodecBrain):
+        """Batches say what their loss and their codes are."""
+
+        def compute_forward(self, batch, stage):
+            loss, codes = batch
+            tokens = torch.arange(codes)[:, None]
+            return {"loss": self.modules.objective(loss), "tokens": tokens}
+
+        def on_stage_start(self, stage, epoch=None):
+            pass
+
+    codec = torch.nn.Linear(1, 1)
+    codec.num_codebooks, codec.vocab_size = 1, 100
+    hparams = {
+        "codec": codec,
+        "ema": torch.optim.swa_utils.AveragedModel(codec),
+        "vocoder": torch.nn.Identity(),
+        "budget": TrainingBudget(10, warmup_steps=0),
+        "learning_rate": 0.0,
+        "log_interval": 2,
+        "regression_share": 0.0,
+        "seed": 0,
+        "output_folder": str(tmp_path),
+    }
+    brain = Given(
+        {"objective": Times()},
+        torch.optim.SGD,
+        hparams,
+        {"grad_accumulation_factor": 2, "skip_nonfinite_grads": True},
+    )
+    losses = [1.0, 3.0, 5.0, 7.0, float("nan"), 2.0, 9.0]
+    batches = [(torch.tensor(x), 10 + i) for i, x in enumerate(losses)]
+    brain.on_fit_start()
+    brain._fit_train(loader(batches), 1, False)
+    rows = read_log(tmp_path / "progress.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 4]
+    # Updates of two, two, two (one of which is NaN) and one.
+    assert [row["loss"] for row in rows] == [2.0, 6.0, 9.0]
+    assert [row["codes used 1"] for row in rows] == [11, 13, 16]

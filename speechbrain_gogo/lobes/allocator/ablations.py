@@ -1,4 +1,4 @@
-"""What Table 9 puts in the place of the allocator's objective (Appendix J).
+"""What Table 9 puts in the place of the allocator's objective (Appendix K).
 
 The objectives have the same form: logits and rewards of the enumerated choices,
 both [M, G] over the M groups of a batch, and a generator for what is random, to

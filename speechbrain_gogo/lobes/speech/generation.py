@@ -1,4 +1,4 @@
-"""Generation with the two stages of GogoSpeech (Section 3.2, Eq. 9).
+"""Generation with the two stages of GogoSpeech (Sections 3.2, 3.3, Eq. 9).
 
 :func:`generate_backbone` yields the groups of Stage I one by one, and
 :class:`DetailGenerator` completes each of them with Stage II. A token that is

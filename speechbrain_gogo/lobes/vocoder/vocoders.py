@@ -1,4 +1,4 @@
-"""Vocoders: from log-mel frames to the waveform (Section 3.1.2, last step).
+"""Vocoders: from log-mel frames to the waveform (Section 3.1.1, Eq. 2).
 
 A neural one (Vocos, from its own package) and Griffin-Lim, which needs no
 training, behind one contract. The mel itself is in mel.py, how long audio is

@@ -1,0 +1,128 @@
+"""What a stage learns by how the rows of its codes are drawn (Appendix C).
+
+    python bench/new_rows.py gogo-mini --csv train.csv --valid valid.csv \
+        --data /path/to/speech
+
+A small Llama learns to spell transcripts, which gives its rows a spread of
+their own. Then it is extended by the codes twice: as transformers does by
+itself, around the mean of the old rows, and by ``extended_llama``, spread as
+the old rows are. Both train Stage I on the same batches.
+"""
+
+import copy
+import random
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from tqdm import tqdm
+from transformers import LlamaForCausalLM
+
+from speechbrain_gogo.dataio.manifests.reading import (
+    speech_dataset,
+    usable_clips,
+)
+from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.lobes.speech.llama import extended_llama, speech_llama
+from speechbrain_gogo.lobes.speech.stages import BackboneLM
+
+LETTERS = 128  # ASCII
+SIZES = {"dim": 256, "num_layers": 4, "num_heads": 4, "ffn_dim": 768}
+
+
+def read_clips(codec, csv, data, number):
+    """Letters and backbones of clips: [(int64 [L], int64 [N, b])]."""
+    dataset, _ = speech_dataset(csv, data, codec.sample_rate)
+    clips = []
+    for clip in tqdm(usable_clips(dataset, number, seed=0), total=number):
+        wavs = clip["sig"].unsqueeze(0)
+        tokens, _ = codec.encode_batch(wavs, num_tokens=codec.backbone_size)
+        text = dataset.data[clip["id"]]["wrd"].encode("ascii", "ignore")
+        clips.append((torch.tensor(list(text)), tokens[0]))
+    return clips
+
+
+def pad(parts):
+    """A batch and its relative lengths."""
+    lengths = torch.tensor([len(part) for part in parts])
+    batch = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+    return batch, lengths / lengths.max()
+
+
+def spell(llama, clips, steps, size=16, seed=0):
+    """Train a Llama on the letters of transcripts."""
+    optimizer = torch.optim.AdamW(llama.parameters(), lr=1e-3)
+    draw = random.Random(seed)
+    for _ in tqdm(range(steps), "letters"):
+        ids, lens = pad([text for text, _ in draw.sample(clips, size)])
+        place = torch.arange(ids.shape[1])
+        real = place < (lens * ids.shape[1]).round()[:, None]
+        labels = torch.where(real, ids, -100)
+        llama(ids, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return llama
+
+
+def learn(llama, codec, clips, valid, steps, size=8, seed=0):
+    """Train Stage I; its validation loss after some numbers of updates."""
+    lm = BackboneLM(llama, LETTERS, codec.vocab_size, codec.backbone_size, 1024)
+    optimizer = torch.optim.AdamW(lm.parameters(), lr=5e-4, betas=(0.9, 0.95))
+    draw, losses = random.Random(seed), {}
+    wanted = {0, 1, steps // 10, steps // 4, steps // 2, steps}
+    for step in tqdm(range(steps + 1), "Stage I"):
+        if step in wanted:
+            with torch.no_grad():
+                losses[step] = lm(*batch_of(valid))["loss"].item()
+        for group in optimizer.param_groups:
+            group["lr"] = 5e-4 * min(1, (step + 1) / (steps / 10))
+        lm(*batch_of(draw.sample(clips, size)))["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    return losses
+
+
+def batch_of(clips):
+    """Letters, their lengths, tokens, their lengths."""
+    return *pad([clip[0] for clip in clips]), *pad([clip[1] for clip in clips])
+
+
+def main(
+    source: str,
+    csv: Annotated[Path, typer.Option(help="Manifest to train on.")],
+    valid: Annotated[Path, typer.Option(help="Manifest to validate on.")],
+    data: Annotated[Path, typer.Option(help="Replaces $data_root in both.")],
+    clips: int = 150,
+    valid_clips: int = 16,
+    letter_steps: int = 100,
+    steps: int = 120,
+):
+    """Train both and print a table."""
+    torch.manual_seed(0)
+    codec = GogoCodec.from_hparams(source)
+    train_set = read_clips(codec, csv, data, clips)
+    valid_set = read_clips(codec, valid, data, valid_clips)
+    llama = spell(speech_llama(LETTERS, **SIZES), train_set, letter_steps)
+    num_new = codec.vocab_size + 2
+    with tempfile.TemporaryDirectory() as folder:
+        llama.save_pretrained(folder)
+        spread = extended_llama(folder, num_new)
+        plain = LlamaForCausalLM.from_pretrained(folder)
+    plain.resize_token_embeddings(LETTERS + num_new)
+    rows = {"as transformers draws them": plain, "extended_llama": spread}
+    print("| new rows | deviation |", end="")
+    for place, (name, model) in enumerate(rows.items()):
+        deviation = model.lm_head.weight[LETTERS:].std(0).mean().item()
+        losses = learn(copy.deepcopy(model), codec, train_set, valid_set, steps)
+        if not place:
+            print(*[f" after {step} |" for step in losses])
+            print("| --- |" + " ---: |" * (len(losses) + 1))
+        print(f"| {name} | {deviation:.2g} |", end="")
+        print(*[f" {loss:.3f} |" for loss in losses.values()])
+
+
+if __name__ == "__main__":
+    typer.run(main)
