@@ -8,13 +8,10 @@ their own, waveforms.py.
 import math
 import numbers
 import operator
-from pathlib import Path
 
 import torch
 
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
-
-FORMATS = ".wav", ".flac", ".ogg", ".mp3"
 
 
 def check_whole(value, name):
@@ -263,29 +260,3 @@ def check_lengths(num_samples, longest):
             f"each of {len(longest)} utterances."
         )
     return [min(pair) for pair in zip(map(int, given), longest)]
-
-
-def audio_path(path):
-    """A path whose suffix says in which format to write.
-
-    Arguments
-    ---------
-    path : str | Path
-        Such as out.wav.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ValueError
-        If it is none that is written here.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(
-            f"{path}: audio is not written as '{path.suffix}'; use one of "
-            f"{', '.join(FORMATS)}."
-        )
-    return path

@@ -6,9 +6,9 @@ tokens each group gets, where that differs. Knows nothing of models; training,
 the demo and the command line draw with it.
 """
 
-from pathlib import Path
-
 from matplotlib.figure import Figure
+
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 # Log-mel below the loudest bin by this much (105 dB) is drawn as silence.
 DEPTH = 12.0
@@ -134,5 +134,5 @@ def draw_group_lines(axis, num_frames, group_size, frame_rate):
 def save(figure, last_axis, image_path):
     """Label the time and write the file."""
     last_axis.set_xlabel("seconds")
-    Path(image_path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(image_path, dpi=110)
+    with replaced_when_complete(image_path) as partial:
+        figure.savefig(partial, dpi=110)

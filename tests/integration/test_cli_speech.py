@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from test_cli import Page, complaint, samples_of
 from typer.testing import CliRunner
 
 from speechbrain_gogo.cli import app
+from speechbrain_gogo.dataio.audio.writing import FORMATS
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +92,28 @@ def test_demo_speaks(gogo, tmp_path):
     page = Page(tmp_path / "demo" / "index.html")
     assert not page.unlabelled and page.sources[-1] == "speech.wav"
     assert "Text to speech" in page.text
+
+
+def test_what_is_spoken_in_every_format(speak, gogo, tmp_path, monkeypatch):
+    """And decoded and reconstructed: the same formats everywhere."""
+    clip, tokens = tmp_path / "prompt.flac", tmp_path / "a.safetensors"
+    assert gogo("encode", clip, tokens).exit_code == 0
+    for suffix in FORMATS:
+        said, decoded = tmp_path / f"said{suffix}", tmp_path / f"out{suffix}"
+        result = speak("Hi.", said)
+        assert result.exit_code == 0, result.stderr
+        assert len(samples_of(said)) % 5120 == 0
+        for words in (("decode", tokens), ("reconstruct", clip)):
+            result = gogo(*words, decoded, "--steps", 1)
+            assert result.exit_code == 0, result.stderr
+            assert len(samples_of(decoded)) == 48000
+    before, files = said.read_bytes(), sorted(tmp_path.iterdir())
+
+    def full_disk(*_, **__):
+        yield torch.zeros(24000)
+        raise OSError("No space left on device")
+
+    place = "speechbrain_gogo.inference.streaming.speech.decode_group_stream"
+    monkeypatch.setattr(place, full_disk)
+    assert "No space" in complaint(speak("Hi.", said))
+    assert said.read_bytes() == before and sorted(tmp_path.iterdir()) == files

@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.writing import written_audio
 from speechbrain_gogo.inference.demo.page import write_page
 from speechbrain_gogo.inference.files.describe import token_and_bit_rate
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
@@ -134,19 +135,17 @@ def copy_original(codec, path, folder, prefix, note=""):
         If the audio cannot be used.
     """
     target = folder / f"{prefix}original.wav"
-    samples = 0
     pieces = stream_audio(path, codec.sample_rate)
     first = next(pieces)  # raises before a file is made
-    with soundfile.SoundFile(target, "w", codec.sample_rate, 1) as sound:
+    with written_audio(target, codec.sample_rate) as write:
         for piece in (first, *pieces):
-            sound.write(piece.clamp(-1, 1).numpy())
-            samples += len(piece)
+            seconds = write(piece)
     return Recording(
         title=Path(path).name,
         note=note,
         wav=target.name,
         picture=f"{prefix}mels.png",
-        seconds=samples / codec.sample_rate,
+        seconds=seconds,
     )
 
 

@@ -7,6 +7,7 @@ folders of files are told which file becomes which.
 
 from pathlib import Path
 
+from speechbrain_gogo.dataio.audio.writing import FORMATS
 from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
 from speechbrain_gogo.inference.streaming.codec import encode_recording
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
@@ -15,7 +16,7 @@ READABLE_AUDIO = (
     *(".aif", ".aiff", ".au", ".caf", ".flac", ".mp3"),
     *(".oga", ".ogg", ".opus", ".w64", ".wav"),
 )
-WRITABLE_AUDIO = (".wav", ".flac", ".ogg")
+WRITABLE_AUDIO = FORMATS  # the first one in folders
 TOKENS = (".safetensors",)
 
 

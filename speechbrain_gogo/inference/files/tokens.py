@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.lobes.tokens.granular import prefix_mask
 
 
@@ -73,7 +74,6 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     True
     """
     path, stored = Path(path), {}
-    path.parent.mkdir(parents=True, exist_ok=True)
     levels = tokens.shape[1]
     if mask_id is not None:
         kept = tokens != mask_id
@@ -95,9 +95,8 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     if mask_id is not None:
         metadata.update(levels=str(levels), mask_id=str(mask_id))
     stored["tokens"] = tokens.to("cpu", dtype).contiguous()
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_bytes(save(stored, metadata))
-    partial.replace(path)  # whole, or not at all
+    with replaced_when_complete(path) as partial:
+        partial.write_bytes(save(stored, metadata))
     return path
 
 

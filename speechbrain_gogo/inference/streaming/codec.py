@@ -5,13 +5,14 @@ tokens and samples are those of the tensor interface in codec.py; on a GPU, up
 to rounding.
 """
 
-import soundfile
+from pathlib import Path
+
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.writing import audio_path, written_audio
 from speechbrain_gogo.inference.checks import (
-    audio_path,
     check_lengths,
     check_sampling,
     check_tokens,
@@ -163,20 +164,10 @@ class StreamingCodec(Pretrained, GranularCodec):
             If the suffix names no audio format, or tokens, keep or the
             length are out of range, saying where.
         """
-        out_path = audio_path(out_path)
-        out_path.parent.mkdir(parents=True, exist_ok=True)
-        # What fails half-way leaves an earlier file as it was.
-        partial = out_path.with_name(f"partial-{out_path.name}")
-        try:
-            with soundfile.SoundFile(
-                str(partial), "w", self.sample_rate, channels=1
-            ) as sound:
-                for audio in self.decode_stream(tokens, **settings):
-                    sound.write(audio.clamp(-1, 1).cpu().numpy())
-            partial.replace(out_path)
-        finally:
-            partial.unlink(missing_ok=True)
-        return out_path
+        with written_audio(out_path, self.sample_rate) as write:
+            for audio in self.decode_stream(tokens, **settings):
+                write(audio)
+        return Path(out_path)
 
     def reconstruct_file(self, path, out_path, keep=None, **settings):
         """Encode a file and decode it again, at its original length.

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from soundfile import SoundFile
 
-from speechbrain_gogo.inference.checks import audio_path
+from speechbrain_gogo.dataio.audio.writing import written_audio
 from speechbrain_gogo.inference.streaming.groups import decode_group_stream
 
 
@@ -93,13 +92,9 @@ class SpeechStream:
         ValueError
             If the suffix names no audio format.
         """
-        out_path = audio_path(out_path)
-        out_path.parent.mkdir(parents=True, exist_ok=True)
-        with SoundFile(out_path, "w", self.sample_rate, channels=1) as sound:
+        with written_audio(out_path, self.sample_rate) as write:
             for audio in self:
-                sound.write(audio.clamp(-1, 1).numpy())
-                sound.flush()
-                yield sound.tell() / self.sample_rate
+                yield write(audio)
 
     def _tokens(self, sentences):
         """Tokens [K] of each group, one after the other."""

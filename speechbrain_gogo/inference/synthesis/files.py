@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from speechbrain_gogo.dataio.audio.writing import audio_path
+
 
 @dataclass
 class SynthesisResult:
@@ -56,6 +58,7 @@ def synthesize_file(
         As :meth:`GogoSpeech.stream_voice` does, if the file's suffix names no
         audio format, or if it is the prompt.
     """
+    audio_path(out_path)  # before the long work
     if Path(out_path).resolve() == Path(prompt_wav).resolve():
         raise ValueError(f"{out_path} is the prompt: write to another file.")
     start = time.perf_counter()

@@ -1,0 +1,43 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+NAMED = 50  # characters of a name, which in all may have 255 bytes
+
+
+@contextlib.contextmanager
+def replaced_when_complete(path):
+    """Write beside a file, which is replaced if all went well.
+
+    Arguments
+    ---------
+    path : str | Path
+        The file; folders are made. A link stays one: what it leads to is
+        replaced.
+
+    Yields
+    ------
+    Path
+        Where to write, with the same suffix. After an error it is gone, and
+        the file is as it was.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.txt"
+    >>> with replaced_when_complete(path) as partial:
+    ...     _ = partial.write_text("all")
+    >>> path.read_text()
+    'all'
+    """
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = path.name[-NAMED:]
+    partial = path.with_name(f"partial-{secrets.token_hex(4)}-{name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""Audio files are written whole, in every format that is offered, or not."""
+
+import os
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from speechbrain_gogo.dataio.audio.writing import FORMATS, written_audio
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
+
+pytestmark = pytest.mark.parametrize("suffix", [*FORMATS, ".WAV", ".Mp3"])
+
+
+def test_every_format_is_written_in_pieces(tmp_path, suffix):
+    path = tmp_path / "new" / f"a{suffix}"
+    tone = 0.3 * torch.sin(torch.arange(30001) / 20)
+    with written_audio(path, 24000) as write:
+        seconds = [write(piece) for piece in tone.split([1, 5000, 25000])]
+    assert seconds[-1] == 30001 / 24000
+    wav, rate = soundfile.read(path, dtype="float32")
+    assert rate == 24000 and len(wav) == 30001
+    assert np.abs(wav - tone.numpy()).mean() < 0.01
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_what_is_not_complete_replaces_nothing(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"older")
+    for error in (ValueError, KeyboardInterrupt, GeneratorExit):
+        with pytest.raises(error), written_audio(path, 24000) as write:
+            write(torch.zeros(24000))
+            assert path.read_bytes() == b"older"
+            raise error
+        assert path.read_bytes() == b"older"
+        assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_link_stays_one(tmp_path, suffix):
+    target, link = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    link.symlink_to(target)
+    with replaced_when_complete(link) as partial:
+        partial.write_bytes(b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
