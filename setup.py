@@ -40,6 +40,7 @@ REQUIRED = [
     "safetensors>=0.4.3",
     "soundfile>=0.12.1",
     "webdataset>=0.2.111,<2",
+    "fsspec>=2024.6",
     "matplotlib>=3.8",
     "tqdm>=4.66",
     "typer>=0.12",
@@ -62,6 +63,13 @@ METRICS = [
     "zhon>=2.0.2",
 ]
 
+# Shards at http: and s3: addresses; other storage has packages of its own, see
+# fsspec.
+REMOTE = ["fsspec[http,s3]"]
+
+# Stages of 1.24 B parameters on one 24 GB card, see docs/memory.md.
+MEMORY = ["peft>=0.17", "bitsandbytes>=0.45"]
+
 # `gogo tokenize --form datasets`.
 DATASETS = ["datasets>=4,<6"]
 
@@ -69,6 +77,8 @@ DATASETS = ["datasets>=4,<6"]
 PROBING = ["librosa>=0.10.2", "praat-parselmouth>=0.4.5", "textblob>=0.18"]
 
 TESTS = [
+    "aiohttp>=3.9",
+    "peft>=0.17",
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.14",
@@ -103,6 +113,8 @@ setup(
     extras_require={
         "metrics": METRICS,
         "datasets": DATASETS,
+        "remote": REMOTE,
+        "memory": MEMORY,
         "dev": METRICS + DATASETS + PROBING + TESTS,
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},

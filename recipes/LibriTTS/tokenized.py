@@ -11,8 +11,8 @@ from pathlib import Path
 
 from speechbrain.utils.distributed import ddp_barrier
 
-from speechbrain_gogo.dataio.shards.batching import token_loader_settings
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
@@ -67,7 +67,7 @@ def tokenized_dataset(hparams, stage, **settings):
     ddp_barrier()
     by_groups = {
         "max_positions": math.inf,
-        "count_positions": lambda text_length, num_groups: num_groups,
+        "count_positions": lambda text_lengths, groups: groups,
     }
     dataset = TokenDataset(folder, codec=codec, **{**by_groups, **settings})
     logger.info("%s: %s", folder, dataset.report)
@@ -101,14 +101,12 @@ def check_complete(source, dataset, folder):
         )
 
 
-def loader_settings(dataset, lengths, training, hparams):
+def loader_settings(lengths, training, hparams):
     """What the host's loader needs for batches of clips of like lengths.
 
     Arguments
     ---------
-    dataset : torch.utils.data.Dataset
-        Clips, such as a TokenDataset.
-    lengths : list of int
+    lengths : sequence of int
         Of each clip: groups, or positions of a language model.
     training : bool
         Shuffle, other batches in every epoch; else the short clips first.
@@ -122,12 +120,11 @@ def loader_settings(dataset, lengths, training, hparams):
         Arguments of ``Brain.make_dataloader``.
     """
     return token_loader_settings(
-        dataset,
         lengths,
         training,
         hparams["batch_length"],
         hparams["batch_clips"],
         hparams["bucket_length"],
-        hparams["num_workers"],
         hparams["seed"],
+        num_workers=hparams["num_workers"],
     )

@@ -15,6 +15,7 @@ from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves
+from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.allocator.ablations import divergence_from_start
 from speechbrain_gogo.lobes.allocator.policy import group_relative_advantage
 from speechbrain_gogo.lobes.nn.lengths import length_mask
@@ -73,6 +74,14 @@ class PolicyStats:
     def _sum(self, name, values):
         self.sums[name] = self.sums.get(name, 0) + values  # on their device
 
+    def gather(self):
+        """Add up the groups of all ranks; every rank has to call it."""
+        self.sums = sum_over_ranks(
+            {**self.sums, "count": self.count, "entropy": self.entropy}
+        )
+        self.count = self.sums.pop("count")
+        self.entropy = self.sums.pop("entropy")
+
     def read(self):
         """Means over groups of "policy", "oracle" and "uniform", dicts."""
         means = {k: v.cpu() / self.count for k, v in self.sums.items()}
@@ -105,6 +114,8 @@ class AllocatorBrain(TrainingBrain):
     batch that holds no audio is learned from the replay buffer alone.
     """
 
+    splits_validation = True
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         reward = self.hparams.reward.to(self.device)
@@ -135,7 +146,8 @@ class AllocatorBrain(TrainingBrain):
         read = self.read_training if training else self.read_validation
         found = read(batch, draws)
         backbones, distances = (torch.cat(parts) for parts in zip(*found))
-        logits = self.modules.allocator(backbones.unsqueeze(0))
+        allocator = self.unwrapped(self.modules.allocator, stage)
+        logits = allocator(backbones.unsqueeze(0))
         return {
             "logits": logits.squeeze(0).float(),
             "rewards": self.hparams.reward.weigh(distances),
@@ -219,6 +231,7 @@ class AllocatorBrain(TrainingBrain):
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
             return
+        self.valid.gather()
         found = self.valid.read()
         self.write_rows("valid", found)
         skipped = dict(self.skipped_clips())

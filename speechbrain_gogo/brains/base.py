@@ -32,11 +32,21 @@ class TrainingBrain(UpdatingBrain):
     ``learning_rate``, ``seed`` and ``output_folder``; where epochs may be
     short, ``valid_interval_minutes`` and ``epoch_counter``. A recipe that
     learns from tokens adds ``codec_fingerprint``, by which the codec is known.
+
+    ``resume_data`` says how a training that was stopped in the middle of an
+    epoch goes on: "exact" (default), with the next batch, and a ValueError if
+    the order of batches has changed; "restart", with the first batch of the
+    epoch, whatever has changed.
     """
+
+    # A subclass whose figures of a validation are sums over all ranks has each
+    # rank validate its share.
+    splits_validation = False
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
+        self.train_loader = None  # of a dataset with an index
         self.skipped = SkippedClips()
         if self.checkpointer:
             self.checkpointer.add_recoverable("skipped", self.skipped)
@@ -56,7 +66,14 @@ class TrainingBrain(UpdatingBrain):
         some trainings in epochs).
         """
         sampler = kwargs.get("batch_sampler")
+        if stage == sb.Stage.VALID and self.splits_validation and sampler:
+            share = slice(get_rank() or 0, None, num_processes())
+            kwargs["batch_sampler"] = list(sampler)[share]
         loader = super().make_dataloader(dataset, stage, **kwargs)
+        if stage == sb.Stage.TRAIN:
+            self.train_loader = loader
+            if hasattr(sampler, "identity") and self.checkpointer:
+                self.checkpointer.metadata["batches"] = sampler.identity
         if stage == sb.Stage.TRAIN and self.train_sampler is None:
             self.train_sampler = sampler
         if stage == sb.Stage.TRAIN and len(loader) < 2 <= num_processes():
@@ -87,25 +104,45 @@ class TrainingBrain(UpdatingBrain):
                 )
         return loader
 
+    def _train_loader_specifics(self, dataset, loader_kwargs):
+        # The host would put the batches of all ranks into a list on each.
+        sampler = loader_kwargs.get("batch_sampler")
+        if getattr(sampler, "over_ranks", False):
+            self.train_sampler = sampler
+            return loader_kwargs
+        return super()._train_loader_specifics(dataset, loader_kwargs)
+
     def on_fit_start(self):
         """Resume with the same codec, if there is one.
 
-        In the middle of an epoch, on as many processes only: each one's place
-        in the data is its own.
+        In the middle of an epoch, on as many processes and with the same
+        batches only, unless the data restarts.
         """
         last = self.checkpointer and self.checkpointer.find_checkpoint()
         if self.codec_fingerprint is not None:
             self.keep_to_codec(last)
-        if last and not last.meta["end-of-epoch"]:
-            before = last.meta.get("processes", num_processes())
-            if before != num_processes():
-                raise ValueError(
-                    f"{last.path} was saved in the middle of an epoch by "
-                    f"{before} processes, and there are {num_processes()} now:"
-                    " resume with as many, or delete it to go on from the end "
-                    "of an epoch."
-                )
+        how = getattr(self.hparams, "resume_data", "exact")
+        if how not in ("exact", "restart"):
+            raise ValueError(f"resume_data='{how}': use 'exact' or 'restart'.")
+        if how == "exact" and last and not last.meta["end-of-epoch"]:
+            self.keep_to_batches(last)
         super().on_fit_start()
+        if how == "restart" and self.train_loader is not None:
+            # The host's loader would skip what the epoch has seen.
+            self.train_loader._speechbrain_recovery_skip_to = None
+
+    def keep_to_batches(self, last):
+        """Refuse to go on in the middle of an epoch of other batches."""
+        now = {"processes": num_processes(), **self.checkpointer.metadata}
+        for name in ("processes", "batches"):
+            before = last.meta.get(name, now.get(name))
+            if before != now.get(name):
+                raise ValueError(
+                    f"{last.path} was saved in the middle of an epoch with "
+                    f"{name}: {before}, and there are {now.get(name)} now. "
+                    "Resume with the same, or give --resume_data restart to "
+                    "begin that epoch anew."
+                )
 
     def keep_to_codec(self, last):
         """Refuse the last checkpoint of another codec; mark those to come."""
@@ -124,6 +161,16 @@ class TrainingBrain(UpdatingBrain):
         count = self.optimizer_step * batches + self.step % batches
         place = (self.hparams.seed, count, get_rank() or 0)
         return torch.Generator().manual_seed(hash(place) % 2**63)
+
+    def unwrapped(self, module, stage):
+        """A module without its distributed wrapper, unless it is trained.
+
+        The wrapper's forward waits for the other ranks, which may validate
+        another number of batches.
+        """
+        if stage == sb.Stage.TRAIN:
+            return module
+        return getattr(module, "module", module)
 
     # Validation
 

@@ -16,6 +16,7 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
+from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
@@ -28,6 +29,8 @@ class CodecBrain(TrainingBrain):
     ``budget``, ``vocoder``, ``regression_share``, ``valid_keeps``,
     ``sample_clips``, ``log_interval``, ``seed`` and ``output_folder``.
     """
+
+    splits_validation = True
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -44,7 +47,7 @@ class CodecBrain(TrainingBrain):
 
     def compute_forward(self, batch, stage):
         """All losses of a batch, on the training or the averaged weights."""
-        batch = batch.to(self.device)
+        batch = batch.to(self.device, non_blocking=True)
         wavs, lens = batch.sig
         if stage != sb.Stage.TRAIN:
             return self.validation_losses(wavs, lens)
@@ -142,9 +145,10 @@ class CodecBrain(TrainingBrain):
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
             return
-        count = self.valid_sums.pop("count")
+        sums = sum_over_ranks(self.valid_sums)
+        count = sums.pop("count")
         skipped = self.skipped_clips()
-        stats = {k: v / count for k, v in self.valid_sums.items()}
+        stats = {k: v / count for k, v in sums.items()}
         if stage == sb.Stage.VALID:
             self.write_log("valid", **stats)
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it

@@ -15,6 +15,7 @@ from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves, plot_perplexities
+from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.speech.stages import BackboneLM
 
 
@@ -86,6 +87,10 @@ class LevelMeans:
         self.sums = self.sums.to(nll.device)  # stays there until it is read
         self.sums.index_add_(1, level, counted)
 
+    def gather(self):
+        """Add up the tokens of all ranks; every rank has to call it."""
+        self.sums = sum_over_ranks({"sums": self.sums})["sums"]
+
     def read(self):
         """Mean loss of all tokens, and the perplexity at each position.
 
@@ -110,6 +115,8 @@ class SpeechLMBrain(TrainingBrain):
     model speak. Batches have ``tokens`` and, for Stage I, ``text_ids``.
     """
 
+    splits_validation = True
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         lm = self.hparams.lm
@@ -127,13 +134,14 @@ class SpeechLMBrain(TrainingBrain):
         Stage II is trained on prefixes of its groups, and validated on all
         tokens.
         """
-        batch = batch.to(self.device)
+        batch = batch.to(self.device, non_blocking=True)
+        lm = self.unwrapped(self.modules.lm, stage)
         if self.speaks_backbone:
             text, text_lens = batch.text_ids
             if stage == sb.Stage.TRAIN:
                 text_lens = text_lens * self.with_text(len(text))
-            return self.modules.lm(text, text_lens, *batch.tokens)
-        return self.modules.lm(*batch.tokens, generator=self.generator())
+            return lm(text, text_lens, *batch.tokens)
+        return lm(*batch.tokens, generator=self.generator())
 
     def with_text(self, batch):
         """1 for the utterances that keep their text, 0 for others, [B].
@@ -171,6 +179,7 @@ class SpeechLMBrain(TrainingBrain):
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
             return
+        self.valid.gather()
         stats = self.valid.read()
         self.write_log("valid", **stats)
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it

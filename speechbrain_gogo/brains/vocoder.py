@@ -17,6 +17,7 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves
+from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.vocoder.adversarial_loss import (
     discriminator_loss,
     generator_losses,
@@ -35,6 +36,8 @@ class VocoderBrain(TrainingBrain):
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants. One batch
     is one update.
     """
+
+    splits_validation = True
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -148,6 +151,7 @@ class VocoderBrain(TrainingBrain):
             parts = {"mel": self.hparams.mel_loss(predicted, wavs)}
             if stage != sb.Stage.TRAIN:
                 self.keep_samples(batch.id, predicted, wavs)
+                self.valid_sums.update({**parts, "batches": 1})
                 return parts["mel"]
             if weights["stft"]:
                 parts["stft"] = self.hparams.stft_loss(predicted, wavs)
@@ -216,6 +220,7 @@ class VocoderBrain(TrainingBrain):
         """Start the count of samples."""
         self.samples_left = self.hparams.num_samples
         self.hparams.mel.train(stage == sb.Stage.TRAIN)
+        self.valid_sums = Counter()
         self.hparams.ema.module.eval()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
@@ -239,7 +244,8 @@ class VocoderBrain(TrainingBrain):
         train_stats["learning rate"] = self.optimizer.param_groups[0]["lr"]
         self.sums.clear()
         self.counts.clear()
-        stats, skipped = {"mel": float(stage_loss)}, self.skipped_clips()
+        valid, skipped = sum_over_ranks(self.valid_sums), self.skipped_clips()
+        stats = {"mel": float(valid["mel"]) / valid["batches"]}
         self.write_log("train", **train_stats)
         self.write_log("valid", **stats)
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it

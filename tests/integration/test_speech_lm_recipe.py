@@ -186,6 +186,31 @@ def test_stops_leave_no_trace(
         main(again)
 
 
+def test_other_batches_restart_their_epoch(
+    main, arguments, order, tmp_path, monkeypatch
+):
+    """On request; else they are refused, and nothing is skipped silently."""
+    save = SpeechLMBrain._save_intra_epoch_ckpt
+
+    def save_and_stop(self):
+        save(self)
+        if self.optimizer_step == 2:
+            raise Stop
+
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(SpeechLMBrain, "_save_intra_epoch_ckpt", save_and_stop)
+        main(arguments("stage2", tmp_path))
+    order.clear()
+    with pytest.raises(ValueError, match="12 clips in 4 batches.* 12 clips in"):
+        main(arguments("stage2", tmp_path, batch_clips=2))
+    with pytest.raises(ValueError, match="resume_data='never'"):
+        main(arguments("stage2", tmp_path, resume_data="never"))
+    assert not order
+    main(arguments("stage2", tmp_path, batch_clips=2, resume_data="restart"))
+    assert min(order) == 2 and len(order) == 12  # two epochs of six
+    assert len(set(sum((order[step] for step in range(2, 8)), ()))) == 12
+
+
 def test_two_processes(arguments, tmp_path):
     """Each on its half of the batches, the schedule counted in epochs."""
     settings = {"distributed_backend": "gloo", "num_steps": "null"}

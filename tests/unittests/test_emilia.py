@@ -87,7 +87,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def make_loader(folder, epoch_batches=5, num_workers=0, **settings):
+def make_loader(
+    folder, epoch_batches=5, num_workers=0, resume_data="exact", **settings
+):
     settings = {
         "batch_seconds": 4,
         "buffer_size": 6,
@@ -96,7 +98,9 @@ def make_loader(folder, epoch_batches=5, num_workers=0, **settings):
         **settings,
     }
     dataset = EmiliaShards(folder, **settings)
-    return ShardLoader(dataset, epoch_batches, num_workers=num_workers)
+    return ShardLoader(
+        dataset, epoch_batches, resume_data, num_workers=num_workers
+    )
 
 
 def ids(batches):
@@ -250,15 +254,17 @@ def test_order_hangs_on_seed_and_pass(folder):
 
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize("stops", [(3, 6), (5, 13)])
+@pytest.mark.parametrize("mixed_shards", [1, 3])
 def test_resumes_with_the_same_order_and_counts(
-    folder, tmp_path, num_workers, stops
+    folder, tmp_path, num_workers, stops, mixed_shards
 ):
     """Stops in an epoch, at its end, and a second time, two passes long."""
-    whole = make_loader(folder, num_workers=num_workers)
+    settings = {"num_workers": num_workers, "mixed_shards": mixed_shards}
+    whole = make_loader(folder, **settings)
     expected = [name for _ in range(5) for name in ids(whole)]
     seen = []
     for stop in (*stops, len(expected)):
-        loader = make_loader(folder, num_workers=num_workers)
+        loader = make_loader(folder, **settings)
         checkpointer = Checkpointer(tmp_path / "save", {"dataloader": loader})
         checkpointer.recover_if_possible()
         while len(seen) < stop:
@@ -324,6 +330,59 @@ def test_other_world_size_is_refused(folder, tmp_path, monkeypatch):
     checkpointer.recover_if_possible()  # may be for evaluation only
     with pytest.raises(ValueError, match="ranks: 1 then, 2 now"):
         next(iter(loader))
+
+
+def test_restart_on_other_ranks_begins_a_new_pass(
+    folder, tmp_path, monkeypatch
+):
+    loader = make_loader(folder)
+    first = ids(loader)
+    assert loader.positions[0][0] == 0
+    checkpointer = Checkpointer(tmp_path / "save", {"dataloader": loader})
+    checkpointer.save_checkpoint(end_of_epoch=False)
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    seen, reports = [], []
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        loader = make_loader(folder, resume_data="restart", num_workers=2)
+        checkpointer = Checkpointer(tmp_path / "save", {"dataloader": loader})
+        checkpointer.recover_if_possible()
+        reports.append(ClipReport(loader.report))
+        assert not ids(loader)  # the epoch had all its batches
+        seen.append(sum(ids(loader), ()))
+        assert loader.positions[0][0] == 1
+    assert reports[0].used == sum(map(len, first)) and not reports[1]
+    assert set(seen[0]).isdisjoint(seen[1])
+    with pytest.raises(ValueError, match="resume_data='again'"):
+        make_loader(folder, resume_data="again")
+
+
+def test_a_batch_mixes_shards(folder):
+    def origins(**settings):
+        loader = make_loader(
+            folder, 6, batch_seconds=9, buffer_size=99, **settings
+        )
+        return [{name[:5] for name in batch} for batch in ids(loader)]
+
+    assert all(len(shards) == 1 for shards in origins())
+    assert max(map(len, origins(mixed_shards=4))) > 2
+    assert origins(mixed_shards=4, training=False) == origins(training=False)
+
+
+def test_ranks_share_a_validation(folder, monkeypatch):
+    shard = folder / "EN" / "EN-B3.tar"
+    settings = {"training": False, "split_batches": True, "batch_seconds": 2}
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    seen = []
+    for rank in "012":
+        monkeypatch.setenv("RANK", rank)
+        seen.append(sum(ids(make_loader(shard, 99, **settings)), ()))
+    assert all(seen) and len(sum(seen, ())) == len(set(sum(seen, ()))) == 8
+    assert len(make_loader(shard, 7, **settings)) == 2  # of 7 the last rank's
+    monkeypatch.setenv("WORLD_SIZE", "99")
+    monkeypatch.setenv("RANK", "50")
+    assert not ids(make_loader(shard, 99, **settings))
 
 
 def test_nothing_usable_is_an_error_with_the_reasons(folder):

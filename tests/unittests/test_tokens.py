@@ -9,14 +9,13 @@ import soundfile
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.dataio.sampler import DynamicBatchSampler
 
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.dataio.tokens import shards as token_shards
+from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
 from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.dataio.tokens.shards import (
@@ -188,7 +187,7 @@ def test_every_row_is_used_or_counted(codec, tmp_path):
     assert [row.text for row in rows(tmp_path / "tokens")] == ["no 5", ""]
 
     pieces = WordPieces.train(["no five"], tmp_path / "text.model", 20)
-    dataset = TokenDataset(tmp_path / "tokens", 99, max, pieces)
+    dataset = TokenDataset(tmp_path / "tokens", 99, np.maximum, pieces)
     assert dataset.report == {"used": 1, "no text": 1, **skipped}
 
 
@@ -299,17 +298,11 @@ def test_clips_that_do_not_fit_are_left_out(lengths):
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_batches_by_positions(lengths, num_workers):
     dataset = TokenDataset([lengths], 400)
-    sampler = DynamicBatchSampler(
-        dataset, 400, num_buckets=4, lengths_list=dataset.lengths
-    )
-    loader = torch.utils.data.DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        collate_fn=PaddedBatch,
-        num_workers=num_workers,
+    settings = token_loader_settings(
+        dataset.lengths, True, 400, bucket_length=100, num_workers=num_workers
     )
     seen = []
-    for batch in loader:
+    for batch in torch.utils.data.DataLoader(dataset, **settings):
         tokens, lens = batch.tokens
         assert tokens.shape[0] * tokens.shape[1] * 10 <= 400
         counts = (lens * tokens.shape[1]).round().int().tolist()

@@ -19,6 +19,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
+from speechbrain_gogo.dataio.shards.batching import worker_settings
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
 from speechbrain_gogo.dataio.shards.tars import find_splits
@@ -40,14 +41,22 @@ def dataio_prepare(hparams):
     }
     shards = find_splits(hparams["train_shards"], hparams["valid_shards"])
     train = EmiliaShards(shards["train"], **settings)
-    valid = EmiliaShards(shards["valid"], **settings, training=False)
+    valid = EmiliaShards(
+        shards["valid"], **settings, training=False, split_batches=True
+    )
     num_workers = hparams["num_workers"]
+    ready = hparams["prefetch_batches"], hparams["pin_memory"]
     return {
         "train": ShardLoader(
-            train, hparams["epoch_batches"], num_workers=num_workers
+            train,
+            hparams["epoch_batches"],
+            hparams["resume_data"],
+            **worker_settings(num_workers, *ready),
         ),
         "valid": ShardLoader(
-            valid, hparams["valid_batches"], num_workers=min(1, num_workers)
+            valid,
+            hparams["valid_batches"],
+            **worker_settings(min(1, num_workers), *ready),
         ),
     }
 

@@ -21,6 +21,7 @@ from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.shortcut import start_shortcuts
 from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.dataio.shards.batching import worker_settings
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
 from speechbrain_gogo.dataio.shards.tars import find_splits
@@ -53,9 +54,10 @@ def prepare_tokenizer(dataset, hparams):
 
 
 def dataio_prepare(hparams):
-    """Loaders of training and validation batches, and of those to start from.
+    """Loaders of training and validation batches, and of clips to start from.
 
-    The latter are the first of the training shards, the same on every rank.
+    The latter are the same on every rank: the first of the training shards,
+    and the validation clips.
     """
     settings = {
         **hparams["clips"],
@@ -64,16 +66,26 @@ def dataio_prepare(hparams):
     shards = find_splits(hparams["train_shards"], hparams["valid_shards"])
     train = EmiliaShards(shards["train"], **settings)
     start = EmiliaShards(shards["train"], **settings, training=False)
-    valid = EmiliaShards(shards["valid"], **settings, training=False)
+    valid = EmiliaShards(
+        shards["valid"], **settings, training=False, split_batches=True
+    )
+    every = EmiliaShards(shards["valid"], **settings, training=False)
     train.tokenizer = valid.tokenizer = prepare_tokenizer(train, hparams)
     num_workers = hparams["num_workers"]
+    ready = hparams["prefetch_batches"], hparams["pin_memory"]
     return {
         "train": ShardLoader(
-            train, hparams["epoch_batches"], num_workers=num_workers
+            train,
+            hparams["epoch_batches"],
+            hparams["resume_data"],
+            **worker_settings(num_workers, *ready),
         ),
         "start": ShardLoader(start, hparams["shortcut_clips"]),
+        "start valid": ShardLoader(every, hparams["valid_batches"]),
         "valid": ShardLoader(
-            valid, hparams["valid_batches"], num_workers=min(1, num_workers)
+            valid,
+            hparams["valid_batches"],
+            **worker_settings(min(1, num_workers), *ready),
         ),
     }
 
@@ -119,7 +131,7 @@ def main(arguments):
     )
     if hparams["shortcut_clips"] and not brain.checkpointer.list_checkpoints():
         clips = sample_clips(loaders["start"], hparams["shortcut_clips"])
-        valid_clips = sample_clips(loaders["valid"], None)
+        valid_clips = sample_clips(loaders["start valid"], None)
         start_shortcuts(hparams, run_opts, brain.device, clips, valid_clips)
     brain.fit(hparams["epoch_counter"], loaders["train"], loaders["valid"])
 

@@ -21,7 +21,10 @@ from speechbrain_gogo.dataio.manifests.reading import (
     recipe_manifests,
     speech_dataset,
 )
-from speechbrain_gogo.dataio.shards.batching import loader_settings
+from speechbrain_gogo.dataio.shards.batching import (
+    loader_settings,
+    worker_settings,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,11 @@ logger = logging.getLogger(__name__)
 def dataio_prepare(hparams):
     """Datasets, loader settings and reports of skipped clips, by stage."""
     datasets, loaders, reports = {}, {}, {}
+    workers = worker_settings(
+        hparams["num_workers"],
+        hparams["prefetch_batches"],
+        hparams["pin_memory"],
+    )
     for stage, paths in recipe_manifests(hparams).items():
         datasets[stage], reports[stage] = speech_dataset(
             paths,
@@ -46,8 +54,8 @@ def dataio_prepare(hparams):
             hparams[key],
             hparams["max_batch_clips"],
             hparams["num_buckets"],
-            hparams["num_workers"],
             hparams["seed"],
+            **workers,
         )
     return datasets, loaders, reports
 

@@ -107,7 +107,7 @@ def dataio_prepare(hparams):
         dataset = tokenized_dataset(hparams, stage, tokenizer=Characters())
         datasets[stage] = dataset
         loaders[stage] = loader_settings(
-            dataset, dataset.lengths, stage == "train", hparams
+            dataset.lengths, stage == "train", hparams
         )
     return datasets, loaders
 

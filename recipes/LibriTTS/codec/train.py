@@ -22,7 +22,10 @@ from speechbrain_gogo.dataio.manifests.reading import (
     speech_dataset,
     usable_clips,
 )
-from speechbrain_gogo.dataio.shards.batching import loader_settings
+from speechbrain_gogo.dataio.shards.batching import (
+    loader_settings,
+    worker_settings,
+)
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 from speechbrain_gogo.inference.loading.export import export_run
 
@@ -49,6 +52,11 @@ def dataio_prepare(hparams):
     settings["tokenizer"] = train_tokenizer(**train_text)
 
     datasets, loaders, reports = {}, {}, {}
+    workers = worker_settings(
+        hparams["num_workers"],
+        hparams["prefetch_batches"],
+        hparams["pin_memory"],
+    )
     for stage, paths in manifests.items():
         datasets[stage], reports[stage] = speech_dataset(paths, **settings)
         logger.info("%s: %s", ", ".join(map(str, paths)), reports[stage])
@@ -60,8 +68,8 @@ def dataio_prepare(hparams):
             hparams[key],
             hparams["max_batch_clips"],
             hparams["num_buckets"],
-            hparams["num_workers"],
             hparams["seed"],
+            **workers,
         )
     return datasets, loaders, reports
 

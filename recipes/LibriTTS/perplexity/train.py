@@ -92,7 +92,7 @@ def dataio_prepare(hparams):
     }
     loaders = {
         stage: loader_settings(
-            data, data.lengths, stage == "train", {**hparams, **groups}
+            data.lengths, stage == "train", {**hparams, **groups}
         )
         for stage, data in datasets.items()
     }

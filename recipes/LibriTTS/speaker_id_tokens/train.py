@@ -95,8 +95,7 @@ def dataio_prepare(hparams):
     datasets = {stage: Subset(dataset, own) for stage, own in places.items()}
     loaders = {
         stage: loader_settings(
-            datasets[stage],
-            [dataset.lengths[place] for place in places[stage]],
+            dataset.lengths[places[stage]],
             False,
             hparams,
         )

@@ -7,8 +7,8 @@
 The README beside this file tells more, also where tokens come from.
 """
 
+import itertools
 import logging
-import math
 import sys
 
 import speechbrain as sb
@@ -19,12 +19,14 @@ from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain, check_fits
-from speechbrain_gogo.dataio.shards.batching import token_loader_settings
+from speechbrain_gogo.dataio.shards.batching import worker_settings
 from speechbrain_gogo.dataio.text.tokenizers import (
     WordPieces,
     load_text_tokenizer,
 )
+from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
 from speechbrain_gogo.dataio.tokens.concatenated import ConcatenatedClips
+from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
@@ -49,9 +51,9 @@ def prepare_tokenizer(hparams):
                 f"{text_size}: give --model '{{text_size: ...}}'."
             )
         return tokenizer
-    corpora = TokenDataset(hparams["train_tokens"], max_positions=math.inf)
+    texts = corpus_texts(hparams["train_tokens"])
     settings = {
-        "sentences": (t for shard in corpora.shards for t in shard.texts()),
+        "sentences": itertools.islice(texts, hparams["tokenizer_clips"]),
         "model_path": hparams["tokenizer_file"],
         "vocab_size": text_size,
     }
@@ -69,24 +71,33 @@ def dataio_prepare(hparams, tokenizer, codec):
         return lm.sequence_length(*text, num_groups)
 
     datasets, loaders = {}, {}
+    workers = worker_settings(
+        hparams["num_workers"],
+        hparams["prefetch_batches"],
+        hparams["pin_memory"],
+    )
     for stage in ("train", "valid"):
         folders, training = hparams[f"{stage}_tokens"], stage == "train"
         clips = TokenDataset(
-            folders, longest, count_positions, tokenizer, codec
+            folders,
+            longest,
+            count_positions,
+            tokenizer,
+            codec,
+            hparams["index_folder"],
         )
         check_fits(lm, codec, clips)
         logger.info("%s: %s", folders, clips.report)
         share, seed = hparams["concatenated_share"], hparams["seed"]
         datasets[stage] = ConcatenatedClips(clips, share, seed)
         loaders[stage] = token_loader_settings(
-            datasets[stage],
             datasets[stage].lengths,
             training,
             hparams["batch_positions"],
             hparams["batch_clips"],
             hparams["bucket_positions"],
-            hparams["num_workers"],
             seed,
+            **workers,
         )
     return datasets, loaders
 

@@ -146,7 +146,7 @@ def dataio_prepare(hparams):
         dataset = tokenized_dataset(hparams, stage, **limits[stage])
         datasets[stage] = dataset
         loaders[stage] = loader_settings(
-            dataset, dataset.lengths, stage == "train", hparams
+            dataset.lengths, stage == "train", hparams
         )
     return datasets, loaders
 

@@ -2,7 +2,7 @@
 
 import random
 
-from speechbrain.dataio.batch import PaddedBatch
+import torch
 from speechbrain.dataio.iterators import (
     dynamic_bucketed_batch,
     indices_around_random_pivot,
@@ -64,8 +64,8 @@ def loader_settings(
     batch_seconds,
     max_batch_size=64,
     num_buckets=60,
-    num_workers=0,
     seed=0,
+    **workers,
 ):
     """What the host's loader needs to batch a dataset of known durations.
 
@@ -81,20 +81,21 @@ def loader_settings(
         Most clips in a batch.
     num_buckets : int
         Kinds of lengths that share a batch.
-    num_workers : int
-        Processes that load.
     seed : int
         Of the order.
+    **workers
+        Arguments of DataLoader, such as :func:`worker_settings`.
 
     Returns
     -------
     dict
         Arguments of ``Brain.make_dataloader``.
     """
-    sampler = _sampler(
+    sampler = DynamicBatchSampler(
         dataset,
-        training,
-        seed,
+        shuffle=training,
+        batch_ordering="random" if training else "ascending",
+        seed=seed,
         max_batch_length=batch_seconds,
         num_buckets=num_buckets,
         length_func=lambda row: float(row["duration"]),
@@ -103,80 +104,34 @@ def loader_settings(
     return {
         "batch_sampler": sampler,
         "collate_fn": collate_usable,
-        "num_workers": num_workers,
+        **workers,
     }
 
 
-def token_loader_settings(
-    dataset,
-    lengths,
-    training,
-    batch_length,
-    max_batch_size=64,
-    bucket_length=16,
-    num_workers=0,
-    seed=0,
-):
-    """What the host's loader needs to batch clips that are tokens already.
+def worker_settings(num_workers, prefetch_batches=2, pin_memory=True):
+    """Arguments of a DataLoader whose batches are ready when they are needed.
 
     Arguments
     ---------
-    dataset : torch.utils.data.Dataset
-        Clips, such as a :class:`~speechbrain_gogo.dataio.tokens.dataset.TokenDataset`.
-    lengths : list of int
-        Of each clip: groups, or positions of a language model.
-    training : bool
-        Shuffle, other batches in every epoch; else the short clips first.
-    batch_length : int
-        Largest batch, in units of the lengths, padding included.
-    max_batch_size : int
-        Most clips in a batch.
-    bucket_length : int
-        Clips whose lengths differ by less share a batch.
     num_workers : int
-        Processes that load.
-    seed : int
-        Of the order.
+        Processes that load; 0 loads in the training's own.
+    prefetch_batches : int
+        That each of them has ready.
+    pin_memory : bool
+        Where there is a GPU, put batches where copies to it overlap with its
+        work.
 
     Returns
     -------
     dict
-        Arguments of ``Brain.make_dataloader``.
 
     Example
     -------
-    >>> lengths = [2, 9, 3]
-    >>> settings = token_loader_settings(
-    ...     lengths, lengths, False, 12, bucket_length=4
-    ... )
-    >>> list(settings["batch_sampler"])
-    [[0, 2], [1]]
+    >>> worker_settings(0)["num_workers"]
+    0
     """
-    boundaries = range(
-        bucket_length, max(lengths) + bucket_length, bucket_length
-    )
-    sampler = _sampler(
-        dataset,
-        training,
-        seed,
-        max_batch_length=batch_length,
-        max_batch_ex=max_batch_size,
-        bucket_boundaries=list(boundaries),
-        lengths_list=lengths,
-    )
     return {
-        "batch_sampler": sampler,
-        "collate_fn": PaddedBatch,
         "num_workers": num_workers,
+        "prefetch_factor": prefetch_batches if num_workers else None,
+        "pin_memory": pin_memory and torch.cuda.is_available(),
     }
-
-
-def _sampler(dataset, training, seed, **bounds):
-    """The host's sampler; not in training, the short clips come first."""
-    return DynamicBatchSampler(
-        dataset,
-        shuffle=training,
-        batch_ordering="random" if training else "ascending",
-        seed=seed,
-        **bounds,
-    )

@@ -1,59 +1,38 @@
 """Emilia clips: from tar shards to batches by seconds of audio.
 
 The paper trains on Emilia (Section 4.1) in clips of 1 to 20 seconds. Here is
-what a clip's json means, which clips are used, and how they form batches. Tars
-are read in ``shards.py``, the audio in ``audio.py``; ranks, epochs and resuming
-are in ``shard_loader.py``.
+what a clip's json means, and which clips are used. Tars are read in
+``tars.py``, the audio in ``audio/files.py``; how clips become a stream of batches
+that can be resumed is in ``stream.py``.
 """
 
-import itertools
 import json
 import math
 import os
-import zlib
-from typing import NamedTuple
 
 from speechbrain.dataio.batch import PaddedBatch
-from torch.utils.data import IterableDataset, get_worker_info
 
 from speechbrain_gogo.dataio.audio.files import decode_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
-from speechbrain_gogo.dataio.ids import escape_bytes, plain_text
-from speechbrain_gogo.dataio.report import ClipReport, SkipClip
-from speechbrain_gogo.dataio.shards.batching import batches_by_seconds
+from speechbrain_gogo.dataio.ids import plain_text
+from speechbrain_gogo.dataio.report import SkipClip
 from speechbrain_gogo.dataio.shards.members import read_members
-from speechbrain_gogo.dataio.shards.tars import (
-    find_shards,
-    fingerprint_shards,
-    split_shards,
-)
+from speechbrain_gogo.dataio.shards.stream import ClipStream
+from speechbrain_gogo.dataio.shards.tars import find_shards, fingerprint_shards
 from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
 
 # What parsing a json of another shape raises.
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
 
-class Item(NamedTuple):
-    """What a worker sends: a batch, and how far that brings it.
-
-    ``batch`` is None where only counts are left to report. ``report`` is a
-    plain dict (pinning memory would double a Counter). ``position`` is the
-    worker's (pass, shard in its list, batches of that shard) after this item.
-    """
-
-    batch: PaddedBatch | None
-    report: dict
-    worker: int
-    position: tuple
-
-
-class EmiliaShards(IterableDataset):
+class EmiliaShards(ClipStream):
     """Emilia and Emilia-YODAS tars as a stream of padded batches.
 
     A batch holds ``id``, ``sig`` (float32, 24 kHz, mono), ``wrd`` (stripped
     text), ``duration`` in seconds and ``speaker``. Everything random is drawn
-    from (seed, pass over the shards, shard), so two runs over as many ranks
-    and workers see the same batches. Clips wait in the buffer undecoded.
+    from (seed, pass over the shards, first shard of a mix), so two runs over
+    as many ranks and workers see the same batches, and no two passes have the
+    same order. Clips wait in the buffer undecoded.
 
     Arguments
     ---------
@@ -65,12 +44,18 @@ class EmiliaShards(IterableDataset):
         Most clips in a batch.
     buffer_size : int
         Clips among which batches of like lengths are drawn; it is refilled
-        as they leave and never reaches into the next shard.
+        as they leave.
+    mixed_shards : int
+        In training, shards that a worker reads together, a clip of each in
+        turn: the buffer holds clips of all of them, and none of the next mix.
+        A resumed training reads the mix that it was in once more.
     seed : int
         Of all orders.
     training : bool
         True: endless passes, shards and clips shuffled, shards split over
         the ranks. False: one pass in order, the same on every rank.
+    split_batches : bool
+        Not in training: each of R ranks gets every R-th batch.
     language : str
         Only clips of this language; all if None.
     min_duration, max_duration : float
@@ -91,17 +76,16 @@ class EmiliaShards(IterableDataset):
     ValueError: No tar file at ...
     """
 
-    # Attributes that are no settings: they leave the order of clips alone.
-    NO_SETTINGS = ("positions", "turn", "tokenizer", "contents")
-
     def __init__(
         self,
         shards,
         batch_seconds,
         max_batch_size=64,
         buffer_size=512,
+        mixed_shards=1,
         seed=0,
         training=True,
+        split_batches=False,
         language=None,
         min_duration=1.0,
         max_duration=20.0,
@@ -115,98 +99,16 @@ class EmiliaShards(IterableDataset):
         self.batch_seconds = batch_seconds
         self.max_batch_size = max_batch_size
         self.buffer_size = buffer_size
+        self.mixed_shards = mixed_shards
         self.seed = seed
         self.training = training
+        self.split_batches = split_batches
         self.language = language
         self.min_duration = min_duration
         self.max_duration = max_duration
         self.min_dnsmos = min_dnsmos
         self.sample_rate = sample_rate
         self.tokenizer = tokenizer
-        self.resume(positions=None, turn=0)
-
-    def resume(self, positions, turn):
-        """Let the next iteration start where another one stopped.
-
-        Arguments
-        ---------
-        positions : list of tuple
-            The last position of each worker's items; the start if None.
-        turn : int
-            The worker whose item comes next. Those before it send an empty
-            item first, so that the turns fall as without the stop.
-        """
-        self.positions, self.turn = positions, turn
-
-    @property
-    def settings(self):
-        """All that decides the order of clips, as JSON-able values."""
-        names = "\n".join(os.path.basename(path) for path in self.shards)
-        return {
-            **{
-                k: v for k, v in vars(self).items() if k not in self.NO_SETTINGS
-            },
-            "shards": len(self.shards),
-            "shard names": f"{zlib.crc32(os.fsencode(names)):08x}",
-            "shard contents": self.contents,
-        }
-
-    def __iter__(self):
-        """Yield :class:`Item` from this worker's shards, pass after pass."""
-        info = get_worker_info()
-        worker = info.id if info else 0
-        position = self.positions[worker] if self.positions else (0, 0, 0)
-        if worker < self.turn:
-            yield Item(None, {}, worker, position)
-        start_pass, start, skip = position
-        for number in itertools.count(start_pass) if self.training else [0]:
-            seed = f"{self.seed}/{number}" if self.training else None
-            shards = split_shards(self.shards, seed, over_ranks=self.training)
-            total, fresh = ClipReport(), start == skip == 0
-            for index in range(start, len(shards)):
-                report = ClipReport()
-                batches = self.batches(shards[index], report, number)
-                for done, clips in enumerate(batches, start=1):
-                    if done > skip:  # else used, and counted, before a stop
-                        batch = self.decode(clips, report)
-                        total.update(report)
-                        position = (number, index, done)
-                        yield Item(batch, dict(report), worker, position)
-                    report.clear()
-                total.update(report)
-                yield Item(None, dict(report), worker, (number, index + 1, 0))
-                skip = 0
-            if fresh and not total.used:
-                raise ValueError(
-                    f"No usable clip in {len(shards)} shards of worker "
-                    f"{worker} (first: {shards[0]}): {total}. Check the "
-                    "folder and the filters, or use fewer workers."
-                )
-            start = 0
-
-    def batches(self, shard, report, number=0):
-        """Lists of undecoded clips of like lengths from one shard.
-
-        Arguments
-        ---------
-        shard : str
-            One of ``shards``.
-        report : ClipReport
-            Counts the clips that are skipped.
-        number : int
-            Of the pass; each draws other batches.
-
-        Returns
-        -------
-        iterator of list of dict
-        """
-        return batches_by_seconds(
-            self.clips(shard, report),
-            self.batch_seconds,
-            self.max_batch_size,
-            self.buffer_size,
-            seed=f"{self.seed}/{number}/{escape_bytes(os.path.basename(shard))}",
-        )
 
     def clips(self, shard, report):
         """Yield the clips of a shard that pass the filters, undecoded.

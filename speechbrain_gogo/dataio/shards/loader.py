@@ -16,14 +16,12 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
-from speechbrain.utils.distributed import (
-    if_main_process,
-    is_distributed_initialized,
-)
+from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from torch.utils.data import DataLoader
 from webdataset.utils import pytorch_worker_info
 
+from speechbrain_gogo.dataio.ranks import of_all_ranks
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.tars import check_split
 
@@ -35,15 +33,6 @@ def _unchanged(item):
     return item
 
 
-def _of_all_ranks(value):
-    """The values of all ranks, on each of them."""
-    if not is_distributed_initialized():
-        return [value]
-    values = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(values, value)
-    return values
-
-
 # All ranks save: each one's position is its own.
 @functools.partial(register_checkpoint_hooks, save_on_main_only=False)
 class ShardLoader(DataLoader):
@@ -52,7 +41,8 @@ class ShardLoader(DataLoader):
     Add it to the checkpointer under a name that contains "dataloader". The
     order continues exactly, in the middle of an epoch as at its end, given
     the same shards, settings, ranks and workers; otherwise the first batch
-    is refused. ``report`` counts the clips behind the batches handed out.
+    is refused, unless the data is to restart. ``report`` counts the clips
+    behind the batches handed out.
 
     Arguments
     ---------
@@ -60,18 +50,30 @@ class ShardLoader(DataLoader):
         In training its stream goes on from epoch to epoch; else every epoch
         starts it anew and ends with it.
     epoch_batches : int
-        Batches per epoch and rank.
+        Batches per epoch and rank; of all ranks together where the dataset
+        splits batches over them.
+    resume_data : str
+        What a checkpoint does: "exact" continues the order; "restart" begins
+        the next pass over the shards, whatever their number and that of ranks
+        and workers were before, and keeps only the counts.
     **loader_kwargs
         ``num_workers``, ``pin_memory`` and the like.
 
     Raises
     ------
     ValueError
-        If there are fewer shards than ranks x workers; on iterating, if a
+        If there are fewer shards than ranks x workers, or no such
+        ``resume_data``; on iterating, if a
         checkpoint of another order was loaded or no clip is usable.
     """
 
-    def __init__(self, dataset, epoch_batches, **loader_kwargs):
+    def __init__(
+        self, dataset, epoch_batches, resume_data="exact", **loader_kwargs
+    ):
+        if resume_data not in ("exact", "restart"):
+            raise ValueError(
+                f"resume_data='{resume_data}': use 'exact' or 'restart'."
+            )
         check_split(
             dataset.shards,
             loader_kwargs.get("num_workers", 0),
@@ -85,6 +87,10 @@ class ShardLoader(DataLoader):
             **loader_kwargs,
         )
         self.epoch_batches = epoch_batches
+        if dataset.split_batches:
+            rank, ranks, *_ = pytorch_worker_info()
+            self.epoch_batches = len(range(rank, epoch_batches, ranks))
+        self.resume_data = resume_data
         self.report = ClipReport()
         self.step = 0  # batches of this epoch handed out
         self.stream = None
@@ -94,7 +100,7 @@ class ShardLoader(DataLoader):
         self.refusal = None  # why a checkpoint cannot be continued
 
     def __len__(self):
-        """Batches per epoch."""
+        """Batches per epoch, of this rank."""
         return self.epoch_batches
 
     def __iter__(self):
@@ -124,7 +130,7 @@ class ShardLoader(DataLoader):
         ClipReport
             What became of every clip read for the batches handed out.
         """
-        return sum(_of_all_ranks(self.report), ClipReport())
+        return sum(of_all_ranks(self.report), ClipReport())
 
     @property
     def identity(self):
@@ -144,7 +150,7 @@ class ShardLoader(DataLoader):
             "positions": self.positions,
             "report": self.report,
         }
-        states = _of_all_ranks(state)
+        states = of_all_ranks(state)
         if if_main_process():
             with open(path, "w", encoding="utf-8") as file:
                 json.dump({"identity": self.identity, "ranks": states}, file)
@@ -165,16 +171,34 @@ class ShardLoader(DataLoader):
             if saved["identity"].get(key, key == "shard contents" and value)
             != value
         ]
-        if changes:
+        if self.resume_data == "restart":
+            self._restart(saved["ranks"], end_of_epoch)
+        elif changes:
             self.refusal = (
                 f"Training cannot continue its order of clips from {path}, "
                 f"because these changed: {'; '.join(changes)}. Start it as "
-                "before, or delete that file to begin with the first clips."
+                "before, or give --resume_data restart to begin a new pass "
+                "over the shards."
             )
-            return
-        state = saved["ranks"][pytorch_worker_info()[0]]
+        else:
+            state = saved["ranks"][pytorch_worker_info()[0]]
+            self.report = ClipReport(state["report"])
+            positions = [tuple(p) for p in state["positions"]]
+            self._continue(state, positions, state["turn"], end_of_epoch)
+
+    def _continue(self, state, positions, turn, end_of_epoch):
+        """Take up positions, in the same epoch or at the start of the next."""
         self.step = 0 if end_of_epoch else state["step"]
         self.recovered = not end_of_epoch
-        self.report = ClipReport(state["report"])
-        self.positions = [tuple(p) for p in state["positions"]]
-        self.dataset.resume(self.positions, state["turn"])
+        self.positions = positions
+        self.dataset.resume(positions, turn)
+
+    def _restart(self, states, end_of_epoch):
+        """A pass that no rank has begun; the first rank keeps the counts."""
+        passes = [place[0] for state in states for place in state["positions"]]
+        if pytorch_worker_info()[0] == 0:
+            reports = (ClipReport(state["report"]) for state in states)
+            self.report = sum(reports, ClipReport())
+        start = (max(passes) + 1, 0, 0)
+        positions = [start] * len(self.positions)
+        self._continue(states[0], positions, 0, end_of_epoch)

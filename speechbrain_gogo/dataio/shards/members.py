@@ -1,21 +1,27 @@
 """The clips of a tar, whoever packed it, read into memory only.
 
-What belongs together need not be adjacent: a first pass reads the headers, a
-second one the clips, in the order in which they begin. The webdataset library's
+What belongs together need not be adjacent in a file: a first pass reads the
+headers, a second one the clips, in the order in which they begin. Of a stream,
+which is read once, a clip is what stands together. The webdataset library's
 reader is not used: it drops links, repeated keys and whatever follows a cut
 without counting them, and here everything read is used or counted by reason.
 """
 
+import math
 import os
 import tarfile
 from collections import Counter
+from functools import partial
+from itertools import groupby
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from speechbrain_gogo.dataio.ids import escape_bytes, unfit_id
+from speechbrain_gogo.dataio.shards.sources import open_shard
 
 BROKEN, UNSAFE = "broken or cut tar", "unsafe tar member"
 LEFT_OVER = "data behind the end of the tar"
+LARGEST = 2**30  # bytes of a member; more is a header that is broken
 LARGEST_SPARSE = 2**28  # bytes that a member with holes may unfold to
 APPLE_DOUBLE = b"\0\5\x16\7"  # begins what macOS stores beside a file, as ._x
 
@@ -53,7 +59,8 @@ def read_members(path, report, audio, texts):
     Arguments
     ---------
     path : str
-        The tar.
+        The tar, as :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`
+        lists it.
     report : ClipReport
         Counts the clips that are skipped here.
     audio, texts : sequence of str
@@ -65,23 +72,46 @@ def read_members(path, report, audio, texts):
         The name without suffix (str) and a dict of suffix to bytes. Texts
         without audio come alone.
     """
+    suffixes = *audio, *texts
     try:
-        with open(path, "rb") as file:
-            members = _list_members(file, path, (*audio, *texts))
-            for stem, found in _join(members, audio).items():
-                again = _count_repeats(found)
-                report.update({"duplicate key": again} if again else {})
-                clip = {m.suffix: m for m in reversed(found)}  # the first wins
-                faults = [m.fault for m in clip.values() if m.fault]
-                name = escape_bytes(str(PurePosixPath(stem)))
-                if faults:
-                    report[faults[0]] += 1
-                elif unfit_id(name):
-                    report["unfit ID"] += 1
-                else:
-                    yield name, {s: _read(file, m) for s, m in clip.items()}
-    except OSError:  # it is not there, or its disk fails
+        with open_shard(path) as (file, size):
+            members = _list_members(file, size, path, suffixes)
+            if size < math.inf:
+                read = partial(_read, file)
+                yield from _clips(members, read, report, audio)
+            else:
+                yield from _clips_of_stream(members, file, report, audio)
+    except OSError:  # it is not there, or its disk or its source fails
         report[BROKEN] += 1
+
+
+def _clips(members, read, report, audio):
+    """Join members to clips and read them: yields as ``read_members``."""
+    for stem, found in _join(members, audio).items():
+        again = _count_repeats(found)
+        report.update({"duplicate key": again} if again else {})
+        clip = {m.suffix: m for m in reversed(found)}  # the first wins
+        faults = [m.fault for m in clip.values() if m.fault]
+        name = escape_bytes(str(PurePosixPath(stem)))
+        if faults:
+            report[faults[0]] += 1
+        elif unfit_id(name):
+            report["unfit ID"] += 1
+        else:
+            yield name, {s: read(m) for s, m in clip.items()}
+
+
+def _clips_of_stream(members, file, report, audio):
+    """The same of a stream: what has one key and stands together."""
+    seen = set()
+    for key, adjacent in groupby(members, lambda member: member.key):
+        # A member is read before the next header is.
+        data = {m: None if m.fault else _read(file, m) for m in adjacent}
+        if key in seen:
+            report["duplicate key"] += 1
+            continue
+        seen.add(key)
+        yield from _clips(list(data), data.get, report, audio)
 
 
 def _count_repeats(members):
@@ -114,12 +144,11 @@ def _join(members, audio):
     return stems
 
 
-def _list_members(file, path, suffixes):
+def _list_members(file, size, path, suffixes):
     """Yield the members of a tar that matter, and what is wrong with it."""
     fault = BROKEN
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
-            size = os.fstat(file.fileno()).st_size
             while (member := tar.next()) is not None:
                 tar.members.clear()  # tarfile remembers every header
                 found = _describe(member, size, suffixes, file)
@@ -146,7 +175,8 @@ def _describe(member, size, suffixes, file):
     stored = sum(count for _, count in blocks)
     if _is_unsafe(member):
         return Member(stem, suffix, fault=UNSAFE)
-    if not 0 <= stored <= size - member.offset_data:
+    most = min(LARGEST, size - member.offset_data)
+    if not 0 <= stored <= most:
         return Member(stem, suffix, fault=BROKEN)
     if suffix not in suffixes or _is_apple_double(member, file):
         return None
@@ -188,7 +218,10 @@ def _read(file, member):
     """The bytes of a member."""
     file.seek(member.offset)
     if member.blocks == ((0, member.size),):
-        return file.read(member.size)
+        data = file.read(member.size)
+        if len(data) < member.size:
+            raise OSError(f"{member.stem} is cut off.")
+        return data
     data = bytearray(member.size)
     for place, count in member.blocks:
         data[place : place + count] = file.read(count)

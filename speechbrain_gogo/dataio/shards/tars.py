@@ -1,8 +1,8 @@
 """Tar shards of clips: which ones there are, and which ones a reader gets.
 
-The webdataset library expands, shuffles and splits the list of shards. How a
-tar is read is the matter of ``members.py``, what its json and audio mean that of
-``emilia.py``.
+The webdataset library expands, shuffles and splits the list of shards. Where
+their bytes come from is the matter of ``sources.py``, how a tar is read that of
+``members.py``, what its json and audio mean that of ``emilia.py``.
 """
 
 import os
@@ -13,23 +13,33 @@ import webdataset as wds
 from webdataset.shardlists import expand_urls
 from webdataset.utils import glob_with_braces, pytorch_worker_info
 
+from speechbrain_gogo.dataio.shards.sources import (
+    find_remote,
+    is_command,
+    is_local,
+    is_remote,
+)
+
 HEAD = 4096  # bytes
 
 
 def find_shards(source):
-    """List the tar files of a folder, a pattern, or several of them.
+    """List the tars of a folder, a pattern, or several of them.
 
     Arguments
     ---------
     source : str, Path or list of them
         A folder (searched with all below it), a tar file, a glob pattern
         (``EN/*.tar``), or webdataset's brace pattern
-        (``EN-B{000000..000099}.tar``, where every file has to exist).
+        (``EN-B{000000..000099}.tar``, where every local file has to exist).
+        The same at an address (``hf://datasets/...``, ``s3://bucket/EN``), or
+        a command (``pipe:ssh host cat EN-B{000000..000099}.tar``).
 
     Returns
     -------
     list of str
-        Paths, sorted within each folder or glob, each once.
+        Paths, addresses and commands, sorted within each folder or glob,
+        each once.
 
     Raises
     ------
@@ -41,21 +51,31 @@ def find_shards(source):
     for entry in map(str, entries):
         patterns += [entry] if os.path.exists(entry) else expand_urls(entry)
     for pattern in patterns:
-        if os.path.isdir(pattern):
+        if is_command(pattern):
+            found = [pattern]
+        elif is_remote(pattern):
+            found = find_remote(pattern)
+        elif os.path.isdir(pattern):
             below = Path(pattern).rglob("*")
             found = [str(p) for p in below if p.suffix.lower() == ".tar"]
-            found = [p for p in found if not _is_apple_double(p)]
         elif os.path.exists(pattern):
             found = [pattern]
         else:
             found = glob_with_braces(pattern)
+        if os.path.isdir(pattern) or is_remote(pattern):
+            found = [path for path in found if not _is_apple_double(path)]
         if not found:
             raise ValueError(
                 f"No tar file at '{pattern}'. Give a folder of tars, a list "
                 "of them, or a pattern such as 'EN/EN-B{000000..000009}.tar'."
             )
         shards += sorted(found)
-    return list({os.path.realpath(path): path for path in shards}.values())
+    return list({_same(path): path for path in shards}.values())
+
+
+def _same(name):
+    """What two names of one tar have in common."""
+    return os.path.realpath(name) if is_local(name) else name
 
 
 def _is_apple_double(path):
@@ -79,16 +99,16 @@ def find_splits(train, valid):
         "train" and "valid", each a list of paths.
     """
     held_out = find_shards(valid)
-    held = {os.path.realpath(path) for path in held_out}
-    every = find_shards(train)
-    rest = [path for path in every if os.path.realpath(path) not in held]
+    held = set(map(_same, held_out))
+    rest = [path for path in find_shards(train) if _same(path) not in held]
     return {"train": rest, "valid": held_out}
 
 
 def fingerprint_shards(shards):
     """What tells whether the tars are still the same, wherever they lie.
 
-    Their sizes and beginnings, where the time of the first member stands.
+    Their sizes and beginnings, where the time of the first member stands; of
+    those that are no local files, their names.
 
     Arguments
     ---------
@@ -102,6 +122,9 @@ def fingerprint_shards(shards):
     """
     found = 0
     for path in shards:
+        if not is_local(path):
+            found = zlib.crc32(path.encode(), found)
+            continue
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             found = zlib.crc32(file.read(HEAD), zlib.crc32(b"%d" % size, found))

@@ -7,11 +7,13 @@ model that brings its own (:class:`HubTokenizer`). Both kinds have
 
     encode(text) -> list of int     encode_batch(texts) -> list of lists
     vocab_size                      save(folder)
+    fingerprint
 
 and :func:`load_text_tokenizer` reads again what ``save`` wrote.
 """
 
 import re
+import zlib
 from pathlib import Path
 
 import sentencepiece
@@ -187,6 +189,11 @@ class WordPieces:
         """Text ids run from 0 to one less."""
         return self.processor.vocab_size()
 
+    @property
+    def fingerprint(self):
+        """Equal for equal ids of all texts, a str."""
+        return f"{zlib.crc32(self.processor.serialized_model_proto()):08x}"
+
     def encode(self, text):
         """Text to ids, a list of int."""
         return self.processor.encode(normalize_speech(text))
@@ -225,6 +232,12 @@ class HubTokenizer:
     def vocab_size(self):
         """Text ids run from 0 to one less."""
         return len(self.tokenizer)
+
+    @property
+    def fingerprint(self):
+        """Equal for equal ids of all texts, a str."""
+        described = self.tokenizer.backend_tokenizer.to_str()
+        return f"{zlib.crc32(described.encode()):08x}"
 
     def encode(self, text):
         """Text to ids, a list of int without special ones."""

@@ -7,9 +7,7 @@ group depend on its own audio only, so concatenated tokens are those of the
 concatenated audio.
 """
 
-import random
-from collections import defaultdict
-
+import numpy as np
 from torch import LongTensor, cat
 from torch.utils.data import Dataset
 
@@ -33,8 +31,10 @@ class ConcatenatedClips(Dataset):
 
     Attributes
     ----------
-    lengths : list of int
+    lengths : numpy.ndarray
         Positions of each item, at most.
+    before : numpy.ndarray
+        int32, the clip before each clip, -1 for none; empty if the share is 0.
 
     Raises
     ------
@@ -49,28 +49,30 @@ class ConcatenatedClips(Dataset):
                 f"concatenated_share={share}: give a share, 0 to 1."
             )
         self.clips = clips
-        self.lengths = list(clips.lengths)
-        self.before = {}  # a clip's number to that of the one before it
+        self.lengths = clips.lengths
+        self.before = np.zeros(0, np.int32)
         if share > 0:
-            self._sample(share, random.Random(seed))
+            self._sample(share, np.random.default_rng(seed))
 
-    def _sample(self, share, draw):
+    def _draw(self, share, draw):
         """Choose the preceding clips."""
-        of_speaker = defaultdict(list)
-        speakers = self.clips.speakers()
-        for index, speaker in enumerate(speakers):
-            of_speaker[speaker].append(index)
-        for index, speaker in enumerate(speakers):
-            first = draw.choice(of_speaker[speaker])
-            if draw.random() >= share or first == index or not speaker:
-                continue
-            before, after = self.clips.sizes[first], self.clips.sizes[index]
-            positions = self.clips.count_positions(
-                before[0] + after[0], before[1] - 1 + after[1]
-            )
-            if positions <= self.clips.max_positions:
-                self.before[index] = first
-                self.lengths[index] = positions
+        speakers = self.clips.speaker_numbers()
+        items = np.arange(len(speakers))
+        drawn = _one_of_each_group(speakers, draw)
+        joins = (draw.random(len(speakers)) < share) & (speakers != 0)
+        joins = np.flatnonzero(joins & (drawn != items))
+        first = drawn[joins]
+        (text_before, groups_before), (text, groups) = (
+            self.clips.sizes(part) for part in (first, joins)
+        )
+        positions = self.clips.count_positions(
+            text_before + text, groups_before - 1 + groups
+        )
+        fits = positions <= self.clips.max_positions
+        self.before = np.full(len(speakers), -1, np.int32)
+        self.before[joins[fits]] = first[fits]
+        self.lengths = np.array(self.lengths)
+        self.lengths[joins[fits]] = positions[fits]
 
     def __len__(self):
         """As many as there are clips."""
@@ -79,9 +81,9 @@ class ConcatenatedClips(Dataset):
     def __getitem__(self, index):
         """A clip, as the dataset of clips describes it."""
         item = self.clips[index]
-        if index not in self.before:
+        if not len(self.before) or self.before[index] < 0:
             return item
-        first = self.clips[self.before[index]]
+        first = self.clips[int(self.before[index])]
         tokens = cat([first["tokens"][:-1], item["tokens"]])  # [N, K]
         both = {
             **item,
@@ -98,3 +100,18 @@ class ConcatenatedClips(Dataset):
             if positions > self.clips.max_positions:
                 return item
         return both
+
+
+def _one_of_each_group(keys, draw):
+    """For each item one of those with the same key, int64, itself included."""
+    order = np.argsort(keys, kind="stable")
+    _, starts, sizes = np.unique(
+        keys[order], return_index=True, return_counts=True
+    )
+    size = np.repeat(sizes, sizes)
+    chosen = np.repeat(starts, sizes) + (draw.random(len(keys)) * size).astype(
+        np.int64
+    )
+    drawn = np.empty_like(order)
+    drawn[order] = order[chosen]
+    return drawn

@@ -5,7 +5,7 @@
     000001.safetensors     ...
     report.txt             at the end: how much was read, used and skipped
 
-What is in a shard is the matter of ``token_shards.py``, who makes the tokens
+What is in a shard is the matter of ``shards.py``, who makes the tokens
 that of ``tokenizing.py``.
 """
 
@@ -148,6 +148,31 @@ def open_corpus(folder):
     return header, shards
 
 
+def corpus_texts(folders):
+    """The texts of complete corpora, one after the other.
+
+    Arguments
+    ---------
+    folders : str, Path or list of them
+        Folders of corpora.
+
+    Yields
+    ------
+    str
+        Read from one shard at a time.
+
+    Raises
+    ------
+    ValueError
+        As :func:`open_corpus`.
+    """
+    several = isinstance(folders, (list, tuple))
+    for folder in folders if several else [folders]:
+        _, shards = open_corpus(folder)
+        for shard in shards:
+            yield from shard.texts()
+
+
 def corpus_report(folder):
     """What became of every clip of a complete corpus; also in report.txt.
 
@@ -172,7 +197,7 @@ def corpus_report(folder):
             f"No clip of {header['source']} could be used: {clips}. Delete "
             f"{folder} and give other data or settings."
         )
-    groups = sum(sum(shard.num_groups) for shard in shards)
+    groups = sum(int(shard.num_groups.sum()) for shard in shards)
     report = CorpusReport(clips, groups / header["group_rate"] / 3600)
     (Path(folder) / "report.txt").write_text(f"{report}\n")
     return report

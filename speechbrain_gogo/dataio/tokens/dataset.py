@@ -1,16 +1,21 @@
 """Tokenised corpora as training data for the language models.
 
-Shards of tokens (see ``token_shards.py``) as a dataset that is read from the
+Shards of tokens (see ``shards.py``) as a dataset that is read from the
 disk clip by clip. Clips that do not fit a model's positions are left out and
-counted; the rest has its number of positions in ``lengths``, by which the
-host's DynamicBatchSampler makes batches.
+counted; the rest has its number of positions in ``lengths``, by which
+``batches.py`` makes batches. Of 20 million clips a process holds 6 bytes
+each; their numbers and the ids of their texts stay in a :class:`ClipIndex`.
 """
 
-from torch import LongTensor
+import numpy as np
+import torch
 from torch.utils.data import Dataset
 
 from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.dataio.tokens.clip_index import ClipIndex
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
+
+SLICE = 2**16  # clips that are looked at together
 
 
 class TokenDataset(Dataset):
@@ -29,21 +34,22 @@ class TokenDataset(Dataset):
     max_positions : int
         Longer clips are left out.
     count_positions : callable
-        (length of the text in ids, number of groups) to positions, such as
-        ``BackboneLM.sequence_length``; every token by default, as Stage II
-        reads them.
+        (lengths of the texts in ids, numbers of groups), int64 arrays, to
+        positions, such as ``BackboneLM.sequence_length``; every token by
+        default, as Stage II reads them.
     tokenizer : WordPieces | HubTokenizer
         Adds ``text_ids`` and leaves out clips without text; None ignores the
         text.
     codec : GogoCodec
         Checks that the tokens are of this codec.
+    index_folder : str | Path
+        Where the numbers of the clips are kept, see :class:`ClipIndex`; in
+        memory if None.
 
     Attributes
     ----------
-    lengths : list of int
-        Positions of each clip, for ``DynamicBatchSampler(lengths_list=)``.
-    sizes : list of tuple of int
-        Ids of each clip's text, and its groups.
+    lengths : numpy.ndarray
+        Positions of each clip, as ``BucketBatches`` wants them.
     num_codebooks : int
         Tokens of each group.
     report : ClipReport
@@ -63,6 +69,7 @@ class TokenDataset(Dataset):
         count_positions=None,
         tokenizer=None,
         codec=None,
+        index_folder=None,
     ):
         super().__init__()
         self.max_positions = max_positions
@@ -70,11 +77,21 @@ class TokenDataset(Dataset):
         self.tokenizer = tokenizer
         self.report = ClipReport()
         self.num_codebooks = None
-        self.lengths, self.sizes = [], []
-        self.shards, self._places = [], []
         several = isinstance(folders, (list, tuple))
-        made_by = codec and (codec.fingerprint, codec.name)
-        for folder in folders if several else [folders]:
+        self.shards = self._open(folders if several else [folders], codec)
+        for shard in self.shards:
+            self.report.update(shard.report.skipped)
+        sizes = [len(shard) for shard in self.shards]
+        self._starts = np.cumsum([0, *sizes[:-1]])  # clips before each shard
+        self.index = ClipIndex(self.shards, tokenizer, index_folder)
+        self.clips, self.lengths = self._fitting()
+        if not len(self):
+            raise ValueError(f"No usable clip in {folders}: {self.report}.")
+
+    def _open(self, folders, codec):
+        """The shards of corpora that are alike."""
+        opened, made_by = [], codec and (codec.fingerprint, codec.name)
+        for folder in folders:
             header, shards = open_corpus(folder)
             if "mask_id" in header:
                 raise ValueError(
@@ -92,50 +109,71 @@ class TokenDataset(Dataset):
                     f"corpora before it {self.num_codebooks}: use like ones."
                 )
             self.num_codebooks = levels
-            for shard in shards:
-                self._add(shard)
-        if not self._places:
-            raise ValueError(f"No usable clip in {folders}: {self.report}.")
+            opened += shards
+        return opened
 
-    def _add(self, shard):
-        """Take up the clips of a shard that can be used."""
-        text_lengths = [0] * len(shard)
-        if self.tokenizer is not None:
-            ids = self.tokenizer.encode_batch(shard.texts())
-            text_lengths = [len(of_clip) for of_clip in ids]
-        self.report.update(shard.report.skipped)
-        too_long = f"over {self.max_positions} positions"
-        for place, known in enumerate(zip(text_lengths, shard.num_groups)):
-            text_length, groups = known
-            positions = self.count_positions(text_length, groups)
-            if self.tokenizer is not None and not text_length:
-                self.report["no text"] += 1
-            elif positions > self.max_positions:
-                self.report[too_long] += 1
-            else:
-                self.report["used"] += 1
-                self.lengths.append(positions)
-                self.sizes.append(known)
-                self._places.append((len(self.shards), place))
-        self.shards.append(shard)
+    def _fitting(self):
+        """Numbers and lengths of the clips that can be used."""
+        clips, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int16)]
+        for start in range(0, len(self.index), SLICE):
+            part = slice(start, start + SLICE)
+            text = self.index.text_lengths(part)
+            groups = self.index.groups[part].astype(np.int64)
+            positions = self.count_positions(text, groups)
+            wordless = (text == 0) & (self.tokenizer is not None)
+            too_long = ~wordless & (positions > self.max_positions)
+            self._count("no text", wordless)
+            self._count(f"over {self.max_positions} positions", too_long)
+            fits = ~(wordless | too_long)
+            self._count("used", fits)
+            clips.append((start + np.flatnonzero(fits)).astype(np.int32))
+            fitting = positions[fits]
+            lengths.append(fitting.astype(_smallest(fitting)))
+        return np.concatenate(clips), np.concatenate(lengths)
 
-    def _count_tokens(self, text_length, groups):
+    def _count(self, reason, which):
+        if which.any():
+            self.report[reason] += int(which.sum())
+
+    def _count_tokens(self, text_lengths, groups):
         """The positions of Stage II."""
         return groups * self.num_codebooks
 
     def __len__(self):
         """Clips that are used."""
-        return len(self._places)
+        return len(self.clips)
+
+    def sizes(self, items):
+        """Lengths of the texts in ids, and groups, of some items.
+
+        Arguments
+        ---------
+        items : numpy.ndarray
+            Their numbers in this dataset.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            int64, both.
+        """
+        clips = self.clips[items]
+        groups = self.index.groups[clips].astype(np.int64)
+        return self.index.text_lengths(clips), groups
 
     def speakers(self):
         """The speaker of each clip that is used, a list of str."""
-        known = [shard.speakers() for shard in self.shards]
-        return [known[shard][place] for shard, place in self._places]
+        known = [name for shard in self.shards for name in shard.speakers()]
+        return [known[clip] for clip in self.clips]
+
+    def speaker_numbers(self):
+        """A number of each used clip's speaker, int64; 0 if unknown."""
+        return self.index.speakers[self.clips]
 
     def __getitem__(self, index):
         """A clip, as the class describes it."""
-        shard, place = self._places[index]
-        row = self.shards[shard][place]
+        clip = int(self.clips[index])
+        shard = int(np.searchsorted(self._starts, clip, side="right")) - 1
+        row = self.shards[shard][clip - int(self._starts[shard])]
         item = {
             "id": row.id,
             "speaker": row.speaker,
@@ -144,8 +182,15 @@ class TokenDataset(Dataset):
             "num_groups": len(row.tokens),
         }
         if self.tokenizer is not None:
-            item["text_ids"] = LongTensor(self.tokenizer.encode(row.text))
+            ids = self.index.text(clip).astype(np.int64)
+            item["text_ids"] = torch.from_numpy(ids)
         return item
+
+
+def _smallest(lengths):
+    """The smaller of two types that holds these lengths."""
+    fits = lengths.max(initial=0) < 2**15
+    return np.int16 if fits else np.int32
 
 
 def _check_codec(folder, found, wanted):

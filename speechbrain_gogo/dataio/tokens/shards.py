@@ -122,7 +122,7 @@ class TokenShard:
     >>> save_shard(path, [row], header, ClipReport(used=1))
     >>> shard = TokenShard(path)
     >>> shard[0].text, shard[0].tokens.shape, shard.num_groups
-    ('Hello.', torch.Size([3, 10]), [3])
+    ('Hello.', torch.Size([3, 10]), tensor([3]))
     """
 
     def __init__(self, path):
@@ -130,12 +130,9 @@ class TokenShard:
         try:
             self._stored = safe_open(str(path), "pt")
             metadata = self._stored.metadata() or {}
-            at = self._stored.get_tensor("tokens_at")
-            self.num_groups = at.diff().tolist()
-            self.num_samples = [0] * len(self.num_groups)
-            if "num_samples" in set(self._stored.keys()):
-                stored = self._stored.get_tensor("num_samples")
-                self.num_samples = stored.tolist()
+            at = self._stored.get_slice("tokens_at")
+            self._length = at.get_shape()[0] - 1
+            self._has_samples = "num_samples" in set(self._stored.keys())
             self.fingerprint = metadata["fingerprint"]
             self.codec = metadata["codec"]
             self.vocab_size = int(metadata["vocab_size"])
@@ -151,7 +148,12 @@ class TokenShard:
         return type(self), (self.path,)
 
     def __len__(self):
-        return len(self.num_groups)
+        return self._length
+
+    @property
+    def num_groups(self):
+        """Groups of each clip, int64 [C], read from the disk."""
+        return self._stored.get_tensor("tokens_at").diff()
 
     def __getitem__(self, place):
         """The clip at a place, a TokenRow."""
@@ -166,7 +168,9 @@ class TokenShard:
                 f"outside 0..{self.largest_id}. Delete the file and "
                 "tokenise again."
             )
-        samples = self.num_samples[place]
+        samples = 0
+        if self._has_samples:
+            samples = self._stored.get_slice("num_samples")[place].item()
         return TokenRow(**strings, tokens=tokens, num_samples=samples)
 
     def texts(self):

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 # again may have others.
 BATCHING = (
     *("batch_seconds", "max_batch_size", "buffer_size"),
-    *("seed", "training"),
+    *("mixed_shards", "seed", "training", "split_batches"),
 )
 
 

@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from speechbrain_gogo.lobes.speech.memory import merge_lora
+
 
 @torch.no_grad()
 def start_code_embeddings(model, offset, code_vectors, noise=0.1, seed=0):
@@ -133,7 +135,7 @@ def share_code_rows(model, offset, code_vectors):
 
 @torch.no_grad()
 def unshare_code_rows(model):
-    """A copy of a model in which no rows share anything.
+    """A copy of a model in which no rows share anything, and no LoRA is left.
 
     Arguments
     ---------
@@ -145,7 +147,7 @@ def unshare_code_rows(model):
     transformers.LlamaForCausalLM
         It computes the same, to rounding where training was under autocast.
     """
-    model = copy.deepcopy(model)
+    model = merge_lora(copy.deepcopy(model))
     ends = model.get_input_embeddings(), model.get_output_embeddings()
     if parametrize.is_parametrized(ends[0], "weight"):
         rows = nn.Parameter(ends[0].weight.clone())

@@ -12,6 +12,7 @@ Letters: B batch, L text tokens, N groups, K = n_q tokens per group, S sequence,
 P predicted tokens, C codes.
 """
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -91,8 +92,18 @@ class BackboneLM(nn.Module):
         self.output_slice = slice(self.offset, self.end_id + 1)
 
     def sequence_length(self, text_length, num_groups):
-        """Positions that an utterance takes, start and end included."""
-        before = max(text_length, self.text_positions)
+        """Positions that utterances take, start and end included.
+
+        Arguments
+        ---------
+        text_length, num_groups : int | numpy.ndarray
+            Of one utterance, or of several.
+
+        Returns
+        -------
+        int | numpy.ndarray
+        """
+        before = np.maximum(text_length, self.text_positions)
         return before + num_groups * self.backbone_size + 2
 
     def prefix(self, text, text_lens, tokens, lens):

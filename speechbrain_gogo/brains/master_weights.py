@@ -1,0 +1,113 @@
+"""AdamW for weights in half precision, whose updates are in full precision.
+
+A weight of 2 bytes has 8 bits to change by: at the learning rates of a
+training's end most updates would be rounded away. Each weight has a copy in
+float32 that is updated, and becomes what that copy rounds to.
+"""
+
+import torch
+from torch.optim import Optimizer
+
+
+class MasterAdamW(Optimizer):
+    """AdamW (Loshchilov and Hutter) over float32 copies of the weights.
+
+    Parameters, gradients, copies and moments take 2 + 2 + 4 + 8 bytes a weight;
+    float32 weights under autocast take 4 + 4 + 8 and 2 more for the weights
+    that autocast casts.
+
+    Arguments
+    ---------
+    params : iterable
+        Parameters or groups of them, of any float type.
+    lr : float
+        Learning rate.
+    betas : sequence of float
+        Decay of the mean of gradients and of their squares.
+    eps : float
+        Added to the root of the latter.
+    weight_decay : float
+        Times the learning rate, taken off each weight.
+
+    Example
+    -------
+    >>> weight = torch.nn.Parameter(torch.ones(1, dtype=torch.bfloat16))
+    >>> optimizer = MasterAdamW([weight], lr=1e-3, weight_decay=0.0)
+    >>> for _ in range(4):  # a step alone is less than half of 2 ** -8
+    ...     weight.grad = torch.ones_like(weight)
+    ...     optimizer.step()
+    >>> weight.item(), round(optimizer.state[weight]["master"].item(), 4)
+    (0.99609375, 0.996)
+    """
+
+    def __init__(
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01
+    ):
+        settings = {
+            "lr": lr,
+            "betas": tuple(betas),
+            "eps": eps,
+            "weight_decay": weight_decay,
+        }
+        super().__init__(params, settings)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """One update of all weights that have a gradient.
+
+        Arguments
+        ---------
+        closure : callable
+            Computes the loss anew; None leaves the gradients as they are.
+
+        Returns
+        -------
+        torch.Tensor
+            The closure's loss.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._update(weight, group)
+        return loss
+
+    def _update(self, weight, group):
+        state, (mean_decay, square_decay) = self.state[weight], group["betas"]
+        if not state:
+            state["step"] = 0
+            state["master"] = weight.detach().float().clone()
+            state["mean"] = torch.zeros_like(state["master"])
+            state["square"] = torch.zeros_like(state["master"])
+        state["step"] += 1
+        master, mean, square = (state[k] for k in ("master", "mean", "square"))
+        gradient = weight.grad.float()
+        master.mul_(1 - group["lr"] * group["weight_decay"])
+        mean.lerp_(gradient, 1 - mean_decay)
+        square.lerp_(gradient.square(), 1 - square_decay)
+        rate = group["lr"] / (1 - mean_decay ** state["step"])
+        root = (square / (1 - square_decay ** state["step"])).sqrt_()
+        master.addcdiv_(mean, root.add_(group["eps"]), value=-rate)
+        weight.copy_(master)
+
+    def load_state_dict(self, state_dict):
+        """Take up a state; torch would round it to the weights' type.
+
+        Arguments
+        ---------
+        state_dict : dict
+            From :meth:`state_dict`.
+        """
+        super().load_state_dict(state_dict)
+        weights = [w for group in self.param_groups for w in group["params"]]
+        for number, state in state_dict["state"].items():
+            weight = weights[number]
+            self.state[weight] = {
+                name: value.to(weight.device, copy=True)
+                if torch.is_tensor(value)
+                else value
+                for name, value in state.items()
+            }

@@ -1,0 +1,154 @@
+"""Batches of clips of like lengths, of 20 million clips as of a hundred.
+
+The host's DynamicBatchSampler keeps lists of Python integers, and under
+torchrun a list of all batches on every rank. Here an epoch is one array of
+numbers, made by array operations, of which each rank reads its batches.
+"""
+
+import numpy as np
+from speechbrain.dataio.batch import PaddedBatch
+from torch.utils.data import Sampler
+from webdataset.utils import pytorch_worker_info
+
+
+class BucketBatches(Sampler):
+    """Numbers of clips, batch by batch, for a DataLoader's batch_sampler.
+
+    Clips whose lengths lie between the same multiples of ``bucket_length``
+    share batches, each as large as the longest of the bucket allows. The
+    batches of an epoch depend on the seed and the epoch alone. In training
+    each of R ranks takes every R-th; the first ones come again where their
+    number is no multiple of R, so that every rank has as many.
+
+    Arguments
+    ---------
+    lengths : numpy.ndarray
+        Of each clip, positive; not copied.
+    training : bool
+        Shuffle, in every epoch anew; else the short clips first.
+    batch_length : float
+        Largest batch, in units of the lengths, padding included. A longer
+        clip is a batch of its own.
+    max_batch_size : int
+        Most clips in a batch.
+    bucket_length : float
+        Difference of lengths within a bucket.
+    seed : int
+        Of the order.
+
+    Example
+    -------
+    >>> lengths = np.array([2, 9, 3, 2])
+    >>> list(BucketBatches(lengths, False, 12, bucket_length=4))
+    [[0, 2, 3], [1]]
+    """
+
+    over_ranks = True  # what a Brain need not do
+
+    def __init__(
+        self,
+        lengths,
+        training,
+        batch_length,
+        max_batch_size=64,
+        bucket_length=16,
+        seed=0,
+    ):
+        self.lengths = np.asarray(lengths)
+        self.training = training
+        self.bucket_length = bucket_length
+        self.seed = seed
+        self.epoch = 0
+        self.rank, self.ranks, *_ = pytorch_worker_info()
+        of_clip = self._buckets()
+        buckets = of_clip.max(initial=0) + 1
+        self.clips = np.zeros(buckets, np.int64)  # in each
+        np.add.at(self.clips, of_clip, 1)
+        longest = np.zeros(buckets, self.lengths.dtype)
+        np.maximum.at(longest, of_clip, self.lengths)
+        fitting = batch_length // np.maximum(longest, 1e-9)
+        self.sizes = np.clip(fitting, 1, max_batch_size).astype(np.int64)
+        self.num_batches = int((-(-self.clips // self.sizes)).sum())
+
+    def _buckets(self):
+        """The bucket of each clip, int16."""
+        ratio = self.lengths / np.float32(self.bucket_length)
+        return np.ceil(ratio, out=ratio).astype(np.int16)
+
+    def set_epoch(self, epoch):
+        """Choose the epoch whose batches come next."""
+        self.epoch = epoch
+
+    @property
+    def identity(self):
+        """What decides the batches of an epoch, for people to compare."""
+        return (
+            f"{len(self.lengths)} clips in {self.num_batches} batches, seed "
+            f"{self.seed}"
+        )
+
+    def _own(self, sequence):
+        """Of the batches of all ranks, those of this one."""
+        if not self.training:
+            return sequence
+        rounds = -(-len(sequence) // self.ranks)
+        sequence = np.resize(sequence, rounds * self.ranks)
+        return sequence[self.rank :: self.ranks]
+
+    def __len__(self):
+        """Batches of this rank."""
+        return len(self._own(np.arange(self.num_batches)))
+
+    def __iter__(self):
+        """Yield lists of numbers of clips."""
+        draw = np.random.default_rng([self.seed, self.epoch])
+        order, starts, ends = self._epoch(draw)
+        sequence = np.arange(self.num_batches)
+        if self.training:
+            draw.shuffle(sequence)
+        for batch in self._own(sequence):
+            yield order[starts[batch] : ends[batch]].tolist()
+
+    def _epoch(self, draw):
+        """Clips bucket by bucket, int32, and where each batch lies."""
+        of_clip = self._buckets()
+        order = np.empty(len(of_clip), np.int32)
+        starts, ends, end = [], [], 0
+        for bucket in np.flatnonzero(self.clips):
+            start, end = end, end + self.clips[bucket]
+            order[start:end] = np.flatnonzero(of_clip == bucket)
+            if self.training:
+                draw.shuffle(order[start:end])
+            starts.append(np.arange(start, end, self.sizes[bucket]))
+            ends.append(np.append(starts[-1][1:], end))
+        return order, np.concatenate(starts), np.concatenate(ends)
+
+
+def token_loader_settings(
+    lengths,
+    training,
+    batch_length,
+    max_batch_size=64,
+    bucket_length=16,
+    seed=0,
+    **workers,
+):
+    """What the host's loader needs to batch clips that are tokens already.
+
+    Arguments
+    ---------
+    lengths, training, batch_length, max_batch_size, bucket_length, seed
+        Of :class:`BucketBatches`.
+    **workers
+        Arguments of DataLoader, such as those of
+        :func:`~speechbrain_gogo.dataio.shards.batching.worker_settings`.
+
+    Returns
+    -------
+    dict
+        Arguments of ``Brain.make_dataloader``.
+    """
+    batches = BucketBatches(
+        lengths, training, batch_length, max_batch_size, bucket_length, seed
+    )
+    return {"batch_sampler": batches, "collate_fn": PaddedBatch, **workers}

@@ -1,0 +1,212 @@
+"""Numbers of every clip of tokenised corpora, in arrays that are mapped.
+
+A corpus of 20 million clips has more texts and lengths than each process of a
+training should hold. They are computed once, by all ranks together, and lie in
+a folder as arrays, of which a process reads the slices that it needs:
+
+    groups.npy      int32 [C]      groups of each clip
+    speakers.npy    int64 [C]      a number of its speaker, 0 if unknown
+    text_at.npy     int64 [C + 1]  clip c has text_ids[text_at[c]:text_at[c + 1]]
+    text_ids.npy    int32 [...]    ids of all texts, one text after the other
+    index.json      which corpora and tokenizer they belong to, written last
+
+While they are made, part-000000.safetensors holds the clips of the first shard,
+and so on: after a stop, only missing parts are made. C counts the clips of all
+shards of all corpora.
+"""
+
+import json
+import os
+import zlib
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from speechbrain.utils.distributed import ddp_barrier
+from tqdm import tqdm
+from webdataset.utils import pytorch_worker_info
+
+ARRAYS = ("groups", "speakers", "text_at", "text_ids")
+
+
+class ClipIndex:
+    """What is known of each clip as a number, in memory or mapped.
+
+    Arguments
+    ---------
+    shards : list of TokenShard
+        Of all corpora.
+    tokenizer : WordPieces | HubTokenizer
+        Whose ids the texts become; None leaves the texts out.
+    folder : str | Path
+        Where the arrays are, or will be, in a folder named after what they
+        were made of; every process needs to see it. None keeps them in
+        memory, for small corpora.
+
+    Attributes
+    ----------
+    groups, speakers, text_at, text_ids : numpy.ndarray
+        As in the files. Without a tokenizer every text is empty.
+
+    Example
+    -------
+    >>> import torch
+    >>> from speechbrain_gogo.dataio.report import ClipReport
+    >>> from speechbrain_gogo.dataio.tokens.shards import (
+    ...     TokenRow, TokenShard, save_shard
+    ... )
+    >>> folder = getfixture("tmp_path")
+    >>> header = {"fingerprint": "a1", "codec": "mine"}
+    >>> header |= {"num_codebooks": 10, "vocab_size": 12800}
+    >>> row = TokenRow("clip", "Hello.", "anna", torch.ones(3, 10).long())
+    >>> save_shard(folder / "0.safetensors", [row], header, ClipReport())
+    >>> index = ClipIndex([TokenShard(folder / "0.safetensors")], None, folder)
+    >>> len(index), index.groups.tolist()
+    (1, [3])
+    """
+
+    def __init__(self, shards, tokenizer=None, folder=None):
+        self.folder = None
+        if folder is None:
+            self._keep([clip_numbers(shard, tokenizer) for shard in shards])
+            return
+        key = _key(shards, tokenizer)
+        self.folder = Path(folder) / f"{zlib.crc32(key.encode()):08x}"
+        path = self.folder / "index.json"
+        if not (path.is_file() and path.read_text() == key):
+            _make(self.folder, shards, tokenizer, key)
+        self._map()
+
+    def _keep(self, parts):
+        """The arrays of all shards, in memory."""
+        joined = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+        self.groups, self.speakers = joined["groups"], joined["speakers"]
+        self.text_ids = joined["text_ids"]
+        ends = np.cumsum(joined["text_lengths"], dtype=np.int64)
+        self.text_at = np.concatenate([[0], ends])
+
+    def _map(self):
+        """The arrays of all shards, on the disk."""
+        for name in ARRAYS:
+            mapped = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+            setattr(self, name, mapped)
+
+    def __getstate__(self):  # worker processes map the files themselves
+        return vars(self) if self.folder is None else {"folder": self.folder}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if self.folder is not None:
+            self._map()
+
+    def __len__(self):
+        """Clips."""
+        return len(self.groups)
+
+    def text(self, clip):
+        """Ids of a clip's text, int32 [L]."""
+        start, end = self.text_at[clip : clip + 2].tolist()
+        return self.text_ids[start:end]
+
+    def text_lengths(self, clips):
+        """How many ids the texts of some clips have, int64.
+
+        Arguments
+        ---------
+        clips : numpy.ndarray | slice
+            Their numbers.
+
+        Returns
+        -------
+        numpy.ndarray
+        """
+        if isinstance(clips, slice):
+            start, end, _ = clips.indices(len(self))
+            return np.diff(self.text_at[start : end + 1])
+        return self.text_at[clips + 1] - self.text_at[clips]
+
+
+def clip_numbers(shard, tokenizer=None):
+    """The arrays of one shard.
+
+    Arguments
+    ---------
+    shard : TokenShard
+        To read.
+    tokenizer : WordPieces | HubTokenizer
+        As of :class:`ClipIndex`.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        groups, speakers, text_lengths and text_ids.
+    """
+    texts = [] if tokenizer is None else tokenizer.encode_batch(shard.texts())
+    lengths = [len(ids) for ids in texts] or [0] * len(shard)
+    flat = np.fromiter((i for ids in texts for i in ids), np.int32)
+    speakers = [_number(name) for name in shard.speakers()]
+    return {
+        "groups": np.asarray(shard.num_groups, np.int32),
+        "speakers": np.array(speakers, np.int64),
+        "text_lengths": np.array(lengths, np.int32),
+        "text_ids": flat,
+    }
+
+
+def _number(speaker):
+    """64 bits of a name's hash: no two of a million speakers share them."""
+    if not speaker:
+        return 0
+    digest = blake2b(speaker.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _key(shards, tokenizer):
+    """What the arrays depend on, as text."""
+    content = "\n".join(
+        f"{s.path.name} {s.fingerprint} {len(s)}" for s in shards
+    )
+    folders = sorted({str(shard.path.parent.resolve()) for shard in shards})
+    of_text = "none" if tokenizer is None else tokenizer.fingerprint
+    facts = {
+        "corpora": folders,
+        "shards": f"{zlib.crc32(content.encode()):08x}",
+        "tokenizer": of_text,
+    }
+    return json.dumps(facts, indent=2) + "\n"
+
+
+def _make(folder, shards, tokenizer, key):
+    """Each rank makes its share of the parts, the first one joins them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rank, ranks, *_ = pytorch_worker_info()
+    paths = [folder / f"part-{n:06d}.safetensors" for n in range(len(shards))]
+    mine = list(zip(shards, paths))[rank::ranks]
+    for shard, path in tqdm(mine, desc="index of clips", disable=rank > 0):
+        if not path.is_file():
+            partial = path.with_suffix(".partial")
+            save_file(clip_numbers(shard, tokenizer), partial)
+            os.replace(partial, path)
+    ddp_barrier()
+    if rank == 0:
+        _join(folder, [safe_open(str(path), "np") for path in paths])
+        (folder / "index.json").write_text(key)
+        for path in paths:
+            path.unlink()
+    ddp_barrier()
+
+
+def _join(folder, parts):
+    """Write each array as one file."""
+    for name in ("groups", "speakers", "text_ids"):
+        sizes = [part.get_slice(name).get_shape()[0] for part in parts]
+        dtype = np.int64 if name == "speakers" else np.int32
+        out = open_memmap(folder / f"{name}.npy", "w+", dtype, (sum(sizes),))
+        for part, size, end in zip(parts, sizes, np.cumsum(sizes)):
+            out[end - size : end] = part.get_tensor(name)
+    lengths = [part.get_tensor("text_lengths") for part in parts]
+    ends = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
+    np.save(folder / "text_at.npy", ends)

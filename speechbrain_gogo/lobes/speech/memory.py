@@ -1,0 +1,101 @@
+"""Training a Llama of a stage in less memory (not in the paper).
+
+Four things that can be combined: activations that are computed twice
+(gradient checkpointing), weights of two bytes, a few weights that learn
+(LoRA), and, in the recipe's YAML, an optimizer whose state is small.
+docs/memory.md says what each costs and saves.
+"""
+
+import torch
+
+
+def save_memory(
+    llama, gradient_checkpointing=False, weights="float32", lora=None
+):
+    """Prepare a Llama to be trained in less memory.
+
+    Arguments
+    ---------
+    llama : transformers.LlamaForCausalLM
+        It is changed in place.
+    gradient_checkpointing : bool
+        Keep the input of each layer only, and compute what lies between a
+        second time for the gradients. The gradients stay the same.
+    weights : str
+        "float32", or "bfloat16": then the optimizer should hold copies
+        (:class:`~speechbrain_gogo.brains.master_weights.MasterAdamW`), or be
+        one of bitsandbytes.
+    lora : dict
+        Settings of peft.LoraConfig, such as ``{r: 16, lora_alpha: 32}``: low
+        rank changes of the layers' matrices learn in their place, and with
+        them the rows of the vocabulary, of which 12,802 are new. None lets
+        everything learn.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If the weights are of another type, or peft is missing.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
+    >>> llama = save_memory(speech_llama(90, 16, 2, 2, 32), True, "bfloat16")
+    >>> llama.dtype, llama.is_gradient_checkpointing
+    (torch.bfloat16, True)
+    """
+    if weights not in ("float32", "bfloat16"):
+        raise ValueError(f"weights='{weights}': use 'float32' or 'bfloat16'.")
+    llama.to(getattr(torch, weights))
+    if lora is not None:
+        _add_lora(llama, lora)
+    if gradient_checkpointing:
+        llama.gradient_checkpointing_enable({"use_reentrant": False})
+    return llama
+
+
+def _add_lora(llama, settings):
+    """Freeze all but the vocabulary, and add low-rank changes in float32."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError:
+        raise ValueError(
+            "LoRA needs the package peft: pip install 'speechbrain-gogo[memory]'"
+        ) from None
+    config = LoraConfig(**{"target_modules": "all-linear", **settings})
+    inject_adapter_in_model(config, llama)
+    for name, weight in llama.named_parameters():
+        if "lora_" in name:
+            weight.data = weight.data.float()
+    for end in (llama.get_input_embeddings(), llama.get_output_embeddings()):
+        end.requires_grad_(True)
+
+
+def merge_lora(llama):
+    """Put low-rank changes into the matrices that they change.
+
+    Arguments
+    ---------
+    llama : transformers.LlamaForCausalLM
+        It is changed in place; without LoRA nothing happens.
+
+    Returns
+    -------
+    transformers.LlamaForCausalLM
+        The same, of plain layers.
+    """
+    changed = [
+        (name, module)
+        for name, module in llama.named_modules()
+        if hasattr(module, "lora_A")
+    ]
+    for name, module in changed:
+        module.merge()
+        llama.set_submodule(name, module.get_base_layer())
+    if changed and hasattr(llama, "peft_config"):
+        del llama.peft_config
+    return llama

@@ -1,0 +1,190 @@
+"""Token corpora of millions of clips: what a process holds, and how long."""
+
+import pickle
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.dataio.text.tokenizers import WordPieces
+from speechbrain_gogo.dataio.tokens.batches import BucketBatches
+from speechbrain_gogo.dataio.tokens.clip_index import ClipIndex
+from speechbrain_gogo.dataio.tokens.corpus import claim_folder
+from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
+from speechbrain_gogo.dataio.tokens.shards import (
+    TokenRow,
+    TokenShard,
+    save_shard,
+    shard_path,
+)
+
+HEADER = {
+    "codec": "mine",
+    "fingerprint": "abc",
+    "num_codebooks": 10,
+    "vocab_size": 12800,
+    "group_rate": 4.6875,
+    "source": {},
+    "num_shards": 3,
+}
+MILLION = 10**6
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Three shards; the clip numbered n has n + 1 groups and n words."""
+    claim_folder(tmp_path / "corpus", HEADER)
+    for shard, numbers in enumerate(([0, 1, 2], [], [3, 4])):
+        rows = [
+            TokenRow(
+                f"clip{n}",
+                "hello " * n,
+                "anna" if n % 2 else "",
+                torch.full((n + 1, 10), n),
+            )
+            for n in numbers
+        ]
+        path = shard_path(tmp_path / "corpus", shard)
+        save_shard(path, rows, HEADER, ClipReport(used=len(rows)))
+    return tmp_path / "corpus"
+
+
+class CountedPieces(WordPieces):
+    """Counts the texts that are encoded."""
+
+    texts = 0
+
+    def encode_batch(self, texts):
+        CountedPieces.texts += len(texts)
+        return super().encode_batch(texts)
+
+
+@pytest.fixture
+def pieces(tmp_path):
+    WordPieces.train(["hello"], tmp_path / "text.model", 20)
+    CountedPieces.texts = 0
+    return CountedPieces(tmp_path / "text.model")
+
+
+def arrays(index):
+    names = ("groups", "speakers", "text_at", "text_ids")
+    return {name: getattr(index, name).tolist() for name in names}
+
+
+def test_ranks_encode_each_text_once(corpus, pieces, tmp_path, monkeypatch):
+    shards = [TokenShard(shard_path(corpus, n)) for n in range(3)]
+    expected = arrays(ClipIndex(shards, pieces))
+    assert expected["groups"] == [1, 2, 3, 4, 5]
+    assert np.diff(expected["text_at"]).tolist() == [0, 1, 2, 3, 4]
+    names = expected["speakers"]
+    assert names[0] == names[2] == names[4] == 0 != names[1] == names[3]
+
+    CountedPieces.texts = 0
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")  # this process is one of two, the later
+    with pytest.raises(FileNotFoundError):
+        ClipIndex(shards, pieces, tmp_path / "index")
+    (folder,) = (tmp_path / "index").iterdir()
+    assert [path.name for path in folder.iterdir()] == [
+        "part-000001.safetensors"
+    ]
+    monkeypatch.setenv("RANK", "0")
+    mapped = ClipIndex(shards, pieces, tmp_path / "index")
+    assert CountedPieces.texts == 5
+    assert arrays(mapped) == expected
+    assert isinstance(mapped.text_ids, np.memmap)
+    assert not list(folder.glob("part-*"))
+    again = ClipIndex(shards, pieces, tmp_path / "index")
+    assert arrays(again) == expected and CountedPieces.texts == 5
+    assert len(pickle.dumps(mapped)) < 1000  # a worker maps the files itself
+    assert arrays(pickle.loads(pickle.dumps(mapped))) == expected
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    ClipIndex(shards, None, tmp_path / "index")
+    assert len(list((tmp_path / "index").iterdir())) == 2  # side by side
+
+
+def test_a_mapped_corpus_is_that_in_memory(corpus, pieces, tmp_path):
+    def read(folder):
+        return TokenDataset(corpus, 9, np.add, pieces, index_folder=folder)
+
+    for item, same in zip(read(None), read(tmp_path / "index")):
+        assert item.keys() == same.keys()
+        for name, value in item.items():
+            assert np.array_equal(value, same[name])
+    mapped = read(tmp_path / "index")
+    assert mapped.report == {"used": 4, "no text": 1}
+    assert [len(item["text_ids"]) for item in mapped] == [1, 2, 3, 4]
+    assert mapped.lengths.tolist() == [3, 5, 7, 9]
+
+
+def test_a_million_clips_take_16_bytes_each_and_3_seconds():
+    """Some 2,500 hours; measured without reading any audio or token."""
+    draw = np.random.default_rng(0)
+    dataset = TokenDataset.__new__(TokenDataset)
+    index = ClipIndex.__new__(ClipIndex)
+    index.groups = draw.integers(5, 95, MILLION).astype(np.int32)
+    text_lengths = draw.integers(3, 80, MILLION)
+    index.text_at = np.concatenate([[0], np.cumsum(text_lengths)])
+    dataset.index, dataset.report = index, ClipReport()
+    dataset.max_positions, dataset.tokenizer = 400, "some"
+    dataset.count_positions = lambda text, groups: text + 3 * groups + 2
+
+    def epoch():
+        dataset.report = ClipReport()
+        dataset.clips, dataset.lengths = dataset._fitting()
+        batches = BucketBatches(dataset.lengths, True, 36864, 144, 16)
+        return sum(len(batch) for batch in batches)
+
+    start = time.process_time()
+    assert epoch() == len(dataset) == MILLION
+    seconds = time.process_time() - start
+    tracemalloc.start()
+    try:
+        epoch()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    print(f"{peak / MILLION:.1f} bytes a clip, {seconds:.2f} s")
+    assert peak / MILLION <= 16
+    assert seconds <= 3
+
+
+def test_batches_hold_every_clip_once_within_bounds(monkeypatch):
+    lengths = np.random.default_rng(0).integers(1, 300, 5000)
+    made = BucketBatches(lengths, True, 1000, 20, 16, seed=3)
+    epochs = []
+    for epoch in (1, 2):
+        made.set_epoch(epoch)
+        batches = list(made)
+        assert len(batches) == len(made)
+        assert sorted(sum(batches, [])) == list(range(5000))
+        for batch in batches:
+            longest, shortest = lengths[batch].max(), lengths[batch].min()
+            assert longest * len(batch) <= 1000 and len(batch) <= 20
+            assert longest - shortest < 16
+        epochs.append(batches)
+    assert epochs[0] != epochs[1]
+    made.set_epoch(1)
+    assert list(made) == epochs[0]
+
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    of_ranks = []
+    for rank in "012":
+        monkeypatch.setenv("RANK", rank)
+        share = BucketBatches(lengths, True, 1000, 20, 16, seed=3)
+        share.set_epoch(1)
+        of_ranks.append(list(share))
+        assert len(of_ranks[-1]) == len(share) == -(-len(epochs[0]) // 3)
+    together = [batch for turn in zip(*of_ranks) for batch in turn]
+    assert together[: len(epochs[0])] == epochs[0]
+    assert BucketBatches(lengths, False, 1000, 20).clips.sum() == 5000
+    in_order = sum(BucketBatches(lengths, False, 1000, 20, 1), [])
+    assert (np.diff(lengths[in_order]) >= 0).all()
+
+
+def test_durations_in_seconds_and_long_clips():
+    made = BucketBatches(np.array([0.4, 30.0, 0.5]), False, 2.0, 9, 0.5)
+    assert list(made) == [[0, 2], [1]]
