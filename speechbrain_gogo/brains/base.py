@@ -128,8 +128,9 @@ class TrainingBrain(UpdatingBrain):
             self.keep_to_batches(last)
         super().on_fit_start()
         if how == "restart" and self.train_loader is not None:
-            # The host's loader would skip what the epoch has seen.
+            # The host would skip what the epoch has seen, and count it.
             self.train_loader._speechbrain_recovery_skip_to = None
+            self.step, self.avg_train_loss = 0, 0.0
 
     def keep_to_batches(self, last):
         """Refuse to go on in the middle of an epoch of other batches."""

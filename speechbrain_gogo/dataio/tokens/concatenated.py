@@ -54,7 +54,7 @@ class ConcatenatedClips(Dataset):
         if share > 0:
             self._sample(share, np.random.default_rng(seed))
 
-    def _draw(self, share, draw):
+    def _sample(self, share, draw):
         """Choose the preceding clips."""
         speakers = self.clips.speaker_numbers()
         items = np.arange(len(speakers))
