@@ -20,13 +20,15 @@ REQUIRED = [
     # run.
     "torch>=2.13,<2.16",
     "torchaudio>=2.11.1,<2.12",
-    # The first version whose Llama layers take a cache without tuples; a new
-    # major release renames what lobes/ calls.
+    # 5.0 is the first that reads its Llamas' rotary settings from
+    # rope_parameters; a new major release may rename what lobes/ calls.
     "transformers>=5.0,<6",
     # 0.1 is the first with the attributes of the ISTFT head that
     # lobes/vocoder.py replaces; before 1.0 a minor release may break them.
     "vocos>=0.1,<0.2",
-    "vector-quantize-pytorch>=1.20,<2",
+    # lobes/gogo/quantizer.py sets the thresholds of ResidualVQ's codebooks,
+    # which no public name reaches: up to the last release that was run.
+    "vector-quantize-pytorch>=1.20,<1.33",
     "numpy>=1.26,<3",
     "scipy>=1.15,<2",
     "hyperpyyaml>=1.2.3,<2",

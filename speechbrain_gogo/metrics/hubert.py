@@ -7,6 +7,7 @@ are those of facebook/hubert-large-ls960-ft (Apache-2.0), through transformers.
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from speechbrain_gogo.metrics.feature_frames import count_frames
 from speechbrain_gogo.metrics.speech_metric import (
     at_rate,
     import_backend,
@@ -73,7 +74,7 @@ class HubertWordErrors(RecognitionErrors):
         logits = self._network(
             padded.to(self.device), attention_mask=mask.long().to(self.device)
         ).logits  # [B, frames, letters]
-        frames = self._network._get_feat_extract_output_lengths(lens)
+        frames = count_frames(self._network.config, lens)
         best = [row[:n] for row, n in zip(logits.argmax(-1).cpu(), frames)]
         return self._processor.batch_decode(best)
 

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.metrics.feature_frames import count_frames
+
 SCALE = 8  # parts that channels are split into
 BOTTLENECK = 128  # of squeeze-and-excitation, and of the pooling's attention
 WIDE = 1536  # channels that are pooled
@@ -192,7 +194,7 @@ class SpeakerNetwork(nn.Module):
         states = (*found.hidden_states[:-1], found.last_hidden_state)
         weights = self.feature_weight.softmax(dim=0)
         summed = sum(w * state for w, state in zip(weights, states))
-        return summed, self.wavlm._get_feat_extract_output_lengths(lens)
+        return summed, count_frames(self.wavlm.config, lens)
 
     def _embed(self, x):
         """[1, D, T] -> [1, dim]."""

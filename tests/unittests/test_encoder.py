@@ -3,6 +3,7 @@
 import torch
 
 from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder, asymmetric_mask
+from speechbrain_gogo.lobes.nn.llama import llama
 
 
 def seeded_encoder(**sizes):
@@ -23,19 +24,22 @@ def test_mask_says_who_sees_whom():
 
 @torch.no_grad()
 def test_equals_one_pass_over_frames_and_queries():
+    """Of transformers' Llama, with the same weights."""
     encoder = seeded_encoder()
+    reference = llama(32, 3, 2, 64).eval()
+    reference.load_state_dict(encoder.transformer.state_dict())
     groups = torch.randn(5, 6, 10)
     queries = encoder.queries.expand(5, -1, -1)
     both = torch.cat([encoder.stem(groups), queries], dim=1)
     hidden = torch.full((10, 10), -torch.inf)
     hidden[asymmetric_mask(6, 4)] = 0
-    expected = encoder.transformer(
+    expected = reference(
         inputs_embeds=both, attention_mask=hidden.expand(5, 1, -1, -1)
     ).last_hidden_state[:, 6:]
     found = encoder(groups)
     torch.testing.assert_close(found, expected)
     # The mask matters: with the causal one, frames do not see later frames.
-    causal = encoder.transformer(inputs_embeds=both).last_hidden_state[:, 6:]
+    causal = reference(inputs_embeds=both).last_hidden_state[:, 6:]
     assert (causal - found).abs().max() > 1e-2
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.attention import attend, rotate
-from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.nn.attention import attend
+from speechbrain_gogo.lobes.nn.llama_block import LlamaBlocks
 
 
 def asymmetric_mask(group_size, n_q):
@@ -196,7 +196,7 @@ class GroupEncoder(IndependentGroups, nn.Module):
         # As large as what attention adds to them: smaller ones would all
         # start, and stay, as the same query.
         self.queries = nn.Parameter(torch.randn(num_queries, dim))
-        self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
+        self.transformer = LlamaBlocks(dim, num_layers, num_heads, ffn_dim)
         mask = asymmetric_mask(group_size, num_queries)[group_size:]
         self.register_buffer("query_mask", mask, persistent=False)
 
@@ -222,44 +222,14 @@ class GroupEncoder(IndependentGroups, nn.Module):
         queries = self.queries[:count].expand(len(groups), -1, -1)
         x = torch.cat([self.stem(groups), queries], dim=1)  # [M, g + K, D]
         mask = self.query_mask[:count, : g + count]
-        position = torch.arange(g + count, device=x.device).unsqueeze(0)
-        rope = self.transformer.rotary_emb(x, position)  # [1, g + K, D / H]
+        rope = self.transformer.rope(g + count, x.device)
 
         *layers, last = self.transformer.layers
         for layer in layers:
-            q, k, v = _queries_keys_values(layer, x, rope)
+            q, k, v = layer.queries_keys_values(x, rope)
             frames = attend(*[part[:, :, :g] for part in (q, k, v)])
             queries = attend(q[:, :, g:], k, v, mask)
-            x = _update(layer, x, torch.cat([frames, queries], dim=1))
-        q, k, v = _queries_keys_values(last, x, rope, first=g)
-        x = _update(last, x[:, g:], attend(q, k, v, mask))
+            x = layer.update(x, torch.cat([frames, queries], dim=1))
+        q, k, v = last.queries_keys_values(x, rope, first=g)
+        x = last.update(x[:, g:], attend(q, k, v, mask))
         return self.transformer.norm(x)
-
-
-def _queries_keys_values(layer, x, rope, first=0):
-    """What attends, each [M, H, T, D / H]; queries from row ``first`` on."""
-    attention = layer.self_attn
-    normed = layer.input_layernorm(x)  # [M, T, D]
-    q = _heads(attention, attention.q_proj(normed[:, first:]))
-    k = _heads(attention, attention.k_proj(normed))
-    v = _heads(attention, attention.v_proj(normed))
-    return rotate(q, [part[:, first:] for part in rope]), rotate(k, rope), v
-
-
-def _heads(attention, x):
-    """[M, T, D] -> [M, H, T, D / H]."""
-    return x.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
-
-
-def _update(layer, x, attended):
-    """The rest of a LLaMA block: x [M, T, D] after attention and MLP."""
-    x = x + layer.self_attn.o_proj(attended)
-    return x + _swiglu(layer.mlp, layer.post_attention_layernorm(x))
-
-
-def _swiglu(mlp, x):
-    """The MLP of a LLaMA block; in place without gradients: 5 % faster."""
-    gate, up = mlp.gate_proj(x), mlp.up_proj(x)
-    if torch.is_grad_enabled():
-        return mlp.down_proj(mlp.act_fn(gate) * up)
-    return mlp.down_proj(F.silu(gate, inplace=True).mul_(up))

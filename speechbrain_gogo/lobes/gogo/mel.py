@@ -52,8 +52,8 @@ class VocosMel(nn.Module):
         # The window and the filters follow from the numbers above: they are
         # no weights and stay out of the state dict.
         for module in self.spectrogram.modules():
-            for name in list(module._buffers):
-                module._non_persistent_buffers_set.add(name)
+            for name, value in list(module.named_buffers(recurse=False)):
+                module.register_buffer(name, value, persistent=False)
 
     @property
     def margin(self):

@@ -117,6 +117,7 @@ class FSQ(vector_quantize_pytorch.FSQ):
         standardized_deviation=1.0,
     ):
         super().__init__(levels=list(levels), dim=dim)
+        self.levels = list(levels)
         self.deviation = standardized_deviation
         if standardized_positions is not None:
             self.project_in = nn.Sequential(
@@ -129,7 +130,7 @@ class FSQ(vector_quantize_pytorch.FSQ):
     @property
     def signature(self):
         """What beside the weights decides the tokens."""
-        return self.deviation, self._levels.tolist()
+        return self.deviation, self.levels
 
     def embed(self, tokens):
         """int64 [B, N, K] -> features [B, N, K, D]."""
@@ -181,6 +182,9 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
         rare_share=0.1,
         commitment_weight=0.25,
     ):
+        distributed = torch.distributed
+        synchronized = distributed.is_initialized()
+        synchronized = synchronized and distributed.get_world_size() > 1
         super().__init__(
             dim=dim,
             num_quantizers=num_layers,
@@ -189,7 +193,9 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
             threshold_ema_dead_code=1,  # a number for each batch, see below
             commitment_weight=commitment_weight,
             rotation_trick=False,
+            sync_codebook=synchronized,
         )
+        self.synchronized = synchronized
         self.dim = dim
         self.tokens_per_feature = num_layers
         self.rare_share = rare_share
@@ -234,7 +240,7 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
         """
         usable = len(features) > 0 and bool(features.isfinite().all())
         counts = torch.tensor([len(features), not usable])
-        if self.layers[0]._codebook.use_ddp:
+        if self.synchronized:
             counts = counts.to(features.device)
             torch.distributed.all_reduce(counts)
         count, unusable = counts.tolist()

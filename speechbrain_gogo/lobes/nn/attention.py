@@ -5,7 +5,6 @@ Letters: B batch, H heads, T queries, S keys, D width of a head.
 
 import torch
 from torch.nn import functional as F
-from transformers.models.llama.modeling_llama import rotate_half
 
 
 def rotate(x, rope):
@@ -31,7 +30,9 @@ def rotate(x, rope):
     True
     """
     cos, sin = rope
-    return torch.addcmul(x * cos, rotate_half(x), sin).to(x)
+    one, other = x.chunk(2, dim=-1)  # the two coordinates of each plane
+    turned = torch.cat([-other, one], dim=-1)
+    return torch.addcmul(x * cos, turned, sin).to(x)
 
 
 def attend(q, k, v, mask=None):

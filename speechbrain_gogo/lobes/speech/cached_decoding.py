@@ -10,9 +10,9 @@ Letters: B batch, T new tokens, S positions, V ids that have logits.
 
 import torch
 from torch.nn import functional as F
-from transformers import StaticCache
-from transformers.generation.logits_process import (
+from transformers import (
     LogitsProcessorList,
+    StaticCache,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -70,8 +70,8 @@ class CachedDecoder:
             self.short = torch.compile(self._forward, fullgraph=True, mode=mode)
             # One graph for each model, batch size and number of ids. Beyond
             # the limit torch falls back to eager mode without a warning.
-            limit = max(torch._dynamo.config.recompile_limit, GRAPHS)
-            torch._dynamo.config.recompile_limit = limit
+            settings = torch.compiler.config
+            settings.recompile_limit = max(settings.recompile_limit, GRAPHS)
         self.length = self.passes = 0
 
     def reset(self):

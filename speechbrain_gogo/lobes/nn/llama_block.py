@@ -1,0 +1,186 @@
+"""A LLaMA block in two halves, for encoders that arrange attention themselves.
+
+RMSNorm, rotary positions and SwiGLU as in transformers' Llama, with the same
+names of weights, so that the weights of either load into the other. Where a
+whole sequence is read under one mask, llama.py takes transformers' own.
+
+Letters: M sequences, T positions, D width, H heads.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.nn.attention import rotate
+
+
+class LlamaBlocks(nn.Module):
+    """Blocks and the norm after the last one; the caller runs them.
+
+    Arguments
+    ---------
+    dim : int
+        Width D.
+    num_layers : int
+        Blocks.
+    num_heads : int
+        Attention heads H.
+    ffn_dim : int
+        Width inside the feed-forward part.
+
+    Example
+    -------
+    >>> blocks = LlamaBlocks(16, 2, 4, 32)
+    >>> x, rope = torch.randn(3, 5, 16), blocks.rope(5)
+    >>> q, k, v = blocks.layers[0].queries_keys_values(x, rope)
+    >>> q.shape
+    torch.Size([3, 4, 5, 4])
+    >>> blocks.norm(blocks.layers[0].update(x, v.transpose(1, 2).flatten(2)))[
+    ...     0
+    ... ].shape
+    torch.Size([5, 16])
+    """
+
+    def __init__(self, dim, num_layers, num_heads, ffn_dim):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            [LlamaBlock(dim, num_heads, ffn_dim) for _ in range(num_layers)]
+        )
+        self.norm = RMSNorm(dim)
+        self.head_dim = dim // num_heads
+        # As in llama.py: 0.02 is for widths of thousands.
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=dim**-0.5)
+
+    def rope(self, length, device=None, base=10000.0):
+        """Cosine and sine of the rotary positions 0 .. length - 1.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            For :func:`~speechbrain_gogo.lobes.nn.attention.rotate`, each of
+            shape [length, D / H].
+        """
+        even = torch.arange(0, self.head_dim, 2, device=device).float()
+        frequency = 1.0 / base ** (even / self.head_dim)
+        position = torch.arange(length, device=device).float()
+        angle = torch.outer(position, frequency).repeat(1, 2)
+        return angle.cos(), angle.sin()
+
+
+class LlamaBlock(nn.Module):
+    """Attention and SwiGLU, each around a residual.
+
+    ``queries_keys_values`` is what comes before attention, ``update`` what
+    comes after it; who attends to whom is the caller's.
+
+    Arguments
+    ---------
+    dim, num_heads, ffn_dim : int
+        As in :class:`LlamaBlocks`.
+    """
+
+    def __init__(self, dim, num_heads, ffn_dim):
+        super().__init__()
+        self.head_dim = dim // num_heads
+        self.input_layernorm = RMSNorm(dim)
+        self.self_attn = nn.ModuleDict(
+            {
+                f"{part}_proj": nn.Linear(dim, dim, bias=False)
+                for part in ("q", "k", "v", "o")
+            }
+        )
+        self.post_attention_layernorm = RMSNorm(dim)
+        self.mlp = SwiGLU(dim, ffn_dim)
+
+    def queries_keys_values(self, x, rope, first=0):
+        """What attends, each [M, H, T, D / H]; queries from row ``first`` on.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            [M, T, D].
+        rope : tuple of torch.Tensor
+            From :meth:`LlamaBlocks.rope`.
+        first : int
+            Rows before it are attended to, but do not attend.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Queries and keys, rotated, and values.
+        """
+        attention, normed = self.self_attn, self.input_layernorm(x)
+        q = self._heads(attention["q_proj"](normed[:, first:]))
+        k = self._heads(attention["k_proj"](normed))
+        v = self._heads(attention["v_proj"](normed))
+        later = [part[first:] for part in rope]
+        return rotate(q, later), rotate(k, rope), v
+
+    def update(self, x, attended):
+        """The rest of the block, after attention.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            What attended, [M, T, D].
+        attended : torch.Tensor
+            Values that it found, heads side by side, [M, T, D].
+
+        Returns
+        -------
+        torch.Tensor
+            [M, T, D].
+        """
+        x = x + self.self_attn["o_proj"](attended)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+    def _heads(self, x):
+        """[M, T, D] -> [M, H, T, D / H]."""
+        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+
+
+class SwiGLU(nn.Module):
+    """Feed-forward part with a gate.
+
+    Example
+    -------
+    >>> SwiGLU(4, 8)(torch.randn(2, 3, 4)).shape
+    torch.Size([2, 3, 4])
+    """
+
+    def __init__(self, dim, ffn_dim):
+        super().__init__()
+        self.gate_proj = nn.Linear(dim, ffn_dim, bias=False)
+        self.up_proj = nn.Linear(dim, ffn_dim, bias=False)
+        self.down_proj = nn.Linear(ffn_dim, dim, bias=False)
+
+    def forward(self, x):
+        """x [..., D] -> [..., D]; in place without gradients: 5 % faster."""
+        gate, up = self.gate_proj(x), self.up_proj(x)
+        if torch.is_grad_enabled():
+            return self.down_proj(F.silu(gate) * up)
+        return self.down_proj(F.silu(gate, inplace=True).mul_(up))
+
+
+class RMSNorm(nn.Module):
+    """Root mean square of one over the last dimension, in full precision.
+
+    Example
+    -------
+    >>> x = RMSNorm(8)(3 * torch.randn(2, 8))
+    >>> bool((x.square().mean(1) - 1).abs().max() < 1e-4)
+    True
+    """
+
+    def __init__(self, dim, eps=1e-6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.eps = eps
+
+    def forward(self, x):
+        """x [..., D] -> the same."""
+        full = x.float()
+        scale = full.square().mean(-1, keepdim=True).add(self.eps).rsqrt()
+        return self.weight * (full * scale).to(x)

@@ -1,0 +1,28 @@
+"""How many frames the networks of speech that judge have for a signal."""
+
+
+def count_frames(config, samples):
+    """Frames that the convolutions of wav2vec 2.0 and its kin leave.
+
+    Arguments
+    ---------
+    config : transformers.PretrainedConfig
+        With ``conv_kernel`` and ``conv_stride``, as HuBERT's and WavLM's.
+    samples : torch.Tensor
+        Lengths of signals, int64 of any shape.
+
+    Returns
+    -------
+    torch.Tensor
+        int64, the same shape.
+
+    Example
+    -------
+    >>> import torch
+    >>> from transformers import WavLMConfig
+    >>> count_frames(WavLMConfig(), torch.tensor([16000, 400]))
+    tensor([49,  1])
+    """
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride):
+        samples = (samples - kernel) // stride + 1
+    return samples
