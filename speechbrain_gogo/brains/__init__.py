@@ -1,3 +1,5 @@
-"""Brain subclasses and what training needs besides modules."""
+"""Brain subclasses, and the parts of training that are not modules.
 
-import speechbrain_gogo.compatibility  # noqa: F401
+One Brain for each network, on a common base. Checkpoints, schedules, logs and
+plots are in files of their own.
+"""

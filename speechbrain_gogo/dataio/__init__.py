@@ -1,3 +1,5 @@
-"""Reading audio, text, manifests and shards."""
+"""Audio, text, manifests, shards and tokens on disk.
 
-import speechbrain_gogo.compatibility  # noqa: F401
+No module here imports a network. What is read is either used, or skipped and
+counted by its reason (report.py).
+"""

@@ -47,7 +47,7 @@ def recipe():
         patch.setattr(logger, "get_environment_description", lambda: "")
         patch.syspath_prepend(SCRIPT.parent)
         yield runpy.run_path(str(SCRIPT))
-    for name in ("table2", "tokenized", "token_task", "libritts_manifests"):
+    for name in ("table2",):
         sys.modules.pop(name, None)
 
 

@@ -12,6 +12,8 @@ import pytest
 import speechbrain as sb
 import torch
 
+from recipes.common.manifests import prepare_manifests
+from recipes.common.tokens import tokenized_dataset
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.inference import GogoTokenizer
 from speechbrain_gogo.lobes.speech.llama import speech_llama
@@ -114,7 +116,7 @@ def test_speech_is_learnt_by_heart(script, settings, tiny_corpus, tmp_path):
 @pytest.fixture
 def tokenized(script, tiny_corpus, tiny_codec_folder, tmp_path):
     """Makes the tokens of a stage of the tiny corpus, with settings."""
-    make = script("tokenized.py")["tokenized_dataset"]
+    make = tokenized_dataset
 
     def run(stage, **overrides):
         tokenizer = overrides.pop("tokenizer", None)
@@ -164,17 +166,16 @@ def test_the_codec_works_where_the_run_does(tokenized, tiny_codec_folder):
     assert places == ["cuda:0", "cpu"]
 
 
-def test_manifests_of_other_splits_are_refused(script, tiny_corpus):
-    prepare = script("libritts_manifests.py")["prepare_manifests"]
+def test_manifests_of_other_splits_are_refused(tiny_corpus):
     settings = {
         "data_folder": str(tiny_corpus),
         "train_csv": tiny_corpus / "train.csv",
         "train_splits": ["train-clean-100"],
     }
-    prepare(settings, ["train"])
+    prepare_manifests(settings, ["train"])
     for splits in (["train-clean-360"], ["train-clean-100", "dev-clean"]):
         with pytest.raises(ValueError, match="there already.*Choose another"):
-            prepare({**settings, "train_splits": splits}, ["train"])
+            prepare_manifests({**settings, "train_splits": splits}, ["train"])
 
 
 def test_clips_of_speakers_are_held_out(script):

@@ -1,25 +1,15 @@
 """LibriTTS as it is unpacked, turned into a manifest."""
 
 import csv
-import runpy
 import shutil
 
 import pytest
 import soundfile
 
-
-@pytest.fixture(scope="module")
-def write_manifest(request):
-    """The recipe's function."""
-    recipes = request.config.rootpath / "recipes" / "LibriTTS"
-    return runpy.run_path(str(recipes / "libritts_manifests.py"))[
-        "write_manifest"
-    ]
+from recipes.common.manifests import write_manifest
 
 
-def test_utterances_are_listed_or_counted(
-    write_manifest, tiny_corpus, tmp_path
-):
+def test_utterances_are_listed_or_counted(tiny_corpus, tmp_path):
     folder = shutil.copytree(tiny_corpus, tmp_path / "LibriTTS")
     untold, empty, *good = sorted(folder.glob("train-clean-100/*/*/*.wav"))
     untold.with_suffix(".normalized.txt").unlink()
@@ -44,7 +34,7 @@ def test_utterances_are_listed_or_counted(
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_a_missing_split_is_an_error(write_manifest, tiny_corpus, tmp_path):
+def test_a_missing_split_is_an_error(tiny_corpus, tmp_path):
     with pytest.raises(ValueError, match="train-other-500.*--skip_prep"):
         write_manifest(tiny_corpus, ["train-other-500"], tmp_path / "a.csv")
     assert not list(tmp_path.iterdir())

@@ -10,13 +10,17 @@ README beside this file tells more.
 """
 
 import sys
-from collections import Counter
+from pathlib import Path
 
-import speechbrain as sb
-from ablation import parse_arguments
-from allocator_experiment import export_best
-from hyperpyyaml import load_hyperpyyaml
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+from recipes.common.allocator import export_best
+from recipes.common.experiment import (
+    ShardMixin,
+    make_brain,
+    register_loader,
+    start,
+)
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.batching import worker_settings
@@ -25,12 +29,8 @@ from speechbrain_gogo.dataio.shards.loader import ShardLoader
 from speechbrain_gogo.dataio.shards.tars import find_splits
 
 
-class EmiliaBrain(AllocatorBrain):
-    """The same training; what it skips, the loader of the shards counts."""
-
-    def skipped_clips(self):
-        """Clips skipped so far, by reason, on all ranks."""
-        return Counter(self.hparams.train_loader.total_report().skipped)
+class EmiliaBrain(ShardMixin, AllocatorBrain):
+    """The allocator Brain on loaders of shards."""
 
 
 def dataio_prepare(hparams):
@@ -63,33 +63,12 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
+    hparams, run_opts = start(__file__, arguments)
     loaders = dataio_prepare(hparams)
-    hparams["train_loader"] = loaders["train"]
-    # The host registers its own loaders; the name makes it resume with them.
-    hparams["checkpointer"].add_recoverable(
-        "dataloader-TRAIN", loaders["train"]
-    )
+    register_loader(hparams, loaders["train"])
 
-    brain = EmiliaBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.fit(hparams["epoch_counter"], loaders["train"], loaders["valid"])
-
-    report = loaders["train"].total_report()
-    hparams["train_logger"].log_stats({"training data": str(report)})
+    brain = make_brain(EmiliaBrain, hparams, run_opts)
+    brain.fit_shards(loaders)
     export_best(brain, hparams)
 
 

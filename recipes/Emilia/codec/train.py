@@ -10,13 +10,18 @@ README beside this file tells more.
 
 import itertools
 import sys
-from collections import Counter
+from pathlib import Path
 
-import speechbrain as sb
-from ablation import parse_arguments
-from hyperpyyaml import load_hyperpyyaml
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 from speechbrain.utils.distributed import run_on_main
 
+from recipes.common.experiment import (
+    ShardMixin,
+    make_brain,
+    register_loader,
+    start,
+)
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.shortcut import start_shortcuts
@@ -29,12 +34,8 @@ from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 from speechbrain_gogo.inference.loading.export import export_run
 
 
-class EmiliaBrain(CodecBrain):
-    """The same training; what it skips, the loader of the shards counts."""
-
-    def skipped_clips(self):
-        """Clips skipped so far, by reason, on all ranks."""
-        return Counter(self.hparams.train_loader.total_report().skipped)
+class EmiliaBrain(ShardMixin, CodecBrain):
+    """The codec Brain on loaders of shards."""
 
 
 def prepare_tokenizer(dataset, hparams):
@@ -102,41 +103,20 @@ def sample_clips(loader, number):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
+    hparams, run_opts = start(__file__, arguments)
     loaders = dataio_prepare(hparams)
     hparams["sample_clips"] = list(
         sample_clips(loaders["valid"], hparams["num_samples"])
     )
-    hparams["train_loader"] = loaders["train"]
+    register_loader(hparams, loaders["train"])
     hparams["codec"] = hparams["model"]["codec"]
-    # The host registers its own loaders; the name makes it resume with them.
-    hparams["checkpointer"].add_recoverable(
-        "dataloader-TRAIN", loaders["train"]
-    )
 
-    brain = EmiliaBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
+    brain = make_brain(EmiliaBrain, hparams, run_opts)
     if hparams["shortcut_clips"] and not brain.checkpointer.list_checkpoints():
         clips = sample_clips(loaders["start"], hparams["shortcut_clips"])
         valid_clips = sample_clips(loaders["start valid"], None)
         start_shortcuts(hparams, run_opts, brain.device, clips, valid_clips)
-    brain.fit(hparams["epoch_counter"], loaders["train"], loaders["valid"])
-
-    report = loaders["train"].total_report()
-    hparams["train_logger"].log_stats({"training data": str(report)})
+    brain.fit_shards(loaders)
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")
 

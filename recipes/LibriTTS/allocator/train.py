@@ -8,13 +8,12 @@ The README beside this file tells more.
 
 import logging
 import sys
+from pathlib import Path
 
-import speechbrain as sb
-from ablation import parse_arguments
-from allocator_experiment import export_best
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import run_on_main
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+from recipes.common.allocator import export_best
+from recipes.common.experiment import fit, log_training_data, make_brain, start
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.manifests.reading import (
@@ -62,46 +61,21 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    hparams, run_opts = start(__file__, arguments)
     datasets, loaders, reports = dataio_prepare(hparams)
 
-    brain = AllocatorBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
+    brain = make_brain(AllocatorBrain, hparams, run_opts)
     if scored := hparams.get("scored"):  # no clip is decoded in training
         known = hparams["reward"].distance_fingerprint
         groups = hparams["replay_buffer"].recall(scored, known)
         updates = groups // max(1, hparams["replay_groups"])  # of all ranks
         datasets["train"], loaders["train"] = range(max(1, updates)), {}
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=loaders["train"],
-        valid_loader_kwargs=loaders["valid"],
-    )
-    report, broken = reports["train"], brain.skipped_clips()
-    report["used"] -= broken.total()
-    report.update(broken)
+    fit(brain, datasets, loaders)
     if scored:
-        report = f"{groups} groups that {scored} has scored"
-    hparams["train_logger"].log_stats({"training data": str(report)})
+        data = f"{groups} groups of the replay buffer of {scored}"
+        hparams["train_logger"].log_stats({"training data": data})
+    else:
+        log_training_data(brain, reports["train"])
     export_best(brain, hparams)
 
 

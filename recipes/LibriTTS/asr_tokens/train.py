@@ -9,13 +9,20 @@ The README beside this file tells more.
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import speechbrain as sb
 from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.nnet.losses import ctc_loss
 from speechbrain.utils.edit_distance import wer_details_for_batch
-from token_task import STAGES, TokenTaskBrain, fit, start
-from tokenized import loader_settings, tokenized_dataset
 
+from recipes.common.token_task import (
+    STAGES,
+    TokenTaskBrain,
+    fit_tokens,
+    start_tokens,
+)
+from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 from speechbrain_gogo.metrics.speech_metric import Figure
@@ -114,11 +121,11 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams, run_opts = start(__file__, arguments)
+    hparams, run_opts = start_tokens(__file__, arguments)
     datasets, loaders = dataio_prepare(hparams)
     hparams["test_name"] = Path(hparams["test_csv"]).name
 
-    brain = fit(CTCBrain, hparams, run_opts, datasets, loaders)
+    brain = fit_tokens(CTCBrain, hparams, run_opts, datasets, loaders)
     brain.evaluate(
         datasets["test"],
         min_key=brain.figures[0].label,

@@ -8,12 +8,13 @@ The README beside this file tells more.
 
 import logging
 import sys
+from pathlib import Path
 
-import speechbrain as sb
-from ablation import parse_arguments
-from hyperpyyaml import load_hyperpyyaml
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 from speechbrain.utils.distributed import run_on_main
 
+from recipes.common.experiment import fit, log_training_data, make_brain, start
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.shortcut import start_shortcuts
@@ -76,49 +77,22 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    hparams, run_opts = start(__file__, arguments)
     datasets, loaders, reports = dataio_prepare(hparams)
     hparams["sample_clips"] = list(
         usable_clips(datasets["valid"], hparams["num_samples"])
     )
     hparams["codec"] = hparams["model"]["codec"]
 
-    brain = CodecBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
+    brain = make_brain(CodecBrain, hparams, run_opts)
     if hparams["shortcut_clips"] and not brain.checkpointer.list_checkpoints():
         clips = usable_clips(
             datasets["train"], hparams["shortcut_clips"], hparams["seed"]
         )
         valid_clips = usable_clips(datasets["valid"])
         start_shortcuts(hparams, run_opts, brain.device, clips, valid_clips)
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=loaders["train"],
-        valid_loader_kwargs=loaders["valid"],
-    )
-    report, broken = reports["train"], brain.skipped_clips()
-    report["used"] -= broken.total()
-    report.update(broken)
-    hparams["train_logger"].log_stats({"training data": str(report)})
+    fit(brain, datasets, loaders)
+    log_training_data(brain, reports["train"])
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")
 

@@ -8,15 +8,18 @@ The README beside this file tells more.
 """
 
 import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import torch
 from speechbrain.utils.distributed import if_main_process
 from table2 import compare, save_row
-from token_task import STAGES, fit, start
-from tokenized import loader_settings, tokenized_dataset
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from recipes.common.token_task import STAGES, fit_tokens, start_tokens
+from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.lobes.nn.lengths import length_mask
@@ -101,11 +104,11 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams, run_opts = start(__file__, arguments)
+    hparams, run_opts = start_tokens(__file__, arguments)
     datasets, loaders = dataio_prepare(hparams)
     hparams["draw_samples"] = lambda lm, folder: None  # nothing to hear
 
-    brain = fit(PerplexityBrain, hparams, run_opts, datasets, loaders)
+    brain = fit_tokens(PerplexityBrain, hparams, run_opts, datasets, loaders)
     brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
     if if_main_process():
         lm = hparams["lm"]

@@ -16,16 +16,18 @@ import sys
 import zlib
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import speechbrain as sb
 import torch
 from clips import draw_clips, probing_data
 from features import KINDS, NAMES
-from hyperpyyaml import load_hyperpyyaml
 from kept_tokens import read_results, write_kept
 from probes import Scale, fit_probes, score_probes, squared_errors
 from report import plot_heatmap, summarize, write_csv, write_table
 from speechbrain.utils.distributed import infer_device
 
+from recipes.common.experiment import start
 from speechbrain_gogo.inference import GogoCodec
 
 logger = logging.getLogger(__name__)
@@ -160,18 +162,7 @@ def identify(hparams, codec, data):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        prepare_manifests(hparams, STAGES)
+    hparams, run_opts = start(__file__, arguments, STAGES)
     device = run_opts["device"] or infer_device()
     codec = GogoCodec.from_hparams(
         hparams["source"],

@@ -13,15 +13,17 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from report import read_published, write_reports
-from results_file import ResultsFile, hash_utterances
 from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
+from recipes.common.report import read_published, write_reports
+from recipes.common.results_file import ResultsFile, hash_utterances
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import check_finite
 from speechbrain_gogo.dataio.manifests.reading import read_manifest

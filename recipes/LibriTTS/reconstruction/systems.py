@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 from budgets import fingerprint, mean_budget, plan_budgets
-from results_file import hash_files
 from torch.nn import functional as F
 
+from recipes.common.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights

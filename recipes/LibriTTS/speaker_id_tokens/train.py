@@ -8,15 +8,18 @@ The README beside this file tells more.
 
 import logging
 import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain as sb
 import torch
 from speakers import split_clips
 from speechbrain.dataio.batch import PaddedBatch
-from token_task import TokenTaskBrain, fit, start
-from tokenized import loader_settings, tokenized_dataset
 from torch.utils.data import Subset
 
+from recipes.common.token_task import TokenTaskBrain, fit_tokens, start_tokens
+from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.metrics.speech_metric import Figure
 
@@ -113,7 +116,7 @@ def dataio_prepare(hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams, run_opts = start(__file__, arguments, stages=["train"])
+    hparams, run_opts = start_tokens(__file__, arguments, stages=["train"])
     datasets, loaders, hparams["speakers"] = dataio_prepare(hparams)
     number = len(hparams["speakers"])
     hparams["test_name"] = f"held-out clips of {number} speakers"
@@ -121,7 +124,7 @@ def main(arguments):
     hparams["modules"]["classifier"] = classifier
     hparams["checkpointer"].add_recoverable("classifier", classifier)
 
-    brain = fit(SpeakerBrain, hparams, run_opts, datasets, loaders)
+    brain = fit_tokens(SpeakerBrain, hparams, run_opts, datasets, loaders)
     brain.evaluate(
         datasets["test"],
         min_key=brain.figures[0].label,

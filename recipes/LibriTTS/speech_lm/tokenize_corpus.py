@@ -8,11 +8,13 @@ tells more.
 """
 
 import sys
+from pathlib import Path
 
-import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import infer_device, run_on_main
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+from speechbrain.utils.distributed import infer_device
+
+from recipes.common.experiment import start
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.inference import GogoCodec
@@ -45,19 +47,7 @@ def tokenize_splits(hparams, device):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    hparams, run_opts = start(__file__, arguments)
     leave_process_group()  # from here on each works alone
     tokenize_splits(hparams, run_opts["device"] or infer_device())
 

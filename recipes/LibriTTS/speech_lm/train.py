@@ -10,13 +10,14 @@ The README beside this file tells more, also where tokens come from.
 import itertools
 import logging
 import sys
+from pathlib import Path
 
-import speechbrain as sb
-from ablation import parse_arguments
-from hyperpyyaml import load_hyperpyyaml
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 from samples import Samples
 from speechbrain.utils.distributed import run_on_main
 
+from recipes.common.experiment import fit, make_brain, start
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain, check_fits
 from speechbrain_gogo.dataio.shards.batching import worker_settings
@@ -104,15 +105,7 @@ def dataio_prepare(hparams, tokenizer, codec):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
+    hparams, run_opts = start(__file__, arguments)
     codec = GogoCodec.from_hparams(  # samples move it to the training's device
         hparams["codec"],
         run_opts={"device": "cpu"},
@@ -135,20 +128,8 @@ def main(arguments):
         hparams["model"]["sampling"],
     )
 
-    brain = SpeechLMBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=loaders["train"],
-        valid_loader_kwargs=loaders["valid"],
-    )
+    brain = make_brain(SpeechLMBrain, hparams, run_opts)
+    fit(brain, datasets, loaders)
     report = str(datasets["train"].clips.report)
     hparams["train_logger"].log_stats({"training data": report})
     brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint

@@ -10,13 +10,21 @@ import math
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import torch
 from continuations import Continuations
 from speechbrain.utils.distributed import if_main_process
-from token_task import STAGES, figure_value, fit, save_results, start
-from tokenized import loader_settings, tokenized_dataset
 from tqdm import tqdm
 
+from recipes.common.token_task import (
+    STAGES,
+    figure_value,
+    fit_tokens,
+    save_results,
+    start_tokens,
+)
+from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.lobes.speech.code_rows import start_code_embeddings
@@ -159,7 +167,7 @@ def some_clips(dataset, number):
 
 def main(arguments):
     """Run the experiment."""
-    hparams, run_opts = start(__file__, arguments)
+    hparams, run_opts = start_tokens(__file__, arguments)
     datasets, loaders = dataio_prepare(hparams)
     hparams["test_name"] = Path(hparams["test_csv"]).name
     lm, tokenizer = hparams["lm"], hparams["tokenizer"]
@@ -172,7 +180,7 @@ def main(arguments):
         **hparams["continue"],
     )
 
-    brain = fit(TokenLMBrain, hparams, run_opts, datasets, loaders)
+    brain = fit_tokens(TokenLMBrain, hparams, run_opts, datasets, loaders)
     brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
     if if_main_process():
         rows = test(hparams, datasets["test"])

@@ -12,13 +12,15 @@ speechbrain_gogo/brains/vocoder.py; this file brings data to them.
 
 import random
 import sys
+from pathlib import Path
 
-import speechbrain as sb
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
+from recipes.common.experiment import log_training_data, make_brain, start
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.vocoder import VocoderBrain
 from speechbrain_gogo.dataio.audio.waveform import AudioError
@@ -114,13 +116,7 @@ def train(hparams, run_opts=None):
     if hparams["num_steps"] > hparams["adversarial_start"]:
         for name, build in hparams["discriminators"].items():
             modules[name] = build()
-    brain = VocoderBrain(
-        modules=modules,
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
+    brain = make_brain(VocoderBrain, hparams, run_opts, modules)
     brain.fit(
         hparams["epoch_counter"],
         train_data,
@@ -128,29 +124,14 @@ def train(hparams, run_opts=None):
         train_loader_kwargs=hparams["train_loader_kwargs"],
         valid_loader_kwargs=hparams["valid_loader_kwargs"],
     )
-    broken = brain.skipped_clips()
-    report["used"] -= broken.total()
-    report.update(broken)
-    hparams["train_logger"].log_stats({"training data": str(report)})
+    log_training_data(brain, report)
     run_on_main(brain.export, args=[hparams["export_folder"]])
     return brain
 
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file, encoding="utf-8") as file:
-        hparams = load_hyperpyyaml(file, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
-    if not hparams["skip_prep"]:
-        from libritts_manifests import prepare_manifests
-
-        run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    hparams, run_opts = start(__file__, arguments)
     train(hparams, run_opts)
     print(f"Results are in {hparams['output_folder']}")
 

@@ -12,13 +12,13 @@ import json
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import speechbrain as sb
 import torch
 from folders import RECORDED, find_files, folder_name, hash_audio
 from hyperpyyaml import load_hyperpyyaml
 from judging import judge, long_cases, single_cases
-from report import read_published, summarize
-from results_file import hash_files
 from seed_tts import read_tasks
 from synthesis import (
     real_time_factor,
@@ -28,6 +28,8 @@ from synthesis import (
 )
 from table import write_reports, write_samples
 
+from recipes.common.report import read_published, summarize
+from recipes.common.results_file import hash_files
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.lobes.nn.precision import full_precision

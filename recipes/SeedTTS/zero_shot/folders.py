@@ -5,7 +5,7 @@ What is found here is judged (judging.py) and listened to (listening_test.py).
 
 from pathlib import Path
 
-from results_file import hash_files
+from recipes.common.results_file import hash_files
 
 RECORDED = "Ground truth"
 

@@ -7,10 +7,10 @@ Whoever spoke, a system is a folder with one audio file per task. A long form
 from itertools import groupby
 
 import torch
-from results_file import ResultsFile
 from scipy.signal import resample
 from tqdm import tqdm
 
+from recipes.common.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
 from speechbrain_gogo.metrics.panel import judge_utterances
 

@@ -13,16 +13,19 @@ import hashlib
 import io
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Annotated
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import jinja2
 import soundfile
 import typer
 from folders import find_files
-from results_file import hash_files
 from seed_tts import read_tasks
 
+from recipes.common.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
 
 RATE = 24000

@@ -9,11 +9,11 @@ import os
 
 import torch
 from folders import folder_name
-from report import summarize
-from results_file import ResultsFile
 from speechbrain.dataio.audio_io import save
 from tqdm import tqdm
 
+from recipes.common.report import summarize
+from recipes.common.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.inference.synthesis.utterances import (
     make_utterances,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import matplotlib
 from folders import RECORDED, folder_name
-from report import align, compare_ground_truth, list_notes
 from synthesis import FINISHED
+
+from recipes.common.report import align, compare_ground_truth, list_notes
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402

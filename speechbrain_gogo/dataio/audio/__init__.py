@@ -1,10 +1,32 @@
-"""Reading audio: whole files, pieces of long ones, clips of manifests."""
+"""Reading audio files.
 
+Whole files, windows of long ones, and the clips of a manifest with a cache.
+Every function checks the samples and raises an AudioError with a reason that
+reports count.
+"""
+
+from speechbrain_gogo.dataio.audio.clips import (
+    load_clip,
+    read_clip,
+)
 from speechbrain_gogo.dataio.audio.files import (
     decode_audio,
     open_audio,
     read_audio,
 )
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.streaming import (
+    stream_audio,
+)
+from speechbrain_gogo.dataio.audio.waveform import (
+    AudioError,
+)
 
-__all__ = ["decode_audio", "open_audio", "read_audio", "stream_audio"]
+__all__ = [
+    "AudioError",
+    "decode_audio",
+    "load_clip",
+    "open_audio",
+    "read_audio",
+    "read_clip",
+    "stream_audio",
+]

@@ -1,1 +1,21 @@
-"""SpeechBrain CSV manifests as training data."""
+"""SpeechBrain CSV manifests as training data.
+
+A manifest is read row by row into a DynamicItemDataset with audio and text
+tokens. Rows that cannot be used are counted by reason.
+"""
+
+from speechbrain_gogo.dataio.manifests.reading import (
+    collate_usable,
+    read_manifest,
+    recipe_manifests,
+    speech_dataset,
+    usable_clips,
+)
+
+__all__ = [
+    "collate_usable",
+    "read_manifest",
+    "recipe_manifests",
+    "speech_dataset",
+    "usable_clips",
+]

@@ -1,1 +1,26 @@
-"""Encoding, decoding and speaking at bounded memory."""
+"""Encoding and decoding of audio of any length at bounded memory.
+
+Audio is encoded group by group, and decoded in overlapping windows that are
+cross-faded. Groups that are generated one by one are decoded as they
+arrive.
+"""
+
+from speechbrain_gogo.inference.streaming.codec import (
+    StreamingCodec,
+    encode_recording,
+)
+from speechbrain_gogo.inference.streaming.groups import (
+    decode_group_stream,
+)
+from speechbrain_gogo.inference.streaming.speech import (
+    Speech,
+    SpeechStream,
+)
+
+__all__ = [
+    "Speech",
+    "SpeechStream",
+    "StreamingCodec",
+    "decode_group_stream",
+    "encode_recording",
+]

@@ -1,1 +1,33 @@
-"""From text to groups of tokens by the two stages of GogoSpeech."""
+"""From text and a prompt to groups of tokens.
+
+Text is cut into utterances that fit the two stages of GogoSpeech, which then
+generate their groups. Sampling settings are checked here.
+"""
+
+from speechbrain_gogo.inference.synthesis.files import (
+    SynthesisResult,
+    synthesize_file,
+)
+from speechbrain_gogo.inference.synthesis.generator import (
+    GroupGenerator,
+    Groups,
+)
+from speechbrain_gogo.inference.synthesis.sampling import (
+    read_sampling,
+)
+from speechbrain_gogo.inference.synthesis.utterances import (
+    Utterance,
+    make_continuation,
+    make_utterances,
+)
+
+__all__ = [
+    "GroupGenerator",
+    "Groups",
+    "SynthesisResult",
+    "Utterance",
+    "make_continuation",
+    "make_utterances",
+    "read_sampling",
+    "synthesize_file",
+]

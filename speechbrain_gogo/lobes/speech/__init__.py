@@ -1,1 +1,34 @@
-"""The language models of GogoSpeech and how they generate."""
+"""The language models of GogoSpeech (Section 3.2).
+
+Both stages are Llamas: Stage I predicts the backbone of each group from text,
+Stage II the other tokens. Generation uses a key-value cache and is the same for
+both.
+"""
+
+from speechbrain_gogo.lobes.speech.cached_decoding import (
+    CachedDecoder,
+    Sampler,
+)
+from speechbrain_gogo.lobes.speech.generation import (
+    DetailGenerator,
+    generate_backbone,
+)
+from speechbrain_gogo.lobes.speech.llama import (
+    extended_llama,
+    speech_llama,
+)
+from speechbrain_gogo.lobes.speech.stages import (
+    BackboneLM,
+    DetailLM,
+)
+
+__all__ = [
+    "BackboneLM",
+    "CachedDecoder",
+    "DetailGenerator",
+    "DetailLM",
+    "Sampler",
+    "extended_llama",
+    "generate_backbone",
+    "speech_llama",
+]

@@ -1,7 +1,4 @@
-"""What the allocator recipes share, whatever data they read.
-
-The way from a trained policy to a model folder that has it.
-"""
+"""Export of a trained token allocator, for the recipes of all corpora."""
 
 from speechbrain.utils.distributed import run_on_main
 
@@ -10,7 +7,7 @@ from speechbrain_gogo.inference.loading.pretrained import find_source
 
 
 def export_best(brain, hparams):
-    """Write the codec with the policy that earned most in validation."""
+    """Write the codec with the policy of the best validation reward."""
     brain.on_evaluate_start(max_key="reward")  # loads that checkpoint
     settings = {
         "folder": hparams["export_folder"],

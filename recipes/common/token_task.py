@@ -1,78 +1,54 @@
-"""What the recipes that learn from tokens have in common.
+"""Training and evaluation of tasks whose input is tokens.
 
-How a run starts and is trained. A test is rows, one per utterance, from which
-figures are computed: those of validations, those that choose the best
-checkpoint, and those that compare_tokens.py puts beside each other, with
-intervals.
+An evaluation is a list of rows, one per utterance. Figures computed from them
+are logged, choose the best checkpoint, and are compared between runs by
+compare_tokens.py, with confidence intervals.
 """
 
 import csv
 import json
 import math
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
-from libritts_manifests import prepare_manifests
-from speechbrain.utils.distributed import (
-    if_main_process,
-    infer_device,
-    run_on_main,
-)
+from speechbrain.utils.distributed import if_main_process, infer_device
 
+from recipes.common.experiment import fit, make_brain, start
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves
 
 STAGES = "train", "valid", "test"
 
 
-def start(script, arguments, stages=STAGES):
-    """Read the settings of a run, make its folder, and manifests if wanted.
+def start_tokens(script, arguments, stages=STAGES):
+    """:func:`~recipes.common.experiment.start`, with a device for the codec.
 
     Arguments
     ---------
-    script : str
-        File of the recipe, of which the folder keeps a copy.
-    arguments : list of str
-        The command line.
-    stages : sequence of str
-        Which manifests there are.
+    script, arguments, stages
+        As there.
 
     Returns
     -------
     tuple of dict
-        Hyperparameters and run options.
+        Hyperparameters, with ``tokenizing_device``, and run options.
     """
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )  # which copies this file
-    if if_main_process():
-        shutil.copy(script, hparams["output_folder"])
-    if not hparams["skip_prep"]:
-        settings = {"hparams": hparams, "stages": stages}
-        run_on_main(prepare_manifests, kwargs=settings)
+    hparams, run_opts = start(script, arguments, stages)
     hparams["tokenizing_device"] = run_opts["device"] or infer_device()
     return hparams, run_opts
 
 
-def fit(brain_class, hparams, run_opts, datasets, loaders):
-    """Train a Brain as the YAML says.
+def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):
+    """Create and train a Brain whose data are the tokens of a codec.
 
     Arguments
     ---------
     brain_class : type
-        Of the Brain.
+        Its class.
     hparams, run_opts : dict
-        Of :func:`start`.
+        From :func:`start_tokens`.
     datasets, loaders : dict
         By stage, "train" and "valid": a dataset, and settings of its loader.
 
@@ -81,20 +57,8 @@ def fit(brain_class, hparams, run_opts, datasets, loaders):
     Brain
     """
     hparams["codec_fingerprint"] = hparams["tokenizer"].codec.fingerprint
-    brain = brain_class(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=loaders["train"],
-        valid_loader_kwargs=loaders["valid"],
-    )
+    brain = make_brain(brain_class, hparams, run_opts)
+    fit(brain, datasets, loaders)
     return brain
 
 

@@ -1,1 +1,0 @@
-../../LibriTTS/allocator/allocator_experiment.py

@@ -1,1 +1,0 @@
-../../LibriTTS/ablation.py

@@ -1,1 +1,0 @@
-../ablation.py

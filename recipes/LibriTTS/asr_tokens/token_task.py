@@ -1,1 +1,0 @@
-../token_task.py

@@ -1,1 +1,0 @@
-../../LibriTTS/reconstruction/report.py

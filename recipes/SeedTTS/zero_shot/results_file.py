@@ -1,1 +1,0 @@
-../../LibriTTS/reconstruction/results_file.py

@@ -1,0 +1,182 @@
+"""Start, training and summary of an experiment, the same in all recipes.
+
+A recipe's YAML may name an ``ablation``: a file of lines that replace its own.
+This is no YAML that includes the main one, since the command line could not
+override such a file, and each main YAML would need its own.
+"""
+
+import shutil
+from collections import Counter
+from io import StringIO
+from pathlib import Path
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from hyperpyyaml.core import recursive_update
+from ruamel.yaml import YAML
+from speechbrain.utils.distributed import if_main_process, run_on_main
+
+from recipes.common.manifests import prepare_manifests
+
+
+def parse_arguments(arguments):
+    """Parse a command line; settings of an ablation come before its own.
+
+    Arguments
+    ---------
+    arguments : list of str
+        A YAML and overrides of its settings. ``--ablation`` names a YAML of
+        further overrides, which have lower priority.
+
+    Returns
+    -------
+    tuple
+        The YAML, run options, and overrides as text.
+
+    Raises
+    ------
+    ValueError
+        If the command line overrides settings that the ablation removes.
+    """
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    parser, written = YAML(), StringIO()
+    given = parser.load(overrides) or {}
+    if given.get("ablation"):
+        lines = parser.load(Path(given["ablation"]))
+        try:
+            recursive_update(lines, given)
+        except TypeError:
+            raise ValueError(
+                f"The command line ({given}) has settings that "
+                f"{given['ablation']} removes: drop one of them."
+            ) from None
+        parser.dump(lines, written)
+        overrides = written.getvalue()
+    return hparams_file, run_opts, overrides
+
+
+def start(script, arguments, stages=("train", "valid")):
+    """Load the YAML, create the experiment's folder and its manifests.
+
+    Arguments
+    ---------
+    script : str
+        File of the recipe; the folder gets a copy.
+    arguments : list of str
+        The command line.
+    stages : sequence of str
+        Manifests to create from LibriTTS, if the YAML has ``skip_prep`` and it
+        is False.
+
+    Returns
+    -------
+    tuple of dict
+        Hyperparameters and run options.
+    """
+    hparams_file, run_opts, overrides = parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file, encoding="utf-8") as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )  # copies this file, not the recipe's
+    if if_main_process():
+        shutil.copy(script, hparams["output_folder"])
+    if not hparams.get("skip_prep", True):
+        settings = {"hparams": hparams, "stages": stages}
+        run_on_main(prepare_manifests, kwargs=settings)
+    return hparams, run_opts
+
+
+def make_brain(brain_class, hparams, run_opts, modules=None):
+    """Create a Brain from the settings of a YAML.
+
+    Arguments
+    ---------
+    brain_class : type
+        Its class.
+    hparams, run_opts : dict
+        From :func:`start`.
+    modules : dict
+        Instead of those of the YAML.
+
+    Returns
+    -------
+    Brain
+    """
+    return brain_class(
+        modules=hparams["modules"] if modules is None else modules,
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+
+
+def fit(brain, datasets, loaders):
+    """Train a Brain on datasets.
+
+    Arguments
+    ---------
+    brain : Brain
+        From :func:`make_brain`.
+    datasets, loaders : dict
+        By stage, "train" and "valid": a dataset, and settings of its loader.
+    """
+    brain.fit(
+        brain.hparams.epoch_counter,
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=loaders["train"],
+        valid_loader_kwargs=loaders["valid"],
+    )
+
+
+def log_training_data(brain, report):
+    """Log how many clips were used and skipped.
+
+    Arguments
+    ---------
+    brain : Brain
+        After its training.
+    report : ClipReport
+        Of the training clips, without those whose audio turned out broken.
+    """
+    broken = brain.skipped_clips()
+    report["used"] -= broken.total()
+    report.update(broken)
+    brain.hparams.train_logger.log_stats({"training data": str(report)})
+
+
+class ShardMixin:
+    """A Brain that trains on loaders of shards.
+
+    The loaders count the skipped clips, and resume where a checkpoint is.
+    """
+
+    def skipped_clips(self):
+        """Clips skipped so far, by reason, on all ranks."""
+        return Counter(self.hparams.train_loader.total_report().skipped)
+
+    def fit_shards(self, loaders):
+        """Train on the ShardLoaders of "train" and "valid", and log counts."""
+        self.fit(self.hparams.epoch_counter, loaders["train"], loaders["valid"])
+        report = loaders["train"].total_report()
+        self.hparams.train_logger.log_stats({"training data": str(report)})
+
+
+def register_loader(hparams, loader):
+    """Make a ShardLoader part of the checkpoints, before the Brain exists.
+
+    Arguments
+    ---------
+    hparams : dict
+        Gets ``train_loader``.
+    loader : ShardLoader
+        Of the training data.
+    """
+    hparams["train_loader"] = loader
+    # The host's name of training loaders, which makes it resume with them.
+    hparams["checkpointer"].add_recoverable("dataloader-TRAIN", loader)

@@ -1,0 +1,96 @@
+"""Imports between the folders of the package go one way only."""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "speechbrain_gogo"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# A room and those that it may import. Brains and inference never import each
+# other, networks and metrics know nothing of them, the package no recipes.
+ROOMS = {
+    "lobes": set(),
+    "dataio": set(),
+    "metrics": {"dataio"},
+    "brains": {"lobes", "dataio", "metrics"},
+    "inference": {"lobes", "dataio", "metrics"},
+    "cli": {"inference"},
+}
+CODECS = {"gogo", "socodec", "cofi"}  # never import each other
+SHARED = {"nn", "tokens"}  # never import a concept
+
+
+def module_parts(path):
+    """Path of a module as its names below the package."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def imported(path):
+    """What a file imports from the package, as names below it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        else:
+            continue
+        for module in modules:
+            first, *rest = module.split(".")
+            assert first != "recipes", f"{path} imports {module}"
+            if first == "speechbrain_gogo" and rest:
+                yield tuple(rest)
+
+
+def edges(depth):
+    """Pairs of folders of which the first imports the second."""
+    for path in FILES:
+        own = module_parts(path)[:depth]
+        for other in imported(path):
+            if own != other[:depth] and len(own) == depth:
+                yield own, other[:depth], path
+
+
+def test_rooms_import_rooms_below_them():
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {other}"
+        for (own,), (other,), path in edges(1)
+        if own in ROOMS and other in ROOMS and other not in ROOMS[own]
+    ]
+    assert not wrong
+
+
+def test_codecs_share_blocks_and_nothing_else():
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {other}"
+        for own, other, path in edges(2)
+        if own[0] == other[0] == "lobes"
+        and len(other) == 2
+        and (
+            {own[1], other[1]} <= CODECS
+            or (own[1] in SHARED and other[1] not in SHARED)
+        )
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("room", ["lobes", "dataio", "inference"])
+def test_no_circle_of_folders(room):
+    graph = {}
+    for own, other, _ in edges(2):
+        if own[0] == other[0] == room and len(other) == 2:
+            graph.setdefault(own, set()).add(other)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"circle of imports: {error.args[1]}")
+
+
+def test_every_folder_says_what_it_has():
+    for init in PACKAGE.rglob("__init__.py"):
+        text = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")))
+        assert text, f"{init} has no docstring"
+        assert len(text.split(". ")) <= 4, f"{init}: at most three sentences"
