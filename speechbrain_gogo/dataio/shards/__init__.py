@@ -7,7 +7,6 @@ into shards. A ShardLoader adds epochs, ranks and exact resuming.
 from speechbrain_gogo.dataio.shards.batching import (
     batches_by_seconds,
     loader_settings,
-    token_loader_settings,
 )
 from speechbrain_gogo.dataio.shards.emilia import (
     EmiliaShards,
@@ -35,5 +34,4 @@ __all__ = [
     "find_shards",
     "find_splits",
     "loader_settings",
-    "token_loader_settings",
 ]

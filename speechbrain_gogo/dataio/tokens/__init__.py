@@ -5,6 +5,7 @@ its clips. It is a dataset for language models here, and is exported to the
 layouts and formats that other recipes read.
 """
 
+from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
 from speechbrain_gogo.dataio.tokens.corpus import (
     open_corpus,
 )
@@ -27,4 +28,5 @@ __all__ = [
     "TokenShard",
     "lay_out",
     "open_corpus",
+    "token_loader_settings",
 ]
