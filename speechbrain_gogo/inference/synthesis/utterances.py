@@ -241,8 +241,8 @@ def _read_text(text, name, front_end):
         raise ValueError(f"{name}: {error}") from None
     if not spoken:
         raise ValueError(
-            f"{name} {text!r:.60} has no {front_end.language_name} words to "
-            "speak: write some."
+            f"{name} {text!r:.60} has no {front_end.language_name} words that "
+            "can be spoken."
         )
     return spoken
 

@@ -39,7 +39,7 @@ RULES = [
     (r"(?-i:\b(pp))\s(?=\d)", "pages "),
     (r"(?-i:(?<![\w°.'])ca?\.)\s?(?=\d{3,4}\b)", "circa "),
     (
-        rf"(?<!\d)(?<!\d\s)\b({any_of(TITLES)})\.(?=\s+\S)",
+        rf"(?<!\d)(?<!\d\s)\b({any_of(TITLES)})\.(?=\s+\S|[;,)])",
         lambda m: TITLES[m[1].lower()],
     ),
     (
@@ -52,6 +52,11 @@ RULES = [
     (rf"(?<!\d)(?<!\d\s)\b({any_of(SHORT_FORMS)})\.", _short_form),
     (r"\bw/o\b", "without"),
     (r"\bw/(?=\s)", "with"),
+    (r"(?<=[a-z] )v\.(?=\s(?-i:[A-Z]))", "versus"),
     (r"\b((?:[a-z]\.){2,})", _initials),
+    (
+        r"(?-i:\b((?:[A-Z]\.)+[A-Z]\b))(?![.\w])",
+        lambda m: m[1].replace(".", " "),
+    ),
     (rf"(?-i:\b([A-HJ-Z])\.(?=\s+[A-Z]))(?!\s+{OPENER})", r"\1"),
 ]

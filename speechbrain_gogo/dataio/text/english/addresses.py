@@ -40,9 +40,7 @@ MARKUP = "a b i u s p em strong br hr div span h1 h2 h3 h4 h5 h6 li ul ol sub"
 MARKUP += " sup code pre img table tr td th tbody blockquote q small big font"
 MARKUP += " speak break html body head title script style mark del ins cite"
 EXTENSIONS = "|".join(FILES.split())
-DOMAIN = (
-    rf"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{'|'.join(DOMAINS.split())})"
-)
+DOMAIN = rf"(?:[a-z0-9][a-z0-9-]*+\.)+(?:{'|'.join(DOMAINS.split())})"
 
 
 def say_address(address):
@@ -93,8 +91,8 @@ RULES = [
     (r"<sup>([^<>]*)</sup>", r"^\1"),
     (rf"</?(?:{'|'.join(MARKUP.split())})(?:\s[^<>]*)?/?>", " "),
     (r"(?:(?:https?|ftp|file)://|\bwww\.)[^\s<>\"]+", _said),
-    (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _said),
-    (rf"(?<![\w@.]){DOMAIN}\b(?!\.?\w|@)(?::\d+)?(?:/[^\s<>\"]*)?", _said),
+    (r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+", _said),
+    (rf"(?<![\w@.-]){DOMAIN}\b(?!\.?\w|@)(?::\d+)?(?:/[^\s<>\"]*)?", _said),
     (
         rf"(?<![\w.])(?:{BYTE}\.){{3}}{BYTE}(?:[:/]\d+)?(?![\w]|\.\d)",
         _ip,
@@ -108,7 +106,7 @@ RULES = [
         _said,
     ),
     (
-        rf"(?<![\w./])(?:\w[\w-]*/)*\w[\w-]+(?:\.\w+)*\.(?:{EXTENSIONS})"
+        rf"(?<![\w./-])(?:\w[\w-]*+/)*+\w[\w-]++(?:\.\w+)*\.(?:{EXTENSIONS})"
         r"\b(?!\.\w)",
         _said,
     ),

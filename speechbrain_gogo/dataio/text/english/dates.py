@@ -29,15 +29,16 @@ SHORT_MONTH = [
     "Nov",
     "Dec",
 ]
-SHORT_MONTH = rf"(?:(?-i:{'|'.join(SHORT_MONTH)})\b\.?)"
+SHORT_MONTH = rf"(?:(?:{'|'.join(SHORT_MONTH)})\b\.?)"
 ANY_MONTH = rf"(?:\b(?:{MONTH})\b|\b{SHORT_MONTH})"
 MONTH_NAMES = [name.capitalize() for name in MONTHS]
+DAYS = 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
 YEAR = r"(?:1\d|20|21)\d\d"
 
 
 def _date(day, month, of_year):
     """November twenty-eighth, twenty twenty-six; None if there is no such."""
-    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= DAYS[int(month) - 1]):
         return None
     spoken = f"{MONTH_NAMES[int(month) - 1]} {ordinal(str(int(day)))}"
     if not of_year:
@@ -130,7 +131,7 @@ def _time(match):
     if minute != "00":
         oh = "oh " if minute[0] == "0" else ""
         spoken = f"{spoken} {oh}{cardinal(str(int(minute)))}"
-    elif not half:
+    elif second or not half:
         daytime = 0 < int(hour) < 13
         spoken = f"{spoken} o'clock" if daytime else f"{spoken} hundred hours"
     if second:
@@ -171,8 +172,8 @@ RULES = [
         _days_first,
     ),
     (
-        rf"(?<![\w.,:-])(\d\d?)(?:st|nd|rd|th)?(?: of)? ({ANY_MONTH})"
-        rf"(?:,? ({YEAR}))?(?!\w)",
+        rf"(?<![\w.,:-])(\d\d?)(?:st|nd|rd|th)?(?:(?: of)? |-)({ANY_MONTH})"
+        rf"(?:(?:,? |-)({YEAR}))?(?!\w)",
         _day_first,
     ),
     (
@@ -180,7 +181,7 @@ RULES = [
         _month_range,
     ),
     (
-        rf"({ANY_MONTH}) (\d\d?)(?:st|nd|rd|th)?(?:,? ({YEAR}))?"
+        rf"({ANY_MONTH})[ -](\d\d?)(?:st|nd|rd|th)?(?:(?:,? |-)({YEAR}))?"
         r"(?![\w:/%-]|[.,]\d)",
         _month_first,
     ),
@@ -201,6 +202,7 @@ RULES = [
         lambda m: _weekday(m[1]),
     ),
     (rf"(?<![\w.,$-])({YEAR})\s?[-/]\s?({YEAR}|\d\d)(?![\w-]|[.,]\d)", _years),
+    (r"(\d0)'?s\s?[-\u2013]\s?(?='?\d\d)", r"\1s to "),
     (r"(?<![\w.])'?(\d0|\d00|\d\d\d0)'?s\b", _decade),
     (r"(?<=:\d\d)\s?-\s?(?=\d?\d:\d\d)", " to "),
     (r"(?<=[ap] m)\s?-\s?(?=\d)|(?<=[ap]\.m\.)\s?-\s?(?=\d)", " to "),

@@ -71,6 +71,8 @@ def spell_or_say(word):
     """A part of an address: spelled if it cannot be pronounced."""
     if len(word) < 3:
         return word if word.lower() in SHORT_WORDS else spell(word)
+    if word.upper() in UNSPELLED:
+        return word
     if word.upper() in SPELLED or not is_pronounceable(word):
         return spell(word)
     return word

@@ -63,8 +63,8 @@ def _range(match):
     return f"{match[1]}{unit} {'' if match[1] == match[3] else 'to '}"
 
 
-def _emergency(match):
-    """Call 911."""
+def _spelled(match):
+    """Call 911, code 90210."""
     return f"{match[1]} {digits(match[2])}"
 
 
@@ -125,6 +125,7 @@ WRITTEN = [
     (r"~\s?(?=\d)", "about "),
     (r"(?<=\d)\s?\*\s?(?=\d)", " times "),
     (r"\b1 / (?=\d)|(?<=\d) / (?=\d)", "/"),
+    (rf"(?<!/)({NUMBER})(?:st|nd|rd|th)\b", _ordinal),
     *((rf"(?<![\w/]){a}(?![\w/])", said) for a, said in SPECIAL.items()),
 ]
 # What is left then.
@@ -137,13 +138,16 @@ COUNTED = [
         r" \1",
     ),  # a note, no power
     (r"(?<=[\w)])\^([+-]?\d+)", _power),
-    (rf"({NUMBER})(?:st|nd|rd|th)\b", _ordinal),
     (r"(?<![\w.,])(\d+)('?)s\b", _group),
     (r"(?-i:№|\bN[o°]\.?)\s?(?=\d)", "number "),
     (r"#\s?(?=\d)", " number "),
-    (r"\b(call|dial|text) (\d{3})\b(?![.,-]?\d)", _emergency),
+    (
+        r"\b(call|dial|text|code|zip|pin|ending in|extension) (\d{3,9})\b"
+        r"(?![.,-]?\d)",
+        _spelled,
+    ),
     (r"(?<![\w.,])\d{10,}(?![\w]|[.,]\d)", _long),
-    (r"(?<![\w.,])(\d+),(\d\d|\d{4,})(?![\w]|[.,]\d)", _comma),
+    (r"(?<![\w.,])(\d+),(\d\d?|\d{4,})(?![\w]|[.,]\d)", _comma),
     (r"(?<![\d.,])(1[1-9]\d\d|20\d\d)(?![\d]|[.,]\d)", lambda m: year(m[1])),
     (rf"{NUMBER}|\d+", lambda m: cardinal(m[0])),
 ]

@@ -126,7 +126,12 @@ def _code_first(match):
 def _money_range(match):
     """$5-10 million as five to ten million dollars."""
     sign, first, second = match.groups()
-    return f"{cardinal(first)} to {sign}{second}"
+    first, _, decimals = first.partition(".")
+    if len(decimals) == 2:
+        spoken = say_money(sign[:-1], sign[-1], first, decimals)
+    else:
+        spoken = cardinal(f"{first}.{decimals}" if decimals else first)
+    return f"{spoken} to {sign}{second}"
 
 
 def _decimal_comma(match):
@@ -196,6 +201,14 @@ def _scientific_quantity(match):
     return f"{_scientific(match)} {plural(name)}" if name else match[0]
 
 
+def _power_quantity(match):
+    """10^3 m."""
+    name = _unit_name(*match.groups()[3:])
+    exponent = cardinal(str(int(match[2])))
+    number = f"{cardinal(match[1])} to the power of {exponent}"
+    return f"{number} {plural(name)}" if name else match[0]
+
+
 def _bare_unit(match):
     """A unit without a number that is squared or divided: km^2, km/h."""
     name = _unit_name(*match.groups())
@@ -205,7 +218,12 @@ def _bare_unit(match):
 
 
 def _plain_unit(match):
-    return UNITS[match[1]]
+    """One without a number of figures: several, but for an article."""
+    before = match.string[max(0, match.start() - 7) : match.start()]
+    name = UNITS[match[1]]
+    if re.search(r"\b(?:a|an|the|per|one|each|every)\s$", before, re.I):
+        return name
+    return plural(name)
 
 
 def _feet_and_inches(match):
@@ -224,7 +242,7 @@ def _inches(match):
 
 def _feet(match):
     """9' is a length, unless the mark closes a quotation."""
-    before = match.string[: match.start() + 1]
+    before = match.string[max(0, match.start() - 200) : match.start() + 1]
     opened = len(re.findall(r"(?<!\w)'(?=\w)", before))
     closed = len(re.findall(r"(?<=[a-z.,!?])'(?!\w)", before))
     if opened > closed:
@@ -275,6 +293,8 @@ MONEY_RULES = [
 ]
 EXPONENT = r"(?:\s?[x×*⋅·]\s?10\s?\^\s?([+-]?\d+)|e([+-]?\d+)\b)"
 SCIENTIFIC_RULES = [
+    (r"(?<=\d)\s?(?:˚|\bdeg\.?|°)\s?(?=(?-i:[CF])\b)", "°"),
+    (rf"({NUMBER})\^([+-]?\d+)()\s?{UNIT}", _power_quantity),
     (rf"({NUMBER}){EXPONENT}\s?{UNIT}", _scientific_quantity),
     (rf"({NUMBER}){EXPONENT}", _scientific),
 ]
@@ -286,12 +306,13 @@ UNIT_RULES = [
         _feet_and_inches,
     ),
     # Lengths and angles with primes
-    (r"(\d+)°\s?(\d+)['′](?:\s?(\d+(?:\.\d+)?)[\"″])?", _angle),
+    (r"(?<!\d)(\d++)°\s?(\d+)['′](?:\s?(\d+(?:\.\d+)?)[\"″])?", _angle),
     (
         r"(?<![\w.,])(\d+)\s?['′][\s-]?(\d+(?:\.\d+)?)(?:\s(\d)/(\d+))?"
         r"\s?(?:[\"″]|'')",
         _feet_and_inches,
     ),
+    (r"(?<![\w.,])(\d)'(\d|1[01])()()(?=[\s,.;]|$)", _feet_and_inches),
     (rf"({NUMBER})\s?′", _named("foot")),
     (rf"({NUMBER})\s?″", _named("inch")),
     (rf"({NUMBER})\"", _inches),

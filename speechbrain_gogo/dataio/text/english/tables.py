@@ -20,6 +20,7 @@ WEEKDAYS = [
 
 # A title's dot never ends a sentence.
 TITLES = {
+    "a.k.a": "also known as",
     "adm": "admiral",
     "capt": "captain",
     "cmdr": "commander",
@@ -187,6 +188,11 @@ UNITS = {
     "yds": "yard",
     "yr": "year",
     "yrs": "year",
+    "kgs": "kilogram",
+    "kms": "kilometer",
+    "wk": "week",
+    "wks": "week",
+    "mos": "month",
     "mmHg": "millimeter of mercury",
     "atm": "atmosphere",
     "sq ft": "square foot",
@@ -360,7 +366,7 @@ UNSPELLED = (
     "BRRR GRR HMM HMMM MMM NVIDIA PFFT PSST SHH SHHH TSK UGH CRY DRY FLY"
 )
 UNSPELLED += " FRY GYM MY BY SKY SLY SPY THY TRY WHY SHY PSYCHO LYNX MYTH NYMPH"
-UNSPELLED += " MR MRS MS DR ST IKEA"
+UNSPELLED += " MR MRS MS DR ST IKEA GMAIL"
 UNSPELLED = set(UNSPELLED.split())
 
 

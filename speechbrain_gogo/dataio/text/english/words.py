@@ -19,6 +19,7 @@ def _inflect():
     return inflect.engine()
 
 
+@functools.lru_cache(maxsize=4096)
 def cardinal(number):
     """A number in words.
 
