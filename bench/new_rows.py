@@ -29,7 +29,7 @@ from speechbrain_gogo.lobes.speech.llama import extended_llama, speech_llama
 from speechbrain_gogo.lobes.speech.stages import BackboneLM
 
 LETTERS = 128  # ASCII
-SIZES = {"dim": 256, "num_layers": 4, "num_heads": 4, "ffn_dim": 768}
+SIZES = {"dim": 128, "num_layers": 2, "num_heads": 4, "ffn_dim": 384}
 
 
 def read_clips(codec, csv, data, number):
@@ -51,7 +51,7 @@ def pad(parts):
     return batch, lengths / lengths.max()
 
 
-def spell(llama, clips, steps, size=16, seed=0):
+def spell(llama, clips, steps, size=8, seed=0):
     """Train a Llama on the letters of transcripts."""
     optimizer = torch.optim.AdamW(llama.parameters(), lr=1e-3)
     draw = random.Random(seed)
@@ -66,7 +66,7 @@ def spell(llama, clips, steps, size=16, seed=0):
     return llama
 
 
-def learn(llama, codec, clips, valid, steps, size=8, seed=0):
+def learn(llama, codec, clips, valid, steps, size=4, seed=0):
     """Train Stage I; its validation loss after some numbers of updates."""
     lm = BackboneLM(llama, LETTERS, codec.vocab_size, codec.backbone_size, 1024)
     optimizer = torch.optim.AdamW(lm.parameters(), lr=5e-4, betas=(0.9, 0.95))
@@ -95,10 +95,10 @@ def main(
     csv: Annotated[Path, typer.Option(help="Manifest to train on.")],
     valid: Annotated[Path, typer.Option(help="Manifest to validate on.")],
     data: Annotated[Path, typer.Option(help="Replaces $data_root in both.")],
-    clips: int = 150,
-    valid_clips: int = 16,
-    letter_steps: int = 100,
-    steps: int = 120,
+    clips: int = 100,
+    valid_clips: int = 12,
+    letter_steps: int = 40,
+    steps: int = 100,
 ):
     """Train both and print a table."""
     torch.manual_seed(0)
