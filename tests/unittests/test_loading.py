@@ -8,11 +8,16 @@ from safetensors.torch import load_file, save_file
 
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.files.tokens import save_tokens
-from speechbrain_gogo.inference.loading.export import save_weights
+from speechbrain_gogo.inference.loading.export import (
+    export_codec,
+    save_weights,
+)
 from speechbrain_gogo.inference.loading.pretrained import (
     check_trust,
     find_source,
 )
+from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
+from speechbrain_gogo.lobes.vocoder.vocos_files import write_vocos
 
 
 @pytest.fixture
@@ -166,3 +171,24 @@ def test_what_half_precision_cannot_hold_stays_whole(tmp_path):
     found = load_file(tmp_path / "weights.safetensors")
     assert torch.equal(found["variance"], module.variance)
     assert found["weight"].dtype == torch.float16
+
+
+def test_a_codec_is_exported_with_the_vocoder_of_a_folder(
+    tiny_yaml, tiny_codec, tmp_path
+):
+    """By sizes and weights: whoever loads it needs neither folder nor hub."""
+    write_vocos(VocosVocoder(100, 16, 32, 2), tmp_path / "vocos")
+    vocoder = VocosVocoder.from_source(tmp_path / "vocos")
+    folder = export_codec(
+        tmp_path / "codec",
+        tiny_yaml,  # whose own vocoder is another one
+        tiny_codec,
+        vocoder,
+        window_groups=94,
+        overlap_groups=5,
+    )
+    shutil.rmtree(tmp_path / "vocos")
+    found = GogoCodec.from_hparams(folder).vocoder
+    assert isinstance(found, VocosVocoder)
+    mel = torch.randn(1, 20, 100)
+    torch.testing.assert_close(found(mel), vocoder(mel))

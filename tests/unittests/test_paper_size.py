@@ -3,6 +3,7 @@
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml import YAML
 
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
 from speechbrain_gogo.lobes.gogo.quantizer import FSQ
@@ -125,3 +126,17 @@ def test_allocator(request):
     found = sum(p.numel() for p in allocator.parameters())
     assert found == number
     assert found / 1e6 == pytest.approx(7, rel=0.08)
+
+
+@pytest.mark.parametrize("corpus", ["LibriTTS", "Emilia"])
+def test_recipes_decode_as_the_paper_does(request, corpus):
+    """With Vocos, in windows that hold the 20 s of the longest clips."""
+    recipe = request.config.rootpath / "recipes" / corpus
+    tree = YAML().load(recipe / "codec" / "hparams" / "train.yaml")
+    assert tree["vocoder"].tag.value.endswith("VocosVocoder.from_source")
+    assert tree["vocoder"]["source"].value == "<vocoder_source>"
+    assert tree["vocoder_source"] == "charactr/vocos-mel-24khz"
+    seconds = tree["window_groups"] * 20 * 256 / 24000
+    assert 20 <= seconds < 21
+    reward = YAML().load(recipe / "allocator" / "hparams" / "train.yaml")
+    assert reward["vocoder"].value == "<codec.vocoder>"
