@@ -77,9 +77,9 @@ class CodecBrain(TrainingBrain):
         """
         for key, reason in getattr(batch, "skipped", []):
             self.skipped.setdefault(key, reason)
-        for name in ("loss", "cfm", "ar", "asr", "commitment"):
-            if name in outputs:
-                self.update_sums[name] += outputs[name].detach().double()
+        for name, value in outputs.items():
+            if name != "tokens":
+                self.update_sums[name] += value.detach().double()
         self.update_sums["count"] += 1
         self.usage.add(outputs["tokens"])
         if not should_step:

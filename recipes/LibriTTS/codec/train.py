@@ -18,6 +18,7 @@ from recipes.common.experiment import fit, log_training_data, make_brain, start
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.shortcut import start_shortcuts
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import (
     recipe_manifests,
     speech_dataset,
@@ -62,6 +63,8 @@ def dataio_prepare(hparams):
         datasets[stage], reports[stage] = speech_dataset(paths, **settings)
         logger.info("%s: %s", ", ".join(map(str, paths)), reports[stage])
         training = stage == "train"
+        if training and hparams["augmentation"] is not None:
+            augment_clips(datasets[stage], hparams)
         key = "batch_seconds" if training else "valid_batch_seconds"
         loaders[stage] = loader_settings(
             datasets[stage],
@@ -73,6 +76,20 @@ def dataio_prepare(hparams):
             **workers,
         )
     return datasets, loaders, reports
+
+
+def augment_clips(dataset, hparams):
+    """Every epoch sees clips as other voices and rooms would give them."""
+
+    def augment(key, sig):
+        if isinstance(sig, AudioError):
+            return sig  # the collate function drops and counts it
+        epoch = hparams["epoch_counter"].current
+        return hparams["augmentation"](sig, epoch, key)
+
+    dataset.add_dynamic_item(augment, takes=["id", "sig"], provides="augmented")
+    keys = {"id": "id", "sig": "augmented", "wrd": "wrd", "text": "text"}
+    dataset.set_output_keys(keys)
 
 
 def main(arguments):

@@ -40,7 +40,13 @@ class RegressionObjective(nn.Module):
         self.register_buffer("keeps", torch.tensor(keeps), persistent=False)
 
     def forward(
-        self, wavs, wav_lens, text=None, text_lens=None, generator=None
+        self,
+        wavs,
+        wav_lens,
+        text=None,
+        text_lens=None,
+        regression=True,
+        generator=None,
     ):
         """All losses of a batch.
 
@@ -52,6 +58,8 @@ class RegressionObjective(nn.Module):
             Relative lengths [B].
         text, text_lens : torch.Tensor
             Not used.
+        regression : bool
+            Not used: it always is.
         generator : torch.Generator
             Draws the numbers of kept tokens (a CPU one).
 
