@@ -5,6 +5,8 @@ given and leaves the networks to lobes/. Here is what takes and gives tensors;
 streams and files are in streaming.py.
 """
 
+import contextlib
+
 import torch
 from speechbrain.dataio.preprocess import AudioNormalizer
 from speechbrain.utils.autocast import AMPConfig
@@ -22,9 +24,12 @@ from speechbrain_gogo.inference.loading.pretrained import (
     source_name,
 )
 from speechbrain_gogo.inference.streaming.codec import StreamingCodec
-from speechbrain_gogo.inference.waveforms import check_wavs, resample
+from speechbrain_gogo.inference.waveforms import read_wavs
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
-from speechbrain_gogo.lobes.nn.precision import full_precision
+from speechbrain_gogo.lobes.nn.precision import (
+    float32_by_default,
+    full_precision,
+)
 
 
 class GogoCodec(StreamingCodec, AllocatingCodec):
@@ -110,9 +115,10 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
             weights do not match.
         """
         folder = find_source(source, savedir, **hub_options)
-        hparams = load_model(folder, overrides, trust_source)
-        modules, name = hparams["modules"], source_name(source)
-        return cls(modules, hparams, run_opts, name=name)
+        with float32_by_default():
+            hparams = load_model(folder, overrides, trust_source)
+            modules, name = hparams["modules"], source_name(source)
+            return cls(modules, hparams, run_opts, name=name)
 
     @property
     def codec(self):
@@ -144,17 +150,21 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
             self._fingerprint = hash_weights(*states, metadata=repr(numbers))
         return self._fingerprint
 
+    @contextlib.contextmanager
     def own_precision(self):
         """A context that computes in the precision of the run options.
 
-        Whatever autocast the caller is in, tokens are the same; fp32 is
-        without TF32, which importing SpeechBrain allows. (The host's
-        ``inference_ctx`` leaves both on where the precision is fp32.)
+        Whatever autocast and default dtype the caller has, tokens are the
+        same; fp32 is without TF32, which importing SpeechBrain allows. (The
+        host's ``inference_ctx`` leaves both on where the precision is fp32.)
         """
         dtype, kind = AMPConfig.from_name(self.precision).dtype, self._device()
         if dtype == torch.float32:
-            return full_precision(kind.type)
-        return torch.autocast(kind.type, dtype=dtype)
+            context = full_precision(kind.type)
+        else:
+            context = torch.autocast(kind.type, dtype=dtype)
+        with float32_by_default(), context:
+            yield
 
     # Audio to tokens
 
@@ -170,10 +180,13 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
 
         Arguments
         ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1], or [B, T, C], which is downmixed.
+        wavs : torch.Tensor | numpy.ndarray | list | PaddedData
+            Float of any precision, in [-1, 1]: [T], [B, T], [B, 1, T], or
+            [B, T, C], which is downmixed. A list holds an utterance [T] each,
+            of any lengths.
         wav_lens : torch.Tensor
-            Relative lengths [B].
+            Relative lengths [B]; a list and SpeechBrain's PaddedData bring
+            them along.
         sample_rate : int
             Of ``wavs``, in Hz, if it is not the codec's own.
         num_tokens : int
@@ -192,15 +205,9 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
             If the audio is empty, not finite, not in float or not in
             [-1, 1], or the rate or the lengths make no sense.
         """
-        wavs = check_wavs(wavs, self._device())
-        if wav_lens is not None:
-            wav_lens = check_lens(
-                wav_lens, *wavs.shape, "wav_lens", wavs.device
-            )
-        if sample_rate not in (None, self.sample_rate):
-            wavs, wav_lens = resample(
-                wavs, wav_lens, sample_rate, self.sample_rate
-            )
+        wavs, wav_lens = read_wavs(
+            wavs, wav_lens, sample_rate, self.sample_rate, self._device()
+        )
         if num_tokens is not None:
             check_level(num_tokens, self.num_codebooks, "num_tokens")
         with self.own_precision():
@@ -277,7 +284,8 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
                     wavs[b, start:stop] = audio[0, : stop - start]
                     start = stop
                 pieces.clear()
-        wav_lens = torch.tensor(lengths, device=wavs.device) / wavs.shape[1]
+        wav_lens = torch.tensor(lengths, device=wavs.device).float()
+        wav_lens = wav_lens / wavs.shape[1]
         return wavs, wav_lens
 
     @torch.no_grad()

@@ -27,9 +27,13 @@ from speechbrain_gogo.inference.synthesis.utterances import (
     read_prompt,
     read_request,
 )
+from speechbrain_gogo.lobes.nn.precision import (
+    KeepsPrecision,
+    float32_by_default,
+)
 
 
-class GogoSpeech(Pretrained):
+class GogoSpeech(KeepsPrecision, Pretrained):
     """Text to speech in the voice of a prompt, of English text.
 
     ``modules`` are ``stage1`` and ``stage2``; the YAML's settings are those of
@@ -123,9 +127,10 @@ class GogoSpeech(Pretrained):
         )
         codec.name = source_name(source)
         dtype = AMPConfig.from_name(codec.precision).dtype
-        stages = load_stages(folder, codec, dtype)
         tokenizer = load_text_tokenizer(folder / "stage1")
-        return cls(stages, hparams, run_opts, codec, tokenizer)
+        with float32_by_default():
+            stages = load_stages(folder, codec, dtype)
+            return cls(stages, hparams, run_opts, codec, tokenizer)
 
     # Synthesis
 

@@ -6,6 +6,8 @@ is what other recipes expect of it: its tokens as one sequence or as groups, at
 the recipe's sample rate, from a frozen module that trains with nothing.
 """
 
+import math
+
 import torch
 from speechbrain.dataio.dataio import clean_padding_
 from torch import nn
@@ -116,6 +118,24 @@ class GogoTokenizer(nn.Module):
         """Steps that a group takes."""
         return self.num_codebooks // self.codebooks
 
+    # The names that other codecs have for these numbers.
+
+    @property
+    def frame_rate(self):
+        """Steps per second."""
+        return self.codec.group_rate * self.steps_per_group
+
+    @property
+    def codebook_size(self):
+        """Ids of a codebook, without the masking token."""
+        return self.vocab_size
+
+    @property
+    def bitrate(self):
+        """Bits per second."""
+        tokens = self.frame_rate * self.codebooks
+        return tokens * math.log2(self.vocab_size)
+
     def train(self, mode=True):
         """Stays in evaluation, whatever holds it: it is not trained."""
         return super().train(False)
@@ -132,8 +152,9 @@ class GogoTokenizer(nn.Module):
 
         Arguments
         ---------
-        inputs : torch.Tensor
-            [B, T] or [B, 1, T] in [-1, 1].
+        inputs : torch.Tensor | numpy.ndarray | list
+            [T], [B, T] or [B, 1, T] in [-1, 1], float of any precision; others
+            as in :meth:`GogoCodec.encode_batch`.
         length : torch.Tensor
             Relative lengths [B]; they hold for the tokens as well.
 
@@ -143,7 +164,7 @@ class GogoTokenizer(nn.Module):
             Tokens int64 [B, T', K'], zero beyond an utterance's end and free
             to be changed in place, and embeddings [B, T', K', H].
         """
-        if inputs.dim() == 3:
+        if torch.is_tensor(inputs) and inputs.dim() == 3:
             inputs = inputs.transpose(1, 2)  # [B, T, channels]
         tokens, _ = self.codec.encode_batch(
             inputs, length, self.sample_rate, self.num_codebooks

@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+from speechbrain.dataio.batch import PaddedData
+from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.dataio.audio.resampling import change_rate
 from speechbrain_gogo.dataio.audio.waveform import (
@@ -10,6 +12,63 @@ from speechbrain_gogo.dataio.audio.waveform import (
     check_rate,
     to_mono,
 )
+from speechbrain_gogo.inference.checks import check_lens
+
+# [samples, channels], as files are read, is no batch of short utterances.
+MOST_CHANNELS, FEWEST_SAMPLES = 8, 256
+
+
+def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
+    """Whatever a user calls a batch of audio, as the networks want it.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor | numpy.ndarray | list | PaddedData
+        As for :func:`check_wavs`; a list of those, of one utterance each, may
+        be of several lengths; SpeechBrain's PaddedData brings its lengths.
+    wav_lens : torch.Tensor
+        Relative lengths [B], or None.
+    sample_rate : int
+        Of ``wavs``, in Hz; None is ``wanted``.
+    wanted : int
+        The codec's own.
+    device : torch.device | str
+        Where they are wanted.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        float32 [B, T] at ``wanted`` Hz, and relative lengths [B] or None.
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_wavs` does, or if rate or lengths make no sense.
+
+    Example
+    -------
+    >>> clips = [np.zeros(24000), torch.zeros(12000)]
+    >>> wavs, lens = read_wavs(clips, None, None, 24000, "cpu")
+    >>> wavs.shape, lens.tolist()
+    (torch.Size([2, 24000]), [1.0, 0.5])
+    """
+    if isinstance(wavs, PaddedData):
+        wavs, lengths = wavs
+        wav_lens = lengths if wav_lens is None else wav_lens
+    elif isinstance(wavs, (list, tuple)) and wavs and np.ndim(wavs[0]):
+        wavs, lengths = _pad([check_wavs(wav, device) for wav in wavs])
+        if lengths is not None and wav_lens is not None:
+            raise ValueError(
+                "A list of waveforms of several lengths needs no wav_lens: "
+                "leave them out, or give one padded tensor."
+            )
+        wav_lens = wav_lens if lengths is None else lengths
+    wavs = check_wavs(wavs, device)
+    if wav_lens is not None:
+        wav_lens = check_lens(wav_lens, *wavs.shape, "wav_lens", device)
+    if sample_rate not in (None, wanted):
+        return resample(wavs, wav_lens, sample_rate, wanted)
+    return wavs, wav_lens
 
 
 def check_wavs(wavs, device):
@@ -17,8 +76,9 @@ def check_wavs(wavs, device):
 
     Arguments
     ---------
-    wavs : torch.Tensor | numpy.ndarray
-        Float [B, T], or [B, T, C], which is downmixed.
+    wavs : torch.Tensor | numpy.ndarray | list
+        Float of any precision, [T], [B, T], [B, 1, T], or [B, T, C], which is
+        downmixed.
     device : torch.device | str
         Where they are wanted.
 
@@ -33,29 +93,87 @@ def check_wavs(wavs, device):
         If they are empty, of another shape, not float, not finite, or far
         outside [-1, 1].
     """
-    if isinstance(wavs, np.ndarray):
-        wavs = torch.from_numpy(wavs)
-    if not torch.is_tensor(wavs) or not wavs.is_floating_point():
-        raise ValueError(
-            "Audio must be a float tensor in [-1, 1]; got "
-            f"{getattr(wavs, 'dtype', type(wavs).__name__)}. Divide 16-bit "
-            "samples by 32768."
-        )
+    if not torch.is_tensor(wavs):
+        wavs = _from_array(wavs)
+    if not wavs.is_floating_point():
+        raise _not_float(wavs.dtype)
     shape = tuple(wavs.shape)
-    if wavs.dim() not in (2, 3) or 0 in shape:
+    if wavs.dim() not in (1, 2, 3) or 0 in shape:
         raise ValueError(
-            f"Audio must be [batch, samples] and not empty; got shape {shape}."
+            "Audio must be [samples], [batch, samples] or [batch, 1, samples] "
+            f"and not empty; got shape {shape}."
         )
-    if wavs.dim() == 3:
-        if shape[2] > shape[1]:
+    wavs = wavs.to(device, torch.float32)
+    if wavs.dim() == 1:
+        wavs = wavs.unsqueeze(0)
+    elif wavs.dim() == 3:
+        if shape[1] != 1 and shape[2] > shape[1]:
             raise ValueError(
                 "Audio of several channels must be [batch, samples, "
                 f"channels]; got shape {shape}: transpose it."
             )
-        wavs = to_mono(wavs)
+        wavs = wavs[:, 0] if shape[1] == 1 else to_mono(wavs)
+    elif shape[1] <= MOST_CHANNELS and shape[0] > FEWEST_SAMPLES:
+        raise ValueError(
+            f"Audio must be [batch, samples]; shape {shape} looks like "
+            "[samples, channels]: put a batch dimension before it."
+        )
     check_finite(wavs, "Audio")
     check_range(wavs, "Audio")
-    return wavs.to(device, torch.float32)
+    return wavs
+
+
+def check_wav(wav, device):
+    """One waveform float32 [T], from what :func:`check_wavs` takes.
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_wavs` does, or if there are several.
+    """
+    wavs = check_wavs(wav, device)
+    if len(wavs) != 1:
+        raise ValueError(
+            f"Give one waveform, [samples]; got shape {tuple(np.shape(wav))}."
+        )
+    return wavs[0]
+
+
+def _from_array(wavs):
+    """A tensor of an array or of what can become one."""
+    try:
+        array = np.asarray(wavs)
+    except ValueError:  # rows of several lengths
+        raise ValueError(
+            "Audio must be an array of numbers; got a "
+            f"{type(wavs).__name__} of parts that do not fit together."
+        ) from None
+    if array.dtype.kind != "f":
+        raise _not_float(array.dtype)
+    return torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
+
+
+def _not_float(dtype):
+    return ValueError(
+        f"Audio must be a float tensor or array in [-1, 1]; got {dtype}. Divide "
+        "16-bit samples by 32768."
+    )
+
+
+def _pad(wavs):
+    """Rows [1, T], T varying, as [B, T] and relative lengths, if they vary."""
+    for place, wav in enumerate(wavs):
+        if len(wav) != 1:
+            raise ValueError(
+                f"A list holds one waveform per utterance; that at {place} is "
+                f"a batch of {len(wav)}."
+            )
+    counts = [wav.shape[1] for wav in wavs]
+    padded = pad_sequence([wav[0] for wav in wavs], batch_first=True)
+    if len(set(counts)) == 1:
+        return padded, None
+    # A float32 does not count the samples of an hour.
+    return padded, torch.tensor(counts, dtype=torch.float64) / max(counts)
 
 
 def resample(wavs, wav_lens, rate, wanted):

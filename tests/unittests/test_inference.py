@@ -172,7 +172,7 @@ def test_silence_and_dc_are_finite(codec, value):
         (torch.tensor([[0.0, float("inf")]]), "NaN or Inf"),
         (1000.0 * torch.ones(1, 100), "32768"),
         (torch.zeros(1, 100, dtype=torch.int16), "32768"),
-        (torch.zeros(100), "batch, samples"),
+        (torch.zeros(1, 1, 1, 100), "batch, samples"),
         (torch.zeros(1, 2, 100), "transpose"),
     ],
 )

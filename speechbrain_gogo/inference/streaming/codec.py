@@ -5,6 +5,7 @@ tokens and samples are those of the tensor interface in codec.py; on a GPU, up
 to rounding.
 """
 
+from numbers import Real
 from pathlib import Path
 
 import torch
@@ -19,12 +20,13 @@ from speechbrain_gogo.inference.checks import (
     mask_dropped,
 )
 from speechbrain_gogo.inference.streaming.decoding import decode_mel, windows
-from speechbrain_gogo.inference.waveforms import check_wavs
+from speechbrain_gogo.inference.waveforms import check_wav
+from speechbrain_gogo.lobes.nn.precision import KeepsPrecision
 from speechbrain_gogo.lobes.tokens.granular import GranularCodec
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 
-class StreamingCodec(Pretrained, GranularCodec):
+class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
     """Streams and files, for a codec that has ``codec`` and ``vocoder``.
 
     A subclass loads them; the YAML's ``window_groups`` and ``overlap_groups``
@@ -32,13 +34,18 @@ class StreamingCodec(Pretrained, GranularCodec):
     """
 
     @torch.no_grad()
-    def encode_stream(self, pieces):
+    def encode_stream(self, pieces, latency=None):
         """Encode consecutive pieces of one recording at bounded memory.
 
         Arguments
         ---------
-        pieces : iterable of torch.Tensor
-            float [T], mono, at the codec's rate, of any lengths.
+        pieces : iterable of torch.Tensor | numpy.ndarray
+            float [T], mono, at the codec's rate, of any lengths; [1, T] and
+            [1, 1, T] as well.
+        latency : float
+            Seconds of audio after which its tokens come at the latest: for
+            live audio, at least a group and what the mel needs after it (0.22
+            at paper size). By default as many as are fastest to encode.
 
         Yields
         ------
@@ -49,24 +56,26 @@ class StreamingCodec(Pretrained, GranularCodec):
         Raises
         ------
         ValueError
-            If a piece is empty, not finite, not in float or not in [-1, 1].
+            If a piece is empty, not finite, not in float or not in [-1, 1],
+            or no tokens can come that early.
         """
         codec, step = self.codec, self.group_samples
         ahead = codec.mel.n_fft - codec.mel.hop_length - codec.mel.margin
-        held = torch.zeros(codec.mel.margin)
+        size = self._groups_within(latency, ahead)
+        held = torch.zeros(codec.mel.margin, dtype=torch.float32)
         samples = encoded = 0
         for piece in pieces:
-            piece = check_wavs(piece.unsqueeze(0), "cpu")[0]
+            piece = check_wav(piece, "cpu")
             held = torch.cat([held, piece])
             samples += len(piece)
             # Whole windows: those of `encode`, whatever the pieces are.
-            while (samples - ahead) // step - encoded >= codec.window_size:
-                yield self._encode_groups(held, codec.window_size)
-                held = held[codec.window_size * step :]
-                encoded += codec.window_size
+            while (samples - ahead) // step - encoded >= size:
+                yield self._encode_groups(held, size)
+                held = held[size * step :]
+                encoded += size
         missing = codec.window_samples(-(-samples // step) - encoded)
         held = torch.nn.functional.pad(held, (0, max(missing - len(held), 0)))
-        while rest := min(-(-samples // step) - encoded, codec.window_size):
+        while rest := min(-(-samples // step) - encoded, size):
             yield self._encode_groups(held, rest)
             held = held[rest * step :]
             encoded += rest
@@ -106,7 +115,7 @@ class StreamingCodec(Pretrained, GranularCodec):
         if keep is not None:
             keep = torch.as_tensor(keep)
             keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
-        tokens = self._read_tokens(tokens.unsqueeze(0), keep)
+        tokens = self._read_tokens(torch.as_tensor(tokens)[None], keep)
         counts = [tokens.shape[1]]
         sampling = check_sampling(num_steps, guidance_scale, seed)
         longest = tokens.shape[1] * self.group_samples
@@ -209,6 +218,19 @@ class StreamingCodec(Pretrained, GranularCodec):
         levels, mask_id = self.num_codebooks, self.mask_id
         tokens = check_tokens(tokens, levels, mask_id, self._device())
         return mask_dropped(tokens, keep, levels, mask_id)
+
+    def _groups_within(self, latency, ahead):
+        """Groups to encode at once, so that tokens come within ``latency``."""
+        if latency is None:
+            return self.codec.window_size
+        least = (self.group_samples + ahead) / self.sample_rate
+        if not (isinstance(latency, Real) and latency >= least):
+            raise ValueError(
+                f"latency={latency!r}: tokens come {least:.3f} s after their "
+                "audio at the earliest; allow for as much."
+            )
+        groups = int(latency * self.sample_rate - ahead) // self.group_samples
+        return min(groups, self.codec.window_size)
 
     def _encode_groups(self, held, count):
         """Tokens [n, K] of the first groups of a stretch of audio."""

@@ -71,7 +71,8 @@ class SpeechStream:
         parts = [collect_groups(groups) for groups in self.groups]
         tokens, budgets, finished = zip(*parts)
         tokens, budgets = torch.cat(tokens).cpu(), torch.cat(budgets).cpu()
-        wav = torch.cat([torch.zeros(0), *self.chunks])
+        nothing = torch.zeros(0, dtype=torch.float32)
+        wav = torch.cat([nothing, *self.chunks])
         return Speech(wav, self.sample_rate, tokens, budgets, all(finished))
 
     def write(self, out_path):

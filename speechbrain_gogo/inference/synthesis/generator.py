@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from speechbrain_gogo.lobes.nn.precision import float32_by_default
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder, Sampler
 from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
@@ -116,7 +117,10 @@ class GroupGenerator:
             while True:
                 # The stages have their own precision, which must not apply
                 # to the caller between two groups.
-                with torch.autocast(kind, enabled=False):
+                with (
+                    float32_by_default(),
+                    torch.autocast(kind, enabled=False),
+                ):
                     found = next(groups, None)
                 if found is None:
                     return

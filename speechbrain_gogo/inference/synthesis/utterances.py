@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from speechbrain_gogo.inference.checks import check_whole
 from speechbrain_gogo.inference.streaming.codec import encode_recording
+from speechbrain_gogo.inference.waveforms import read_wavs
 
 FEWEST_CHARACTERS = 20  # shortest sentence that is split off
 LAST_SEED = 2**62
@@ -88,9 +90,9 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
     ---------
     codec : GogoCodec
         The codec.
-    prompt_wav : str | Path | torch.Tensor
-        An audio file of any rate, or samples in [-1, 1]: [T], [1, T] or, of
-        several channels, [T, C].
+    prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
+        An audio file of any rate, or samples in [-1, 1], float of any
+        precision: [T], [1, T], [1, 1, T] or, of several channels, [T, C].
     sample_rate : int
         Of a tensor, in Hz, if it is not the codec's own.
 
@@ -107,21 +109,39 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
     if isinstance(prompt_wav, (str, Path)):
         tokens, samples = encode_recording(codec, prompt_wav)
     else:
-        try:
-            wav = torch.as_tensor(prompt_wav)
-        except (RuntimeError, TypeError, ValueError):
-            raise ValueError(
-                f"prompt_wav {prompt_wav!r:.60} is neither a path nor samples."
-            ) from None
-        if wav.dim() == 1 or (wav.dim() == 2 and wav.shape[0] > 1):
-            wav = wav.unsqueeze(0)
-        tokens = codec.encode_batch(wav, sample_rate=sample_rate)[0][0]
-        samples = wav.shape[1] * codec.sample_rate
-        samples = math.ceil(samples / (sample_rate or codec.sample_rate))
+        wav = _read_samples(prompt_wav, sample_rate, codec)
+        tokens, samples = codec.encode_batch(wav)[0][0], wav.shape[1]
     # Drop a last group that was padded: silence there makes a stage end the
     # utterance right after the prompt.
     whole = samples // codec.group_samples
     return tokens[: max(1, whole)]
+
+
+def _read_samples(wav, sample_rate, codec):
+    """A prompt's samples [1, T] at the codec's rate."""
+    if not torch.is_tensor(wav):
+        wav = _as_array(wav)
+    if wav.ndim == 2 and wav.shape[0] > 1:
+        wav = wav[None]  # [1, T, C]
+    wavs, _ = read_wavs(wav, None, sample_rate, codec.sample_rate, "cpu")
+    if len(wavs) != 1:
+        raise ValueError(
+            f"prompt_wav holds {len(wavs)} waveforms; give one, [samples]."
+        )
+    return wavs
+
+
+def _as_array(wav):
+    """An array of numbers, from whatever holds some."""
+    try:
+        array = np.asarray(wav)
+    except (RuntimeError, TypeError, ValueError):
+        array = None
+    if array is None or array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"prompt_wav {wav!r:.60} is neither a path nor samples."
+        )
+    return array
 
 
 def make_utterances(text, prompt_text, prompt, seed, speech):

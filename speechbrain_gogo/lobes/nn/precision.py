@@ -7,8 +7,66 @@ are therefore computed inside :func:`full_precision`; training is not.
 """
 
 import contextlib
+import logging
 
 import torch
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def float32_by_default():
+    """New tensors are float32 inside, whatever default dtype the caller set.
+
+    The default is global: it holds for other threads, too.
+
+    Example
+    -------
+    >>> torch.set_default_dtype(torch.float64)
+    >>> with float32_by_default():
+    ...     torch.zeros(1).dtype
+    torch.float32
+    >>> torch.set_default_dtype(torch.float32)
+    """
+    before = torch.get_default_dtype()
+    if before == torch.float32:
+        yield
+        return
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+class KeepsPrecision:
+    """A module whose weights stay in the precision that they were loaded in.
+
+    Devices change as in any module; ``half()``, ``bfloat16()`` and others
+    leave the weights alone, also if a module around this one is converted:
+    rounded weights would give other tokens.
+    """
+
+    def _apply(self, fn, recurse=True):
+        refused = set()
+
+        def move(tensor):
+            moved = fn(tensor)
+            if moved.dtype == tensor.dtype:
+                return moved
+            refused.add(moved.dtype)
+            return tensor.to(moved.device)
+
+        super()._apply(move, recurse)
+        if refused:
+            logger.warning(
+                "%s keeps its weights as they were loaded: in %s, tokens would "
+                "be others. run_opts={'precision': 'bf16'} loads it to compute "
+                "in less.",
+                type(self).__name__,
+                *refused,
+            )
+        return self
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ Keeping a prefix is also how a codec decodes at a lower rate
 (:func:`keep_prefix`), so training and use share one operation.
 """
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -40,6 +41,23 @@ class GranularCodec(ABC):
     def token_rate(self):
         """Tokens per second when every token is kept."""
         return self.group_rate * self.num_codebooks
+
+    # The names that other codecs have for these numbers.
+
+    @property
+    def frame_rate(self):
+        """Steps of the token matrix per second: groups."""
+        return self.group_rate
+
+    @property
+    def codebook_size(self):
+        """Ids of a codebook, without the masking token."""
+        return self.vocab_size
+
+    @property
+    def bitrate(self):
+        """Bits per second when every token is kept."""
+        return self.token_rate * math.log2(self.vocab_size)
 
     @abstractmethod
     def encode(self, wavs, wav_lens=None):
