@@ -445,3 +445,21 @@ def test_the_first_window_may_not_be_all_overlap(tiny_speech_folder, prompt):
     )
     with pytest.raises(ValueError, match="cannot overlap by 4"):
         speech.clone_voice("So", prompt, PROMPT_TEXT)
+
+
+def test_the_model_says_its_language(tiny_speech_folder, speech, prompt):
+    assert speech.front_end.language == "en"
+    plain = GogoSpeech.from_hparams(
+        tiny_speech_folder,
+        run_opts={"device": "cpu"},
+        overrides={"language": None},
+    )
+    tokens = read_prompt(plain.codec, prompt)
+    said, written = (
+        make_utterances("fox 5", PROMPT_TEXT, tokens, 0, model)[0].text
+        for model in (speech, plain)
+    )
+    assert said == speech.tokenizer.encode(f"{PROMPT_TEXT} fox five")
+    assert written == speech.tokenizer.encode(f"{PROMPT_TEXT} fox 5")
+    with pytest.raises(ValueError, match="prompt_text: .*U.FFFD"):
+        make_utterances("fox", "caf\ufffd", tokens, 0, speech)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from speechbrain_gogo.dataio.text import English, front_end
 from speechbrain_gogo.inference.text import normalize_english, split_sentences
 
 SPOKEN = {
@@ -104,3 +105,89 @@ def test_long_text_is_split():
     assert " ".join(pieces) == endless
     assert split_sentences("a" * 25, 10) == ["a" * 10, "a" * 10, "a" * 5]
     assert split_sentences("", 10) == split_sentences("?!", 10) == []
+
+
+SENTENCES = {
+    "Chapter One\n\nIt was dark.": ["Chapter One.", "It was dark."],
+    "Chapter One\nIt was dark.": ["Chapter One.", "It was dark."],
+    "# Why\nIt is so": ["Why.", "It is so."],
+    "I met\nJohn\ntoday.": ["I met John today."],
+    "To buy:\n- milk\n- two eggs\n\nDone": [
+        "To buy: milk.",
+        "two eggs.",
+        "Done.",
+    ],
+    "1. Wash it.\n2. Dry it": ["one, Wash it.", "two, Dry it."],
+    "Title\r\n=====\r\nText": ["Title.", "Text."],
+    "A break that is far from the end\nStarts another line, which is much "
+    "longer than the one before it": [
+        "A break that is far from the end.",
+        "Starts another line, which is much longer than the one before it.",
+    ],
+    "No mark, one line": ["No mark, one line"],
+}
+
+
+@pytest.mark.parametrize("written", SENTENCES)
+def test_layout_becomes_sentences(written):
+    english = English()
+    assert english.split(english.normalize(written)) == SENTENCES[written]
+
+
+@pytest.mark.parametrize(
+    "text, length, pieces",
+    [
+        (
+            "one two three, four five six",
+            20,
+            ["one two three,", "four five six"],
+        ),
+        ("a b c d, e f; g h i j", 16, ["a b c d, e f;", "g h i j"]),
+        ("we saw it when he came in", 15, ["we saw it", "when he came in"]),
+        ("aa bb cc dd ee", 12, ["aa bb", "cc dd ee"]),
+    ],
+)
+def test_long_sentences_are_cut_at_the_best_place(text, length, pieces):
+    assert split_sentences(text, length) == pieces
+
+
+def test_no_figure_is_lost_or_joined():
+    """Of numbers side by side, each is said, whatever stands between."""
+    draw = random.Random(1)
+    between = [" ", ", ", " - ", "; ", " and ", " / ", " x ", " (", "\n", ": "]
+    words = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+    ]
+    for _ in range(300):
+        numbers = draw.choices(range(2, 10), k=4)
+        text = "".join(f"{n}{draw.choice(between)}" for n in numbers)
+        said = re.findall("|".join(words), normalize_english(text))
+        halves = normalize_english(text).count("half")
+        assert len(said) + halves >= 3, text  # "half" says a 2
+
+
+@pytest.mark.parametrize("lost", ["\ud83d", "caf\ufffd", "x\udce9y"])
+def test_characters_that_were_lost_are_named(lost):
+    code = next(c for c in lost if not c.isascii())
+    with pytest.raises(ValueError, match=f"U.{ord(code):04X}"):
+        normalize_english(lost)
+
+
+def test_front_ends_have_one_interface():
+    for language in ("en", None):
+        chosen = front_end(language)
+        assert chosen.language == language and chosen.name
+        assert chosen(" is 5") == chosen.normalize(" is 5")
+        assert chosen.split("One. Two.") == ["One.", "Two."]
+    assert front_end("en")("5") == "five" and front_end(None)("5") == "5"
+    with pytest.raises(ValueError, match="'xx'.*codes are en"):
+        front_end("xx")

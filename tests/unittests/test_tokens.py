@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.dataio.tokens import shards as token_shards
 from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
@@ -325,3 +326,24 @@ def test_larger_vocabularies_and_empty_shards(tmp_path):
     stored = load_file(shard_path(tmp_path, 1))
     assert stored["tokens"].dtype == torch.int32
     assert json.loads((tmp_path / "corpus.json").read_text())["codec"] == "mine"
+
+
+def test_corpora_say_their_front_end(codec, tiny_corpus, tmp_path):
+    class Picky:
+        name = "picky 3"
+
+        def __call__(self, text):
+            if "clip" not in seen:
+                seen.append("clip")
+                raise ValueError("a letter that cannot be read")
+            return text.upper()
+
+    seen, folder = [], tmp_path / "tokens"
+    source = clips(tiny_corpus)
+    report = tokenize_corpus(codec, source, folder, normalize=Picky())
+    assert report.clips.skipped["text that cannot be read"] == 1
+    assert all(row.text.isupper() for row in rows(folder) if row.text)
+    header, _ = open_corpus(folder)
+    assert header["source"]["text"] == "picky 3"
+    with pytest.raises(ValueError, match="picky 3"):
+        tokenize_corpus(codec, source, folder, normalize=front_end("en"))

@@ -64,6 +64,8 @@ def fold_characters(text):
             f"({codes}): read it with its own encoding. It begins "
             f"{text[:40]!a}."
         )
+    text = re.sub("\r\n|[\r\v\f\x85\u2028]", "\n", text)
+    text = text.replace("\u2029", "\n\n")
     if text.isascii():
         return re.sub(r"[^\n\t -~]", " ", text)
     text = re.sub(

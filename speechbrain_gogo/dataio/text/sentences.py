@@ -2,13 +2,18 @@
 
 import re
 
-# What a cut after this costs, next to one after a word: marks first, then
-# before the words that open a clause.
+# What a cut costs behind these marks, before words that open a clause, and
+# between other words; and what each piece costs.
 MARKS = {";": 0, ":": 1, ",": 2}
 OPENERS = {"and", "but", "or", "so", "because", "although", "though", "while"}
 OPENERS |= {"when", "where", "which", "who", "that", "if", "unless", "until"}
-CLAUSE, WORD = 4, 8
-ITEM = r"\s*(?:[-*+\u2022\u2023\u25aa\u25cf\u25e6\u2013]|\(?\d{1,2}[.)])\s+"
+CLAUSE, WORD, PIECE, UNEVEN = 4, 12, 2, 4
+
+BULLET = r"\s*[-*+\u2022\u2023\u25aa\u25cf\u25e6\u2013]\s+"
+ITEM = rf"(?:{BULLET}|\s*\(?\d{{1,2}}[.)]\s+)"
+RULE = re.compile(r"^[ \t]*([-=_*~#])\1{2,}[ \t]*$", re.MULTILINE)
+WIDE = 40  # characters of a line that was wrapped rather than short
+SMALL_WORDS = {"the", "and", "for", "but", "nor", "with", "from", "into"}
 FINAL = re.compile(r"[.?!:;,\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*$")
 
 
@@ -23,46 +28,64 @@ def mark_sentences(text):
     Returns
     -------
     str
-        On one line. A line break inside a paragraph is a space, unless the
-        next word would have had room in the line: then it was meant.
+        On one line. A line break inside a paragraph is a space, unless it
+        was meant: after a title, or where the next word would have had room.
 
     Example
     -------
     >>> mark_sentences("# My day\n\nI got\nup.\n\n- coffee\n- tea")
     'My day. I got up. coffee. tea.'
     """
-    if "\n" not in text.strip():
-        return re.sub(r"^\s*#{1,6}\s+", "", text).strip()
+    text = text.strip()
+    if "\n" not in text:
+        return re.sub(r"^#{1,6}\s+", "", text)
     sentences = []
-    for block in re.split(r"\n\s*\n", text.strip()):
-        lines = [line.rstrip() for line in block.split("\n") if line.strip()]
+    for block in re.split(r"\n\s*\n", RULE.sub("\n", text)):
+        lines = [line for line in block.split("\n") if line.strip()]
         width = max(map(len, lines), default=0)
         paragraph = ""
         for line, following in zip(lines, [*lines[1:], ""]):
-            plain = re.sub(rf"^(?:\s*#{{1,6}}\s+|{ITEM})", "", line).strip()
-            paragraph = f"{paragraph} {plain}".strip()
-            if not following or _is_meant(line, following, width):
-                sentences.append(_ended(paragraph))
+            paragraph = f"{paragraph} {_plain(line)}".strip()
+            title = line is lines[0] and _is_title(line)
+            if not following or _is_meant(line, following, width, title):
+                sentences.append(_ended(paragraph, last=not following))
                 paragraph = ""
     return " ".join(filter(None, sentences))
 
 
-def _is_meant(line, following, width):
+def _plain(line):
+    """A line without bullets and marks of headings; numbers are said."""
+    line = re.sub(r"^\s*>\s+(?=[A-Za-z\"'])", "", line)
+    line = re.sub(rf"^(?:\s*#{{1,6}}\s+|{BULLET})", "", line)
+    return re.sub(r"^\s*\(?(\d{1,2})[.)]\s+(?=\S)", r"\1, ", line).strip()
+
+
+def _is_meant(line, following, width, title):
     """Whether a line was broken before its end, or before an item."""
     if re.match(ITEM, following) or re.match(r"\s*#{1,6}\s", line):
         return True
     first = following.split()[0]
-    room = len(line) + 1 + len(first) <= width
-    return room and (first[0].isupper() or first[0].isdigit())
+    room = len(line.rstrip()) + 1 + len(first) <= width
+    begins = first[0].isupper() or first[0].isdigit()
+    return begins and (title or (room and width >= WIDE))
 
 
-def _ended(sentence):
-    sentence = re.sub(r"\s*\n\s*", " ", sentence)
+def _is_title(line):
+    """Whether it is short, and its longer words begin with capitals."""
+    if len(line) >= WIDE or FINAL.search(line):
+        return False
+    words = [w for w in re.findall(r"[^\W\d_]{3,}", line)]
+    words = [w for w in words if w.lower() not in SMALL_WORDS]
+    return bool(words) and all(word[0].isupper() for word in words)
+
+
+def _ended(sentence, last):
+    """A sentence with its final mark, which at a block's end is no colon."""
     if not re.search(r"\w", sentence):
         return ""
     if not FINAL.search(sentence):
         return f"{sentence}."
-    return re.sub(r"[;,]$", ".", sentence)
+    return re.sub(r"[:;,]$", ".", sentence) if last else sentence
 
 
 def split_sentences(text, max_characters=200):
@@ -73,9 +96,9 @@ def split_sentences(text, max_characters=200):
     text : str
         From a front end.
     max_characters : int
-        Longer sentences are cut into as few pieces as possible: at marks
-        rather than before words that open a clause, there rather than
-        between other words, and of similar lengths.
+        Longer sentences are cut into few pieces: at marks rather than
+        before words that open a clause, there rather than between other
+        words, and of similar lengths.
 
     Returns
     -------
@@ -94,7 +117,7 @@ def split_sentences(text, max_characters=200):
 
 
 def _clauses(sentence, longest):
-    """A sentence in its fewest and best pieces, by dynamic programming."""
+    """A sentence in its best pieces, by dynamic programming."""
     if len(sentence) <= longest:
         return [sentence]
     words = [
@@ -105,22 +128,20 @@ def _clauses(sentence, longest):
     ends = [0]  # where words end, each followed by a space
     for word in words:
         ends.append(ends[-1] + len(word) + 1)
-    # best[n]: pieces, cost, and where the last piece of n words starts
-    best = [(0, 0.0, 0)]
+    best = [(0.0, 0)]  # of so many words: cost, and where the last piece starts
     for end in range(1, len(words) + 1):
-        cost = _cut_cost(words, end)
+        cut = _cut_cost(words, end) + PIECE
         choices = []
         for start in range(end - 1, -1, -1):
             length = ends[end] - ends[start] - 1
             if length > longest:
                 break
-            pieces, total, _ = best[start]
-            uneven = 4 * (1 - length / longest) ** 2
-            choices.append((pieces + 1, total + cost + uneven, start))
+            uneven = UNEVEN * (1 - length / longest) ** 2
+            choices.append((best[start][0] + cut + uneven, start))
         best.append(min(choices))
     pieces, end = [], len(words)
     while end:
-        start = best[end][2]
+        start = best[end][1]
         pieces.append(" ".join(words[start:end]))
         end = start
     return pieces[::-1]
