@@ -7,7 +7,8 @@
 #                   newest releases, UPGRADE="-P torch==2.14.1" that one
 # make mini DATA=...      train the bundled model again and evaluate it; its
 #                         parts: mini-codec, mini-speech, mini-allocator
-# make evaluate DATA=...  evaluate it alone
+# make evaluate DATA=... [ASR=...]  evaluate it alone; ASR is the folder of a
+#                         Whisper, if the hub cannot be reached
 # make lint   ruff
 # make clean  delete what was built, not what was trained
 
@@ -19,6 +20,7 @@ CONSTRAINTS := --constraint constraints.txt
 UPGRADE ?=
 WAV ?=
 DATA ?=
+ASR ?=
 FOLDER := $(abspath $(DATA))
 MINI := $(CURDIR)/results/gogo-mini
 BUNDLE := $(CURDIR)/speechbrain_gogo/pretrained/gogo-mini
@@ -170,6 +172,7 @@ evaluate: $(VENV)/.tested
 	cd recipes/LibriTTS/reconstruction && $(PYTHON_HERE) evaluate.py \
 		hparams/offline.yaml --source gogo-mini \
 		--test_csv "$(FOLDER)/test.csv" --data_folder "$(FOLDER)" \
+		$(if $(ASR),--recognizer "$(abspath $(ASR))") \
 		--output_folder $(MINI)/evaluation
 
 # Leaves results/ alone: trained models are there.

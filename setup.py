@@ -65,6 +65,10 @@ METRICS = [
     "zhon>=2.0.2",
 ]
 
+# A recogniser whose word errors mean something, five times as fast on a CPU as
+# by transformers.
+RECOGNIZER = ["faster-whisper>=1.1"]
+
 # Shards at http: and s3: addresses; other storage has packages of its own, see
 # fsspec.
 REMOTE = ["fsspec[http,s3]"]
@@ -115,6 +119,7 @@ setup(
     extras_require={
         "metrics": METRICS,
         "datasets": DATASETS,
+        "recognizer": RECOGNIZER,
         "remote": REMOTE,
         "memory": MEMORY,
         "dev": METRICS + DATASETS + PROBING + TESTS,

@@ -13,6 +13,10 @@ from speechbrain_gogo.metrics.dnsmos import DNSMOS
 from speechbrain_gogo.metrics.hubert import HubertWordErrors
 from speechbrain_gogo.metrics.intelligibility import STOI
 from speechbrain_gogo.metrics.quality import PESQ
+from speechbrain_gogo.metrics.recognizers import (
+    FasterWhisperWordErrors,
+    find_recognizer,
+)
 from speechbrain_gogo.metrics.similarity import SpeakerSimilarity
 from speechbrain_gogo.metrics.utmos import UTMOS
 from speechbrain_gogo.metrics.wavlm_similarity import WavLMSimilarity
@@ -23,8 +27,10 @@ __all__ = [
     "PESQ",
     "STOI",
     "UTMOS",
+    "FasterWhisperWordErrors",
     "HubertWordErrors",
     "SpeakerSimilarity",
     "WavLMSimilarity",
     "WordErrors",
+    "find_recognizer",
 ]

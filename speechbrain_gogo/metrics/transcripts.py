@@ -153,3 +153,33 @@ def count_errors(transcript, heard, normalizer="words"):
         raise ValueError(f"Word errors need a transcript, not {transcript!r}.")
     details = wer_details_for_batch([""], [words], [normalize(heard)])[0]
     return details["num_edits"], len(words)
+
+
+def repeats_itself(heard, times=4, longest=8):
+    """Whether a recogniser got into a loop.
+
+    Arguments
+    ---------
+    heard : str
+        What it wrote.
+    times : int
+        A loop says the same words so often, one time after the other.
+    longest : int
+        Up to so many words at a time.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> repeats_itself("I do. I do. I do. I do."), repeats_itself("no, no, no")
+    (True, False)
+    """
+    words = plain_words(heard)
+    for size in range(1, longest + 1):
+        for first in range(len(words) - size * times + 1):
+            part = words[first : first + size * times]
+            if part == part[:size] * times:
+                return True
+    return False

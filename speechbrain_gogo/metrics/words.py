@@ -17,7 +17,11 @@ from speechbrain_gogo.metrics.speech_metric import (
     cut,
     import_backend,
 )
-from speechbrain_gogo.metrics.transcripts import count_errors, find_normalizer
+from speechbrain_gogo.metrics.transcripts import (
+    count_errors,
+    find_normalizer,
+    repeats_itself,
+)
 
 RATE = 16000
 
@@ -43,9 +47,16 @@ class RecognitionErrors(ErrorRateStats, ABC):
         super().__init__()
         self.sample_rate = sample_rate
         self.normalizer = normalizer
-        names = ("word_errors", "words", "wer", "hypothesis")
+        names = (
+            "word_errors",
+            "words",
+            "wer",
+            "capped_errors",
+            "loops",
+            "hypothesis",
+        )
         self.columns = tuple(prefix + name for name in names)
-        errors, words, rate, _ = self.columns
+        errors, words, rate, *_ = self.columns
         self.figures = (
             Figure(f"{label} (%)", errors, per=words, scale=100),
             Figure(f"{label}, mean of utterances (%)", rate),
@@ -118,12 +129,15 @@ class RecognitionErrors(ErrorRateStats, ABC):
         Returns
         -------
         list of dict
-            Errors, words, rate in percent and hypothesis of each.
+            Errors, words, rate in percent, errors up to the number of words,
+            1 if the recogniser repeats itself, and hypothesis of each.
         """
         rows = []
         for transcript, text in zip(transcripts, heard):
             errors, words = count_errors(transcript, text, self.normalizer)
-            values = (errors, words, 100 * errors / words, text)
+            capped, loops = min(errors, words), int(repeats_itself(text))
+            rate = 100 * errors / words
+            values = (errors, words, rate, capped, loops, text)
             rows.append(dict(zip(self.columns, values)))
         return rows
 
