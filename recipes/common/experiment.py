@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from recipes.common.manifests import prepare_manifests
+from speechbrain_gogo.brains.loggers import log_report
 
 
 def parse_arguments(arguments):
@@ -134,20 +135,23 @@ def fit(brain, datasets, loaders):
     )
 
 
-def log_training_data(brain, report):
-    """Log how many clips were used and skipped.
+def log_clips(brain, train=None, valid=None):
+    """Log how many clips were used and skipped; all ranks call it.
 
     Arguments
     ---------
-    brain : Brain
+    brain : TrainingBrain
         After its training.
-    report : ClipReport
-        Of the training clips, without those whose audio turned out broken.
+    train, valid : ClipReport
+        Of the data sets, if they are to be told: what they left out, and as
+        used those that could be.
     """
-    broken = brain.skipped_clips()
-    report["used"] -= broken.total()
-    report.update(broken)
-    brain.hparams.train_logger.log_stats({"training data": str(report)})
+    train_logger = brain.hparams.train_logger
+    if valid is not None:
+        report = brain.validation_report(valid)
+        log_report(train_logger, "validation data", report)
+    if train is not None:
+        log_report(train_logger, "training data", brain.training_report(train))
 
 
 class ShardMixin:
@@ -156,6 +160,9 @@ class ShardMixin:
     The loaders count the skipped clips, and resume where a checkpoint is.
     """
 
+    def count_clips(self, batch):
+        """A stream has clips without end: none is remembered."""
+
     def skipped_clips(self):
         """Clips skipped so far, by reason, on all ranks."""
         return Counter(self.hparams.train_loader.total_report().skipped)
@@ -163,8 +170,10 @@ class ShardMixin:
     def fit_shards(self, loaders):
         """Train on the ShardLoaders of "train" and "valid", and log counts."""
         self.fit(self.hparams.epoch_counter, loaders["train"], loaders["valid"])
+        train_logger = self.hparams.train_logger
+        log_report(train_logger, "validation data", self.valid_report)
         report = loaders["train"].total_report()
-        self.hparams.train_logger.log_stats({"training data": str(report)})
+        log_report(train_logger, "training data", report)
 
 
 def register_loader(hparams, loader):

@@ -96,7 +96,8 @@ class TokenTaskBrain(TrainingBrain):
         stats |= {f.label: figure_value(f, self.rows) for f in self.figures}
         logger = self.hparams.train_logger
         if stage == sb.Stage.TEST:
-            logger.log_stats({"test": "best checkpoint"}, test_stats=stats)
+            epoch = self.hparams.epoch_counter.current
+            logger.log_stats({"epoch": epoch}, test_stats=stats)
             if if_main_process():
                 save_results(self.rows, self.figures, vars(self.hparams))
             return
@@ -111,10 +112,7 @@ class TokenTaskBrain(TrainingBrain):
             folder = Path(self.hparams.output_folder)
             plot_curves(self.log_path, folder / "curves.png")
         best = self.figures[0].label
-        self.checkpointer.save_and_keep_only(
-            meta={best: stats[best], "step": self.optimizer_step},
-            min_keys=[best],
-        )
+        self.save_validated({best: stats[best]}, min_keys=[best])
 
 
 def figure_value(figure, rows):

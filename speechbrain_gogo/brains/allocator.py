@@ -200,9 +200,7 @@ class AllocatorBrain(TrainingBrain):
         return loss
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Count skipped clips, write the log."""
-        for key, reason in getattr(batch, "skipped", []):
-            self.skipped.setdefault(key, reason)
+        """Write the log."""
         if self.nonfinite_in_a_row:
             return
         fresh = outputs["fresh"]
@@ -234,12 +232,11 @@ class AllocatorBrain(TrainingBrain):
         self.valid.gather()
         found = self.valid.read()
         self.write_rows("valid", found)
-        skipped = dict(self.skipped_clips())
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
             {
                 "epoch": epoch,
                 "updates": self.optimizer_step,
-                "clips skipped": skipped,
+                **self.clip_stats(),
             },
             train_stats={"loss": self.train_loss},
             valid_stats={
@@ -252,7 +249,4 @@ class AllocatorBrain(TrainingBrain):
             folder = Path(self.hparams.output_folder)
             plot_curves(self.log_path, folder / "curves.png")
         reward = found["policy"]["reward"]
-        self.checkpointer.save_and_keep_only(
-            meta={"reward": reward, "step": self.optimizer_step},
-            max_keys=["reward"],
-        )
+        self.save_validated({"reward": reward}, max_keys=["reward"])

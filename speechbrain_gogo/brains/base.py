@@ -1,30 +1,28 @@
 """What the Brains of the codec and of the language models share.
 
-Exact resuming in the middle of an epoch, validation by the clock, the count of
-skipped clips and the JSON-lines log. What an update is stands in updates.py;
-what is trained is the subclasses' matter.
+Exact resuming in the middle of an epoch, validation by the clock, what is the
+best checkpoint and the JSON-lines log. What an update is stands in updates.py,
+the count of clips in counting.py; what is trained is the subclasses' matter.
 """
 
 import json
 import logging
 import math
 import os
-from collections import Counter
 from pathlib import Path
 
 import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import get_rank, if_main_process
 
-from speechbrain_gogo.brains.checkpoints import num_processes
-from speechbrain_gogo.brains.skipped import SkippedClips
-from speechbrain_gogo.brains.updates import UpdatingBrain
+from speechbrain_gogo.brains.checkpoints import has_finite, num_processes
+from speechbrain_gogo.brains.counting import CountingBrain
 from speechbrain_gogo.lobes.nn.precision import full_precision
 
 logger = logging.getLogger(__name__)
 
 
-class TrainingBrain(UpdatingBrain):
+class TrainingBrain(CountingBrain):
     """A Brain that resumes exactly and keeps records.
 
     The recipe's YAML gives ``budget`` (a
@@ -47,9 +45,6 @@ class TrainingBrain(UpdatingBrain):
         super().__init__(*args, **kwargs)
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
         self.train_loader = None  # of a dataset with an index
-        self.skipped = SkippedClips()
-        if self.checkpointer:
-            self.checkpointer.add_recoverable("skipped", self.skipped)
         self.validated = -math.inf  # at which of the budget's minutes
         self.codec_fingerprint = getattr(
             self.hparams, "codec_fingerprint", None
@@ -206,12 +201,51 @@ class TrainingBrain(UpdatingBrain):
 
     # Records
 
-    def skipped_clips(self):
-        """Training clips whose audio was broken, by reason, on all ranks.
+    def save_validated(self, figures, **ranking):
+        """Save a checkpoint after a validation; the best one stays.
 
-        Every rank has to ask.
+        Checkpoints are ranked by figures that are finite: the host sorts
+        them, and nothing is less than NaN.
+
+        Arguments
+        ---------
+        figures : dict
+            Of the validation, by which checkpoints are ranked.
+        **ranking
+            ``min_keys`` or ``max_keys`` of the host's
+            ``save_and_keep_only``, if any.
         """
-        return Counter(self.skipped.everywhere().values())
+        finite = {k: v for k, v in figures.items() if math.isfinite(v)}
+        for name in figures.keys() - finite.keys():
+            logger.warning(
+                "Update %d: the validation figure %s is %s. Its checkpoint is "
+                "saved to go on from, but never counts as the best one.",
+                self.optimizer_step,
+                name,
+                figures[name],
+            )
+        self.checkpointer.save_and_keep_only(
+            meta={**finite, "step": self.optimizer_step}, **ranking
+        )
+
+    def on_evaluate_start(self, max_key=None, min_key=None):
+        """Load the best checkpoint, as the host does.
+
+        Raises
+        ------
+        ValueError
+            If no checkpoint has a finite figure by which it could be one.
+        """
+        key = max_key or min_key
+        if key and self.checkpointer is not None:
+            saved = self.checkpointer.list_checkpoints()
+            if saved and not any(has_finite(c.meta, key) for c in saved):
+                raise ValueError(
+                    f"No checkpoint below {self.checkpointer.checkpoints_dir} "
+                    f"has a finite {key}: the training has failed, and there "
+                    "is no best one. Train with a lower learning_rate."
+                )
+        super().on_evaluate_start(max_key=max_key, min_key=min_key)
 
     def write_log(self, stage, **values):
         """Append one row to the JSON-lines log."""

@@ -7,6 +7,7 @@ written aside and renamed when it is complete. What is in it stays the host's.
 """
 
 import logging
+import math
 import shutil
 
 import torch
@@ -29,11 +30,24 @@ def num_processes():
     return 1
 
 
+def has_finite(meta, key):
+    """Whether a checkpoint's meta has a finite number under a key.
+
+    Example
+    -------
+    >>> has_finite({"loss": 1.5}, "loss"), has_finite({"loss": math.nan}, "loss")
+    (True, False)
+    """
+    value = meta.get(key)
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
 class AtomicCheckpointer(Checkpointer):
     """The host's Checkpointer, safe from a kill or a full disk while saving.
 
     Its meta also tells how many processes were training, and the ``metadata``
-    that a Brain adds.
+    that a Brain adds. A checkpoint whose figure is NaN or infinite is never the
+    best one, whatever it is compared with.
 
     Example
     -------
@@ -82,6 +96,26 @@ class AtomicCheckpointer(Checkpointer):
             saved = saved._replace(path=final, paramfiles=files)
         ddp_barrier()  # all see the same checkpoints when old ones go
         return saved
+
+    def find_checkpoints(
+        self,
+        importance_key=None,
+        max_key=None,
+        min_key=None,
+        ckpt_predicate=None,
+        max_num_checkpoints=None,
+    ):
+        """The host's; by a key, only those with a finite number under it."""
+        key, given = max_key or min_key, ckpt_predicate
+
+        def is_ranked(checkpoint):
+            if key and not has_finite(checkpoint.meta, key):
+                return False
+            return given is None or given(checkpoint)
+
+        return super().find_checkpoints(
+            importance_key, max_key, min_key, is_ranked, max_num_checkpoints
+        )
 
     def _new_checkpoint_dirpath(self):
         final = super()._new_checkpoint_dirpath()

@@ -70,13 +70,11 @@ class CodecBrain(TrainingBrain):
         return self.hparams.budget.progress(self.optimizer_step) < share
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Average the weights, count skipped clips, write the log.
+        """Average the weights, write the log.
 
         Sums stay on their device until they are written. They are of whole
         updates, however many batches these have.
         """
-        for key, reason in getattr(batch, "skipped", []):
-            self.skipped.setdefault(key, reason)
         for name, value in outputs.items():
             if name != "tokens":
                 self.update_sums[name] += value.detach().double()
@@ -147,7 +145,6 @@ class CodecBrain(TrainingBrain):
             return
         sums = sum_over_ranks(self.valid_sums)
         count = sums.pop("count")
-        skipped = self.skipped_clips()
         stats = {k: v / count for k, v in sums.items()}
         if stage == sb.Stage.VALID:
             self.write_log("valid", **stats)
@@ -155,7 +152,7 @@ class CodecBrain(TrainingBrain):
             {
                 "epoch": epoch,
                 "updates": self.optimizer_step,
-                "clips skipped": dict(skipped),
+                **self.clip_stats(),
             },
             train_stats={"loss": self.train_loss},
             valid_stats=stats,
@@ -166,9 +163,8 @@ class CodecBrain(TrainingBrain):
             self.draw_samples(folder / "samples" / f"{self.optimizer_step}")
         if stage == sb.Stage.VALID and self.checkpointer is not None:
             name = f"mel error keep {self.hparams.valid_keeps[-1]}"
-            meta = {"mel_error": stats[name], "step": self.optimizer_step}
-            self.checkpointer.save_and_keep_only(
-                meta=meta, min_keys=["mel_error"], num_to_keep=1
+            self.save_validated(
+                {"mel_error": stats[name]}, min_keys=["mel_error"]
             )
 
     @torch.no_grad()

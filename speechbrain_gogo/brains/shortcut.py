@@ -86,9 +86,7 @@ class ShortcutBrain(TrainingBrain):
         )
         if if_main_process():
             plot_curves(self.log_path, self.log_path.with_name("curves.png"))
-        self.checkpointer.save_and_keep_only(
-            meta={"step": self.optimizer_step}, num_to_keep=1
-        )
+        self.save_validated({"loss": stage_loss})
 
 
 @torch.no_grad()

@@ -1,6 +1,10 @@
-"""Training clips whose audio was broken, not forgotten by a stop."""
+"""Training clips that were heard, and those whose audio was broken.
+
+A stop does not forget them: a checkpoint holds those of all ranks.
+"""
 
 import functools
+import hashlib
 
 import torch
 from speechbrain.utils.checkpoints import (
@@ -10,12 +14,12 @@ from speechbrain.utils.checkpoints import (
 )
 from speechbrain.utils.distributed import if_main_process
 
-from speechbrain_gogo.brains.checkpoints import num_processes
+from speechbrain_gogo.dataio.ranks import of_all_ranks
 
 
 @functools.partial(register_checkpoint_hooks, save_on_main_only=False)
 class SkippedClips(dict):
-    """Clip to reason. A checkpoint holds those of all ranks.
+    """Clip to reason.
 
     Example
     -------
@@ -30,10 +34,7 @@ class SkippedClips(dict):
 
     def everywhere(self):
         """Those of all ranks, a dict. Every rank has to ask."""
-        every = [dict(self)]
-        if num_processes() > 1:
-            every = [None] * num_processes()
-            torch.distributed.all_gather_object(every, dict(self))
+        every = of_all_ranks(dict(self))
         return {clip: reason for one in every for clip, reason in one.items()}
 
     @mark_as_saver
@@ -47,3 +48,45 @@ class SkippedClips(dict):
         del end_of_epoch
         self.clear()
         self.update(torch.load(path))
+
+
+@functools.partial(register_checkpoint_hooks, save_on_main_only=False)
+class HeardClips:
+    """The IDs that were in a batch, as hashes of 8 bytes.
+
+    Example
+    -------
+    >>> heard = HeardClips()
+    >>> heard.add(["a", "b"])
+    >>> heard.add(["b"])
+    >>> len(heard.everywhere()), hash_id("a") in heard.everywhere()
+    (2, True)
+    """
+
+    def __init__(self):
+        self.hashes = set()
+
+    def add(self, ids):
+        """Remember the IDs of a batch."""
+        self.hashes.update(map(hash_id, ids))
+
+    def everywhere(self):
+        """The hashes of all ranks, a set. Every rank has to ask."""
+        return set().union(*of_all_ranks(self.hashes))
+
+    @mark_as_saver
+    def _save(self, path):
+        found = self.everywhere()
+        if if_main_process():
+            torch.save(torch.tensor(sorted(found), dtype=torch.int64), path)
+
+    @mark_as_loader
+    def _load(self, path, end_of_epoch=False):
+        del end_of_epoch
+        self.hashes = set(torch.load(path).tolist())
+
+
+def hash_id(key):
+    """An ID as a number of 63 bits, the same in every process."""
+    digest = hashlib.blake2b(str(key).encode(errors="replace"), digest_size=8)
+    return int.from_bytes(digest.digest(), "big") >> 1

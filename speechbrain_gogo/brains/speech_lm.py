@@ -183,7 +183,11 @@ class SpeechLMBrain(TrainingBrain):
         stats = self.valid.read()
         self.write_log("valid", **stats)
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
-            {"epoch": epoch, "updates": self.optimizer_step},
+            {
+                "epoch": epoch,
+                "updates": self.optimizer_step,
+                **self.clip_stats(),
+            },
             train_stats={"loss": self.train_loss},
             valid_stats=stats,
         )
@@ -194,7 +198,4 @@ class SpeechLMBrain(TrainingBrain):
             samples = folder / "samples" / f"{self.optimizer_step}"
             with torch.no_grad():
                 self.hparams.draw_samples(self.hparams.lm, samples)
-        self.checkpointer.save_and_keep_only(
-            meta={"loss": stats["loss"], "step": self.optimizer_step},
-            min_keys=["loss"],
-        )
+        self.save_validated({"loss": stats["loss"]}, min_keys=["loss"])

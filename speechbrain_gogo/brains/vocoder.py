@@ -85,7 +85,7 @@ class VocoderBrain(TrainingBrain):
         torch.Tensor
             The vocoder's loss, detached.
         """
-        self.skipped.update(batch.skipped)
+        self.count_clips(batch)
         self.update_finite = True
         with self.training_ctx:
             predicted = self.compute_forward(batch, sb.Stage.TRAIN)
@@ -244,7 +244,7 @@ class VocoderBrain(TrainingBrain):
         train_stats["learning rate"] = self.optimizer.param_groups[0]["lr"]
         self.sums.clear()
         self.counts.clear()
-        valid, skipped = sum_over_ranks(self.valid_sums), self.skipped_clips()
+        valid = sum_over_ranks(self.valid_sums)
         stats = {"mel": float(valid["mel"]) / valid["batches"]}
         self.write_log("train", **train_stats)
         self.write_log("valid", **stats)
@@ -252,7 +252,7 @@ class VocoderBrain(TrainingBrain):
             {
                 "epoch": epoch,
                 "updates": self.optimizer_step,
-                "clips skipped": dict(skipped),
+                **self.clip_stats(),
             },
             train_stats=train_stats,
             valid_stats=stats,
@@ -260,9 +260,7 @@ class VocoderBrain(TrainingBrain):
         if if_main_process():
             folder = Path(self.hparams.output_folder)
             plot_curves(self.log_path, folder / "curves.png")
-        self.checkpointer.save_and_keep_only(
-            meta={**stats, "step": self.optimizer_step}
-        )
+        self.save_validated(stats)
 
     def export(self, folder):
         """Write the EMA weights, in fp16.

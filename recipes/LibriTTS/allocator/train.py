@@ -13,10 +13,11 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 from recipes.common.allocator import export_best
-from recipes.common.experiment import fit, log_training_data, make_brain, start
+from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.manifests.reading import (
+    check_usable,
     recipe_manifests,
     speech_dataset,
 )
@@ -44,7 +45,9 @@ def dataio_prepare(hparams):
             max_seconds=hparams["max_seconds"],
             cache_folder=hparams["cache_folder"],
         )
-        logger.info("%s: %s", ", ".join(map(str, paths)), reports[stage])
+        name = ", ".join(map(str, paths))
+        logger.info("%s: %s", name, reports[stage])
+        check_usable(datasets[stage], name)
         training = stage == "train"
         key = "batch_seconds" if training else "valid_batch_seconds"
         loaders[stage] = loader_settings(
@@ -72,10 +75,10 @@ def main(arguments):
         datasets["train"], loaders["train"] = range(max(1, updates)), {}
     fit(brain, datasets, loaders)
     if scored:
-        data = f"{groups} groups of the replay buffer of {scored}"
-        hparams["train_logger"].log_stats({"training data": data})
-    else:
-        log_training_data(brain, reports["train"])
+        reports.pop("train")  # none of its clips was read
+        counts = {"groups that another run has scored": groups}
+        hparams["train_logger"].log_stats(counts)
+    log_clips(brain, **reports)
     export_best(brain, hparams)
 
 

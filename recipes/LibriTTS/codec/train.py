@@ -14,12 +14,13 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 from speechbrain.utils.distributed import run_on_main
 
-from recipes.common.experiment import fit, log_training_data, make_brain, start
+from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.shortcut import start_shortcuts
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import (
+    check_usable,
     recipe_manifests,
     speech_dataset,
     usable_clips,
@@ -61,7 +62,9 @@ def dataio_prepare(hparams):
     )
     for stage, paths in manifests.items():
         datasets[stage], reports[stage] = speech_dataset(paths, **settings)
-        logger.info("%s: %s", ", ".join(map(str, paths)), reports[stage])
+        name = ", ".join(map(str, paths))
+        logger.info("%s: %s", name, reports[stage])
+        check_usable(datasets[stage], name)
         training = stage == "train"
         if training and hparams["augmentation"] is not None:
             augment_clips(datasets[stage], hparams)
@@ -109,7 +112,7 @@ def main(arguments):
         valid_clips = usable_clips(datasets["valid"])
         start_shortcuts(hparams, run_opts, brain.device, clips, valid_clips)
     fit(brain, datasets, loaders)
-    log_training_data(brain, reports["train"])
+    log_clips(brain, **reports)
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")
 

@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 from samples import Samples
 from speechbrain.utils.distributed import run_on_main
 
-from recipes.common.experiment import fit, make_brain, start
+from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain, check_fits
 from speechbrain_gogo.dataio.shards.batching import worker_settings
@@ -130,8 +130,7 @@ def main(arguments):
 
     brain = make_brain(SpeechLMBrain, hparams, run_opts)
     fit(brain, datasets, loaders)
-    report = str(datasets["train"].clips.report)
-    hparams["train_logger"].log_stats({"training data": report})
+    log_clips(brain, train=datasets["train"].clips.report)
     brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
     settings = {
         "folder": hparams["export_folder"],

@@ -20,11 +20,12 @@ import torch
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
-from recipes.common.experiment import log_training_data, make_brain, start
+from recipes.common.experiment import log_clips, make_brain, start
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.vocoder import VocoderBrain
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import (
+    check_usable,
     recipe_manifests,
     speech_dataset,
 )
@@ -72,7 +73,7 @@ def dataio_prepare(hparams):
             return sig
         return cut(sig, hparams["valid_seconds"], 0)
 
-    datasets, reports = [], []
+    datasets, reports = [], {}
     crops = {"train": random_crop, "valid": first_crop}
     for stage, paths in recipe_manifests(hparams).items():
         dataset, report = speech_dataset(
@@ -82,13 +83,15 @@ def dataio_prepare(hparams):
             max_seconds=hparams["max_seconds"],
             cache_folder=hparams["cache_folder"],
         )
-        logger.info("%s: %s", ", ".join(map(str, paths)), report)
+        name = ", ".join(map(str, paths))
+        logger.info("%s: %s", name, report)
+        check_usable(dataset, name)
         crop = crops[stage]
         dataset.add_dynamic_item(crop, takes=["id", "sig"], provides="crop")
         dataset.set_output_keys({"id": "id", "sig": "crop"})
         datasets.append(dataset)
-        reports.append(report)
-    return *datasets, reports[0]
+        reports[stage] = report
+    return *datasets, reports
 
 
 def train(hparams, run_opts=None):
@@ -106,7 +109,7 @@ def train(hparams, run_opts=None):
     VocoderBrain
         As trained.
     """
-    train_data, valid_data, report = dataio_prepare(hparams)
+    train_data, valid_data, reports = dataio_prepare(hparams)
     if hparams["coded_by"] is not None:
         interface = GogoCodec.from_hparams(hparams["coded_by"])
         hparams["mel"] = CodedMel(
@@ -124,7 +127,7 @@ def train(hparams, run_opts=None):
         train_loader_kwargs=hparams["train_loader_kwargs"],
         valid_loader_kwargs=hparams["valid_loader_kwargs"],
     )
-    log_training_data(brain, report)
+    log_clips(brain, **reports)
     run_on_main(brain.export, args=[hparams["export_folder"]])
     return brain
 

@@ -212,17 +212,19 @@ def collate_usable(examples):
     PaddedBatch
         With ``skipped``, a list of (id, reason). If no example is usable,
         the batch is a second of silence, so that every rank of a
-        distributed run still takes its step.
+        distributed run still takes its step, and ``stand_in`` is true.
     """
     bad = [e for e in examples if isinstance(e["sig"], AudioError)]
     good = [e for e in examples if not isinstance(e["sig"], AudioError)]
-    if not good:
+    stand_in = not good
+    if stand_in:
         silence = {**examples[0], "sig": torch.zeros(STAND_IN)}
         if "text" in silence:  # hardly a word, for there is nothing to hear
             silence["text"] = silence["text"][:1]
         good = [silence]
     batch = PaddedBatch(good)
     batch.skipped = [(e["id"], e["sig"].reason) for e in bad]
+    batch.stand_in = stand_in
     return batch
 
 
@@ -270,6 +272,30 @@ def usable_clips(dataset, number=None, seed=None):
     clips = (dataset[place] for place in places)
     good = (c for c in clips if not isinstance(c["sig"], AudioError))
     return islice(good, number)
+
+
+def check_usable(dataset, name):
+    """Make sure that there is a clip to train on, or to validate.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        From :func:`speech_dataset`. Clips are read up to the first usable one.
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    ValueError
+        If the audio of none can be used, with the reasons.
+    """
+    report = ClipReport()
+    for place in range(len(dataset)):
+        sig = dataset[place]["sig"]
+        if not isinstance(sig, AudioError):
+            return
+        report[sig.reason] += 1
+    raise ValueError(f"{name}: no clip can be used, of {report}.")
 
 
 def reason_to_skip(row, min_seconds, max_seconds):

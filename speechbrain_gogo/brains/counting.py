@@ -1,0 +1,188 @@
+"""What becomes of clips in training and validation, told by every Brain.
+
+A clip counts as used once it was in a batch. Batches without a usable clip are
+silence (see ``collate_usable``): they belong to no validation, and a training
+that hears nothing else ends.
+"""
+
+from collections import Counter
+
+from speechbrain_gogo.brains.skipped import (
+    HeardClips,
+    SkippedClips,
+    hash_id,
+)
+from speechbrain_gogo.brains.updates import UpdatingBrain
+from speechbrain_gogo.dataio.ranks import of_all_ranks
+from speechbrain_gogo.dataio.report import ClipReport
+
+
+class CountingBrain(UpdatingBrain):
+    """A Brain that counts clips, and ends where there are none."""
+
+    valid_report = ClipReport()  # of the last validation, without the manifest
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.skipped, self.heard = SkippedClips(), HeardClips()
+        self.epoch_batches = Counter()
+        if self.checkpointer:
+            self.checkpointer.add_recoverable("skipped", self.skipped)
+            # Checkpoints of before have none.
+            self.checkpointer.add_recoverable(
+                "heard", self.heard, optional_load=True
+            )
+
+    # Training
+
+    def fit_batch(self, batch):
+        """The host's, and the count of clips."""
+        self.count_clips(batch)
+        return super().fit_batch(batch)
+
+    def count_clips(self, batch):
+        """Remember which clips were heard, and which could not be."""
+        for key, reason in getattr(batch, "skipped", ()):
+            self.skipped.setdefault(key, reason)
+        stand_in = getattr(batch, "stand_in", False)
+        self.epoch_batches["silent" if stand_in else "heard"] += 1
+        if not stand_in:
+            self.heard.add(getattr(batch, "id", ()))
+
+    def _fit_train(self, train_set, epoch, enable):
+        self.epoch_batches.clear()
+        super()._fit_train(train_set, epoch, enable)
+        batches = sum(of_all_ranks(self.epoch_batches), Counter())
+        if batches["silent"] and not batches["heard"]:
+            raise ValueError(
+                f"No training clip of epoch {epoch} could be used: "
+                f"{dict(self.skipped_clips())}. Is the disk still there?"
+            )
+
+    # Validation
+
+    def _fit_valid(self, valid_set, epoch, enable):
+        if valid_set is not None:
+            # In debug mode a rank leaves its loader early, and asks nobody.
+            split = self.splits_validation and not self.debug
+            valid_set = UsableBatches(valid_set, split)
+            self.valid_report = valid_set.report
+        super()._fit_valid(valid_set, epoch, enable)
+
+    def update_average(self, loss, avg_loss):
+        """The host's mean of losses; in validation all of them count.
+
+        The host leaves out those that are not finite: a validation without
+        any other would be perfect.
+        """
+        if self.modules.training:
+            return super().update_average(loss, avg_loss)
+        return avg_loss + (float(loss) - avg_loss) / self.step
+
+    # Records
+
+    def skipped_clips(self):
+        """Training clips whose audio was broken, by reason, on all ranks.
+
+        Every rank has to ask.
+        """
+        return Counter(self.skipped.everywhere().values())
+
+    def clip_stats(self):
+        """Numbers of skipped clips for a logger, a dict; all ranks have to ask."""
+        stats = {}
+        for name, found in (
+            ("clips skipped", self.skipped_clips()),
+            ("validation clips skipped", Counter(self.valid_report.skipped)),
+        ):
+            stats[name] = found.total()
+            for reason, count in sorted(found.items()):
+                stats[f"{name} ({reason})"] = count
+        return stats
+
+    def training_report(self, listed):
+        """What became of the clips of a training set; all ranks have to ask.
+
+        Arguments
+        ---------
+        listed : ClipReport
+            Of the data set: what it left out, and "used", all the others.
+
+        Returns
+        -------
+        ClipReport
+            "used" are those that were in a batch.
+        """
+        heard, broken = self.heard.everywhere(), self.skipped.everywhere()
+        lost = {k: why for k, why in broken.items() if hash_id(k) not in heard}
+        rest = listed.used - len(heard) - len(lost)
+        report = ClipReport(listed.skipped)
+        report.update(lost.values())
+        report.update({"training ended before": rest} if rest > 0 else {})
+        report["used"] = len(heard)
+        return report
+
+    def validation_report(self, listed):
+        """What became of the clips of a validation set, as the last one was.
+
+        Arguments
+        ---------
+        listed : ClipReport
+            Of the data set.
+
+        Returns
+        -------
+        ClipReport
+        """
+        if not self.valid_report:  # a training that had ended before
+            return listed
+        return ClipReport(listed.skipped) + self.valid_report
+
+
+class UsableBatches:
+    """The batches of a loader without those that are silence.
+
+    Arguments
+    ---------
+    loader : iterable
+        Of batches; one that counts clips itself has a ``report``.
+    over_ranks : bool
+        Whether each rank has batches of its own: the report is that of all.
+
+    Attributes
+    ----------
+    report : ClipReport
+        What became of the clips, once the batches are through.
+
+    Raises
+    ------
+    ValueError
+        On iterating, at the end, if no clip could be used.
+    """
+
+    def __init__(self, loader, over_ranks=False):
+        self.loader = loader
+        self.over_ranks = over_ranks
+        self.report = ClipReport()
+
+    def __len__(self):
+        return len(self.loader)
+
+    def __iter__(self):
+        before = ClipReport(getattr(self.loader, "report", {}))
+        for batch in self.loader:
+            self.report.update(why for _, why in getattr(batch, "skipped", ()))
+            if not getattr(batch, "stand_in", False):
+                self.report["used"] += len(getattr(batch, "id", (batch,)))
+                yield batch
+        after = ClipReport(getattr(self.loader, "report", {}))
+        self.report.update((after - before).skipped)
+        if self.over_ranks:
+            total = sum(of_all_ranks(ClipReport(self.report)), ClipReport())
+            self.report.clear()
+            self.report.update(total)
+        if not self.report.used:
+            raise ValueError(
+                f"No validation clip could be used: {self.report}. Mend the "
+                "clips, or give others."
+            )

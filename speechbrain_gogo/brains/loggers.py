@@ -1,0 +1,137 @@
+"""Where a recipe's statistics go: a text file, and what else is switched on.
+
+The loggers are the host's own. TensorBoard's takes numbers only, so the Brains
+log numbers, and a report of clips is a sentence in the text file alone.
+"""
+
+from pathlib import Path
+
+from speechbrain.utils.train_logger import (
+    FileTrainLogger,
+    TensorboardLogger,
+    TrainLogger,
+    WandBLogger,
+)
+
+PROJECT = "speechbrain_gogo"
+
+
+class RecipeLogger(FileTrainLogger):
+    r"""The host's text log, with TensorBoard or Weights & Biases beside it.
+
+    Arguments
+    ---------
+    save_file : str | Path
+        The text file, in the output folder of a recipe.
+    also : sequence of str
+        "tensorboard" writes to the folder tensorboard beside the file;
+        "wandb" starts a run of the project speechbrain_gogo, named as the
+        output folder (its environment variables change that).
+    precision : int
+        Of the text file: decimal places.
+
+    Raises
+    ------
+    ValueError
+        If there is no such logger, or its package is missing.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "train_log.txt"
+    >>> logger = RecipeLogger(path)
+    >>> logger.log_stats({"epoch": 1}, valid_stats={"loss": 2.5})
+    >>> path.read_text()
+    'epoch: 1 - valid loss: 2.50\n'
+    """
+
+    def __init__(self, save_file, also=(), precision=2):
+        super().__init__(str(save_file), precision)
+        folder = Path(save_file).absolute().parent
+        makers = {"tensorboard": _open_tensorboard, "wandb": _open_wandb}
+        unknown = set(also) - set(makers)
+        if unknown:
+            raise ValueError(
+                f"loggers: there is no {sorted(unknown)}, but {list(makers)}."
+            )
+        self.others = []
+        for name in also:
+            try:
+                self.others.append(makers[name](folder))
+            except ImportError as error:
+                raise ValueError(
+                    f"The logger {name} needs its package ({error}): pip "
+                    f"install {name}, or leave it out of loggers."
+                ) from error
+
+    def log_stats(
+        self, stats_meta, train_stats=None, valid_stats=None, test_stats=None
+    ):
+        """See the host's ``TrainLogger.log_stats``; all ranks call it."""
+        parts = train_stats, valid_stats, test_stats
+        super().log_stats(stats_meta, *parts)
+        for logger in self.others:
+            logger.log_stats(stats_meta, *parts)
+
+
+def log_report(train_logger, name, report):
+    r"""Log what became of the clips of a data set.
+
+    Arguments
+    ---------
+    train_logger : TrainLogger
+        A text file gets the sentence, any other logger the numbers.
+    name : str
+        Of the data.
+    report : ClipReport
+        Of its clips.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.dataio.report import ClipReport
+    >>> path = getfixture("tmp_path") / "train_log.txt"
+    >>> report = ClipReport({"used": 3, "too short": 1})
+    >>> log_report(RecipeLogger(path), "training data", report)
+    >>> path.read_text()
+    'training data: read 4 clips = used 3 + skipped 1 (too short: 1)\\n'
+    """
+    numbers = {f"{name} read": report.read, f"{name} used": report.used}
+    for reason, count in report.skipped.items():
+        numbers[f"{name} skipped ({reason})"] = count
+    others = [train_logger]
+    if isinstance(train_logger, FileTrainLogger):
+        FileTrainLogger.log_stats(train_logger, {name: str(report)})
+        others = getattr(train_logger, "others", [])
+    for logger in others:
+        logger.log_stats(numbers)
+
+
+def _open_tensorboard(folder):
+    return TensorboardLogger(str(folder / "tensorboard"))
+
+
+def _open_wandb(folder):
+    from wandb import init
+
+    folder.mkdir(parents=True, exist_ok=True)
+
+    return _Run(
+        WandBLogger(init, project=PROJECT, name=folder.name, dir=str(folder))
+    )
+
+
+class _Run(TrainLogger):
+    """The host's Weights & Biases, which counts steps itself.
+
+    As steps the host takes epochs, and what comes with an earlier one is
+    dropped: a recipe may begin with epochs of another part of the model.
+    """
+
+    def __init__(self, logger):
+        self.logger = logger
+
+    def log_stats(self, stats_meta, *parts):
+        """See the host's ``TrainLogger.log_stats``."""
+        named = {
+            "epochs" if k == "epoch" else k: stats_meta[k] for k in stats_meta
+        }
+        self.logger.log_stats(named, *parts)
