@@ -7,14 +7,19 @@ original recordings is compared with it.
 """
 
 import csv
+import math
+from collections import Counter
+from itertools import compress
 from pathlib import Path
 
 import matplotlib
 
 from speechbrain_gogo.metrics.bootstrap import (
     figure_interval,
+    has_score,
     paired_difference,
 )
+from speechbrain_gogo.metrics.panel import UNSCORED
 from speechbrain_gogo.metrics.tables import markdown_table
 from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
 
@@ -56,6 +61,7 @@ def write_reports(folder, rows, measured, judges, utterances, hparams):
         f"{Path(hparams['test_csv']).name}; 95 % bootstrap intervals over "
         "utterances in brackets.",
         *(f"Judge: {judge.judge}." for judge in judges),
+        *list_unscored(measured),
         *(
             f"{name}: " + ", ".join(f"{k} {v}" for k, v in s.settings.items())
             for name, s in systems.items()
@@ -101,6 +107,33 @@ def summarize(measured, figures, seed):
     }
 
 
+def list_unscored(measured):
+    """Which judges gave no score, to how many utterances and why.
+
+    Arguments
+    ---------
+    measured : dict
+        Label -> list of results, one per utterance.
+
+    Returns
+    -------
+    list of str
+        A note for each label and reason; figures leave these utterances out.
+    """
+    notes = []
+    for label, results in measured.items():
+        told = (row.get(UNSCORED) or "" for row in results)
+        reasons = Counter(
+            reason for text in told for reason in text.split("; ") if reason
+        )
+        notes += [
+            f"{label}: {count} of {len(results)} utterances are left out of "
+            f"figures ({reason})."
+            for reason, count in sorted(reasons.items())
+        ]
+    return notes
+
+
 def draw_table(rows, rates, summary, figures):
     """Rows, their checkpoints and rates, and all figures, in Markdown."""
     lines = []
@@ -118,9 +151,12 @@ def draw_table(rows, rates, summary, figures):
         for figure in figures:
             value, low, high = summary[label, figure.label]
             digits = 2 if figure.scale == 100 or abs(value) >= 10 else 3
-            line[figure.label] = (
-                f"{value:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
-            )
+            if not math.isnan(value):
+                line[figure.label] = (
+                    f"{value:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+                )
+            else:
+                line[figure.label] = "-"
         lines.append(line)
     return align(lines)
 
@@ -200,7 +236,7 @@ def compare_ground_truth(here, published, tolerance):
     off = [
         label
         for label, (value, paper) in pairs.items()
-        if abs(value - paper) > tolerance * abs(paper)
+        if not abs(value - paper) <= tolerance * abs(paper)
     ]
     verdict = (
         f"which differs in {', '.join(off)}: **this is not the paper's "
@@ -217,11 +253,14 @@ def other_normalizations(judges, utterances, originals):
     for judge in judges:
         if not hasattr(judge, "normalizer"):
             continue
-        heard = [row[judge.columns[-1]] for row in originals]
-        said = [row["wrd"] for row in utterances.values()]
-        rates = []
+        scored = [has_score(judge.figures[0], row) for row in originals]
+        if not any(scored):
+            continue
+        heard = compress((row[judge.columns[-1]] for row in originals), scored)
+        said = compress((row["wrd"] for row in utterances.values()), scored)
+        told, rates = list(zip(said, heard)), []
         for name in NORMALIZERS:
-            pairs = [_count(s, h, name) for s, h in zip(said, heard)]
+            pairs = [_count(s, h, name) for s, h in told]
             errors, words = map(sum, zip(*pairs))
             rates.append(f"{name} {100 * errors / words:.2f} %")
         notes.append(

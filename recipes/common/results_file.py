@@ -9,6 +9,7 @@ there stay.
 import csv
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from speechbrain_gogo.dataio.audio.clips import WHOLE
@@ -157,6 +158,18 @@ class ResultsFile:
             left = stream.read().rfind(b"\n") + 1
             stream.truncate(left)
         with open(self.path, newline="") as stream:
-            for row in csv.DictReader(stream):
+            reader = csv.DictReader(stream)
+            for row in reader:
                 self.rows[row["ID"], row["system"]] = row
+        if left and reader.fieldnames != self.columns:  # an earlier version's
+            self._write_again()
         return left > 0
+
+    def _write_again(self):
+        """The rows under the columns of now."""
+        partial = self.path.with_suffix(".partial")
+        with open(partial, "w", newline="") as stream:
+            writer = csv.DictWriter(stream, self.columns, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(self.rows.values())
+        os.replace(partial, self.path)

@@ -92,7 +92,7 @@ def log_report(train_logger, name, report):
     >>> report = ClipReport({"used": 3, "too short": 1})
     >>> log_report(RecipeLogger(path), "training data", report)
     >>> path.read_text()
-    'training data: read 4 clips = used 3 + skipped 1 (too short: 1)\\n'
+    'training data: read 4 clips = used 3 + skipped 1 (too short: 1)\n'
     """
     numbers = {f"{name} read": report.read, f"{name} used": report.used}
     for reason, count in report.skipped.items():

@@ -5,6 +5,8 @@ depends on which utterances happened to be in the test set. It does not know
 that utterances of one speaker belong together.
 """
 
+import math
+
 import numpy as np
 from scipy import stats
 
@@ -74,6 +76,31 @@ def bootstrap_interval(
     return center, float(interval.low), float(interval.high)
 
 
+def has_score(figure, row):
+    """Whether a judge gave an utterance the number of a figure.
+
+    Arguments
+    ---------
+    figure : Figure
+        Which.
+    row : dict
+        Of the utterance; from a file, its values are text.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> from speechbrain_gogo.metrics.speech_metric import Figure
+    >>> figure = Figure("STOI", "stoi")
+    >>> has_score(figure, {"stoi": "0.9"}), has_score(figure, {"stoi": "nan"})
+    (True, False)
+    """
+    values = [row[name] for name in (figure.column, figure.per) if name]
+    return not any(v in ("", None) or math.isnan(float(v)) for v in values)
+
+
 def figure_interval(figure, rows, seed=0):
     """A figure of a test set, with its bootstrap interval.
 
@@ -89,7 +116,8 @@ def figure_interval(figure, rows, seed=0):
     Returns
     -------
     tuple of float
-        Value, lower and upper end.
+        Value, lower and upper end, of the utterances that have a score; NaN
+        if none has.
 
     Example
     -------
@@ -98,6 +126,9 @@ def figure_interval(figure, rows, seed=0):
     >>> figure_interval(Figure("WER (%)", "errors", "words", 100), rows)
     (20.0, 10.0, 30.0)
     """
+    rows = [row for row in rows if has_score(figure, row)]
+    if not rows:
+        return math.nan, math.nan, math.nan
     values = [float(row[figure.column]) for row in rows]
     weights = figure.per and [float(row[figure.per]) for row in rows]
     ends = bootstrap_interval(values, weights, seed=seed)
@@ -119,7 +150,8 @@ def paired_difference(figure, rows, others, seed=0):
     Returns
     -------
     tuple of float
-        Difference, lower and upper end of its 95 % bootstrap interval.
+        Difference, lower and upper end of its 95 % bootstrap interval, of the
+        utterances for which both have a score; NaN if there are none.
 
     Example
     -------
@@ -132,5 +164,6 @@ def paired_difference(figure, rows, others, seed=0):
     pairs = [
         {**row, column: float(row[column]) - float(other[column])}
         for row, other in zip(rows, others, strict=True)
+        if has_score(figure, row) and has_score(figure, other)
     ]
     return figure_interval(figure, pairs, seed)

@@ -36,6 +36,8 @@ class _LeftOut:
 class DNSMOS(SpeechMetric):
     """Opinion scores, 1 to 5. The original is not looked at.
 
+    Silence has a score; a signal without samples has none.
+
     Arguments
     ---------
     heads : list of str
@@ -86,5 +88,7 @@ class DNSMOS(SpeechMetric):
     def measure(self, predict, target=None, transcript=None):
         """See :meth:`SpeechMetric.measure`."""
         wav = at_rate(predict, self.sample_rate, RATE)
+        if not len(wav):  # speechmos would repeat it for ever
+            return self.no_score
         scores = self._model(wav, RATE, False)
         return {head: float(scores[head]) for head in self.columns}

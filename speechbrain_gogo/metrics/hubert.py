@@ -4,6 +4,7 @@ Best path through the letters of the network, no language model. The weights
 are those of facebook/hubert-large-ls960-ft (Apache-2.0), through transformers.
 """
 
+import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
@@ -62,6 +63,8 @@ class HubertWordErrors(RecognitionErrors):
     def recognize(self, wavs):
         """See :meth:`RecognitionErrors.recognize`."""
         wavs = [at_rate(wav, self.sample_rate, RATE) for wav in wavs]
+        # The first frame takes 400 samples.
+        wavs = [np.pad(wav, (0, max(0, 400 - len(wav)))) for wav in wavs]
         # Each on its own, so that no scale depends on padding.
         features = [
             self._processor(wav, sampling_rate=RATE, return_tensors="pt")

@@ -4,19 +4,24 @@ The paper's protocol and the offline judge are the same here: the standard
 (not the extended) measure on signals at the codec's rate.
 """
 
+import warnings
+
 from speechbrain_gogo.metrics.speech_metric import (
     Figure,
     SpeechMetric,
     at_rate,
     import_backend,
+    sound_seconds,
 )
+
+TOO_SHORT = 1e-5  # what pystoi returns in place of a score
 
 
 class STOI(SpeechMetric):
     """Correlation of short-time envelopes with the original, 0 to 1.
 
     Where less than 30 frames (0.4 s) of speech remain after silence is taken
-    out, pystoi warns and returns 1e-5.
+    out, there is no score: pystoi warns and returns 1e-5, which is none.
 
     Arguments
     ---------
@@ -47,5 +52,9 @@ class STOI(SpeechMetric):
 
         predict = at_rate(predict, self.sample_rate, self.sample_rate)
         target = at_rate(target, self.sample_rate, self.sample_rate)
-        score = stoi(target, predict, self.sample_rate, extended=False)
-        return {"stoi": float(score)}
+        if sound_seconds(target, self.sample_rate) == 0:
+            return self.no_score
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Not enough STFT frames")
+            score = stoi(target, predict, self.sample_rate, extended=False)
+        return self.no_score if score == TOO_SHORT else {"stoi": float(score)}

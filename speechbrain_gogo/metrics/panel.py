@@ -1,27 +1,32 @@
 """A panel of judges: several metrics on each utterance, in several processes.
 
 Judges that compute on one thread (pocketsphinx, PESQ) dominate an offline
-evaluation: utterances are spread over processes. Judges that are networks
+evaluation: utterances are spread over processes, which also keeps the evaluation
+alive whatever native code does (see ``workers.py``). Judges that are networks
 take batches in this process, where their device is. What is evaluated, and
 what becomes of the rows, is the recipes' business.
 """
 
-import os
-import threading
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+import logging
+import math
+import pickle
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing.reduction import ForkingPickler
 
-import torch
+from speechbrain_gogo.metrics.workers import attempt, measure_in_workers
 
-_judges = None  # of this worker process
+logger = logging.getLogger(__name__)
+
+UNSCORED = "unscored"  # the column that says which judge gave no score, and why
 
 
-def judge_utterances(judges, cases, num_workers=0, batch_size=1):
+def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
     """Measure utterances with every judge.
 
     Cases are taken as workers come free, so memory does not grow with their
-    number, and the making of a case overlaps with the judging of others.
+    number, and the making of a case overlaps with the judging of others. A
+    judge that fails, ends its process or takes too long costs its own columns
+    of that utterance: these are NaN, and ``unscored`` says why.
 
     Arguments
     ---------
@@ -31,14 +36,19 @@ def judge_utterances(judges, cases, num_workers=0, batch_size=1):
         Of (key, predict, target, transcript), the signals as arrays [T].
     num_workers : int
         Processes, of one thread each, for judges that take one utterance at
-        a time; 0 judges in this one.
+        a time; at least one. Judges that cannot be pickled stay in this
+        process.
     batch_size : int
         Utterances that go to the other judges at once.
+    patience : float
+        Seconds that a judge may take for a second of audio, beside two
+        minutes for each case.
 
     Yields
     ------
     tuple
-        A key and the dict of all judges' columns, in order of completion.
+        A key and the dict of all judges' columns, in order of completion;
+        with "unscored" where a judge gave no score.
 
     Example
     -------
@@ -51,81 +61,65 @@ def judge_utterances(judges, cases, num_workers=0, batch_size=1):
     networks = [judge for judge in judges if hasattr(judge, "measure_batch")]
     others = [judge for judge in judges if judge not in networks]
     judged = _judge_batches(networks, iter(cases), batch_size)
-    if num_workers == 0 or not others:
-        for key, case, row in judged:
-            yield key, {**row, **_measure(others, key, case)}
-        return
-    # Workers read it when they start, before their first matrix product.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(
-        num_workers, get_context("spawn"), _take_seat, (others,)
-    ) as pool:
-        pending = {}  # future -> key, what the networks said
-        for key, case, row in judged:
-            pending[pool.submit(_measure_in_worker, key, case)] = key, row
-            if len(pending) > 2 * num_workers:
-                yield from _finished(pending)
-        while pending:
-            yield from _finished(pending)
+    if others and _can_leave(others):
+        measured = measure_in_workers(others, judged, num_workers, patience)
+    else:
+        measured = (
+            (key, found, [attempt(j.measure, *case) for j in others])
+            for key, case, found in judged
+        )
+    for key, by_networks, by_others in measured:
+        verdicts = zip([*networks, *others], [*by_networks, *by_others])
+        yield key, _merge(key, verdicts)
+
+
+def _can_leave(judges):
+    """Whether judges can go to another process."""
+    try:
+        ForkingPickler.dumps(judges)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        logger.debug("Judges stay in this process: %s", error)
+        return False
+    return True
 
 
 def _judge_batches(networks, cases, batch_size):
-    """Key, case and row of each case, by the judges that take batches."""
+    """Key and case of each, and what each of the networks says of it."""
     size = batch_size if networks else 1
     while batch := list(islice(cases, size)):
-        rows = [{} for _ in batch]
-        keys = ", ".join(str(key) for key, *_ in batch)
-        for judge in networks:
-            columns = list(zip(*(case for _, *case in batch)))
-            found = _attempt(judge, judge.measure_batch, keys, *columns)
-            for row, values in zip(rows, found):
-                row.update(values)
-        for (key, *case), row in zip(batch, rows):
-            yield key, case, row
+        columns = list(zip(*(case for _, *case in batch)))
+        verdicts = [
+            _attempt_batch(judge, columns, len(batch)) for judge in networks
+        ]
+        of_cases = zip(*verdicts) if networks else [()] * len(batch)
+        for (key, *case), found in zip(batch, of_cases):
+            yield key, case, list(found)
 
 
-def _finished(pending):
-    """Wait for at least one future; yield and forget what is done."""
-    done, _ = wait(pending, return_when=FIRST_COMPLETED)
-    for future in done:
-        key, row = pending.pop(future)
-        yield key, {**row, **future.result()}
+def _attempt_batch(judge, columns, size):
+    """What a network says of utterances, which it gets alone if it fails."""
+    values, failure = attempt(judge.measure_batch, *columns)
+    if failure is None and len(values) == size:
+        return [(row, None) for row in values]
+    found = []
+    for case in zip(*columns):
+        values, failure = attempt(judge.measure_batch, *([x] for x in case))
+        found.append((values[0] if failure is None else None, failure))
+    return found
 
 
-def _measure(judges, key, case):
-    """All columns for one case, by judges that take one."""
-    row = {}
-    for judge in judges:
-        row.update(_attempt(judge, judge.measure, key, *case))
-    return row
-
-
-def _attempt(judge, measure, keys, *case):
-    """What a judge says, or an error that tells who failed on what."""
-    try:
-        return measure(*case)
-    except Exception as error:
-        raise RuntimeError(
-            f"{type(judge).__name__} failed on {keys}: {error}"
-        ) from error
-
-
-def _take_seat(judges):
-    """Start of a worker process."""
-    global _judges
-    _judges = judges
-    torch.set_num_threads(1)
-    threading.Thread(target=_leave_with_owner, daemon=True).start()
-
-
-def _leave_with_owner():
-    """End the process when the one that started it is killed.
-
-    Its queue would stay open, and the worker wait for work for ever.
-    """
-    parent_process().join()
-    os._exit(1)
-
-
-def _measure_in_worker(key, case):
-    return _measure(_judges, key, case)
+def _merge(key, verdicts):
+    """One row of what judges said, (values, failure) each."""
+    row, reasons = {}, []
+    for judge, (values, failure) in verdicts:
+        name = type(judge).__name__
+        if failure is None:
+            row.update(values)
+            if any(v != v for v in values.values()):  # NaN
+                reasons.append(f"{name}: no score")
+            continue
+        logger.warning("%s gave no score for %s: %s", name, key, failure)
+        columns = getattr(judge, "columns", ())
+        row.update(getattr(judge, "no_score", dict.fromkeys(columns, math.nan)))
+        reasons.append(f"{name}: {failure}")
+    return {**row, UNSCORED: "; ".join(reasons)} if reasons else row

@@ -1,7 +1,7 @@
 """Perceptual evaluation of speech quality (Rix et al., 2001) by pesq.
 
 The paper's protocol and the offline judge are the same here: wide band at
-16 kHz and narrow band at 8 kHz, errors of the algorithm returned as scores.
+16 kHz and narrow band at 8 kHz.
 """
 
 import math
@@ -11,6 +11,7 @@ from speechbrain_gogo.metrics.speech_metric import (
     SpeechMetric,
     at_rate,
     import_backend,
+    sound_seconds,
 )
 
 RATES = {"wb": 16000, "nb": 8000}
@@ -20,8 +21,8 @@ class PESQ(SpeechMetric):
     """Listening quality against the original, about 1 to 4.64 (wb) or 4.55.
 
     A signal in which the algorithm finds no utterance, digital silence
-    included, or which is shorter than 1/4 s, scores the library's negative
-    error code, as in the paper's protocol (``on_error=1``).
+    included, or which is shorter than 1/4 s, has no score: NaN in place of the
+    library's negative error code, which is no opinion.
 
     Arguments
     ---------
@@ -44,20 +45,19 @@ class PESQ(SpeechMetric):
         self.columns = (f"pesq_{band}",)
         self.figures = (Figure(f"PESQ-{band.upper()}", f"pesq_{band}"),)
         package = import_backend("pesq", "pesq")
-        self.judge = f"PESQ: {package}, {band}, {RATES[band]} Hz, on_error=1"
+        self.judge = f"PESQ: {package}, {band}, {RATES[band]} Hz"
 
     def measure(self, predict, target, transcript=None):
         """See :meth:`SpeechMetric.measure`."""
         from pesq import PesqError, pesq
 
         rate = RATES[self.band]
-        score = pesq(
-            rate,
-            at_rate(target, self.sample_rate, rate),
-            at_rate(predict, self.sample_rate, rate),
-            self.band,
-            on_error=PesqError.RETURN_VALUES,
-        )
-        if not math.isfinite(score):  # its answer to digital silence
-            score = PesqError.NO_UTTERANCES_DETECTED
+        pair = [at_rate(w, self.sample_rate, rate) for w in (target, predict)]
+        # It scales by the peak: noise of the last bit would be speech.
+        if not all(sound_seconds(wav, rate) for wav in pair):
+            return self.no_score
+        score = pesq(rate, *pair, self.band, on_error=PesqError.RETURN_VALUES)
+        # Errors are negative.
+        if not (math.isfinite(score) and score > 0):
+            return self.no_score
         return {self.columns[0]: float(score)}

@@ -7,10 +7,12 @@ come from a hub; its numbers and these are not comparable.
 from functools import cached_property
 
 from speechbrain_gogo.metrics.speech_metric import (
+    LEAST_SOUND,
     Figure,
     SpeechMetric,
     at_rate,
     import_backend,
+    sound_seconds,
 )
 
 RATE = 16000
@@ -20,7 +22,8 @@ class SpeakerSimilarity(SpeechMetric):
     """Cosine between the voices of a signal and its original.
 
     Resemblyzer's own preparation is applied: quiet audio is made louder,
-    and long silences are cut out.
+    and long silences are cut out. Without 0.4 s of sound in both signals there
+    is no voice to compare, and no score.
 
     Arguments
     ---------
@@ -52,12 +55,17 @@ class SpeakerSimilarity(SpeechMetric):
 
     def measure(self, predict, target, transcript=None):
         """See :meth:`SpeechMetric.measure`."""
-        cosine = self._embed(predict) @ self._embed(target)
-        return {"similarity": float(cosine)}
+        voices = [self._embed(wav) for wav in (predict, target)]
+        if any(voice is None for voice in voices):
+            return self.no_score
+        return {"similarity": float(voices[0] @ voices[1])}
 
     def _embed(self, wav):
-        """Unit-length voice embedding [256] of a signal [T]."""
+        """Unit-length voice embedding [256] of a signal [T]; None of silence."""
         from resemblyzer import preprocess_wav
 
-        wav = preprocess_wav(at_rate(wav, self.sample_rate, RATE))
-        return self._encoder.embed_utterance(wav)
+        wav = at_rate(wav, self.sample_rate, RATE)
+        if sound_seconds(wav, RATE) < LEAST_SOUND:
+            return None
+        wav = preprocess_wav(wav)
+        return self._encoder.embed_utterance(wav) if len(wav) else None

@@ -5,6 +5,7 @@ SpeechBrain's MetricStats does, names the judge behind its numbers, and says
 how its columns become figures of a report. The judges are in the files beside.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,6 +18,8 @@ import torchaudio
 from speechbrain.utils.metric_stats import MetricStats
 
 EXTRA = "metrics"
+FAINTEST = 1e-4  # of full scale: below it, a signal is silence
+LEAST_SOUND = 0.4  # seconds that judges of voices and envelopes need
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,34 @@ class SpeechMetric(MetricStats, ABC):
         dict
             A value for each of ``columns``.
         """
+
+    @property
+    def no_score(self):
+        """The columns of an utterance that has no score: NaN, no number."""
+        return dict.fromkeys(self.columns, math.nan)
+
+    def summarize(self, field=None):
+        """The host's summary, of the utterances that have a score.
+
+        Arguments
+        ---------
+        field : str
+            One key of the summary; all if None.
+
+        Returns
+        -------
+        float | dict
+            Also "unscored", how many have none. Without any score the
+            average is NaN.
+        """
+        pairs = [p for p in zip(self.ids, self.scores) if p[1] == p[1]]
+        self.summary = {"average": math.nan}
+        if pairs:
+            scored = MetricStats(metric=None)
+            scored.ids, scored.scores = map(list, zip(*pairs))
+            self.summary = scored.summarize()
+        self.summary["unscored"] = len(self.ids) - len(pairs)
+        return self.summary if field is None else self.summary[field]
 
     def score(self, predict, target):
         """The first column of :meth:`measure`, for MetricStats."""
@@ -252,6 +283,39 @@ def load_weights(load, source, user, probe=None):
         ) from error
 
 
+def sound_seconds(wav, sample_rate):
+    """How long something can be heard in a signal.
+
+    Frames of 25 ms count that are at most 40 dB below the loudest one, which
+    is what STOI takes for speech; nothing can be heard below -80 dB of full
+    scale.
+
+    Arguments
+    ---------
+    wav : torch.Tensor | np.ndarray
+        Samples, [T].
+    sample_rate : int
+        Their rate, in Hz.
+
+    Returns
+    -------
+    float
+
+    Example
+    -------
+    >>> wav = torch.cat([torch.zeros(8000), torch.ones(8000)])
+    >>> sound_seconds(wav, 16000), sound_seconds(torch.zeros(8000), 16000)
+    (0.5, 0.0)
+    """
+    wav, size = np.asarray(wav, dtype=np.float64), round(0.025 * sample_rate)
+    frames = wav[: len(wav) // size * size].reshape(-1, size)
+    level = np.sqrt(np.square(frames).mean(-1))
+    loudest = level.max(initial=0.0)
+    if loudest < FAINTEST:
+        return 0.0
+    return 0.025 * int((level >= 0.01 * loudest).sum())
+
+
 def at_rate(wav, sample_rate, wanted_rate):
     """A signal at the rate of a judge.
 
@@ -279,6 +343,6 @@ def at_rate(wav, sample_rate, wanted_rate):
         raise ValueError(
             f"A metric takes one mono signal [T], not {list(wav.shape)}."
         )
-    if sample_rate != wanted_rate:
+    if sample_rate != wanted_rate and len(wav):
         wav = torchaudio.functional.resample(wav, sample_rate, wanted_rate)
     return np.clip(wav.numpy(), -1.0, 1.0)

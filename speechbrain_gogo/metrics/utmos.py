@@ -20,6 +20,7 @@ from speechbrain_gogo.metrics.speech_metric import (
 )
 
 RATE = 16000
+SHORTEST = 400  # samples, of which its first frame is made
 ENTRY = "utmos22_strong"
 PACKAGE = "speechmos"  # of that repository; DNSMOS' package has the same name
 
@@ -79,6 +80,9 @@ class UTMOS(BatchedMetric):
         rows = []
         for wav in predicts:  # the network has no mask, padding would count
             wav = torch.from_numpy(at_rate(wav, self.sample_rate, RATE))
+            if len(wav) < SHORTEST:
+                rows.append(self.no_score)
+                continue
             score = self._network(wav.unsqueeze(0).to(self.device), RATE)
             rows.append({"utmos": float(score)})
         return rows

@@ -16,11 +16,13 @@ from speechbrain_gogo.metrics.speaker_network import (
     published_state,
 )
 from speechbrain_gogo.metrics.speech_metric import (
+    LEAST_SOUND,
     BatchedMetric,
     Figure,
     at_rate,
     import_backend,
     load_weights,
+    sound_seconds,
 )
 
 LARGE = {
@@ -35,6 +37,8 @@ LARGE = {
 
 class WavLMSimilarity(BatchedMetric):
     """Cosine between the voices of a signal and its original, or its prompt.
+
+    Without 0.4 s of sound in both there is no score.
 
     Arguments
     ---------
@@ -74,13 +78,25 @@ class WavLMSimilarity(BatchedMetric):
     @torch.no_grad()
     def measure_batch(self, predicts, targets, transcripts=None):
         """See :meth:`BatchedMetric.measure_batch`."""
-        wavs = [
-            torch.from_numpy(at_rate(wav, self.sample_rate, RATE))
-            for wav in (*predicts, *targets)
+        pairs = [
+            [at_rate(wav, self.sample_rate, RATE) for wav in pair]
+            for pair in zip(predicts, targets)
         ]
+        heard = [
+            min(sound_seconds(wav, RATE) for wav in pair) >= LEAST_SOUND
+            for pair in pairs
+        ]
+        if not any(heard):
+            return [self.no_score for _ in pairs]
+        # Those to judge, then their originals.
+        sides = zip(*(pair for pair, good in zip(pairs, heard) if good))
+        wavs = [torch.from_numpy(wav) for side in sides for wav in side]
         voices = self._network([wav.to(self.device) for wav in wavs])
-        cosines = F.cosine_similarity(*voices.chunk(2)).tolist()
-        return [{"wavlm_similarity": cosine} for cosine in cosines]
+        cosines = iter(F.cosine_similarity(*voices.chunk(2)).tolist())
+        return [
+            {"wavlm_similarity": next(cosines)} if good else self.no_score
+            for good in heard
+        ]
 
 
 def _read(path):

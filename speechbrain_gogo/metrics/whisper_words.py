@@ -129,6 +129,6 @@ class WhisperWordErrors(RecognitionErrors):
     def _at_rate(self, wav):
         """[T] at Whisper's rate, resampled in the frequency domain."""
         wav = np.asarray(wav, dtype=np.float32)
-        if self.sample_rate == RATE:
+        if self.sample_rate == RATE or not len(wav):
             return wav
         return resample(wav, int(len(wav) * RATE / self.sample_rate))

@@ -5,6 +5,7 @@ Pocketsphinx with its US English model is far weaker than the paper's HuBERT
 judge's rate on the original recording.
 """
 
+import math
 from abc import ABC, abstractmethod
 from functools import cached_property
 
@@ -61,6 +62,12 @@ class RecognitionErrors(ErrorRateStats, ABC):
             Figure(f"{label} (%)", errors, per=words, scale=100),
             Figure(f"{label}, mean of utterances (%)", rate),
         )
+
+    @property
+    def no_score(self):
+        """The columns of an utterance whose recogniser failed."""
+        *numbers, hypothesis = self.columns
+        return {**dict.fromkeys(numbers, math.nan), hypothesis: ""}
 
     @abstractmethod
     def recognize(self, wavs):
@@ -199,6 +206,8 @@ class WordErrors(RecognitionErrors):
 
     def _recognize_one(self, wav):
         wav = at_rate(wav, self.sample_rate, RATE)
+        if not len(wav):
+            return ""
         samples = np.round(wav * 32767).astype(np.int16).tobytes()
         # No utterance depends on those before it: noise and means, which the
         # decoder goes on estimating, begin anew.

@@ -1,5 +1,7 @@
 """Metrics against known identities, independent values and real speech."""
 
+import math
+import os
 import subprocess
 import sys
 import time
@@ -17,10 +19,15 @@ from speechbrain_gogo.metrics import (
     STOI,
     SpeakerSimilarity,
     WordErrors,
+    workers,
 )
-from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
+from speechbrain_gogo.metrics.bootstrap import (
+    bootstrap_interval,
+    figure_interval,
+    paired_difference,
+)
 from speechbrain_gogo.metrics.panel import judge_utterances
-from speechbrain_gogo.metrics.speech_metric import at_rate
+from speechbrain_gogo.metrics.speech_metric import Figure, at_rate
 from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
 
 
@@ -50,12 +57,43 @@ def test_original_scores_the_top_and_noise_less(clip, make, top):
     assert metric.measure(noisy, wav)[column] < top - 0.05
 
 
-@pytest.mark.parametrize("band", ["wb", "nb"])
-def test_silence_has_pesqs_code_for_no_utterance(clip, band):
-    metric, wav = PESQ(band), clip[0]
-    silent = torch.zeros(len(wav))
-    for pair in ((silent, wav), (wav, silent)):
-        assert metric.measure(*pair) == {f"pesq_{band}": -7.0}
+@pytest.mark.parametrize(
+    "make", [STOI, lambda: PESQ("wb"), lambda: PESQ("nb"), SpeakerSimilarity]
+)
+def test_no_number_where_a_judge_has_none(clip, make):
+    """Silence, nothing, faint noise and a moment of speech have no score."""
+    metric, wav = make(), clip[0]
+    (column,) = metric.columns
+    speech = wav[24000:48000]  # a second of it
+    silent, moment = torch.zeros(24000), torch.zeros(24000)
+    moment[:4800] = speech[:4800]
+    faint = 1e-5 * torch.randn(24000, generator=torch.manual_seed(0))
+    pairs = [(silent, silent), (speech, silent), (faint, faint)]
+    pairs += [(moment[:4800], speech[:4800]), (silent[:0], silent[:0])]
+    if not isinstance(metric, PESQ):  # it needs no more than an utterance
+        pairs.append((moment, moment))
+    if not isinstance(metric, STOI):  # nothing of it is intelligible
+        pairs.append((silent, speech))
+    for pair in pairs:
+        assert math.isnan(metric.measure(*pair)[column])
+    rows = torch.stack([speech, silent])
+    metric.append(["a", "b"], predict=rows, target=rows)
+    summary = metric.summarize()
+    assert summary["unscored"] == 1 and summary["max_id"] == "a"
+    alone = metric.measure(speech, speech)[column]
+    assert metric.summarize("average") == pytest.approx(alone)
+    metric.clear()
+    metric.append(["b"], predict=rows[1:], target=rows[1:])
+    assert math.isnan(metric.summarize("average"))
+
+
+def test_every_judge_hears_nothing_and_a_moment(clip):
+    """None fails, and none hangs."""
+    judges = [DNSMOS(["p808_mos"]), WordErrors()]
+    for wav in (clip[0][:0], clip[0][:7], torch.zeros(24000), clip[0][:2400]):
+        found = [judge.measure(wav, wav, EXAMPLE_TEXT) for judge in judges]
+        assert math.isnan(found[0]["p808_mos"]) == (len(wav) == 0)
+        assert found[1]["word_errors"] >= 13 and found[1]["words"] == 14
 
 
 def test_dnsmos_equals_speechmos(clip):
@@ -178,9 +216,11 @@ def test_networks_judge_in_batches():
     rows = dict(judge_utterances([Loudest(), Words()], cases, batch_size=2))
     assert Loudest.sizes == [2, 2, 1]
     assert rows == {k: {"loudest": k, "words": k} for k in range(1, 6)}
+    Loudest.columns = ("loudest",)
     cases[2] = (3, [], [], "a")
-    with pytest.raises(RuntimeError, match="Loudest failed on 3, 4"):
-        list(judge_utterances([Loudest()], cases, batch_size=2))
+    rows = dict(judge_utterances([Loudest()], cases, batch_size=2))
+    assert "Loudest: ValueError" in rows.pop(3).pop("unscored")
+    assert rows == {k: {"loudest": k} for k in (1, 2, 4, 5)}
 
 
 def test_worker_process_judges_like_this_one():
@@ -191,6 +231,51 @@ def test_worker_process_judges_like_this_one():
     there = dict(judge_utterances([STOI()], cases, num_workers=1))
     assert there == here
     assert here[0.1]["stoi"] > here[0.3]["stoi"]
+
+
+class Fake:
+    """Does to its process what the transcript says."""
+
+    columns = ("length",)
+    sample_rate = 24000
+
+    def measure(self, predict, target, transcript):
+        acts = {
+            "exit": lambda: os._exit(3),
+            "leave": lambda: sys.exit("bye"),
+            "raise": lambda: {}["nothing"],
+            "hang": lambda: time.sleep(1000),
+            "none": lambda: {"length": math.nan},
+        }
+        act = acts.get(transcript, lambda: {"length": len(predict)})
+        return act()
+
+
+def test_an_evaluation_survives_its_judges(monkeypatch):
+    """What failed is told; the other judges, and utterances, have scores."""
+    monkeypatch.setattr(workers, "START", 3.0)
+    wav = np.random.default_rng(0).normal(size=24000).astype("f") / 10
+    words = "one", "leave", "raise", "none", "exit", "two", "hang"
+    cases = [(word, wav, wav, word) for word in (*words, "three")]
+    judges = [Fake(), STOI()]
+    rows = dict(judge_utterances(judges, cases, patience=2.0))
+    assert all(row["stoi"] == pytest.approx(1.0) for row in rows.values())
+    told = {k: row["unscored"] for k, row in rows.items() if "unscored" in row}
+    assert told == {
+        "exit": "Fake: it ended its process (3)",
+        "leave": "Fake: SystemExit: bye",
+        "raise": "Fake: KeyError: 'nothing'",
+        "hang": "Fake: it took more than 2 s per second",
+        "none": "Fake: no score",
+    }
+    for word, row in rows.items():
+        found = row["length"]
+        assert math.isnan(found) if word in told else found == 24000
+    figure = Figure("length", "length")
+    listed = list(rows.values())
+    assert figure_interval(figure, listed)[0] == 24000
+    assert paired_difference(figure, listed, listed)[0] == 0
+    assert math.isnan(figure_interval(figure, [rows["exit"]])[0])
 
 
 OWNER = """

@@ -28,7 +28,7 @@ from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import check_finite
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.lobes.nn.precision import full_precision
-from speechbrain_gogo.metrics.panel import judge_utterances
+from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
 from speechbrain_gogo.metrics.transcripts import find_normalizer
 
 ORIGINAL = "original"
@@ -207,7 +207,7 @@ def evaluate(systems, judges, hparams):
         )
     results = ResultsFile(
         folder,
-        [column for judge in judges for column in judge.columns],
+        [column for judge in judges for column in judge.columns] + [UNSCORED],
         {
             "test_csv": Path(hparams["test_csv"]).name,
             "judges": [judge.judge for judge in judges],

@@ -28,7 +28,7 @@ from synthesis import (
 )
 from table import write_reports, write_samples
 
-from recipes.common.report import read_published, summarize
+from recipes.common.report import list_unscored, read_published, summarize
 from recipes.common.results_file import hash_files
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.pretrained import find_source
@@ -156,7 +156,8 @@ def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
     Returns
     -------
     tuple
-        (system, figure) -> (value, low, high), and a note on long forms.
+        (system, figure) -> (value, low, high), and notes: on long forms, and
+        on what has no score.
     """
     folder = Path(hparams["output_folder"])
     # Neither changes when other systems join later.
@@ -164,7 +165,7 @@ def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
     seconds, rate = hparams["long_form_seconds"], hparams["sample_rate"]
     longs, lengths = long_cases(tasks, systems[deciding], seconds, rate)
     figures = [figure for judge in judges for figure in judge.figures]
-    summary = {}
+    summary, notes = {}, []
     for place, mark, cases, decided in (
         ("utterances", "", single_cases(tasks), {}),
         ("long_form", DAGGER, longs, {"longer": seconds, "by": deciding}),
@@ -183,12 +184,14 @@ def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
         found = summarize(rows, figures, hparams["bootstrap_seed"])
         for (label, figure), value in found.items():
             summary[label, figure + mark] = value
+        notes += [mark.strip() + note for note in list_unscored(rows)]
     over = sum(length > 30 for length in lengths)
-    return summary, (
+    return summary, [
         f"†: all utterances of a prompt in one piece, where that is longer "
         f"than {seconds:g} s in the row {deciding}: {len(longs)} pieces, "
-        f"{over} of them over 30 s."
-    )
+        f"{over} of them over 30 s.",
+        *notes,
+    ]
 
 
 def evaluate(speech, judges, hparams):
@@ -217,7 +220,7 @@ def evaluate(speech, judges, hparams):
     ours = {label: folder / "speech" / folder_name(label) for label in spoken}
     systems = find_files(tasks, others | ours)
     write_samples(tasks[: hparams["num_samples"]], systems, folder / "samples")
-    heard, long_note = listen(
+    heard, notes = listen(
         tasks, systems, spoken, judges, settings, foreign, hparams
     )
     rows = {
@@ -234,7 +237,7 @@ def evaluate(speech, judges, hparams):
         speech, next(speakable, None), spoken, hparams, folder
     )
     speeds = {(label, "RTF"): (rtf,) * 3 for label, rtf in speeds.items()}
-    notes = [long_note, speed_note] if speeds else [long_note]
+    notes += [speed_note] if speeds else []
     notes += unspoken_notes(rows)
     summary = said | heard | speeds
     write_reports(summary, list(systems), notes, tasks, judges, hparams)

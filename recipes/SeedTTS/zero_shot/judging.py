@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from recipes.common.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
-from speechbrain_gogo.metrics.panel import judge_utterances
+from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
 
 
 def read_speech(path, rate):
@@ -125,6 +125,7 @@ def judge(cases, systems, judges, folder, settings, foreign, hparams):
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = [column for judge in judges for column in judge.columns]
+    columns.append(UNSCORED)
     settings = {**settings, "judges": [judge.judge for judge in judges]}
     known = {label: {"audio": foreign.get(label)} for label in systems}
     results = ResultsFile(folder, columns, settings, known)

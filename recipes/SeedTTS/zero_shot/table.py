@@ -3,6 +3,7 @@
 Not every system has every figure: recordings have no speed.
 """
 
+import math
 import shutil
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def write_cell(interval):
     >>> write_cell(None)
     '-'
     """
-    if interval is None:
+    if interval is None or math.isnan(interval[0]):
         return "-"
     digits = 2 if abs(interval[0]) >= 10 else 3
     value, low, high = (f"{x:.{digits}f}" for x in interval)

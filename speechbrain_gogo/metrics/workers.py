@@ -1,0 +1,216 @@
+"""Processes in which judges listen, so that none can end an evaluation.
+
+Native code may end its process (pesq 0.0.4 was seen to, on long speech), or never
+come back. A pool of the standard library is broken then as a whole. Here each
+process has a pipe of its own: if it ends, or takes too long, the judge that was
+listening has no score for that utterance, and a new process goes on with the
+next judge.
+"""
+
+import os
+import threading
+import time
+from collections import deque
+from multiprocessing import connection, get_context, parent_process
+
+import torch
+
+START = 120.0  # seconds for a case, also for the loading of what judges need
+POLL = 1.0  # seconds between looks at the clock
+
+
+def attempt(measure, *case):
+    """What a judge says of a case.
+
+    Arguments
+    ---------
+    measure : callable
+        Of the judge.
+    *case
+        Its arguments.
+
+    Returns
+    -------
+    tuple
+        What it returns, and why it failed; one of them is None.
+
+    Example
+    -------
+    >>> attempt(max, [1, 2]), attempt(max, [])[1][:10]
+    ((2, None), 'ValueError')
+    """
+    try:
+        return measure(*case), None
+    except (Exception, SystemExit) as error:
+        return None, f"{type(error).__name__}: {error}"
+
+
+def measure_in_workers(judges, judged, num_workers, patience):
+    """Let judges listen in processes of their own.
+
+    Arguments
+    ---------
+    judges : list
+        Metrics with ``measure``.
+    judged : iterator
+        Of (key, case, found so far).
+    num_workers : int
+        Processes, at least one.
+    patience : float
+        Seconds for a second of audio.
+
+    Yields
+    ------
+    tuple
+        Key, found so far, and of each judge (values, failure), as cases are
+        done.
+    """
+    # Workers read it when they start, before their first matrix product.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    workers = [_Worker(judges, patience) for _ in range(max(1, num_workers))]
+    ready, more = deque(), True  # a case for each worker, made ahead
+    try:
+        while more or ready or any(worker.busy for worker in workers):
+            for worker in workers:
+                if ready and worker.idle:
+                    worker.begin(*ready.popleft())
+            full = len(ready) >= len(workers)
+            if more and not full:
+                case = next(judged, None)
+                more = case is not None
+                ready.extend([case] if more else [])
+            for worker in _wait(workers, POLL if full or not more else 0):
+                worker.proceed()
+            for worker in workers:
+                if worker.done:
+                    yield worker.finish()
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _wait(workers, seconds):
+    """Workers that have something to say, or are late."""
+    spoken = connection.wait([worker.pipe for worker in workers], seconds)
+    return [w for w in workers if w.pipe in spoken or w.late]
+
+
+class _Worker:
+    """A process, and the case that it has."""
+
+    def __init__(self, judges, patience):
+        self.judges = judges
+        self.patience = patience
+        self.task = None  # key, case, found so far
+        self.start()
+
+    def start(self):
+        """Start the process."""
+        context = get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_listen, args=(self.judges, theirs), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.started = False
+        self.deadline = None
+
+    @property
+    def idle(self):
+        return self.started and self.task is None
+
+    @property
+    def busy(self):
+        return self.task is not None
+
+    @property
+    def done(self):
+        return self.busy and len(self.verdicts) == len(self.judges)
+
+    @property
+    def late(self):
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def begin(self, key, case, found):
+        """Give it a case."""
+        self.task, self.verdicts = (key, case, found), []
+        self.send()
+
+    def send(self):
+        """Let the next judge listen, and those after it."""
+        case = self.task[1]
+        rate = getattr(self.judges[0], "sample_rate", 16000)
+        seconds = max(len(case[0]), len(case[1])) / rate
+        wait = START + self.patience * seconds * len(self.judges)
+        self.deadline = time.monotonic() + wait
+        try:
+            self.pipe.send((len(self.verdicts), case))
+        except OSError:  # it was killed while it waited
+            self.restart()
+
+    def proceed(self):
+        """Hear what it says; if it is late or gone, go on without."""
+        if self.late and not self.pipe.poll():
+            self.fail(f"it took more than {self.patience:g} s per second")
+            return
+        try:
+            verdict = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            self.fail(f"it ended its process ({self.process.exitcode})")
+            return
+        if not self.started:
+            self.started = True
+            if self.busy:
+                self.send()
+        else:
+            self.verdicts.append(verdict)
+
+    def fail(self, reason):
+        """Note why the judge that was listening has no score; start anew."""
+        if not self.started:
+            raise RuntimeError(
+                f"A process for judges cannot be started: {reason}. A script "
+                "that evaluates needs `if __name__ == '__main__':`."
+            )
+        if self.busy:
+            self.verdicts.append((None, reason))
+        self.restart()
+
+    def restart(self):
+        """Another process, which goes on with the case when it is there."""
+        self.end()
+        self.start()
+
+    def finish(self):
+        """Key, what networks said, and the judges' verdicts."""
+        (key, _, found), self.task = self.task, None
+        self.deadline = None
+        return key, found, self.verdicts
+
+    def end(self):
+        """End the process."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def _listen(judges, pipe):
+    """Life of a worker process."""
+    torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_owner, daemon=True).start()
+    pipe.send("ready")
+    while True:
+        try:
+            first, case = pipe.recv()
+        except EOFError:
+            return
+        for judge in judges[first:]:
+            pipe.send(attempt(judge.measure, *case))
+
+
+def _leave_with_owner():
+    """End the process when the one that started it is killed."""
+    parent_process().join()
+    os._exit(1)
