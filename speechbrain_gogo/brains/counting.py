@@ -176,7 +176,7 @@ class UsableBatches:
                 self.report["used"] += len(getattr(batch, "id", (batch,)))
                 yield batch
         after = ClipReport(getattr(self.loader, "report", {}))
-        self.report.update((after - before).skipped)
+        self.report.update(ClipReport(after - before).skipped)
         if self.over_ranks:
             total = sum(of_all_ranks(ClipReport(self.report)), ClipReport())
             self.report.clear()
