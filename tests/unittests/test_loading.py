@@ -2,6 +2,7 @@
 
 import shutil
 
+import httpx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -129,6 +130,59 @@ def test_savedir_of_another_model_is_refused(tmp_path, monkeypatch):
     (saved / "source.txt").unlink()
     with pytest.raises(ValueError, match="unknown"):
         find_source("somebody/gogo", saved)
+
+
+def test_a_complete_savedir_needs_no_hub_and_is_not_written_to(
+    tmp_path, folder, monkeypatch
+):
+    saved, asked = tmp_path / "saved", []
+
+    def download(source, local_dir, **options):
+        asked.append(source)
+        shutil.copytree(folder, local_dir, dirs_exist_ok=True)
+        return local_dir
+
+    def offline(*args, **options):
+        raise httpx.ConnectError("no network")
+
+    def denied(*args, **options):
+        raise PermissionError(13, "Read-only file system")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
+    for empty in (None, tmp_path / "empty"):  # nothing to fall back to
+        with pytest.raises(ValueError, match="ConnectError.*Bundled models"):
+            GogoCodec.from_hparams("somebody/gogo", empty)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    GogoCodec.from_hparams("somebody/gogo", saved)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
+    monkeypatch.setattr("pathlib.Path.write_text", denied)
+    monkeypatch.setattr("pathlib.Path.mkdir", denied)
+    codec = GogoCodec.from_hparams("somebody/gogo", saved)
+    assert asked == ["somebody/gogo"] and codec.num_codebooks == 10
+    with pytest.raises(ValueError, match="cannot be written to"):
+        find_source("somebody/gogo", tmp_path / "new")
+
+
+def test_a_savedir_of_before_or_of_a_part(tmp_path, folder, monkeypatch):
+    """Its record does not say that it is complete: the hub is asked."""
+    saved = shutil.copytree(folder, tmp_path / "saved")
+    (saved / "source.txt").write_text("somebody/gogo main")
+
+    def returns(*args, local_dir, **options):  # as the hub's client, offline
+        return local_dir
+
+    def offline(*args, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
+    GogoCodec.from_hparams("somebody/gogo", saved)
+    (saved / "codec.safetensors").unlink()
+    with pytest.raises(ValueError, match="No weights at .* was cut off"):
+        GogoCodec.from_hparams("somebody/gogo", saved)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", returns)
+    (saved / "hyperparams.yaml").unlink()
+    with pytest.raises(ValueError, match="no hyperparams.yaml came"):
+        GogoCodec.from_hparams("somebody/gogo", saved)
 
 
 def test_pickled_weights_are_not_read(folder):

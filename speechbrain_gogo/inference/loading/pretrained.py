@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import PretrainedConfig
 
+from speechbrain_gogo.inference.loading.hub import fetch_model
+
 # Where networks are that only compute. Elsewhere in these packages there are
 # classes that start processes, load libraries or run a downloaded repository.
 TRUSTED_NETWORKS = (
@@ -62,46 +64,10 @@ def find_source(source, savedir=None, speech=False, **hub_options):
     if Path(source).exists():
         raise ValueError(f"{source} has no hyperparams.yaml. {hint}")
 
-    wanted = f"{source} {hub_options.get('revision') or 'main'}"
-    record = savedir and Path(savedir) / "source.txt"
-    if record and (record.parent / "hyperparams.yaml").is_file():
-        found = record.read_text() if record.is_file() else "unknown"
-        if found != wanted:
-            raise ValueError(
-                f"savedir={savedir} holds the model '{found}' by its "
-                f"{record.name}, not '{wanted}': choose another folder, or "
-                "empty this one."
-            )
-    if record:  # before the download, which may be cut off and go on
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(wanted)
-
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-    )
-
     try:
-        folder = snapshot_download(
-            str(source),
-            local_dir=savedir,
-            allow_patterns=["*.yaml", "*.safetensors", "*.md"]
-            + ["*.json", "*.model"] * speech,
-            ignore_patterns=None if speech else ["*/*"],
-            **hub_options,
-        )
-    except (
-        HFValidationError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-    ) as error:
-        raise ValueError(
-            f"No model '{source}': neither a folder, nor bundled, nor found "
-            f"on the hub ({type(error).__name__}). {hint}"
-        ) from None
-    return Path(folder)
+        return fetch_model(source, savedir, speech, **hub_options)
+    except ValueError as error:
+        raise ValueError(f"{error} {hint}") from None
 
 
 def source_name(source):
@@ -215,7 +181,8 @@ def load_weights(module, path):
     if not path.is_file():
         raise ValueError(
             f"No weights at {path}. Only safetensors are read: a pickled "
-            "checkpoint can run code when it is opened."
+            "checkpoint can run code when it is opened. If the download of the "
+            "model was cut off, do it again where there is a network."
         )
     try:
         found = load_file(str(path))

@@ -1,0 +1,113 @@
+"""Models of the Hugging Face hub, fetched once.
+
+What is in a ``savedir`` is used as it is: its ``source.txt`` tells which model
+that is, and whether all of it is there. Then nothing is asked and nothing is
+written, so a folder that only an administrator can write to will do, without a
+network as well.
+"""
+
+import logging
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+RECORD = "source.txt"
+CODEC = ("*.yaml", "*.safetensors", "*.md")
+SPEECH = ("*.json", "*.model")  # and the folders of both stages
+
+
+def fetch_model(source, savedir=None, speech=False, **hub_options):
+    """The folder of a model of the hub.
+
+    Arguments
+    ---------
+    source : str
+        Its id.
+    savedir : str | Path
+        Where its files are, or are put; the hub's own cache by default.
+    speech : bool
+        Also fetch the language models in a codec's folders.
+    **hub_options
+        ``revision``, ``token`` and others of huggingface_hub.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If there is another model in ``savedir``, it cannot be written to, or
+        the model cannot be had.
+    """
+    wanted = f"{source} {hub_options.get('revision') or 'main'}"
+    complete = "complete with speech" if speech else "complete"
+    record = savedir and Path(savedir) / RECORD
+    told = _read_record(record, wanted) if record else []
+    if any(line.startswith(complete) for line in told[1:]):
+        return record.parent
+    try:
+        if record and told != [wanted]:  # before a download that may be cut
+            _write_record(record, wanted)
+        folder = Path(_download(source, savedir, speech, hub_options))
+    except Exception as error:  # its client has errors of many kinds
+        if not told:
+            raise ValueError(_explain(source, savedir, error)) from None
+        logger.warning(
+            "%s could not be asked for %s (%s): what is in %s is used.",
+            "The hub",
+            source,
+            type(error).__name__,
+            savedir,
+        )
+        return record.parent
+    if not (folder / "hyperparams.yaml").is_file():
+        raise ValueError(_explain(source, savedir, None))
+    if record:
+        _write_record(record, wanted, complete)
+    return folder
+
+
+def _read_record(record, wanted):
+    """The lines of the record of a model; none if there is no model."""
+    if not (record.parent / "hyperparams.yaml").is_file():
+        return []
+    told = record.read_text().splitlines() if record.is_file() else ["unknown"]
+    if told[:1] != [wanted]:
+        raise ValueError(
+            f"savedir={record.parent} holds the model "
+            f"'{''.join(told[:1])}' by its {RECORD}, not '{wanted}': choose "
+            "another folder, or empty this one."
+        )
+    return told
+
+
+def _write_record(record, *lines):
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text("\n".join(lines))
+
+
+def _download(source, savedir, speech, hub_options):
+    """Ask the hub, which fetches what is missing or has changed."""
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(
+        str(source),
+        local_dir=savedir,
+        allow_patterns=[*CODEC, *(SPEECH if speech else ())],
+        ignore_patterns=None if speech else ["*/*"],
+        **hub_options,
+    )
+
+
+def _explain(source, savedir, error):
+    """Why there is no model."""
+    if isinstance(error, PermissionError):
+        return f"savedir={savedir} cannot be written to ({error.strerror})."
+    reason = "no hyperparams.yaml came" if error is None else ""
+    place = f", and savedir={savedir} holds none" if savedir else ""
+    return (
+        f"No model '{source}': neither a folder, nor bundled, nor found on "
+        f"the hub ({reason or type(error).__name__}){place}. Without a "
+        "network, give the folder of a model that was fetched before."
+    )
