@@ -106,7 +106,8 @@ class _Worker:
 
     def start(self):
         """Start the process."""
-        context = get_context("spawn")
+        context = get_context("forkserver")  # has imported what all need
+        context.set_forkserver_preload([__name__])
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
             target=_listen, args=(self.judges, theirs), daemon=True
