@@ -1,12 +1,14 @@
 """What a stage learns by how the rows of its codes are drawn (Appendix C).
 
+    python bench/new_rows.py  # or, with speech:
     python bench/new_rows.py gogo-mini --csv train.csv --valid valid.csv \
         --data /path/to/speech
 
-A small Llama learns to spell transcripts, which gives its rows a spread of
-their own. Then it is extended by the codes twice: as transformers does by
-itself, around the mean of the old rows, and by ``extended_llama``, spread as
-the old rows are. Both train Stage I on the same batches.
+A small Llama is extended by codes twice: as transformers does by itself, around
+the mean of the old rows, and by ``extended_llama``, spread as the old rows are.
+Both learn from the same batches: sequences in which each code decides the
+next, so that nothing is learned without telling codes apart; and, by a Llama
+that has learned to spell transcripts before, Stage I of speech.
 """
 
 import copy
@@ -85,43 +87,91 @@ def learn(llama, codec, clips, valid, steps, size=4, seed=0):
     return losses
 
 
+def chain(llama, steps, num_codes, size=16, length=20, seed=0):
+    """Learn codes that follow from the one before; the loss on the way."""
+    draw = torch.Generator().manual_seed(seed)
+    follower = torch.randperm(num_codes, generator=draw)
+    optimizer = torch.optim.AdamW(llama.parameters(), 5e-4, (0.9, 0.95))
+    losses = {}
+    for step in tqdm(range(steps + 1), "chains"):
+        codes = [torch.randint(num_codes, (size,), generator=draw)]
+        for _ in range(length):
+            codes.append(follower[codes[-1]])
+        ids = torch.stack(codes, dim=1)
+        hidden = llama.model(input_ids=ids[:, :-1] + LETTERS).last_hidden_state
+        logits = hidden @ llama.lm_head.weight[LETTERS:].T
+        loss = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), ids[:, 1:].flatten()
+        )
+        if step % (steps // 4) == 0:
+            losses[step] = loss.item()
+        for group in optimizer.param_groups:
+            group["lr"] = 5e-4 * min(1, (step + 1) / 20)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(llama.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    return losses
+
+
+def extend_twice(llama, num_new):
+    """Name -> the Llama with new rows of either kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        llama.save_pretrained(folder)
+        spread = extended_llama(folder, num_new)
+        plain = LlamaForCausalLM.from_pretrained(folder)
+    plain.resize_token_embeddings(LETTERS + num_new)
+    return {"as transformers draws them": plain, "extended_llama": spread}
+
+
+def report(title, models, losses):
+    """Print a table: deviation of the new rows, and losses on the way."""
+    print(f"{title}\n| new rows | deviation |", end="")
+    print(*[f" after {step} |" for step in next(iter(losses.values()))])
+    print("| --- |" + " ---: |" * (1 + len(next(iter(losses.values())))))
+    for name, model in models.items():
+        deviation = model.lm_head.weight[LETTERS:].std(0).mean().item()
+        print(f"| {name} | {deviation:.2g} |", end="")
+        print(*[f" {loss:.2f} |" for loss in losses[name].values()])
+
+
 def batch_of(clips):
     """Letters, their lengths, tokens, their lengths."""
     return *pad([clip[0] for clip in clips]), *pad([clip[1] for clip in clips])
 
 
 def main(
-    source: str,
-    csv: Annotated[Path, typer.Option(help="Manifest to train on.")],
-    valid: Annotated[Path, typer.Option(help="Manifest to validate on.")],
-    data: Annotated[Path, typer.Option(help="Replaces $data_root in both.")],
+    source: Annotated[str, typer.Argument(help="Codec; none: no speech.")] = "",
+    csv: Annotated[Path, typer.Option(help="Manifest to train on.")] = None,
+    valid: Annotated[Path, typer.Option(help="To validate on.")] = None,
+    data: Annotated[Path, typer.Option(help="Replaces $data_root.")] = None,
     clips: int = 100,
     valid_clips: int = 12,
     letter_steps: int = 40,
     steps: int = 100,
+    chain_steps: int = 120,
+    chain_codes: int = 500,
 ):
-    """Train both and print a table."""
+    """Train with both kinds of rows and print tables."""
     torch.manual_seed(0)
+    models = extend_twice(speech_llama(LETTERS, **SIZES), chain_codes)
+    losses = {
+        name: chain(copy.deepcopy(model), chain_steps, chain_codes)
+        for name, model in models.items()
+    }
+    report("Chains of codes:", models, losses)
+    if not source:
+        return
     codec = GogoCodec.from_hparams(source)
     train_set = read_clips(codec, csv, data, clips)
     valid_set = read_clips(codec, valid, data, valid_clips)
     llama = spell(speech_llama(LETTERS, **SIZES), train_set, letter_steps)
-    num_new = codec.vocab_size + 2
-    with tempfile.TemporaryDirectory() as folder:
-        llama.save_pretrained(folder)
-        spread = extended_llama(folder, num_new)
-        plain = LlamaForCausalLM.from_pretrained(folder)
-    plain.resize_token_embeddings(LETTERS + num_new)
-    rows = {"as transformers draws them": plain, "extended_llama": spread}
-    print("| new rows | deviation |", end="")
-    for place, (name, model) in enumerate(rows.items()):
-        deviation = model.lm_head.weight[LETTERS:].std(0).mean().item()
-        losses = learn(copy.deepcopy(model), codec, train_set, valid_set, steps)
-        if not place:
-            print(*[f" after {step} |" for step in losses])
-            print("| --- |" + " ---: |" * (len(losses) + 1))
-        print(f"| {name} | {deviation:.2g} |", end="")
-        print(*[f" {loss:.3f} |" for loss in losses.values()])
+    models = extend_twice(llama, codec.vocab_size + 2)
+    losses = {
+        name: learn(copy.deepcopy(model), codec, train_set, valid_set, steps)
+        for name, model in models.items()
+    }
+    report("Stage I, validation:", models, losses)
 
 
 if __name__ == "__main__":

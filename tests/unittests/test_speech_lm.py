@@ -1,5 +1,7 @@
 """The stages of GogoSpeech: losses token by token, sizes, ids."""
 
+import math
+
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
@@ -290,3 +292,19 @@ def test_new_rows_are_spread_as_the_old_ones(tmp_path, tied):
         old.resize_token_embeddings(1400)  # as transformers would
         plain = old(torch.tensor([[3, 7, 500]])).logits[0, -1, 400:]
     assert logits.std() > 100 * plain.std()
+
+
+def test_spread_rows_learn_to_tell_codes_apart(tmp_path, monkeypatch, request):
+    """Sooner than rows as transformers draws them: codes decide the next."""
+    monkeypatch.syspath_prepend(request.config.rootpath / "bench")
+    import new_rows
+
+    torch.manual_seed(0)
+    llama = speech_llama(new_rows.LETTERS, 64, 2, 4, 128)
+    losses = {
+        name: new_rows.chain(model, steps=80, num_codes=200)
+        for name, model in new_rows.extend_twice(llama, 200).items()
+    }
+    plain, spread = (list(each.values()) for each in losses.values())
+    assert plain[0] == pytest.approx(math.log(200), rel=0.01)  # blind
+    assert spread[-1] < 0.75 * plain[-1]
