@@ -17,6 +17,7 @@ from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
+from speechbrain_gogo.lobes.gogo.warmup import RegressionWarmup
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
@@ -26,7 +27,7 @@ class CodecBrain(TrainingBrain):
 
     ``modules`` holds the objective alone, so that its forward is what a
     distributed wrapper sees. The recipe's YAML gives ``codec``, ``ema``,
-    ``budget``, ``vocoder``, ``regression_share``, ``valid_keeps``,
+    ``budget``, ``vocoder``, ``valid_keeps``,
     ``sample_clips``, ``log_interval``, ``seed`` and ``output_folder``.
     """
 
@@ -52,22 +53,24 @@ class CodecBrain(TrainingBrain):
         if stage != sb.Stage.TRAIN:
             return self.validation_losses(wavs, lens)
         text = getattr(batch, "text", (None, None))
+        self.update_warmup()
         return self.modules.objective(
-            wavs,
-            lens,
-            *text,
-            regression=self.in_regression(),
-            generator=self.generator(),
+            wavs, lens, *text, generator=self.generator()
         )
 
     def compute_objectives(self, predictions, batch, stage):
         """Eq. 4 in training; in validation, the mel error of the last keep."""
         return predictions["loss"]
 
-    def in_regression(self):
-        """Whether this update still belongs to the warm-up by regression."""
-        share = self.hparams.regression_share
-        return self.hparams.budget.progress(self.optimizer_step) < share
+    def update_warmup(self):
+        """Tell an objective with a warm-up whether it lasts, and return it."""
+        objective = self.modules.objective
+        objective = getattr(objective, "module", objective)  # of DDP
+        if not isinstance(objective, RegressionWarmup):
+            return False
+        progress = self.hparams.budget.progress(self.optimizer_step)
+        objective.warming_up = progress < objective.share
+        return objective.warming_up
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Average the weights, write the log.
@@ -117,7 +120,7 @@ class CodecBrain(TrainingBrain):
             )
             same.manual_seed(self.hparams.seed)
             noise = torch.randn(mel.shape, generator=same).to(mel)
-            if self.regressing:  # all that is trained so far
+            if self.warming_up:  # only one step from zeros is trained so far
                 drawn = codec.flow.sample(condition, lens, 0 * noise, 1, 0.0)
             else:
                 drawn = codec.flow.sample(condition, lens, noise)
@@ -134,8 +137,8 @@ class CodecBrain(TrainingBrain):
     def on_stage_start(self, stage, epoch=None):
         """Start the averages of a validation."""
         self.valid_sums.clear()
-        # Asked here, where every rank asks: the main one draws samples alone.
-        self.regressing = self.in_regression()
+        # Here, on every rank: samples are drawn on the main one only.
+        self.warming_up = self.update_warmup()
         self.hparams.ema.module.eval()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
@@ -179,11 +182,10 @@ class CodecBrain(TrainingBrain):
             mel = codec.log_mel(groups.flatten(1, 2))
             mels = {"original": mel[0].cpu()}
             for keep in self.hparams.valid_keeps:
-                kept = tokens.clone()
-                kept[..., keep:] = codec.mask_id
+                kept = keep_prefix(tokens, keep, codec.mask_id)
                 noise = torch.Generator().manual_seed(self.hparams.seed)
                 noise = torch.randn(mel.shape, generator=noise).to(mel)
-                if self.regressing:
+                if self.warming_up:
                     drawn = codec.decode_mel(kept, None, 0 * noise, 1, 0.0)
                 else:
                     drawn = codec.decode_mel(kept, noise=noise)

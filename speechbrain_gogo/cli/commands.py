@@ -1,8 +1,8 @@
-"""The `gogo` command: speech to tokens and back, from the shell.
+"""The commands of `gogo`: encode, decode, speak and others.
 
 Each command is a thin layer over speechbrain_gogo.inference, which is imported
-only when a command runs, so that help is instant. Whatever input is wrong is
-told in one line, with exit status 1.
+only when a command runs, so that ``--help`` is fast. Wrong input ends a command
+with one line on stderr and exit status 1.
 """
 
 import os
@@ -43,26 +43,26 @@ from speechbrain_gogo.cli.options import (
 )
 from speechbrain_gogo.cli.steps import (
     allocation,
-    complain,
     describe,
-    for_people,
+    is_user_error,
     load,
+    print_error,
     run_all,
     sampling,
 )
 
 
 class OneLineErrors(typer.core.TyperGroup):
-    """Commands whose errors are for people: one line, no traceback."""
+    """Commands that print errors of the user in one line, no traceback."""
 
     def invoke(self, ctx):
-        """Run a command; errors of input and disk end it with status 1."""
+        """Run a command; exit with status 1 after an error of the user."""
         try:
             return super().invoke(ctx)
         except Exception as error:
-            if not for_people(error):
+            if not is_user_error(error):
                 raise
-            complain(error)
+            print_error(error)
             raise typer.Exit(1) from None
 
 
@@ -117,7 +117,7 @@ def decode(
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
-    """Decode token files into audio, of the original's length."""
+    """Decode token files into audio of the original length."""
     from speechbrain_gogo.inference.files import audio as files
 
     pairs = files.plan(inputs, out, files.TOKENS, files.WRITABLE_AUDIO)
@@ -186,7 +186,7 @@ def speak(
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
-    """Say something in the voice of a recording."""
+    """Synthesize a text in the voice of a recording."""
     from speechbrain_gogo.inference.synthesis.files import synthesize_file
 
     model = load(codec, device, trust_source, speaks=True)
@@ -206,10 +206,10 @@ def speak(
             typer.echo(f"{seconds:.2f} s after {elapsed:.2f} s")
 
     request = text, prompt, prompt_text
-    spoken = synthesize_file(
+    result = synthesize_file(
         model, out, *request, report, allocate=allocate, seed=seed, **given
     )
-    typer.echo(describe(spoken, out))
+    typer.echo(describe(result, out))
 
 
 @app.command()
@@ -222,12 +222,14 @@ def budgets(
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
-    """Draw how many tokens each group of a recording gets."""
+    """Plot how many tokens the allocator gives each group of a recording."""
     from speechbrain_gogo.inference.demo.budget_picture import draw_budgets
     from speechbrain_gogo.inference.files.describe import describe_rate
 
     if image.suffix.lower() != ".png":
-        raise ValueError(f"{image}: the picture is a PNG, call it so.")
+        raise ValueError(
+            f"{image}: the picture is written as PNG, give a name that ends with .png."
+        )
     model = load(codec, device, trust_source)
     found = draw_budgets(model, wav, image, target_rate, seconds)
     rate = describe_rate(model, float(found.double().mean()))
@@ -240,7 +242,7 @@ def info(
     codec: Codec = BUNDLED,
     trust_source: Trust = False,
 ):
-    """Show what a token file holds, or what a codec is."""
+    """Show the properties of a token file or of a codec."""
     from speechbrain_gogo.inference.files import audio as files
     from speechbrain_gogo.inference.files import describe
 
@@ -251,8 +253,8 @@ def info(
         found = describe.describe_token_file(source, model)
     else:
         found = describe.describe_codec(model, source)
-    for name, fact in found.items():
-        typer.echo(f"{name:12} {fact}")
+    for name, value in found.items():
+        typer.echo(f"{name:12} {value}")
 
 
 @app.command()
@@ -263,7 +265,7 @@ def demo(
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
-    """Decode a clip at several rates, and make a page to listen to them."""
+    """Decode a clip at several rates and write a page with players."""
     from speechbrain_gogo.inference.demo.run import run_demo
     from speechbrain_gogo.inference.loading.speech import can_speak
 
@@ -271,7 +273,7 @@ def demo(
     speech = None
     if can_speak(codec):
         speech = load(codec, device, trust_source, speaks=True)
-    recordings, spoken, page = run_demo(model, out, wav or [], speech)
+    recordings, synthesis, page = run_demo(model, out, wav or [], speech)
     for recording in recordings:
         typer.echo(
             f"\n{recording.title}: {recording.seconds:.2f} s, "
@@ -283,14 +285,14 @@ def demo(
                 f"  {made.keep:4}{made.token_rate:10.1f}{made.bit_rate:8.1f}"
                 f"{made.real_time_factor:17.3f}  {out / made.wav}"
             )
-    if spoken:
-        typer.echo(f"\n{describe(spoken, out / spoken.wav)}")
+    if synthesis:
+        typer.echo(f"\n{describe(synthesis, out / synthesis.wav)}")
     typer.echo(f"\nListen: open {page.resolve()}")
 
 
 def main():
     """Entry point of the `gogo` command."""
-    # Threads that spin while they wait make short steps, as those of speaking
-    # are, many times slower where other work has a core. Read by torch's OpenMP.
+    # Read by torch's OpenMP. Threads that wait actively make the short passes of
+    # language models many times slower if other processes use the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app()

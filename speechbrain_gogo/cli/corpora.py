@@ -1,4 +1,4 @@
-"""`gogo tokenize`: a corpus in, tokens out, and what it may be given."""
+"""The command `gogo tokenize`: encode a corpus into tokens."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,13 +23,13 @@ Corpus = Annotated[
     ),
 ]
 Folder = Annotated[
-    Path, typer.Argument(help="Folder for the tokens; the same to go on.")
+    Path, typer.Argument(help="Folder for the tokens; the same one to resume.")
 ]
 Forms = Annotated[
     list[str] | None,
     typer.Option(
         "--form",
-        help="npy (default), webdataset or datasets; may be given again.",
+        help="npy (default), webdataset or datasets; can be repeated.",
     ),
 ]
 Layout = Annotated[
@@ -45,16 +45,18 @@ Codebooks = Annotated[
 ]
 DataRoot = Annotated[
     Path | None,
-    typer.Option(help="What $data_root is; the manifest's folder by default."),
+    typer.Option(help="Value of $data_root; the manifest's folder by default."),
 ]
 Shortest = Annotated[float, typer.Option(help="Skip clips of fewer seconds.")]
 Longest = Annotated[float, typer.Option(help="Skip clips of more seconds.")]
 BatchSeconds = Annotated[
-    float, typer.Option(help="Seconds of audio that are encoded together.")
+    float, typer.Option(help="Seconds of audio in a batch.")
 ]
 ShardSize = Annotated[
     int,
-    typer.Option(help="Rows of a manifest that a stop can cost."),
+    typer.Option(
+        help="Rows of a manifest in a shard; a stop loses one shard at most."
+    ),
 ]
 Workers = Annotated[
     int, typer.Option(help="Processes of each rank that read audio.")
@@ -79,7 +81,7 @@ def tokenize(
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
-    """Encode a corpus for other recipes; under torchrun, on all ranks."""
+    """Encode a corpus to tokens for other recipes, also under torchrun."""
     from speechbrain_gogo.inference.files import corpora
 
     wanted = allocation(allocate, target_rate)
@@ -103,4 +105,4 @@ def tokenize(
         {"target_rate": target_rate} if wanted["allocate"] else None,
         workers,
     )
-    typer.echo(f"{out}: {report or 'other ranks are still at work'}")
+    typer.echo(f"{out}: {report or 'other ranks have not finished'}")

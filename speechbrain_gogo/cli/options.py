@@ -1,4 +1,4 @@
-"""What the commands of `gogo` may be given, and what their help says of it."""
+"""Arguments and options of the `gogo` commands, with their help texts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from speechbrain_gogo import __version__
 
-BUNDLED = "gogo-mini"  # the codec, if nobody names another
+BUNDLED = "gogo-mini"  # the default codec
 
 
 def print_version(wanted):
@@ -32,81 +32,95 @@ Inputs = Annotated[
 ]
 Output = Annotated[
     Path,
-    typer.Argument(help="A file, or for several inputs a folder."),
+    typer.Argument(help="A file; a folder if there are several inputs."),
 ]
 Codec = Annotated[
     str,
-    typer.Option(help="Bundled name, folder with a codec, or hub id."),
+    typer.Option(help="Bundled name, folder of a codec, or hub id."),
 ]
 Trust = Annotated[
     bool,
     typer.Option(
         "--trust-source",
-        help="Run whatever code the codec's YAML names.",
+        help="Run any code that the codec's YAML names.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
 Keep = Annotated[
     int | None,
-    typer.Option(help="Tokens of each group to use; all by default."),
+    typer.Option(
+        help="Number of tokens of each group to decode; all by default."
+    ),
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(help="Flow steps; the codec's own number by default."),
+    typer.Option(help="Flow steps; the codec's setting by default."),
 ]
 Guidance = Annotated[
     float | None,
-    typer.Option(help="Guidance scale, 0 is without; the codec's own."),
+    typer.Option(
+        help="Guidance scale, 0 for none; the codec's setting by default."
+    ),
 ]
 Allocate = Annotated[
     bool,
     typer.Option(
         "--allocate",
-        help="Keep of each group what the codec's allocator gives it.",
+        help="Let the codec's allocator choose the tokens of each group.",
     ),
 ]
 TargetRate = Annotated[
     float | None,
-    typer.Option(help="Tokens per second of the allocator, at most."),
+    typer.Option(
+        help="Highest token rate of the allocator, in tokens per second."
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="Of all that is drawn.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
 Recording = Annotated[Path, typer.Argument(help="An audio file.")]
-Image = Annotated[Path, typer.Argument(help="The PNG to write.")]
+Image = Annotated[Path, typer.Argument(help="PNG file to write.")]
 Seconds = Annotated[
-    float, typer.Option(help="How much to draw, from the beginning.")
+    float,
+    typer.Option(help="Seconds of the recording to draw, from its start."),
 ]
 Source = Annotated[str, typer.Argument(help="A token file or a codec.")]
 OwnAudio = Annotated[
     list[Path] | None,
-    typer.Option(help="Your own audio, besides the bundled clip."),
+    typer.Option(help="Audio files to add to the bundled clip."),
 ]
 PageFolder = Annotated[
     Path, typer.Option(help="Folder for the page and its files.")
 ]
 
-# Of speech
+# Speech
 
-Text = Annotated[str, typer.Option(help="What to say, in English.")]
+Text = Annotated[str, typer.Option(help="Text to say, in English.")]
 Prompt = Annotated[Path, typer.Option(help="A recording of the voice.")]
-PromptText = Annotated[str, typer.Option(help="What the recording says.")]
-Wav = Annotated[
-    Path, typer.Option("--out", "-o", help="The audio file to write.")
-]
+PromptText = Annotated[str, typer.Option(help="Transcript of the recording.")]
+Wav = Annotated[Path, typer.Option("--out", "-o", help="Audio file to write.")]
 Stream = Annotated[
-    bool, typer.Option("--stream", help="Tell when each piece can be heard.")
+    bool,
+    typer.Option(
+        "--stream", help="Print the time at which each chunk of audio is ready."
+    ),
 ]
 Allocator = Annotated[
-    bool, typer.Option(help="Ask the codec's allocator, if it has one.")
+    bool, typer.Option(help="Use the codec's allocator, if it has one.")
 ]
 Draw = Annotated[
     float | None,
-    typer.Option(help="Of the language models; their own by default."),
+    typer.Option(
+        help="Of the language models; the model's setting by default."
+    ),
 ]
 DrawFrom = Annotated[
     int | None,
-    typer.Option(help="Draw from so many likeliest tokens, 0: from all."),
+    typer.Option(
+        help="Sample from this many most probable tokens; 0: from all."
+    ),
 ]
 TextGuidance = Annotated[
     float | None,
-    typer.Option(help="Follow the text more than has been learned; 0: do not."),
+    typer.Option(
+        help="Scale of classifier-free guidance by the text; 0: none."
+    ),
 ]

@@ -1,12 +1,12 @@
-"""What several commands of `gogo` do: load, check settings, work, and tell."""
+"""Steps of several `gogo` commands: loading, checks, processing, messages."""
 
 import typer
 
 
 def load(codec, device, trust_source, speaks=False):
-    """The codec on its device, or all of a model that speaks.
+    """Load a codec, or with ``speaks`` a GogoSpeech, on a device.
 
-    A ValueError tells what is wrong with either.
+    Raises a ValueError if the device or the model cannot be used.
     """
     import torch
 
@@ -20,31 +20,31 @@ def load(codec, device, trust_source, speaks=False):
     settings = {"run_opts": {"device": device}, "trust_source": trust_source}
     if not speaks:
         return GogoCodec.from_hparams(codec, **settings)
-    # To compile takes longer than to say one thing.
+    # Compiling takes longer than one utterance.
     return GogoSpeech.from_hparams(
         codec, overrides={"compiled": False}, **settings
     )
 
 
 def describe(spoken, path):
-    """What was spoken, in a line."""
+    """A synthesized file, in one line."""
     return (
         f"{path}: {spoken.seconds:.2f} s, {spoken.token_rate:.1f} tokens/s, "
-        f"first sound after {spoken.first_audio:.2f} s, real-time factor "
+        f"first chunk after {spoken.first_audio:.2f} s, real-time factor "
         f"{spoken.real_time_factor:.2f}"
-        f"{'' if spoken.finished else ', cut off: it did not come to an end'}"
+        f"{'' if spoken.finished else ', cut off: no end token'}"
     )
 
 
 def sampling(codec, keep, steps, guidance, seed):
-    """Settings of a decoding, checked before anything is computed."""
+    """Settings of the decoder, checked before anything is computed."""
     if keep is not None and not 1 <= keep <= codec.num_codebooks:
         raise ValueError(
             f"--keep {keep} is outside 1..{codec.num_codebooks}, the tokens "
             f"of a group of '{codec.name}'."
         )
     if steps is not None and steps < 1:
-        raise ValueError(f"--steps {steps}: take at least one.")
+        raise ValueError(f"--steps {steps}: give 1 or more.")
     return {
         "keep": keep,
         "num_steps": steps,
@@ -54,34 +54,32 @@ def sampling(codec, keep, steps, guidance, seed):
 
 
 def allocation(allocate, target_rate):
-    """Settings of an allocation, checked before anything is computed."""
+    """Settings of the allocator, checked before anything is computed."""
     if target_rate is not None and not allocate:
-        raise ValueError(
-            f"--target-rate {target_rate} is the allocator's: add --allocate."
-        )
+        raise ValueError(f"--target-rate {target_rate} needs --allocate.")
     return {"allocate": allocate, "target_rate": target_rate}
 
 
 def run_all(pairs, work):
-    """Do the work on each pair; of several, a bad one stops no other."""
+    """Process pairs of files; the others continue if one of them fails."""
     failed = 0
     for source, target in pairs:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             typer.echo(f"{target}: {work(source, target)}")
         except Exception as error:
-            if not for_people(error):
+            if not is_user_error(error):
                 raise
             if len(pairs) == 1:
                 raise ValueError(error) from None
-            complain(f"{source}: {error}")
+            print_error(f"{source}: {error}")
             failed += 1
     if failed:
         raise ValueError(f"{failed} of {len(pairs)} files failed.")
 
 
-def for_people(error):
-    """Whether an error is of what was given or installed, not of ours."""
+def is_user_error(error):
+    """Whether input or environment caused an error, rather than a bug."""
     from safetensors import SafetensorError
     from soundfile import LibsndfileError
 
@@ -95,6 +93,6 @@ def for_people(error):
     return isinstance(error, known)
 
 
-def complain(fault):
-    """Tell a fault, however many lines it has, in one line of stderr."""
-    typer.echo(f"gogo: {' '.join(str(fault).split())}", err=True)
+def print_error(error):
+    """Print an error in one line to stderr."""
+    typer.echo(f"gogo: {' '.join(str(error).split())}", err=True)

@@ -28,7 +28,8 @@ SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "codec" / "train.py"
 TINY = {
     "model": "{dim: 32, text_vocab: 40, encoder: {num_layers: 1, "
     "ffn_dim: 64}, backbone: {num_layers: 1}, asr_head: {num_layers: 1}, "
-    "codec: {shortcut_hidden: 16, shortcut_components: 50}}",
+    "codec: {shortcut_hidden: 16, shortcut_components: 50}, "
+    "objective: {share: 0.2}}",
     "shortcut_steps": 6,
     "shortcut_groups": 16,
     "device": "cpu",
@@ -45,7 +46,6 @@ TINY = {
     "num_samples": 0,
     "ckpt_interval_minutes": 0,
     "ckpt_interval_steps": 1,
-    "regression_share": 0.2,
 }
 
 
@@ -137,7 +137,7 @@ def test_learns(main, tiny_corpus, tmp_path):
             more_train_csv=f"{{'{tmp_path}/more.csv': '{tiny_corpus}'}}",
             num_steps=110,
             batch_seconds=4,
-            regression_share=1.0,
+            model=TINY["model"].replace("0.2", "1.0"),
             learning_rate=0.001,
             ckpt_interval_steps=0,
             num_samples=1,

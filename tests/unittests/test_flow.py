@@ -52,15 +52,6 @@ def test_loss_is_equation_3(predict):
     torch.testing.assert_close(found[1], torch.cat(errors).mean())
 
 
-@torch.no_grad()
-def test_regression_is_the_start_of_the_flow():
-    flow = seeded_flow()
-    mel, cond = torch.randn(2, 8, 10), torch.randn(2, 8, 16)
-    out = flow.backbone(torch.zeros_like(mel), cond, torch.zeros(2))
-    found = flow(mel, cond, regression=True)
-    torch.testing.assert_close(found, ((out - mel) ** 2).mean())
-
-
 def test_sway_bends_the_schedule():
     times = [0, 0.25, 0.5, 0.75, 1]
     bent = [t - (math.cos(math.pi / 2 * t) - 1 + t) for t in times]

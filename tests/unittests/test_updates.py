@@ -243,7 +243,6 @@ def test_logged_losses_are_of_whole_updates(tmp_path):
         "budget": TrainingBudget(10, warmup_steps=0),
         "learning_rate": 0.0,
         "log_interval": 2,
-        "regression_share": 0.0,
         "seed": 0,
         "output_folder": str(tmp_path),
     }

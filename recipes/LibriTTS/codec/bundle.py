@@ -4,12 +4,11 @@
     python bundle.py hparams/bundle.yaml --codec CODEC --vocoder VOCODER \
         --valid_csv valid.csv --data_folder /path/to/speech --output_folder OUT
 
-The vocoder is the one that scores best on validation clips. How many flow steps
-the folder takes by default, and how much guidance, stays as it was trained;
-given ``samplers`` to try, it becomes the best of them, or the cheapest of those
-that score nearly as well. scores.json beside the weights tells all that was tried.
-Stages and an allocator that lie there already are of another codec: they are
-deleted.
+The vocoder with the best scores on validation clips is chosen. The sampler of the
+flow (steps, guidance) stays that of the codec, unless ``samplers`` are given: then
+the cheapest of those with nearly the best scores. All scores are written to
+scores.json. Stages and an allocator that are in the folder already belong to
+another codec and are deleted.
 """
 
 import itertools
@@ -20,13 +19,12 @@ from pathlib import Path
 
 import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
-from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import speech_dataset
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.loading.export import define, save_weights
+from speechbrain_gogo.inference.loading.export import export_bundle
 from speechbrain_gogo.inference.loading.export_speech import (
     FOLDERS,
     SPEECH_FILE,
@@ -86,8 +84,8 @@ def choose(hparams, codec, clips):
     return {key: best[key] for key in grid}, name, scores
 
 
-def drop_followers(folder):
-    """Delete what learnt from the tokens of the codec that was there."""
+def delete_dependents(folder):
+    """Delete stages and allocator of the previous codec in the folder."""
     for name in FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (SPEECH_FILE, "allocator.safetensors"):
@@ -110,19 +108,10 @@ def main(arguments):
             raise ValueError(f"{clip['id']}: {clip['sig']}")
     sampler, name, scores = choose(hparams, codec, clips)
 
-    source, folder = Path(hparams["codec"]), Path(hparams["output_folder"])
-    folder.mkdir(parents=True, exist_ok=True)
-    drop_followers(folder)
-    parser = YAML()
-    tree = parser.load(source / "hyperparams.yaml")
-    tree["modules"]["codec"]["flow"].update(sampler)
-    tree["modules"]["vocoder"] = define(hparams["vocoders"][name])
-    with open(folder / "hyperparams.yaml", "w") as stream:
-        parser.dump(tree, stream)
-    shutil.copy(source / "codec.safetensors", folder)
+    folder = Path(hparams["output_folder"])
+    delete_dependents(folder)
     vocoder = hparams["vocoders"][name]
-    if vocoder.state_dict():
-        save_weights(vocoder, folder / "vocoder.safetensors")
+    export_bundle(folder, hparams["codec"], vocoder, sampler)
     (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
     chosen = f"{name}, {sampler or 'with the sampler as it was'}"
     print(f"Chosen: {chosen}. The model is in {folder}")

@@ -1,12 +1,14 @@
-"""From a training run to a folder that ``from_hparams`` loads.
+"""Export of trained models to folders that ``from_hparams`` loads.
 
-The folder holds an include-free ``hyperparams.yaml`` with nothing but the
-networks that are used, and their weights as safetensors, in half precision.
+A model folder has a ``hyperparams.yaml`` without includes, which defines the
+networks that inference uses, and their weights as safetensors in half
+precision. All code that writes or edits these files is here.
 """
 
 import filecmp
 import inspect
 import shutil
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML
 from safetensors.torch import save
 
+MODEL_FILE = "hyperparams.yaml"
+
 
 def export_codec(folder, hyperparams_file, codec, vocoder, **settings):
     """Write a codec folder.
@@ -22,17 +26,18 @@ def export_codec(folder, hyperparams_file, codec, vocoder, **settings):
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write.
     hyperparams_file : str | Path
         A YAML in which ``model: codec:`` is defined, such as the
         ``hyperparams.yaml`` that a recipe leaves in its output folder.
     codec : Gogo
-        Whose weights are written; the averaged ones, of course.
+        The codec with its averaged weights.
     vocoder : Vocoder
-        Defined by the sizes that it was made with, wherever its weights came
-        from (a recipe may take them from a hub), and these weights, if any.
+        Its class and arguments go into the YAML, its weights, if it has any,
+        into the folder.
     **settings
-        Further lines of the YAML: ``window_groups`` and ``overlap_groups``.
+        Further settings of the YAML: ``window_groups`` and
+        ``overlap_groups``.
 
     Returns
     -------
@@ -41,20 +46,50 @@ def export_codec(folder, hyperparams_file, codec, vocoder, **settings):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(hyperparams_file) as stream:
-        resolved = resolve_references(stream)
-    tree = YAML().load(resolved)
-    networks = {"codec": tree["model"]["codec"], "vocoder": define(vocoder)}
+    defined = read_definition(hyperparams_file)["codec"]
+    networks = {"codec": defined, "vocoder": define(vocoder)}
     tree = {**settings, "modules": networks}
-    write_model_yaml(tree, folder / "hyperparams.yaml")
+    write_model_yaml(tree, folder / MODEL_FILE)
     save_weights(codec, folder / "codec.safetensors")
     if vocoder.state_dict():
         save_weights(vocoder, folder / "vocoder.safetensors")
     return folder
 
 
+def export_bundle(folder, codec_folder, vocoder, sampler):
+    """Write a codec folder with another vocoder and sampler.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Folder to write.
+    codec_folder : str | Path
+        Model folder of the codec.
+    vocoder : Vocoder
+        Its class and arguments go into the YAML, its weights, if it has any,
+        into the folder.
+    sampler : dict
+        Settings of the flow to replace.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder, codec_folder = Path(folder), Path(codec_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (MODEL_FILE, "codec.safetensors"):
+        shutil.copy(codec_folder / name, folder)
+    with edit_model(folder) as tree:
+        tree["modules"]["codec"]["flow"].update(sampler)
+        tree["modules"]["vocoder"] = define(vocoder)
+    if vocoder.state_dict():
+        save_weights(vocoder, folder / "vocoder.safetensors")
+    return folder
+
+
 def define(module):
-    """A module as a node of YAML: its class and the numbers it was made with.
+    """A module as a node of YAML: its class and arguments.
 
     Arguments
     ---------
@@ -109,7 +144,7 @@ def export_allocator(folder, codec_folder, hyperparams_file, allocator):
     Arguments
     ---------
     folder : str | Path
-        Where to. If it is not ``codec_folder`` itself, that one's model is
+        Folder to write. If it is not ``codec_folder``, the codec's files are
         copied there first.
     codec_folder : str | Path
         A model folder with the codec that the allocator was trained on.
@@ -117,7 +152,7 @@ def export_allocator(folder, codec_folder, hyperparams_file, allocator):
         A YAML in which ``model: allocator:`` is defined, such as the
         ``hyperparams.yaml`` that a recipe leaves in its output folder.
     allocator : TokenAllocator
-        Whose weights are written.
+        The trained policy.
 
     Returns
     -------
@@ -131,32 +166,64 @@ def export_allocator(folder, codec_folder, hyperparams_file, allocator):
     """
     folder, codec_folder = Path(folder), Path(codec_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    theirs = codec_folder / "codec.safetensors"
-    ours = folder / theirs.name
-    if ours.is_file() and not filecmp.cmp(ours, theirs, shallow=False):
+    source = codec_folder / "codec.safetensors"
+    target = folder / source.name
+    if target.is_file() and not filecmp.cmp(target, source, shallow=False):
         raise ValueError(
             f"{folder} holds another codec than {codec_folder}, on which this "
             "allocator was trained: choose another export_folder."
         )
     if folder.resolve() != codec_folder.resolve():
         parts = codec_folder.glob("*.safetensors")
-        for path in (*parts, codec_folder / "hyperparams.yaml"):
+        for path in (*parts, codec_folder / MODEL_FILE):
             shutil.copy(path, folder)
     save_weights(allocator, folder / "allocator.safetensors")
-    with open(hyperparams_file) as stream:
-        resolved = resolve_references(stream)
-    parser = YAML()
-    tree = parser.load(folder / "hyperparams.yaml")
-    defined = parser.load(resolved)["model"]["allocator"]
-    tree["modules"]["allocator"] = defined
-    write_model_yaml(tree, folder / "hyperparams.yaml")
+    with edit_model(folder) as tree:
+        defined = read_definition(hyperparams_file)["allocator"]
+        tree["modules"]["allocator"] = defined
     return folder
 
 
-def write_model_yaml(tree, path):
-    """Write a model's YAML without the recipe's comments and blank lines.
+def read_definition(hyperparams_file):
+    """The ``model`` of a recipe's YAML, with its includes resolved.
 
-    They come along with the nodes, and mean nothing there.
+    Arguments
+    ---------
+    hyperparams_file : str | Path
+        A YAML of a recipe, or the one in its output folder.
+
+    Returns
+    -------
+    ruamel.yaml.comments.CommentedMap
+    """
+    with open(hyperparams_file) as stream:
+        return YAML().load(resolve_references(stream))["model"]
+
+
+@contextmanager
+def edit_model(folder):
+    """Edit the YAML of a model folder; it is written if no error occurs.
+
+    Arguments
+    ---------
+    folder : str | Path
+        The model folder.
+
+    Yields
+    ------
+    ruamel.yaml.comments.CommentedMap
+        Its YAML, to be changed in place.
+    """
+    path = Path(folder) / MODEL_FILE
+    tree = YAML().load(path)
+    yield tree
+    write_model_yaml(tree, path)
+
+
+def write_model_yaml(tree, path):
+    """Write a model's YAML without comments and blank lines.
+
+    These belong to the recipe's YAML, from which the nodes come.
     """
     written = StringIO()
     YAML().dump(tree, written)
@@ -168,8 +235,8 @@ def write_model_yaml(tree, path):
 def save_weights(module, path):
     """Write a module's weights in half precision; whole numbers stay whole.
 
-    What is too large for half precision stays as it is: the projections that
-    a quantizer standardizes may be of any size.
+    Values too large for half precision are kept in their precision: weights
+    before a standardization may have any scale.
 
     Arguments
     ---------
@@ -186,5 +253,5 @@ def save_weights(module, path):
     for key, value in weights.items():
         if value.is_floating_point() and not (value.abs() > largest).any():
             weights[key] = value.to(torch.float16)
-    # What safetensors' save_file writes, nobody but the owner may read.
+    # save_file of safetensors would write a file that only its owner may read.
     Path(path).write_bytes(save(weights))

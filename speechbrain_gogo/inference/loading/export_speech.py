@@ -1,10 +1,9 @@
-"""From trained stages to folders: each alone, and together with a codec.
+"""Export of the stages of GogoSpeech, single and together with a codec.
 
-A stage becomes a plain Hugging Face folder: whatever serves a Llama serves it,
-and what a Llama does not know (which ids are codes, which start and end
-speech, up to which position the start is repeated, how many positions it was
-trained on) stands under "gogo" in its config.json. speech_loading.py reads
-these folders again.
+A stage becomes a plain Hugging Face folder, which any server of Llama models
+can serve. Settings that a Llama does not have (ids of codes, start and end,
+the number of positions and others) are under "gogo" in its config.json. These
+folders are loaded by speech.py.
 """
 
 import json
@@ -15,7 +14,7 @@ from pathlib import Path
 import torch
 from ruamel.yaml import YAML
 
-from speechbrain_gogo.inference.loading.export import write_model_yaml
+from speechbrain_gogo.inference.loading.export import edit_model
 from speechbrain_gogo.lobes.speech.code_rows import unshare_code_rows
 from speechbrain_gogo.lobes.speech.stages import BackboneLM
 
@@ -165,7 +164,7 @@ def export_speech(
         elif Path(source).resolve() != target.resolve():
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target)
-    _adopt_backbone(folder)
+    _set_backbone(folder)
     settings = {
         "sampling": dict(sampling or {}),
         "language": language,
@@ -182,20 +181,18 @@ def export_speech(
     return folder
 
 
-def _adopt_backbone(folder):
-    """Let the codec of a folder have the backbone that Stage I speaks."""
+def _set_backbone(folder):
+    """Set the codec's backbone size to that of Stage I."""
     metadata = json.loads((folder / FOLDERS[0] / "config.json").read_text())
-    path = folder / "hyperparams.yaml"
-    tree = YAML().load(path)
-    codec, size = tree["modules"]["codec"], metadata["gogo"]["backbone_size"]
-    if codec["backbone_size"] != size:
-        codec["backbone_size"] = size
-        if tree["modules"].pop("allocator", None):
+    size = metadata["gogo"]["backbone_size"]
+    with edit_model(folder) as tree:
+        changed = tree["modules"]["codec"]["backbone_size"] != size
+        tree["modules"]["codec"]["backbone_size"] = size
+        if changed and tree["modules"].pop("allocator", None):
             (folder / "allocator.safetensors").unlink()
             logger.warning(
-                "%s is without the codec's allocator, which reads another "
-                "backbone than the %d tokens of Stage I.",
+                "%s has no allocator: that of the codec was trained on "
+                "another backbone than the %d tokens of Stage I.",
                 folder,
                 size,
             )
-        write_model_yaml(tree, path)

@@ -13,6 +13,7 @@ import math
 import torch
 from torch import nn
 
+from speechbrain_gogo.lobes.gogo.mel_regression import squared_error
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
@@ -102,7 +103,6 @@ class ConditionalFlowMatching(nn.Module):
         cond,
         lens=None,
         reduction="mean",
-        regression=False,
         generator=None,
     ):
         """The flow matching loss.
@@ -117,10 +117,6 @@ class ConditionalFlowMatching(nn.Module):
             Relative lengths, shape [B].
         reduction : str
             "mean" over all real frames, or "batch": one value an utterance.
-        regression : bool
-            Train the start of the flow only: x_0 = 0 at t = 0, whose target
-            is x_1 for either ``predict``. A warm-up that teaches encoder and
-            quantizer before the flow.
         generator : torch.Generator
             Where times, noise and dropped conditions come from (a CPU one);
             torch's global one by default.
@@ -130,28 +126,20 @@ class ConditionalFlowMatching(nn.Module):
         torch.Tensor
             Squared error, scalar or [B].
         """
-        batch, frames, _ = mel.shape
+        batch = len(mel)
         t = torch.rand(batch, generator=generator).to(mel)
         x_0 = torch.randn(mel.shape, generator=generator).to(mel)
         dropped = torch.rand(batch, generator=generator).to(mel)
-        if regression:
-            t, x_0 = torch.zeros_like(t), torch.zeros_like(x_0)
-        elif self.training:
+        if self.training:
             kept = dropped >= self.condition_dropout
             cond = cond * kept[:, None, None]
-        mask = length_mask(lens, frames)
+        mask = length_mask(lens, mel.shape[1])
         x_t = torch.lerp(x_0, mel, t[:, None, None])
         if mask is not None:
             x_t = x_t * mask.unsqueeze(-1)
         predicted = self.backbone(x_t, cond, t, lens)
         target = mel - x_0 if self.predict == "velocity" else mel
-        error = (predicted.float() - target).square().mean(-1)  # [B, T]
-        if mask is None:
-            mask = torch.ones_like(error, dtype=torch.bool)
-        error, count = (error * mask).sum(1), mask.sum(1)  # [B]
-        if reduction == "batch":
-            return error / count
-        return error.sum() / count.sum()
+        return squared_error(predicted, target, lens, reduction)
 
     def sampler_signature(self, num_steps=None, guidance_scale=None):
         """What beside weights, condition and noise decides a sample."""

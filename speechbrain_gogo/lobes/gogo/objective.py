@@ -68,7 +68,6 @@ class GogoObjective(nn.Module):
         wav_lens,
         text=None,
         text_lens=None,
-        regression=False,
         generator=None,
     ):
         """All losses of a batch.
@@ -83,9 +82,6 @@ class GogoObjective(nn.Module):
             Text token ids int64 [B, L]; None leaves out the ASR loss.
         text_lens : torch.Tensor
             Relative lengths [B] over L.
-        regression : bool
-            Warm up, see :meth:`ConditionalFlowMatching.forward`; the prior
-            then follows the tokens and does not shape them.
         generator : torch.Generator
             Where every random draw comes from (a CPU one).
 
@@ -106,21 +102,12 @@ class GogoObjective(nn.Module):
         if self.balancer is not None:
             cfm_weight, asr_weight = self.balancer(n_keep)  # Eq. (5)
 
-        cfm = codec.flow(
-            groups.flatten(1, 2),
-            codec.align(q),
-            lens,
-            reduction="batch",
-            regression=regression,
-            generator=generator,
-        )
+        mel = groups.flatten(1, 2)
+        cfm = self.decoder_loss(mel, codec.align(q), lens, generator)
         losses = {"cfm": cfm.mean()}
         loss = (cfm_weight * cfm).mean()
         if self.ar_prior is not None:
-            # While the flow gives little gradient, the prior would win: the
-            # best predicted tokens are those that are all the same.
-            read = found.detach() if regression else found
-            losses["ar"] = self.ar_prior(read)
+            losses["ar"] = self.ar_prior(self.prior_input(found))
             loss = loss + self.ar_weight * losses["ar"]
         if self.asr_head is not None and text is not None:
             asr = self.asr_head(codec.combine(q), lens, text, text_lens)
@@ -130,3 +117,13 @@ class GogoObjective(nn.Module):
             losses["commitment"] = codec.quantizer.commitment
             loss = loss + losses["commitment"]
         return {"loss": loss, "tokens": tokens, **losses}
+
+    def decoder_loss(self, mel, cond, lens, generator):
+        """Loss of the decoder for each utterance [B], Eq. 3."""
+        return self.codec.flow(
+            mel, cond, lens, reduction="batch", generator=generator
+        )
+
+    def prior_input(self, found):
+        """The quantized features that the AR prior is trained on."""
+        return found
