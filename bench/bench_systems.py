@@ -20,7 +20,7 @@ from speechbrain_gogo.inference.loading.export import export_codec
 class Gogo:
     """Gogo with audio and tokens in memory.
 
-    ``num_steps`` are the flow steps of decoding, None for the model's own.
+    ``num_steps`` are the flow steps of decoding, None for the model's setting.
     """
 
     title = "Gogo"

@@ -1,9 +1,8 @@
-"""The part of GogoCodec that spends tokens where they are needed.
+"""Token allocation in GogoCodec (Section 3.3).
 
-Section 3.3 in use: from a policy to the budgets of an utterance. Groups are
-judged one by one, so any number of them fits into memory: what is kept of a
-group are the logits of its choices. A wanted rate is met by a bias on these,
-utterance by utterance.
+The policy computes logits of the choices of each group, in chunks of groups, so
+that memory is bounded. A target rate is reached by a bias on the logits, for each
+utterance.
 """
 
 import torch
@@ -22,7 +21,7 @@ class AllocatingCodec:
 
     @torch.no_grad()
     def allocate(self, tokens, lens=None, target_rate=None, minimum=None):
-        """How many tokens each group needs, by the model's allocator.
+        """Number of tokens of each group, from the model's allocator.
 
         Arguments
         ---------
@@ -31,8 +30,8 @@ class AllocatingCodec:
         lens : torch.Tensor
             Relative lengths [B] over N.
         target_rate : float
-            Tokens per second that each utterance may spend on average, at
-            most; as many as the allocator likes by default.
+            Highest average token rate of each utterance, in tokens per
+            second; the allocator's choice by default.
         minimum : int
             Smallest budget, at least b.
 

@@ -1,8 +1,8 @@
-"""What users may pass to a codec, and what an error says if they do not.
+"""Checks of arguments of the interfaces.
 
-Each function gives the value as the networks want it or raises a ValueError
-that says what was wrong, where, and what to do. Waveforms have a file of
-their own, waveforms.py.
+Each function returns the value in the form that the networks take, or raises a
+ValueError that says what is wrong, where, and what to do. Waveforms are checked
+in waveforms.py.
 """
 
 import math
@@ -15,7 +15,7 @@ from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
 def check_whole(value, name):
-    """A whole number, as a Python int.
+    """Check a whole number and return it as a Python int.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def check_whole(value, name):
 
 
 def check_lens(lens, batch, size, name, device):
-    """Relative lengths, none of them empty.
+    """Check relative lengths; none may be empty.
 
     Arguments
     ---------
@@ -45,9 +45,9 @@ def check_lens(lens, batch, size, name, device):
     size : int
         Samples or groups that 1.0 stands for.
     name : str
-        What errors call them.
+        Name of the argument in error messages.
     device : torch.device | str
-        Where they are wanted.
+        Device of the result.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def check_lens(lens, batch, size, name, device):
 
 
 def check_tokens(tokens, levels, mask_id, device):
-    """Token ids as the networks want them.
+    """Check token ids.
 
     Arguments
     ---------
@@ -89,7 +89,7 @@ def check_tokens(tokens, levels, mask_id, device):
     mask_id : int
         Largest id.
     device : torch.device | str
-        Where they are wanted.
+        Device of the result.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def check_tokens(tokens, levels, mask_id, device):
     ------
     ValueError
         If they are empty or of another shape, or an id is out of range or
-        not whole, saying where.
+        not whole; the error names the position.
     """
     tokens = torch.as_tensor(tokens)
     found = tokens.shape[-1] if tokens.dim() == 3 else 0
@@ -122,7 +122,7 @@ def check_tokens(tokens, levels, mask_id, device):
 
 
 def check_level(value, levels, name):
-    """A number of tokens per group.
+    """Check a number of tokens per group.
 
     Arguments
     ---------
@@ -131,7 +131,7 @@ def check_level(value, levels, name):
     levels : int
         Tokens that a group has.
     name : str
-        What the error calls it.
+        Name of the argument in error messages.
 
     Returns
     -------
@@ -150,14 +150,14 @@ def check_level(value, levels, name):
 
 
 def mask_dropped(tokens, keep, levels, mask_id):
-    """Replace what ``keep`` leaves out by the masking token.
+    """Replace tokens that ``keep`` drops by the masking token.
 
     Arguments
     ---------
     tokens : torch.Tensor
         int64 [B, N, K].
     keep : int | torch.Tensor
-        Tokens that count, of every group or of each: [B, N]. None keeps all.
+        Tokens to keep of every group, or [B, N] of each. None keeps all.
     levels : int
         Largest number.
     mask_id : int
@@ -171,8 +171,8 @@ def mask_dropped(tokens, keep, levels, mask_id):
     Raises
     ------
     ValueError
-        If a number is not whole or out of range, saying where, or they are
-        of another shape.
+        If a number is not whole or out of range (the error names the
+        position), or their shape is wrong.
     """
     if keep is None:
         return tokens
@@ -197,14 +197,14 @@ def mask_dropped(tokens, keep, levels, mask_id):
 
 
 def check_sampling(num_steps, guidance_scale, seed=0):
-    """Settings of the flow's sampler.
+    """Check settings of the flow's sampler.
 
     Arguments
     ---------
     num_steps : int
-        Flow steps; None for the model's own number.
+        Flow steps; None for the model's setting.
     guidance_scale : float
-        Of classifier-free guidance; None for the model's own.
+        Of classifier-free guidance; None for the model's setting.
     seed : int
         Of the initial noise.
 
@@ -230,19 +230,19 @@ def check_sampling(num_steps, guidance_scale, seed=0):
 
 
 def check_lengths(num_samples, longest):
-    """Samples of each utterance.
+    """Check lengths in samples.
 
     Arguments
     ---------
     num_samples : int | sequence of int
-        What is asked for, of all or of each; None is all there is.
+        Wanted length, of all or of each; None for the whole.
     longest : list of int
-        What there is of each.
+        Available length of each.
 
     Returns
     -------
     list of int
-        What is asked for, at most ``longest``.
+        The wanted length, at most ``longest``.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """GogoCodec: speech to granularity-ordered tokens and back.
 
-The interface that users load with ``from_hparams``. It checks what it is
-given and leaves the networks to lobes/. Here is what takes and gives tensors;
-streams and files are in streaming.py.
+The interface that users load with ``from_hparams``. It checks its arguments
+and calls the networks of lobes/. Methods on tensors are here; those on streams
+and files are in streaming/codec.py.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
 
     ``modules`` are ``codec`` (a :class:`~speechbrain_gogo.lobes.gogo.codec.Gogo`),
     ``vocoder`` and, in some models, ``allocator``. The YAML's
-    ``window_groups`` and ``overlap_groups`` say how long audio is decoded.
+    ``window_groups`` and ``overlap_groups`` set the windows in which long audio is decoded.
 
     The same audio has the same tokens alone, in a batch and in a stream, and
     the same tokens and seed give the same audio. On a GPU, whose sums depend
@@ -93,14 +93,14 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         source : str | Path
             A folder, a bundled name ("gogo-mini"), or a hub id.
         savedir : str | Path
-            Where files from the hub are put; its own cache by default.
+            Folder for files from the hub; the hub's cache by default.
         run_opts : dict
             SpeechBrain run options, such as ``{"device": "cuda"}``.
         overrides : dict
             Replace values of the model's YAML.
         trust_source : bool
-            Run whatever the YAML names, not only networks of SpeechBrain,
-            this package, torch, transformers and vocos.
+            Run any code that the YAML names, not only networks of
+            SpeechBrain, this package, torch, transformers and vocos.
         **hub_options
             ``revision``, ``token`` of huggingface_hub.
 
@@ -111,7 +111,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         Raises
         ------
         ValueError
-            If there is no such model, it is not to be trusted, or its
+            If the model does not exist, its YAML is not trusted, or its
             weights do not match.
         """
         folder = find_source(source, savedir, **hub_options)
@@ -132,10 +132,10 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
 
     @property
     def fingerprint(self):
-        """16 hex digits that tell this codec's tokens from any other's.
+        """16 hex digits that identify the codec of tokens.
 
-        Of its weights in float32 and its numbers, on whatever device and in
-        whatever precision it runs: that of the tokens is a fact of the corpus.
+        A hash of the weights in float32 and of the settings. Device and
+        precision do not change it; a corpus of tokens records its precision.
         """
         if self._fingerprint is None:
             codec = self.codec
@@ -154,9 +154,9 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
     def own_precision(self):
         """A context that computes in the precision of the run options.
 
-        Whatever autocast and default dtype the caller has, tokens are the
-        same; fp32 is without TF32, which importing SpeechBrain allows. (The
-        host's ``inference_ctx`` leaves both on where the precision is fp32.)
+        Tokens do not depend on autocast and default dtype of the caller. fp32 excludes
+        TF32, which importing SpeechBrain enables. (The host's
+        ``inference_ctx`` changes neither if the precision is fp32.)
         """
         dtype, kind = AMPConfig.from_name(self.precision).dtype, self._device()
         if dtype == torch.float32:
@@ -203,7 +203,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         ------
         ValueError
             If the audio is empty, not finite, not in float or not in
-            [-1, 1], or the rate or the lengths make no sense.
+            [-1, 1], or the rate or the lengths are invalid.
         """
         wavs, wav_lens = read_wavs(
             wavs, wav_lens, sample_rate, self.sample_rate, self._device()
@@ -243,10 +243,10 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
             Use only the first so many tokens of every group, or int64
             [B, N]: of each group.
         num_steps : int
-            Flow steps; the model's own number by default.
+            Flow steps; the model's setting by default.
         guidance_scale : float
-            Classifier-free guidance, 0 is without; the model's own by
-            default.
+            Classifier-free guidance, 0 for none; the model's setting
+            by default.
         seed : int
             Of the initial noise.
         num_samples : int | sequence of int
@@ -260,7 +260,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         Raises
         ------
         ValueError
-            If tokens, keep or lengths are out of range, saying where.
+            If tokens, keep or lengths are out of range; the error names the position.
         """
         tokens = self._read_tokens(tokens, keep)
         batch, groups = tokens.shape[:2]
@@ -305,7 +305,7 @@ class GogoCodec(StreamingCodec, AllocatingCodec):
         Raises
         ------
         ValueError
-            If a token is out of range, saying where.
+            If a token is out of range; the error names the position.
         """
         tokens = self._read_tokens(tokens)
         with self.own_precision():

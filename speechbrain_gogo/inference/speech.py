@@ -99,14 +99,14 @@ class GogoSpeech(KeepsPrecision, Pretrained):
         hparams_file : str
             The settings, in that folder.
         savedir : str | Path
-            Where files from the hub are put; its own cache by default.
+            Folder for files from the hub; the hub's cache by default.
         run_opts : dict
             SpeechBrain run options, such as ``{"device": "cuda",
             "precision": "bf16"}``.
         overrides : dict
             Replace values of the settings.
         trust_source : bool
-            Run whatever the YAMLs name.
+            Run any code that the YAMLs name.
         **hub_options
             ``revision``, ``token`` of huggingface_hub.
 

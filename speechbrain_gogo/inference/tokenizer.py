@@ -1,9 +1,8 @@
-"""GogoTokenizer: Gogo tokens where a recipe now uses EnCodec's.
+"""GogoTokenizer: Gogo tokens for recipes that use EnCodec's.
 
-It speaks the dialect of the host's EnCodec integration, and has the names by
-which the DASB benchmark calls a tokenizer. All the work is GogoCodec's; here
-is what other recipes expect of it: its tokens as one sequence or as groups, at
-the recipe's sample rate, from a frozen module that trains with nothing.
+It has the interface of the host's EnCodec integration and the method names of
+the DASB benchmark. GogoCodec computes the tokens; this module returns them as one
+sequence or as groups, at the recipe's sample rate, and is frozen.
 """
 
 import math
@@ -21,7 +20,7 @@ from speechbrain_gogo.inference.codec import GogoCodec
 
 
 class GogoTokenizer(nn.Module):
-    """A frozen codec in the dialect of SpeechBrain's Encodec.
+    """A frozen codec with the interface of SpeechBrain's Encodec.
 
     Letters: B batch, N groups, K tokens per group, C codes, H dimension of a
     code; T' steps of K' codebooks is what a recipe sees:
@@ -36,7 +35,7 @@ class GogoTokenizer(nn.Module):
         As for :meth:`GogoCodec.from_hparams`: a folder, a bundled name
         ("gogo-mini"), or a hub id.
     save_path : str | Path
-        Where files from the hub are put; its own cache by default.
+        Folder for files from the hub; the hub's cache by default.
     sample_rate : int
         Of the audio that goes in and comes out, in Hz.
     num_codebooks : int
@@ -137,10 +136,10 @@ class GogoTokenizer(nn.Module):
         return tokens * math.log2(self.vocab_size)
 
     def train(self, mode=True):
-        """Stays in evaluation, whatever holds it: it is not trained."""
+        """Stays in evaluation mode: the tokenizer is never trained."""
         return super().train(False)
 
-    # The dialect of speechbrain.integrations.huggingface.encodec.Encodec
+    # The interface of speechbrain.integrations.huggingface.encodec.Encodec
 
     def forward(self, inputs, length=None):
         """Same as :meth:`encode`."""
@@ -234,7 +233,7 @@ class GogoTokenizer(nn.Module):
         lengths : torch.Tensor
             Relative lengths [B].
         num_codebooks : int | list of int
-            The first so many codebooks of a step, or these; all by default.
+            Number of codebooks to use, or their indices; all by default.
 
         Returns
         -------
@@ -258,7 +257,7 @@ class GogoTokenizer(nn.Module):
         vocab_size : int
             Codes per codebook; there are no others than C.
         num_codebooks : int | list of int
-            The first so many codebooks, or these; all by default.
+            Number of codebooks to use, or their indices; all by default.
 
         Returns
         -------
@@ -277,7 +276,7 @@ class GogoTokenizer(nn.Module):
             )
         return self.vocabulary[self._chosen(num_codebooks)].flatten(0, 1)
 
-    # Small steps
+    # Helpers
 
     def _chosen(self, num_codebooks):
         """Indices of codebooks that a recipe asks for."""

@@ -80,7 +80,7 @@ def check_wavs(wavs, device):
         Float of any precision, [T], [B, T], [B, 1, T], or [B, T, C], which is
         downmixed.
     device : torch.device | str
-        Where they are wanted.
+        Device of the result.
 
     Returns
     -------

@@ -128,7 +128,7 @@ def count_errors(transcript, heard, normalizer="words"):
     transcript : str
         What is said.
     heard : str
-        What a recogniser heard.
+        The transcript of a recogniser.
     normalizer : str | callable
         See :func:`find_normalizer`.
 

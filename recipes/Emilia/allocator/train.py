@@ -5,8 +5,8 @@
         --data_folder /path/to/Emilia \
         --valid_shards /path/to/Emilia/EN/EN-B000000.tar
 
-The experiment is that of recipes/LibriTTS/allocator; only the data differs. The
-README beside this file tells more.
+The experiment is that of recipes/LibriTTS/allocator; only the data differs. See
+the README in this folder.
 """
 
 import sys

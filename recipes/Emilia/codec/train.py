@@ -4,8 +4,8 @@
     python train.py hparams/train.yaml --data_folder /path/to/Emilia \
         --valid_shards /path/to/Emilia/EN/EN-B000000.tar
 
-The experiment is that of recipes/LibriTTS/codec; only the data differs. The
-README beside this file tells more.
+The experiment is that of recipes/LibriTTS/codec; only the data differs. See
+the README in this folder.
 """
 
 import itertools

@@ -5,8 +5,8 @@
         --data_folder /path/to/Emilia --codec CODEC \
         --valid_shards /path/to/Emilia/EN/EN-B000000.tar
 
-Run it again after a stop: finished shards stay. The README beside this file
-tells more.
+Run it again after a stop: finished shards stay. See the README in
+this folder.
 """
 
 import sys

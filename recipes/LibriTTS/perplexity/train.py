@@ -4,7 +4,7 @@
     python train.py hparams/train.yaml --source CODEC --system group-wise \
         --data_folder /path/to/LibriTTS
 
-The README beside this file tells more.
+See the README in this folder.
 """
 
 import sys

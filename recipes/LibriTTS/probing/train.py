@@ -6,7 +6,7 @@ CSV manifest:
 
     python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
 
-The README beside this file tells more.
+See the README in this folder.
 """
 
 import json

@@ -3,8 +3,8 @@
 
     python tokenize_corpus.py hparams/tokenize.yaml --data_folder /path/to/LibriTTS
 
-Run it again after a stop: finished shards stay. The README beside this file
-tells more.
+Run it again after a stop: finished shards stay. See the README in
+this folder.
 """
 
 import sys

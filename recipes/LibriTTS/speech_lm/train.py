@@ -4,7 +4,7 @@
     python train.py hparams/mini_stage1.yaml --train_tokens tokens/train \
         --valid_tokens tokens/valid
 
-The README beside this file tells more, also where tokens come from.
+See the README in this folder, also for how to make tokens.
 """
 
 import itertools

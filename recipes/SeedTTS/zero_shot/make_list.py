@@ -1,7 +1,7 @@
 """A list of zero-shot tasks from any SpeechBrain CSV manifest.
 
 Clips of a speaker become prompts and targets: what the target says is to be
-said in the voice of the prompt. The draw hangs on a seed, and what cannot be
+said in the voice of the prompt. The draw depends on a seed, and what cannot be
 used is counted.
 
     python make_list.py test.csv meta.lst --data-folder /path/to/speech

@@ -32,7 +32,7 @@ class ClipAugmentation:
         Lowest and highest gain, in dB; a clip is not driven beyond full
         scale.
     filter_db : float
-        Standard deviation of a smooth random filter, in dB; 0 is without.
+        Standard deviation of a smooth random filter, in dB; 0 for none.
     filter_share : float
         Share of the clips that are filtered.
 

@@ -135,7 +135,7 @@ def check_duration(found, said, path):
     found, said : float
         Seconds of the audio, and of its row.
     path : str
-        What the error calls it.
+        Name of the argument in error messages.
 
     Raises
     ------

@@ -200,7 +200,7 @@ class Sound:
         samples = self.num_samples or sum(len(wav) for wav in self.pieces())
         return samples / self.sample_rate
 
-    # Small steps
+    # Helpers
 
     def _read(self, count):
         """The next samples, mono [T], fewer at the end."""

@@ -1,8 +1,7 @@
-"""The half of GogoCodec that never holds a whole recording.
+"""Methods of GogoCodec on streams and files, at bounded memory.
 
-Audio comes in and goes out piece by piece, from files or from anywhere, and
-tokens and samples are those of the tensor interface in codec.py; on a GPU, up
-to rounding.
+Audio is processed piece by piece. Tokens and samples equal those of the methods
+on tensors in inference/codec.py, on a GPU up to rounding.
 """
 
 from numbers import Real
@@ -30,7 +29,7 @@ class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
     """Streams and files, for a codec that has ``codec`` and ``vocoder``.
 
     A subclass loads them; the YAML's ``window_groups`` and ``overlap_groups``
-    say how long audio is decoded.
+    set the windows in which long audio is decoded.
     """
 
     @torch.no_grad()
@@ -109,7 +108,7 @@ class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
         Raises
         ------
         ValueError
-            If tokens, keep or the length are out of range, saying where;
+            If tokens, keep or the length are out of range; raised
             before the first piece.
         """
         if keep is not None:
@@ -123,7 +122,7 @@ class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
         mels = self._mel_pieces(tokens, counts, seed, sampling)
         pieces = self._vocode(piece.float() for piece, _ in mels)
         while left > 0:
-            with self.own_precision():  # not while the caller is at work
+            with self.own_precision():  # does not apply to the caller
                 audio = next(pieces)[0, :left].float()
             left -= len(audio)
             yield audio
@@ -171,7 +170,7 @@ class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
         ------
         ValueError
             If the suffix names no audio format, or tokens, keep or the
-            length are out of range, saying where.
+            length are out of range; the error names the position.
         """
         with written_audio(out_path, self.sample_rate) as write:
             for audio in self.decode_stream(tokens, **settings):
@@ -207,7 +206,7 @@ class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
         settings = {"num_samples": num_samples, "keep": keep, **settings}
         return self.decode_file(tokens, out_path, **settings)
 
-    # Small steps
+    # Helpers
 
     def _device(self):
         # Not self.device: the host does not update that one in .to().

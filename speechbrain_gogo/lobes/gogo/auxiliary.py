@@ -1,9 +1,9 @@
-"""What helps Gogo train and is thrown away afterwards.
+"""Auxiliary networks of the training, which inference does not need.
 
 Appendix B: the autoregressive prior, which makes a group's tokens predictable
-from the coarser ones, and the ASR head, which makes them speak text. Section
-3.1.3: the balancer that gives coarse tokens to the words and fine tokens to
-the sound.
+from the coarser ones, and the ASR head, which makes them represent text. Section
+3.1.3: the balancer, which directs coarse tokens to linguistic content and fine
+tokens to acoustic detail.
 """
 
 import torch
@@ -116,7 +116,7 @@ class ARPrior(nn.Module):
 
 
 class ASRHead(nn.Module):
-    """Reads the words from the quantized features (Eq. 18).
+    """Predicts the transcript from the quantized features (Eq. 18).
 
     A LLaMA-style decoder: the utterance's token features are its prefix, the
     transcript follows.

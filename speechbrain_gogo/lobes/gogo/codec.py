@@ -1,8 +1,8 @@
-"""The Gogo codec: its parts put together.
+"""The Gogo codec as one module.
 
-Section 3.1 of the Gogo paper, what is kept after training: waveform -> mel ->
+Section 3.1 of the Gogo paper, the parts used at inference: waveform -> mel ->
 groups -> queries -> tokens (Eq. 1), tokens -> aligned features -> mel (Eq. 2).
-The vocoder stands apart, it is trained apart; so does the training objective,
+The vocoder is a separate module with its own training; the training objective is
 in objective.py.
 
 Letters: B batch, N groups, K tokens per group, g frames per group, D width.
@@ -37,7 +37,7 @@ class Gogo(MelGroups):
     flow : ConditionalFlowMatching
         Token features to mel.
     backbone_size : int
-        Coarse tokens b that Stage I of GogoSpeech speaks.
+        Coarse tokens b that Stage I of GogoSpeech generates.
     mel_mean, mel_std, mel_floor, mel_power : float
         Of the mel, see :class:`MelGroups`.
     chunk_size : int
@@ -117,9 +117,9 @@ class Gogo(MelGroups):
             self.register_buffer("mask", torch.zeros(dim))
         else:
             self.mask = nn.Parameter(0.02 * torch.randn(dim))  # m
-        # Added to every place of a group: the decoder's attention knows
-        # relative positions only, this says which level or frame it looks
-        # at. On the last g - n_q places it is the placeholder of Eq. (2).
+        # Added to every position of a group: the decoder's attention has
+        # relative positions only, and this identifies level or frame. On the
+        # last g - n_q positions it is the placeholder of Eq. (2).
         self.places = nn.Parameter(0.5 * torch.randn(self.group_size, dim))
         self.shortcut_in = self.shortcut_out = None
         if shortcut:
@@ -141,7 +141,7 @@ class Gogo(MelGroups):
         real : torch.Tensor
             bool [B, N], False for padding, which is not computed.
         num_tokens : int
-            Only the first so many tokens of each group.
+            How many of the first tokens of each group to compute.
 
         Returns
         -------
@@ -189,7 +189,7 @@ class Gogo(MelGroups):
         wav_lens : torch.Tensor
             Relative lengths [B].
         num_tokens : int
-            Only the first so many tokens of each group, K of them.
+            How many of the first tokens of each group to compute, K.
 
         Returns
         -------
@@ -211,7 +211,7 @@ class Gogo(MelGroups):
 
     @torch.no_grad()
     def encode_window(self, wavs, real=None, num_tokens=None):
-        """Tokens of a stretch of audio whose surroundings are given.
+        """Tokens of a segment of audio with its context.
 
         Arguments
         ---------
@@ -221,7 +221,7 @@ class Gogo(MelGroups):
         real : torch.Tensor
             bool [B, N], False for groups to leave out (their tokens are 0).
         num_tokens : int
-            Only the first so many tokens of each group.
+            How many of the first tokens of each group to compute.
 
         Returns
         -------
@@ -260,7 +260,7 @@ class Gogo(MelGroups):
         return torch.where(masked.unsqueeze(-1), self.mask.to(q), q)
 
     def combine(self, q):
-        """What a group's tokens say together, as decoder and ASR head see it.
+        """Combine a group's tokens to the input of decoder and ASR head.
 
         Arguments
         ---------
@@ -275,7 +275,7 @@ class Gogo(MelGroups):
         return q.sum(2, keepdim=True) if self.quantizer.residual else q
 
     def align(self, q):
-        """Give every frame a place in the condition (Eq. 2).
+        """Align token features with frames (Eq. 2).
 
         Arguments
         ---------

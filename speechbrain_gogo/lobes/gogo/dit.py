@@ -1,9 +1,9 @@
-"""The Diffusion Transformer that draws mel frames (Appendix C).
+"""The Diffusion Transformer that generates mel frames (Appendix C).
 
 F5-TTS' base configuration with fewer layers: rotary self-attention over all
 frames, layer norms modulated by the flow time (adaLN-zero), a convolutional
-position embedding. Whatever does not depend on the noisy frames is kept apart
-so that a sampler computes it once: the condition's projection once per
+position embedding. Parts that do not depend on the noisy frames are separate
+methods, so that a sampler computes them once: the condition's projection once per
 utterance, the modulations once per step schedule.
 
 Letters: B batch, T frames, D width, L layers, S flow steps.
@@ -46,7 +46,7 @@ class TimeEmbedding(nn.Module):
 
 
 class ConvPositionEmbedding(nn.Module):
-    """Two grouped convolutions that tell a frame about its neighbours.
+    """Position embedding by two grouped convolutions.
 
     Example
     -------

@@ -2,8 +2,8 @@
 
 Each group of g mel frames passes four ConvNeXt V2 blocks and an MLP, then a
 LLaMA-style Transformer together with n_q learnable queries. Frames see frames
-only; query j sees every frame and the queries up to itself. Groups never see
-each other: they are one long batch dimension.
+only; query j sees every frame and the queries up to itself. Groups do not attend
+to each other: they form one batch dimension.
 """
 
 import torch
@@ -15,7 +15,7 @@ from speechbrain_gogo.lobes.nn.llama_block import LlamaBlocks
 
 
 def asymmetric_mask(group_size, n_q):
-    """Who may attend to whom inside a group (Appendix C).
+    """Attention mask within a group (Appendix C).
 
     Arguments
     ---------
@@ -94,9 +94,9 @@ class ConvNeXtV2Block(nn.Module):
 
 
 class IndependentGroups:
-    """How a padded batch reaches an encoder that sees single groups.
+    """Batching for encoders that process groups independently.
 
-    An encoder that sees more than a group has the same two methods.
+    Encoders with a wider context have the same two methods.
     """
 
     def encode_batch(self, groups, real, num_queries=None):
@@ -109,7 +109,7 @@ class IndependentGroups:
         real : torch.Tensor
             bool [B, N], False for padding.
         num_queries : int
-            Compute only the first so many tokens.
+            How many of the first tokens to compute.
 
         Returns
         -------
@@ -142,9 +142,8 @@ class IndependentGroups:
 class GroupEncoder(IndependentGroups, nn.Module):
     """Mel groups to one feature per query.
 
-    Frames never see queries: layer by layer they attend among themselves,
-    and the queries to both. The last layer updates queries only: its frames
-    would be thrown away.
+    In each layer frames attend to frames, and queries to both. The last layer
+    updates queries only, since its frames are not used.
 
     Arguments
     ---------

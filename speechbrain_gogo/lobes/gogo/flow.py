@@ -2,7 +2,7 @@
 
 Section 3.1.2 (Eq. 3) and Appendix D of the Gogo paper. The flow wraps any
 backbone with the three methods of :class:`~speechbrain_gogo.lobes.gogo.dit.DiT`
-(``condition``, ``modulation``, ``velocity``) and ``n_mels``; it knows nothing of mel or
+(``condition``, ``modulation``, ``velocity``) and ``n_mels``; it does not depend on mel or
 tokens.
 
 Letters: B batch, T frames, d channels, S flow steps.
@@ -41,14 +41,14 @@ def sway(t, coefficient=-1.0):
 
 
 class ConditionalFlowMatching(nn.Module):
-    """Learns and follows the straight flow from noise to data (Eq. 3).
+    """Loss and sampler of the straight flow from noise to data (Eq. 3).
 
     Arguments
     ---------
     backbone : torch.nn.Module
         Predicts from (x_t, cond, t), see :class:`DiT`.
     predict : str
-        What the backbone's output stands for: "velocity" (the paper) or
+        Meaning of the backbone's output: "velocity" (the paper) or
         "data" (x_1; the velocity follows from it), which small models learn
         in fewer steps.
     condition_dropout : float
@@ -118,7 +118,7 @@ class ConditionalFlowMatching(nn.Module):
         reduction : str
             "mean" over all real frames, or "batch": one value an utterance.
         generator : torch.Generator
-            Where times, noise and dropped conditions come from (a CPU one);
+            Generator of times, noise and dropped conditions, on the CPU;
             torch's global one by default.
 
         Returns
@@ -179,7 +179,7 @@ class ConditionalFlowMatching(nn.Module):
         num_steps : int
             Euler steps S.
         guidance_scale : float
-            w of classifier-free guidance; 0 is without.
+            w of classifier-free guidance; 0 for none.
 
         Returns
         -------

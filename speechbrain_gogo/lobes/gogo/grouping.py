@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 
 class MelGroups(nn.Module):
-    """The part of a codec that stands before its networks.
+    """Waveforms to normalized groups of mel frames.
 
     Arguments
     ---------
@@ -28,9 +28,8 @@ class MelGroups(nn.Module):
     mel_std : float
         Divides the log-mel before the networks see it.
     mel_floor : float
-        Log-mel below which nothing is heard, and nothing is coded: digital
-        silence, at -16, would else be most of what there is to learn. None
-        is without.
+        Lower bound of the log-mel: below it nothing is audible, and digital
+        silence, at -16, would dominate the loss. None for no bound.
     mel_power : float
         Code the magnitudes to this power instead of their logarithm (the
         paper): between 0.1 and 0.3 the error counts less where nothing is

@@ -83,7 +83,7 @@ class GogoObjective(nn.Module):
         text_lens : torch.Tensor
             Relative lengths [B] over L.
         generator : torch.Generator
-            Where every random draw comes from (a CPU one).
+            Generator of all random numbers, on the CPU.
 
         Returns
         -------

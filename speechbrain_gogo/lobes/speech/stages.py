@@ -284,7 +284,7 @@ class DetailLM(nn.Module):
             int64 [B, N], how many tokens of each group to keep; drawn in
             training, all in evaluation by default.
         generator : torch.Generator
-            Where the draw comes from; torch's global one by default.
+            Random generator; torch's global one by default.
 
         Returns
         -------

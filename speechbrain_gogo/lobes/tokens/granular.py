@@ -1,10 +1,10 @@
-"""The granularity-ordered token matrix and what training does to it.
+"""The granularity-ordered token matrix and nested dropout.
 
 Section 3.1.3 and Appendix A of the Gogo paper: nested dropout, which keeps a
 prefix of every group's tokens, the retention probability of each granularity
 level, and the gradient compensation for levels that are kept less often.
 Keeping a prefix is also how a codec decodes at a lower rate
-(:func:`keep_prefix`), so training and use share one operation.
+(:func:`keep_prefix`), so training and inference share one operation.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import nn
 
 
 class GranularCodec(ABC):
-    """What every granularity-ordered codec offers, whatever its networks.
+    """Interface of a granularity-ordered codec.
 
     Tokens are an int64 matrix [B, N, K]: N groups in time, K tokens per
     group, coarse to fine. ``mask_id == vocab_size`` stands for the masking
@@ -29,7 +29,7 @@ class GranularCodec(ABC):
 
     @property
     def mask_id(self):
-        """The id that stands for a token that is not there."""
+        """The id of the masking token m."""
         return self.vocab_size
 
     @property
@@ -224,7 +224,7 @@ class NestedDropout(nn.Module):
         n_keep : torch.Tensor
             int64 [B], how many tokens to keep; drawn if not given.
         generator : torch.Generator
-            Where the draw comes from; torch's global one by default.
+            Random generator; torch's global one by default.
 
         Returns
         -------

@@ -1,10 +1,10 @@
-"""Groups of tokens as frames for networks that listen.
+"""Groups of tokens as frames for recognition networks.
 
-A group comes 4.7 times a second: fine for a language model, too slow for CTC,
-which needs more frames than there are characters (13 a second). The tokens of
-a group say what happens within it, so they can be unfolded in time: here, by
-a learned map, into the same number of frames whatever the number of tokens.
-Not of the paper: it is for recipes that use tokens where others use mels.
+The group rate of 4.7 Hz suits a language model, but is too low for CTC, which
+needs more frames than characters (13 per second). A learned map unfolds the
+tokens of a group into frames in time; the number of frames does not depend on
+the number of tokens. This is not in the paper: it is for recipes that take
+tokens instead of mel frames.
 """
 
 from torch import nn
@@ -14,8 +14,8 @@ from torch.nn import functional as F
 class GroupFrames(nn.Module):
     """Unfolds the embedded tokens of each group into frames.
 
-    Relative lengths stay what they are. A frame knows its own group only;
-    the network that follows brings groups together.
+    Relative lengths stay what they are. A frame depends on its own group
+    only; the network that follows has the context.
 
     Letters: B batch, N groups, K tokens per group, H dimension of a token's
     embedding, r frames per group, D dimension of a frame.
