@@ -1,10 +1,9 @@
 """The Brain that trains the token allocator (Section 3.3, Appendix D).
 
-The codec is frozen and belongs to the reward, not to what is trained. One
-update is: rewards of all budgets for every group, the policy's logits from the
-same groups' backbones, the objective over both. What is learned is logged beside
-what can be learned at most, by an oracle that knows the rewards, and at least, by
-one budget for all.
+The codec is frozen and part of the reward. An update computes the rewards of all
+budgets for every group, the policy's logits from the groups' backbones, and the
+objective of both. The log compares the policy with an upper bound, an oracle that
+knows the rewards, and with a baseline, one budget for all groups.
 """
 
 from pathlib import Path
@@ -22,11 +21,10 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 class PolicyStats:
-    """What a policy spends and earns, and what it lies between.
+    """Tokens and reward of a policy, of an oracle and of a uniform budget.
 
-    The policy takes its best choice by its logits. The oracle takes the best
-    one by the rewards, which it knows; "uniform" is the single choice that is
-    best for all groups together.
+    The policy takes the choice with the highest logit, the oracle that with the
+    highest reward; "uniform" is the one choice with the highest mean reward.
 
     Arguments
     ---------
@@ -53,7 +51,7 @@ class PolicyStats:
         self.clear()
 
     def clear(self):
-        """Start anew."""
+        """Reset all sums."""
         self.count, self.entropy, self.sums = 0, 0.0, {}
 
     def add(self, logits, rewards):
@@ -103,15 +101,15 @@ class PolicyStats:
 class AllocatorBrain(TrainingBrain):
     """Trains a :class:`~speechbrain_gogo.lobes.allocator.policy.TokenAllocator`.
 
-    ``modules`` holds the policy alone, as ``allocator``, so that its forward
-    is what a distributed wrapper sees. The recipe's YAML gives ``reward`` (a
+    ``modules`` has the policy only, as ``allocator``: a distributed wrapper calls
+    its forward. The recipe's YAML gives ``reward`` (a
     :class:`~speechbrain_gogo.lobes.allocator.reward.ReconstructionReward`),
-    ``objective`` (a function of allocator_ablations.py) with
+    ``objective`` (a function of lobes/allocator/ablations.py) with
     ``objective_options``, ``kl_weight``, ``replay_groups`` (of a ``replay_buffer``,
-    :class:`~speechbrain_gogo.brains.replay_buffer.ReplayBuffer`, that each
-    update learns from again; 0 needs none), ``log_interval`` and what
-    :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants. A training
-    batch that holds no audio is learned from the replay buffer alone.
+    :class:`~speechbrain_gogo.brains.replay_buffer.ReplayBuffer`, of which
+    each update takes so many groups; 0 needs no buffer), ``log_interval`` and what
+    :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. A training
+    batch without audio uses groups of the replay buffer only.
     """
 
     splits_validation = True
@@ -119,8 +117,8 @@ class AllocatorBrain(TrainingBrain):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         reward = self.hparams.reward.to(self.device)
-        # What was learned is of this decoder and these weights, too; what is
-        # remembered, of this decoder.
+        # Checkpoints depend on the decoder and the weights of the reward, the
+        # replay buffer on the decoder.
         self.codec_fingerprint = reward.fingerprint
         if self.checkpointer:
             known = reward.distance_fingerprint
@@ -184,7 +182,7 @@ class AllocatorBrain(TrainingBrain):
         return q[real][:, : self.backbone_size], distances[real]
 
     def compute_objectives(self, predictions, batch, stage):
-        """Minus Eq. 13, or what Table 9 puts in its place."""
+        """Minus Eq. 13, or an objective of Table 9."""
         logits, rewards = predictions["logits"], predictions["rewards"]
         if stage != sb.Stage.TRAIN:
             self.valid.add(logits, rewards)
@@ -213,7 +211,7 @@ class AllocatorBrain(TrainingBrain):
             self.recent.clear()
 
     def write_rows(self, stage, found):
-        """One row of the log for the policy, others for what it lies between."""
+        """Rows of the log for the policy, the uniform budget and the oracle."""
         self.write_log(stage, **found["policy"])
         for name in ("uniform", "oracle"):
             self.write_log(f"{stage}, {name}", **found[name])
@@ -225,7 +223,7 @@ class AllocatorBrain(TrainingBrain):
         self.valid.clear()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, draw, save a checkpoint."""
+        """Log, plot, save a checkpoint."""
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
             return

@@ -1,4 +1,4 @@
-"""What the Brains of the codec and of the language models share.
+"""Base class of the Brains.
 
 Exact resuming in the middle of an epoch, validation by the clock, what is the
 best checkpoint and the JSON-lines log. What an update is stands in updates.py,
@@ -29,10 +29,10 @@ class TrainingBrain(CountingBrain):
     :class:`~speechbrain_gogo.brains.budget.TrainingBudget`),
     ``learning_rate``, ``seed`` and ``output_folder``; where epochs may be
     short, ``valid_interval_minutes`` and ``epoch_counter``. A recipe that
-    learns from tokens adds ``codec_fingerprint``, by which the codec is known.
+    learns from tokens adds ``codec_fingerprint``, the identity of the codec.
 
-    ``resume_data`` says how a training that was stopped in the middle of an
-    epoch goes on: "exact" (default), with the next batch, and a ValueError if
+    ``resume_data`` sets how a training resumes that was stopped within an epoch:
+    "exact" (default), with the next batch, and a ValueError if
     the order of batches has changed; "restart", with the first batch of the
     epoch, whatever has changed.
     """
@@ -55,8 +55,8 @@ class TrainingBrain(CountingBrain):
     def make_dataloader(self, dataset, stage, **kwargs):
         """The host's loader, whose batches change from epoch to epoch.
 
-        Without a distributed run the host never tells a batch sampler the
-        epoch, and every epoch would see the batches of the first. A budget
+        Without a distributed run the host does not pass the epoch to a batch
+        sampler, and all epochs would have the batches of the first. A budget
         without a number of updates gets that of all epochs (Table 4 counts
         some trainings in epochs).
         """
@@ -128,7 +128,7 @@ class TrainingBrain(CountingBrain):
             self.step, self.avg_train_loss = 0, 0.0
 
     def keep_to_batches(self, last):
-        """Refuse to go on in the middle of an epoch of other batches."""
+        """Raise an error if an epoch would resume with other batches."""
         now = {"processes": num_processes(), **self.checkpointer.metadata}
         for name in ("processes", "batches"):
             before = last.meta.get(name, now.get(name))
@@ -141,7 +141,7 @@ class TrainingBrain(CountingBrain):
                 )
 
     def keep_to_codec(self, last):
-        """Refuse the last checkpoint of another codec; mark those to come."""
+        """Raise an error for a checkpoint of another codec; mark new ones."""
         self.checkpointer.metadata["codec"] = ours = self.codec_fingerprint
         theirs = last.meta.get("codec", "unknown") if last else ours
         if theirs != ours:
@@ -183,7 +183,7 @@ class TrainingBrain(CountingBrain):
             return super().evaluate(*args, **kwargs)
 
     def wants_validation(self):
-        """Whether the last one is long ago, or no epoch will follow.
+        """Whether a validation is due, or no epoch will follow.
 
         All ranks have to ask. Checkpoints of whole epochs come with a
         validation: a resumed training repeats the epochs without.

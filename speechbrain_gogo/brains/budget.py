@@ -1,8 +1,7 @@
-"""How long a training lasts, and the learning rate along the way.
+"""Duration and learning rate schedule of a training.
 
 Cosine annealing after a linear warm-up (Appendix D, Table 4), over a number
-of updates or, on machines whose speed nobody knows, over a number of minutes:
-whichever ends first.
+of updates or of minutes, whichever ends first.
 """
 
 import math
@@ -28,7 +27,7 @@ class TrainingBudget:
     warmup_steps : int
         Updates until the full learning rate.
     max_minutes : float
-        Wall-clock limit over all resumed runs together; None is without.
+        Wall-clock limit over all resumed runs together; None for no limit.
 
     Example
     -------
@@ -74,7 +73,7 @@ class TrainingBudget:
         return min(step / max(self.warmup_steps, 1), 1.0) * cosine
 
     def over(self, step):
-        """Whether nothing is left."""
+        """Whether the training has ended."""
         return self.progress(step) >= 1.0
 
     @mark_as_saver

@@ -1,9 +1,9 @@
-"""Checkpoints that count only once they are whole.
+"""Atomic checkpoints.
 
-The host's Checkpointer writes the meta file, by which it knows a checkpoint,
-before the weights: a run that is killed while it saves, or fills the disk,
-leaves one that looks the newest and cannot be loaded. Here a checkpoint is
-written aside and renamed when it is complete. What is in it stays the host's.
+The host's Checkpointer writes the meta file, by which it finds a checkpoint,
+before the weights: a run that is killed while it saves, or that fills the disk,
+leaves a newest checkpoint that cannot be loaded. Here a checkpoint is written to
+another folder, which is renamed when it is complete. Its files are the host's.
 """
 
 import logging
@@ -65,7 +65,7 @@ class AtomicCheckpointer(Checkpointer):
         self.metadata = {}
 
     def save_checkpoint(self, *args, verbosity=logging.INFO, **kwargs):
-        """Save as the host does, aside, then rename; see the host's method.
+        """Save to another folder, then rename it; see the host's method.
 
         Raises
         ------

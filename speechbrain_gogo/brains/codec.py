@@ -1,8 +1,8 @@
 """The Brain that trains Gogo (Sections 3.1 and 4.1, Appendix D).
 
-One update is the host's own, its schedule that of ``training.py``; this file
-adds the moving average of the weights, which is what validation looks at and
-what is exported, and what a person wants to see: curves, mel pictures, audio.
+Updates and schedule are those of the base class. This file adds the moving
+average of the weights, which is validated and exported, and curves, mel pictures
+and audio of the validation.
 """
 
 from collections import Counter
@@ -25,8 +25,7 @@ from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 class CodecBrain(TrainingBrain):
     """Trains a :class:`~speechbrain_gogo.lobes.gogo.objective.GogoObjective`.
 
-    ``modules`` holds the objective alone, so that its forward is what a
-    distributed wrapper sees. The recipe's YAML gives ``codec``, ``ema``,
+    ``modules`` has the objective only: a distributed wrapper calls its forward. The recipe's YAML gives ``codec``, ``ema``,
     ``budget``, ``vocoder``, ``valid_keeps``,
     ``sample_clips``, ``log_interval``, ``seed`` and ``output_folder``.
     """
@@ -63,7 +62,7 @@ class CodecBrain(TrainingBrain):
         return predictions["loss"]
 
     def update_warmup(self):
-        """Tell an objective with a warm-up whether it lasts, and return it."""
+        """Set ``warming_up`` of an objective with a warm-up, and return it."""
         objective = self.modules.objective
         objective = getattr(objective, "module", objective)  # of DDP
         if not isinstance(objective, RegressionWarmup):
@@ -92,7 +91,7 @@ class CodecBrain(TrainingBrain):
         self.hparams.ema.update_parameters(self.hparams.codec)
         self.recent.update(sums)
         self.usage.end_update()
-        # The first row tells what everything started from.
+        # The first row has the losses at the start.
         every = self.hparams.log_interval
         if self.optimizer_step % every == 0 or self.optimizer_step == 1:
             count = self.recent.pop("count")
@@ -142,7 +141,7 @@ class CodecBrain(TrainingBrain):
         self.hparams.ema.module.eval()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, draw, save a checkpoint."""
+        """Log, plot, save a checkpoint."""
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
             return

@@ -1,7 +1,7 @@
-"""Pictures that training leaves behind: curves of its log, and mels.
+"""Plots of a training: curves of its log, and mels.
 
-Reads the JSON-lines log that the Brains write; knows nothing of models. How a
-mel is drawn is in speechbrain_gogo/metrics/pictures.py, which the demo shares.
+Reads the JSON-lines log that the Brains write. Plots of mels are in
+metrics/pictures.py, which the demo uses too.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ def read_log(path):
     Returns
     -------
     list of dict
-        In order of steps; a step that was trained again after a resume
-        counts once, a line that a kill cut off not at all.
+        In order of steps. A step that was repeated after a resume counts once;
+        an incomplete last line is ignored.
     """
     rows = {}
     for line in Path(path).read_text().splitlines():

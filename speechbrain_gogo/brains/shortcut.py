@@ -73,7 +73,7 @@ class ShortcutBrain(TrainingBrain):
         return predictions
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, draw, save a checkpoint."""
+        """Log, plot, save a checkpoint."""
         self.write_log(stage.name.lower(), loss=stage_loss)
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss

@@ -1,9 +1,8 @@
 """The Brain that trains a stage of GogoSpeech (Section 3.2, Appendix D).
 
-Stage I and Stage II are trained apart and alike: next-token prediction on
-token files that another step has written. This file feeds a stage's batches
-to its language model, and keeps what a person wants to see: the loss, the
-perplexity of every position in a group, and speech of the model so far.
+Both stages are trained separately by next-token prediction on tokenised
+corpora. This file computes and logs the loss, the perplexity of every position in
+a group, and samples of speech.
 """
 
 import math
@@ -20,7 +19,7 @@ from speechbrain_gogo.lobes.speech.stages import BackboneLM
 
 
 def check_fits(lm, codec, clips):
-    """Refuse a stage for other tokens than those it is to learn from.
+    """Raise an error if stage, codec and corpora do not fit together.
 
     Arguments
     ---------
@@ -34,7 +33,7 @@ def check_fits(lm, codec, clips):
     Raises
     ------
     ValueError
-        Naming both sides.
+        If they do not; the message names both sides.
     """
     there = clips.num_codebooks
     if lm.codebook_size != codec.vocab_size:
@@ -77,7 +76,7 @@ class LevelMeans:
         self.clear()
 
     def clear(self):
-        """Start anew."""
+        """Reset all sums."""
         self.sums = torch.zeros(2, len(self.names), dtype=torch.float64)
 
     def add(self, nll, level):
@@ -107,12 +106,12 @@ class LevelMeans:
 class SpeechLMBrain(TrainingBrain):
     """Trains a language model of either stage.
 
-    ``modules`` holds the model alone, as ``lm``, so that its forward is what
-    a distributed wrapper sees. The recipe's YAML gives ``lm`` itself,
+    ``modules`` has the model only, as ``lm``: a distributed wrapper calls its
+    forward. The recipe's YAML gives ``lm`` itself,
     ``textless_share``, ``log_interval`` and what
-    :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants; the recipe
-    adds ``draw_samples``, a function of the model and a folder that lets the
-    model speak. Batches have ``tokens`` and, for Stage I, ``text_ids``.
+    :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs; the recipe
+    adds ``draw_samples``, a function of the model and a folder that writes
+    samples of speech. Batches have ``tokens`` and, for Stage I, ``text_ids``.
     """
 
     splits_validation = True
@@ -146,7 +145,8 @@ class SpeechLMBrain(TrainingBrain):
     def with_text(self, batch):
         """1 for the utterances that keep their text, 0 for others, [B].
 
-        A model that always had a text could not continue speech without one.
+        A model that was always trained with text could not continue speech
+        without it.
         """
         draw = torch.rand(batch, generator=self.generator())
         return (draw >= self.hparams.textless_share).to(self.device)
@@ -175,7 +175,7 @@ class SpeechLMBrain(TrainingBrain):
         self.valid.clear()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, draw, speak, save a checkpoint."""
+        """Log, plot, write samples, save a checkpoint."""
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
             return

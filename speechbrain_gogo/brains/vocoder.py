@@ -33,7 +33,7 @@ class VocoderBrain(TrainingBrain):
     The recipe's YAML gives ``mel``, ``vocoder``, ``ema``, ``budget``,
     ``mel_loss``, ``stft_loss``, ``loss_weights``, ``adversarial_start``,
     ``sample_rate``, ``hop_length``, ``num_samples`` and what
-    :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants. One batch
+    :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. One batch
     is one update.
     """
 

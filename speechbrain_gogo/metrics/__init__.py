@@ -3,8 +3,8 @@
 Each follows SpeechBrain's MetricStats (``append``, ``summarize``), measures
 utterances for a table of results (``measure``, or many at once,
 ``measure_batch``) and names its ``judge``. Where the paper's judge needs
-weights from a hub, an offline judge of the same thing stands beside it, with
-columns and figures of another name: they are never to be mixed. Back ends come
+weights from a hub, there is an offline judge of the same quantity, with
+columns and figures of other names, since results of both must not be mixed. Back ends come
 with ``pip install "speechbrain_gogo[metrics]"``.
 """
 

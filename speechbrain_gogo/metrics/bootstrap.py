@@ -1,8 +1,7 @@
 """Bootstrap intervals for figures over a test set.
 
-Utterances are drawn with replacement; the interval says how much a figure
-depends on which utterances happened to be in the test set. It does not know
-that utterances of one speaker belong together.
+Utterances are resampled with replacement. The interval covers the choice of
+utterances; it ignores that those of one speaker are correlated.
 """
 
 import math

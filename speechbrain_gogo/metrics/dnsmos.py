@@ -27,14 +27,14 @@ LABELS = {
 
 
 class _LeftOut:
-    """Takes the place of the P.835 network where nobody asks for its heads."""
+    """Replaces the P.835 network if none of its heads is needed."""
 
     def run(self, *_):
         return [np.full((1, 3), np.nan)]
 
 
 class DNSMOS(SpeechMetric):
-    """Opinion scores, 1 to 5. The original is not looked at.
+    """Opinion scores, 1 to 5, without a reference.
 
     Silence has a score; a signal without samples has none.
 

@@ -1,8 +1,8 @@
-"""How many frames the networks of speech that judge have for a signal."""
+"""Number of frames of wav2vec 2.0-like networks for a signal."""
 
 
 def count_frames(config, samples):
-    """Frames that the convolutions of wav2vec 2.0 and its kin leave.
+    """Frames after the convolutions of wav2vec 2.0, HuBERT or WavLM.
 
     Arguments
     ---------

@@ -1,6 +1,6 @@
 """Word errors by the paper's recogniser, HuBERT-large fine-tuned with CTC.
 
-Best path through the letters of the network, no language model. The weights
+Greedy CTC decoding without a language model. The weights
 are those of facebook/hubert-large-ls960-ft (Apache-2.0), through transformers.
 """
 
@@ -27,9 +27,9 @@ class HubertWordErrors(RecognitionErrors):
     source : str
         Hub id or folder of a HubertForCTC with its processor.
     normalizer : str
-        What makes words of transcripts, one of transcripts.NORMALIZERS.
+        Normalization of transcripts, one of transcripts.NORMALIZERS.
     device : str
-        Where the network is.
+        Device of the network.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
-"""Pictures of mels and of the groups that cut them.
+"""Plots of mels with their groups.
 
 As in Figures 9 and 10 of the Gogo paper: the original above with a line at
 every group, reconstructions below on the same scales, and between them how many
-tokens each group gets, where that differs. Knows nothing of models; training,
-the demo and the command line draw with it.
+tokens each group gets, where that differs. Training,
+the demo and the command line use these plots.
 """
 
 from matplotlib.figure import Figure
@@ -74,7 +74,7 @@ def plot_budgets(
     largest : int
         Largest budget.
     title : str
-        What stands above the budgets.
+        Title above the budgets.
     frame_rate : float
         Frames per second.
 

@@ -84,7 +84,7 @@ class Res2Conv(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Scales channels by what their means over time say."""
+    """Scales channels by a function of their means over time."""
 
     def __init__(self, channels):
         super().__init__()
@@ -130,7 +130,7 @@ class AttentivePooling(nn.Module):
 
 
 class SpeakerNetwork(nn.Module):
-    """WavLM and the head that makes a voice of its hidden states.
+    """WavLM with the head that computes a speaker embedding.
 
     Arguments
     ---------

@@ -1,8 +1,8 @@
-"""What the metrics of audio have in common.
+"""Base classes of the metrics of audio.
 
-A metric measures one utterance into named columns, keeps scores the way
-SpeechBrain's MetricStats does, names the judge behind its numbers, and says
-how its columns become figures of a report. The judges are in the files beside.
+A metric measures an utterance into named columns, keeps scores as SpeechBrain's
+MetricStats does, names its judge, and defines how columns become figures of a
+report. Each judge has a file of its own.
 """
 
 import math
@@ -116,7 +116,7 @@ class SpeechMetric(MetricStats, ABC):
 class BatchedMetric(SpeechMetric):
     """Base class of metrics by a network, many utterances at once.
 
-    Such a judge stays in the process that made it, where its device is.
+    Such a judge runs in the process that created it.
     Subclasses implement :meth:`measure_batch`; no score depends on what else
     is in the batch.
 
@@ -125,7 +125,7 @@ class BatchedMetric(SpeechMetric):
     sample_rate : int
         Rate of the signals that will be given, in Hz.
     device : str
-        Where the network is.
+        Device of the network.
     """
 
     def __init__(self, sample_rate, device="cpu"):
@@ -201,7 +201,7 @@ def cut(wavs, lengths=None):
 
 
 def import_backend(module, package, extra=EXTRA):
-    """Make sure that a package is there.
+    """Check that a package is installed.
 
     Arguments
     ---------
@@ -238,16 +238,16 @@ def import_backend(module, package, extra=EXTRA):
 
 
 def load_weights(load, source, user, probe=None):
-    """Load published weights, or say what is to be done.
+    """Load published weights, or explain how to get them.
 
     Arguments
     ---------
     load : callable
-        Takes the source and gives the model.
+        Loads the model from the source.
     source : str | Path
         An id of a hub, a folder or a file.
     user : str
-        Who needs it, for the message.
+        Name of the metric, for the message.
     probe : str
         A small file of the source, where that is a repository of the Hugging
         Face hub: it is asked for first, since libraries that try file after
@@ -261,7 +261,7 @@ def load_weights(load, source, user, probe=None):
     Raises
     ------
     ValueError
-        If it cannot be had.
+        If it cannot be loaded.
 
     Example
     -------

@@ -35,7 +35,7 @@ class UTMOS(BatchedMetric):
     sample_rate : int
         Rate of the signals, in Hz.
     device : str
-        Where the network is.
+        Device of the network.
     trust_code : bool
         Whether code from GitHub may run; a folder is taken as trusted.
     """

@@ -47,7 +47,7 @@ class WavLMSimilarity(BatchedMetric):
     sample_rate : int
         Rate of the signals, in Hz.
     device : str
-        Where the network is.
+        Device of the network.
     wavlm : dict
         Configuration of WavLM, if not that of WavLM-large.
     """

@@ -56,7 +56,7 @@ class WhisperWordErrors(RecognitionErrors):
         Hub id or folder of a WhisperForConditionalGeneration with its
         processor.
     device : str
-        Where the network is.
+        Device of the network.
     """
 
     def __init__(
