@@ -1,8 +1,7 @@
 """LibriTTS as SpeechBrain CSV manifests (Zen et al., 2019).
 
-SpeechBrain has a libritts_prepare of its own, but among its recipes, which
-its package does not install, and for JSON manifests. This one reads the corpus
-as it is unpacked, `<split>/<speaker>/<chapter>/<id>.wav` beside
+SpeechBrain's libritts_prepare is part of its recipes, which its package does not
+install, and writes JSON manifests. This one reads the corpus as unpacked, `<split>/<speaker>/<chapter>/<id>.wav` beside
 `<id>.normalized.txt`, and writes what `speech_dataset` takes.
 """
 
@@ -25,18 +24,18 @@ FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 
 
 def prepare_manifests(hparams, stages=("train", "valid")):
-    """Write the manifests that a LibriTTS recipe names, unless they exist.
+    """Write the manifests of a LibriTTS recipe, unless they exist.
 
-    One that an earlier run made of other splits is refused. A test set has to
-    be complete.
+    An existing manifest of other splits is an error. A test set has to be
+    complete.
 
     Arguments
     ---------
     hparams : dict
-        With ``data_folder``, and ``train_splits``, ``train_csv`` and their
-        likes of the other stages.
+        With ``data_folder``, and ``train_splits``, ``train_csv`` and the same of
+        other stages.
     stages : tuple of str
-        Which there are.
+        Stages to prepare.
 
     Raises
     ------
@@ -58,7 +57,7 @@ def prepare_manifests(hparams, stages=("train", "valid")):
 
 
 def check_splits(csv_path, splits, data_folder):
-    """Refuse a manifest that an earlier run made of other splits."""
+    """Raise an error if an existing manifest is of other splits."""
     rows, _ = read_manifest(csv_path, data_folder)
     # <split>/<speaker>/<chapter>/<id>.wav
     found = {Path(row["wav"]).parent.parent.parent for row in rows.values()}
@@ -83,7 +82,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
     splits : list of str
         Such as "train-clean-100".
     csv_path : str | Path
-        Where to write. It appears when it is complete.
+        File to write; it is renamed to this path when complete.
     complete : bool
         Whether every utterance has to be usable.
 
@@ -139,7 +138,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
 
 
 def _read_row(path):
-    """What the manifest says of an utterance, or why it is left out."""
+    """Row of the manifest, or the reason to skip the utterance."""
     text = path.with_suffix(".normalized.txt")
     try:
         with open_audio(path) as sound:

@@ -1,9 +1,9 @@
-"""From rows of results to the tables and the curves that a reader looks at.
+"""Reports of an evaluation: tables and plots from rows of results.
 
 Figures are means over utterances or, for word errors, ratios of sums, each
 with its 95 % bootstrap interval. Every report names the judges. Under the
-paper's protocol its own table stands below, and what the judges say of the
-original recordings is compared with it.
+paper's protocol the published table is added, and the figures of the original
+recordings are compared with it.
 """
 
 import csv
@@ -33,7 +33,7 @@ def write_reports(folder, rows, measured, judges, utterances, hparams):
     Arguments
     ---------
     folder : Path
-        Where to.
+        Folder to write.
     rows : dict
         Label -> row of the table, the original recordings first.
     measured : dict
@@ -162,10 +162,10 @@ def draw_table(rows, rates, summary, figures):
 
 
 def draw_differences(measured, reference, figures, seed):
-    """What every row has more than one of them, utterance by utterance.
+    """Paired differences between every row and a reference row.
 
-    Intervals of rows overlap because utterances differ. Those of differences
-    tell whether the rows do.
+    Intervals of rows overlap because utterances differ. Intervals of paired
+    differences show whether the systems differ.
     """
     lines = []
     for label, results in measured.items():
@@ -211,7 +211,7 @@ def read_published(hparams_file, name):
 
 
 def compare_ground_truth(here, published, tolerance):
-    """Whether this is the paper's evaluation, by what it says of originals.
+    """Compare figures of the original recordings with the published ones.
 
     Arguments
     ---------
@@ -220,7 +220,7 @@ def compare_ground_truth(here, published, tolerance):
     published : dict
         The same as the paper has it, as text.
     tolerance : float
-        Difference that is none, as a share of the published value.
+        Largest accepted difference, as a share of the published value.
 
     Returns
     -------
@@ -248,7 +248,7 @@ def compare_ground_truth(here, published, tolerance):
 
 
 def other_normalizations(judges, utterances, originals):
-    """Word errors of the originals, were transcripts compared otherwise."""
+    """Word errors of the originals with other normalizations."""
     notes = []
     for judge in judges:
         if not hasattr(judge, "normalizer"):
@@ -271,7 +271,7 @@ def other_normalizations(judges, utterances, originals):
 
 
 def _count(said, heard, name):
-    """Errors and words, also where a normalization leaves nothing said."""
+    """Errors and words, also if a normalization leaves no words."""
     normalize = NORMALIZERS[name]
     if normalize(said):
         return count_errors(said, heard, name)
@@ -281,8 +281,8 @@ def _count(said, heard, name):
 def plot_rates(path, rows, rates, summary, figures):
     """Draw each figure over tokens per second, a curve per system.
 
-    Budgets that differ from group to group are single marks; what has no
-    rate, such as the original, is a level line.
+    Allocated budgets are single marks; systems without a rate, such as the
+    original, are horizontal lines.
     """
     curves, marks, levels = {}, {}, []
     for label, row in rows.items():

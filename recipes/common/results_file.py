@@ -1,9 +1,8 @@
-"""The rows of an evaluation on disk, so that a killed one goes on.
+"""Results of an evaluation on disk, so that it can resume.
 
-One CSV row per utterance and system, appended as it is measured. A line that
-a kill cut short is dropped; rows that were made with other settings or of
-other data are refused, never mixed in. Systems can join later: those that are
-there stay.
+One CSV row per utterance and system, appended when it is measured. An incomplete
+last line is dropped. Rows of other settings or other data are an error. Further
+systems can be added later.
 """
 
 import csv
@@ -34,9 +33,9 @@ def hash_files(paths):
 
 
 def hash_utterances(utterances):
-    """Hashes of what is said in a test set, and of its audio.
+    """Hashes of transcripts and audio of a test set.
 
-    By content: a corpus may lie elsewhere than it did.
+    They depend on the content of files, not on their location.
 
     Arguments
     ---------
@@ -77,9 +76,9 @@ class ResultsFile:
     columns : list of str
         The judges' columns.
     settings : dict
-        Whatever decides all values, the data too, JSON only.
+        All settings that change values, including the data, as JSON.
     systems : dict
-        System -> what decides its values, JSON only.
+        System -> settings that change its values, as JSON.
 
     Raises
     ------
@@ -109,7 +108,7 @@ class ResultsFile:
                 csv.writer(stream).writerow(self.columns)
 
     def append(self, utterance, system, values):
-        """Keep what was measured.
+        """Append a row.
 
         Arguments
         ---------
@@ -126,7 +125,7 @@ class ResultsFile:
         self.rows[utterance, system] = row
 
     def _check(self, settings, systems):
-        """Refuse rows made with other settings; all systems, old and new."""
+        """Raise an error for rows of other settings; return all systems."""
         found = {}
         if self._settings_path.is_file():
             found = json.loads(self._settings_path.read_text())
@@ -153,7 +152,7 @@ class ResultsFile:
         return known | systems
 
     def _load(self):
-        """Read the rows, an unfinished last line cut off: is a head left?"""
+        """Read the rows without an incomplete last line; whether there is a header."""
         with open(self.path, "r+b") as stream:
             left = stream.read().rfind(b"\n") + 1
             stream.truncate(left)

@@ -63,12 +63,12 @@ def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):
 
 
 class TokenTaskBrain(TrainingBrain):
-    """A Brain that reads embedded tokens and is judged by rows.
+    """A Brain whose input is embedded tokens and whose evaluation is rows.
 
-    Subclasses set ``figures``, the less the better; the first one chooses the
-    best checkpoint. In validation and test their ``compute_objectives`` puts
-    a dict per utterance into ``rows``. The recipe's YAML gives ``tokenizer``
-    and what TrainingBrain wants.
+    Subclasses set ``figures``, of which smaller is better; the first one chooses
+    the best checkpoint. In validation and test their ``compute_objectives``
+    appends a dict per utterance to ``rows``. The recipe's YAML gives
+    ``tokenizer`` and what TrainingBrain needs.
     """
 
     figures = ()
@@ -79,12 +79,12 @@ class TokenTaskBrain(TrainingBrain):
         return tokenizer.embeddings(tokens[..., : tokenizer.num_codebooks])
 
     def on_fit_batch_start(self, batch, should_step):
-        """Let dropout, too, be the same after a resume."""
+        """Seed dropout, so that it is the same after a resume."""
         super().on_fit_batch_start(batch, should_step)
         torch.manual_seed(self.generator().initial_seed())
 
     def on_stage_start(self, stage, epoch=None):
-        """Start the rows of a validation or a test."""
+        """Reset the rows before a validation or a test."""
         self.rows = []
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
@@ -135,14 +135,14 @@ def figure_value(figure, rows):
 
 
 def save_results(rows, figures, hparams):
-    """Write what compare_tokens.py reads: results.csv and results.json.
+    """Write results.csv and results.json, which compare_tokens.py reads.
 
     Arguments
     ---------
     rows : list of dict
         One per utterance, all with the same keys.
     figures : sequence of Figure
-        What they come to.
+        Figures to compute from the rows.
     hparams : dict
         ``tokenizer``, ``test_name`` and ``output_folder``.
     """

@@ -1,8 +1,8 @@
 """Manifests as tokens, for the recipes that learn from tokens.
 
-Tokens are made once and kept, all of each group: every number of codebooks and
-every recipe reads the same files. They come through the recipe's GogoTokenizer.
-A test set is complete, or there is no test.
+Corpora are encoded once with all tokens of each group, so that all recipes and
+all numbers of codebooks read the same files. The codec is that of the recipe's
+GogoTokenizer. A test set has to be complete.
 """
 
 import logging
@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 def tokenized_dataset(hparams, stage, **settings):
-    """A manifest as a dataset of tokens, made first where they are missing.
+    """A manifest as a dataset of tokens, which are computed if they are missing.
 
-    A stop costs the shard that was being made. Under torchrun each process
-    makes its share. How long the clips of a test set are does not matter.
+    A stop loses one shard at most. Under torchrun each process encodes a part.
+    Clips of a test set may have any length.
 
     Arguments
     ---------
@@ -77,7 +77,7 @@ def tokenized_dataset(hparams, stage, **settings):
 
 
 def check_files(source):
-    """Refuse a manifest of which audio files are missing."""
+    """Raise an error if audio files of a manifest are missing."""
     wavs = source.wavs.values()
     missing = [wav for wav in wavs if not Path(wav).is_file()]
     if missing:
@@ -89,7 +89,7 @@ def check_files(source):
 
 
 def check_complete(source, dataset, folder):
-    """Refuse a test set of which clips were left out."""
+    """Raise an error if clips of a test set were skipped."""
     if dataset.report.skipped:
         used = {clip["id"] for clip in dataset}
         lost = [key for key in source.wavs if key not in used]
@@ -102,14 +102,14 @@ def check_complete(source, dataset, folder):
 
 
 def loader_settings(lengths, training, hparams):
-    """What the host's loader needs for batches of clips of like lengths.
+    """Arguments of the host's loader for batches of similar lengths.
 
     Arguments
     ---------
     lengths : sequence of int
         Of each clip: groups, or positions of a language model.
     training : bool
-        Shuffle, other batches in every epoch; else the short clips first.
+        Shuffle and change batches in every epoch; else short clips first.
     hparams : dict
         ``batch_length`` (padding included), ``batch_clips``,
         ``bucket_length``, ``num_workers`` and ``seed``.

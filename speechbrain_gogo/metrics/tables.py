@@ -1,13 +1,13 @@
-"""Tables of results, for people: in Markdown."""
+"""Tables of results in Markdown."""
 
 
 def markdown_table(head, lines):
-    """Lines of cells as a table, the numbers under each other.
+    """Format rows of cells as a table with aligned numbers.
 
     Arguments
     ---------
     head : list of str
-        What is in the columns; the first one has names, the others numbers.
+        Headings; the first column has names, the others numbers.
     lines : list of list of str
         As many cells each; None is an empty one.
 

@@ -1,6 +1,6 @@
-"""How long speech takes to compute: the real-time factor of Table 3.
+"""Timing of synthesis: the real-time factor of Table 3.
 
-One sentence, one clock and one way to average, for whoever measures speed.
+The sentence, the clock and the average that all measurements of speed use.
 """
 
 import platform
@@ -17,13 +17,13 @@ SENTENCE = "She had your dark suit in greasy wash all year."
 class Clock:
     """Seconds of a device.
 
-    On one CPU thread the clock is the CPU time of the process: what else the
-    machine does with the core does not count.
+    On one CPU thread the clock is the CPU time of the process, which other
+    processes on the core do not change.
 
     Arguments
     ---------
     device : str
-        Where the computing is done.
+        Device that computes.
     threads : int
         Of the CPU.
 
@@ -41,7 +41,7 @@ class Clock:
         self.seconds = time.process_time if alone else time.perf_counter
 
     def now(self):
-        """Seconds, when all that was asked for is done."""
+        """Seconds now, after all pending work of the device."""
         if self.cuda:
             torch.cuda.synchronize()
         return self.seconds()

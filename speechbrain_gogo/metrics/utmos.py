@@ -26,7 +26,7 @@ PACKAGE = "speechmos"  # of that repository; DNSMOS' package has the same name
 
 
 class UTMOS(BatchedMetric):
-    """Opinion score, 1 to 5. The original is not looked at.
+    """Opinion score, 1 to 5, without a reference.
 
     Arguments
     ---------
@@ -90,7 +90,7 @@ class UTMOS(BatchedMetric):
 
 @contextmanager
 def _package_of(folder):
-    """Let PACKAGE be the folder's own, whatever else is installed or loaded."""
+    """Import PACKAGE from the folder, even if another one is loaded."""
 
     def loaded():
         return [key for key in sys.modules if key.split(".")[0] == PACKAGE]

@@ -1,8 +1,8 @@
 """Speaker similarity by the paper's judge, WavLM-large speaker verification.
 
-Wants the file wavlm_large_finetune.pth of UniSpeech's speaker verification
+Needs the file wavlm_large_finetune.pth of UniSpeech's speaker verification
 (README of microsoft/UniSpeech, downstreams/speaker_verification); everything
-else is here, so nothing is fetched.
+else is here, and nothing is downloaded.
 """
 
 from pathlib import Path
@@ -100,5 +100,5 @@ class WavLMSimilarity(BatchedMetric):
 
 
 def _read(path):
-    """The checkpoint's tensors, without running what a pickle may hold."""
+    """The checkpoint's tensors; code in a pickle is not run."""
     return torch.load(path, map_location="cpu", weights_only=True)["model"]

@@ -1,8 +1,8 @@
 """Word errors by the judge of zero-shot speech, Whisper (Table 3).
 
 The protocol of Seed-TTS' evaluation: openai/whisper-large-v3 (Apache-2.0)
-through transformers, told to transcribe English. Its score is the mean of the
-utterances' rates; the corpus rate stands beside it.
+through transformers, set to transcribe English. Its score is the mean of the
+utterances' rates; the corpus rate is reported too.
 """
 
 import string
@@ -15,7 +15,7 @@ from scipy.signal import resample
 from speechbrain_gogo.metrics.speech_metric import import_backend, load_weights
 from speechbrain_gogo.metrics.words import RATE, RecognitionErrors
 
-WINDOW = 30 * RATE  # samples that Whisper hears at once
+WINDOW = 30 * RATE  # samples of Whisper's window
 
 
 def seed_tts_words(text):
@@ -45,8 +45,8 @@ def _deletions():
 class WhisperWordErrors(RecognitionErrors):
     """Word error rate by Whisper.
 
-    Audio of up to 30 s is heard at once. Of longer audio, Whisper's own
-    sequential algorithm moves the window to the last timestamp it wrote.
+    Audio of up to 30 s is transcribed at once. For longer audio Whisper's
+    sequential algorithm moves its window to the last timestamp.
 
     Arguments
     ---------
@@ -110,7 +110,7 @@ class WhisperWordErrors(RecognitionErrors):
         return self.count(transcripts, self.recognize(predicts))
 
     def _transcribe(self, wavs, truncation=True):
-        """What is heard in signals [T]: several short ones, or a long one."""
+        """Transcripts of signals [T]: several short ones, or a long one."""
         inputs = self._processor(
             wavs,
             sampling_rate=RATE,

@@ -1,8 +1,8 @@
-"""Word errors of what a recogniser hears; here, of the offline judge.
+"""Word errors of recognised speech, and the offline judge of them.
 
 Pocketsphinx with its US English model is far weaker than the paper's HuBERT
-(hubert.py), so its word error rate means something only beside the same
-judge's rate on the original recording.
+(hubert.py), so its word error rate is only meaningful in comparison with
+its rate on the original recordings.
 """
 
 import math
@@ -37,9 +37,9 @@ class RecognitionErrors(ErrorRateStats, ABC):
     sample_rate : int
         Rate of the signals, in Hz.
     normalizer : str | callable
-        What makes words of transcripts, see transcripts.find_normalizer.
+        Normalization of transcripts, see transcripts.find_normalizer.
     prefix : str
-        Of the columns, so that judges can stand side by side.
+        Prefix of the columns, so that several judges can be used.
     label : str
         Heading of the corpus rate in tables.
     """
@@ -71,7 +71,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
 
     @abstractmethod
     def recognize(self, wavs):
-        """What is heard in signals.
+        """Transcribe signals.
 
         Arguments
         ---------
@@ -124,14 +124,14 @@ class RecognitionErrors(ErrorRateStats, ABC):
         return self.summary if field is None else self.summary[field]
 
     def count(self, transcripts, heard):
-        """Columns of utterances whose words are recognised already.
+        """Columns of utterances that are transcribed already.
 
         Arguments
         ---------
         transcripts : list of str
-            What is said.
+            Reference transcript.
         heard : list of str
-            What was heard.
+            Transcripts of the recogniser.
 
         Returns
         -------
@@ -156,9 +156,9 @@ class RecognitionErrors(ErrorRateStats, ABC):
         predict : torch.Tensor | np.ndarray
             The signal to judge, [T].
         target : torch.Tensor | np.ndarray
-            Not looked at.
+            Not used.
         transcript : str
-            What is said.
+            Reference transcript.
 
         Returns
         -------
@@ -209,8 +209,8 @@ class WordErrors(RecognitionErrors):
         if not len(wav):
             return ""
         samples = np.round(wav * 32767).astype(np.int16).tobytes()
-        # No utterance depends on those before it: noise and means, which the
-        # decoder goes on estimating, begin anew.
+        # The decoder adapts noise and means over time: they are reset, so that no
+        # utterance depends on earlier ones.
         self._decoder.reinit_feat()
         self._decoder.start_utt()
         self._decoder.process_raw(samples, full_utt=True)

@@ -21,7 +21,7 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 
 def save_row(rows, hparams):
-    """Keep what was measured.
+    """Append a row.
 
     Arguments
     ---------

@@ -64,7 +64,7 @@ class FeatureExtractor:
         wav : np.ndarray
             Samples, [T].
         text : str
-            What is said.
+            Reference transcript.
 
         Returns
         -------

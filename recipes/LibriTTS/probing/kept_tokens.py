@@ -82,7 +82,7 @@ def write_kept(folder, values):
     Arguments
     ---------
     folder : str | Path
-        Where to.
+        Folder to write.
     values : dict
         From :func:`read_results`.
     """

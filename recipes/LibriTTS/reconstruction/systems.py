@@ -211,7 +211,7 @@ class FolderSystem:
     bits : float
         Bits per second.
     run_opts : dict
-        Not looked at.
+        Not used.
     sample_rate : int
         At which the audio is read, in Hz.
     """

@@ -52,7 +52,7 @@ def speak(speech, tasks, hparams, folder):
     hparams : dict
         The YAML's settings.
     folder : Path
-        Where to.
+        Folder to write.
 
     Returns
     -------

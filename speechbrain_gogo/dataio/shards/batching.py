@@ -74,7 +74,7 @@ def loader_settings(
     dataset : DynamicItemDataset
         From :func:`~speechbrain_gogo.dataio.manifests.reading.speech_dataset`.
     training : bool
-        Shuffle, other batches in every epoch; else the short clips first.
+        Shuffle and change batches in every epoch; else short clips first.
     batch_seconds : float
         Largest batch, padding included.
     max_batch_size : int

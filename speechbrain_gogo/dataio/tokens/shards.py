@@ -53,7 +53,7 @@ def save_shard(path, rows, header, report, source=""):
     Arguments
     ---------
     path : str | Path
-        Where to.
+        File to write.
     rows : list of TokenRow
         The clips; there may be none.
     header : dict

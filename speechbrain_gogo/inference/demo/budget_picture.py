@@ -1,7 +1,7 @@
-"""How an allocator spends tokens on a recording, to look at.
+"""Plot of the budgets that an allocator chooses for a recording.
 
 Figures 9 and 10 of the Gogo paper (Appendix L): the mel and its groups, the
-budget of each group, and the mel that Gogo makes of the allocated tokens alone.
+budget of each group, and the mel decoded from the allocated tokens.
 """
 
 import torch
@@ -27,7 +27,7 @@ def draw_budgets(
     target_rate : float
         Tokens per second, as in :meth:`GogoCodec.allocate`.
     seconds : float
-        How much of the recording to draw; what follows is not read.
+        Seconds of the recording to plot, from its start.
     **sampling
         As in :meth:`GogoCodec.decode_batch`.
 

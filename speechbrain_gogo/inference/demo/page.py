@@ -1,7 +1,7 @@
-"""The demo's page: one HTML file that opens by double click.
+"""The demo's page, an HTML file that needs no server.
 
-It needs no network and no script; its audio and pictures are files beside it.
-What it shows is made in demo.py, how it looks is in demo_page.html.
+Its audio and pictures are files in the same folder. Its content comes from run.py,
+its layout from demo_page.html.
 """
 
 import math

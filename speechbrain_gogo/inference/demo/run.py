@@ -1,9 +1,8 @@
-"""A demonstration by ear: one encoding, decoded at several rates.
+"""The demo: a recording is encoded once and decoded at several rates.
 
-What Section 3.1.3 of the Gogo paper promises, made audible: recordings are
-encoded once and decoded from the first 1, 3, 5 and all tokens of every group,
-with the time that takes. A model that speaks also says a sentence. The page
-that shows it is in demo_page.py.
+Recordings are decoded from the first 1, 3, 5 and all tokens of every group
+(Section 3.1.3), and all steps are timed. A model with stages also synthesizes a
+sentence. page.py writes the page.
 """
 
 import time
@@ -40,7 +39,7 @@ SENTENCE = "Nobody ever said this in front of a microphone."  # until today
 
 @dataclass
 class Decoding:
-    """One decoding of a recording, and what it costs."""
+    """A decoding of a recording, with rate and time."""
 
     keep: int
     wav: str  # file name
@@ -51,7 +50,7 @@ class Decoding:
 
 @dataclass
 class Recording:
-    """A recording, as the codec heard it, with its decodings."""
+    """A recording at the codec's rate, with its decodings."""
 
     title: str
     note: str
@@ -63,7 +62,7 @@ class Recording:
 
 
 def run_demo(codec, folder="results/demo", wavs=(), speech=None):
-    """Encode and decode the bundled clip and others, and show the outcome.
+    """Encode and decode the bundled clip and others, and write the page.
 
     Arguments
     ---------
@@ -94,7 +93,7 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     recordings = [copy_original(codec, EXAMPLE, folder, "", EXAMPLE_NOTE)]
     for number, path in enumerate(wavs, 1):
         recordings.append(copy_original(codec, path, folder, f"wav{number}_"))
-    # What only the first call pays (allocations, kernels) is not timed.
+    # The first call, with allocations and kernel selection, is not timed.
     tokens, _ = codec.encode_batch(torch.zeros(1, 2 * codec.sample_rate))
     codec.decode_batch(tokens)
     for recording in recordings:
@@ -109,7 +108,7 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
 
 
 def copy_original(codec, path, folder, prefix, note=""):
-    """Write a recording as the codec hears it: mono, at its rate.
+    """Write a recording in mono at the codec's rate.
 
     Arguments
     ---------
@@ -122,7 +121,7 @@ def copy_original(codec, path, folder, prefix, note=""):
     prefix : str
         Of all of the recording's files.
     note : str
-        What the page says of it.
+        Note on the page.
 
     Returns
     -------

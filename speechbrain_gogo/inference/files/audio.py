@@ -1,8 +1,7 @@
 """From audio files to token files and back, at bounded memory.
 
-GogoCodec encodes and decodes, token_file.py knows the format; here the two
-meet, so that the sample count of a recording travels with its tokens, and
-folders of files are told which file becomes which.
+Connects GogoCodec and the format of tokens.py: the number of samples of a
+recording is stored with its tokens. Maps input files to output files.
 """
 
 from pathlib import Path
@@ -21,7 +20,7 @@ TOKENS = (".safetensors",)
 
 
 def encode_with_budgets(codec, path, allocate=False, target_rate=None):
-    """Tokens of an audio file, some of them left out if that is wanted.
+    """Tokens of an audio file, optionally with allocated budgets.
 
     Arguments
     ---------
@@ -30,15 +29,15 @@ def encode_with_budgets(codec, path, allocate=False, target_rate=None):
     path : str | Path
         Audio of any length, rate and number of channels.
     allocate : bool
-        Keep of each group what the codec's allocator gives it.
+        Let the codec's allocator choose the tokens of each group.
     target_rate : float
-        Tokens per second that are kept then, at most.
+        Highest token rate of the allocator, in tokens per second.
 
     Returns
     -------
     tuple
-        Tokens int64 [N, K], the masking token where one is left out, and the
-        number of samples they stand for, at the codec's rate.
+        Tokens int64 [N, K] with the masking token where one is dropped, and
+        the number of samples at the codec's rate.
 
     Raises
     ------
@@ -119,7 +118,7 @@ def decode_to_file(codec, token_path, out_path, **settings):
 
 
 def plan(inputs, out, readable, writable):
-    """Which file becomes which.
+    """Map input files to output files.
 
     Arguments
     ---------
@@ -177,7 +176,7 @@ def plan(inputs, out, readable, writable):
 
 
 def _search(given, suffixes):
-    """Files of a folder, or the file itself, each with its place in OUT."""
+    """Files of a folder, or the file itself, with their paths in OUT."""
     if not given.is_dir():
         return [(given, Path(given.name))]
     found = sorted(

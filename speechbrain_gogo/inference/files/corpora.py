@@ -1,7 +1,6 @@
-"""A codec over whole corpora: `gogo tokenize`.
+"""The parts of `gogo tokenize`: source, device and output forms.
 
-What kind of corpus it is, which tokens are wanted, and on which device each
-rank of torchrun works; the work itself is that of inference/files/tokenizing.py and
+The corpus is encoded by inference/files/tokenizing.py and exported by
 dataio/tokens/forms.py.
 """
 
@@ -78,10 +77,9 @@ def tokenize_to_folder(
     allocation=None,
     num_workers=0,
 ):
-    """Encode a corpus, and write its tokens in the forms that are wanted.
+    """Encode a corpus and write its tokens in several forms.
 
-    Stopped and run again, it goes on where it was, on any number of ranks;
-    the forms are written by whichever rank is the last.
+    A stopped run resumes, on any number of ranks; the last rank writes the forms.
 
     Arguments
     ---------
@@ -99,21 +97,21 @@ def tokenize_to_folder(
     num_codebooks : int
         Tokens of each group, K; all by default.
     allocation : dict
-        Settings of :meth:`GogoCodec.allocate`; what its budgets leave out is
-        the masking token, one id after the codes. None keeps every token.
+        Settings of :meth:`GogoCodec.allocate`; dropped tokens become
+        the masking token, the id after the codes. None keeps all tokens.
     num_workers : int
         Processes of each rank that decode audio.
 
     Returns
     -------
     CorpusReport
-        What became of every clip; None while other ranks are at work.
+        Counts of clips; None while other ranks have not finished.
 
     Raises
     ------
     ValueError
-        If a setting makes no sense, other tokens are in the folder, or no
-        clip can be used.
+        If a setting is invalid, the folder has other tokens, or no clip can
+        be used.
     """
     check_forms(forms)
     check_layout(layout, own_codes=codec.codec.quantizer.residual)

@@ -1,7 +1,7 @@
-"""What a codec and its token files are, in numbers for people.
+"""Readable descriptions of codecs and token files.
 
 A token of a codebook with C entries carries log2(C) bits (13.6 for the 12,800
-codes of the paper), and every group spends as many tokens as are kept.
+codes of the paper), and every group has as many tokens as are kept.
 """
 
 import math
@@ -54,7 +54,7 @@ def describe_kept(codec, tokens):
 
 
 def describe_codec(codec, source):
-    """What a codec is.
+    """Describe a codec.
 
     Arguments
     ---------
@@ -66,7 +66,7 @@ def describe_codec(codec, source):
     Returns
     -------
     dict
-        Name to text.
+        Property -> text.
     """
     folder = find_source(source)
     files = folder.rglob("*.safetensors")
@@ -97,7 +97,7 @@ def describe_codec(codec, source):
 
 
 def describe_token_file(path, codec):
-    """What a token file holds.
+    """Describe a token file.
 
     Arguments
     ---------
@@ -109,7 +109,7 @@ def describe_token_file(path, codec):
     Returns
     -------
     dict
-        Name to text.
+        Property -> text.
 
     Raises
     ------

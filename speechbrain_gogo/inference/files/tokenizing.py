@@ -1,10 +1,9 @@
 """Tokenising a corpus: shards of clips in, shards of tokens out.
 
-Each rank of torchrun takes every so many-th shard; worker processes read and
-decode the audio, the codec encodes it in batches. A shard of tokens appears
-when it is complete, so whatever stops the work, running it again does what is
-missing, on any number of ranks, and nothing twice. The ranks never wait for
-each other.
+Shards are distributed over the ranks of torchrun; worker processes read and
+decode audio, the codec encodes it in batches. A shard of tokens is renamed to its
+name when it is complete, so that a stopped run resumes with the missing shards, on
+any number of ranks. Ranks do not wait for each other.
 """
 
 import logging
@@ -29,8 +28,7 @@ from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 logger = logging.getLogger(__name__)
 
-# Settings of a corpus that leave the tokens alone: a run that is taken up
-# again may have others.
+# Settings that do not change the tokens: they may differ after a resume.
 BATCHING = (
     *("batch_seconds", "max_batch_size", "buffer_size"),
     *("mixed_shards", "seed", "training", "split_batches"),
@@ -46,7 +44,7 @@ def tokenize_corpus(
     num_tokens=None,
     allocation=None,
 ):
-    """Encode what is not encoded yet; on each rank, its share.
+    """Encode the shards that are missing; each rank takes its part.
 
     Arguments
     ---------
@@ -56,7 +54,7 @@ def tokenize_corpus(
         The corpus: ``shards`` (names), ``settings``, ``batches(shard,
         report)`` and ``decode(clips, report)``.
     folder : str | Path
-        Where the tokens are, or will be: see ``token_corpus.py``.
+        Folder of the tokens, see dataio/tokens/corpus.py.
     num_workers : int
         Processes of each rank that decode audio; each works on a shard of
         its own.
@@ -65,15 +63,15 @@ def tokenize_corpus(
         end; the header says its name. A clip whose text it refuses is
         skipped.
     num_tokens : int
-        Only the first so many tokens of each group; all by default.
+        Number of tokens of each group to compute; all by default.
     allocation : dict
-        Settings of :meth:`GogoCodec.allocate`: what its budgets leave out
-        becomes the masking token. None keeps every token.
+        Settings of :meth:`GogoCodec.allocate`: dropped tokens
+        become the masking token. None keeps all tokens.
 
     Returns
     -------
     CorpusReport
-        What became of every clip; None while other ranks are at work.
+        Counts of clips; None while other ranks have not finished.
 
     Raises
     ------
@@ -133,7 +131,7 @@ def _normalized(clips, normalize, report):
 def corpus_header(
     codec, source, normalize=None, num_tokens=None, allocation=None
 ):
-    """What all shards of a corpus have in common; see ``claim_folder``."""
+    """Header of all shards of a corpus, see ``claim_folder``."""
     settings = source.settings.items()
     recorded = {key: value for key, value in settings if key not in BATCHING}
     recorded["precision"] = codec.precision  # bf16 makes other tokens of some
@@ -161,7 +159,7 @@ def _unchanged(item):
 
 
 class _Pieces(IterableDataset):
-    """Batches of the shards to do, each (number, batch, None).
+    """Batches of the missing shards, each (number, batch, None).
 
     The end of a shard is (number, None, report). Workers take turns, so the
     pieces of several shards come mixed.

@@ -1,4 +1,4 @@
-"""Token files: the tokens of one recording, and which codec they belong to.
+"""Token files: the tokens of a recording and the identity of their codec.
 
 A safetensors file with the matrix [N, K] (16-bit where ids fit), the number
 of samples they stand for, and the fingerprint of the codec that made them. At
@@ -37,7 +37,7 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     Arguments
     ---------
     path : str | Path
-        Where to.
+        File to write.
     tokens : torch.Tensor
         int64 [N, K].
     num_samples : int
@@ -45,10 +45,10 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     fingerprint : str
         Of the codec.
     codec : str
-        The codec's name, for people.
+        Name of the codec, for messages.
     mask_id : int
-        Stands where a group's tokens are left out, at its end; these take
-        no room in the file. None: there is no such token.
+        Id of dropped tokens at the end of groups, which are not stored. None
+        if no token is dropped.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     Raises
     ------
     ValueError
-        If a group has a token after one that is left out.
+        If a group has a token after a dropped one.
 
     Example
     -------

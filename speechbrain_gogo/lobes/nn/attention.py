@@ -47,7 +47,7 @@ def attend(q, k, v, mask=None):
     v : torch.Tensor
         Values, shape [B, H, S, D].
     mask : torch.Tensor
-        bool, broadcastable to [B, H, T, S], True where a query may look;
+        bool, broadcastable to [B, H, T, S], True where a query may attend;
         None for everywhere.
 
     Returns

@@ -1,17 +1,17 @@
-"""What tells a model from any other: a hash of numbers and of weights."""
+"""The identity of a model: a hash of its settings and weights."""
 
 import hashlib
 
 
 def hash_weights(*states, metadata=""):
-    """Hash numbers and weights, on whatever device and in whatever precision.
+    """Hash settings and weights, independently of device and precision.
 
     Arguments
     ---------
     *states : dict
-        Name -> tensor, in an order that matters.
+        Name -> tensor, in a fixed order.
     metadata : str
-        What matters besides the weights.
+        Settings to hash besides the weights.
 
     Returns
     -------

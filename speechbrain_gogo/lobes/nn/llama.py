@@ -1,7 +1,7 @@
-"""LLaMA-style Transformers as every Gogo network uses them (Appendix C).
+"""LLaMA-style Transformers of all Gogo networks (Appendix C).
 
 The blocks are those of transformers: RMSNorm, rotary positions, SwiGLU. This
-file only says how they are sized, and gives them continuous inputs.
+file sets their sizes and gives them continuous inputs.
 """
 
 from torch import nn

@@ -1,4 +1,4 @@
-"""Full float32 precision, said explicitly.
+"""Full float32 precision.
 
 Importing SpeechBrain lets GPUs round the factors of float32 products to TF32,
 10 bits of mantissa, and a caller may be in autocast. A feature that lies

@@ -1,8 +1,7 @@
 """How well the tokens of one position predict each other (Appendix I).
 
-Column j of the token matrix is a sequence of its own, of one token per group,
-and each has a small LLaMA-style model of its own. They are trained side by
-side and share nothing.
+Column j of the token matrix is a sequence of one token per group, and has a small
+LLaMA-style model of its own. The models are trained together and share no weights.
 
 Letters: B batch, N groups, K tokens per group, C codes.
 """

@@ -1,9 +1,9 @@
-"""The Llamas that GogoSpeech is made of (Appendix C).
+"""The Llama models of GogoSpeech (Appendix C).
 
 At paper size both stages start from `meta-llama/Llama-3.2-1B-Instruct` with
-more rows in its vocabulary; small ones start from nothing. Both are plain
-transformers models: what is trained here can be served by anything that
-serves a Llama. What their ids mean is in stages.py.
+an extended vocabulary; small ones are trained from scratch. Both are plain
+transformers models, which any server of Llama models can serve. stages.py defines
+their ids.
 """
 
 import math
@@ -118,10 +118,10 @@ def speech_llama(
     num_key_value_heads : int
         Heads of keys and values; as many as ``num_heads`` by default.
     period : int
-        Have a rotary frequency that turns once in so many positions. All
-        levels share one block of codes, so only its position says which level
-        a token is, and a small model reads "every tenth" off such a
-        frequency, where it would have to combine several others. The first
+        An option of small models: one rotary frequency has this period in
+        positions. All levels share one block of codes, so only the position
+        determines the level of a token, and a small model learns it sooner
+        from a frequency with the period of a group. The first
         frequency is 1: periods below 2 pi are multiplied until they are not.
 
     Returns
@@ -160,7 +160,7 @@ def speech_llama(
 
 
 def check_vocabulary(llama, text_size, codebook_size):
-    """Refuse a Llama whose ids are not text, codes and two special ones.
+    """Check that a Llama's ids are text, codes and two special ones.
 
     Arguments
     ---------
@@ -203,7 +203,7 @@ def token_losses(llama, output_slice, hidden, ids, level):
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
-        Whose output they are read from.
+        The model, for its output embedding.
     output_slice : slice
         These ids of its vocabulary.
     hidden : torch.Tensor

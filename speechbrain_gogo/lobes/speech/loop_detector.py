@@ -1,4 +1,4 @@
-"""Speech that repeats itself is noticed, so that it can be cut off.
+"""Detection of repetitions in generated speech, so that it can be cut off.
 
 Letters: B batch, b tokens of the backbone.
 """
@@ -7,14 +7,14 @@ import torch
 
 
 class LoopDetector:
-    """Notices speech that repeats itself.
+    """Detects repetitions in generated groups.
 
     Arguments
     ---------
     batch : int
         Utterances.
     groups : int
-        A cycle that has been repeated for so many groups is a loop.
+        Groups for which a cycle has to repeat to be a loop.
     device : torch.device
         Where the groups are.
     longest : int

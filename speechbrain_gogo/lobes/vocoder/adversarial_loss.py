@@ -1,15 +1,15 @@
-"""What discriminators make of a vocoder's audio (Siuzdak, 2023, Vocos).
+"""Adversarial losses of a vocoder (Siuzdak, 2023, Vocos).
 
 Hinge losses and feature matching are the vocos package's own; here they are
 averaged over the parts of a discriminator, its periods or resolutions, so that
-one with more parts weighs no more.
+its number of parts does not change its weight.
 """
 
 from vocos.loss import DiscriminatorLoss, FeatureMatchingLoss, GeneratorLoss
 
 
 def generator_losses(discriminators, predicted, wavs):
-    """What a vocoder learns from discriminators.
+    """Adversarial and feature matching losses of the vocoder.
 
     Arguments
     ---------

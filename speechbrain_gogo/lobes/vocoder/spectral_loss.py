@@ -1,8 +1,7 @@
-"""How far two waveforms are apart in their spectra, at several resolutions.
+"""Spectral distance of two waveforms at several resolutions.
 
-What trains the vocoder besides the mel distance while no discriminator
-judges it: magnitudes at several window lengths cannot all agree unless the
-phases fit together. After Yamamoto et al. (2020), Parallel WaveGAN; the mel
+Trains the vocoder, together with the mel distance, before the discriminators join:
+magnitudes at several window lengths only agree if the phases are consistent. After Yamamoto et al. (2020), Parallel WaveGAN; the mel
 distance and the adversarial losses are the vocos package's own.
 """
 

@@ -143,7 +143,7 @@ class VocosVocoder(Vocoder):
 
     @property
     def context(self):
-        """Frames on each side that an output frame hears, exactly."""
+        """Frames on each side on which an output frame depends."""
         convolutions = [self.backbone.embed]
         convolutions += [block.dwconv for block in self.backbone.convnext]
         reach = sum(conv.kernel_size[0] // 2 for conv in convolutions)
@@ -177,7 +177,7 @@ class VocosVocoder(Vocoder):
             If a file is missing, the configuration is not a mel Vocos with
             centred frames, or the weights do not fit it to the last key.
         """
-        # The one place where a lobe meets files.
+        # The only file access in lobes.
         from speechbrain_gogo.lobes.vocoder.vocos_files import (
             read_sizes,
             read_weights,
@@ -242,7 +242,7 @@ class GriffinLimVocoder(Vocoder):
 
     @property
     def context(self):
-        """Frames on each side that an output frame hears, exactly.
+        """Frames on each side on which an output frame depends.
 
         A round spreads news as far as two windows overlap. Nearly all of it
         comes from within 32 frames; the rest makes windows leave no trace.

@@ -1,4 +1,4 @@
-"""A trained Vocos on disk or on the hub, in the vocos package's own layout.
+"""Files of a trained Vocos, on disk or on the hub, in the vocos package's layout.
 
 A folder holds config.yaml, which names the classes of backbone and head and
 their sizes, and the weights. The classes are compared, never imported, and
@@ -22,7 +22,7 @@ HEAD = "vocos.heads.ISTFTHead"
 
 
 def read_sizes(source):
-    """What config.yaml says of the sizes of a Vocos.
+    """Sizes of a Vocos from its config.yaml.
 
     Arguments
     ---------
@@ -109,7 +109,7 @@ def read_weights(source):
 
 
 def write_vocos(vocoder, folder):
-    """Write what ``read_sizes`` and ``read_weights`` read, in fp16.
+    """Write config.yaml and weights of a Vocos, in half precision.
 
     Arguments
     ---------

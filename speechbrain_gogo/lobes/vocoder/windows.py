@@ -1,8 +1,7 @@
-"""Vocoding long audio piece by piece, without a trace of the cuts.
+"""Vocoding long audio piece by piece, with the result of vocoding it at once.
 
-A vocoder hears ``context`` frames on each side of an output frame and no
-others: windows with that much of their surroundings give, once it is cut off,
-the audio of the whole mel.
+An output frame depends on ``context`` frames on each side only: windows are
+vocoded with this context, whose audio is then cut off.
 """
 
 import torch
@@ -22,11 +21,11 @@ def vocode_in_windows(vocoder, mel, window, least=None):
         Anything with ``context``, ``hop_length`` and a forward pass.
     mel : torch.Tensor | iterable of torch.Tensor
         Log-mel frames [B, T, n_mels], whole or as consecutive pieces of any
-        lengths, which need not exist before they are asked for.
+        lengths, which may be generated while they are read.
     window : int
         Frames to vocode at once, besides their context.
     least : int
-        Vocode as soon as so many frames are there; a window by default.
+        Vocode when this many frames are available; a window by default.
 
     Yields
     ------
