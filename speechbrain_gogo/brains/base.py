@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingBrain(CountingBrain):
-    """A Brain that resumes exactly and keeps records.
+    """A Brain that resumes exactly and logs its progress.
 
     The recipe's YAML gives ``budget`` (a
     :class:`~speechbrain_gogo.brains.budget.TrainingBudget`),

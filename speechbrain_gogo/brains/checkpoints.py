@@ -45,8 +45,7 @@ def has_finite(meta, key):
 class AtomicCheckpointer(Checkpointer):
     """The host's Checkpointer, safe from a kill or a full disk while saving.
 
-    Its meta also tells how many processes were training, and the ``metadata``
-    that a Brain adds. A checkpoint whose figure is NaN or infinite is never the
+    Its meta also has the number of processes and the ``metadata`` of a Brain. A checkpoint whose figure is NaN or infinite is never the
     best one, whatever it is compared with.
 
     Example

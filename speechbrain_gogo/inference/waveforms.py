@@ -33,7 +33,7 @@ def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
     wanted : int
         The codec's own.
     device : torch.device | str
-        Where they are wanted.
+        Device of the result.
 
     Returns
     -------

@@ -3,8 +3,8 @@
 Judges that compute on one thread (pocketsphinx, PESQ) dominate an offline
 evaluation: utterances are spread over processes, which also keeps the evaluation
 alive whatever native code does (see ``workers.py``). Judges that are networks
-take batches in this process, where their device is. What is evaluated, and
-what becomes of the rows, is the recipes' business.
+take batches in this process, where their device is. Recipes define
+the cases and use the rows.
 """
 
 import logging
@@ -23,8 +23,8 @@ UNSCORED = "unscored"  # the column that says which judge gave no score, and why
 def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
     """Measure utterances with every judge.
 
-    Cases are taken as workers come free, so memory does not grow with their
-    number, and the making of a case overlaps with the judging of others. A
+    Cases are read when workers become free: memory does not grow with their
+    number, and generating a case overlaps with measuring others. A
     judge that fails, ends its process or takes too long costs its own columns
     of that utterance: these are NaN, and ``unscored`` says why.
 

@@ -200,7 +200,7 @@ class _Worker:
 def _listen(judges, pipe):
     """Life of a worker process."""
     torch.set_num_threads(1)
-    threading.Thread(target=_leave_with_owner, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     pipe.send("ready")
     while True:
         try:
@@ -211,7 +211,7 @@ def _listen(judges, pipe):
             pipe.send(attempt(judge.measure, *case))
 
 
-def _leave_with_owner():
-    """End the process when the one that started it is killed."""
+def _exit_with_parent():
+    """Exit when the parent process is killed."""
     parent_process().join()
     os._exit(1)
