@@ -1,8 +1,8 @@
 """Base class of the Brains.
 
-Exact resuming in the middle of an epoch, validation by the clock, what is the
-best checkpoint and the JSON-lines log. What an update is stands in updates.py,
-the count of clips in counting.py; what is trained is the subclasses' matter.
+Exact resuming within an epoch, validation at intervals of time, the choice of the
+best checkpoint and the JSON-lines log. Updates are in updates.py, counts of clips in
+counting.py; subclasses define what is trained.
 """
 
 import json
