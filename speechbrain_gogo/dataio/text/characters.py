@@ -12,6 +12,7 @@ from itertools import groupby
 from anyascii import anyascii
 
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
+FRACTIONS = "\u00bc-\u00be\u2150-\u215e\u2189"
 SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉₊₋"
 DIGITS = "0123456789+-"
 PLAIN = str.maketrans(SUPERSCRIPTS + SUBSCRIPTS, DIGITS * 2)
@@ -73,6 +74,9 @@ def fold_characters(text):
         "",
         unicodedata.normalize("NFC", text.translate(UNCLEAR)),
     )
+    # 1½ is not 11/2.
+    text = re.sub(rf"(?<=[\d{FRACTIONS}])(?=[{FRACTIONS}])", " ", text)
+    text = re.sub(rf"(?<=[{FRACTIONS}])(?=\d)", " ", text)
     text = "".join(map(_expand, text))
     text = re.sub(  # typeset fractions: superscript, slash, subscript
         rf"(\d?)([{SUPERSCRIPTS}]+)/([{SUBSCRIPTS}]+)",
@@ -99,10 +103,10 @@ def _expand(character):
     if character.isascii():
         return character
     tag, _, codes = unicodedata.decomposition(character).partition(" ")
-    if tag in ("<fraction>", "<circle>"):
-        # 1½ is not 11/2, and 1① is not 11.
-        plain = unicodedata.normalize("NFKC", character).replace("\u2044", "/")
-        return f" {plain} "
+    if tag == "<fraction>":
+        return unicodedata.normalize("NFKC", character).replace("\u2044", "/")
+    if tag == "<circle>":  # 1① is not 11
+        return f" {unicodedata.normalize('NFKC', character)} "
     if tag in EXPANDED and unicodedata.category(character) != "Sk":
         plain = "".join(chr(int(code, 16)) for code in codes.split())
         plain = "".join(map(_expand, plain))
@@ -128,6 +132,8 @@ def _fold(character):
         return ""  # not to be seen
     if category[0] == "Z" or category == "Cc":
         return character if character in "\n\t" else " "
+    if character in "\u207f\u2071":  # powers: n and i
+        return "^n" if character == "\u207f" else "^i"
     if category == "Lm":  # small letters of ordinals, such as in 5ᵗʰ
         return unicodedata.normalize("NFKC", character)
     return character

@@ -37,7 +37,6 @@ RULES = [
         lambda m: BEFORE_NUMBERS[m[1].lower()] + " ",
     ),
     (r"(?-i:\b(pp))\s(?=\d)", "pages "),
-    (r"(?-i:(?<![\w°.'])ca?\.)\s?(?=\d{3,4}\b)", "circa "),
     (
         rf"(?<!\d)(?<!\d\s)\b({any_of(TITLES)})\.(?=\s+\S|[;,)])",
         lambda m: TITLES[m[1].lower()],

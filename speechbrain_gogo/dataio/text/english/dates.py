@@ -87,6 +87,8 @@ def _month(name):
 def _day_first(match):
     """28 Nov 2026."""
     spoken = f"{ordinal(match[1])} of {_month(match[2])}"
+    if match[4]:
+        return f"{spoken} {cardinal(match[4])}"
     return f"{spoken} {year(match[3])}" if match[3] else spoken
 
 
@@ -120,6 +122,8 @@ def _years(match):
     """1990-95 and 1990-1995."""
     first, second = match[1], match[2]
     if len(second) == 2 and int(second) <= int(first[2:]):
+        if 0 < int(second) < 13:
+            return f"{MONTH_NAMES[int(second) - 1]} {year(first)}"
         return match[0]
     second = year(second) if len(second) == 4 else cardinal(second)
     return f"{year(first)} to {second}"
@@ -155,6 +159,7 @@ def _ratio(match):
 
 HALF_DAY = r"(?=( [ap](?: |\.)m\b)?)"
 RULES = [
+    (r"(?-i:(?<![\w°.'])ca?\.)\s?(?=\d{3,4}\b)", "circa "),
     (r"(?<=\d)\s?([ap])m\b", lambda m: f" {m[1].lower()} m"),
     (r"(?<=\d)(?=[ap]\.\s?m\.)", " "),
     # ISO 8601, with the time after a T.
@@ -166,6 +171,10 @@ RULES = [
         _slashes,
     ),
     (r"(?<![\w.])(\d\d?)\.(\d\d?)\.(\d{4})(?!\d|\.\d)", _dots),
+    (
+        rf"(?<![\w/.,-])(0?[1-9]|1[0-2])[/-]({YEAR})(?![\w/-])",
+        lambda m: f"{MONTH_NAMES[int(m[1]) - 1]} {year(m[2])}",
+    ),
     (r"\bon (\d\d?)/(\d\d?)(?![\d/])", _on_day),
     (
         rf"(?<![\w.,:-])(\d\d?)\s?-\s?(\d\d?) ({ANY_MONTH})(?!\w)",
@@ -173,7 +182,7 @@ RULES = [
     ),
     (
         rf"(?<![\w.,:-])(\d\d?)(?:st|nd|rd|th)?(?:(?: of)? |-)({ANY_MONTH})"
-        rf"(?:(?:,? |-)({YEAR}))?(?!\w)",
+        rf"(?:(?:,? |-)({YEAR})|(?:-| ')(\d\d))?(?!\w)",
         _day_first,
     ),
     (
@@ -181,9 +190,13 @@ RULES = [
         _month_range,
     ),
     (
-        rf"({ANY_MONTH})[ -](\d\d?)(?:st|nd|rd|th)?(?:(?:,? |-)({YEAR}))?"
+        rf"(?<!of )({ANY_MONTH})[ -](\d\d?)(?:st|nd|rd|th)?(?:(?:,? |-)({YEAR}))?"
         r"(?![\w:/%-]|[.,]\d)",
         _month_first,
+    ),
+    (
+        rf"\b({MONTH})\s?[-\u2013]\s?({MONTH})\b",
+        lambda m: f"{_month(m[1])} to {_month(m[2])}",
     ),
     (
         r"(?-i:\b(Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\.?\s?[-\u2013]"
@@ -202,10 +215,11 @@ RULES = [
         lambda m: _weekday(m[1]),
     ),
     (rf"(?<![\w.,$-])({YEAR})\s?[-/]\s?({YEAR}|\d\d)(?![\w-]|[.,]\d)", _years),
+    (r"(?<=\d)\s?-\s?(?=\d\d(?:\d\d)?'?s\b)", " to "),
     (r"(\d0)'?s\s?[-\u2013]\s?(?='?\d\d)", r"\1s to "),
     (r"(?<![\w.])'?(\d0|\d00|\d\d\d0)'?s\b", _decade),
     (r"(?<=:\d\d)\s?-\s?(?=\d?\d:\d\d)", " to "),
-    (r"(?<=[ap] m)\s?-\s?(?=\d)|(?<=[ap]\.m\.)\s?-\s?(?=\d)", " to "),
+    (r"(?:(?<=[ap] m)|(?<=[ap]\.m\.))\s?[-\u2013]\s?(?=\d)", " to "),
     # Times of day, then what only looks like them.
     (
         r"\b(?:ratio|scale|odds|aspect)(?: \w+){0,2} (\d+(?::\d+)+)",

@@ -20,7 +20,7 @@ from speechbrain_gogo.dataio.text.english import (
     numbers,
     quantities,
 )
-from speechbrain_gogo.dataio.text.english.tables import SYMBOLS
+from speechbrain_gogo.dataio.text.english.tables import SYMBOLS, UNITS
 from speechbrain_gogo.dataio.text.sentences import (
     mark_sentences,
     split_sentences,
@@ -91,11 +91,18 @@ def _name_greek(text):
     """Greek letters that stand alone by their names, or as units."""
     if text.isascii():
         return text
-    text = re.sub(r"(?<=\d)\s?[\u00b5\u03bc](?=[A-Za-z]{1,3}\b)", " u", text)
-    text = re.sub(r"(?<=\d)(\s?[kM]?)[\u03a9\u2126](?!\w)", r"\1ohm", text)
+    text = re.sub(
+        r"(?<=\d)(\s?[kMmG\u00b5\u03bc]?)\u03a9(?!\w)", r"\1ohm", text
+    )
+    text = re.sub(r"(?<=\d)\s?[\u00b5\u03bc]([A-Za-z]{1,3})\b", _micro, text)
     alone = r"(?<![\u0370-\u03ff\u1f00-\u1fff])[\u0370-\u03ff\u00b5]"
     alone += r"(?![\u0370-\u03ff\u1f00-\u1fff\u0300-\u036f])"
     return re.sub(alone, _greek_name, text)
+
+
+def _micro(match):
+    known = f"u{match[1]}" in UNITS
+    return f" u{match[1]}" if known else f" micro {match[1]}"
 
 
 def _greek_name(match):
@@ -144,9 +151,11 @@ PUNCTUATION = [
     (rf"[{QUOTES}]", ' " '),
     (r"[\u2018\u2019\u201b\u02bc\u02bb`]", "'"),
     (r"[\u2010\u2011\ufe63]", "-"),
+    (r"(?<=[\w)])\s?\u2212\s?(?=[\w(])", " minus "),
     (r"\u2212(?=\s?[\d.])", "-"),
+    (r"(?<=\d)\s?--+\s?(?=\d)", "-"),
     (
-        r"(?:(?<=[\d%°])|(?<=°[CF]))\s?[\u2012-\u2015]\s?"
+        r"(?:(?<=[\d%°])|(?<=°[CF]))(?:\s?[\u2012\u2013]\s?|[\u2014\u2015])"
         r"(?=[\d\u20a0-\u20c0$£¥])",
         "-",
     ),
@@ -157,6 +166,7 @@ PUNCTUATION = [
     (r">=", "\u2265"),
     (r"!=|<>", "\u2260"),
     (r"<?[-=]+>", "\u2192"),
+    (r"(?<=\d[kmb])[\u2013\u2014](?=[$£€\d])", "-"),
     (r"(?<=[a-z])\.(?=(?-i:[A-Z][a-z]))", ". "),
     (r"\u2026|\.{2,}", ". "),
 ]

@@ -43,6 +43,10 @@ def _version(match):
 
 RULES = [
     (
+        r"\b0x([0-9a-f]+)\b",  # hexadecimal
+        lambda m: "zero x " + " ".join(digits(c) or c for c in m[1]),
+    ),
+    (
         r"(?<![\w./-])\d++(?:/\d++){2,}+(?![\w/])",  # no date either
         lambda m: " slash ".join(map(digits, m[0].split("/"))),
     ),
@@ -62,8 +66,8 @@ RULES = [
     (r"(?<![\w.,-])\d{4}(?: \d{4}){2,4}(?![\w-])", _phone),
     (r"(?<![\w.,-])\d++(?:-\d++){2,}+(?![\w-])", _chain),
     (
-        r"(?<![\w.])((?-i:v\.?\s?)|v\.?\s?(?=\d+\.\d)|v(?:ers(?:ion)?)\.?\s?)(\d+(?:\.\d+)*)(?!\w|\.\d)",
+        r"(?<![\w.])((?-i:v\.?\s?)|v\.?\s?(?=\d+\.\d)|v(?:er(?:s(?:ion)?)?)\.?\s?)(\d+(?:\.\d+)*)(?!\w|\.\d)",
         _version,
     ),
-    (r"(?<![\w.,])()(\d++(?:\.\d++){2,}+)", _version),
+    (r"(?<![\w.,$£€¥])()(\d++(?:\.\d++){2,}+)", _version),
 ]

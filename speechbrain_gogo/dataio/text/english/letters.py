@@ -154,7 +154,7 @@ def _spoken_numeral(before, numeral, value, match):
 
 RULES = [
     (
-        r"(?-i:\b(?:([A-Za-z]+)\s)?\b([IVXLCDM]+)\b)(?![&-]?\w)(?!\.[a-z])(?!'[^s])",
+        r"(?-i:\b(?:([A-Za-z]+)\s+)?\b([IVXLCDM]+)\b)(?![&-]?\w)(?!\.[a-z])(?!'[^s])",
         _numeral,
     ),
     (r"(?-i:\b[A-Z]{1,3}(?:&[A-Z]{1,3})+\b)", _joined_acronym),

@@ -32,6 +32,12 @@ def _power(match):
     return f" {name}" if name else f" to the power of {cardinal(exponent)}"
 
 
+def _ion(match):
+    """Ca^2+."""
+    number = cardinal(match[1]) if match[1] else ""
+    return f" {number} {'plus' if match[2] == '+' else 'minus'}"
+
+
 def _fraction(match):
     top, bottom = match[1].replace(",", ""), match[2]
     if top == bottom or ("." in top and bottom in ("5", "10", "100")):
@@ -111,13 +117,14 @@ WRITTEN = [
     (r"(?<=[\w)])\*\*(?=[\d(])", "^"),
     (r"(?<![\w)%°'.,-])-(?=\d|[a-z]\b(?!-))", " minus "),
     (r"(?-i:(?<=\b[nkxyz]))\s?-\s?(?=\d)", " minus "),
-    (r"(?<=\d)(/\d+)\s?-\s?(?=\d+/\d)", r"\1 to "),
+    (r"(?<=\d)(/\d+)\s?-\s?(?=\d)", r"\1 to "),
+    (r"(?<=\d)-(?=\()", " minus "),
     (
         rf"(?<![.,-])({NUMBER})\s?(%|°\s?[CF]?)?(?:-|\s-\s)"
         rf"(?=({FIGURES})(?![\d/]|-\d|\.\d))",
         _range,
     ),
-    (rf"({NUMBER})(?:x|\sx\s)(?=\.?\d)", r"\1 by "),
+    (r"(?<=\d)(?:x|\sx\s)(?=\.?\d)", " by "),
     (rf"({NUMBER})'\s?[x×]\s?({FIGURES})'", r"\1 feet by \2 feet"),
     (r"(?<=\d)(\s?(?:ft|in|cm|mm|m|[\"″]))\s?[x×]\s?(?=\d)", r"\1 by "),
     (rf"({NUMBER})\s?(?:x|×(?!\s?\d))(?![\w(^]|\s*[-+=*/<>])", r"\1 times"),
@@ -137,6 +144,8 @@ COUNTED = [
         r"(?<=[a-z][a-z][a-z])(?<!sin|cos|tan|log)\^(\d+)",
         r" \1",
     ),  # a note, no power
+    (r"(?<=[a-z])\^(\d*)([+-])(?!\d)", _ion),
+    (r"(?<=[\w)])\^(?=[a-z]\b)", " to the power of "),
     (r"(?<=[\w)])\^([+-]?\d+)", _power),
     (r"(?<![\w.,])(\d+)('?)s\b", _group),
     (r"(?-i:№|\bN[o°]\.?)\s?(?=\d)", "number "),

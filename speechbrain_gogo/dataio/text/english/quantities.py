@@ -14,6 +14,7 @@ from speechbrain_gogo.dataio.text.english.tables import (
     any_of,
 )
 from speechbrain_gogo.dataio.text.english.words import (
+    FIGURES,
     NUMBER,
     cardinal,
     fraction,
@@ -25,7 +26,7 @@ SIGNS = "".join(chr(c) for c in range(0x20A0, 0x20C1)) + "$£¥฿"
 NATION = rf"(?-i:({any_of(NATIONS)}))?"
 CODE = rf"(?-i:({any_of(CODES)}))"
 MAGNITUDE = rf"(?:[\s-]?({any_of(MAGNITUDES)})\b)?"
-AMOUNT = r"(\d[\d,]*+)(?:\.(\d++))?"
+AMOUNT = r"(\d++(?:,\d{3}(?!\d))*+)(?:\.(\d++))?"
 # Whose case was not kept: KM, Kg. What case tells apart is not among them.
 ANY_CASE = {}
 for _symbol in UNITS:
@@ -33,7 +34,7 @@ for _symbol in UNITS:
 ANY_CASE = {
     symbol: names.pop()
     for symbol, names in ANY_CASE.items()
-    if len(names) == 1 and len(symbol) > 1
+    if len(names) == 1 and len(symbol) > 1 and symbol not in ("kn", "kt")
 }
 SYMBOLS = any_of(UNITS)
 # Which stand for nothing else, and are words without a number, too.
@@ -125,13 +126,26 @@ def _code_first(match):
 
 def _money_range(match):
     """$5-10 million as five to ten million dollars."""
-    sign, first, second = match.groups()
+    sign, first, magnitude, second = match.groups()
     first, _, decimals = first.partition(".")
-    if len(decimals) == 2:
+    if len(decimals) == 2 and not magnitude:
         spoken = say_money(sign[:-1], sign[-1], first, decimals)
     else:
         spoken = cardinal(f"{first}.{decimals}" if decimals else first)
+    if magnitude:
+        spoken = f"{spoken} {MAGNITUDES[magnitude.lower()]}"
     return f"{spoken} to {sign}{second}"
+
+
+def _mixed_money(match):
+    """$1 1/2 million."""
+    nation, sign, whole, top, bottom, magnitude = match.groups()
+    unit = plural(_currency(sign)[0])
+    unit = f"{NATIONS[nation]} {unit}" if nation else unit
+    number = mixed(whole, top, bottom)
+    if magnitude:
+        number = f"{number} {MAGNITUDES[magnitude.lower()]}"
+    return f"{number} {unit}"
 
 
 def _decimal_comma(match):
@@ -209,6 +223,12 @@ def _power_quantity(match):
     return f"{number} {plural(name)}" if name else match[0]
 
 
+def _price_per(match):
+    """Dollars/kg, of which the dollars are said already."""
+    name = _unit(match[2])
+    return f"{match[1]} per {name}" if name else match[0]
+
+
 def _bare_unit(match):
     """A unit without a number that is squared or divided: km^2, km/h."""
     name = _unit_name(*match.groups())
@@ -272,8 +292,16 @@ MONEY_RULES = [
     (r"\bRs\.?\s?(?=\d)", "₹"),
     (
         r"(?<![\w.,])\d{1,3}(?:\.\d{3})*,\d\d(?=\s?€)"
-        r"|(?<=€)\d{1,3}(?:\.\d{3})*,\d\d(?![\d,])",
+        rf"|(?<=[{SIGNS}])\d+,\d\d?(?!\d|,\d)",
         _decimal_comma,
+    ),
+    (
+        rf"(?<=[{SIGNS}])\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\d)",
+        lambda m: m[0].replace(".", ""),
+    ),
+    (
+        rf"(?<![a-z]){NATION}([{SIGNS}])\s?(\d+)\s(\d+)/(\d+){MAGNITUDE}",
+        _mixed_money,
     ),
     (
         rf"(?<![\w)])-\s?(?=(?:{any_of(NATIONS)})?[{SIGNS}]\s?\d)",
@@ -281,7 +309,8 @@ MONEY_RULES = [
     ),
     (rf"(?<!\w)([{SIGNS}])-(?=\d)", r"minus \1"),
     (
-        rf"(?<![a-z])((?:{any_of(NATIONS)})?[{SIGNS}])\s?(\d[\d,]*(?:\.\d+)?)"
+        rf"(?<![a-z])((?:{any_of(NATIONS)})?[{SIGNS}])\s?({FIGURES})"
+        rf"{MAGNITUDE}"
         rf"\s?-\s?(?:(?:{any_of(NATIONS)})?[{SIGNS}])?(\d)",
         _money_range,
     ),
@@ -301,7 +330,7 @@ SCIENTIFIC_RULES = [
 UNIT_RULES = [
     (r"\bl/100\s?km\b", "liters per hundred kilometers"),
     (
-        r"(?<![\w.,])(\d+)\s?ft\.?\s?(\d+(?:\.\d+)?)(?:\s(\d)/(\d+))?"
+        r"(?<![\w.,^])(\d+)\s?ft\.?\s?(\d+(?:\.\d+)?)(?:\s(\d)/(\d+))?"
         r"\s?in\b\.?",
         _feet_and_inches,
     ),
@@ -326,6 +355,11 @@ UNIT_RULES = [
     (
         rf"(?<![\w/.,])(?:(\d+)\s)?(\d+)/(\d+)[\s-]?{UNIT}{UNIT_END}",
         _fraction_of_unit,
+    ),
+    (
+        r"\b(dollars?|cents|euros?|pounds?|pence|yen|rupees|francs)\s?/\s?"
+        rf"({SYMBOLS})(?![\w/])",
+        _price_per,
     ),
     (rf"({NUMBER})(\s?|-){UNIT}{UNIT_END}", _quantity),
     (rf"(?<![\w.]){UNIT}", _bare_unit),

@@ -8,7 +8,7 @@ import roman
 
 # Never the start of another number: not within 1.2.3, F16 or 12.
 FIGURES = r"\d++(?:,\d{3}(?!\d))*+(?:\.\d++)?+"
-NUMBER = rf"(?<![\w^])(?<!\d[.,]){FIGURES}"
+NUMBER = rf"(?<![\w^])(?<!\^[+-])(?<!\d[.,]){FIGURES}"
 UNCOUNTED = "percent", "hertz", "yen", "yuan", "won", "baht", "mille"
 FRACTIONS = {"2": "half", "4": "quarter"}
 LONGEST = 15  # digits of a number that is read as one
