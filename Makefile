@@ -18,6 +18,9 @@ BIN := $(VENV)/bin
 # Exactly what `make demo` and `make test` install; empty for the newest.
 CONSTRAINTS := --constraint constraints.txt
 UPGRADE ?=
+# Tests run in so many processes, of one thread each.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 WAV ?=
 DATA ?=
 ASR ?=
@@ -46,10 +49,10 @@ demo: $(VENV)/.installed
 	$(BIN)/gogo demo $(if $(WAV),--wav "$(WAV)")
 
 test: $(VENV)/.tested
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: $(VENV)/.tested
-	$(BIN)/python -m pytest -m ""
+	$(PYTEST) -m ""
 
 newest:
 	rm -rf .venv-newest
@@ -61,7 +64,8 @@ oldest:
 	.venv-oldest/bin/pip install --quiet uv
 	.venv-oldest/bin/uv pip install --quiet --resolution lowest-direct \
 		--python .venv-oldest/bin/python --editable ".[dev]"
-	.venv-oldest/bin/python -m pytest
+	touch .venv-oldest/.installed .venv-oldest/.tested
+	$(MAKE) test VENV=.venv-oldest
 
 constraints: $(VENV)/.tested
 	$(BIN)/uv pip compile setup.py --all-extras --universal \

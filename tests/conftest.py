@@ -4,9 +4,12 @@ import csv
 import os
 from pathlib import Path
 
-# Before torch comes: on a busy machine, threads that spin while they wait make
-# tests take many times as long.
+# Before torch is imported: threads that spin while they wait make tests take
+# many times as long on a busy machine, and each of several workers of
+# pytest-xdist has a core to itself.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# The classes and the structure of gogo-mini at the smallest useful size.
+# The paper's path through the classes of gogo-mini, at the smallest useful size.
 TINY = f"""
 model: !include:{REPOSITORY}/hparams/mini/gogo.yaml
     dim: 32
@@ -27,8 +30,7 @@ model: !include:{REPOSITORY}/hparams/mini/gogo.yaml
         dim: 32
         num_layers: 2
     codec:
-        shortcut_hidden: 32
-        shortcut_components: 60
+        shortcut: False
 vocoder: !new:speechbrain_gogo.lobes.vocoder.vocoders.GriffinLimVocoder
     num_iterations: 4
 """

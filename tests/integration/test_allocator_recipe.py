@@ -4,9 +4,7 @@ Every run is the recipe itself with the tiny codec on a few clips.
 """
 
 import json
-import os
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import soundfile
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from processes import run_ranks
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.plots import read_log
@@ -252,7 +251,6 @@ def test_misfit_codec_is_refused(
 
 @pytest.mark.parametrize("dataset", RECIPES)
 def test_two_processes(dataset, tiny_codec_folder, tiny_corpus, tmp_path):
-    launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     settings = {"distributed_backend": "gloo"}
     if dataset == "LibriTTS":
         data = {"number_of_epochs": 1, "batch_seconds": 4}
@@ -278,20 +276,8 @@ def test_two_processes(dataset, tiny_codec_folder, tiny_corpus, tmp_path):
             del settings[key]
         line = [RECIPES[dataset] / "hparams" / "train.yaml", "--noprogressbar"]
         line += [x for k, v in settings.items() for x in (f"--{k}", v)]
-    run = subprocess.run(
-        [sys.executable, "-m", *launch, RECIPES[dataset] / "train.py"]
-        + [str(word) for word in line],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY),
-            "OMP_NUM_THREADS": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert run.returncode == 0, run.stdout
+    script = RECIPES[dataset] / "train.py"
+    run_ranks(script, line, tmp_path / "printed.txt")
     rows = (tmp_path / "progress.jsonl").read_text().splitlines()
     assert json.loads(rows[-1])["stage"] == "valid, oracle"
     assert "allocator" in GogoCodec.from_hparams(tmp_path / "export").mods

@@ -36,6 +36,7 @@ def table_rows(page):
     return [row for row in rows if len(row) == 8 and row[0].endswith(" s")]
 
 
+@pytest.mark.long  # every measurement is a process of its own
 def test_command_measures_and_writes_a_table(model_yaml, tmp_path):
     page = tmp_path / "bench.md"
     options = {

@@ -37,6 +37,7 @@ def cells(page):
     return [row for row in rows if len(row) == 12][1:]
 
 
+@pytest.mark.long  # every measurement is a process of its own
 def test_command_measures_and_writes_a_table(tiny_yaml, tmp_path):
     codec, stages = tmp_path / "gogo.yaml", tmp_path / "speech.yaml"
     windows = "window_groups: 48\noverlap_groups: 5\n"

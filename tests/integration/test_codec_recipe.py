@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import speechbrain as sb
 import torch
+from processes import run_ranks
 
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.plots import read_log
@@ -354,7 +355,6 @@ def test_stops_are_between_updates(main, tiny_corpus, tmp_path, monkeypatch):
 
 def test_two_processes(main, tiny_corpus, tmp_path, monkeypatch):
     """The clock of the first rules, and a stop needs as many to resume."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     settings = {
         "distributed_backend": "gloo",
         "batch_seconds": 4,
@@ -363,20 +363,8 @@ def test_two_processes(main, tiny_corpus, tmp_path, monkeypatch):
         "number_of_epochs": 1,
         "grad_accumulation_factor": 2,
     }
-    run = subprocess.run(
-        [*launch, "--nproc_per_node=2", str(SCRIPT)]
-        + arguments(tiny_corpus, tmp_path, **settings),
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY),
-            "OMP_NUM_THREADS": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert run.returncode == 0, run.stdout
+    line = arguments(tiny_corpus, tmp_path, **settings)
+    run_ranks(SCRIPT, line, tmp_path / "printed.txt")
     log = read_log(tmp_path / "progress.jsonl")
     assert [row["stage"] for row in log][-1] == "valid" and len(log) > 1
     assert (tmp_path / "export" / "codec.safetensors").is_file()

@@ -1,14 +1,12 @@
 """The Emilia recipe on two processes, stopped and resumed."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import run_ranks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPE = REPOSITORY / "recipes" / "Emilia" / "codec"
@@ -16,7 +14,7 @@ SAMPLES = REPOSITORY / "tests" / "samples" / "emilia"  # synthetic tones
 
 
 def train(output_folder, epochs):
-    """Run the recipe under torchrun; its log rows and its last summary."""
+    """Run the recipe by two ranks; its log rows and its last summary."""
     settings = {
         "data_folder": SAMPLES,
         "valid_shards": SAMPLES / "EN-B000002.tar",
@@ -38,20 +36,9 @@ def train(output_folder, epochs):
         "precision": "fp32",
         "distributed_backend": "gloo",
     }
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     options = [str(s) for k, v in settings.items() for s in (f"--{k}", v)]
-    python_path = f"{REPOSITORY}:{os.environ.get('PYTHONPATH', '')}"
-    run = subprocess.run(
-        [sys.executable, "-m", *torchrun, "train.py", "hparams/mini.yaml"]
-        + options,
-        cwd=RECIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path},
-        stderr=subprocess.STDOUT,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=600,
-    )
-    assert run.returncode == 0, run.stdout
+    line = ["hparams/mini.yaml", *options]
+    run_ranks(RECIPE / "train.py", line, output_folder.with_suffix(".txt"))
     log = (output_folder / "progress.jsonl").read_text().splitlines()
     summary = (output_folder / "train_log.txt").read_text().splitlines()[-1]
     return [json.loads(row) for row in log], summary

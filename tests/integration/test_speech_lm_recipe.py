@@ -3,15 +3,14 @@
 Every run is the recipe itself on a dozen tokenised clips with a tiny model.
 """
 
-import os
 import re
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import speechbrain as sb
+from processes import run_ranks
 
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
@@ -214,21 +213,8 @@ def test_other_batches_restart_their_epoch(
 def test_two_processes(arguments, tmp_path):
     """Each on its half of the batches, the schedule counted in epochs."""
     settings = {"distributed_backend": "gloo", "num_steps": "null"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     line = arguments("stage1", tmp_path, **settings, num_samples=1)
-    run = subprocess.run(
-        [*launch, "--nproc_per_node=2", str(SCRIPT), *line],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY),
-            "OMP_NUM_THREADS": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert run.returncode == 0, run.stdout
+    run_ranks(SCRIPT, line, tmp_path / "printed.txt")
     log = read_log(tmp_path / "progress.jsonl")
     assert [row["step"] for row in log] == [1, 2, 2, 3, 4, 4]
     assert log[-2]["learning rate"] == 0

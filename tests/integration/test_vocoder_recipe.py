@@ -2,10 +2,7 @@
 
 import importlib.util
 import json
-import os
 import re
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 import soundfile
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from processes import run_ranks
 from vocos.discriminators import (
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
@@ -105,7 +103,6 @@ def test_learns_then_meets_discriminators(data_folder, device):
 
 def test_two_processes(data_folder):
     """Both validate; a stop amid an epoch needs as many to resume."""
-    launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     settings = tiny(
         data_folder,
         skip_prep=True,
@@ -126,19 +123,7 @@ def test_two_processes(data_folder):
     clips.write_text("\n".join([header, *rows]) + "\n")
     line = [data_folder / "tiny.yaml", "--noprogressbar"]
     line += [x for k, v in settings.items() for x in (f"--{k}", v)]
-    done = subprocess.run(
-        [sys.executable, "-m", *launch, RECIPE / "train.py", *map(str, line)],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(RECIPE.parents[2]),
-            "OMP_NUM_THREADS": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout
+    run_ranks(RECIPE / "train.py", line, data_folder / "printed.txt")
     out = data_folder / "out"
     log = read_log(out / "progress.jsonl")
     assert [row["stage"] for row in log] == ["train", "valid"] * 2

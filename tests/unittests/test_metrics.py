@@ -122,13 +122,13 @@ def test_word_errors_of_a_recording(clip):
 
 def test_word_errors_have_no_memory(clip):
     """What was heard before, be it loud or soft, changes nothing."""
-    metric, (wav, noisy) = WordErrors(), clip
+    metric = WordErrors(decoder_options={"maxhmmpf": 1000})
+    wav, noisy = (signal[: 24000 * 3] for signal in clip)
     draws = torch.Generator().manual_seed(0)
-    loud, soft = 0.3 * torch.randn(36000, generator=draws), 0.03 * wav
-    fresh = metric.recognize([wav, noisy])
+    loud, soft = 0.3 * torch.randn(12000, generator=draws), 0.03 * wav[:36000]
+    [fresh] = metric.recognize([noisy])
     for before in (loud, soft):
-        _, *again = metric.recognize([before, noisy])
-        assert again == fresh[1:]
+        assert metric.recognize([before, noisy])[1] == fresh != ""
 
 
 def test_word_errors_corpus_and_mean(monkeypatch):
