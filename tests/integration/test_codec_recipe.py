@@ -372,5 +372,5 @@ def test_two_processes(main, tiny_corpus, tmp_path, monkeypatch):
         text = path.read_text()
         assert "processes: 2" in text
         path.write_text(text.replace("epoch: true", "epoch: false"))
-    with pytest.raises(ValueError, match="by 2 processes, and there are 1"):
+    with pytest.raises(ValueError, match="processes: 2, and there are 1 now"):
         main(arguments(tiny_corpus, tmp_path))

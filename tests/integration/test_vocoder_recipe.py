@@ -132,5 +132,5 @@ def test_two_processes(data_folder):
     for path in (out / "save").glob("*/CKPT.yaml"):
         text = path.read_text()
         path.write_text(text.replace("epoch: true", "epoch: false"))
-    with pytest.raises(ValueError, match="by 2 processes, and there are 1"):
+    with pytest.raises(ValueError, match="processes: 2, and there are 1 now"):
         run(data_folder, num_steps=3, adversarial_start=3)
