@@ -71,7 +71,7 @@ RECOGNIZER = ["faster-whisper>=1.1"]
 
 # Shards at http: and s3: addresses; other storage has packages of its own, see
 # fsspec.
-REMOTE = ["fsspec[http,s3]"]
+REMOTE = ["fsspec[http,s3]>=2025.3"]
 
 # Stages of 1.24 B parameters on one 24 GB card, see docs/memory.md.
 MEMORY = ["peft>=0.17", "bitsandbytes>=0.45"]
