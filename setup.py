@@ -54,6 +54,7 @@ REQUIRED = [
 METRICS = [
     "pesq>=0.0.4",
     "pystoi>=0.4",
+    "mel-cepstral-distance>=0.0.4",
     "speechmos>=0.0.1.1",
     "onnxruntime>=1.20",
     "librosa>=0.10.2",

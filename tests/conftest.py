@@ -266,6 +266,93 @@ def tiny_whisper_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_hubert_folder(tmp_path_factory):
+    """A random HuBERT, as transformers saves one."""
+    from transformers import HubertConfig, HubertModel
+
+    folder = tmp_path_factory.mktemp("tiny_hubert")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = HubertConfig(
+            hidden_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            conv_dim=[16] * 7,
+            feat_extract_norm="layer",
+            do_stable_layer_norm=True,
+            num_conv_pos_embeddings=8,
+            num_conv_pos_embedding_groups=2,
+        )
+        HubertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_socodec_folder(tiny_hubert_folder, tmp_path_factory):
+    """A tiny SoCodec as a folder for ``from_hparams``."""
+    from speechbrain_gogo import HPARAMS
+    from speechbrain_gogo.inference.loading.export import export_codec
+
+    text = f"""
+model: !include:{HPARAMS}/mini/socodec.yaml
+    dim: 32
+    groups: 4
+    ssl_dim: 128
+    global_encoder: {{channels: 16}}
+    ssl: {{source: {tiny_hubert_folder}, normalize: True, max_seconds: 2.0}}
+vocoder: !new:speechbrain_gogo.lobes.vocoder.bigvgan.BigVGAN
+    channels: 32
+"""
+    path = tmp_path_factory.mktemp("tiny_socodec") / "tiny.yaml"
+    path.write_text(text)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        with open(path) as stream:
+            hparams = load_hyperpyyaml(stream)
+        network = hparams["model"]["codec"]
+        network.quantizer.codebooks.embed.normal_()
+        network.quantizer.project_in.weight.data.mul_(20)
+    return export_codec(path.parent, path, network, hparams["vocoder"])
+
+
+@pytest.fixture(scope="session")
+def tiny_socodec_speech_folder(
+    tiny_socodec_folder, tiny_stages, tmp_path_factory
+):
+    """The tiny SoCodec with a random language model."""
+    import shutil
+
+    from speechbrain_gogo.inference import SoCodec
+    from speechbrain_gogo.inference.loading.socodec_speech import (
+        export_socodec_speech,
+    )
+    from speechbrain_gogo.lobes.socodec.multi_stream_lm import MultiStreamLM
+
+    folder, tokenizer = tmp_path_factory.mktemp("speech"), tiny_stages[2]
+    shutil.copytree(tiny_socodec_folder, folder, dirs_exist_ok=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lm = MultiStreamLM(
+            tokenizer.vocab_size, 16384, 4, 32, 16, 1, 2, dropout=0.0
+        )
+    lm.heads[0].bias.data[lm.eos] = 6.0
+    return export_socodec_speech(
+        folder,
+        lm,
+        tokenizer,
+        SoCodec.from_hparams(folder),
+        language="en",
+        sampling={"temperature": 0.8, "top_k": 10},
+        max_characters=100,
+        steps_per_character=0.6,
+        slowest=2.0,
+        loop_steps=16,
+        batch_size=2,
+    )
+
+
+@pytest.fixture(scope="session")
 def tiny_tasks(tiny_corpus):
     """A list in Seed-TTS' format: two prompts, with two and one targets."""
     with open(tiny_corpus / "train.csv", newline="") as file:

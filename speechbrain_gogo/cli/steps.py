@@ -10,7 +10,7 @@ def load(codec, device, trust_source, speaks=False):
     """
     import torch
 
-    from speechbrain_gogo.inference import GogoCodec, GogoSpeech
+    from speechbrain_gogo.inference import GogoSpeech, open_codec
 
     try:
         torch.empty(1, device=device)
@@ -19,7 +19,7 @@ def load(codec, device, trust_source, speaks=False):
         raise ValueError(f"No device '{device}' here: {reason}") from None
     settings = {"run_opts": {"device": device}, "trust_source": trust_source}
     if not speaks:
-        return GogoCodec.from_hparams(codec, **settings)
+        return open_codec(codec, **settings)
     # Compiling takes longer than one utterance.
     return GogoSpeech.from_hparams(
         codec, overrides={"compiled": False}, **settings

@@ -260,3 +260,43 @@ def check_lengths(num_samples, longest):
             f"each of {len(longest)} utterances."
         )
     return [min(pair) for pair in zip(map(int, given), longest)]
+
+
+def check_embedding(embedding, batch, dim, device):
+    """Embeddings of voices, one for each utterance.
+
+    Arguments
+    ---------
+    embedding : torch.Tensor
+        [B, D], or [D] or [1, D] for all.
+    batch, dim : int
+        B and D.
+    device : torch.device | str
+        Where they are wanted.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 [B, D].
+
+    Raises
+    ------
+    ValueError
+        If they have another shape or are not finite.
+    """
+    embedding = torch.as_tensor(embedding, device=device).float()
+    if embedding.dim() == 1:
+        embedding = embedding.unsqueeze(0)
+    if embedding.dim() != 2 or embedding.shape[1] != dim:
+        raise ValueError(
+            f"embedding must be [batch, {dim}]; got shape "
+            f"{tuple(embedding.shape)}."
+        )
+    if len(embedding) not in (1, batch):
+        raise ValueError(
+            f"{len(embedding)} embeddings for {batch} utterances: give one of "
+            "each, or one for all."
+        )
+    if not embedding.isfinite().all():
+        raise ValueError("embedding is not finite.")
+    return embedding.expand(batch, -1)

@@ -14,9 +14,13 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.dataio.audio.resampling import change_rate
 from speechbrain_gogo.dataio.audio.waveform import check_rate
-from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
+from speechbrain_gogo.dataio.tokens.layouts import (
+    check_layout,
+    group_ids,
+    lay_out,
+)
 from speechbrain_gogo.inference.checks import check_level
-from speechbrain_gogo.inference.codec import GogoCodec
+from speechbrain_gogo.inference.open_codec import open_codec
 
 
 class GogoTokenizer(nn.Module):
@@ -32,16 +36,18 @@ class GogoTokenizer(nn.Module):
     Arguments
     ---------
     source : str | Path
-        As for :meth:`GogoCodec.from_hparams`: a folder, a bundled name
-        ("gogo-mini"), or a hub id.
+        A codec of this package, Gogo or SoCodec: a folder, a bundled name
+        ("gogo-mini"), or a hub id. Speech of a SoCodec is decoded in its
+        mean voice.
     save_path : str | Path
         Folder for files from the hub; the hub's cache by default.
     sample_rate : int
         Of the audio that goes in and comes out, in Hz.
     num_codebooks : int
-        Tokens of each group to use, K: the coarsest ones.
+        Tokens of each group to use, K: the coarsest ones; all by default.
     layout : str
-        "flat" or "grouped".
+        "flat" or "grouped". Where each level has codes of its own, as in
+        SoCodec, flat ids tell them apart, and there are K * C of them.
     run_opts : dict
         SpeechBrain run options; on the CPU, until moved, by default.
     **options
@@ -62,26 +68,33 @@ class GogoTokenizer(nn.Module):
         source,
         save_path=None,
         sample_rate=24000,
-        num_codebooks=10,
+        num_codebooks=None,
         layout="flat",
         run_opts=None,
         **options,
     ):
         super().__init__()
-        self.codec = GogoCodec.from_hparams(
+        self.codec = open_codec(
             source, save_path, run_opts or {"device": "cpu"}, **options
         )
-        residual = self.codec.codec.quantizer.residual
-        self.layout = check_layout(layout, own_codes=residual)
+        self.layout = check_layout(layout)
+        if num_codebooks is None:
+            num_codebooks = self.codec.num_codebooks
         check_rate(sample_rate, self.codec.sample_rate, "The tokenizer")
         check_level(num_codebooks, self.codec.num_codebooks, "num_codebooks")
         self.sample_rate = sample_rate
         self.num_codebooks = num_codebooks
-        self.vocab_size = self.codec.vocab_size
-        self.mask_id = self.codec.mask_id
-        ids = torch.arange(self.vocab_size)[None, :, None]
-        codes = self.codec.embed(ids.expand(-1, -1, self.codebooks))
-        codes = codes[0].transpose(0, 1).contiguous()  # [K', C, H]
+        # Flat tokens of levels with codes of their own have ids of their own.
+        self.codes = None
+        levels = self.codebooks
+        if self.layout == "flat" and self.codec.own_codes:
+            self.codes, levels = self.codec.vocab_size, num_codebooks
+        ids = torch.arange(self.codec.vocab_size)[None, :, None]
+        codes = self.codec.embed(ids.expand(-1, -1, levels))
+        codes = codes[0].transpose(0, 1).contiguous()  # [K, C, H]
+        if self.codes is not None:
+            codes = codes.flatten(0, 1).unsqueeze(0)  # [1, K * C, H]
+        self.vocab_size = self.mask_id = codes.shape[1]
         # In no checkpoint: it follows from the codec.
         self.register_buffer("vocabulary", codes, persistent=False)
         self.eval()
@@ -168,7 +181,7 @@ class GogoTokenizer(nn.Module):
         tokens, _ = self.codec.encode_batch(
             inputs, length, self.sample_rate, self.num_codebooks
         )
-        tokens = lay_out(tokens, self.layout)
+        tokens = lay_out(tokens, self.layout, self.codes)
         return tokens, self.embeddings(tokens)
 
     @torch.no_grad()
@@ -185,7 +198,11 @@ class GogoTokenizer(nn.Module):
         torch.Tensor
             [B, T', K', H].
         """
-        return self.codec.embed(tokens)
+        if self.codes is None:
+            return self.codec.embed(tokens)
+        groups, _ = self._groups(self._check_shape(tokens), None)
+        found = self.codec.embed(groups).flatten(1, 2)  # [B, N * K, H]
+        return found[:, : tokens.shape[1]].unsqueeze(2)
 
     @torch.no_grad()
     def decode(self, tokens, length=None):
@@ -309,6 +326,8 @@ class GogoTokenizer(nn.Module):
         missing = -steps % per_group
         tokens = F.pad(tokens, (0, 0, 0, missing), value=self.mask_id)
         tokens = tokens.reshape(batch, -1, per_group * levels)
+        if self.codes is not None:
+            tokens = group_ids(tokens, self.codes, self.num_codebooks)
         if length is None:
             return tokens, None
         # A group that has begun counts whole: relative lengths of audio end

@@ -12,6 +12,7 @@ import speechbrain_gogo.compatibility  # noqa: F401
 from speechbrain_gogo.metrics.dnsmos import DNSMOS
 from speechbrain_gogo.metrics.hubert import HubertWordErrors
 from speechbrain_gogo.metrics.intelligibility import STOI
+from speechbrain_gogo.metrics.mel_cepstral import MelCepstralDistortion
 from speechbrain_gogo.metrics.quality import PESQ
 from speechbrain_gogo.metrics.recognizers import (
     FasterWhisperWordErrors,
@@ -29,6 +30,7 @@ __all__ = [
     "UTMOS",
     "FasterWhisperWordErrors",
     "HubertWordErrors",
+    "MelCepstralDistortion",
     "SpeakerSimilarity",
     "WavLMSimilarity",
     "WordErrors",

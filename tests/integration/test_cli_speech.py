@@ -113,7 +113,7 @@ def test_what_is_spoken_in_every_format(speak, gogo, tmp_path, monkeypatch):
         yield torch.zeros(24000)
         raise OSError("No space left on device")
 
-    place = "speechbrain_gogo.inference.streaming.speech.decode_group_stream"
+    place = "speechbrain_gogo.inference.streaming.codec.decode_group_stream"
     monkeypatch.setattr(place, full_disk)
     assert "No space" in complaint(speak("Hi.", said))
     assert said.read_bytes() == before and sorted(tmp_path.iterdir()) == files

@@ -3,7 +3,10 @@
 A row's flags may name what tests make: {corpus}, a dozen clips laid out as
 LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models;
 {tokens}, the clips as tokens of the codec; {llama}, one of 60 words; {speech},
-the codec with stages; {tasks}, what it is to say; {whisper}, one that listens.
+the codec with stages; {tasks}, what it is to say; {whisper}, one that listens;
+{hubert}, one that gives features; {socodec}, one that
+encodes these; {socodec_speech}, with a language model; {wenetspeech4tts}, the clips in the layout of
+that corpus.
 What has to be there afterwards is in the row's checks.
 """
 
@@ -46,6 +49,9 @@ def made(
     tiny_speech_folder,
     tiny_tasks,
     tiny_whisper_folder,
+    tiny_hubert_folder,
+    tiny_socodec_folder,
+    tiny_socodec_speech_folder,
     tmp_path_factory,
 ):
     """What flags can name."""
@@ -55,6 +61,10 @@ def made(
     speech_llama(60, 16, 1, 2, 32).save_pretrained(llama)
     WordPieces.train(["Any text, it is!"], llama / WordPieces.FILE, 60)
     return {
+        "{hubert}": str(tiny_hubert_folder),
+        "{socodec}": str(tiny_socodec_folder),
+        "{socodec_speech}": str(tiny_socodec_speech_folder),
+        "{wenetspeech4tts}": str(as_wenetspeech4tts(tiny_corpus)),
         "{tokens}": str(tiny_tokens),
         "{speech}": str(tiny_speech_folder),
         "{tasks}": str(tiny_tasks),
@@ -64,6 +74,22 @@ def made(
         "{codec}": str(tiny_codec_folder),
         "{vocoder}": str(vocoder),
     }
+
+
+def as_wenetspeech4tts(corpus):
+    """The clips of a corpus in the layout of WenetSpeech4TTS."""
+    part = corpus / "Basic/WenetSpeech4TTS_Basic_0"
+    for kind in ("wavs", "txts"):
+        (part / kind).mkdir(parents=True)
+    for stage in ("train", "valid"):
+        with open(corpus / f"{stage}.csv", newline="") as file:
+            for row in csv.DictReader(file):
+                key = f"X{row['ID']}_S0"
+                wav = row["wav"].replace("$data_root", str(corpus))
+                shutil.copy(wav, part / "wavs" / f"{key}.wav")
+                text = part / "txts" / f"{key}.txt"
+                text.write_text(f"{key}\t{row['wrd']}\n")
+    return corpus
 
 
 @pytest.fixture

@@ -304,3 +304,19 @@ def test_workers_leave_when_their_owner_is_killed():
             return
         time.sleep(0.1)
     raise AssertionError(f"{worker.name} is still there.")
+
+
+def test_mel_cepstral_distortion():
+    """By the definition, on cepstra that the package computes."""
+    from mel_cepstral_distance import get_amplitude_spectrogram  # noqa: F401
+
+    from speechbrain_gogo.metrics import MelCepstralDistortion
+
+    generator = torch.Generator().manual_seed(0)
+    wav = 0.1 * torch.randn(2 * 24000, generator=generator)
+    tone = 0.3 * torch.sin(torch.arange(2 * 24000) * 0.06)
+    metric = MelCepstralDistortion()
+    louder = metric.measure(0.5 * wav, wav)["mcd"]
+    other = metric.measure(wav + 0.5 * tone, wav)["mcd"]
+    assert louder < 1e-3 < 1.0 < other
+    assert math.isnan(metric.measure(0 * wav, wav)["mcd"])

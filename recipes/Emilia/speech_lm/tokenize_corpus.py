@@ -20,13 +20,13 @@ from recipes.common.experiment import start
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.tars import find_splits
-from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 
 def tokenize_splits(hparams, device):
     """Encode the shards of training and validation."""
-    codec = GogoCodec.from_hparams(
+    codec = open_codec(
         hparams["codec"],
         run_opts={"device": device},
         trust_source=hparams["trust_codec"],

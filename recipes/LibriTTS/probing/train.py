@@ -28,7 +28,7 @@ from report import plot_heatmap, summarize, write_csv, write_table
 from speechbrain.utils.distributed import infer_device
 
 from recipes.common.experiment import start
-from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference import open_codec
 
 logger = logging.getLogger(__name__)
 STAGES = ("train", "valid", "test")
@@ -164,7 +164,7 @@ def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start(__file__, arguments, STAGES)
     device = run_opts["device"] or infer_device()
-    codec = GogoCodec.from_hparams(
+    codec = open_codec(
         hparams["source"],
         run_opts={"device": device},
         trust_source=hparams["trust_source"],

@@ -15,13 +15,13 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
-import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
+from recipes.common.experiment import parse_arguments
 from recipes.common.report import read_published, write_reports
 from recipes.common.results_file import ResultsFile, hash_utterances
 from speechbrain_gogo.dataio.audio.clips import read_clip
@@ -236,7 +236,7 @@ def evaluate(systems, judges, hparams):
 
 def main(arguments):
     """Evaluate as the YAML says."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    hparams_file, run_opts, overrides = parse_arguments(arguments)
     with open(hparams_file) as stream:
         hparams = load_hyperpyyaml(stream, overrides)
     published = read_published(hparams_file, hparams["published"])

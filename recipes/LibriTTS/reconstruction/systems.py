@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from recipes.common.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
-from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
 
 SUFFIXES = ".wav", ".flac"  # of audio in folders
@@ -46,7 +46,9 @@ class Rate:
 
 
 class GogoSystem:
-    """Gogo, at any number of tokens per group, or its vocoder alone.
+    """A codec of this package, at any number of tokens per group.
+
+    Or its vocoder alone.
 
     Arguments
     ---------
@@ -72,6 +74,8 @@ class GogoSystem:
         Of classifier-free guidance; the model's own if None.
     seed : int
         Of the flow's noise.
+    name : str
+        In the table; the codec's own name if None.
     """
 
     def __init__(
@@ -87,23 +91,25 @@ class GogoSystem:
         num_steps=None,
         guidance_scale=None,
         seed=0,
+        name=None,
     ):
-        self.codec = GogoCodec.from_hparams(source, run_opts=run_opts)
-        self.name = self.checkpoint = self.codec.name
+        self.codec = open_codec(source, run_opts=run_opts)
+        self.checkpoint = self.codec.name
+        self.name = name or self.codec.name
         self.licence = licence
         self.sample_rate = self.codec.sample_rate
         self.keeps, self.vocoder_row = keeps, vocoder_row
         self.plans = budgets, target_rate, budget_seed
-        self.sampling = {
+        wanted = {
             "num_steps": num_steps,
             "guidance_scale": guidance_scale,
             "seed": seed,
         }
-        flow = self.codec.codec.flow
-        used = {  # a model's own numbers may change with its YAML
-            key: getattr(flow, key) if value is None else value
-            for key, value in self.sampling.items()
-            if key != "seed"
+        # A model's own numbers may change with its YAML. A codec whose
+        # decoder does not sample has none.
+        self.sampling = {
+            key: value if wanted[key] is None else wanted[key]
+            for key, value in self.codec.sampler.items()
         }
         # The codec's own fingerprint is about its tokens: it knows neither
         # decoder nor vocoder. What the allocator decides are the options.
@@ -117,7 +123,6 @@ class GogoSystem:
             "weights": weights,
             "precision": self.codec.precision,
             **self.sampling,
-            **used,
         }
 
     def rows(self, utterances):
@@ -131,6 +136,7 @@ class GogoSystem:
             sampler = {
                 key: self.sampling[key]
                 for key in ("num_steps", "guidance_scale")
+                if key in self.sampling
             }
             plans = plan_budgets(
                 self.codec, utterances, names, target_rate, seed, **sampler
@@ -167,15 +173,7 @@ class GogoSystem:
         """
         if vocoder_only:
             return self._vocode(wavs)
-        tokens, lens = self.codec.encode_batch(wavs)
-        decoded, _ = self.codec.decode_batch(
-            tokens,
-            lens,
-            keep=keep,
-            num_samples=wavs.shape[1],
-            **self.sampling,
-        )
-        return decoded
+        return self.codec.reconstruct_batch(wavs, keep=keep, **self.sampling)
 
     @torch.no_grad()
     def _vocode(self, wavs):

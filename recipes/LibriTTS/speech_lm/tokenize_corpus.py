@@ -17,13 +17,13 @@ from speechbrain.utils.distributed import infer_device
 from recipes.common.experiment import start
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 
 def tokenize_splits(hparams, device):
     """Encode the manifests of training and validation."""
-    codec = GogoCodec.from_hparams(
+    codec = open_codec(
         hparams["codec"],
         run_opts={"device": device},
         trust_source=hparams["trust_codec"],

@@ -47,6 +47,8 @@ class TokenForms:
         Of all forms, see token_layouts.py.
     sample_rate : int
         At which the samples of a clip are counted, in Hz.
+    codes : int
+        See :func:`~speechbrain_gogo.dataio.tokens.layouts.lay_out`.
 
     Raises
     ------
@@ -54,7 +56,8 @@ class TokenForms:
         If the corpus is not complete, or there is no such layout.
     """
 
-    def __init__(self, corpus, folder, layout, sample_rate):
+    def __init__(self, corpus, folder, layout, sample_rate, codes=None):
+        self.codes = codes
         self.header, self._shards = open_corpus(corpus)
         self.corpus = Path(corpus)
         self.folder = Path(folder)
@@ -120,7 +123,7 @@ class TokenForms:
                     continue
                 seen.add(row.id)
                 report["used"] += 1
-                tokens = lay_out(row.tokens, self.layout)
+                tokens = lay_out(row.tokens, self.layout, self.codes)
                 rows.append(row._replace(tokens=tokens))
             yield rows
 

@@ -114,7 +114,7 @@ def tokenize_to_folder(
         be used.
     """
     check_forms(forms)
-    check_layout(layout, own_codes=codec.codec.quantizer.residual)
+    check_layout(layout)
     if num_codebooks is not None:
         check_level(num_codebooks, codec.num_codebooks, "num_codebooks")
     if allocation is not None and num_codebooks is not None:
@@ -136,7 +136,11 @@ def tokenize_to_folder(
     with open(folder / "corpus" / "writing", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two ranks can be the last
         written = TokenForms(
-            folder / "corpus", folder, layout, codec.sample_rate
+            folder / "corpus",
+            folder,
+            layout,
+            codec.sample_rate,
+            codec.vocab_size if codec.own_codes else None,
         )
         known = (getattr(source, name, None) for name in ("wavs", "parts"))
         return written.write(forms, *known)

@@ -177,6 +177,17 @@ def load_weights(module, path):
     ValueError
         Listing what is missing, unexpected or of another shape.
     """
+    load_state(module, read_weights(path), path)
+
+
+def read_weights(path):
+    """The tensors of a safetensors file, by name.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is none.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(
@@ -185,9 +196,28 @@ def load_weights(module, path):
             "model was cut off, do it again where there is a network."
         )
     try:
-        found = load_file(str(path))
+        return load_file(str(path))
     except SafetensorError as error:
         raise ValueError(f"{path} is no safetensors file: {error}") from None
+
+
+def load_state(module, found, path):
+    """Load a state dict, all of it and nothing else.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        Gets the weights, in its own precision.
+    found : dict
+        Name to tensor.
+    path : str | Path
+        Where they are from.
+
+    Raises
+    ------
+    ValueError
+        Listing what is missing, unexpected or of another shape.
+    """
     wanted = module.state_dict()
     faults = [f"missing {key}" for key in wanted if key not in found]
     faults += [f"unexpected {key}" for key in found if key not in wanted]

@@ -5,27 +5,25 @@ on tensors in inference/codec.py, on a GPU up to rounding.
 """
 
 from numbers import Real
-from pathlib import Path
 
 import torch
-from speechbrain.inference.interfaces import Pretrained
 
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
-from speechbrain_gogo.dataio.audio.writing import audio_path, written_audio
+from speechbrain_gogo.dataio.audio.writing import audio_path
 from speechbrain_gogo.inference.checks import (
     check_lengths,
     check_sampling,
-    check_tokens,
-    mask_dropped,
+)
+from speechbrain_gogo.inference.pretrained_codec import (
+    PretrainedCodec,
+    encode_recording,
 )
 from speechbrain_gogo.inference.streaming.decoding import decode_mel, windows
+from speechbrain_gogo.inference.streaming.groups import decode_group_stream
 from speechbrain_gogo.inference.waveforms import check_wav
-from speechbrain_gogo.lobes.nn.precision import KeepsPrecision
-from speechbrain_gogo.lobes.tokens.granular import GranularCodec
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 
-class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
+class StreamingCodec(PretrainedCodec):
     """Streams and files, for a codec that has ``codec`` and ``vocoder``.
 
     A subclass loads them; the YAML's ``window_groups`` and ``overlap_groups``
@@ -129,54 +127,6 @@ class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
 
     # Files
 
-    def encode_file(self, path):
-        """Encode an audio file of any length, rate and number of channels.
-
-        Arguments
-        ---------
-        path : str | Path
-            Any format of libsndfile.
-
-        Returns
-        -------
-        torch.Tensor
-            Tokens int64 [N, 10].
-
-        Raises
-        ------
-        ValueError
-            If the file is missing, broken or empty.
-        """
-        return encode_recording(self, path)[0]
-
-    def decode_file(self, tokens, out_path, **settings):
-        """Decode one token matrix into an audio file, at bounded memory.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [N, K].
-        out_path : str | Path
-            Audio file to write (WAV, FLAC, OGG, MP3 by its suffix).
-        **settings
-            As in :meth:`decode_stream`.
-
-        Returns
-        -------
-        Path
-            The file.
-
-        Raises
-        ------
-        ValueError
-            If the suffix names no audio format, or tokens, keep or the
-            length are out of range; the error names the position.
-        """
-        with written_audio(out_path, self.sample_rate) as write:
-            for audio in self.decode_stream(tokens, **settings):
-                write(audio)
-        return Path(out_path)
-
     def reconstruct_file(self, path, out_path, keep=None, **settings):
         """Encode a file and decode it again, at its original length.
 
@@ -206,17 +156,24 @@ class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
         settings = {"num_samples": num_samples, "keep": keep, **settings}
         return self.decode_file(tokens, out_path, **settings)
 
-    # Helpers
+    def decode_groups(self, groups, **settings):
+        """Decode groups [K] that arrive one by one.
 
-    def _device(self):
-        # Not self.device: the host does not update that one in .to().
-        return self.codec.places.device
+        Arguments
+        ---------
+        groups : iterable of torch.Tensor
+            int64 [K] each.
+        **settings
+            Of :func:`~speechbrain_gogo.inference.streaming.groups.decode_group_stream`.
 
-    def _read_tokens(self, tokens, keep=None):
-        """Checked ids, with the masking token where ``keep`` drops one."""
-        levels, mask_id = self.num_codebooks, self.mask_id
-        tokens = check_tokens(tokens, levels, mask_id, self._device())
-        return mask_dropped(tokens, keep, levels, mask_id)
+        Returns
+        -------
+        iterator of torch.Tensor
+            float32 [T] each.
+        """
+        return decode_group_stream(self, groups, **settings)
+
+    # Small steps
 
     def _groups_within(self, latency, ahead):
         """Groups to encode at once, so that tokens come within ``latency``."""
@@ -256,34 +213,3 @@ class StreamingCodec(KeepsPrecision, Pretrained, GranularCodec):
         """Pieces of audio from consecutive pieces of log-mel."""
         window = self.hparams.window_groups * self.group_size
         return vocode_in_windows(self.vocoder, pieces, window)
-
-
-def encode_recording(codec, path):
-    """Tokens of an audio file, and how long a recording they stand for.
-
-    Arguments
-    ---------
-    codec : StreamingCodec
-        The codec.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-
-    Returns
-    -------
-    tuple
-        Tokens int64 [N, K], and the number of samples at the codec's rate.
-
-    Raises
-    ------
-    ValueError
-        If the audio is missing, broken, empty or not finite.
-    """
-    lengths = []
-
-    def counted():
-        for piece in stream_audio(path, codec.sample_rate):
-            lengths.append(len(piece))
-            yield piece
-
-    tokens = torch.cat(list(codec.encode_stream(counted())))
-    return tokens, sum(lengths)

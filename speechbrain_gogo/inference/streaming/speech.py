@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 
 from speechbrain_gogo.dataio.audio.writing import written_audio
-from speechbrain_gogo.inference.streaming.groups import decode_group_stream
 
 
 @dataclass
@@ -32,24 +31,21 @@ class SpeechStream:
 
     Arguments
     ---------
-    codec : GogoCodec
+    codec : PretrainedCodec
         Decodes the tokens.
     sentences : iterable
         For each sentence an iterable of
         :class:`~speechbrain_gogo.inference.synthesis.generator.Groups` of one
         utterance, which may be generated while it is read.
     **decoding
-        ``first_window``, ``overlap``, ``seed`` and others of
-        :func:`~speechbrain_gogo.inference.streaming.groups.decode_group_stream`.
+        Settings of the codec's ``decode_groups``.
     """
 
     def __init__(self, codec, sentences, **decoding):
         self.sample_rate = codec.sample_rate
         self.chunks = []  # of audio, so far
         self.groups = []  # of each sentence
-        self.decoded = decode_group_stream(
-            codec, self._tokens(sentences), **decoding
-        )
+        self.decoded = codec.decode_groups(self._tokens(sentences), **decoding)
 
     def __iter__(self):
         return self

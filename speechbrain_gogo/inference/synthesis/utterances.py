@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from speechbrain_gogo.inference.checks import check_whole
-from speechbrain_gogo.inference.streaming.codec import encode_recording
+from speechbrain_gogo.inference.pretrained_codec import encode_recording
 from speechbrain_gogo.inference.waveforms import read_wavs
 
 FEWEST_CHARACTERS = 20  # shortest sentence that is split off
@@ -170,8 +170,8 @@ def make_utterances(text, prompt_text, prompt, seed, speech):
         If there is nothing to say, or the prompt is too long.
     """
     seed, front_end = check_whole(seed, "seed"), speech.front_end
-    text = _read_text(text, "text", front_end)
-    prompt_text = _read_text(prompt_text, "prompt_text", front_end)
+    text = read_text(text, "text", front_end)
+    prompt_text = read_text(prompt_text, "prompt_text", front_end)
     settings, encode = speech.hparams, speech.tokenizer.encode
     longest = _most_characters(prompt_text, prompt, speech)
     utterances = []
@@ -252,7 +252,27 @@ def make_continuation(prompt, seed, speech, max_groups=None):
     )
 
 
-def _read_text(text, name, front_end):
+def read_text(text, name, front_end):
+    """Text as it is spoken.
+
+    Arguments
+    ---------
+    text : str
+        As it is written.
+    name : str
+        What errors call it.
+    front_end : English | AsWritten
+        Of its language.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If it is no text, or says nothing.
+    """
     if not isinstance(text, str):
         raise ValueError(f"{name} has to be text; got {text!r:.60}.")
     try:

@@ -111,6 +111,7 @@ class Gogo(MelGroups):
         self.chunk_size = chunk_size
         self.window_size = window_size
         self.vocab_size = self.mask_id = quantizer.codebook_size
+        self.own_codes = quantizer.residual  # each level's are its own
         queries, dim = encoder.num_queries, quantizer.dim
         self.num_codebooks = queries * quantizer.tokens_per_feature
         if quantizer.residual:  # m adds nothing
@@ -130,6 +131,23 @@ class Gogo(MelGroups):
                 shortcut_components,
                 shortcut_hidden,
             )
+
+    def token_identity(self):
+        """What decides the tokens: numbers, and weights.
+
+        Returns
+        -------
+        tuple
+            A tuple of numbers, and a list of state dicts.
+        """
+        numbers = (
+            self.sample_rate,
+            self.group_size,
+            *self.mel_signature,
+            *self.quantizer.signature,
+        )
+        parts = self.encoder, self.quantizer, self.shortcut_in
+        return numbers, [part.state_dict() for part in filter(None, parts)]
 
     def quantize(self, groups, real, num_tokens=None):
         """Tokens of the real groups of a padded batch (Eq. 1).

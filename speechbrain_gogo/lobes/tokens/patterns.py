@@ -16,7 +16,7 @@ def _check(order):
         raise ValueError(f"Unknown token order '{order}': use one of {ORDERS}.")
 
 
-def flatten(tokens, order, pad=0):
+def flatten(tokens, order, pad=0, delay=1):
     """Write a token matrix as the sequence that a language model reads.
 
     Arguments
@@ -27,11 +27,13 @@ def flatten(tokens, order, pad=0):
         "group_major", "level_major" or "delay".
     pad : int
         Fills the corners of "delay" where no token is.
+    delay : int
+        Steps that a level lags behind the one before it, of "delay".
 
     Returns
     -------
     torch.Tensor
-        [B, N * K]; for "delay" [B, N + K - 1, K].
+        [B, N * K]; for "delay" [B, N + (K - 1) * delay, K].
 
     Example
     -------
@@ -49,23 +51,26 @@ def flatten(tokens, order, pad=0):
         return tokens.reshape(batch, groups * levels)
     if order == "level_major":
         return tokens.transpose(1, 2).reshape(batch, groups * levels)
-    steps = groups + levels - 1
+    steps = groups + (levels - 1) * delay
     delayed = tokens.new_full((batch, steps, levels), pad)
-    index = _delay_index(groups, levels, tokens.device).expand(batch, -1, -1)
+    index = _delay_index(groups, levels, delay, tokens.device)
+    index = index.expand(batch, -1, -1)
     return delayed.scatter(1, index, tokens)
 
 
-def unflatten(sequence, order, num_levels):
+def unflatten(sequence, order, num_levels, delay=1):
     """Read the token matrix back from a sequence made by :func:`flatten`.
 
     Arguments
     ---------
     sequence : torch.Tensor
-        [B, N * K]; for "delay" [B, N + K - 1, K].
+        [B, N * K]; for "delay" [B, N + (K - 1) * delay, K].
     order : str
         "group_major", "level_major" or "delay".
     num_levels : int
         Tokens per group, K.
+    delay : int
+        As in :func:`flatten`.
 
     Returns
     -------
@@ -86,13 +91,13 @@ def unflatten(sequence, order, num_levels):
     """
     _check(order)
     if order == "delay":
-        groups = sequence.shape[1] - num_levels + 1
+        groups = sequence.shape[1] - (num_levels - 1) * delay
         if groups < 1 or sequence.shape[2] != num_levels:
             raise ValueError(
                 f"A delayed sequence of shape {tuple(sequence.shape)} does not "
                 f"hold groups of {num_levels} tokens."
             )
-        index = _delay_index(groups, num_levels, sequence.device)
+        index = _delay_index(groups, num_levels, delay, sequence.device)
         return sequence.gather(1, index.expand(sequence.shape[0], -1, -1))
     batch, length = sequence.shape
     if length % num_levels:
@@ -139,7 +144,7 @@ def pack(parts, left=False):
     return ids.gather(1, order)[:, kept], length
 
 
-def _delay_index(groups, levels, device):
-    """The step at which token (i, k) is read: i + k, shape [1, N, K]."""
+def _delay_index(groups, levels, delay, device):
+    """The step at which token (i, k) is read: i + k * delay, [1, N, K]."""
     group = torch.arange(groups, device=device)[None, :, None]
-    return group + torch.arange(levels, device=device)[None, None, :]
+    return group + delay * torch.arange(levels, device=device)[None, None, :]

@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""Train SoCodec on LibriTTS, or on any SpeechBrain CSV manifest.
+
+    python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
+
+The README beside this file tells more.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+from recipes.common.experiment import start
+from recipes.common.socodec import train_socodec
+from speechbrain_gogo.brains.process_group import leave_process_group
+
+if __name__ == "__main__":
+    train_socodec(*start(__file__, sys.argv[1:]))
+    leave_process_group()

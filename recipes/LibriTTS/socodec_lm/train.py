@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""Train SoCodec's language model on LibriTTS, or on any CSV manifest.
+
+    python train.py hparams/mini.yaml --data_folder /path/to/LibriTTS \
+        --codec_source /path/to/socodec
+
+The README beside this file tells more.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+from recipes.common.experiment import start
+from recipes.common.socodec_lm import train_socodec_lm
+from speechbrain_gogo.brains.process_group import leave_process_group
+
+if __name__ == "__main__":
+    train_socodec_lm(*start(__file__, sys.argv[1:]))
+    leave_process_group()

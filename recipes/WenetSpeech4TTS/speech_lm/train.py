@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""Train SoCodec's language model on WenetSpeech4TTS (Section 5).
+
+    python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS \
+        --codec_source /path/to/socodec
+
+The README beside this file tells more.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+from speechbrain.utils.distributed import run_on_main
+
+from recipes.common.experiment import start
+from recipes.common.socodec_lm import train_socodec_lm
+from recipes.common.wenetspeech4tts import prepare_manifests
+from speechbrain_gogo.brains.process_group import leave_process_group
+
+if __name__ == "__main__":
+    hparams, run_opts = start(__file__, sys.argv[1:])
+    run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    train_socodec_lm(hparams, run_opts)
+    leave_process_group()

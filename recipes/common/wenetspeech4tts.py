@@ -1,0 +1,138 @@
+"""WenetSpeech4TTS as SpeechBrain CSV manifests (Ma et al., 2024).
+
+The corpus as its archives are unpacked: `<subset>/WenetSpeech4TTS_<subset>_<n>/`
+holds `wavs/<key>.wav` and `txts/<key>.txt`, whose first line is the key, a tab
+and the text. The subsets hold different clips: what the paper calls Basic is
+Basic, Standard and Premium together.
+"""
+
+import csv
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+from speechbrain_gogo.dataio.audio.files import open_audio
+from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.dataio.report import ClipReport
+
+logger = logging.getLogger(__name__)
+
+FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
+
+
+def prepare_manifests(hparams):
+    """Write the manifests that a recipe names, unless they exist.
+
+    Arguments
+    ---------
+    hparams : dict
+        With ``data_folder``, ``subsets``, ``valid_clips``, ``train_csv`` and
+        ``valid_csv``.
+
+    Returns
+    -------
+    ClipReport
+        How many clips were used, and the others by reason; None if both
+        manifests were there.
+
+    Raises
+    ------
+    ValueError
+        If a subset is missing, or no clip can be used.
+    """
+    paths = {s: Path(hparams[f"{s}_csv"]) for s in ("train", "valid")}
+    if all(path.is_file() for path in paths.values()):
+        logger.info("%s and %s are there already.", *paths.values())
+        return None
+    rows, report = [], ClipReport()
+    for subset in hparams["subsets"]:
+        for row, reason in read_subset(hparams["data_folder"], subset):
+            report[reason or "used"] += 1
+            if reason is None:
+                rows.append(row)
+    if not rows:
+        raise ValueError(
+            f"{hparams['data_folder']} has no usable clip: {report}."
+        )
+    # By a hash of the key: another subset does not change which clips of this
+    # one are held out.
+    rows.sort(key=lambda row: hashlib.sha256(row[0].encode()).digest())
+    number = min(hparams["valid_clips"], len(rows) // 2)
+    held_out = {"valid": rows[:number], "train": rows[number:]}
+    for stage, path in paths.items():
+        write_manifest(sorted(held_out[stage]), path)
+    logger.info("%s: %s", hparams["data_folder"], report)
+    return report
+
+
+def read_subset(data_folder, subset):
+    """The clips of a subset.
+
+    Arguments
+    ---------
+    data_folder : str | Path
+        Where the subsets are; ``$data_root`` in the rows.
+    subset : str
+        "Basic", "Standard", "Premium" or "Rest".
+
+    Yields
+    ------
+    tuple
+        A row of the manifest, and why it cannot be used, or None.
+
+    Raises
+    ------
+    ValueError
+        If the subset is missing.
+    """
+    data_folder = Path(data_folder)
+    parts = sorted(
+        data_folder.glob(f"{subset}/WenetSpeech4TTS_{subset}_*/wavs")
+    )
+    if not parts:
+        raise ValueError(
+            f"No {subset}/WenetSpeech4TTS_{subset}_<n>/wavs below "
+            f"{data_folder}: unpack the archives of the corpus there."
+        )
+    for wavs in parts:
+        for path in sorted(wavs.glob("*.wav")):
+            yield read_clip(path, data_folder)
+
+
+def read_clip(path, data_folder):
+    """A clip's row, and why it cannot be used, or None."""
+    key = path.stem
+    # <recording>_<segments>; the corpus names no speakers.
+    speaker = key.rsplit("_S", 1)[0]
+    wav = f"$data_root/{path.relative_to(data_folder).as_posix()}"
+    row = [key, 0.0, wav, speaker, ""]
+    text_path = path.parent.parent / "txts" / f"{key}.txt"
+    if not text_path.is_file():
+        return row, "no text"
+    try:
+        with open(text_path, encoding="utf-8") as file:
+            name, _, text = file.readline().strip().partition("\t")
+    except UnicodeDecodeError:
+        return row, "text is not UTF-8"
+    if name != key or not text:
+        return row, "no text"
+    try:
+        with open_audio(path) as sound:
+            row[1] = round(sound.duration(), 3)
+    except AudioError as error:
+        return row, error.reason
+    row[4] = text
+    return row, None
+
+
+def write_manifest(rows, path):
+    """Write a manifest, which appears when it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(FIELDS)
+        writer.writerows(rows)
+    partial.replace(path)

@@ -1,0 +1,67 @@
+"""Features of clips as files, so that a frozen network reads each clip once."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+class FeatureCache:
+    """Arrays by clip, in a folder that knows what made them.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Has, or gets, one .npy file for each clip.
+    signature : object
+        What decides the features; anything that JSON can write.
+    dtype : str
+        Of the numbers in the files.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds features of another signature.
+
+    Example
+    -------
+    >>> from tempfile import mkdtemp
+    >>> cache = FeatureCache(mkdtemp(), ["hubert", 24])
+    >>> cache.put("clip", torch.ones(2, 3))
+    >>> cache.get("clip").shape, cache.get("another")
+    (torch.Size([2, 3]), None)
+    """
+
+    def __init__(self, folder, signature, dtype="float16"):
+        self.dtype = np.dtype(dtype)
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        facts, wanted = self.folder / "features.json", json.dumps(signature)
+        if not facts.is_file():
+            facts.write_text(wanted)
+        if facts.read_text() != wanted:
+            raise ValueError(
+                f"{folder} holds features of {facts.read_text()}, not of "
+                f"{wanted}: choose another folder or empty this one."
+            )
+
+    def get(self, key):
+        """An array as a tensor, or None if there is none yet."""
+        path = self._path(key)
+        if not path.is_file():
+            return None
+        return torch.from_numpy(np.load(path))
+
+    def put(self, key, features):
+        """Write a tensor."""
+        path = self._path(key)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        with open(partial, "wb") as file:
+            np.save(file, features.cpu().numpy().astype(self.dtype))
+        partial.replace(path)
+
+    def _path(self, key):
+        name = key.replace("%", "%25").replace(os.sep, "%2F")  # one per id
+        return self.folder / f"{name}.npy"

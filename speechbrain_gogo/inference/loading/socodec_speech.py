@@ -1,0 +1,101 @@
+"""SoCodec's language model as files: written by a recipe, read strictly.
+
+The folder of the codec also holds ``speech.yaml`` (the model, how it samples, the
+codec that it belongs to), ``lm.safetensors`` and, in ``text``, the tokenizer.
+"""
+
+from pathlib import Path
+
+import torch
+from ruamel.yaml import YAML
+
+from speechbrain_gogo.inference.loading.export import (
+    save_weights,
+    write_model_yaml,
+)
+from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
+from speechbrain_gogo.inference.loading.pretrained import load_weights
+from speechbrain_gogo.inference.loading.speech import load_settings
+
+TEXT_FOLDER, WEIGHTS = "text", "lm.safetensors"
+
+
+def export_socodec_speech(folder, lm, tokenizer, codec, **settings):
+    """Write a language model into the folder of its codec.
+
+    Arguments
+    ---------
+    folder : str | Path
+        With the codec's hyperparams.yaml.
+    lm : MultiStreamLM
+        Whose weights are written.
+    tokenizer : WordPieces | HubTokenizer
+        Of its text.
+    codec : SoCodec
+        Of its tokens.
+    **settings
+        ``sampling`` and others of
+        :class:`~speechbrain_gogo.inference.socodec_speech.SoCodecSpeech`.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder = Path(folder)
+    name = f"{type(lm).__module__}.{type(lm).__name__}"
+    node = YAML().load(f"lm: !new:{name}\n    text_size: 0\n")["lm"]
+    node.update(lm.sizes)
+    tree = {"codec": codec.fingerprint, **settings, "lm": node}
+    write_model_yaml(tree, folder / SPEECH_FILE)
+    save_weights(lm, folder / WEIGHTS)
+    tokenizer.save(folder / TEXT_FOLDER)
+    return folder
+
+
+def load_socodec_speech(folder, codec, overrides=None, trust_source=False):
+    """Read what :func:`export_socodec_speech` wrote.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Of the codec.
+    codec : SoCodec
+        Which was loaded from it.
+    overrides : dict
+        Replace values of ``speech.yaml``.
+    trust_source : bool
+        Run whatever that YAML names.
+
+    Returns
+    -------
+    dict
+        Settings, with the language model as ``lm``.
+
+    Raises
+    ------
+    ValueError
+        If there is none, it is not to be trusted, its weights do not match, or
+        it belongs to another codec.
+    """
+    settings = load_settings(
+        Path(folder) / SPEECH_FILE, overrides, trust_source
+    )
+    lm = settings.get("lm")
+    if not isinstance(lm, torch.nn.Module):
+        raise ValueError(f"{folder}/{SPEECH_FILE} names no language model.")
+    if settings.get("codec") != codec.fingerprint:
+        raise ValueError(
+            f"{folder} speaks the tokens of a codec with fingerprint "
+            f"{settings.get('codec')}, not those of '{codec.name}' "
+            f"(fingerprint {codec.fingerprint})."
+        )
+    sizes = lm.vocab_size, lm.num_streams
+    if sizes != (codec.vocab_size, codec.num_codebooks):
+        raise ValueError(
+            f"The language model of {folder} has {sizes[1]} streams of "
+            f"{sizes[0]} tokens, its codec {codec.num_codebooks} of "
+            f"{codec.vocab_size}."
+        )
+    load_weights(lm, Path(folder) / WEIGHTS)
+    return settings

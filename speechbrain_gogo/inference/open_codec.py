@@ -1,0 +1,70 @@
+"""One way to open any codec of this package, by what its YAML holds."""
+
+from pathlib import Path
+
+import yaml
+
+from speechbrain_gogo.inference.codec import GogoCodec
+from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.inference.loading.socodec_release import is_release
+from speechbrain_gogo.inference.socodec import SoCodec
+
+# The networks of a YAML and the interface to them. CoFi-Codec's goes here.
+INTERFACES = {
+    "speechbrain_gogo.lobes.socodec.codec.SoCodecNetwork": SoCodec,
+}
+
+
+def open_codec(source, savedir=None, run_opts=None, **options):
+    """Load a pretrained codec, whichever it is.
+
+    Arguments
+    ---------
+    source : str | Path
+        A folder, a bundled name ("gogo-mini"), or a hub id.
+    savedir : str | Path
+        Where files from the hub are put; its own cache by default.
+    run_opts : dict
+        SpeechBrain run options, such as ``{"device": "cuda"}``.
+    **options
+        Others of ``from_hparams``, such as ``trust_source``.
+
+    Returns
+    -------
+    PretrainedCodec
+        GogoCodec or SoCodec.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, it is not to be trusted, or its weights do
+        not match.
+
+    Example
+    -------
+    >>> open_codec("gogo-mini").num_codebooks
+    10
+    """
+    kind = codec_class(source, savedir, options)
+    return kind.from_hparams(source, savedir, run_opts, **options)
+
+
+def codec_class(source, savedir=None, options=None):
+    """The interface class of a model, from the tag of its ``codec``."""
+    if is_release(source):
+        return SoCodec
+    known = "overrides", "trust_source"
+    hub = {k: v for k, v in (options or {}).items() if k not in known}
+    folder = find_source(source, savedir, **hub)
+    path = Path(folder) / "hyperparams.yaml"
+    if not path.is_file() and is_release(folder):
+        return SoCodec
+    try:
+        with open(path, encoding="utf-8") as stream:
+            root = yaml.compose(stream, Loader=yaml.SafeLoader)
+        nodes = {key.value: value for key, value in root.value}
+        modules = {key.value: node for key, node in nodes["modules"].value}
+        name = modules["codec"].tag.removeprefix("!new:")
+    except (yaml.YAMLError, OSError, KeyError, AttributeError, ValueError):
+        return GogoCodec  # which says what is wrong with it
+    return INTERFACES.get(name, GogoCodec)

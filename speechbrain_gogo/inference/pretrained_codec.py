@@ -1,0 +1,370 @@
+"""What every pretrained codec of this package does alike.
+
+Loading, checking what it is given, and files, for a codec whose networks are a
+module of lobes/ and whose subclass encodes and decodes streams.
+"""
+
+import contextlib
+from pathlib import Path
+
+import torch
+from speechbrain.dataio.preprocess import AudioNormalizer
+from speechbrain.inference.interfaces import Pretrained
+from speechbrain.utils.autocast import AMPConfig
+
+from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.writing import written_audio
+from speechbrain_gogo.inference.checks import (
+    check_level,
+    check_tokens,
+    mask_dropped,
+)
+from speechbrain_gogo.inference.loading.pretrained import (
+    find_source,
+    load_model,
+    source_name,
+)
+from speechbrain_gogo.inference.waveforms import read_wavs
+from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
+from speechbrain_gogo.lobes.nn.precision import (
+    KeepsPrecision,
+    float32_by_default,
+    full_precision,
+)
+from speechbrain_gogo.lobes.tokens.granular import GranularCodec
+
+
+class PretrainedCodec(KeepsPrecision, Pretrained, GranularCodec):
+    """A codec that has ``modules`` ``codec`` and ``vocoder``.
+
+    A subclass gives ``encode_stream``, ``decode_stream`` and ``decode_batch``.
+    """
+
+    HPARAMS_NEEDED = ["modules"]
+    MODULES_NEEDED = ["codec", "vocoder"]
+
+    def __init__(self, *args, name="codec", **kwargs):
+        super().__init__(*args, **kwargs)
+        for needed in self.MODULES_NEEDED:
+            if needed not in self.mods:
+                raise ValueError(f"The model's YAML has no module '{needed}'.")
+        codec = self.mods.codec
+        self.name = name
+        self.sample_rate = codec.sample_rate
+        self.vocab_size = codec.vocab_size
+        self.num_codebooks = codec.num_codebooks
+        self.group_size = codec.group_size
+        self.group_samples = codec.group_samples
+        # Coarse tokens that a language model speaks first, b.
+        self.backbone_size = getattr(
+            codec, "backbone_size", codec.num_codebooks
+        )
+        # Whether the levels have codes of their own under the same ids.
+        self.own_codes = codec.own_codes
+        self.audio_normalizer = AudioNormalizer(self.sample_rate)
+        self._fingerprint = None
+
+    @classmethod
+    def from_hparams(
+        cls,
+        source,
+        savedir=None,
+        run_opts=None,
+        overrides=None,
+        trust_source=False,
+        **hub_options,
+    ):
+        """Load a pretrained codec.
+
+        Arguments
+        ---------
+        source : str | Path
+            A folder, a bundled name, or a hub id.
+        savedir : str | Path
+            Folder for files from the hub; the hub's cache by default.
+        run_opts : dict
+            SpeechBrain run options, such as ``{"device": "cuda"}``.
+        overrides : dict
+            Replace values of the model's YAML.
+        trust_source : bool
+            Run any code that the YAML names, not only networks of
+            SpeechBrain, this package, torch, transformers and vocos.
+        **hub_options
+            ``revision``, ``token`` of huggingface_hub.
+
+        Returns
+        -------
+        PretrainedCodec
+
+        Raises
+        ------
+        ValueError
+            If the model does not exist, its YAML is not trusted, or its
+            weights do not match.
+        """
+        folder = find_source(source, savedir, **hub_options)
+        with float32_by_default():
+            hparams = load_model(folder, overrides, trust_source)
+            modules, name = hparams["modules"], source_name(source)
+            return cls(modules, hparams, run_opts, name=name)
+
+    @property
+    def codec(self):
+        """The networks, of lobes/."""
+        return self.mods.codec
+
+    @property
+    def vocoder(self):
+        """Log-mel [B, T, d] to waveform."""
+        return self.mods.vocoder
+
+    @property
+    def fingerprint(self):
+        """16 hex digits that identify the codec of tokens.
+
+        A hash of the weights in float32 and of the settings. Device and
+        precision do not change it; a corpus of tokens records its precision.
+        """
+        if self._fingerprint is None:
+            facts, states = self.codec.token_identity()
+            self._fingerprint = hash_weights(*states, metadata=repr(facts))
+        return self._fingerprint
+
+    @contextlib.contextmanager
+    def own_precision(self):
+        """A context that computes in the precision of the run options.
+
+        Tokens do not depend on autocast and default dtype of the caller. fp32
+        excludes TF32, which importing SpeechBrain enables. (The host's
+        ``inference_ctx`` changes neither if the precision is fp32.)
+        """
+        dtype, kind = AMPConfig.from_name(self.precision).dtype, self._device()
+        if dtype == torch.float32:
+            context = full_precision(kind.type)
+        else:
+            context = torch.autocast(kind.type, dtype=dtype)
+        with float32_by_default(), context:
+            yield
+
+    # Audio to tokens
+
+    def encode(self, wavs, wav_lens=None):
+        """Same as :meth:`encode_batch`."""
+        return self.encode_batch(wavs, wav_lens)
+
+    def forward(self, wavs, wav_lens=None):
+        """Same as :meth:`encode_batch`."""
+        return self.encode_batch(wavs, wav_lens)
+
+    @torch.no_grad()
+    def encode_batch(
+        self, wavs, wav_lens=None, sample_rate=None, num_tokens=None
+    ):
+        """Encode waveforms.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor | numpy.ndarray | list | PaddedData
+            Float of any precision, in [-1, 1]: [T], [B, T], [B, 1, T], or
+            [B, T, C], which is downmixed. A list holds an utterance [T] each,
+            of any lengths.
+        wav_lens : torch.Tensor
+            Relative lengths [B]; a list and SpeechBrain's PaddedData bring
+            them along.
+        sample_rate : int
+            Of ``wavs``, in Hz, if it is not the codec's own.
+        num_tokens : int
+            Only the first so many tokens of each group.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens int64 [B, N, K], zero beyond an utterance's end, K =
+            ``num_tokens`` or all, and relative lengths [B] over N.
+
+        Raises
+        ------
+        ValueError
+            If the audio is empty, not finite, not in float or not in
+            [-1, 1], or the rate or the lengths are invalid.
+        """
+        wavs, wav_lens = read_wavs(
+            wavs, wav_lens, sample_rate, self.sample_rate, self._device()
+        )
+        if num_tokens is not None:
+            check_level(num_tokens, self.num_codebooks, "num_tokens")
+        with self.own_precision():
+            return self.codec.encode(wavs, wav_lens, num_tokens)
+
+    # Tokens to audio
+
+    def decode(self, tokens, lens=None, **settings):
+        """The waveforms of :meth:`decode_batch`, without their lengths."""
+        return self.decode_batch(tokens, lens, **settings)[0]
+
+    @torch.no_grad()
+    def embed(self, tokens):
+        """Features of token ids.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K], ``mask_id`` allowed.
+
+        Returns
+        -------
+        torch.Tensor
+            float [B, N, K, D].
+
+        Raises
+        ------
+        ValueError
+            If a token is out of range; the error names the position.
+        """
+        tokens = self._read_tokens(tokens)
+        with self.own_precision():
+            return self.codec.embed(tokens)
+
+    def side_information(self, wavs, wav_lens=None):
+        """What decoding needs beside the tokens.
+
+        Arguments
+        ---------
+        wavs, wav_lens
+            As of :meth:`encode_batch`, at the codec's rate.
+
+        Returns
+        -------
+        dict
+            Arguments of ``decode_batch``; none if tokens say everything.
+        """
+        return {}
+
+    @property
+    def sampler(self):
+        """Settings of ``decode_batch`` that choose how it samples, and their
+        values by default; none of a codec whose decoder does not sample.
+        """
+        return {}
+
+    @torch.no_grad()
+    def reconstruct_batch(self, wavs, wav_lens=None, keep=None, **sampler):
+        """Encode waveforms and decode them again, at their length.
+
+        Arguments
+        ---------
+        wavs, wav_lens
+            As of :meth:`encode_batch`, at the codec's rate.
+        keep : int | torch.Tensor
+            Tokens of each group to use; all by default.
+        **sampler
+            Of ``decode_batch``.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, T].
+        """
+        tokens, lens = self.encode_batch(wavs, wav_lens)
+        side = self.side_information(wavs, wav_lens)
+        return self.decode_batch(
+            tokens,
+            lens,
+            keep=keep,
+            num_samples=wavs.shape[1],
+            **side,
+            **sampler,
+        )[0]
+
+    # Files
+
+    def encode_file(self, path):
+        """Encode an audio file of any length, rate and number of channels.
+
+        Arguments
+        ---------
+        path : str | Path
+            Any format of libsndfile.
+
+        Returns
+        -------
+        torch.Tensor
+            Tokens int64 [N, K].
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, broken or empty.
+        """
+        return encode_recording(self, path)[0]
+
+    def decode_file(self, tokens, out_path, **settings):
+        """Decode one token matrix into an audio file, at bounded memory.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [N, K].
+        out_path : str | Path
+            Audio file to write (WAV, FLAC, OGG, MP3 by its suffix).
+        **settings
+            As in ``decode_stream``.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            If the suffix names no audio format, or tokens, keep or the
+            length are out of range; the error names the position.
+        """
+        with written_audio(out_path, self.sample_rate) as write:
+            for audio in self.decode_stream(tokens, **settings):
+                write(audio)
+        return Path(out_path)
+
+    # Helpers
+
+    def _device(self):
+        # Not self.device: the host does not update that one in .to().
+        return next(self.codec.parameters()).device
+
+    def _read_tokens(self, tokens, keep=None):
+        """Checked ids, with the masking token where ``keep`` drops one."""
+        levels, mask_id = self.num_codebooks, self.mask_id
+        tokens = check_tokens(tokens, levels, mask_id, self._device())
+        return mask_dropped(tokens, keep, levels, mask_id)
+
+
+def encode_recording(codec, path):
+    """Tokens of an audio file, and how long a recording they stand for.
+
+    Arguments
+    ---------
+    codec : PretrainedCodec
+        The codec.
+    path : str | Path
+        Audio of any length, rate and number of channels.
+
+    Returns
+    -------
+    tuple
+        Tokens int64 [N, K], and the number of samples at the codec's rate.
+
+    Raises
+    ------
+    ValueError
+        If the audio is missing, broken, empty or not finite.
+    """
+    lengths = []
+
+    def counted():
+        for piece in stream_audio(path, codec.sample_rate):
+            lengths.append(len(piece))
+            yield piece
+
+    tokens = torch.cat(list(codec.encode_stream(counted())))
+    return tokens, sum(lengths)

@@ -1,0 +1,96 @@
+"""The log-mel of the siblings: magnitudes, Slaney filters, no centring.
+
+SoCodec (Section 5.1) and CoFi-Codec (Section III-A) share it: 80 bins every
+10 ms. The vocoder's input, the decoder's target and the input of the global
+embedding are the same features, never normalised.
+"""
+
+import torch
+import torchaudio
+from torch import nn
+from torch.nn import functional as F
+
+
+class MagnitudeMel(nn.Module):
+    """Natural logarithm of mel-filtered STFT magnitudes.
+
+    The waveform is reflected by (n_fft - hop_length) / 2 at both ends, so that
+    T samples have exactly T / hop_length frames.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Of the waveform, in Hz.
+    n_fft : int
+        Samples of a Fourier transform.
+    win_length : int
+        Samples of the Hann window, in the middle of these.
+    hop_length : int
+        Samples from frame to frame.
+    n_mels : int
+        Mel bins, from 0 to half the sample rate.
+    floor : float
+        Smallest magnitude that is told from silence.
+
+    Example
+    -------
+    >>> MagnitudeMel()(torch.randn(2, 1920)).shape
+    torch.Size([2, 12, 80])
+    """
+
+    def __init__(
+        self,
+        sample_rate=16000,
+        n_fft=1024,
+        win_length=640,
+        hop_length=160,
+        n_mels=80,
+        floor=1e-5,
+    ):
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.floor = floor
+        window = torch.hann_window(win_length)
+        filters = torchaudio.functional.melscale_fbanks(
+            n_fft // 2 + 1,
+            0.0,
+            sample_rate / 2,
+            n_mels,
+            sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        )  # [n_fft / 2 + 1, n_mels]
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
+
+    def forward(self, wavs):
+        """Log-mel of waveforms of whole hops.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1], T a multiple of ``hop_length``.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, T / hop_length, n_mels].
+        """
+        margin = (self.n_fft - self.hop_length) // 2
+        with torch.autocast(wavs.device.type, enabled=False):
+            padded = F.pad(wavs.unsqueeze(1), (margin, margin), mode="reflect")
+            spectrum = torch.stft(
+                padded.squeeze(1),
+                self.n_fft,
+                self.hop_length,
+                self.window.numel(),
+                self.window,
+                center=False,
+                return_complex=True,
+            )  # [B, n_fft / 2 + 1, T / hop]
+            power = spectrum.real.square() + spectrum.imag.square()
+            magnitude = (power + 1e-9).sqrt().transpose(1, 2)
+            return (magnitude @ self.filters).clamp(min=self.floor).log()

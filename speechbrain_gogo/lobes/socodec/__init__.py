@@ -1,0 +1,1 @@
+"""SoCodec: the semantic-ordered multi-stream codec and its language model."""

@@ -1,0 +1,292 @@
+"""The SoCodec network: its parts put together (Section 3.2).
+
+Waveform -> self-supervised features -> encoder -> ordered streams of tokens;
+log-mel -> one global embedding g. Tokens and g -> h -> self-supervised
+features, which only training needs; h and g -> log-mel. The two decoders stand
+in series, g is added before each. The vocoder stands apart, it is trained
+apart; so does the training objective, in objective.py.
+
+Letters: B batch, N token steps, S streams, D width, F frames of features, M
+frames of mel.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+
+class SoCodecNetwork(nn.Module):
+    """Semantic-ordered multi-stream codec, from waveform to mel and back.
+
+    Arguments
+    ---------
+    ssl : SelfSupervised
+        Features that are encoded.
+    mel : MagnitudeMel
+        Features that are decoded.
+    encoder : CausalEncoder
+        Self-supervised features to vectors at the rate of the tokens.
+    quantizer : OrderedProductQuantizer | ResidualStreamQuantizer | callable
+        Vectors to tokens and back; or what makes it from ``dim``, where a YAML
+        replaces the quantizer of another one.
+    global_encoder : GlobalEncoder
+        Log-mel to the global embedding g.
+    semantic_decoder : CausalDecoder
+        Quantized vectors to self-supervised features.
+    acoustic_decoder : CausalDecoder
+        What the semantic decoder makes of them to log-mel.
+    group_samples : int
+        Samples of a token step.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.nn.causal import CausalDecoder
+    >>> from speechbrain_gogo.lobes.nn.causal import CausalEncoder
+    >>> from speechbrain_gogo.lobes.nn.global_encoder import GlobalEncoder
+    >>> from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
+    >>> from speechbrain_gogo.lobes.nn.ordered_quantizer import (
+    ...     OrderedProductQuantizer,
+    ... )
+    >>> codec = SoCodecNetwork(
+    ...     None,
+    ...     MagnitudeMel(),
+    ...     CausalEncoder(12, 16, 16, [2, 3], groups=4),
+    ...     OrderedProductQuantizer(16, 4, codebook_size=8),
+    ...     GlobalEncoder(dim=16, channels=16),
+    ...     CausalDecoder(16, 16, 12, [3, 2], groups=4),
+    ...     CausalDecoder(16, 16, 80, [2], groups=4),
+    ...     group_samples=1920,
+    ... ).eval()
+    >>> ssl, mel = torch.randn(2, 30, 12), torch.randn(2, 60, 80)
+    >>> codes, embedding = codec.encode_features(ssl, mel)
+    >>> codes.shape, embedding.shape
+    (torch.Size([2, 5, 4]), torch.Size([2, 16]))
+    >>> codec.decode_mel(codes, embedding).shape
+    torch.Size([2, 60, 80])
+    """
+
+    def __init__(
+        self,
+        ssl,
+        mel,
+        encoder,
+        quantizer,
+        global_encoder,
+        semantic_decoder,
+        acoustic_decoder,
+        group_samples,
+    ):
+        super().__init__()
+        self.ssl = ssl
+        self.mel = mel
+        self.encoder = encoder
+        if not isinstance(quantizer, nn.Module):
+            quantizer = quantizer(dim=encoder.conv_out.out_channels)
+        self.quantizer = quantizer
+        self.global_encoder = global_encoder
+        self.semantic_decoder = semantic_decoder
+        self.acoustic_decoder = acoustic_decoder
+        self.group_samples = group_samples
+        self.sample_rate = mel.sample_rate
+        self.vocab_size = self.mask_id = quantizer.vocab_size
+        self.num_codebooks = quantizer.num_streams
+        self.own_codes = True  # each stream's
+        self.group_size = group_samples // mel.hop_length  # mel frames
+        # The voice of tokens that come without one: the mean of those that
+        # were seen in training, or zeros.
+        self.register_buffer("mean_embedding", torch.zeros(global_encoder.dim))
+
+    def token_identity(self):
+        """What decides the tokens: facts, and weights.
+
+        Returns
+        -------
+        tuple
+            Anything with a ``repr``, and a list of state dicts.
+        """
+        facts = (self.sample_rate, self.group_samples, *self.ssl.signature)
+        return facts, [self.encoder.state_dict(), self.quantizer.state_dict()]
+
+    @property
+    def window_samples(self):
+        """Samples that are read at a time: whole steps."""
+        steps = self.ssl.max_seconds * self.sample_rate // self.group_samples
+        return int(steps) * self.group_samples
+
+    @property
+    def encoder_context(self):
+        """Earlier token steps whose features decide a step's tokens."""
+        reach, step = self.encoder.reach
+        return math.ceil((reach + 2 * step) / step)
+
+    @property
+    def decoder_context(self):
+        """Earlier token steps that decide a step's mel."""
+        first, frame = self.semantic_decoder.reach
+        second, step = self.acoustic_decoder.reach
+        return math.ceil(first + (second + 2 * step) * frame)
+
+    # Features
+
+    def read_features(self, wavs, wav_lens=None):
+        """What is encoded of waveforms, each read as if it were alone.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Self-supervised features [B, F, D] and log-mel [B, M, n_mels],
+            zero in the padding, and relative lengths [B] of both.
+        """
+        clips = self.split_clips(wavs, wav_lens)
+        ssl = pad_sequence([self.read_ssl(clip) for clip in clips], True)
+        mel = pad_sequence([self.mel(c[None])[0] for c in clips], True)
+        return ssl, mel, self.relative_lengths(clips, wavs.device)
+
+    def read_ssl(self, clip):
+        """Self-supervised features [F, D] of a clip [T] of whole steps.
+
+        A clip that is longer than the network reads at a time is read piece
+        by piece.
+        """
+        return torch.cat([self.ssl(c) for c in clip.split(self.window_samples)])
+
+    def split_clips(self, wavs, wav_lens=None):
+        """Waveforms [T_b] of whole token steps, zeros at their ends."""
+        batch, samples = wavs.shape
+        if wav_lens is None:
+            wav_lens = torch.ones(batch)
+        counts = (wav_lens.double() * samples).round().long().tolist()
+        clips = [wav[:count] for wav, count in zip(wavs, counts)]
+        return [F.pad(c, (0, -len(c) % self.group_samples)) for c in clips]
+
+    def relative_lengths(self, clips, device):
+        """Lengths [B] of clips from :meth:`split_clips`."""
+        samples = torch.tensor([len(clip) for clip in clips], device=device)
+        return samples / samples.max()
+
+    # Features to tokens and an embedding
+
+    @torch.no_grad()
+    def encode_features(self, ssl, mel, lens=None):
+        """Tokens and the global embedding of features.
+
+        Arguments
+        ---------
+        ssl : torch.Tensor
+            Self-supervised features, shape [B, F, D].
+        mel : torch.Tensor
+            Log-mel, shape [B, M, n_mels].
+        lens : torch.Tensor
+            Relative lengths [B] over both, if the batch is padded.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens int64 [B, N, S], and embeddings [B, D].
+        """
+        return self.tokenize(ssl), self.global_encoder.encode_each(mel, lens)
+
+    def tokenize(self, ssl):
+        """Self-supervised features [B, F, D] to tokens int64 [B, N, S]."""
+        x = self.encoder(ssl.transpose(1, 2)).transpose(1, 2)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.quantizer.encode(x.float())
+
+    @torch.no_grad()
+    def encode(self, wavs, wav_lens=None, num_tokens=None):
+        """Waveforms to tokens.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        num_tokens : int
+            Only the first so many streams.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens int64 [B, N, S], zero beyond each utterance's end, and
+            relative lengths [B] over N.
+        """
+        clips = self.split_clips(wavs, wav_lens)
+        found = [self.read_ssl(clip) for clip in clips]
+        tokens = [self.tokenize(ssl[None])[0] for ssl in found]
+        tokens = pad_sequence(tokens, True)[..., :num_tokens]
+        return tokens, self.relative_lengths(clips, wavs.device)
+
+    @torch.no_grad()
+    def speaker_embedding(self, wavs, wav_lens=None):
+        """Global embeddings [B, D] of waveforms [B, T]."""
+        clips = self.split_clips(wavs, wav_lens)
+        mels = [self.mel(clip[None]) for clip in clips]
+        return torch.cat([self.global_encoder(mel) for mel in mels])
+
+    # Tokens to mel
+
+    def embed(self, tokens):
+        """Features [B, N, S, D'] of tokens; ``mask_id`` has zeros."""
+        return self.quantizer.embed(tokens)
+
+    def decode_quantized(self, q, g):
+        """Features and log-mel of quantized vectors.
+
+        Arguments
+        ---------
+        q : torch.Tensor
+            [B, N, D].
+        g : torch.Tensor
+            Global embeddings [B, D].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Self-supervised features [B, F, D] and log-mel [B, M, n_mels].
+        """
+        hidden = self._hidden(q, g)
+        ssl = self.semantic_decoder.conv_out(hidden).transpose(1, 2)
+        return ssl, self._mel(hidden, g)
+
+    @torch.no_grad()
+    def decode_mel(self, codes, embedding):
+        """Log-mel of tokens in the voice of an embedding.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            int64 [B, N, S'], the first S' streams, ``mask_id`` where one is
+            not used; or [B, N], the first stream.
+        embedding : torch.Tensor
+            Global embeddings [B, D].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, M, n_mels].
+        """
+        if codes.dim() == 2:
+            codes = codes.unsqueeze(-1)
+        with torch.autocast(codes.device.type, enabled=False):
+            q = self.quantizer.decode(codes)
+        return self._mel(self._hidden(q, embedding), embedding)
+
+    def _hidden(self, q, g):
+        """What both outputs follow from, [B, D, F]."""
+        q = q + g.unsqueeze(1)
+        return self.semantic_decoder.hidden(q.transpose(1, 2))
+
+    def _mel(self, hidden, g):
+        """Log-mel [B, M, n_mels]."""
+        return self.acoustic_decoder(hidden + g.unsqueeze(-1)).transpose(1, 2)

@@ -1,0 +1,213 @@
+"""BigVGAN: log-mel to audio with periodic, anti-aliased activations.
+
+Lee et al. (2023), the vocoder of SoCodec and CoFi-Codec (Section 5.1). Of the
+two kinds of residual blocks in that paper's code, these are the second: two
+convolutions a block, not six. Weight normalisation is not kept: the weights are
+those that it gives.
+
+Letters: B batch, C channels, T steps.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+TAPS = 12  # of the filters around an activation
+RATIO = 2  # by which an activation's input is oversampled
+
+
+def kaiser_sinc_filter(taps=TAPS, cutoff=0.25, half_width=0.3):
+    """A low-pass filter whose taps add up to 1.
+
+    Arguments
+    ---------
+    taps : int
+        How many, an even number.
+    cutoff : float
+        Frequency that is halved, in cycles per sample.
+    half_width : float
+        Of the transition.
+
+    Returns
+    -------
+    torch.Tensor
+        [taps].
+
+    Example
+    -------
+    >>> kaiser_sinc_filter().shape, round(float(kaiser_sinc_filter().sum()), 4)
+    (torch.Size([12]), 1.0)
+    """
+    attenuation = 2.285 * (taps // 2 - 1) * math.pi * 4 * half_width + 7.95
+    beta = 0.1102 * (attenuation - 8.7)  # above 50 dB, as it is here
+    window = torch.kaiser_window(taps, periodic=False, beta=beta)
+    time = torch.arange(taps) - taps / 2 + 0.5
+    taps = 2 * cutoff * window * torch.sinc(2 * cutoff * time)
+    return taps / taps.sum()
+
+
+class PeriodicActivation(nn.Module):
+    """Snake-beta on twice the sampling rate: x + sin^2(a x) / b.
+
+    What it adds above half the sampling rate is filtered out again. a and b are
+    learned for each channel, as logarithms.
+
+    Arguments
+    ---------
+    channels : int
+        C.
+
+    Example
+    -------
+    >>> PeriodicActivation(4)(torch.randn(2, 4, 30)).shape
+    torch.Size([2, 4, 30])
+    """
+
+    def __init__(self, channels):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(channels))
+        self.beta = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("up_filter", kaiser_sinc_filter())
+        self.register_buffer("down_filter", kaiser_sinc_filter())
+
+    def forward(self, x):
+        """x [B, C, T] -> [B, C, T]."""
+        channels = x.shape[1]
+        margin = TAPS // RATIO - 1
+        up = self.up_filter.expand(channels, 1, -1)
+        x = F.pad(x, (margin, margin), mode="replicate")
+        x = RATIO * F.conv_transpose1d(x, up, stride=RATIO, groups=channels)
+        cut = margin * RATIO + (TAPS - RATIO) // 2
+        x = x[..., cut:-cut]
+
+        alpha, beta = self.alpha.exp()[:, None], self.beta.exp()[:, None]
+        x = x + (x * alpha).sin().square() / (beta + 1e-9)
+
+        down = self.down_filter.expand(channels, 1, -1)
+        x = F.pad(x, (TAPS // 2 - 1, TAPS // 2), mode="replicate")
+        return F.conv1d(x, down, stride=RATIO, groups=channels)
+
+
+class PeriodicBlock(nn.Module):
+    """Dilated convolutions beside an identity, one activation before each.
+
+    Arguments
+    ---------
+    channels : int
+        C.
+    kernel_size : int
+        Of the convolutions.
+    dilations : list of int
+        Of each convolution.
+    """
+
+    def __init__(self, channels, kernel_size, dilations=(1, 3)):
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv1d(
+                channels, channels, kernel_size, dilation=d, padding="same"
+            )
+            for d in dilations
+        )
+        self.activations = nn.ModuleList(
+            PeriodicActivation(channels) for _ in dilations
+        )
+
+    def forward(self, x):
+        """x [B, C, T] -> [B, C, T]."""
+        for conv, activation in zip(self.convs, self.activations):
+            x = x + conv(activation(x))
+        return x
+
+
+class BigVGAN(nn.Module):
+    """The generator: transposed convolutions, each with parallel blocks.
+
+    Arguments
+    ---------
+    n_mels : int
+        Mel bins.
+    channels : int
+        Before the first stage; each stage halves them.
+    rates : list of int
+        Output steps for each input step, stage by stage; their product is the
+        hop of the mel.
+    rate_kernels : list of int
+        Kernel of each transposed convolution.
+    block_kernels : list of int
+        Kernel of each parallel block of a stage.
+    dilations : list of int
+        Of the convolutions of a block.
+
+    Example
+    -------
+    >>> vocoder = BigVGAN(channels=64)
+    >>> with torch.no_grad():
+    ...     vocoder(torch.randn(2, 6, 80)).shape
+    torch.Size([2, 960])
+    """
+
+    def __init__(
+        self,
+        n_mels=80,
+        channels=512,
+        rates=(5, 4, 2, 2, 2),
+        rate_kernels=(11, 8, 4, 4, 4),
+        block_kernels=(3, 7, 11),
+        dilations=(1, 3),
+    ):
+        super().__init__()
+        self.n_mels = n_mels
+        self.channels = channels
+        self.rates, self.rate_kernels = list(rates), list(rate_kernels)
+        self.block_kernels = list(block_kernels)
+        self.dilations = list(dilations)
+        self.hop_length = math.prod(rates)
+        self.conv_in = nn.Conv1d(n_mels, channels, 7, padding=3)
+        self.upsamplings, self.blocks = nn.ModuleList(), nn.ModuleList()
+        for rate, kernel in zip(rates, rate_kernels):
+            self.upsamplings.append(
+                nn.ConvTranspose1d(
+                    channels,
+                    channels // 2,
+                    kernel,
+                    rate,
+                    padding=(kernel - rate) // 2,
+                )
+            )
+            channels //= 2
+            self.blocks.append(
+                nn.ModuleList(
+                    PeriodicBlock(channels, size, dilations)
+                    for size in block_kernels
+                )
+            )
+        self.activation = PeriodicActivation(channels)
+        self.conv_out = nn.Conv1d(channels, 1, 7, padding=3)
+
+    @property
+    def context(self):
+        """Frames on each side that an output frame depends on, at most."""
+        reach, step = self.conv_in.kernel_size[0] // 2, 1.0  # in frames
+        for up, blocks in zip(self.upsamplings, self.blocks):
+            step /= up.stride[0]
+            reach += up.kernel_size[0] // 2 * step
+            filters = 2 * (TAPS // 2)  # up and down, of each activation
+            reach += step * max(
+                sum(
+                    conv.dilation[0] * (conv.kernel_size[0] // 2) + filters
+                    for conv in block.convs
+                )
+                for block in blocks
+            )
+        return math.ceil(reach + step * (TAPS + self.conv_out.kernel_size[0]))
+
+    def forward(self, mel):
+        """Log-mel [B, M, n_mels] to waveforms [B, M * hop_length]."""
+        x = self.conv_in(mel.transpose(1, 2))
+        for up, blocks in zip(self.upsamplings, self.blocks):
+            x = up(x)
+            x = sum(block(x) for block in blocks) / len(blocks)
+        return self.conv_out(self.activation(x)).tanh().squeeze(1)

@@ -1,0 +1,123 @@
+"""A discriminator of mel spectrograms in windows of several lengths.
+
+SoCodec and CoFi-Codec train against "the discriminator proposed in Mega-TTS"
+(Section 3.2.3); neither paper gives its sizes. This is the design of
+SyntaSpeech (Ye et al., 2022), the nearest one that is public: for each length
+a random window of the utterance and a small two-dimensional network. Losses
+are least squares, as in Eq. 2.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class WindowDiscriminator(nn.Module):
+    """Scores one window of log-mel.
+
+    Arguments
+    ---------
+    frames, n_mels : int
+        Size of the window.
+    channels : int
+        Of each of three convolutions of stride 2.
+    dropout : float
+        Share of the channels that is dropped in training.
+    """
+
+    def __init__(self, frames, n_mels, channels=128, dropout=0.25):
+        super().__init__()
+        self.frames = frames
+        layers, width, height = [], frames, n_mels
+        for place in range(3):
+            layers += [
+                nn.Conv2d(channels if place else 1, channels, 3, 2, 1),
+                nn.LeakyReLU(0.2),
+                nn.Dropout2d(dropout),
+            ]
+            if place < 2:
+                layers.append(nn.BatchNorm2d(channels, eps=0.8))
+            width, height = (width + 1) // 2, (height + 1) // 2
+        self.layers = nn.Sequential(*layers)
+        self.score = nn.Linear(channels * width * height, 1)
+
+    def forward(self, window):
+        """Windows [B, frames, n_mels] -> scores [B]."""
+        x = self.layers(window.unsqueeze(1))
+        return self.score(x.flatten(1)).squeeze(1)
+
+
+class MelDiscriminator(nn.Module):
+    """Discriminators for windows of several lengths.
+
+    Arguments
+    ---------
+    n_mels : int
+        Mel bins.
+    windows : list of int
+        Frames of each window.
+    channels, dropout
+        As of :class:`WindowDiscriminator`.
+
+    Example
+    -------
+    >>> judge = MelDiscriminator(channels=4)
+    >>> mel, lens = torch.randn(2, 150, 80), torch.tensor([1.0, 0.5])
+    >>> starts = judge.draw_starts(mel, lens)
+    >>> judge(mel, starts).shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self, n_mels=80, windows=(32, 64, 128), channels=128, dropout=0.25
+    ):
+        super().__init__()
+        self.parts = nn.ModuleList(
+            WindowDiscriminator(frames, n_mels, channels, dropout)
+            for frames in windows
+        )
+
+    def draw_starts(self, mel, lens, generator=None):
+        """Where the windows of each utterance begin, int64 [W, B]."""
+        frames = (lens.cpu().double() * mel.shape[1]).round()
+        place = torch.rand(
+            len(self.parts), len(frames), generator=generator
+        ).double()
+        sizes = torch.tensor([[part.frames] for part in self.parts])
+        room = (frames - sizes + 1).clamp(min=1)  # [W, B]
+        return (place * room).long()
+
+    def forward(self, mel, starts):
+        """Scores of windows.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            Log-mel, shape [B, M, n_mels]; zeros follow it if a window is
+            longer.
+        starts : torch.Tensor
+            int64 [W, B], from :meth:`draw_starts`: the same ones for true and
+            decoded mel.
+
+        Returns
+        -------
+        torch.Tensor
+            [W, B].
+        """
+        longest = max(part.frames for part in self.parts)
+        mel = F.pad(mel, (0, 0, 0, longest))
+        scores = []
+        for part, places in zip(self.parts, starts.tolist()):
+            windows = [m[p : p + part.frames] for m, p in zip(mel, places)]
+            scores.append(part(torch.stack(windows)))
+        return torch.stack(scores)
+
+
+def real_score_loss(scores):
+    """How far scores are from those of true mel, ||1 - D(A)||^2 (Eq. 2)."""
+    return (1 - scores.float()).square().mean()
+
+
+def discriminator_loss(real, decoded):
+    """What the discriminators learn: 1 for true mel, 0 for decoded."""
+    return real_score_loss(real) + decoded.float().square().mean()
