@@ -17,10 +17,12 @@ from speechbrain_gogo.dataio.text.english import (
     dates,
     identifiers,
     letters,
+    money,
     numbers,
-    quantities,
+    units,
 )
-from speechbrain_gogo.dataio.text.english.tables import SYMBOLS, UNITS
+from speechbrain_gogo.dataio.text.english.tables import SYMBOLS
+from speechbrain_gogo.dataio.text.english.unit_tables import UNITS
 from speechbrain_gogo.dataio.text.sentences import (
     mark_sentences,
     split_sentences,
@@ -217,10 +219,10 @@ RULES = _compiled(
         *identifiers.RULES,
         *abbreviations.RULES,
         *numbers.GROUPED,
-        *quantities.MONEY_RULES,
-        *quantities.SCIENTIFIC_RULES,
+        *money.RULES,
+        *units.SCIENTIFIC_RULES,
         *numbers.WRITTEN,
-        *quantities.UNIT_RULES,
+        *units.RULES,
         *letters.RULES,
         *numbers.COUNTED[:-2],
         *LETTERS_AND_DIGITS,

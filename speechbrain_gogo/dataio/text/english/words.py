@@ -99,6 +99,15 @@ def plural(noun, count="2"):
     return f"{first}{joint}{rest}"
 
 
+def named(noun):
+    """What to say for a match whose first group counts a noun."""
+
+    def spoken(match):
+        return f"{cardinal(match[1])} {plural(noun, match[1])}"
+
+    return spoken
+
+
 def plural_number(words):
     """Numbers as a group: eighties, twenty tens."""
     return _inflect().plural(words)
