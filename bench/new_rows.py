@@ -28,7 +28,7 @@ from speechbrain_gogo.dataio.manifests.reading import (
 )
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.speech.llama import extended_llama, speech_llama
-from speechbrain_gogo.lobes.speech.stages import BackboneLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 LETTERS = 128  # ASCII
 SIZES = {"dim": 128, "num_layers": 2, "num_heads": 4, "ffn_dim": 384}

@@ -173,7 +173,8 @@ def tiny_stages(tmp_path_factory):
     """Random stages of GogoSpeech, and the tokenizer of their text."""
     from speechbrain_gogo.dataio.text.tokenizers import WordPieces
     from speechbrain_gogo.lobes.speech.llama import speech_llama
-    from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
+    from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+    from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
     path = tmp_path_factory.mktemp("text") / "text.model"
     words = "the quick brown fox jumps over a lazy dog, vexing Mr. Q.!"

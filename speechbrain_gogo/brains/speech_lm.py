@@ -15,7 +15,7 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves, plot_perplexities
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
-from speechbrain_gogo.lobes.speech.stages import BackboneLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 
 def check_fits(lm, codec, clips):

@@ -42,8 +42,8 @@ class GogoSpeech(KeepsPrecision, Pretrained):
     Arguments
     ---------
     modules : dict
-        The :class:`~speechbrain_gogo.lobes.speech.stages.BackboneLM` and the
-        :class:`~speechbrain_gogo.lobes.speech.stages.DetailLM`.
+        The :class:`~speechbrain_gogo.lobes.speech.stage1.BackboneLM` and the
+        :class:`~speechbrain_gogo.lobes.speech.stage2.DetailLM`.
     hparams : dict
         Settings.
     run_opts : dict

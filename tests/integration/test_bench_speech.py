@@ -20,7 +20,7 @@ from speech_parts import (  # noqa: E402
 
 from speechbrain_gogo.inference import GogoCodec  # noqa: E402
 from speechbrain_gogo.lobes.speech.llama import speech_llama  # noqa: E402
-from speechbrain_gogo.lobes.speech.stages import BackboneLM  # noqa: E402
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM  # noqa: E402
 
 STAGES = f"""
 speech: !include:{REPOSITORY}/hparams/mini/gogospeech.yaml

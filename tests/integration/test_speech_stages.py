@@ -8,7 +8,8 @@ from speechbrain_gogo.lobes.speech.generation import (
     generate_backbone,
 )
 from speechbrain_gogo.lobes.speech.llama import speech_llama
-from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
 TEXT, CODES = 20, 40
 

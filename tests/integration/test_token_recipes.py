@@ -17,7 +17,7 @@ from recipes.common.tokens import tokenized_dataset
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.inference import GogoTokenizer
 from speechbrain_gogo.lobes.speech.llama import speech_llama
-from speechbrain_gogo.lobes.speech.stages import BackboneLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "LibriTTS"
 STAGES = ("train", "valid", "test")

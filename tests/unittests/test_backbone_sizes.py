@@ -10,7 +10,8 @@ from speechbrain_gogo.inference.loading.export_speech import (
 )
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.lobes.speech.llama import speech_llama
-from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
 CODES, PROMPT_TEXT = 12800, "the quick brown fox"
 

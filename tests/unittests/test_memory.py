@@ -10,7 +10,7 @@ from speechbrain_gogo.brains.master_weights import MasterAdamW
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.memory import save_memory
-from speechbrain_gogo.lobes.speech.stages import DetailLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
 CODES = 80
 

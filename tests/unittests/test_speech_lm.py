@@ -15,7 +15,8 @@ from speechbrain_gogo.lobes.speech.llama import (
     extended_llama,
     speech_llama,
 )
-from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 TEXT, CODES = 30, 40

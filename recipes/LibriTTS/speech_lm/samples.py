@@ -16,7 +16,7 @@ from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
     generate_backbone,
 )
-from speechbrain_gogo.lobes.speech.stages import BackboneLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.metrics.pictures import plot_mels
 
 

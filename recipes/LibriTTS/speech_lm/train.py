@@ -35,7 +35,7 @@ from speechbrain_gogo.lobes.speech.code_rows import (
     share_code_rows,
     start_code_embeddings,
 )
-from speechbrain_gogo.lobes.speech.stages import BackboneLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from speechbrain_gogo.inference.loading.export import edit_model
 from speechbrain_gogo.lobes.speech.code_rows import unshare_code_rows
-from speechbrain_gogo.lobes.speech.stages import BackboneLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def export_speech_stage(
     -------
     >>> from transformers import LlamaForCausalLM
     >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
-    >>> from speechbrain_gogo.lobes.speech.stages import DetailLM
+    >>> from speechbrain_gogo.lobes.speech.stage2 import DetailLM
     >>> lm = DetailLM(speech_llama(82, 16, 2, 2, 32), codebook_size=80)
     >>> folder = export_speech_stage(getfixture("tmp_path") / "stage2", lm)
     >>> LlamaForCausalLM.from_pretrained(folder).config.gogo["num_tokens"]

@@ -23,7 +23,8 @@ from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
 )
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
-from speechbrain_gogo.lobes.speech.stages import BackboneLM, DetailLM
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
 # What config.json has to say of a stage.
 NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"

@@ -2,7 +2,7 @@
 
 At paper size both stages start from `meta-llama/Llama-3.2-1B-Instruct` with
 an extended vocabulary; small ones are trained from scratch. Both are plain
-transformers models, which any server of Llama models can serve. stages.py defines
+transformers models, which any server of Llama models can serve. stage1.py and stage2.py define
 their ids.
 """
 

@@ -1,11 +1,7 @@
-"""The two stages of GogoSpeech as language models (Section 3.2).
+"""Stage I of GogoSpeech: text to the backbone (Section 3.2, Eq. 6).
 
-Stage I, :class:`BackboneLM`, predicts the backbone from text: the first b
-tokens of every group. Stage II, :class:`DetailLM`, predicts the other n_q - b
-from the backbone. Ids, sequences and losses are here; generation is in
-generation.py, the Llamas themselves are in llama.py.
-
-Each stage has one vocabulary: [text][codes, one block for all levels]
+Ids, sequences and loss are here; generation is in generation.py, the Llama itself
+in llama.py. Each stage has one vocabulary: [text][codes, one block for all levels]
 [special ids], so the ids that can be generated are one slice of it.
 
 Letters: B batch, L text tokens, N groups, K = n_q tokens per group, S sequence,
@@ -19,7 +15,6 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
-from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 
@@ -194,135 +189,6 @@ class BackboneLM(nn.Module):
             self.llama,
             self.output_slice,
             hidden,
-            ids[predicted],
-            level[predicted],
-        )
-
-
-class DetailLM(nn.Module):
-    """Stage II: [start][all tokens, group by group], Eq. 7.
-
-    A token that was skipped is m in the context, so a group always takes n_q
-    positions. ``offset`` is the id of the first code, ``mask_id`` (m) and
-    ``start_id`` follow the last one; ``output_slice`` are the ids that
-    can be generated, the codes.
-
-    Arguments
-    ---------
-    llama : transformers.LlamaForCausalLM
-        With a vocabulary of ``text_size + codebook_size + 2``.
-    text_size : int
-        Text ids of a pretrained Llama, which this stage does not use.
-    codebook_size : int
-        Codes C.
-    num_tokens : int
-        Tokens per group, n_q.
-    backbone_size : int
-        The first tokens of each group, which are given, b.
-    max_positions : int
-        Longest sequence.
-    full_share : float
-        Share of the utterances that keep all tokens in training. Each group
-        of the others keeps a random number of them, b to n_q, as with the
-        allocator's budgets at inference.
-
-    Example
-    -------
-    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
-    >>> lm = DetailLM(speech_llama(80 + 2, 16, 2, 2, 32), codebook_size=80)
-    >>> tokens = torch.randint(80, (2, 4, 10))
-    >>> out = lm.eval()(tokens, torch.tensor([1.0, 0.5]))
-    >>> out["nll"].shape  # 4 * 7 + 2 * 7
-    torch.Size([42])
-    """
-
-    def __init__(
-        self,
-        llama,
-        text_size=0,
-        codebook_size=12800,
-        num_tokens=10,
-        backbone_size=3,
-        max_positions=1024,
-        full_share=0.5,
-    ):
-        super().__init__()
-        self.llama = check_vocabulary(llama, text_size, codebook_size)
-        self.codebook_size = codebook_size
-        self.num_tokens = num_tokens
-        self.backbone_size = backbone_size
-        self.max_positions = max_positions
-        self.full_share = full_share
-        self.offset = text_size
-        self.mask_id = text_size + codebook_size
-        self.start_id = self.mask_id + 1
-        self.output_slice = slice(self.offset, self.mask_id)
-
-    def sequence_length(self, num_groups):
-        """Positions that an utterance takes, start included."""
-        return 1 + num_groups * self.num_tokens
-
-    def draw_budgets(self, batch, groups, generator=None):
-        """How many tokens each group keeps in training, int64 [B, N]."""
-        b, n_q = self.backbone_size, self.num_tokens
-        size = batch, groups
-        budgets = torch.randint(b, n_q + 1, size, generator=generator)
-        full = torch.rand(batch, 1, generator=generator) < self.full_share
-        return torch.where(full, n_q, budgets)
-
-    def forward(self, tokens, lens, budgets=None, generator=None):
-        """Negative log-likelihood of the fine tokens (Eq. 7).
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [B, N, n_q]; C, the codec's ``mask_id``, where a clip has
-            no token.
-        lens : torch.Tensor
-            Relative lengths [B] over N.
-        budgets : torch.Tensor
-            int64 [B, N], how many tokens of each group to keep; drawn in
-            training, all in evaluation by default.
-        generator : torch.Generator
-            Random generator; torch's global one by default.
-
-        Returns
-        -------
-        dict
-            "loss", the mean over all predicted tokens; "nll" [P], of each;
-            "level" int64 [P], b to n_q - 1, which of its group a token is.
-
-        Raises
-        ------
-        ValueError
-            If a sequence is longer than ``max_positions``.
-        """
-        batch, groups, levels = tokens.shape
-        length = self.sequence_length(groups)
-        if length > self.max_positions:
-            raise ValueError(
-                f"{groups} groups take {length} positions, this model has "
-                f"{self.max_positions}: leave such clips out."
-            )
-        if budgets is None and self.training:
-            budgets = self.draw_budgets(batch, groups, generator)
-        elif budgets is None:
-            budgets = torch.full((batch, groups), levels)
-        given = keep_prefix(tokens, budgets, self.codebook_size)  # [B, N, K]
-        level = torch.arange(levels, device=tokens.device).expand_as(given)
-        predicted = (given < self.codebook_size) & (level >= self.backbone_size)
-        predicted &= length_mask(lens, groups)[:, :, None]
-
-        ids = flatten(given + self.offset, "group_major")  # [B, N * K]
-        inputs = F.pad(ids[:, :-1], (1, 0), value=self.start_id)
-        predicted, level = (
-            flatten(x, "group_major") for x in (predicted, level)
-        )
-        hidden = self.llama.model(input_ids=inputs).last_hidden_state
-        return token_losses(
-            self.llama,
-            self.output_slice,
-            hidden[predicted],
             ids[predicted],
             level[predicted],
         )

@@ -1,0 +1,100 @@
+"""State of a stage during generation: its sequence and its sampled tokens.
+
+Letters: B batch, T new tokens, C codes; the token C is m, the masking token.
+"""
+
+import torch
+
+from speechbrain_gogo.lobes.tokens.patterns import pack
+
+
+class DecodingState:
+    """State of a stage during generation: pending ids and the tokens so far.
+
+    Pending ids are part of the sequence, but not in the cache yet: they enter
+    with the next forward pass.
+
+    Arguments
+    ---------
+    lm : BackboneLM | DetailLM
+        In evaluation mode.
+    sampler : Sampler
+        With one seed for each utterance.
+    decoder : CachedDecoder
+        With logits for ``lm.output_slice``; its cache is emptied.
+    pieces : list of tuple of torch.Tensor
+        The sequence up to here, see `pack`; the last piece is speech.
+    guidance : float
+        Scale w of classifier-free guidance. If it is not 0, the second half
+        of the sequences is the first half without its text.
+    """
+
+    def __init__(self, lm, sampler, decoder, pieces, guidance=0.0):
+        self.lm, self.sampler, self.decoder = lm, sampler, decoder
+        self.guidance = guidance
+        self.pending, length = pack(pieces, left=True)
+        self.padding = self.pending.shape[1] - length
+        halves = 2 if guidance else 1
+        ids, real = (part.chunk(halves)[0] for part in pieces[-1])
+        tokens = torch.where(real, ids - lm.offset, lm.codebook_size)
+        self.seen = real.new_zeros(len(ids), lm.codebook_size + 1)
+        self.seen.scatter_(1, tokens, True)
+        self.seen[:, -1] = False  # padding, not the end token
+        decoder.reset()
+
+    def sample(self, position, num_tokens):
+        """Sample the next token, one of the first ``num_tokens``, int64 [B]."""
+        logits = self.decoder.step(self.pending, self.padding)[:, :num_tokens]
+        self.pending = self.pending[:, :0]
+        self.padding = None
+        if self.guidance:
+            cond, uncond = logits.float().chunk(2)
+            difference = cond.log_softmax(1) - uncond.log_softmax(1)
+            logits = cond + self.guidance * difference
+        return self.sampler.draw(logits, self.seen[:, :num_tokens], position)
+
+    def append(self, tokens):
+        """Append tokens [B, T]; they are pending until the next pass."""
+        self.seen.scatter_(1, tokens, True)
+        ids = tokens + self.lm.offset
+        ids = torch.cat([ids, ids]) if self.guidance else ids
+        self.pending = torch.cat([self.pending, ids], dim=1)
+
+
+def max_new_groups(max_positions, used, size, max_groups):
+    """How many groups of a size fit after the used positions, int64 [B].
+
+    Arguments
+    ---------
+    max_positions : int
+        Positions of the model.
+    used : torch.Tensor
+        int64 [B], positions that prompt and text take.
+    size : int
+        Positions of a group.
+    max_groups : int | torch.Tensor
+        An upper limit, or None.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [B].
+
+    Raises
+    ------
+    ValueError
+        If there is none left for an utterance.
+
+    Example
+    -------
+    >>> max_new_groups(20, torch.tensor([5, 17]), 3, None)
+    tensor([5, 1])
+    """
+    limit = (max_positions - used).div(size, rounding_mode="floor")
+    if (limit < 1).any():
+        worst = int(used.argmax())
+        raise ValueError(
+            f"Utterance {worst} has {int(used[worst])} of {max_positions} "
+            "positions taken by prompt and text: give a shorter prompt or text."
+        )
+    return limit if max_groups is None else limit.clamp(max=max_groups)
