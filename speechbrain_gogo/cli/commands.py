@@ -28,6 +28,7 @@ from speechbrain_gogo.cli.options import (
     PageFolder,
     Prompt,
     PromptText,
+    Recognizer,
     Recording,
     Seconds,
     Seed,
@@ -36,6 +37,7 @@ from speechbrain_gogo.cli.options import (
     Stream,
     TargetRate,
     Text,
+    TextFile,
     TextGuidance,
     Trust,
     Version,
@@ -49,6 +51,7 @@ from speechbrain_gogo.cli.steps import (
     print_error,
     run_all,
     sampling,
+    text_to_speak,
 )
 
 
@@ -168,10 +171,12 @@ app.command()(tokenize)
 
 @app.command()
 def speak(
-    text: Text,
     prompt: Prompt,
-    prompt_text: PromptText,
     out: Wav,
+    text: Text = None,
+    text_file: TextFile = None,
+    prompt_text: PromptText = None,
+    recognizer: Recognizer = None,
     stream: Stream = False,
     allocate: Allocator = True,
     temperature: Draw = None,
@@ -189,6 +194,7 @@ def speak(
     """Synthesize a text in the voice of a recording."""
     from speechbrain_gogo.inference.synthesis.files import synthesize_file
 
+    text = text_to_speak(text, text_file)
     model = load(codec, device, trust_source, speaks=True)
     given = {
         "temperature": temperature,
@@ -205,6 +211,8 @@ def speak(
         if stream:
             typer.echo(f"{seconds:.2f} s after {elapsed:.2f} s")
 
+    if recognizer is not None and prompt_text is None:
+        prompt_text = model.transcribe(prompt, recognizer=recognizer)
     request = text, prompt, prompt_text
     result = synthesize_file(
         model, out, *request, report, allocate=allocate, seed=seed, **given

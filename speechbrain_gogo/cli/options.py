@@ -93,9 +93,25 @@ PageFolder = Annotated[
 
 # Speech
 
-Text = Annotated[str, typer.Option(help="Text to say, in English.")]
+Text = Annotated[
+    str | None,
+    typer.Option(help="Text to say, in English; - reads standard input."),
+]
+TextFile = Annotated[
+    Path | None, typer.Option(help="A file with the text to say, in UTF-8.")
+]
 Prompt = Annotated[Path, typer.Option(help="A recording of the voice.")]
-PromptText = Annotated[str, typer.Option(help="Transcript of the recording.")]
+PromptText = Annotated[
+    str | None,
+    typer.Option(help="Transcript of the recording; recognised by default."),
+]
+Recognizer = Annotated[
+    str | None,
+    typer.Option(
+        help="Whisper model that recognises the recording, a hub id or "
+        "folder; by default pocketsphinx, of gogo[metrics]."
+    ),
+]
 Wav = Annotated[Path, typer.Option("--out", "-o", help="Audio file to write.")]
 Stream = Annotated[
     bool,

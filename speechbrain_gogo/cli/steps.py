@@ -1,5 +1,8 @@
 """Steps of several `gogo` commands: loading, checks, processing, messages."""
 
+import codecs
+import sys
+
 import typer
 
 
@@ -34,6 +37,35 @@ def describe(spoken, path):
         f"{spoken.real_time_factor:.2f}"
         f"{'' if spoken.finished else ', cut off: no end token'}"
     )
+
+
+def text_to_speak(text, text_file):
+    """What to say: as it is given, from a file, or from standard input."""
+    if text is not None and text_file is not None:
+        raise ValueError("--text and --text-file: give one of them.")
+    if text_file is not None:
+        return _decode(text_file.read_bytes(), text_file)
+    if text not in (None, "-"):
+        return text
+    if text is None and sys.stdin.isatty():
+        raise ValueError(
+            "Nothing to say: give --text, --text-file, or text from a pipe."
+        )
+    return _decode(sys.stdin.buffer.read(), "Standard input")
+
+
+def _decode(data, name):
+    """Text of bytes in UTF-8, or in UTF-16 if they begin so."""
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name} is no text in UTF-8: {error.reason} at byte {error.start}."
+        ) from None
+    if not text.strip():
+        raise ValueError(f"{name} has no text to speak.")
+    return text
 
 
 def sampling(codec, keep, steps, guidance, seed):

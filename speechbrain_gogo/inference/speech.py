@@ -22,10 +22,12 @@ from speechbrain_gogo.inference.streaming.speech import SpeechStream
 from speechbrain_gogo.inference.synthesis.generator import GroupGenerator
 from speechbrain_gogo.inference.synthesis.sampling import read_sampling
 from speechbrain_gogo.inference.synthesis.utterances import (
+    hear_prompt,
     make_continuation,
     make_utterances,
     read_prompt,
     read_request,
+    read_text,
 )
 from speechbrain_gogo.lobes.nn.precision import (
     KeepsPrecision,
@@ -138,7 +140,7 @@ class GogoSpeech(KeepsPrecision, Pretrained):
         self,
         text,
         prompt_wav,
-        prompt_text,
+        prompt_text=None,
         allocate=True,
         seed=0,
         sample_rate=None,
@@ -150,11 +152,13 @@ class GogoSpeech(KeepsPrecision, Pretrained):
         ---------
         text : str
             English, of any length: it is generated sentence by sentence.
-        prompt_wav : str | Path | torch.Tensor
+        prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
             A few seconds of the voice: an audio file of any rate, or samples
-            in [-1, 1], [T] or [1, T].
+            in [-1, 1], float of any precision: [T], [1, T], [1, 1, T] or, of
+            several channels, [T, C].
         prompt_text : str
-            What the prompt says.
+            What the prompt says; recognised by :meth:`transcribe` if it is
+            not given. A warning says if the prompt cannot say that.
         allocate : bool
             Use the codec's allocator, if it has one, to set the number of
             tokens of each group; else all ten.
@@ -187,7 +191,7 @@ class GogoSpeech(KeepsPrecision, Pretrained):
         self,
         text,
         prompt_wav,
-        prompt_text,
+        prompt_text=None,
         allocate=True,
         seed=0,
         sample_rate=None,
@@ -248,6 +252,29 @@ class GogoSpeech(KeepsPrecision, Pretrained):
         utterance = make_continuation(prompt, seed, self, max_groups)
         return self._stream([utterance], allocate, seed, sampling).speech()
 
+    def transcribe(self, prompt_wav, sample_rate=None, recognizer=None):
+        """Recognise what a prompt says, to look at it or correct it.
+
+        Arguments
+        ---------
+        prompt_wav, sample_rate
+            As in :meth:`clone_voice`.
+        recognizer : str
+            Hub id or folder of a Whisper model, such as
+            "openai/whisper-base"; by default pocketsphinx, which comes with
+            ``gogo[metrics]`` and is far weaker.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ValueError
+            If no recogniser is installed, or nothing was heard.
+        """
+        return hear_prompt(prompt_wav, sample_rate, self, recognizer)
+
     def clone_voice_batch(self, requests, allocate=True, seed=0, **sampling):
         """Synthesize many texts in batches.
 
@@ -299,6 +326,9 @@ class GogoSpeech(KeepsPrecision, Pretrained):
         self, text, prompt_wav, prompt_text, seed, sample_rate=None
     ):
         prompt = read_prompt(self.codec, prompt_wav, sample_rate)
+        if prompt_text is None:
+            read_text(text, "text", self.front_end)  # before the long work
+            prompt_text = self.transcribe(prompt_wav, sample_rate)
         return make_utterances(text, prompt_text, prompt, seed, self)
 
     def _stream(self, utterances, allocate, seed, sampling):

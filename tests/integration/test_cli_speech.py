@@ -117,3 +117,35 @@ def test_what_is_spoken_in_every_format(speak, gogo, tmp_path, monkeypatch):
     monkeypatch.setattr(place, full_disk)
     assert "No space" in complaint(speak("Hi.", said))
     assert said.read_bytes() == before and sorted(tmp_path.iterdir()) == files
+
+
+def test_text_from_a_file_or_a_pipe(gogo, tiny_speech_folder, tmp_path):
+    """In UTF-8 with or without byte order mark, or in UTF-16."""
+    noise = np.random.default_rng(0).normal(size=32000)
+    soundfile.write(tmp_path / "prompt.flac", 0.1 * noise, 16000)
+    path, out = tmp_path / "text.txt", tmp_path / "out.wav"
+    given = ["--prompt", tmp_path / "prompt.flac", "-o", out]
+    given += ["--prompt-text", "The quick brown fox.", "--steps", 1]
+
+    def run(*words, stdin=None):
+        words = [*map(str, ("speak", *given, *words))]
+        words += ["--codec", str(tiny_speech_folder)]
+        return CliRunner().invoke(app, words, input=stdin)
+
+    text = "Why not?\r\nSo."
+    assert run("--text", text).exit_code == 0
+    expected = samples_of(out)
+    path.write_text(text, encoding="utf-8-sig", newline="")
+    for words, encoding in (
+        (("--text-file", path), "utf-8"),
+        (("--text", "-"), "utf-16"),
+        ((), "utf-8"),
+    ):
+        assert run(*words, stdin=text.encode(encoding)).exit_code == 0
+        assert (samples_of(out) == expected).all()
+    path.write_bytes(b"caf\xe9")
+    assert "text.txt is no text in UTF-8" in complaint(run("--text-file", path))
+    assert "Standard input has no text" in complaint(run(stdin=b" \n"))
+    assert "give one" in complaint(run("--text", "So", "--text-file", path))
+    missing = tmp_path / "missing.txt"
+    assert "missing.txt" in complaint(run("--text-file", missing))

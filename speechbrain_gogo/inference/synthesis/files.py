@@ -30,7 +30,7 @@ def synthesize_file(
     out_path,
     text,
     prompt_wav,
-    prompt_text,
+    prompt_text=None,
     on_chunk=lambda seconds, elapsed: None,
     **settings,
 ):

@@ -14,8 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference.checks import check_whole
 from speechbrain_gogo.inference.pretrained_codec import encode_recording
+from speechbrain_gogo.inference.synthesis.transcription import (
+    doubt_transcript,
+    transcribe,
+)
 from speechbrain_gogo.inference.waveforms import read_wavs
 
 FEWEST_CHARACTERS = 20  # shortest sentence that is split off
@@ -117,6 +122,35 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
     return tokens[: max(1, whole)]
 
 
+def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
+    """What a prompt says, see :func:`.transcription.transcribe`.
+
+    Arguments
+    ---------
+    prompt_wav, sample_rate
+        As of :func:`read_prompt`.
+    speech : GogoSpeech
+        The model, for its rate and language.
+    recognizer : str
+        As of :func:`.transcription.transcribe`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used, or not be recognised.
+    """
+    rate = speech.codec.sample_rate
+    if isinstance(prompt_wav, (str, Path)):
+        wav = read_audio(prompt_wav, rate)
+    else:
+        wav = _read_samples(prompt_wav, sample_rate, speech.codec)[0]
+    return transcribe(wav, rate, speech.front_end.language, recognizer)
+
+
 def _read_samples(wav, sample_rate, codec):
     """A prompt's samples [1, T] at the codec's rate."""
     if not torch.is_tensor(wav):
@@ -172,6 +206,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech):
     seed, front_end = check_whole(seed, "seed"), speech.front_end
     text = read_text(text, "text", front_end)
     prompt_text = read_text(prompt_text, "prompt_text", front_end)
+    doubt_transcript(prompt_text, len(prompt) / speech.codec.group_rate)
     settings, encode = speech.hparams, speech.tokenizer.encode
     longest = _most_characters(prompt_text, prompt, speech)
     utterances = []
