@@ -4,7 +4,7 @@ import logging
 
 from speechbrain.utils.distributed import run_on_main
 
-from recipes.common.experiment import fit, log_training_data, make_brain
+from recipes.common.experiment import fit, log_clips, make_brain
 from speechbrain_gogo.brains.socodec import SoCodecBrain
 from speechbrain_gogo.dataio.manifests.reading import (
     recipe_manifests,
@@ -71,6 +71,6 @@ def train_socodec(hparams, run_opts):
         )
         brain.start_at_means(clips)
     fit(brain, datasets, loaders)
-    log_training_data(brain, reports["train"])
+    log_clips(brain, **reports)
     run_on_main(export_socodec, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from speechbrain.utils.distributed import run_on_main
 
-from recipes.common.experiment import fit, log_training_data, make_brain
+from recipes.common.experiment import fit, log_clips, make_brain
 from speechbrain_gogo.brains.multi_stream_lm import MultiStreamLMBrain
 from speechbrain_gogo.dataio.manifests.reading import (
     recipe_manifests,
@@ -92,7 +92,7 @@ def train_socodec_lm(hparams, run_opts):
     hparams["lm"] = hparams["model"]["lm"]
     brain = make_brain(MultiStreamLMBrain, hparams, run_opts)
     fit(brain, datasets, loaders)
-    log_training_data(brain, reports["train"])
+    log_clips(brain, **reports)
     run_on_main(export, args=[hparams, source, codec, tokenizer])
     print(f"The model that speaks is in {hparams['export_folder']}")
 

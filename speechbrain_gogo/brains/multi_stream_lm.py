@@ -90,8 +90,7 @@ class MultiStreamLMBrain(TrainingBrain):
         return predictions["loss"]
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Count skipped clips, write the log."""
-        self.skipped.update(batch.skipped)
+        """Write the log."""
         if self.nonfinite_in_a_row:
             return
         self.recent.add(outputs["nll"], outputs["level"])
@@ -113,13 +112,13 @@ class MultiStreamLMBrain(TrainingBrain):
             self.train_loss = stage_loss
             return
         self.valid.gather()
-        stats, skipped = self.valid.read(), self.skipped_clips()
+        stats = self.valid.read()
         self.write_log("valid", **stats)
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
             {
                 "epoch": epoch,
                 "updates": self.optimizer_step,
-                "clips skipped": dict(skipped),
+                **self.clip_stats(),
             },
             train_stats={"loss": self.train_loss},
             valid_stats=stats,

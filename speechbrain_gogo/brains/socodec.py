@@ -120,7 +120,7 @@ class SoCodecBrain(TrainingBrain):
         torch.Tensor
             The codec's loss, detached.
         """
-        self.skipped.update(batch.skipped)
+        self.count_clips(batch)
         generator = self.generator()
         adversarial = self.optimizer_step >= self.hparams.adversarial_start
         judge = self.modules.discriminator
@@ -248,13 +248,12 @@ class SoCodecBrain(TrainingBrain):
             return
         count = self.valid_sums.pop("count")
         stats = {k: v / count for k, v in self.valid_sums.items()}
-        skipped = self.skipped_clips()
         self.write_log("valid", **stats)
         self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
             {
                 "epoch": epoch,
                 "updates": self.optimizer_step,
-                "clips skipped": dict(skipped),
+                **self.clip_stats(),
             },
             train_stats={"loss": self.train_loss},
             valid_stats=stats,

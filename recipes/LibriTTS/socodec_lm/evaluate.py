@@ -114,6 +114,10 @@ def main(arguments):
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     with open(hparams_file, encoding="utf-8") as stream:
         hparams = load_hyperpyyaml(stream, overrides)
+    if not hparams["models"]:
+        raise ValueError(
+            'No model to evaluate: give --models "{NAME: FOLDER}".'
+        )
     measured, judges = evaluate(hparams, run_opts)
     figures = [*(f for judge in judges for f in judge.figures), FINISHED]
     summary = summarize(measured, figures, hparams["bootstrap_seed"])
