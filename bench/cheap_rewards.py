@@ -67,6 +67,8 @@ def main(
     csv: Annotated[Path, typer.Option(help="Manifest of clips.")],
     data: Annotated[Path, typer.Option(help="Replaces $data_root in it.")],
     clips: int = 20,
+    seconds: Annotated[float, typer.Option(help="Of each, at most.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Of the choice of clips.")] = 0,
     num_steps: int = 4,
     guidance_scale: float = 0.0,
     weights: Annotated[str, typer.Option(help="lambda_n.")] = "0,0.2,1.2",
@@ -84,7 +86,7 @@ def main(
         "dear, other noise": DEAR,
     }
     for place, clip in enumerate(
-        tqdm(list(usable_clips(dataset, clips, seed=0)))
+        tqdm(list(usable_clips(dataset, clips, seed)))
     ):
         for name, sampling in settings.items():
             reward = ReconstructionReward(
@@ -93,7 +95,8 @@ def main(
             noise = torch.Generator().manual_seed(
                 place + 10_000 * (name == "dear, other noise")
             )
-            wavs = clip["sig"].unsqueeze(0)
+            wavs = clip["sig"][: round(seconds * codec.sample_rate)]
+            wavs = wavs.unsqueeze(0)
             _, distances, _, _ = reward(wavs, torch.ones(1), noise)
             found[name].append(distances[0])
     distances = {name: torch.cat(parts) for name, parts in found.items()}
