@@ -16,6 +16,7 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.gogo.warmup import RegressionWarmup
 from speechbrain_gogo.lobes.nn.lengths import length_mask
@@ -175,6 +176,7 @@ class CodecBrain(TrainingBrain):
         codec = self.hparams.ema.module
         rate = codec.sample_rate
         for item in self.hparams.sample_clips:
+            name = file_name(item["id"])
             wav = item["sig"].to(self.device).unsqueeze(0)
             tokens, _ = codec.encode(wav)
             groups, _ = codec.group(wav)
@@ -190,8 +192,8 @@ class CodecBrain(TrainingBrain):
                     drawn = codec.decode_mel(kept, noise=noise)
                 mels[f"keep {keep}"] = drawn[0].float().cpu()
                 audio = self.hparams.vocoder(drawn)[0, : wav.shape[1]]
-                path = folder / f"{item['id']}_keep{keep}.wav"
+                path = folder / f"{name}_keep{keep}.wav"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 soundfile.write(path, audio.clamp(-1, 1).cpu().numpy(), rate)
-            image = folder / f"{item['id']}.png"
+            image = folder / f"{name}.png"
             plot_mels(mels, image, codec.group_size)

@@ -17,6 +17,7 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.vocoder.adversarial_loss import (
     discriminator_loss,
@@ -213,7 +214,10 @@ class VocoderBrain(TrainingBrain):
         step = folder / f"{self.optimizer_step}"
         for where, wav in ((step, predicted), (folder / "original", wavs)):
             where.mkdir(parents=True, exist_ok=True)
-            path, wav = where / f"{ids[0]}.wav", wav[0].float().clamp(-1, 1)
+            path, wav = (
+                where / f"{file_name(ids[0])}.wav",
+                wav[0].float().clamp(-1, 1),
+            )
             audio_io.save(str(path), wav.cpu(), self.hparams.sample_rate)
 
     def on_stage_start(self, stage, epoch=None):

@@ -28,21 +28,21 @@ def unfit_id(key):
     -------
     >>> unfit_id("speaker/clip.1")
     >>> unfit_id("../clip")
-    'it leads out of the folder'
+    'would lead out of the folder'
     """
     path, parts = PurePosixPath(key), key.encode(errors="replace").split(b"/")
     if path.is_absolute() or ".." in path.parts:
-        return "it leads out of the folder"
+        return "would lead out of the folder"
     if str(path) != key or key == ".":
-        return "it is no plain path"
+        return "is no plain path"
     if "\0" in key:
-        return "it holds a NUL"
+        return "holds a NUL"
     if max(map(len, parts)) > LONGEST or sum(map(len, parts)) > LONGEST_PATH:
-        return "it is too long"
+        return "is too long"
     try:
         key.encode()
     except UnicodeEncodeError:
-        return "it is no UTF-8"
+        return "is no UTF-8"
     return None
 
 

@@ -116,6 +116,16 @@ def test_links_lead_somewhere(page):
     assert not dead
 
 
+def test_the_tests_of_faults_are_there():
+    """Those that tests/faults.md names, in the files that it names."""
+    table = (REPOSITORY / "tests" / "faults.md").read_text()
+    named = re.findall(r"`(\w+/[\w/]+\.py)::(\w+)`", table)
+    assert len(named) > 40
+    for path, test in named:
+        text = (REPOSITORY / "tests" / path).read_text()
+        assert f"def {test}(" in text, f"{path} has no {test}"
+
+
 def public(tree):
     """Public functions and classes, and the methods of the latter."""
     for node in tree.body:

@@ -374,3 +374,51 @@ def test_two_processes(main, tiny_corpus, tmp_path, monkeypatch):
         path.write_text(text.replace("epoch: true", "epoch: false"))
     with pytest.raises(ValueError, match="processes: 2, and there are 1 now"):
         main(arguments(tiny_corpus, tmp_path))
+
+
+DIES_ONCE = """
+import os, runpy, sys
+from speechbrain_gogo.brains.codec import CodecBrain
+count_clips = CodecBrain.count_clips
+first = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
+def die(self, batch):
+    if first and os.environ["RANK"] == "1" and self.optimizer_step == 1:
+        os._exit(1)
+    count_clips(self, batch)
+CodecBrain.count_clips = die
+_, script, *sys.argv[1:] = sys.argv
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def test_a_rank_that_dies_is_started_again(tiny_corpus, tmp_path):
+    """With all others, by torchrun, from the last checkpoint."""
+    (tmp_path / "dies_once.py").write_text(DIES_ONCE)
+    launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    launch += ["--max_restarts=1", tmp_path / "dies_once.py", SCRIPT]
+    settings = {
+        "distributed_backend": "gloo",
+        "batch_seconds": 4,
+        "number_of_epochs": 1,
+        "shortcut_clips": 0,
+    }
+    line = arguments(tiny_corpus, tmp_path / "out", **settings)
+    run = subprocess.run(
+        [sys.executable, "-m", *map(str, [*launch, *line])],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "OMP_NUM_THREADS": "1",
+            # With a shared store, ranks look for those of before the restart.
+            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout
+    assert "Loading a checkpoint" in run.stdout
+    rows = read_log(tmp_path / "out" / "progress.jsonl")
+    steps = [row["step"] for row in rows if row["stage"] == "train"]
+    assert len(steps) > 2 and rows[-1]["stage"] == "valid"

@@ -13,10 +13,12 @@ another codec and are deleted.
 
 import itertools
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
 from tqdm import tqdm
@@ -30,23 +32,36 @@ from speechbrain_gogo.inference.loading.export_speech import (
     SPEECH_FILE,
 )
 from speechbrain_gogo.metrics import PESQ, STOI
+from speechbrain_gogo.metrics.panel import judge_utterances
 
 
 def score(codec, clips, judges):
-    """Mean of each judge over the clips' reconstructions."""
-    sums = {name: 0.0 for name in judges}
-    for clip in clips:
-        wav = clip["sig"].unsqueeze(0)
-        tokens, lens = codec.encode_batch(wav)
-        audio, _ = codec.decode_batch(tokens, lens, num_samples=wav.shape[1])
-        for name, judge in judges.items():
-            sums[name] += judge.score(audio[0].cpu(), wav[0])
-    return {name: total / len(clips) for name, total in sums.items()}
+    """Mean of each judge over the clips' reconstructions that it can judge."""
+
+    def reconstructed():
+        for clip in clips:
+            wav = clip["sig"].unsqueeze(0)
+            tokens, lens = codec.encode_batch(wav)
+            audio, _ = codec.decode_batch(
+                tokens, lens, num_samples=wav.shape[1]
+            )
+            yield clip["id"], audio[0].cpu().numpy(), wav[0].numpy(), ""
+
+    panel = list(judges.values())
+    rows = [row for _, row in judge_utterances(panel, reconstructed())]
+    means = {}
+    for name, judge in judges.items():
+        values = np.array([row[judge.columns[0]] for row in rows])
+        means[name] = float(values[~np.isnan(values)].mean())
+        if unscored := int(np.isnan(values).sum()):
+            print(f"{name}: no score for {unscored} of {len(rows)} clips")
+    return means
 
 
 def total(scores):
     """One number from both judges, each on its own scale up to 1."""
-    return scores["stoi"] + scores["pesq"] / 4.64
+    found = scores["stoi"] + scores["pesq"] / 4.64
+    return -math.inf if math.isnan(found) else found  # NaN is the best of none
 
 
 def cost(sampler):

@@ -6,6 +6,7 @@ those of different units share an axis.
 """
 
 import csv
+import math
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +15,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
+
+from speechbrain_gogo.metrics.bootstrap import has_score  # noqa: E402
+from speechbrain_gogo.metrics.speech_metric import Figure  # noqa: E402
 
 KEEP = re.compile(r"^(.*?),? ?keep (\d+)$")  # "gogo-mini, keep 3"
 
@@ -71,9 +75,11 @@ def read_results(results_csv, figures):
 
 
 def _value(rows, column, per=None):
-    """A figure over some rows."""
+    """A figure over those rows that have a score."""
+    rows = [row for row in rows if has_score(Figure("", column, per), row)]
     total = sum(float(row[column]) for row in rows)
-    return total / (sum(float(row[per]) for row in rows) if per else len(rows))
+    count = sum(float(row[per]) for row in rows) if per else len(rows)
+    return total / count if count else math.nan
 
 
 def write_kept(folder, values):

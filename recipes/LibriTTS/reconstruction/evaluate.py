@@ -26,6 +26,7 @@ from recipes.common.report import read_published, write_reports
 from recipes.common.results_file import ResultsFile, hash_utterances
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import check_finite
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.lobes.nn.precision import full_precision
 from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
@@ -217,7 +218,7 @@ def evaluate(systems, judges, hparams):
         {system.name: system.settings for system in systems},
     )
     heard = list(utterances)[: hparams["num_samples"]]  # the first, unchosen
-    samples = {key: folder / "samples" / key for key in heard}
+    samples = {key: folder / "samples" / file_name(key) for key in heard}
     cases = reconstructions(
         rows, utterances, hparams["sample_rate"], results.rows, samples
     )

@@ -5,12 +5,11 @@ backbone only; Stage II gets the rest's backbone and fills in the details. The
 picture has the clip as the codec decodes it above.
 """
 
-from urllib.parse import quote
-
 import soundfile
 import torch
 from torch.nn.utils import parametrize
 
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
@@ -104,7 +103,7 @@ class Samples:
         for title, matrix in versions.items():
             wav = self.codec.decode_batch(matrix)[0]
             mels[title] = self.codec.codec.mel(wav)[0].cpu()
-        name = quote(name, safe=" ")  # ids may have slashes
+        name = file_name(name)  # ids may have slashes
         path = folder / f"{name}.wav"
         soundfile.write(path, wav[0].cpu().numpy(), self.codec.sample_rate)
         plot_mels(mels, folder / f"{name}.png", self.codec.group_size)

@@ -7,6 +7,7 @@ ends it, repeats itself, or has said enough.
 import soundfile
 import torch
 
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import generate_backbone
 from speechbrain_gogo.metrics.pictures import plot_mels
@@ -106,6 +107,7 @@ class Continuations:
             for title, tokens in {"clip": own, "continued": whole}.items():
                 wav = self.codec.decode_batch(tokens[None])[0]  # [1, T]
                 mels[title] = self.codec.codec.mel(wav)[0].cpu()
-            path = folder / f"{clip['id']}.wav"
+            path = folder / f"{file_name(clip['id'])}.wav"
             soundfile.write(path, wav[0].cpu().numpy(), self.codec.sample_rate)
-            plot_mels(mels, folder / f"{clip['id']}.png", self.codec.group_size)
+            image = path.with_suffix(".png")
+            plot_mels(mels, image, self.codec.group_size)

@@ -74,8 +74,8 @@ class ManifestShards:
         for key in rows:
             if reason := unfit_id(key):
                 raise ValueError(
-                    f"{csv_path}: the id '{plain_text(key[:80])}' cannot be "
-                    f"the name of a file, {reason}: rename the clip."
+                    f"{csv_path}: the id '{plain_text(key[:80])}' {reason} "
+                    "and cannot be the name of a file: rename the clip."
                 )
         clips = [{"id": key, **row} for key, row in rows.items()]
         starts = range(0, len(clips), clips_per_shard)

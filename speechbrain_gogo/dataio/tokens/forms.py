@@ -164,8 +164,8 @@ class TokenForms:
         """Where a host recipe looks for an utterance: codes/<id>.npy."""
         if reason := unfit_id(row.id):
             raise ValueError(
-                f"The id '{row.id}' cannot be the name of a file below "
-                f"{self.folder}, {reason}: rename the clip."
+                f"The id '{row.id}' {reason} and cannot be the name of a "
+                f"file below {self.folder}: rename the clip."
             )
         return self.folder / "codes" / f"{row.id}.npy"
 

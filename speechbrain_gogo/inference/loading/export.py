@@ -244,11 +244,23 @@ def save_weights(module, path):
         Any.
     path : str | Path
         A safetensors file.
+
+    Raises
+    ------
+    ValueError
+        If a weight is NaN.
     """
     weights = {
         key: value.detach().cpu().contiguous()
         for key, value in module.state_dict().items()
     }
+    bad = [key for key, value in weights.items() if value.isnan().any()]
+    if bad:
+        raise ValueError(
+            f"The weights {', '.join(bad[:3])} of {type(module).__name__} hold "
+            f"NaN: {Path(path).name} is not written. Its training has failed; "
+            "resume it from an older checkpoint."
+        )
     largest = torch.finfo(torch.float16).max
     for key, value in weights.items():
         if value.is_floating_point() and not (value.abs() > largest).any():
