@@ -7,6 +7,7 @@ GogoTokenizer. A test set has to be complete.
 
 import logging
 import math
+import os
 from pathlib import Path
 
 from speechbrain.utils.distributed import ddp_barrier
@@ -79,7 +80,7 @@ def tokenized_dataset(hparams, stage, **settings):
 def check_files(source):
     """Raise an error if audio files of a manifest are missing."""
     wavs = source.wavs.values()
-    missing = [wav for wav in wavs if not Path(wav).is_file()]
+    missing = [wav for wav in wavs if not os.path.isfile(wav)]
     if missing:
         raise ValueError(
             f"{source.csv_path}: {len(missing)} of {len(wavs)} audio files of "

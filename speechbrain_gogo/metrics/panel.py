@@ -9,9 +9,7 @@ the cases and use the rows.
 
 import logging
 import math
-import pickle
 from itertools import islice
-from multiprocessing.reduction import ForkingPickler
 
 from speechbrain_gogo.metrics.workers import attempt, measure_in_workers
 
@@ -36,8 +34,7 @@ def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
         Of (key, predict, target, transcript), the signals as arrays [T].
     num_workers : int
         Processes, of one thread each, for judges that take one utterance at
-        a time; at least one. Judges that cannot be pickled stay in this
-        process.
+        a time; at least one.
     batch_size : int
         Utterances that go to the other judges at once.
     patience : float
@@ -61,26 +58,12 @@ def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
     networks = [judge for judge in judges if hasattr(judge, "measure_batch")]
     others = [judge for judge in judges if judge not in networks]
     judged = _judge_batches(networks, iter(cases), batch_size)
-    if others and _can_leave(others):
+    measured = ((key, found, []) for key, _, found in judged)
+    if others:
         measured = measure_in_workers(others, judged, num_workers, patience)
-    else:
-        measured = (
-            (key, found, [attempt(j.measure, *case) for j in others])
-            for key, case, found in judged
-        )
     for key, by_networks, by_others in measured:
         verdicts = zip([*networks, *others], [*by_networks, *by_others])
         yield key, _merge(key, verdicts)
-
-
-def _can_leave(judges):
-    """Whether judges can go to another process."""
-    try:
-        ForkingPickler.dumps(judges)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        logger.debug("Judges stay in this process: %s", error)
-        return False
-    return True
 
 
 def _judge_batches(networks, cases, batch_size):

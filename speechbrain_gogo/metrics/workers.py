@@ -5,15 +5,24 @@ come back. A pool of the standard library is broken then as a whole. Here each
 process has a pipe of its own: if it ends, or takes too long, the judge that was
 listening has no score for that utterance, and a new process goes on with the
 next judge.
+
+Processes come from a server that has imported what all need. Where that cannot
+be, since a judge cannot be pickled, or a script starts its evaluation while it is
+imported, they are forks of this one.
 """
 
+import logging
 import os
+import pickle
 import threading
 import time
 from collections import deque
 from multiprocessing import connection, get_context, parent_process
+from multiprocessing.reduction import ForkingPickler
 
 import torch
+
+logger = logging.getLogger(__name__)
 
 START = 120.0  # seconds for a case, also for the loading of what judges need
 POLL = 1.0  # seconds between looks at the clock
@@ -101,13 +110,15 @@ class _Worker:
     def __init__(self, judges, patience):
         self.judges = judges
         self.patience = patience
+        self.method = "forkserver" if _can_travel(judges) else "fork"
         self.task = None  # key, case, found so far
         self.start()
 
     def start(self):
         """Start the process."""
-        context = get_context("forkserver")  # has imported what all need
-        context.set_forkserver_preload([__name__])
+        context = get_context(self.method)
+        if self.method == "forkserver":
+            context.set_forkserver_preload([__name__])
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
             target=_listen, args=(self.judges, theirs), daemon=True
@@ -170,12 +181,16 @@ class _Worker:
 
     def fail(self, reason):
         """Note why the judge that was listening has no score; start anew."""
+        if not self.started and self.method == "fork":
+            raise RuntimeError(f"No process for judges can start: {reason}.")
         if not self.started:
-            raise RuntimeError(
-                f"A process for judges cannot be started: {reason}. A script "
-                "that evaluates needs `if __name__ == '__main__':`."
+            logger.warning(
+                "A process for judges could not import this script, which "
+                "starts its evaluation while it is imported: it has no `if "
+                "__name__ == '__main__':`. Judges get forks of this process."
             )
-        if self.busy:
+            self.method = "fork"
+        elif self.busy:
             self.verdicts.append((None, reason))
         self.restart()
 
@@ -195,6 +210,15 @@ class _Worker:
         self.process.kill()
         self.process.join()
         self.pipe.close()
+
+
+def _can_travel(judges):
+    """Whether judges can be sent to another process."""
+    try:
+        ForkingPickler.dumps(judges)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _listen(judges, pipe):

@@ -8,6 +8,7 @@ it fail, since a table over fewer utterances would be another table.
         --test_csv test.csv --data_folder /path/to/speech
 """
 
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def read_test_set(hparams):
             f"{path} has {len(rows)} utterances, expected_utterances says "
             f"{expected}."
         )
-    missing = [r["wav"] for r in rows.values() if not Path(r["wav"]).is_file()]
+    missing = [r["wav"] for r in rows.values() if not os.path.isfile(r["wav"])]
     if missing or not rows:
         raise ValueError(
             f"{path}: {len(missing)} of {len(rows)} audio files are missing, "

@@ -6,6 +6,7 @@ channels, mono samples at the wanted rate come out.
 """
 
 import io
+import os
 from pathlib import Path
 
 from speechbrain_gogo.dataio.audio.resampling import change_rate
@@ -39,7 +40,7 @@ def open_audio(path):
         samples than it can hold.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # nor is too long a name one
         raise AudioError("missing file", f"No audio file at {path}.")
     return Sound(path, str(path))
 
