@@ -126,7 +126,4 @@ class MultiStreamLMBrain(TrainingBrain):
         if if_main_process():
             folder = Path(self.hparams.output_folder)
             plot_curves(self.log_path, folder / "curves.png")
-        self.checkpointer.save_and_keep_only(
-            meta={"loss": stats["loss"], "step": self.optimizer_step},
-            min_keys=["loss"],
-        )
+        self.save_validated({"loss": stats["loss"]}, min_keys=["loss"])

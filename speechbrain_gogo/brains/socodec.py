@@ -262,9 +262,7 @@ class SoCodecBrain(TrainingBrain):
             folder = Path(self.hparams.output_folder)
             plot_curves(self.log_path, folder / "curves.png")
             self.draw_samples(folder / "samples" / f"{self.optimizer_step}")
-        self.checkpointer.save_and_keep_only(
-            meta={**stats, "step": self.optimizer_step}
-        )
+        self.save_validated(stats)
 
     @torch.no_grad()
     def draw_samples(self, folder):
