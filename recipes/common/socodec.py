@@ -7,6 +7,7 @@ from speechbrain.utils.distributed import run_on_main
 from recipes.common.experiment import fit, log_clips, make_brain
 from speechbrain_gogo.brains.socodec import SoCodecBrain
 from speechbrain_gogo.dataio.manifests.reading import (
+    check_usable,
     recipe_manifests,
     speech_dataset,
     usable_clips,
@@ -36,7 +37,9 @@ def dataio_prepare(hparams):
             max_seconds=hparams["max_seconds"],
             cache_folder=hparams["cache_folder"],
         )
-        logger.info("%s: %s", ", ".join(map(str, paths)), reports[stage])
+        name = ", ".join(map(str, paths))
+        logger.info("%s: %s", name, reports[stage])
+        check_usable(datasets[stage], name)
         training = stage == "train"
         key = "batch_seconds" if training else "valid_batch_seconds"
         loaders[stage] = loader_settings(
