@@ -214,7 +214,7 @@ class SoCodec(PretrainedCodec):
             If a piece is empty, not finite, not in float or not in [-1, 1].
         """
         window = self.codec.window_samples
-        held, before = torch.zeros(0), None
+        held, before = torch.zeros(0, dtype=torch.float32), None
         for piece in pieces:
             held = torch.cat([held, check_wav(piece, "cpu")])
             while len(held) > window:

@@ -206,3 +206,18 @@ def test_a_part_is_what_it_is_in_the_whole(tmp_path, kind, told):
     for first, end in ((len(whole), None), (100, len(whole) + 1)):
         with open_audio(path) as sound, pytest.raises(AudioError, match="part"):
             sound.read_part(first, end)
+
+
+def test_mp3_that_is_cut_in_a_frame_is_no_file(tmp_path):
+    """Where the length is not told, the last frame tells; tags may follow."""
+    bare = without_first_frame(encode(speech_like(24000), 24000))
+    path = tmp_path / "a.mp3"
+    path.write_bytes(bare)
+    whole = read_audio(path, 24000)
+    for tail in (b"TAG" + bytes(125), b"APETAGEX" + bytes(300)):
+        path.write_bytes(bare + tail)
+        assert torch.equal(read_audio(path, 24000), whole)
+    for cut in (10, 50, len(bare) // 2 + 7):
+        path.write_bytes(bare[:-cut])
+        with pytest.raises(AudioError, match="truncated"):
+            read_audio(path, 24000)
