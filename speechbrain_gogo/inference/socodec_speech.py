@@ -27,12 +27,9 @@ from speechbrain_gogo.inference.loading.socodec_speech import (
 from speechbrain_gogo.inference.socodec import SoCodec
 from speechbrain_gogo.inference.streaming.speech import SpeechStream
 from speechbrain_gogo.inference.synthesis.generator import Groups
+from speechbrain_gogo.inference.synthesis.requests import read_request
 from speechbrain_gogo.inference.synthesis.sampling import read_sampling
-from speechbrain_gogo.inference.synthesis.utterances import (
-    LAST_SEED,
-    read_request,
-    read_text,
-)
+from speechbrain_gogo.inference.synthesis.utterances import LAST_SEED, read_text
 from speechbrain_gogo.lobes.socodec.generation import StreamGenerator
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 

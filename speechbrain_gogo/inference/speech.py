@@ -20,13 +20,15 @@ from speechbrain_gogo.inference.loading.pretrained import (
 from speechbrain_gogo.inference.loading.speech import load_settings, load_stages
 from speechbrain_gogo.inference.streaming.speech import SpeechStream
 from speechbrain_gogo.inference.synthesis.generator import GroupGenerator
-from speechbrain_gogo.inference.synthesis.sampling import read_sampling
-from speechbrain_gogo.inference.synthesis.utterances import (
+from speechbrain_gogo.inference.synthesis.requests import (
     hear_prompt,
-    make_continuation,
-    make_utterances,
     read_prompt,
     read_request,
+)
+from speechbrain_gogo.inference.synthesis.sampling import read_sampling
+from speechbrain_gogo.inference.synthesis.utterances import (
+    make_continuation,
+    make_utterances,
     read_text,
 )
 from speechbrain_gogo.lobes.nn.precision import (

@@ -18,10 +18,10 @@ from speechbrain_gogo.inference.loading.export_speech import (
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
 from speechbrain_gogo.inference.streaming.decoding import windows
 from speechbrain_gogo.inference.streaming.groups import decode_group_stream
+from speechbrain_gogo.inference.synthesis.requests import read_prompt
 from speechbrain_gogo.inference.synthesis.utterances import (
     Utterance,
     make_utterances,
-    read_prompt,
 )
 from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder

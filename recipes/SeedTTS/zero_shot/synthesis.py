@@ -15,10 +15,8 @@ from tqdm import tqdm
 from recipes.common.report import summarize
 from recipes.common.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.waveform import AudioError
-from speechbrain_gogo.inference.synthesis.utterances import (
-    make_utterances,
-    read_prompt,
-)
+from speechbrain_gogo.inference.synthesis.requests import read_prompt
+from speechbrain_gogo.inference.synthesis.utterances import make_utterances
 from speechbrain_gogo.metrics.speech_metric import Figure
 from speechbrain_gogo.metrics.timing import SENTENCE, mean_seconds
 

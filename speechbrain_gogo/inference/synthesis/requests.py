@@ -1,0 +1,151 @@
+"""Requests of GogoSpeech: their arguments, and their prompts as tokens."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.inference.pretrained_codec import encode_recording
+from speechbrain_gogo.inference.synthesis.transcription import (
+    transcribe,
+)
+from speechbrain_gogo.inference.waveforms import read_wavs
+
+REQUIRED = "text", "prompt_wav", "prompt_text"
+
+
+def read_request(request, seed):
+    """A request of a batch as a dict with a seed.
+
+    Arguments
+    ---------
+    request : Mapping | sequence
+        ``text``, ``prompt_wav`` and ``prompt_text``, by name or in this
+        order; by name also ``seed`` and ``sample_rate``.
+    seed : int
+        The seed if the request has none.
+
+    Returns
+    -------
+    dict
+        Arguments of ``GogoSpeech.clone_voice``.
+
+    Raises
+    ------
+    ValueError
+        If something is missing or unknown.
+
+    Example
+    -------
+    >>> sorted(read_request(("Hello.", "prompt.wav", "Good morning."), 3))
+    ['prompt_text', 'prompt_wav', 'seed', 'text']
+    """
+    if not isinstance(request, Mapping):
+        given = request if isinstance(request, (tuple, list)) else ()
+        if len(given) != len(REQUIRED):
+            raise ValueError(
+                f"{request!r:.60} is no request: give {', '.join(REQUIRED)} "
+                "in this order, or a dict."
+            )
+        request = dict(zip(REQUIRED, given))
+    missing = [key for key in REQUIRED if key not in request]
+    unknown = set(request).difference(REQUIRED, ("seed", "sample_rate"))
+    if missing or unknown:
+        raise ValueError(
+            f"A request has {', '.join(REQUIRED)}, and optionally seed and "
+            f"sample_rate; this one lacks {missing} and has {sorted(unknown)}. "
+            "Other settings are arguments of the whole batch."
+        )
+    return {"seed": seed, **request}
+
+
+def read_prompt(codec, prompt_wav, sample_rate=None):
+    """Tokens of a prompt.
+
+    Arguments
+    ---------
+    codec : GogoCodec
+        The codec.
+    prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
+        An audio file of any rate, or samples in [-1, 1], float of any
+        precision: [T], [1, T], [1, 1, T] or, of several channels, [T, C].
+    sample_rate : int
+        Of a tensor, in Hz, if it is not the codec's own.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [N, K].
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used.
+    """
+    if isinstance(prompt_wav, (str, Path)):
+        tokens, samples = encode_recording(codec, prompt_wav)
+    else:
+        wav = _read_samples(prompt_wav, sample_rate, codec)
+        tokens, samples = codec.encode_batch(wav)[0][0], wav.shape[1]
+    # Drop a last group that was padded: silence there makes a stage end the
+    # utterance right after the prompt.
+    whole = samples // codec.group_samples
+    return tokens[: max(1, whole)]
+
+
+def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
+    """What a prompt says, see :func:`.transcription.transcribe`.
+
+    Arguments
+    ---------
+    prompt_wav, sample_rate
+        As of :func:`read_prompt`.
+    speech : GogoSpeech
+        The model, for its rate and language.
+    recognizer : str
+        As of :func:`.transcription.transcribe`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used, or not be recognised.
+    """
+    rate = speech.codec.sample_rate
+    if isinstance(prompt_wav, (str, Path)):
+        wav = read_audio(prompt_wav, rate)
+    else:
+        wav = _read_samples(prompt_wav, sample_rate, speech.codec)[0]
+    return transcribe(wav, rate, speech.front_end.language, recognizer)
+
+
+def _read_samples(wav, sample_rate, codec):
+    """A prompt's samples [1, T] at the codec's rate."""
+    if not torch.is_tensor(wav):
+        wav = _as_array(wav)
+    if wav.ndim == 2 and wav.shape[0] > 1:
+        wav = wav[None]  # [1, T, C]
+    wavs, _ = read_wavs(wav, None, sample_rate, codec.sample_rate, "cpu")
+    if len(wavs) != 1:
+        raise ValueError(
+            f"prompt_wav holds {len(wavs)} waveforms; give one, [samples]."
+        )
+    return wavs
+
+
+def _as_array(wav):
+    """An array of numbers, from whatever holds some."""
+    try:
+        array = np.asarray(wav)
+    except (RuntimeError, TypeError, ValueError):
+        array = None
+    if array is None or array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"prompt_wav {wav!r:.60} is neither a path nor samples."
+        )
+    return array
