@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import speechbrain as sb
 from processes import run_ranks
+from transformers import LlamaForCausalLM
 
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
@@ -208,6 +209,18 @@ def test_other_batches_restart_their_epoch(
     main(arguments("stage2", tmp_path, batch_clips=2, resume_data="restart"))
     assert min(order) == 2 and len(order) == 12  # two epochs of six
     assert len(set(sum((order[step] for step in range(2, 8)), ()))) == 12
+
+
+@pytest.mark.parametrize("lora", ["{}", "{r: 2, lora_alpha: 4}"])
+def test_in_little_memory(main, arguments, tmp_path, lora):
+    """The options together; what comes out is a plain Llama."""
+    pytest.importorskip("peft")
+    options = {"weights": "bfloat16", "adamw": "master", "lora": lora}
+    main(arguments("stage2", tmp_path, gradient_checkpointing=True, **options))
+    log = read_log(tmp_path / "progress.jsonl")
+    assert log[-1]["loss"] < log[0]["loss"]
+    llama = LlamaForCausalLM.from_pretrained(tmp_path / "export")
+    assert not [name for name in llama.state_dict() if "lora" in name]
 
 
 def test_two_processes(arguments, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from speechbrain_gogo.brains.master_weights import MasterAdamW
+from speechbrain_gogo.brains.optimizers import MasterAdamW, make_optimizer
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.memory import save_memory
@@ -87,16 +87,14 @@ def test_small_updates_are_lost_without_masters():
     assert changed[1] > 2 * changed[0] and changed[1] > 0.5
 
 
-@pytest.mark.parametrize("optimizer", ["master", "8 bit"])
+@pytest.mark.parametrize("optimizer", ["master", "8bit"])
 def test_half_precision_learns_as_full_precision_does(optimizer):
     full = stage()
     expected = learn(full, torch.optim.AdamW(full.parameters(), lr=3e-3), 40)
     half = stage(weights="bfloat16", gradient_checkpointing=True)
-    if optimizer == "8 bit":
-        module = pytest.importorskip("bitsandbytes")
-        made = module.optim.AdamW8bit(half.parameters(), lr=3e-3)
-    else:
-        made = MasterAdamW(half.parameters(), lr=3e-3)
+    if optimizer == "8bit":
+        pytest.importorskip("bitsandbytes")
+    made = make_optimizer(half.parameters(), optimizer, lr=3e-3)
     losses = learn(half, made, 40)
     assert expected[-1] < 0.7 * expected[0]
     # Without masters the last updates are rounded.
@@ -123,6 +121,8 @@ def test_lora_learns_little_and_leaves_a_plain_llama(tmp_path):
     assert any("lora" in n for n, _ in lm.named_parameters())  # a copy left
 
 
-def test_other_weights_are_refused():
+def test_other_weights_and_optimizers_are_refused():
+    with pytest.raises(ValueError, match="adamw=sgd: use torch, master"):
+        make_optimizer([], "sgd")
     with pytest.raises(ValueError, match="weights='float8'"):
         stage(weights="float8")

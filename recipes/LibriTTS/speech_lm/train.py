@@ -35,6 +35,7 @@ from speechbrain_gogo.lobes.speech.code_rows import (
     share_code_rows,
     start_code_embeddings,
 )
+from speechbrain_gogo.lobes.speech.memory import save_memory
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 logger = logging.getLogger(__name__)
@@ -116,9 +117,16 @@ def main(arguments):
     speaks_backbone = isinstance(lm, BackboneLM)  # Stage I
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
+    points = codec.codec.quantizer.implicit_codebook
     if hparams["start_from_codes"]:
-        points = codec.codec.quantizer.implicit_codebook
         start_code_embeddings(lm.llama, lm.offset, points)
+    save_memory(
+        lm.llama,
+        hparams["gradient_checkpointing"],
+        hparams["weights"],
+        hparams["lora"],
+    )
+    if hparams["start_from_codes"]:
         share_code_rows(lm.llama, lm.offset, points)
     hparams["draw_samples"] = Samples(
         codec,

@@ -23,12 +23,12 @@ def save_memory(
         second time for the gradients. The gradients stay the same.
     weights : str
         "float32", or "bfloat16": then the optimizer should hold copies
-        (:class:`~speechbrain_gogo.brains.master_weights.MasterAdamW`), or be
+        (:class:`~speechbrain_gogo.brains.optimizers.MasterAdamW`), or be
         one of bitsandbytes.
     lora : dict
         Settings of peft.LoraConfig, such as ``{r: 16, lora_alpha: 32}``: low
         rank changes of the layers' matrices learn in their place, and with
-        them the rows of the vocabulary, of which 12,802 are new. None lets
+        them the rows of the vocabulary, of which 12,802 are new. None or {} lets
         everything learn.
 
     Returns
@@ -51,7 +51,7 @@ def save_memory(
     if weights not in ("float32", "bfloat16"):
         raise ValueError(f"weights='{weights}': use 'float32' or 'bfloat16'.")
     llama.to(getattr(torch, weights))
-    if lora is not None:
+    if lora:
         _add_lora(llama, lora)
     if gradient_checkpointing:
         llama.gradient_checkpointing_enable({"use_reentrant": False})

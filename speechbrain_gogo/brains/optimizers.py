@@ -1,12 +1,56 @@
-"""AdamW for weights in half precision, whose updates are in full precision.
+"""Optimizers of the language models, by the memory that they take.
 
-A weight of 2 bytes has 8 bits to change by: at the learning rates of a
-training's end most updates would be rounded away. Each weight has a copy in
-float32 that is updated, and becomes what that copy rounds to.
+Weights of two bytes have 8 bits to change by: at the learning rates of a
+training's end most updates would be rounded away. :class:`MasterAdamW` keeps a
+copy in float32 of each weight, updates it, and rounds it to the weight.
 """
 
 import torch
 from torch.optim import Optimizer
+
+
+def make_optimizer(params, kind="torch", **settings):
+    """An AdamW.
+
+    Arguments
+    ---------
+    params : iterable
+        Parameters or groups of them.
+    kind : str
+        "torch", that of torch; "master", :class:`MasterAdamW`; or "8bit", that of
+        bitsandbytes, whose two moments take a byte each.
+    **settings
+        ``lr``, ``betas``, ``eps`` and ``weight_decay``.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, or bitsandbytes is missing.
+
+    Example
+    -------
+    >>> weight = torch.nn.Parameter(torch.ones(2))
+    >>> type(make_optimizer([weight], "master", lr=0.1)).__name__
+    'MasterAdamW'
+    """
+    if kind == "torch":
+        return torch.optim.AdamW(params, **settings)
+    if kind == "master":
+        return MasterAdamW(params, **settings)
+    if kind != "8bit":
+        raise ValueError(f"adamw={kind}: use torch, master or 8bit.")
+    try:
+        import bitsandbytes
+    except ImportError:
+        raise ValueError(
+            "The 8-bit optimizer needs the package bitsandbytes: pip install "
+            "'speechbrain-gogo[memory]'"
+        ) from None
+    return bitsandbytes.optim.AdamW8bit(params, **settings)
 
 
 class MasterAdamW(Optimizer):
