@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from speechbrain_gogo.lobes.gogo.mel_regression import squared_error
-from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.lengths import length_mask, unless_equal
 
 
 def sway(t, coefficient=-1.0):
@@ -127,6 +127,7 @@ class ConditionalFlowMatching(nn.Module):
             Squared error, scalar or [B].
         """
         batch = len(mel)
+        lens = unless_equal(lens)
         t = torch.rand(batch, generator=generator).to(mel)
         x_0 = torch.randn(mel.shape, generator=generator).to(mel)
         dropped = torch.rand(batch, generator=generator).to(mel)
@@ -190,7 +191,7 @@ class ConditionalFlowMatching(nn.Module):
         scale = (
             self.guidance_scale if guidance_scale is None else guidance_scale
         )
-        mask = length_mask(lens, cond.shape[1])
+        mask = length_mask(unless_equal(lens), cond.shape[1])
         if noise is None:
             shape = (*cond.shape[:2], self.backbone.n_mels)
             noise = torch.randn(shape, device=cond.device)

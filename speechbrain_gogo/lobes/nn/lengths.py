@@ -29,3 +29,29 @@ def length_mask(lens, size):
     if lens is None:
         return None
     return length_to_mask((lens * size).round(), size, dtype=torch.bool)
+
+
+def unless_equal(lens):
+    """Relative lengths, or None where no utterance is padded.
+
+    Attention without a mask may use faster kernels. Asking waits for the
+    device: once a batch, before the network, not in every layer.
+
+    Arguments
+    ---------
+    lens : torch.Tensor
+        Relative lengths [B], or None.
+
+    Returns
+    -------
+    torch.Tensor
+        The same lengths, or None.
+
+    Example
+    -------
+    >>> unless_equal(torch.ones(2)), unless_equal(torch.tensor([1.0, 0.5]))
+    (None, tensor([1.0000, 0.5000]))
+    """
+    if lens is None or bool((lens == 1).all()):
+        return None
+    return lens
