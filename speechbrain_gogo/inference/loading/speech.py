@@ -78,7 +78,7 @@ def load_settings(path, overrides=None, trust_source=False):
         return load_hyperpyyaml(stream, overrides or {})
 
 
-def load_stages(folder, codec, dtype=torch.float32):
+def load_stages(folder, codec, dtype=torch.float32, load_llama=None):
     """Read both stages, or Stage I alone if it speaks all tokens.
 
     Arguments
@@ -89,6 +89,9 @@ def load_stages(folder, codec, dtype=torch.float32):
         Whose tokens the stages must speak.
     dtype : torch.dtype
         Of the weights in memory.
+    load_llama : callable
+        Takes a stage's folder and gives what stands for its Llama; the
+        weights are read by default.
 
     Returns
     -------
@@ -101,13 +104,14 @@ def load_stages(folder, codec, dtype=torch.float32):
         As :func:`load_stage` does.
     """
     first, second = FOLDERS
-    stages = {first: load_stage(Path(folder) / first, codec, dtype)}
+    settings = codec, dtype, load_llama
+    stages = {first: load_stage(Path(folder) / first, *settings)}
     if stages[first].backbone_size == codec.num_codebooks:
         return {**stages, second: NoDetailLM(codec.num_codebooks)}
-    return {**stages, second: load_stage(Path(folder) / second, codec, dtype)}
+    return {**stages, second: load_stage(Path(folder) / second, *settings)}
 
 
-def load_stage(folder, codec, dtype=torch.float32):
+def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     """Read a stage that ``export_speech_stage`` wrote.
 
     Arguments
@@ -118,6 +122,8 @@ def load_stage(folder, codec, dtype=torch.float32):
         Whose tokens the stage must speak.
     dtype : torch.dtype
         Of the weights in memory.
+    load_llama : callable
+        As of :func:`load_stages`.
 
     Returns
     -------
@@ -135,7 +141,7 @@ def load_stage(folder, codec, dtype=torch.float32):
     if folder.name in FOLDERS and FOLDERS[metadata["stage"] - 1] != folder.name:
         raise ValueError(f"{folder} holds stage {metadata['stage']}.")
     _check_codec(folder, metadata, codec)
-    llama = _load_llama(folder, dtype)
+    llama = load_llama(folder) if load_llama else _load_llama(folder, dtype)
     shared = {key: metadata[key] for key in NEEDED[1:]}
     if metadata["stage"] == 1:
         # Folders of before text_positions have none.

@@ -135,7 +135,7 @@ class GroupGenerator:
         stage1, stage2 = self.stages
         given = [x.to(stage1.llama.device) for x in _pad(utterances)]
         limits = [
-            min(utterance.max_groups, _stage2_limit(stage2, utterance))
+            min(utterance.max_groups, stage2_limit(stage2, utterance))
             for utterance in utterances
         ]
         samplers = [
@@ -196,8 +196,20 @@ class GroupGenerator:
         return torch.full_like(backbone[:, 0], codec.num_codebooks)
 
 
-def _stage2_limit(stage2, utterance):
-    """Groups for which Stage II has positions after the prompt."""
+def stage2_limit(stage2, utterance):
+    """Groups for which Stage II has positions after the prompt.
+
+    Arguments
+    ---------
+    stage2 : DetailLM | NoDetailLM
+        The stage.
+    utterance : Utterance
+        With its prompt.
+
+    Returns
+    -------
+    int
+    """
     taken = stage2.sequence_length(len(utterance.prompt))
     return (stage2.max_positions - taken) // stage2.num_tokens
 

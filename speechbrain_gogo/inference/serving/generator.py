@@ -1,0 +1,162 @@
+"""Groups of tokens from stages that are served.
+
+The same groups as :class:`~speechbrain_gogo.inference.synthesis.generator.GroupGenerator`
+yields. A group is two requests to Stage I, its first token (or the end) and
+the rest of its backbone, and one to Stage II.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from inspect import Parameter, signature
+
+import torch
+
+from speechbrain_gogo.inference.synthesis.generator import (
+    GroupGenerator,
+    Groups,
+    stage2_limit,
+)
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.loop_detector import LoopDetector
+from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
+
+LAST_SEED = 2**31
+DEFAULTS = {
+    name: parameter.default
+    for name, parameter in signature(Sampler).parameters.items()
+    if parameter.default is not Parameter.empty
+}
+
+
+class ServedGenerator(GroupGenerator):
+    """Generates groups of tokens with two servers.
+
+    Arguments
+    ---------
+    codec, stage1, stage2, loop_groups
+        As of GroupGenerator; the stages need no weights.
+    servers : list of Server
+        Of Stage I, and of Stage II if there is one.
+    """
+
+    def __init__(self, codec, stage1, stage2, loop_groups, servers):
+        super().__init__(codec, stage1, stage2, loop_groups, compiled=False)
+        self.servers = servers
+
+    def generate(self, utterances, allocate, sampling):
+        """Generate a batch of utterances, all at once; each as it is alone.
+
+        Arguments
+        ---------
+        utterances, allocate, sampling
+            As of GroupGenerator; there is no ``text_guidance``.
+
+        Yields
+        ------
+        Groups
+            Until all utterances have ended; in the last item none is active.
+
+        Raises
+        ------
+        ConnectionError
+            If a server does not answer.
+        ValueError
+            If it refuses a request, or no positions are left for speech.
+        """
+        sampling = {**DEFAULTS, **sampling}
+        streams = [self._stream(u, allocate, sampling) for u in utterances]
+        last = [None] * len(streams)
+        with ThreadPoolExecutor(len(streams)) as pool:
+            while True:
+                found = pool.map(lambda stream: next(stream, None), streams)
+                last = [new or old for new, old in zip(found, last)]
+                groups = Groups(*(torch.cat(parts) for parts in zip(*last)))
+                yield groups
+                if not groups.active.any():
+                    return
+
+    @torch.no_grad()
+    def _stream(self, utterance, allocate, sampling):
+        """The groups of one utterance; the last item is not active."""
+        stage1, stage2 = self.stages
+        codes, b = stage1.codebook_size, stage1.backbone_size
+        text = torch.tensor([utterance.text], dtype=torch.long)
+        prompt = utterance.prompt[None].cpu()  # [1, N, K]
+        ids = prefix_ids(stage1, text, prompt)
+        detail_ids = None
+        if not isinstance(stage2, NoDetailLM):
+            detail_ids = [stage2.start_id]
+            detail_ids += (prompt + stage2.offset).flatten().tolist()
+        in_loop = LoopDetector(1, self.loop_groups, "cpu")
+        finished = torch.zeros(1, dtype=torch.bool)
+        for index in range(self._limit(utterance, len(ids))):
+            seed = 2 * utterance.seed + 2_000_003 * index
+            first = self._ask(0, ids, 1, codes + 1, seed, sampling)
+            if first == [codes]:  # the end
+                finished = ~finished
+                break
+            rest = b - 1
+            tokens = first + self._ask(
+                0, _appended(ids, first, stage1), rest, codes, seed, sampling
+            )
+            ids = _appended(ids, tokens, stage1)
+            backbone = torch.tensor([tokens])  # [1, b]
+            budgets = self._budgets(backbone, allocate).cpu()
+            if detail_ids is not None:
+                known = _appended(detail_ids, tokens, stage2)
+                fine = int(budgets) - b
+                tokens += self._ask(1, known, fine, codes, seed + 1, sampling)
+                tokens += [codes] * (stage2.num_tokens - len(tokens))  # m
+                detail_ids = _appended(detail_ids, tokens, stage2)
+            yield Groups(torch.tensor([tokens]), budgets, ~finished, finished)
+            if in_loop(backbone):
+                break
+        nothing = torch.full((1, stage2.num_tokens), codes)
+        over = torch.zeros(1, dtype=torch.bool)
+        yield Groups(nothing, 0 * nothing[:, 0], over, finished)
+
+    def _ask(self, stage, ids, count, num_tokens, seed, sampling):
+        """Ask a stage for so many of its first tokens."""
+        if not count:
+            return []
+        offset = self.stages[stage].offset
+        allowed = range(offset, offset + num_tokens)
+        server = self.servers[stage]
+        found = server.complete(ids, count, allowed, seed % LAST_SEED, sampling)
+        return [id_ - offset for id_ in found]
+
+    def _limit(self, utterance, used):
+        """Most groups that both stages have positions for."""
+        stage1, stage2 = self.stages
+        left = (stage1.max_positions - used) // stage1.backbone_size
+        limit = min(left, stage2_limit(stage2, utterance))
+        if limit < 1:
+            raise ValueError(
+                "Prompt and text leave no positions for speech: give a "
+                "shorter prompt, or shorter sentences."
+            )
+        return min(limit, utterance.max_groups)
+
+
+def prefix_ids(stage1, text, prompt):
+    """The sequence of Stage I before it speaks, a list of ids.
+
+    Arguments
+    ---------
+    stage1 : BackboneLM
+        Whose ids they are.
+    text : torch.Tensor
+        int64 [1, L].
+    prompt : torch.Tensor
+        int64 [1, N, K].
+
+    Returns
+    -------
+    list of int
+    """
+    pieces = stage1.prefix(text, torch.ones(1), prompt, torch.ones(1))
+    return [i for ids, real in pieces for i in ids[real.bool()].tolist()]
+
+
+def _appended(ids, tokens, stage):
+    """The ids of a stage, followed by tokens."""
+    return [*ids, *(token + stage.offset for token in tokens)]
