@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+from speechbrain_gogo.lobes.gogo import dit as dit_module
+from speechbrain_gogo.lobes.gogo import flow as flow_module
 from speechbrain_gogo.lobes.gogo.dit import DiT
 from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching, sway
 
@@ -93,3 +95,30 @@ def test_without_guidance_one_step_goes_straight_to_the_data():
 def test_unknown_target_is_refused():
     with pytest.raises(ValueError, match="predict='noise'"):
         seeded_flow(predict="noise")
+
+
+def test_no_mask_where_no_utterance_is_padded(monkeypatch):
+    """In training and sampling; the results are those with a mask."""
+    torch.manual_seed(0)
+    flow = ConditionalFlowMatching(DiT(10, 16, 32, 2, 2)).eval()
+    mel, cond = torch.randn(2, 40, 10), torch.randn(2, 40, 16)
+    masks, attend = [], dit_module.attend
+
+    def note(q, k, v, mask=None):
+        masks.append(mask)
+        return attend(q, k, v, mask)
+
+    monkeypatch.setattr(dit_module, "attend", note)
+    for lens, masked in (([1.0, 1.0], False), ([1.0, 0.5], True)):
+        masks.clear()
+        draw = torch.Generator().manual_seed(1)
+        flow(mel, cond, torch.tensor(lens), generator=draw)
+        flow.sample(cond, torch.tensor(lens), mel, num_steps=2)
+        assert len(masks) == 2 + 2 * 2
+        assert all((mask is not None) == masked for mask in masks)
+    losses = []
+    for change in (lambda lens: None, lambda lens: lens):
+        monkeypatch.setattr(flow_module, "unless_equal", change)
+        draw = torch.Generator().manual_seed(1)
+        losses.append(flow(mel, cond, torch.ones(2), generator=draw))
+    torch.testing.assert_close(*losses)
