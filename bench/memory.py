@@ -17,7 +17,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from speechbrain_gogo.brains.optimizers import make_optimizer
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.memory import save_memory
-from speechbrain_gogo.lobes.speech.stages import DetailLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
 HALF = {"weights": "bfloat16", "gradient_checkpointing": True}
 ROWS = {
