@@ -34,7 +34,7 @@ def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
         Of (key, predict, target, transcript), the signals as arrays [T].
     num_workers : int
         Processes, of one thread each, for judges that take one utterance at
-        a time; at least one.
+        a time. 0 is one process, and no case is made ahead.
     batch_size : int
         Utterances that go to the other judges at once.
     patience : float

@@ -64,7 +64,7 @@ def measure_in_workers(judges, judged, num_workers, patience):
     judged : iterator
         Of (key, case, found so far).
     num_workers : int
-        Processes, at least one.
+        Processes, and cases made ahead; 0 is one process, and none ahead.
     patience : float
         Seconds for a second of audio.
 
@@ -83,7 +83,9 @@ def measure_in_workers(judges, judged, num_workers, patience):
             for worker in workers:
                 if ready and worker.idle:
                     worker.begin(*ready.popleft())
-            full = len(ready) >= len(workers)
+            # Without workers of its own, each case waits for the one before.
+            waits = bool(ready) or any(worker.busy for worker in workers)
+            full = waits and len(ready) >= num_workers
             if more and not full:
                 case = next(judged, None)
                 more = case is not None
