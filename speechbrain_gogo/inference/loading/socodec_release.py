@@ -23,6 +23,7 @@ CODEC_FILES, VOCODER_FILES = (
     "mel_vocoder_*.safetensors",
 )
 SSL = "ssl_extractor.model."
+PARTS = "encoder.", "decoder_1.", "decoder_2.", "quantizer.", "speaker_encoder."
 
 # Of the codec. Layer numbers skip activations and norms that are switched off.
 CODEC_NAMES = (
@@ -118,9 +119,9 @@ def load_release(folder, overrides=None):
     codec, vocoder = model["codec"], BigVGAN(n_mels=model["n_mels"])
     path, found = _read(folder, CODEC_FILES)
     ssl = {k: v for k, v in found.items() if k.startswith(SSL)}
-    found = rename(
-        {k: v for k, v in found.items() if k not in ssl}, CODEC_NAMES
-    )
+    # Whatever else the file holds is no part of the codec.
+    ours = {k: v for k, v in found.items() if k.startswith(PARTS)}
+    found = rename(ours, CODEC_NAMES)
     found = stack_codebooks(found)
     found["mean_embedding"] = codec.mean_embedding  # there is none
     load_state(codec, found, path)
