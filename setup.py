@@ -1,7 +1,7 @@
 """Installs speechbrain_gogo: `pip install .`, or `.[dev]` with the tests.
 
-Every range is one whose two ends were run with the quick tests: `make oldest`
-installs the lower ends, `make newest` the upper ones. Exactly what `make demo`
+`make oldest` runs the quick tests with the lower ends of the ranges, `make
+newest` with the upper ones. Exactly what `make demo`
 and `make test` install is in constraints.txt.
 """
 
@@ -29,7 +29,8 @@ REQUIRED = [
     # lobes/gogo/quantizer.py sets the thresholds of ResidualVQ's codebooks,
     # which no public name reaches: up to the last release that was run.
     "vector-quantize-pytorch>=1.20,<1.33",
-    "numpy>=1.26,<3",
+    # pyarrow, which datasets takes in any version, needs 2.0.
+    "numpy>=2.0,<3",
     "scipy>=1.15,<2",
     "hyperpyyaml>=1.2.3,<2",
     "ruamel.yaml>=0.17.28",

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from processes import start_server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -45,6 +46,16 @@ def pytest_configure(config):
     """All others run on the CPU, as do the processes that they start."""
     if config.getoption("--device") == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_collection_finish(session):
+    """Have the server of processes.py ready where a test forks from it.
+
+    There is one for all of a process: the judges' workers share it.
+    """
+    modules = {getattr(item, "module", None) for item in session.items}
+    if any(hasattr(module, "run_ranks") for module in modules):
+        start_server()
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,17 @@ PRELOADED = ("torch.distributed", "torch.optim", "matplotlib.pyplot")
 PRELOADED += ("speechbrain", "speechbrain.utils.distributed")
 PRELOADED += ("transformers", "transformers.models.llama.modeling_llama")
 PRELOADED += ("speechbrain_gogo.inference", "speechbrain_gogo.brains.codec")
+PRELOADED += ("speechbrain_gogo.metrics.workers",)
 SERVER = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
 
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(list(PRELOADED))
+
+
+def start_server():
+    """Start the server, unless it is running; it imports in the background."""
+    with mock.patch.dict(os.environ, SERVER):
+        forkserver.ensure_running()
 
 
 def run_ranks(script, arguments, output, num_ranks=2, timeout=600):
@@ -50,8 +57,7 @@ def run_ranks(script, arguments, output, num_ranks=2, timeout=600):
     AssertionError
         If a rank fails or takes too long, with what was printed.
     """
-    with mock.patch.dict(os.environ, SERVER):
-        forkserver.ensure_running()
+    start_server()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -83,6 +89,7 @@ def _run(script, arguments, output, environment):
     for stream in (1, 2):
         os.dup2(file, stream)
     os.environ.update(environment)
+    multiprocessing.set_start_method(None, force=True)  # the usual one again
     os.chdir(Path(script).parent)
     sys.argv = [script, *arguments]
     sys.path.insert(0, str(Path(script).parent))
