@@ -63,6 +63,9 @@ METRICS = [
     "Resemblyzer>=0.1.4",
     # Resemblyzer's webrtcvad imports pkg_resources, which 82 removed.
     "setuptools<82",
+    # Which Resemblyzer asks for: 3.10 is for Pythons before 3.5, and uv, which
+    # makes constraints.txt, looks at the lower ends of their ranges only.
+    "typing<3.10",
     "pocketsphinx>=5.0.3",
     "zhon>=2.0.2",
 ]
