@@ -4,6 +4,7 @@ They contain no training loop, no Brain and no YAML. The functions and classes
 that implement the equations of the paper are exported here.
 """
 
+import speechbrain_gogo.compatibility  # noqa: F401
 from speechbrain_gogo.lobes.allocator import (
     group_relative_advantage,
     grpo_loss,

@@ -144,7 +144,7 @@ def test_settings_are_refused_before_the_work(tokenize, tiny_corpus, tmp_path):
         (["--form", "zarr"], "Unknown form .*zarr.*: use npy, webdataset"),
         (["--layout", "round"], "layout='round'"),
         (["--num-codebooks", 11], "num_codebooks=11 is outside 1..10"),
-        (["--target-rate", 30], "add --allocate"),
+        (["--target-rate", 30], "needs --allocate"),
         (["--allocate", "--num-codebooks", 3], "Either the allocator"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -126,7 +126,7 @@ def tokenized(script, tiny_corpus, tiny_codec_folder, tmp_path):
             "data_folder": tiny_corpus,
             "tokens_folder": tmp_path / "tokens",
             "clips": {"batch_seconds": 10, "max_duration": 2.0},
-            "language": "null",
+            "front_end": None,
             "num_workers": 0,
             "tokenizing_device": "cpu",
         }

@@ -204,7 +204,7 @@ def test_what_cannot_be_said_counts(recipe, speech, hparams, tmp_path):
     hparams |= {"allocate": [False], "rtf_trials": 0}
     recipe.evaluate(speech, [Lengths()], hparams)
     said = read_rows(hparams, "speech")
-    assert "leaves no room to speak" in said["b", WITHOUT]["unspoken"]
+    assert "leaves no positions for speech" in said["b", WITHOUT]["unspoken"]
     assert said["b", WITHOUT]["finished"] == "0" == said["b", WITHOUT]["tokens"]
     assert read_rows(hparams, "utterances")["b", WITHOUT]["length"] == "1.0"
     table = Path(hparams["output_folder"], "table.md").read_text()

@@ -80,7 +80,7 @@ def as_wenetspeech4tts(corpus):
     """The clips of a corpus in the layout of WenetSpeech4TTS."""
     part = corpus / "Basic/WenetSpeech4TTS_Basic_0"
     for kind in ("wavs", "txts"):
-        (part / kind).mkdir(parents=True)
+        (part / kind).mkdir(parents=True, exist_ok=True)
     for stage in ("train", "valid"):
         with open(corpus / f"{stage}.csv", newline="") as file:
             for row in csv.DictReader(file):

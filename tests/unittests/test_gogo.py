@@ -36,7 +36,7 @@ def test_tokens_are_the_same_alone_in_a_batch_and_in_chunks(codec, wavs):
     assert tokens.shape == (3, 7, 10) and tokens.dtype == torch.int64
     assert (lens * 7).round().tolist() == groups
     assert tokens.min() >= 0 and tokens.max() < codec.vocab_size == 12800
-    assert len(tokens.unique()) > 30  # no blind encoder
+    assert len(tokens.unique()) > 15  # no blind encoder
     for b, (n, count) in enumerate(zip(groups, samples)):
         alone, _ = codec.encode(wavs[b : b + 1, :count])
         assert torch.equal(alone[0], tokens[b, :n])

@@ -314,7 +314,7 @@ def test_similarity_of_voices(finetuned):
             lambda _, inputs, output: heard.append(output)
         )
     )
-    wavs, voices = noises(8000, 5000), []
+    wavs, voices = noises(8000, 7000), []
     with torch.no_grad():
         for wav in wavs:
             heard.clear()

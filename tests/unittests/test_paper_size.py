@@ -110,7 +110,9 @@ def test_numbers_of_the_paper(paper):
     assert objective.ar_prior.gradient_scale == 1  # see docs/deviations.md
     balancer = objective.balancer
     assert (balancer.minimum, balancer.maximum) == (0.2, 1.8)
-    for part in (codec.encoder, objective.ar_prior, objective.asr_head):
+    blocks = codec.encoder.transformer.layers
+    assert all(block.head_dim == 512 // 8 for block in blocks)
+    for part in (objective.ar_prior, objective.asr_head):
         config = part.transformer.config
         assert config.num_attention_heads == 8
         assert config.num_key_value_heads == 8

@@ -389,7 +389,7 @@ def test_yaml_runs_with_its_judges(recipe, hparams, monkeypatch):
         "noisy, keep 10",
         "WavTokenizer, 1 codebook",
     ]
-    assert set(rows[0]) == {"ID", "system", "stoi"}
+    assert set(rows[0]) == {"ID", "system", "stoi", "unscored"}
     with pytest.raises(ValueError, match="No systems {'no such'}: .*'encodec'"):
         recipe.main([*line, "--systems=[no such]"])
 
