@@ -70,8 +70,7 @@ METRICS = [
     "zhon>=2.0.2",
 ]
 
-# A recogniser whose word errors mean something, five times as fast on a CPU as
-# by transformers.
+# The engine of Whisper as a judge of words, where transformers is too slow.
 RECOGNIZER = ["faster-whisper>=1.1"]
 
 # Shards at http: and s3: addresses; other storage has packages of its own, see

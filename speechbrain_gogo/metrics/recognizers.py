@@ -1,8 +1,7 @@
 """Word errors by whatever recogniser of English a machine has.
 
 Whisper base from a folder or the hub, by faster-whisper where that is installed
-(int8, about five times as fast on a CPU as transformers), else by
-transformers; else pocketsphinx, which its reports call weak. These are no
+(int8), else by transformers; else pocketsphinx, which its reports call weak. These are no
 judges of the paper: they tell how much of small models can be understood.
 """
 

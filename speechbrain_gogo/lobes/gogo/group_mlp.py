@@ -1,9 +1,8 @@
 """A small encoder for a group: a residual MLP over all of its frames.
 
 Stands where gogo.yaml has :class:`GroupEncoder` and sees what that one sees,
-one group (Eq. 1). A group of 20 frames is one vector for it, so an update
-costs about a thirtieth of what 20 frames and 10 queries cost as positions of a
-Transformer. Not in the paper.
+one group (Eq. 1). A group of 20 frames is one vector for it, instead of 20
+frames and 10 queries as positions of a Transformer. Not in the paper.
 
 Letters: M groups of a batch, g frames per group, d mel bins, K tokens per
 group, D width of a token's feature.

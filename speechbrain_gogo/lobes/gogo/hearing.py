@@ -20,8 +20,8 @@ class WhisperMel(nn.Module):
     """The log-mel that Whisper expects, estimated from a codec's log-mel.
 
     Magnitudes are interpolated between the centres of the codec's bins, and
-    their squares are summed by Whisper's filters. On speech this is within
-    3 dB (root mean square) of what Whisper computes from the waveform.
+    their squares are summed by Whisper's filters. On speech this is
+    about 3 dB (root mean square) from what Whisper computes from the waveform.
 
     Arguments
     ---------

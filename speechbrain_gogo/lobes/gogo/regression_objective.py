@@ -45,7 +45,6 @@ class RegressionObjective(nn.Module):
         wav_lens,
         text=None,
         text_lens=None,
-        regression=True,
         generator=None,
     ):
         """All losses of a batch.
@@ -58,8 +57,6 @@ class RegressionObjective(nn.Module):
             Relative lengths [B].
         text, text_lens : torch.Tensor
             Not used.
-        regression : bool
-            Not used: it always is.
         generator : torch.Generator
             Draws the numbers of kept tokens (a CPU one).
 
