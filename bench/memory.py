@@ -14,7 +14,7 @@ import time
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from speechbrain_gogo.brains.optimizers import make_optimizer
+from speechbrain_gogo.brains.training.optimizers import make_optimizer
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.memory import save_memory
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from recipes.common.manifests import prepare_manifests
-from speechbrain_gogo.brains.loggers import log_report
+from speechbrain_gogo.brains.logs.loggers import log_report
 
 
 def parse_arguments(arguments):

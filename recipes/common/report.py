@@ -19,8 +19,11 @@ from speechbrain_gogo.metrics.bootstrap import (
     paired_difference,
 )
 from speechbrain_gogo.metrics.panel import UNSCORED
+from speechbrain_gogo.metrics.recognition.transcripts import (
+    NORMALIZERS,
+    count_errors,
+)
 from speechbrain_gogo.metrics.tables import markdown_table
-from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
 
 
 def write_reports(folder, rows, measured, judges, utterances, hparams):

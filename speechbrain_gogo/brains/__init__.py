@@ -1,5 +1,4 @@
-"""Brain subclasses, and the parts of training that are not modules.
+"""Brain subclasses, one for each network, on a common base.
 
-One Brain for each network, on a common base. Checkpoints, schedules, logs and
-plots are in files of their own.
+Updates of the weights are in training/, records of what was trained on in logs/.
 """

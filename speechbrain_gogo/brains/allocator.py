@@ -106,7 +106,7 @@ class AllocatorBrain(TrainingBrain):
     :class:`~speechbrain_gogo.lobes.allocator.reward.ReconstructionReward`),
     ``objective`` (a function of lobes/allocator/ablations.py) with
     ``objective_options``, ``kl_weight``, ``replay_groups`` (of a ``replay_buffer``,
-    :class:`~speechbrain_gogo.brains.replay_buffer.ReplayBuffer`, of which
+    :class:`~speechbrain_gogo.brains.training.replay_buffer.ReplayBuffer`, of which
     each update takes so many groups; 0 needs no buffer), ``log_interval`` and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. A training
     batch without audio uses groups of the replay buffer only.

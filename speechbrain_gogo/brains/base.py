@@ -16,7 +16,7 @@ import torch
 from speechbrain.utils.distributed import get_rank, if_main_process
 
 from speechbrain_gogo.brains.checkpoints import has_finite, num_processes
-from speechbrain_gogo.brains.counting import CountingBrain
+from speechbrain_gogo.brains.logs.counting import CountingBrain
 from speechbrain_gogo.lobes.nn.precision import full_precision
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class TrainingBrain(CountingBrain):
     """A Brain that resumes exactly and logs its progress.
 
     The recipe's YAML gives ``budget`` (a
-    :class:`~speechbrain_gogo.brains.budget.TrainingBudget`),
+    :class:`~speechbrain_gogo.brains.training.budget.TrainingBudget`),
     ``learning_rate``, ``seed`` and ``output_folder``; where epochs may be
     short, ``valid_interval_minutes`` and ``epoch_counter``. A recipe that
     learns from tokens adds ``codec_fingerprint``, the identity of the codec.

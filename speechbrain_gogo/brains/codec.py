@@ -14,7 +14,7 @@ import torch
 from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.code_usage import CodeUsage
+from speechbrain_gogo.brains.logs.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks

@@ -13,9 +13,9 @@ from speechbrain.utils.epoch_loop import EpochCounter
 from tqdm import tqdm
 
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.budget import TrainingBudget
 from speechbrain_gogo.brains.checkpoints import AtomicCheckpointer
 from speechbrain_gogo.brains.plots import plot_curves
+from speechbrain_gogo.brains.training.budget import TrainingBudget
 from speechbrain_gogo.lobes.gogo.shortcut import fit_shortcuts
 from speechbrain_gogo.lobes.gogo.shortcut_objective import ShortcutObjective
 

@@ -10,18 +10,17 @@ with ``pip install "speechbrain_gogo[metrics]"``.
 
 import speechbrain_gogo.compatibility  # noqa: F401
 from speechbrain_gogo.metrics.dnsmos import DNSMOS
-from speechbrain_gogo.metrics.hubert import HubertWordErrors
 from speechbrain_gogo.metrics.intelligibility import STOI
 from speechbrain_gogo.metrics.mel_cepstral import MelCepstralDistortion
 from speechbrain_gogo.metrics.quality import PESQ
-from speechbrain_gogo.metrics.recognizers import (
+from speechbrain_gogo.metrics.recognition import (
     FasterWhisperWordErrors,
+    HubertWordErrors,
+    WordErrors,
     find_recognizer,
 )
-from speechbrain_gogo.metrics.similarity import SpeakerSimilarity
+from speechbrain_gogo.metrics.speakers import SpeakerSimilarity, WavLMSimilarity
 from speechbrain_gogo.metrics.utmos import UTMOS
-from speechbrain_gogo.metrics.wavlm_similarity import WavLMSimilarity
-from speechbrain_gogo.metrics.words import WordErrors
 
 __all__ = [
     "DNSMOS",

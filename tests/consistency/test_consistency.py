@@ -61,7 +61,7 @@ def test_every_setting_of_a_recipe_is_used(path):
     files = [
         *path.parent.parent.glob("*.py"),
         *(REPOSITORY / "recipes" / "common").glob("*.py"),
-        *(REPOSITORY / "speechbrain_gogo" / "brains").glob("*.py"),
+        *(REPOSITORY / "speechbrain_gogo" / "brains").rglob("*.py"),
         REPOSITORY / "speechbrain_gogo" / "inference" / "loading" / "export.py",
         REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests" / "reading.py",
     ]

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from speechbrain_gogo.brains import budget as module
-from speechbrain_gogo.brains.budget import TrainingBudget
+from speechbrain_gogo.brains.training import budget as module
+from speechbrain_gogo.brains.training.budget import TrainingBudget
 
 
 def test_warm_up_then_cosine():

@@ -13,8 +13,8 @@ from speechbrain.utils.train_logger import TensorboardLogger
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.checkpoints import AtomicCheckpointer
 from speechbrain_gogo.brains.codec import CodecBrain
-from speechbrain_gogo.brains.counting import UsableBatches
-from speechbrain_gogo.brains.loggers import RecipeLogger, log_report
+from speechbrain_gogo.brains.logs.counting import UsableBatches
+from speechbrain_gogo.brains.logs.loggers import RecipeLogger, log_report
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import (
     check_usable,

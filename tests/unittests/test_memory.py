@@ -6,7 +6,10 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from speechbrain_gogo.brains.optimizers import MasterAdamW, make_optimizer
+from speechbrain_gogo.brains.training.optimizers import (
+    MasterAdamW,
+    make_optimizer,
+)
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.memory import save_memory

@@ -27,8 +27,11 @@ from speechbrain_gogo.metrics.bootstrap import (
     paired_difference,
 )
 from speechbrain_gogo.metrics.panel import judge_utterances
+from speechbrain_gogo.metrics.recognition.transcripts import (
+    NORMALIZERS,
+    count_errors,
+)
 from speechbrain_gogo.metrics.speech_metric import Figure, at_rate
-from speechbrain_gogo.metrics.transcripts import NORMALIZERS, count_errors
 
 
 @pytest.fixture(scope="module")

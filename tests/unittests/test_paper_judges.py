@@ -22,11 +22,11 @@ from speechbrain_gogo.metrics import (
     HubertWordErrors,
     WavLMSimilarity,
 )
-from speechbrain_gogo.metrics.speaker_network import (
+from speechbrain_gogo.metrics.speakers.speaker_network import (
     SpeakerNetwork,
     published_state,
 )
-from speechbrain_gogo.metrics.wavlm_similarity import LARGE
+from speechbrain_gogo.metrics.speakers.wavlm_similarity import LARGE
 
 SMALL = {
     "hidden_size": 32,

@@ -9,7 +9,7 @@ import torch
 from speechbrain import Stage
 
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.budget import TrainingBudget
+from speechbrain_gogo.brains.training.budget import TrainingBudget
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 from speechbrain_gogo.lobes.nn.precision import full_precision

@@ -9,7 +9,7 @@ import torch
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.demo.run import EXAMPLE, EXAMPLE_TEXT
 from speechbrain_gogo.inference.synthesis import transcription
-from speechbrain_gogo.metrics import words
+from speechbrain_gogo.metrics.recognition import words
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,16 @@ import pytest
 import torch
 
 from speechbrain_gogo.metrics import find_recognizer
-from speechbrain_gogo.metrics.transcripts import repeats_itself
-from speechbrain_gogo.metrics.words import WordErrors
+from speechbrain_gogo.metrics.recognition.transcripts import repeats_itself
+from speechbrain_gogo.metrics.recognition.words import WordErrors
 
 
 def test_without_a_hub_the_weak_one_says_so(monkeypatch, caplog):
     """Nobody takes its figures for those of a good recogniser."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(
-        "speechbrain_gogo.metrics.recognizers.DEFAULT", "nobody/no-whisper"
+        "speechbrain_gogo.metrics.recognition.recognizers.DEFAULT",
+        "nobody/no-whisper",
     )
     with caplog.at_level(logging.WARNING):
         metric = find_recognizer()
@@ -35,7 +36,8 @@ def test_whisper_from_a_folder(tiny_whisper_folder, monkeypatch, fast):
         pytest.importorskip("faster_whisper")
     else:
         monkeypatch.setattr(
-            "speechbrain_gogo.metrics.recognizers.find_spec", lambda name: None
+            "speechbrain_gogo.metrics.recognition.recognizers.find_spec",
+            lambda name: None,
         )
     metric = find_recognizer(16000, tiny_whisper_folder)
     assert ("faster" in metric.judge) == fast

@@ -3,7 +3,7 @@
 import torch
 from speechbrain.utils.checkpoints import Checkpointer
 
-from speechbrain_gogo.brains.replay_buffer import ReplayBuffer
+from speechbrain_gogo.brains.training.replay_buffer import ReplayBuffer
 
 
 def test_is_a_queue_that_resumes(tmp_path):

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from speechbrain_gogo.brains.budget import TrainingBudget
-from speechbrain_gogo.brains.code_usage import CodeUsage
 from speechbrain_gogo.brains.codec import CodecBrain
+from speechbrain_gogo.brains.logs.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import read_log
-from speechbrain_gogo.brains.updates import UpdatingBrain
+from speechbrain_gogo.brains.training.budget import TrainingBudget
+from speechbrain_gogo.brains.training.updates import UpdatingBrain
 from speechbrain_gogo.lobes.gogo.auxiliary import ARPrior
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechbrain_gogo.metrics.whisper_words import (
+from speechbrain_gogo.metrics.recognition.whisper_words import (
     WINDOW,
     WhisperWordErrors,
     seed_tts_words,

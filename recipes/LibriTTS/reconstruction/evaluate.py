@@ -31,7 +31,7 @@ from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.lobes.nn.precision import full_precision
 from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
-from speechbrain_gogo.metrics.transcripts import find_normalizer
+from speechbrain_gogo.metrics.recognition.transcripts import find_normalizer
 
 ORIGINAL = "original"
 

@@ -28,7 +28,7 @@ from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.lobes.speech.code_rows import start_code_embeddings
-from speechbrain_gogo.metrics.similarity import SpeakerSimilarity
+from speechbrain_gogo.metrics.speakers.similarity import SpeakerSimilarity
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 FIGURES = (

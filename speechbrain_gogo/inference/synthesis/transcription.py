@@ -8,8 +8,8 @@ import functools
 import logging
 import re
 
-from speechbrain_gogo.metrics.whisper_words import WhisperWordErrors
-from speechbrain_gogo.metrics.words import WordErrors
+from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
+from speechbrain_gogo.metrics.recognition.words import WordErrors
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ def save_memory(
         second time for the gradients. The gradients stay the same.
     weights : str
         "float32", or "bfloat16": then the optimizer should hold copies
-        (:class:`~speechbrain_gogo.brains.optimizers.MasterAdamW`), or be
+        (:class:`~speechbrain_gogo.brains.training.optimizers.MasterAdamW`), or be
         one of bitsandbytes.
     lora : dict
         Settings of peft.LoraConfig, such as ``{r: 16, lora_alpha: 32}``: low

@@ -9,12 +9,12 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.metrics.feature_frames import count_frames
+from speechbrain_gogo.metrics.recognition.words import RATE, RecognitionErrors
 from speechbrain_gogo.metrics.speech_metric import (
     at_rate,
     import_backend,
     load_weights,
 )
-from speechbrain_gogo.metrics.words import RATE, RecognitionErrors
 
 
 class HubertWordErrors(RecognitionErrors):

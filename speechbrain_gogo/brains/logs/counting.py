@@ -7,12 +7,12 @@ that hears nothing else ends.
 
 from collections import Counter
 
-from speechbrain_gogo.brains.skipped import (
+from speechbrain_gogo.brains.logs.skipped import (
     HeardClips,
     SkippedClips,
     hash_id,
 )
-from speechbrain_gogo.brains.updates import UpdatingBrain
+from speechbrain_gogo.brains.training.updates import UpdatingBrain
 from speechbrain_gogo.dataio.ranks import of_all_ranks
 from speechbrain_gogo.dataio.report import ClipReport
 

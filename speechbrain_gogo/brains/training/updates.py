@@ -57,7 +57,7 @@ class UpdatingBrain(sb.Brain):
     """A Brain whose updates are whole, clipped as a whole, or skipped.
 
     The recipe's YAML gives ``budget`` (a
-    :class:`~speechbrain_gogo.brains.budget.TrainingBudget`) and
+    :class:`~speechbrain_gogo.brains.training.budget.TrainingBudget`) and
     ``learning_rate``.
     """
 

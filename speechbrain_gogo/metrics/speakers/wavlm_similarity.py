@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.metrics.similarity import RATE
-from speechbrain_gogo.metrics.speaker_network import (
+from speechbrain_gogo.metrics.speakers.similarity import RATE
+from speechbrain_gogo.metrics.speakers.speaker_network import (
     SpeakerNetwork,
     published_state,
 )

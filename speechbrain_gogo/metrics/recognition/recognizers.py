@@ -11,13 +11,17 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
+from speechbrain_gogo.metrics.recognition.words import (
+    RATE,
+    RecognitionErrors,
+    WordErrors,
+)
 from speechbrain_gogo.metrics.speech_metric import (
     Figure,
     at_rate,
     import_backend,
 )
-from speechbrain_gogo.metrics.whisper_words import WhisperWordErrors
-from speechbrain_gogo.metrics.words import RATE, RecognitionErrors, WordErrors
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,20 @@
+"""Updates of the weights: optimizers, learning rates, duration of a training.
+
+Nothing here knows which network is trained.
+"""
+
+from speechbrain_gogo.brains.training.budget import TrainingBudget
+from speechbrain_gogo.brains.training.optimizers import make_optimizer
+from speechbrain_gogo.brains.training.replay_buffer import ReplayBuffer
+from speechbrain_gogo.brains.training.updates import (
+    UpdatingBrain,
+    parameter_groups,
+)
+
+__all__ = [
+    "ReplayBuffer",
+    "TrainingBudget",
+    "UpdatingBrain",
+    "make_optimizer",
+    "parameter_groups",
+]
