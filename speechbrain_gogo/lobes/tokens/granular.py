@@ -13,13 +13,16 @@ from abc import ABC, abstractmethod
 import torch
 from torch import nn
 
+from speechbrain_gogo.lobes.tokens.levels import Levels
+
 
 class GranularCodec(ABC):
     """Interface of a granularity-ordered codec.
 
     Tokens are an int64 matrix [B, N, K]: N groups in time, K tokens per
     group, coarse to fine. ``mask_id == vocab_size`` stands for the masking
-    token m of the paper.
+    token m of the paper. The K columns are those of ``levels``, of which a
+    codec that is told to keep b keeps the first b.
     """
 
     sample_rate: int
@@ -41,6 +44,11 @@ class GranularCodec(ABC):
     def token_rate(self):
         """Tokens per second when every token is kept."""
         return self.group_rate * self.num_codebooks
+
+    @property
+    def levels(self):
+        """The columns' :class:`Levels`; each is one column by default."""
+        return Levels.single_columns(self.num_codebooks)
 
     # The names that other codecs have for these numbers.
 
