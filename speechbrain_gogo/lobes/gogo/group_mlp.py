@@ -4,8 +4,12 @@ Stands where gogo.yaml has :class:`GroupEncoder` and sees what that one sees,
 one group (Eq. 1). A group of 20 frames is one vector for it, instead of 20
 frames and 10 queries as positions of a Transformer. Not in the paper.
 
-Letters: M groups of a batch, g frames per group, d mel bins, K tokens per
-group, D width of a token's feature.
+A linear path and a residual MLP are added. Both read a few linear components
+of the group, and the MLP starts at zero: what :func:`start_as_components`
+writes into the linear path is what the encoder does when training starts.
+
+Letters: M groups of a batch, g frames per group, d mel bins, R components, K
+tokens per group, D width of a token's feature.
 """
 
 from torch import nn
@@ -59,6 +63,8 @@ class GroupMLPEncoder(IndependentGroups, nn.Module):
         Tokens per group, K.
     dim : int
         Width D of a token's feature.
+    num_components : int
+        Linear components of a group that are read, R.
     hidden_dim : int
         Width of the residual stream.
     ffn_dim : int
@@ -69,7 +75,7 @@ class GroupMLPEncoder(IndependentGroups, nn.Module):
     Example
     -------
     >>> import torch
-    >>> encoder = GroupMLPEncoder(10, 4, 3, 5, 16, 32, 2)
+    >>> encoder = GroupMLPEncoder(10, 4, 3, 5, 8, 16, 32, 2)
     >>> encoder(torch.randn(7, 4, 10)).shape
     torch.Size([7, 3, 5])
     """
@@ -79,7 +85,8 @@ class GroupMLPEncoder(IndependentGroups, nn.Module):
         n_mels=100,
         group_size=20,
         num_queries=10,
-        dim=8,
+        dim=6,
+        num_components=300,
         hidden_dim=640,
         ffn_dim=1280,
         num_layers=2,
@@ -88,12 +95,16 @@ class GroupMLPEncoder(IndependentGroups, nn.Module):
         self.group_size = group_size
         self.num_queries = num_queries
         self.dim = dim
-        self.project_in = nn.Linear(group_size * n_mels, hidden_dim)
+        self.analysis = nn.Linear(group_size * n_mels, num_components)
+        self.linear = nn.Linear(num_components, num_queries * dim, bias=False)
+        self.project_in = nn.Linear(num_components, hidden_dim)
         self.layers = nn.Sequential(
             *[ResidualMLP(hidden_dim, ffn_dim) for _ in range(num_layers)]
         )
         self.norm = nn.RMSNorm(hidden_dim)
         self.project_out = nn.Linear(hidden_dim, num_queries * dim)
+        nn.init.zeros_(self.project_out.weight)
+        nn.init.zeros_(self.project_out.bias)
 
     def forward(self, groups, num_queries=None):
         """Encode groups, each on its own.
@@ -110,6 +121,7 @@ class GroupMLPEncoder(IndependentGroups, nn.Module):
         torch.Tensor
             Features before quantization, shape [M, K, D].
         """
-        x = self.layers(self.project_in(groups.flatten(1)))  # [M, hidden_dim]
-        features = self.project_out(self.norm(x))  # [M, K * D]
+        components = self.analysis(groups.flatten(1))  # [M, R]
+        x = self.norm(self.layers(self.project_in(components)))
+        features = self.linear(components) + self.project_out(x)  # [M, K * D]
         return features.unflatten(1, (-1, self.dim))[:, :num_queries]

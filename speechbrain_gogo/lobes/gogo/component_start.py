@@ -1,0 +1,123 @@
+"""A small codec starts as a linear one: principal components of groups.
+
+An encoder and a decoder whose linear paths hold the principal components of
+real groups are a transform coder before their first update, and their MLPs and
+convolutions learn what it misses. From random weights the same codec needs
+several times as many updates to get as far (docs/training.md). Not in the
+paper.
+
+Letters: M groups, g frames per group, d mel bins, R components, K tokens per
+group, L dimensions of the quantizer.
+"""
+
+import torch
+
+# Standard deviation at which components enter the quantizer, and by what its
+# output is multiplied: its steps, equal behind a tanh, lie about where they
+# quantize a Gaussian with the least error.
+QUANTIZED_DEVIATION, RESTORED_DEVIATION = 0.8, 1.2
+# The MLP reads components of deviation (s / s_1) ** 0.3: finer ones count less,
+# but not as little as they do in the mel.
+FLATTENING = 0.3
+
+
+def principal_components(groups, count):
+    """Directions in which groups vary most.
+
+    Arguments
+    ---------
+    groups : torch.Tensor
+        Normalized mel, shape [M, g, d].
+    count : int
+        Components R.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        Mean of the groups [g * d]; orthonormal directions [R, g * d]; and the
+        standard deviations along them [R], falling.
+
+    Raises
+    ------
+    ValueError
+        If there are not more groups than components.
+
+    Example
+    -------
+    >>> mean, directions, deviations = principal_components(
+    ...     torch.randn(50, 4, 10), 8
+    ... )
+    >>> mean.shape, directions.shape, deviations.shape
+    (torch.Size([40]), torch.Size([8, 40]), torch.Size([8]))
+    """
+    if len(groups) <= count:
+        raise ValueError(
+            f"{len(groups)} groups cannot tell {count} principal components: "
+            "give more groups, or lower num_components."
+        )
+    x = groups.flatten(1).double()
+    mean = x.mean(0)
+    variances, vectors = torch.linalg.eigh((x - mean).T.cov())  # rising
+    variances = variances.flip(0)[:count].clamp(min=1e-12)
+    directions = vectors.flip(1)[:, :count].T
+    return mean.float(), directions.float(), variances.sqrt().float()
+
+
+@torch.no_grad()
+def start_as_components(codec, groups):
+    """Make a codec code principal components of groups.
+
+    The K * L largest are quantized, in falling order: token k has those with
+    the numbers k * L to (k + 1) * L - 1.
+
+    Arguments
+    ---------
+    codec : Gogo
+        Its encoder is a :class:`GroupMLPEncoder`, its quantizer an
+        :class:`FSQ` of L dimensions, its decoder a
+        :class:`ConvolutionalDecoder`; the width of a token's feature is
+        L + 1: one dimension tells that the token is masked.
+    groups : torch.Tensor
+        Normalized mel of real speech, shape [M, g, d].
+
+    Raises
+    ------
+    ValueError
+        If the widths do not fit or the groups are too few.
+    """
+    encoder, quantizer = codec.encoder, codec.quantizer
+    decoder = codec.flow.backbone
+    used = len(quantizer.levels)  # L
+    if encoder.dim != used + 1:
+        raise ValueError(
+            f"A token's feature has {encoder.dim} dimensions; to start as "
+            f"principal components it needs {used + 1}, one more than the "
+            "quantizer's levels."
+        )
+    rank = encoder.analysis.out_features
+    mean, directions, deviations = principal_components(groups, rank)
+    quantized = codec.num_codebooks * used  # K * L
+
+    analysis = directions / deviations[:, None]
+    encoder.analysis.weight.copy_(analysis)
+    encoder.analysis.bias.copy_(-analysis @ mean)
+    encoder.project_in.weight.mul_((deviations / deviations[0]) ** FLATTENING)
+    linear = torch.zeros(codec.num_codebooks, used + 1, rank)
+    rows = torch.arange(quantized)
+    linear[rows // used, rows % used, rows] = QUANTIZED_DEVIATION
+    encoder.linear.weight.copy_(linear.flatten(0, 1))
+
+    quantizer.project_in.weight.copy_(torch.eye(used, used + 1))
+    quantizer.project_out.weight.copy_(torch.eye(used + 1, used))
+    quantizer.project_in.bias.zero_()
+    quantizer.project_out.bias.zero_()
+    codec.mask.copy_(torch.eye(used + 1)[-1])
+    codec.places.zero_()
+
+    linear = torch.zeros(rank, codec.num_codebooks, used + 1)
+    restored = RESTORED_DEVIATION * deviations[:quantized]
+    linear[rows, rows // used, rows % used] = restored
+    decoder.linear.weight.copy_(linear.flatten(1))
+    decoder.linear.bias.zero_()
+    decoder.synthesis.weight.copy_(directions.T)
+    decoder.synthesis.bias.copy_(mean)
