@@ -30,8 +30,6 @@ model: !include:{REPOSITORY}/hparams/mini/gogo.yaml
     backbone:
         dim: 32
         num_layers: 2
-    codec:
-        shortcut: False
 vocoder: !new:speechbrain_gogo.lobes.vocoder.vocoders.GriffinLimVocoder
     num_iterations: 4
 """

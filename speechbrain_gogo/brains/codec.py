@@ -18,6 +18,7 @@ from speechbrain_gogo.brains.logs.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
+from speechbrain_gogo.lobes.gogo.component_start import start_as_components
 from speechbrain_gogo.lobes.gogo.warmup import RegressionWarmup
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
@@ -43,6 +44,25 @@ class CodecBrain(TrainingBrain):
         self.valid_sums = Counter()
         codec = self.hparams.codec
         self.usage = CodeUsage(codec.num_codebooks, codec.vocab_size)
+
+    @torch.no_grad()
+    def start_as_components(self, clips):
+        """Start from the principal components of clips' groups.
+
+        The same on every rank, if the clips are.
+
+        Arguments
+        ---------
+        clips : iterable of dict
+            With "sig" [T], see :func:`usable_clips`.
+        """
+        codec = self.hparams.codec
+        groups = [
+            codec.group(clip["sig"].to(self.device).unsqueeze(0))[0].flatten(0, 1)
+            for clip in clips
+        ]
+        start_as_components(codec, torch.cat(groups))  # [M, g, d]
+        self.hparams.ema.module.load_state_dict(codec.state_dict())
 
     # One update
 

@@ -146,7 +146,6 @@ def test_frame_wise_codecs_are_codecs(tiny_corpus, tmp_path, monkeypatch, row):
         "num_buckets": 2,
         "num_samples": 0,
         "log_interval": 1,
-        "shortcut_clips": 0,
     }
     line = [script.parent / "hparams" / "mini.yaml", "--noprogressbar"]
     line += [f"--{key}={value}" for key, value in settings.items()]

@@ -22,17 +22,13 @@ from processes import run_ranks
 
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.plots import read_log
-from speechbrain_gogo.brains.shortcut import ShortcutBrain
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "codec" / "train.py"
 TINY = {
     "model": "{dim: 32, text_vocab: 40, encoder: {num_layers: 1, "
     "ffn_dim: 64}, backbone: {num_layers: 1}, asr_head: {num_layers: 1}, "
-    "codec: {shortcut_hidden: 16, shortcut_components: 50}, "
     "objective: {share: 0.2}}",
-    "shortcut_steps": 6,
-    "shortcut_groups": 16,
     "device": "cpu",
     "precision": "fp32",
     "skip_prep": True,
@@ -154,7 +150,6 @@ def test_learns(main, tiny_corpus, tmp_path):
     said = (tmp_path / "out" / "train_log.txt").read_text()
     assert "read 83 clips = used 81 + skipped 2" in said
     assert "truncated audio: 1" in said and "not 1 to 20 s long: 1" in said
-    assert (tmp_path / "out" / "shortcut" / "curves.png").is_file()
     written = {path.name for path in (tmp_path / "out").rglob("*")}
     assert {"curves.png", "codec.safetensors", "hyperparams.yaml"} <= written
     assert any(name.endswith("_keep10.wav") for name in written)
@@ -166,16 +161,11 @@ def test_stops_leave_no_trace(main, order, whole, tiny_corpus, tmp_path):
     batches = len(seen) // 2  # of an epoch
     assert batches >= 3 and seen[0] != seen[batches]
     save, validate = CodecBrain._save_intra_epoch_ckpt, CodecBrain._fit_valid
-    stops = ["shortcut", 1, 2, batches, "validation", batches + 1]
+    stops = [1, 2, batches, "validation", batches + 1]
 
     def save_and_stop(self):
         save(self)
         if self.optimizer_step in stops[:1]:
-            raise Stop
-
-    def save_path_and_stop(self):
-        save(self)
-        if self.optimizer_step == 3 and stops[:1] == ["shortcut"]:
             raise Stop
 
     def validate_and_stop(self, *args, **kwargs):
@@ -184,9 +174,7 @@ def test_stops_leave_no_trace(main, order, whole, tiny_corpus, tmp_path):
             raise Stop
 
     with pytest.MonkeyPatch.context() as patch:
-        name = "_save_intra_epoch_ckpt"
-        patch.setattr(CodecBrain, name, save_and_stop)
-        patch.setattr(ShortcutBrain, name, save_path_and_stop)
+        patch.setattr(CodecBrain, "_save_intra_epoch_ckpt", save_and_stop)
         patch.setattr(CodecBrain, "_fit_valid", validate_and_stop)
         while stops:
             with pytest.raises(Stop):
@@ -400,7 +388,6 @@ def test_a_rank_that_dies_is_started_again(tiny_corpus, tmp_path):
         "distributed_backend": "gloo",
         "batch_seconds": 4,
         "number_of_epochs": 1,
-        "shortcut_clips": 0,
     }
     line = arguments(tiny_corpus, tmp_path / "out", **settings)
     run = subprocess.run(

@@ -19,10 +19,7 @@ def train(output_folder, epochs):
         "data_folder": SAMPLES,
         "valid_shards": SAMPLES / "EN-B000002.tar",
         "output_folder": output_folder,
-        "model": "{dim: 32, text_vocab: 40, codec: {shortcut_hidden: 16, "
-        "shortcut_components: 50}}",
-        "shortcut_steps": 2,
-        "shortcut_groups": 8,
+        "model": "{dim: 32, text_vocab: 40}",
         "number_of_epochs": epochs,
         "epoch_batches": 2,
         "valid_batches": 1,

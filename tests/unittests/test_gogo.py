@@ -81,7 +81,6 @@ def test_condition_is_equation_2(codec):
     assert (q[0, 1, 4:] == codec.mask).all()
     codes = codec.quantizer.indices_to_codes(tokens[:, 0])
     torch.testing.assert_close(q[:, 0], codes)
-    codec.shortcut_out = None  # not in the paper, see test_shortcut.py
     condition = codec.align(q).unflatten(1, (2, 20)) - codec.places
     torch.testing.assert_close(condition[:, :, :10], q)
     assert condition[:, :, 10:].abs().max() < 1e-6

@@ -24,7 +24,6 @@ from recipes.common.experiment import (
 )
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.brains.shortcut import start_shortcuts
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.batching import worker_settings
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
@@ -57,8 +56,7 @@ def prepare_tokenizer(dataset, hparams):
 def dataio_prepare(hparams):
     """Loaders of training and validation batches, and of clips to start from.
 
-    The latter are the same on every rank: the first of the training shards,
-    and the validation clips.
+    The latter are the same on every rank: the first of the training shards.
     """
     settings = {
         **hparams["clips"],
@@ -70,7 +68,6 @@ def dataio_prepare(hparams):
     valid = EmiliaShards(
         shards["valid"], **settings, training=False, split_batches=True
     )
-    every = EmiliaShards(shards["valid"], **settings, training=False)
     train.tokenizer = valid.tokenizer = prepare_tokenizer(train, hparams)
     num_workers = hparams["num_workers"]
     ready = hparams["prefetch_batches"], hparams["pin_memory"]
@@ -81,8 +78,7 @@ def dataio_prepare(hparams):
             hparams["resume_data"],
             **worker_settings(num_workers, *ready),
         ),
-        "start": ShardLoader(start, hparams["shortcut_clips"]),
-        "start valid": ShardLoader(every, hparams["valid_batches"]),
+        "start": ShardLoader(start, hparams["start_clips"]),
         "valid": ShardLoader(
             valid,
             hparams["valid_batches"],
@@ -112,10 +108,9 @@ def main(arguments):
     hparams["codec"] = hparams["model"]["codec"]
 
     brain = make_brain(EmiliaBrain, hparams, run_opts)
-    if hparams["shortcut_clips"] and not brain.checkpointer.list_checkpoints():
-        clips = sample_clips(loaders["start"], hparams["shortcut_clips"])
-        valid_clips = sample_clips(loaders["start valid"], None)
-        start_shortcuts(hparams, run_opts, brain.device, clips, valid_clips)
+    if hparams["start_clips"] and not brain.checkpointer.list_checkpoints():
+        clips = sample_clips(loaders["start"], hparams["start_clips"])
+        brain.start_as_components(clips)
     brain.fit_shards(loaders)
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")

@@ -17,7 +17,6 @@ from speechbrain.utils.distributed import run_on_main
 from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.brains.shortcut import start_shortcuts
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import (
     check_usable,
@@ -105,12 +104,9 @@ def main(arguments):
     hparams["codec"] = hparams["model"]["codec"]
 
     brain = make_brain(CodecBrain, hparams, run_opts)
-    if hparams["shortcut_clips"] and not brain.checkpointer.list_checkpoints():
-        clips = usable_clips(
-            datasets["train"], hparams["shortcut_clips"], hparams["seed"]
-        )
-        valid_clips = usable_clips(datasets["valid"])
-        start_shortcuts(hparams, run_opts, brain.device, clips, valid_clips)
+    if hparams["start_clips"] and not brain.checkpointer.list_checkpoints():
+        clips = hparams["start_clips"], hparams["seed"]
+        brain.start_as_components(usable_clips(datasets["train"], *clips))
     fit(brain, datasets, loaders)
     log_clips(brain, **reports)
     run_on_main(export_run, args=[hparams])
