@@ -58,7 +58,9 @@ class CodecBrain(TrainingBrain):
         """
         codec = self.hparams.codec
         groups = [
-            codec.group(clip["sig"].to(self.device).unsqueeze(0))[0].flatten(0, 1)
+            codec.group(clip["sig"].to(self.device).unsqueeze(0))[0].flatten(
+                0, 1
+            )
             for clip in clips
         ]
         start_as_components(codec, torch.cat(groups))  # [M, g, d]

@@ -5,18 +5,23 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
+from speechbrain_gogo.lobes.gogo.component_start import (
+    principal_components,
+    start_as_components,
+)
+from speechbrain_gogo.lobes.gogo.convolutional_decoder import (
+    ConvolutionalDecoder,
+    DilatedConvolution,
+)
 from speechbrain_gogo.lobes.gogo.group_mlp import GroupMLPEncoder
 from speechbrain_gogo.lobes.gogo.grouping import MelGroups
 from speechbrain_gogo.lobes.gogo.hearing import HearingLoss, WhisperMel
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
-from speechbrain_gogo.lobes.gogo.mel_regression import (
-    ConvolutionalDecoder,
-    DilatedConvolution,
-)
 from tests.conftest import REPOSITORY
 
 SMALL = f"""
 model: !include:{REPOSITORY}/hparams/mini/gogo_mlp.yaml
+    num_components: 60
     hidden_dim: 64
     ffn_dim: 96
     backbone:
@@ -56,11 +61,58 @@ def test_convolution_is_one():
 
 def test_a_group_is_coded_alone():
     """Other groups of the batch, and fewer queries, change nothing."""
-    encoder = shake(GroupMLPEncoder(10, 4, 3, 5, 16, 32, 2))
+    encoder = shake(GroupMLPEncoder(10, 4, 3, 5, 8, 16, 32, 2))
     groups = torch.randn(6, 4, 10)
     every = encoder(groups)
     assert torch.allclose(encoder(groups[2:3]), every[2:3], atol=1e-5)
     assert torch.equal(encoder(groups, 2), every[:, :2])
+
+
+def test_starts_as_principal_components(model):
+    """Before training, tokens are quantized components, coarse to fine."""
+    codec = model["codec"].eval()
+    random = torch.Generator().manual_seed(0)
+    scale = 0.98 ** torch.arange(2000)  # deviations that fall
+    groups = 0.5 + scale * torch.randn(400, 2000, generator=random)
+    mean, directions, deviations = principal_components(
+        groups.view(400, 20, 100), 60
+    )
+    _, singular, rows = torch.linalg.svd(groups - groups.mean(0))
+    signs = (directions * rows[:60]).sum(1).sign()
+    torch.testing.assert_close(mean, groups.mean(0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(deviations, singular[:60] / 399**0.5)
+    assert (directions - signs[:, None] * rows[:60])[:30].abs().max() < 1e-3
+
+    start_as_components(codec, groups.view(400, 20, 100))
+    some = groups[:12].view(1, 12, 20, 100)
+    real = torch.ones(1, 12, dtype=torch.bool)
+    q, tokens = codec.quantize(some, real)
+    components = (groups[:12] - mean) @ directions.T / deviations
+    levels = torch.tensor([8, 8, 8, 5, 5])
+    half = (levels - 1) * 1.001 / 2  # as FSQ bounds them
+    shift = torch.where(levels % 2 == 0, (0.5 / half).atanh(), 0)
+    centre = torch.where(levels % 2 == 0, 0.5, 0)
+    bounded = (0.8 * components[:, :50].unflatten(1, (10, 5)) + shift).tanh()
+    codes = (bounded * half - centre).round() / (levels // 2)
+    torch.testing.assert_close(q[..., :5], codes, atol=1e-5, rtol=0)
+    errors = []
+    for keep in (1, 5, 10):
+        kept = tokens.view(1, 12, 10).clone()
+        kept[..., keep:] = codec.mask_id
+        mel = codec.flow.sample(codec.align(codec.embed(kept)))
+        used = 1.2 * deviations[: 5 * keep] * codes.flatten(1)[:, : 5 * keep]
+        expected = mean + used @ directions[: 5 * keep]
+        torch.testing.assert_close(
+            mel.view(12, 2000), expected, atol=1e-4, rtol=0
+        )
+        errors.append((mel.view(12, 2000) - groups[:12]).square().mean().item())
+    assert errors[0] > 1.5 * errors[1] > 2 * errors[2]
+
+
+def test_components_need_enough_groups(model):
+    """As many groups as components cannot tell them."""
+    with pytest.raises(ValueError, match="60 groups cannot tell 60"):
+        start_as_components(model["codec"], torch.randn(60, 20, 100))
 
 
 def test_padding_is_not_seen(model):
