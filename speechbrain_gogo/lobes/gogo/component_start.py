@@ -95,8 +95,13 @@ def start_as_components(codec, groups):
             "quantizer's levels."
         )
     rank = encoder.analysis.out_features
-    mean, directions, deviations = principal_components(groups, rank)
     quantized = codec.num_codebooks * used  # K * L
+    if rank < quantized:
+        raise ValueError(
+            f"num_components={rank} is less than the {quantized} numbers that "
+            "the tokens of a group hold."
+        )
+    mean, directions, deviations = principal_components(groups, rank)
 
     analysis = directions / deviations[:, None]
     encoder.analysis.weight.copy_(analysis)
