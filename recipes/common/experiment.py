@@ -1,59 +1,15 @@
-"""Start, training and summary of an experiment, the same in all recipes.
-
-A recipe's YAML may name an ``ablation``: a file of lines that replace its own.
-This is no YAML that includes the main one, since the command line could not
-override such a file, and each main YAML would need its own.
-"""
+"""Start, training and summary of an experiment, the same in all recipes."""
 
 import shutil
 from collections import Counter
-from io import StringIO
 from pathlib import Path
 
 import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
-from hyperpyyaml.core import recursive_update
-from ruamel.yaml import YAML
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from recipes.common.manifests import prepare_manifests
+from recipes.common.settings import parse_arguments
 from speechbrain_gogo.brains.logs.loggers import log_report
-
-
-def parse_arguments(arguments):
-    """Parse a command line; settings of an ablation come before its own.
-
-    Arguments
-    ---------
-    arguments : list of str
-        A YAML and overrides of its settings. ``--ablation`` names a YAML of
-        further overrides, which have lower priority.
-
-    Returns
-    -------
-    tuple
-        The YAML, run options, and overrides as text.
-
-    Raises
-    ------
-    ValueError
-        If the command line overrides settings that the ablation removes.
-    """
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    parser, written = YAML(), StringIO()
-    given = parser.load(overrides) or {}
-    if given.get("ablation"):
-        lines = parser.load(Path(given["ablation"]))
-        try:
-            recursive_update(lines, given)
-        except TypeError:
-            raise ValueError(
-                f"The command line ({given}) has settings that "
-                f"{given['ablation']} removes: drop one of them."
-            ) from None
-        parser.dump(lines, written)
-        overrides = written.getvalue()
-    return hparams_file, run_opts, overrides
 
 
 def start(script, arguments, stages=("train", "valid")):
@@ -74,21 +30,18 @@ def start(script, arguments, stages=("train", "valid")):
     tuple of dict
         Hyperparameters and run options.
     """
-    hparams_file, run_opts, overrides = parse_arguments(arguments)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file, encoding="utf-8") as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )  # copies this file, not the recipe's
+    settings = parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(settings.run_opts)
+    hparams = settings.load()
+    # The host copies this file, not the recipe's, and knows no bases of YAMLs.
+    sb.create_experiment_directory(hparams["output_folder"])
     if if_main_process():
         shutil.copy(script, hparams["output_folder"])
+        settings.save(Path(hparams["output_folder"]) / "hyperparams.yaml")
     if not hparams.get("skip_prep", True):
-        settings = {"hparams": hparams, "stages": stages}
-        run_on_main(prepare_manifests, kwargs=settings)
-    return hparams, run_opts
+        wanted = {"hparams": hparams, "stages": stages}
+        run_on_main(prepare_manifests, kwargs=wanted)
+    return hparams, settings.run_opts
 
 
 def make_brain(brain_class, hparams, run_opts, modules=None):

@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from speechbrain.utils.run_opts import RunOptions
+
+from recipes.common.settings import compose, parse_arguments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 YAMLS = sorted(REPOSITORY.glob("recipes/*/*/hparams/*.yaml"))
+BASES = sorted(REPOSITORY.glob("recipes/common/hparams/*.yaml"))
 MODELS = sorted(REPOSITORY.glob("hparams/**/*.yaml"))
 PAGES = [
     page
@@ -35,9 +39,9 @@ def listed():
             yield from csv.DictReader(file)
 
 
-def top_keys(path):
+def top_keys(text):
     """The settings of a HyperPyYAML file."""
-    return re.findall(r"^([A-Za-z]\w*):", path.read_text(), re.MULTILINE)
+    return re.findall(r"^([A-Za-z]\w*):", text, re.MULTILINE)
 
 
 def test_every_recipe_is_listed():
@@ -66,10 +70,10 @@ def test_every_setting_of_a_recipe_is_used(path):
         REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests" / "reading.py",
     ]
     code = "\n".join(file.read_text() for file in files)
-    yaml = path.read_text()
+    yaml = parse_arguments([str(path)]).text  # with its bases
     host = set(RunOptions().as_dict())
     unused = []
-    for key in top_keys(path):
+    for key in top_keys(yaml):
         # hparams[f"{stage}_csv"] reads train_csv and valid_csv.
         staged = re.sub("^(train|valid|test)_", "{stage}_", key)
         patterns = (
@@ -89,16 +93,35 @@ def test_every_setting_of_a_model_is_used(path):
     yaml = path.read_text()
     users = "\n".join(
         file.read_text()
-        for file in [*YAMLS, *REPOSITORY.glob("recipes/*/*/*.py")]
+        for file in [*YAMLS, *BASES, *REPOSITORY.glob("recipes/*/*/*.py")]
     )
     unused = [
         key
-        for key in top_keys(path)
+        for key in top_keys(yaml)
         if not re.search(rf"<{key}[>\[]", yaml)
         and not re.search(rf"<model\[{key}[\]]", users)
         and not re.search(rf"\[\"model\"\]\[\"{key}\"\]", users)
     ]
     assert not unused
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in YAMLS if "\nbase:" in path.read_text()],
+    ids=name,
+)
+def test_a_recipe_repeats_no_setting_of_its_bases(path, tmp_path):
+    text = path.read_text()
+    bases = re.search(r"^base:.*\n(?: +- .*\n)*", text, re.MULTILINE)[0]
+    bases = bases.replace("!include:", f"!include:{path.parent}/")
+    (tmp_path / "bases.yaml").write_text(bases)
+    bases, own = compose(tmp_path / "bases.yaml"), YAML().load(text)
+
+    def content(node):
+        return str(getattr(node, "tag", "")), str(getattr(node, "value", node))
+
+    both = set(own) & set(bases)
+    assert not [k for k in both if content(own[k]) == content(bases[k])]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -13,6 +13,7 @@ import speechbrain as sb
 import torch
 
 from recipes.common.manifests import prepare_manifests
+from recipes.common.settings import compose
 from recipes.common.tokens import tokenized_dataset
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.inference import GogoTokenizer
@@ -48,7 +49,7 @@ def settings(tiny_corpus, tiny_tokens, tiny_codec_folder, tmp_path):
         (tmp_path / "tokens" / stage).symlink_to(tiny_tokens / "train")
 
     def line(recipe, **overrides):
-        yaml = (RECIPES / recipe / "hparams" / "train.yaml").read_text()
+        known = compose(RECIPES / recipe / "hparams" / "train.yaml")
         given = {
             "data_folder": tiny_corpus,
             "skip_prep": True,
@@ -64,9 +65,11 @@ def settings(tiny_corpus, tiny_tokens, tiny_codec_folder, tmp_path):
             ),
             **overrides,
         }
-        known = {k: v for k, v in given.items() if f"\n{k}:" in yaml}
-        known["device"] = "cpu"
-        return [f"--{key}={value}" for key, value in known.items()]
+        return [
+            f"--{key}={value}"
+            for key, value in given.items()
+            if key in known or key == "device"
+        ]
 
     return line
 

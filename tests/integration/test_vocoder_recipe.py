@@ -2,20 +2,19 @@
 
 import importlib.util
 import json
-import re
 from functools import partial
 from pathlib import Path
 
 import pytest
 import soundfile
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from processes import run_ranks
 from vocos.discriminators import (
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
 )
 
+from recipes.common.settings import parse_arguments
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
@@ -63,8 +62,9 @@ def run(folder, device="cpu", **overrides):
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
     settings = tiny(folder, **overrides)
-    with open(RECIPE / "hparams" / "mini.yaml") as file:
-        hparams = load_hyperpyyaml(file, settings)
+    yaml = RECIPE / "hparams/mini.yaml"
+    given = parse_arguments([str(yaml)])
+    hparams = given._replace(overrides=settings).load()
     hparams["discriminators"] = {
         "mpd": partial(MultiPeriodDiscriminator, periods=(11,)),
         "mrd": partial(MultiResolutionDiscriminator, fft_sizes=(256,)),
@@ -112,11 +112,10 @@ def test_two_processes(data_folder):
         num_steps=3,
         adversarial_start=2,
     )
-    text = (RECIPE / "hparams/mini.yaml").read_text()
-    sizes = {"PeriodD": "periods: [11]", "ResolutionD": "fft_sizes: [256]"}
-    for name, size in sizes.items():
-        text = re.sub(f"(Multi{name}.*)", rf"\1\n        {size}", text)
-    (data_folder / "tiny.yaml").write_text(text)
+    (data_folder / "tiny.yaml").write_text(
+        f"base: !include:{RECIPE}/hparams/mini.yaml\n"
+        "discriminators: {mpd: {periods: [11]}, mrd: {fft_sizes: [256]}}\n"
+    )
     clips = data_folder / "clips.csv"
     header, *rows = clips.read_text().splitlines()
     rows += [row.replace("clip", "again") for row in rows]

@@ -17,14 +17,13 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
-from recipes.common.experiment import parse_arguments
 from recipes.common.report import read_published, write_reports
 from recipes.common.results_file import ResultsFile, hash_utterances
+from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import check_finite
 from speechbrain_gogo.dataio.ids import file_name
@@ -238,10 +237,9 @@ def evaluate(systems, judges, hparams):
 
 def main(arguments):
     """Evaluate as the YAML says."""
-    hparams_file, run_opts, overrides = parse_arguments(arguments)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    published = read_published(hparams_file, hparams["published"])
+    settings = parse_arguments(arguments)
+    hparams, run_opts = settings.load(), settings.run_opts
+    published = read_published(settings.file, hparams["published"])
     hparams["published"] = published
     torch.set_num_threads(hparams["codec_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]

@@ -15,12 +15,11 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import soundfile
-import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
 from tqdm import tqdm
 
 from recipes.common.report import summarize
 from recipes.common.results_file import ResultsFile
+from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.inference import SoCodecSpeech
@@ -111,9 +110,8 @@ def evaluate(hparams, run_opts):
 
 def main(arguments):
     """Evaluate as the YAML says, and write a table."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    with open(hparams_file, encoding="utf-8") as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
+    settings = parse_arguments(arguments)
+    hparams, run_opts = settings.load(), settings.run_opts
     if not hparams["models"]:
         raise ValueError(
             'No model to evaluate: give --models "{NAME: FOLDER}".'

@@ -23,11 +23,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import soundfile
-import speechbrain as sb
 import torch
 import torchaudio
-from hyperpyyaml import load_hyperpyyaml
 from sentences import (
     hold_out_sentences,
     make_up_sentences,
@@ -36,6 +36,7 @@ from sentences import (
 )
 from tqdm import tqdm
 
+from recipes.common.experiment import start
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
@@ -203,14 +204,7 @@ def write_split(stage, clips, hparams):
 
 def main(arguments):
     """Run the experiment."""
-    hparams_file, _, overrides = sb.parse_arguments(arguments)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
+    hparams, _ = start(__file__, arguments)
     voices = draw_voices(hparams)
     torch.set_num_threads(1)  # the clips are what runs in parallel
     words = hparams["min_words"], hparams["max_words"]

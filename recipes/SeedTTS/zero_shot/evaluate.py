@@ -14,10 +14,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
-import speechbrain as sb
 import torch
 from folders import RECORDED, find_files, folder_name, hash_audio
-from hyperpyyaml import load_hyperpyyaml
 from judging import judge, long_cases, single_cases
 from seed_tts import read_tasks
 from synthesis import (
@@ -30,6 +28,7 @@ from table import write_reports, write_samples
 
 from recipes.common.report import list_unscored, read_published, summarize
 from recipes.common.results_file import hash_files
+from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.lobes.nn.precision import full_precision
@@ -246,10 +245,9 @@ def evaluate(speech, judges, hparams):
 
 def main(arguments):
     """Evaluate as the YAML says."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    published = read_published(hparams_file, hparams["published"])
+    settings = parse_arguments(arguments)
+    hparams, run_opts = settings.load(), settings.run_opts
+    published = read_published(settings.file, hparams["published"])
     hparams["published"] = published
     torch.set_num_threads(hparams["num_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]

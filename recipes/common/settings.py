@@ -1,0 +1,169 @@
+"""Settings of an experiment: a YAML, its bases, an ablation, the command line.
+
+A recipe's YAML may name bases, YAMLs that it shares with others, and holds only
+what differs from them:
+
+    base: !include:train.yaml
+    learning_rate: 0.001
+
+HyperPyYAML alone would nest the included settings below ``base``. Here they
+become settings of the YAML itself, before references are resolved: the command
+line can override each of them. It may also name an ``ablation``, a YAML whose
+lines replace those of any recipe's YAML.
+"""
+
+import os
+import re
+import shutil
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml, resolve_references
+from hyperpyyaml.core import recursive_update
+from ruamel.yaml import YAML
+
+INCLUDE = "!include:"
+
+
+class Settings(NamedTuple):
+    """Everything that a command line says.
+
+    Arguments
+    ---------
+    file : Path
+        The recipe's YAML.
+    text : str
+        It and its bases, as one YAML.
+    overrides : str
+        YAML of the settings that an ablation and the command line override.
+    run_opts : dict
+        The host's run options.
+    """
+
+    file: Path
+    text: str
+    overrides: str
+    run_opts: dict
+
+    def load(self):
+        """Create what the YAML describes, as a dict."""
+        return load_hyperpyyaml(self._stream(), self.overrides)
+
+    def save(self, path):
+        """Write the YAML with all references resolved."""
+        resolved = resolve_references(self._stream(), self.overrides)
+        with open(path, "w", encoding="utf-8") as file:
+            print(f"# {self.file.resolve()}\n# yamllint disable", file=file)
+            shutil.copyfileobj(resolved, file)
+
+    def _stream(self):
+        """The text; its name tells where included files are."""
+        stream = StringIO(self.text)
+        stream.name = str(self.file)
+        return stream
+
+
+def parse_arguments(arguments):
+    """Parse a command line; settings of an ablation come before its own.
+
+    Arguments
+    ---------
+    arguments : list of str
+        A YAML and overrides of its settings. ``--ablation`` names a YAML of
+        further overrides, which have lower priority.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ValueError
+        If the command line overrides settings that the ablation removes, or a
+        base is no included file.
+    """
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    given = YAML().load(overrides) or {}
+    if given.get("ablation"):
+        lines = YAML().load(Path(given["ablation"]))
+        try:
+            recursive_update(lines, given)
+        except TypeError:
+            raise ValueError(
+                f"The command line ({given}) has settings that "
+                f"{given['ablation']} removes: drop one of them."
+            ) from None
+        overrides = _dump(lines)
+    file = Path(hparams_file)
+    return Settings(file, _dump(compose(file)), overrides, run_opts)
+
+
+def compose(path, folder=None):
+    """Read a YAML and its bases as one tree, with tags as they are.
+
+    Settings of later bases replace those of earlier ones, and settings of the
+    YAML itself replace both. A mapping without a tag (``opt_class: {lr: 1}``)
+    replaces single entries, also those of an object; anything else replaces
+    the whole setting.
+
+    Arguments
+    ---------
+    path : str | Path
+        The YAML.
+    folder : Path
+        To which paths of included files shall be relative; the YAML's own by
+        default.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If a base is no included file.
+    """
+    path = Path(path).resolve()
+    folder = folder or path.parent
+
+    def relative(include):
+        return INCLUDE + os.path.relpath(path.parent / include[1], folder)
+
+    text = path.read_text(encoding="utf-8")
+    settings = YAML().load(re.sub(rf"{INCLUDE}(\S+)", relative, text))
+    bases = settings.pop("base", [])
+    tree = {}
+    for base in bases if isinstance(bases, list) else [bases]:
+        if not _tag(base).startswith(INCLUDE):
+            raise ValueError(
+                f"{path}: base has to be `{INCLUDE}FILE` or a list of such."
+            )
+        file = folder / _tag(base).removeprefix(INCLUDE)
+        tree = _replace(tree, compose(file, folder))
+    return _replace(tree, settings)
+
+
+def _tag(node):
+    """The tag of a node, "" if it has none."""
+    return getattr(getattr(node, "tag", None), "value", None) or ""
+
+
+def _replace(tree, changes):
+    """Replace settings of a tree by those of another."""
+    if not tree:
+        return changes
+    for key, change in changes.items():
+        if isinstance(change, dict) and not _tag(change) and key in tree:
+            _replace(tree[key], change)
+        else:
+            tree[key] = change
+    return tree
+
+
+def _dump(tree):
+    """A tree as text."""
+    stream = StringIO()
+    YAML().dump(tree, stream)
+    return stream.getvalue()

@@ -1,0 +1,66 @@
+"""Bases of recipes' YAMLs, and what the command line changes of them."""
+
+import pytest
+from hyperpyyaml import load_hyperpyyaml
+
+from recipes.common.settings import compose, parse_arguments
+
+
+@pytest.fixture
+def yaml(tmp_path):
+    """A YAML whose bases are in another folder, and include a model there."""
+    files = {
+        "bases/model.yaml": "dim: 1\nlayers: 2\n",
+        "bases/first.yaml": (
+            "rate: 1\nsteps: 10\nclips: {least: 1, most: 2}\n"
+            "model: !include:model.yaml {}\n"
+            "found: !ref <model[dim]>\n"
+            "made: !new:collections.Counter {a: !ref <rate>, b: 2}\n"
+        ),
+        "bases/second.yaml": "base: !include:first.yaml\nsteps: 20\n",
+        "own/train.yaml": (
+            "base:\n  - !include:../bases/second.yaml\n"
+            "  - !include:more.yaml\n"
+            "clips: {most: 3}\nmade: {b: 4}\nname: !ref of <steps>\n"
+        ),
+        "own/more.yaml": "other: !new:collections.Counter {a: 1}\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path / "own" / "train.yaml"
+
+
+def test_the_yaml_replaces_settings_of_its_bases(yaml):
+    found = parse_arguments([str(yaml)]).load()
+    assert found["steps"] == 20 and found["name"] == "of 20"
+    assert found["clips"] == {"least": 1, "most": 3}
+    assert found["made"] == {"a": 1, "b": 4} and found["other"] == {"a": 1}
+    assert found["model"] == {"dim": 1, "layers": 2}
+
+
+def test_the_command_line_reaches_every_setting(yaml, tmp_path, monkeypatch):
+    """Of all bases, and of what these include; also from another folder."""
+    monkeypatch.chdir(tmp_path)
+    line = ["--rate=7", "--model", "{dim: 5}", "--clips", "{least: 0}"]
+    given = parse_arguments(["own/train.yaml", *line])
+    found = given.load()
+    assert found["made"]["a"] == 7 and found["name"] == "of 20"
+    assert found["found"] == found["model"]["dim"] == 5
+    assert found["clips"] == {"least": 0, "most": 3}
+    given.save(tmp_path / "saved.yaml")
+    assert load_hyperpyyaml((tmp_path / "saved.yaml").read_text()) == found
+    with pytest.raises(KeyError, match="rates"):
+        parse_arguments([str(yaml), "--rates=7"]).load()
+
+
+def test_a_tag_replaces_a_whole_object(yaml):
+    lines = "made: !new:collections.OrderedDict {c: 3}\n"
+    yaml.write_text(yaml.read_text().replace("made: {b: 4}\n", lines))
+    assert dict(parse_arguments([str(yaml)]).load()["made"]) == {"c": 3}
+
+
+def test_a_base_is_an_included_file(yaml):
+    yaml.write_text("base: other.yaml\n")
+    with pytest.raises(ValueError, match="train.yaml: base has to be `!incl"):
+        compose(yaml)
