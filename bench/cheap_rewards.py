@@ -11,6 +11,8 @@ reward from other noise says how much of a difference is noise.
 from pathlib import Path
 from typing import Annotated
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 import typer
 from tqdm import tqdm

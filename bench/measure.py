@@ -10,6 +10,8 @@ import json
 import sys
 from pathlib import Path
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 from bench_systems import SYSTEMS
 from decoding_pass import measure_pass

@@ -11,6 +11,8 @@ its forward pass keeps for the backward pass. Time is that of the processor.
 import argparse
 import time
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 

@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 import typer
 from tqdm import tqdm

@@ -11,6 +11,8 @@ beside. What is timed is in speech_parts.py.
 from pathlib import Path
 from typing import Annotated
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 import typer
 from codec import pin

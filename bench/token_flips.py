@@ -10,6 +10,8 @@ precision unless its run options say otherwise; this is what it would cost.
 from pathlib import Path
 from typing import Annotated
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 import typer
 from torch.nn import functional as F

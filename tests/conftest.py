@@ -17,6 +17,7 @@ import soundfile
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from processes import start_server
+from quick import make_plots, make_quick
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,7 @@ model: !include:{REPOSITORY}/hparams/mini/gogo.yaml
         dim: 32
         num_layers: 2
 vocoder: !new:speechbrain_gogo.lobes.vocoder.vocoders.GriffinLimVocoder
-    num_iterations: 4
+    num_iterations: 1
 """
 
 
@@ -54,6 +55,20 @@ def pytest_collection_finish(session):
     modules = {getattr(item, "module", None) for item in session.items}
     if any(hasattr(module, "run_ranks") for module in modules):
         start_server()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick():
+    """Experiments leave out what takes long and changes no result."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_quick(patch)
+        yield
+
+
+@pytest.fixture
+def real_plots(monkeypatch):
+    """Plots are drawn."""
+    make_plots(monkeypatch)
 
 
 @pytest.fixture(scope="session")

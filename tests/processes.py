@@ -16,6 +16,9 @@ from multiprocessing import forkserver
 from pathlib import Path
 from unittest import mock
 
+import pytest
+from quick import make_quick
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 PRELOADED = ("torch.distributed", "torch.optim", "matplotlib.pyplot")
 PRELOADED += ("speechbrain", "speechbrain.utils.distributed")
@@ -90,6 +93,7 @@ def _run(script, arguments, output, environment):
         os.dup2(file, stream)
     os.environ.update(environment)
     multiprocessing.set_start_method(None, force=True)  # the usual one again
+    make_quick(pytest.MonkeyPatch())
     os.chdir(Path(script).parent)
     sys.argv = [script, *arguments]
     sys.path.insert(0, str(Path(script).parent))

@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import matplotlib
 
 from speechbrain_gogo.metrics.bootstrap import figure_interval

@@ -1,6 +1,7 @@
 """Pretrained interfaces: what users call."""
 
 import speechbrain_gogo.compatibility  # noqa: F401
+
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.open_codec import open_codec
 from speechbrain_gogo.inference.socodec import SoCodec

@@ -5,6 +5,7 @@ that implement the equations of the paper are exported here.
 """
 
 import speechbrain_gogo.compatibility  # noqa: F401
+
 from speechbrain_gogo.lobes.allocator import (
     group_relative_advantage,
     grpo_loss,

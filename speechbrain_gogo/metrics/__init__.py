@@ -9,6 +9,7 @@ with ``pip install "speechbrain_gogo[metrics]"``.
 """
 
 import speechbrain_gogo.compatibility  # noqa: F401
+
 from speechbrain_gogo.metrics.dnsmos import DNSMOS
 from speechbrain_gogo.metrics.intelligibility import STOI
 from speechbrain_gogo.metrics.mel_cepstral import MelCepstralDistortion

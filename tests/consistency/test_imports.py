@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[2] / "speechbrain_gogo"
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = REPOSITORY / "speechbrain_gogo"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A room and those that it may import. Brains and inference never import each
@@ -94,3 +95,29 @@ def test_every_folder_says_what_it_has():
         text = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")))
         assert text, f"{init} has no docstring"
         assert len(text.split(". ")) <= 4, f"{init}: at most three sentences"
+
+
+SCRIPTS = [
+    path
+    for folder in ("recipes", "bench")
+    for path in sorted((REPOSITORY / folder).rglob("*.py"))
+    if "__main__" in path.read_text(encoding="utf-8")
+]
+
+
+def first_imports(path):
+    """Modules that a script imports at its top, of the host and from here."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield node.names[0].name
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_check_torchaudio_before_they_import_the_host(path):
+    """The host imports torchaudio, without saying what to do if that fails."""
+    rooms = ("speechbrain", "torchaudio", "recipes")
+    names = [x for x in first_imports(path) if x.startswith(rooms)]
+    if any(not name.startswith("speechbrain_gogo") for name in names):
+        assert names[0] == "speechbrain_gogo.compatibility"

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from processes import run_ranks
@@ -64,10 +63,8 @@ def arguments(codec, data_folder, output_folder, **overrides):
 
 @pytest.fixture(scope="module")
 def main():
-    """The recipe's main function, without the list of installed packages."""
+    """The recipe's main function."""
     with pytest.MonkeyPatch.context() as patch:
-        logger = sb.utils.logger
-        patch.setattr(logger, "get_environment_description", lambda: "")
         patch.syspath_prepend(str(SCRIPT.parent))
         yield runpy.run_path(str(SCRIPT))["main"]
     sys.modules.pop("allocator_experiment", None)
@@ -137,7 +134,7 @@ def test_finds_the_oracle(
 
 
 def test_only_the_policy_learns(
-    main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch
+    main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch, real_plots
 ):
     """With the vocoder in the loop, and the codec in place of its export."""
     brains, start = [], AllocatorBrain.on_fit_start

@@ -205,7 +205,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_demo(gogo, clip, tmp_path):
+def test_demo(gogo, clip, tmp_path, real_plots):
     hostile = clip.rename(clip.with_name("a <b> & c.flac"))
     folder = tmp_path / "demo"
     result = gogo("demo", "--wav", hostile, "--out", folder)

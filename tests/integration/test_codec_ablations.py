@@ -8,7 +8,6 @@ import runpy
 from pathlib import Path
 
 import pytest
-import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
@@ -124,9 +123,6 @@ def test_frame_wise_codecs_are_codecs(tiny_corpus, tmp_path, monkeypatch, row):
     """The recipe trains and exports them; a prefix of layers is coarser."""
     script = RECIPES[0] / "codec" / "train.py"
     monkeypatch.syspath_prepend(script.parent)
-    monkeypatch.setattr(
-        sb.utils.logger, "get_environment_description", lambda: ""
-    )
     settings = {
         "ablation": script.parent / "hparams" / f"{row}.yaml",
         "data_folder": tiny_corpus,

@@ -63,10 +63,8 @@ def arguments(data_folder, output_folder, **overrides):
 
 @pytest.fixture(scope="module")
 def main():
-    """The recipe's main function, without the list of installed packages."""
+    """The recipe's main function."""
     with pytest.MonkeyPatch.context() as patch:
-        logger = sb.utils.logger
-        patch.setattr(logger, "get_environment_description", lambda: "")
         patch.syspath_prepend(SCRIPT.parent)  # of ablation.py
         yield runpy.run_path(str(SCRIPT))["main"]
 

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import speechbrain as sb
 import torch
 
 from speechbrain_gogo.brains.plots import read_log
@@ -43,8 +42,6 @@ TINY = {
 def recipe():
     """The names of the recipe's script."""
     with pytest.MonkeyPatch.context() as patch:
-        logger = sb.utils.logger
-        patch.setattr(logger, "get_environment_description", lambda: "")
         patch.syspath_prepend(SCRIPT.parent)
         yield runpy.run_path(str(SCRIPT))
     for name in ("table2",):

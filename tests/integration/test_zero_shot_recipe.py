@@ -83,7 +83,7 @@ def read_rows(hparams, folder):
         return {(r["ID"], r["system"]): r for r in csv.DictReader(stream)}
 
 
-def test_table_of_all_systems(recipe, speech, hparams, tiny_tasks):
+def test_table_of_all_systems(recipe, speech, hparams, tiny_tasks, real_plots):
     """Rows, columns and figures are those of what was said."""
     tasks = [line.split("|") for line in tiny_tasks.read_text().splitlines()]
     other = Path(hparams["output_folder"]).parent / "other"

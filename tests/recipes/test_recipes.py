@@ -20,7 +20,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import speechbrain as sb
 import torch
 
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
@@ -97,9 +96,6 @@ def as_a_script(monkeypatch):
     """Room for a script in this process, which is left as it was."""
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(
-        sb.utils.logger, "get_environment_description", lambda: ""
-    )
     # The host copies the script that calls it, which inspect looks for by its
     # file: it must not find what a test has imported from there and dropped.
     inspect.modulesbyfile.clear()

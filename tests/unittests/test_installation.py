@@ -60,6 +60,8 @@ sys.argv[1:] = ["info", "gogo-mini"]
 from speechbrain_gogo.cli import main
 main()"""
 
+SCRIPT = str(REPOSITORY / "recipes/LibriTTS/codec/train.py")
+
 
 @pytest.mark.parametrize(
     "error, command",
@@ -68,6 +70,7 @@ main()"""
         ("OSError", "import speechbrain_gogo.inference"),
         ("RuntimeError", "import speechbrain_gogo.dataio.audio"),
         ("ImportError", "import speechbrain_gogo.lobes.gogo"),
+        ("OSError", f"__import__('runpy').run_path({SCRIPT!r})"),
     ],
 )
 def test_a_torchaudio_that_does_not_load(tmp_path, error, command):

@@ -257,7 +257,7 @@ def test_clips_are_drawn_from_the_whole_manifest(tmp_path):
     assert drawn[0] == drawn[1] != drawn[2] and max(drawn[0]) > 50
 
 
-def test_table_says_which_tokens_know_what(tmp_path):
+def test_table_says_which_tokens_know_what(tmp_path, real_plots):
     """Losses of known errors, and the verdicts that follow from them."""
     from report import plot_heatmap, summarize, write_table
 

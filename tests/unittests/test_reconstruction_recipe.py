@@ -96,7 +96,7 @@ def read_rows(hparams):
         return list(csv.DictReader(stream))
 
 
-def test_every_row_and_report(recipe, hparams):
+def test_every_row_and_report(recipe, hparams, real_plots):
     """All utterances by all systems, and figures that follow from them."""
     summary = recipe.evaluate([NoisyCodec()], [Difference()], hparams)
     pairs = [(r["ID"], r["system"]) for r in read_rows(hparams)]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 from speechbrain.utils.distributed import infer_device
 
 from recipes.common.experiment import start

@@ -12,6 +12,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 from recipes.common.allocator import export_best
 from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.allocator import AllocatorBrain

@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import speechbrain as sb
 from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.nnet.losses import ctc_loss

@@ -18,6 +18,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import numpy as np
 import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml

@@ -18,6 +18,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import speechbrain as sb
 import torch
 from clips import draw_clips, probing_data

@@ -16,6 +16,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample

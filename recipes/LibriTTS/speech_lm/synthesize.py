@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import soundfile
 import torch
 import torchaudio

@@ -12,6 +12,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 from continuations import Continuations
 from speechbrain.utils.distributed import if_main_process

@@ -16,6 +16,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger

@@ -11,6 +11,8 @@ sound that says what the recordings have.
 from pathlib import Path
 from typing import Annotated
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 import typer
 from seed_tts import read_tasks

@@ -19,6 +19,8 @@ from typing import Annotated
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import jinja2
 import soundfile
 import typer

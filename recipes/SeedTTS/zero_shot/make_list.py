@@ -13,6 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import typer
 from seed_tts import write_tasks
 
