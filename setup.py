@@ -1,8 +1,12 @@
 """Installs speechbrain_gogo: `pip install .`, or `.[dev]` with the tests.
 
-`make oldest` runs the quick tests with the lower ends of the ranges, `make
-newest` with the upper ones. Exactly what `make demo`
-and `make test` install is in constraints.txt.
+Exactly what `make demo` and `make test` install is in constraints.txt. Every
+range below has its reason. Where a line has none of its own, its lower end is
+the oldest release that `make oldest` has run the tests with (older ones may
+work), and its upper end is the next release that may break what
+is called here: the next major one, or before 1.0 the next minor one. Packages
+of which a function or two are used, stable for years, have no upper end:
+`make newest` finds out when that was wrong.
 """
 
 import re
@@ -12,7 +16,7 @@ from setuptools import find_packages, setup
 
 REQUIRED = [
     # A new minor release of the host may change what its Brain and its
-    # interfaces call.
+    # interfaces call. 1.1.2 is the only one of 1.1 that was run.
     "speechbrain>=1.1.2,<1.2",
     # torchaudio 2.11.1 calls functions that torch has since 2.13, and is
     # linked to CUDA 13. torchaudio 2.11.0 accepts only a torch that was built
@@ -24,7 +28,7 @@ REQUIRED = [
     # rope_parameters; a new major release may rename what lobes/ calls.
     "transformers>=5.0,<6",
     # 0.1 is the first with the attributes of the ISTFT head that
-    # lobes/vocoder.py replaces; before 1.0 a minor release may break them.
+    # lobes/vocoder/ replaces; before 1.0 a minor release may break them.
     "vocos>=0.1,<0.2",
     # lobes/gogo/quantizer.py sets the thresholds of ResidualVQ's codebooks,
     # which no public name reaches: up to the last release that was run.
@@ -33,18 +37,21 @@ REQUIRED = [
     "numpy>=2.0,<3",
     "scipy>=1.15,<2",
     "hyperpyyaml>=1.2.3,<2",
-    "ruamel.yaml>=0.17.28",
+    "ruamel.yaml>=0.17.28",  # the lower end of hyperpyyaml's range
+    # 6.0 has no wheels for Python 3.12, and does not build with Cython 3.
     "pyyaml>=6.0.1",
+    # 0.2 is the first with wheels for Python 3.12.
     "sentencepiece>=0.2,<0.3",
     "inflect>=7,<8",
     "anyascii>=0.3.2",
     "roman>=4",
+    # From the lower end of transformers 5.0's range to the upper one of 5.24's.
     "huggingface_hub>=1.3,<3",
-    "safetensors>=0.4.3",
-    "soundfile>=0.12.1",
+    "safetensors>=0.4.3",  # the lower end of transformers 5.0's range
+    "soundfile>=0.13",  # the first that writes MP3 of a chosen bit rate
     "webdataset>=0.2.111,<2",
     "fsspec>=2024.6",
-    "matplotlib>=3.8",
+    "matplotlib>=3.8.4",  # the first that allows numpy 2
     "tqdm>=4.66",
     "typer>=0.12",
     "jinja2>=3.1",
@@ -110,7 +117,7 @@ setup(
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.11,<3.14",
+    python_requires=">=3.11,<3.14",  # 3.14 has not been run
     packages=find_packages(include=["speechbrain_gogo*"]),
     package_data={
         "speechbrain_gogo": [

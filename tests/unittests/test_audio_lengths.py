@@ -51,9 +51,14 @@ def at_once(data):
 
 @pytest.mark.parametrize("rate", LAYER3_RATES)
 def test_mp3_in_pieces_is_mp3_at_once(tmp_path, rate):
-    """To the last bit, at every kind of bit rate, with one channel or two."""
-    modes = ("CONSTANT", "AVERAGE", "VARIABLE"), (0.2, 0.8), (1, 2)
-    for mode, level, channels in itertools.product(*modes):
+    """To the last bit, at every kind of bit rate, with one channel or two.
+
+    Every other rate has the fine level with one channel.
+    """
+    turn = 1 if LAYER3_RATES.index(rate) % 2 else -1
+    modes = ("CONSTANT", "AVERAGE", "VARIABLE")
+    levels = tuple(zip((0.2, 0.8), (1, 2)[::turn]))
+    for mode, (level, channels) in itertools.product(modes, levels):
         options = {"bitrate_mode": mode, "compression_level": level}
         data = encode(speech_like(rate, channels), rate, **options)
         path = tmp_path / "a.mp3"
