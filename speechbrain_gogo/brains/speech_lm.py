@@ -15,7 +15,6 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.plots import plot_curves, plot_perplexities
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
-from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 
 def check_fits(lm, codec, clips):
@@ -23,7 +22,7 @@ def check_fits(lm, codec, clips):
 
     Arguments
     ---------
-    lm : BackboneLM | DetailLM
+    lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
     codec : GogoCodec
         Whose tokens they are.
@@ -42,12 +41,12 @@ def check_fits(lm, codec, clips):
             f"'{codec.name}' {codec.vocab_size} codes: give --model "
             f"'{{codebook_size: {codec.vocab_size}}}'."
         )
-    if isinstance(lm, BackboneLM) and lm.backbone_size > there:
+    if lm.stage == 1 and lm.backbone_size > there:
         raise ValueError(
             f"The model speaks {lm.backbone_size} tokens of each group, the "
             f"corpora have {there}: tokenise them with all."
         )
-    if not isinstance(lm, BackboneLM) and lm.num_tokens != there:
+    if lm.stage == 2 and lm.num_tokens != there:
         raise ValueError(
             f"The model has num_tokens {lm.num_tokens}, the corpora hold "
             f"{there} tokens of each group: both have to be the codec's, "
@@ -119,7 +118,7 @@ class SpeechLMBrain(TrainingBrain):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         lm = self.hparams.lm
-        self.speaks_backbone = isinstance(lm, BackboneLM)  # Stage I
+        self.speaks_backbone = lm.stage == 1
         levels = lm.backbone_size if self.speaks_backbone else lm.num_tokens
         names = [f"{level + 1}" for level in range(levels)]
         names += ["end"] * self.speaks_backbone

@@ -16,7 +16,7 @@ from speechbrain_gogo.lobes.speech.llama import (
     speech_llama,
 )
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
-from speechbrain_gogo.lobes.speech.stage2 import DetailLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM, draw_budgets
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 TEXT, CODES = 30, 40
@@ -101,7 +101,7 @@ def test_equation_7_token_by_token(stage2, batch):
 def test_budgets_of_training(stage2, batch):
     _, _, tokens, lens, _, _ = batch
     generator = torch.Generator().manual_seed(3)
-    drawn = stage2.draw_budgets(4000, 5, generator)
+    drawn = draw_budgets(stage2, 4000, 5, generator)
     full = (drawn == 10).all(1)
     assert full.float().mean() == pytest.approx(0.5, abs=0.03)
     shares = torch.bincount(drawn[~full].flatten(), minlength=11) / (

@@ -15,7 +15,6 @@ from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
     generate_backbone,
 )
-from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.metrics.pictures import plot_mels
 
 
@@ -61,7 +60,7 @@ class Samples:
             prompt = tokens[:, : tokens.shape[1] // 3]
             sampler = Sampler([self.seed], **self.sampling)
             with parametrize.cached():  # rows that are sums are added once
-                if isinstance(lm, BackboneLM):
+                if lm.stage == 1:
                     spoken = self.speak(lm, clip, tokens, prompt, sampler)
                 else:
                     spoken = self.fill(lm, tokens, prompt, sampler)

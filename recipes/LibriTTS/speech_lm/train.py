@@ -38,7 +38,6 @@ from speechbrain_gogo.lobes.speech.code_rows import (
     start_code_embeddings,
 )
 from speechbrain_gogo.lobes.speech.memory import save_memory
-from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +115,7 @@ def main(arguments):
     )
     hparams["codec_fingerprint"] = codec.fingerprint
     lm = hparams["lm"]
-    speaks_backbone = isinstance(lm, BackboneLM)  # Stage I
+    speaks_backbone = lm.stage == 1
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
     points = codec.codec.quantizer.implicit_codebook

@@ -15,8 +15,8 @@ import torch
 from ruamel.yaml import YAML
 
 from speechbrain_gogo.inference.loading.export import edit_model
+from speechbrain_gogo.inference.loading.group_stage import save_group_stage
 from speechbrain_gogo.lobes.speech.code_rows import unshare_code_rows
-from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def export_speech_stage(
     ---------
     folder : str | Path
         Where to; created if need be.
-    lm : BackboneLM | DetailLM
+    lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
     tokenizer : WordPieces | HubTokenizer
         Of its text; Stage I needs it, Stage II reads none.
@@ -57,6 +57,11 @@ def export_speech_stage(
     >>> LlamaForCausalLM.from_pretrained(folder).config.gogo["num_tokens"]
     10
     """
+    if hasattr(lm, "sizes"):  # no plain Llama
+        save_group_stage(folder, lm, fingerprint)
+        if tokenizer is not None:
+            tokenizer.save(folder)
+        return Path(folder)
     metadata = {
         "text_size": lm.offset,
         "codebook_size": lm.codebook_size,
@@ -67,7 +72,7 @@ def export_speech_stage(
     }
     llama = unshare_code_rows(lm.llama).to("cpu", dtype)
     llama.config.use_cache = True
-    if isinstance(lm, BackboneLM):
+    if lm.stage == 1:
         metadata.update(
             stage=1,
             order=lm.order,

@@ -6,18 +6,20 @@ fit each other.
 """
 
 import contextlib
+import json
 from pathlib import Path
 
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from safetensors import SafetensorError
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 from transformers.utils import logging
 
 from speechbrain_gogo.inference.loading.export_speech import (
     FOLDERS,
     SPEECH_FILE,
 )
+from speechbrain_gogo.inference.loading.group_stage import load_group_stage
 from speechbrain_gogo.inference.loading.pretrained import (
     check_trust,
     find_source,
@@ -127,7 +129,7 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
 
     Returns
     -------
-    BackboneLM | DetailLM
+    BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
 
     Raises
     ------
@@ -141,6 +143,8 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     if folder.name in FOLDERS and FOLDERS[metadata["stage"] - 1] != folder.name:
         raise ValueError(f"{folder} holds stage {metadata['stage']}.")
     _check_codec(folder, metadata, codec)
+    if "levels" in metadata:
+        return load_group_stage(folder, metadata, dtype)
     llama = load_llama(folder) if load_llama else _load_llama(folder, dtype)
     shared = {key: metadata[key] for key in NEEDED[1:]}
     if metadata["stage"] == 1:
@@ -160,15 +164,16 @@ def _read_metadata(folder):
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} is no stage of GogoSpeech: no config.json.")
     try:
-        config = LlamaConfig.from_pretrained(folder, local_files_only=True)
-        metadata = config.gogo
+        metadata = json.loads((folder / "config.json").read_text())["gogo"]
         needed = NEEDED + (("order",) if metadata["stage"] == 1 else ())
+        if "levels" in metadata:
+            needed = ("stage",)
         if lacking := [key for key in needed if key not in metadata]:
             raise AttributeError(f"it lacks {', '.join(lacking)}")
         if metadata["stage"] not in (1, 2):
             raise AttributeError(f"there is no stage {metadata['stage']}")
         return metadata
-    except (OSError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/config.json does not describe a stage of GogoSpeech "
             f"({error}): write it with export_speech_stage."

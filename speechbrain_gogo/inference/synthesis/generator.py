@@ -15,7 +15,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.lobes.nn.precision import float32_by_default
-from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder, Sampler
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
     generate_backbone,
@@ -181,9 +181,7 @@ class GroupGenerator:
             return None
         # Padding on the left takes positions, too.
         length = (1 if batch == 1 else 2) * stage.max_positions
-        return CachedDecoder(
-            stage.llama, stage.output_slice, batch, length, compiled=True
-        )
+        return stage.decoder(batch, length, compiled=True)
 
     def _budgets(self, backbone, allocate):
         """How many tokens each of the groups [B, b] gets, [B]."""
@@ -211,7 +209,7 @@ def stage2_limit(stage2, utterance):
     int
     """
     taken = stage2.sequence_length(len(utterance.prompt))
-    return (stage2.max_positions - taken) // stage2.num_tokens
+    return (stage2.max_positions - taken) // stage2.group_positions
 
 
 def _pad(utterances):

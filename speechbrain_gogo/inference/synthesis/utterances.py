@@ -135,8 +135,9 @@ def make_continuation(prompt, seed, speech, max_groups=None):
         raise ValueError(f"max_groups={max_groups}: give 1 or more.")
     stage1, stage2 = speech.mods.stage1, speech.mods.stage2
     positions = (
-        (stage1.max_positions - stage1.text_positions) // stage1.backbone_size,
-        stage2.max_positions // stage2.num_tokens,
+        (stage1.max_positions - stage1.text_positions)
+        // stage1.group_positions,
+        stage2.max_positions // stage2.group_positions,
     )
     most = stage1.max_positions if max_groups is None else max_groups
     return Utterance(
@@ -186,13 +187,13 @@ def _most_characters(prompt_text, prompt, speech):
     ids, groups = len(speech.tokenizer.encode(prompt_text)), len(prompt)
     usual = settings.groups_per_character
     left = stage1.max_positions - stage1.sequence_length(ids, groups)
-    taken = stage1.backbone_size * usual
+    taken = stage1.group_positions * usual
     fitting = left / taken
     # A text takes further positions only if it is longer than these.
     left += max(0, stage1.text_positions - ids)
     fitting = min(fitting, left / (ids / len(prompt_text) + taken))
     left = stage2.max_positions - stage2.sequence_length(groups)
-    fitting = min(fitting, left / (stage2.num_tokens * usual))
+    fitting = min(fitting, left / (stage2.group_positions * usual))
     if fitting < FEWEST_CHARACTERS:
         seconds = groups / speech.codec.group_rate
         raise ValueError(

@@ -1,9 +1,9 @@
 """Autoregressive decoding with a key-value cache, one token at a time.
 
-:class:`CachedDecoder` runs a Llama over new tokens only: keys and values of
-the earlier ones are in a cache that is allocated once, and logits are computed
-for the ids that can be sampled, not for the whole vocabulary. :class:`Sampler`
-samples from these logits. The time of a step is that of reading the weights.
+:class:`CachedDecoder` runs a Llama over new tokens only (cached_llama.py), and
+computes logits for the ids that can be sampled, not for the whole vocabulary.
+:class:`Sampler` samples from these logits. The time of a step is that of
+reading the weights.
 
 Letters: B batch, T new tokens, S positions, V ids that have logits.
 """
@@ -12,11 +12,13 @@ import torch
 from torch.nn import functional as F
 from transformers import (
     LogitsProcessorList,
-    StaticCache,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
+
+from speechbrain_gogo.lobes.speech.cached_llama import CachedLlama
+from speechbrain_gogo.lobes.speech.weights import dense
 
 # Only short inputs are compiled: longer ones (prompts) are rare, have many
 # different lengths, and are bound by computation anyway.
@@ -42,6 +44,8 @@ class CachedDecoder:
     compiled : bool
         Compile passes over few tokens, to CUDA graphs on a GPU. The first
         pass takes a minute, so reuse the decoder and :meth:`reset` it.
+    linear : callable
+        As of CachedLlama.
 
     Example
     -------
@@ -57,30 +61,38 @@ class CachedDecoder:
     True
     """
 
-    def __init__(self, llama, output_slice, batch, max_length, compiled=False):
-        self.llama, self.output_slice = llama, output_slice
-        self.max_length = max_length
-        device = llama.device
-        self.cache = StaticCache(llama.config, max_cache_len=max_length)
-        self.padding = torch.zeros(batch, dtype=torch.long, device=device)
-        self.keys = torch.arange(max_length, device=device)
+    def __init__(
+        self,
+        llama,
+        output_slice,
+        batch,
+        max_length,
+        compiled=False,
+        linear=dense,
+    ):
+        self.blocks = CachedLlama(
+            llama.model, batch, max_length, linear, static=compiled
+        )
+        self.embedding = llama.get_input_embeddings().weight
+        # A view: weights of other ids are not read.
+        self.output = linear(llama.lm_head.weight[output_slice])
         self.short = self.long = self._forward
+        self.compiled = compiled
         if compiled:
-            mode = "reduce-overhead" if device.type == "cuda" else "default"
+            on_gpu = llama.device.type == "cuda"
+            mode = "reduce-overhead" if on_gpu else "default"
             self.short = torch.compile(self._forward, fullgraph=True, mode=mode)
             # One graph for each model, batch size and number of ids. Beyond
             # the limit torch falls back to eager mode without a warning.
             settings = torch.compiler.config
             settings.recompile_limit = max(settings.recompile_limit, GRAPHS)
-        self.length = self.passes = 0
+        self.passes = 0
 
     def reset(self):
         """Empty the cache."""
-        self.cache.reset()
-        self.padding.zero_()
-        self.length = self.passes = 0
+        self.blocks.reset()
+        self.passes = 0
 
-    @torch.no_grad()
     def step(self, ids, padding=None):
         """Run the model over new ids.
 
@@ -103,43 +115,21 @@ class CachedDecoder:
         ValueError
             If the cache has too few positions.
         """
-        self.length += ids.shape[1]
-        if self.length > self.max_length:
-            raise ValueError(
-                f"The decoder has {self.max_length} positions and was given "
-                f"{self.length} ids: create it with a larger max_length."
-            )
-        if padding is not None:
-            self.padding.copy_(padding)
+        self.blocks.advance(ids.shape[1], padding)
         self.passes += 1
-        # The first piece allocates the cache, which cannot be compiled.
-        first = self.length == ids.shape[1]
-        if first or ids.shape[1] > LONGEST_COMPILED:
-            return self.long(ids)
-        torch.compiler.cudagraph_mark_step_begin()
-        return self.short(ids)
+        if not self.compiled:
+            with torch.inference_mode():
+                return self._forward(ids)
+        with torch.no_grad():
+            if ids.shape[1] > LONGEST_COMPILED:
+                return self.long(ids)
+            torch.compiler.cudagraph_mark_step_begin()
+            return self.short(ids)
 
     def _forward(self, ids):
         """ids [B, T] -> logits [B, V] of the token after the last one."""
-        slot = torch.arange(ids.shape[1], device=ids.device)
-        slot = (self.cache.get_seq_length() + slot).unsqueeze(1)  # [T, 1]
-        real = self.keys >= self.padding[:, None, None]  # [B, 1, S]
-        # Padding attends to itself: a row without any key gives NaN.
-        seen = (self.keys <= slot) & (real | (self.keys == slot))
-        position = slot[:, 0] - self.padding.unsqueeze(1)  # [B, T]
-        # Positional: the cache's argument is past_key_values in some versions
-        # of transformers, and has another name in others.
-        hidden = self.llama.model(
-            ids,
-            seen.unsqueeze(1),  # attention_mask [B, 1, T, S]
-            position.clamp(min=0),  # position_ids
-            self.cache,
-            use_cache=True,
-        ).last_hidden_state
-        # A view: weights of other ids are not read.
-        return F.linear(
-            hidden[:, -1], self.llama.lm_head.weight[self.output_slice]
-        )
+        hidden = self.blocks.forward(F.embedding(ids, self.embedding))
+        return self.output(hidden[:, -1])
 
 
 class Sampler:

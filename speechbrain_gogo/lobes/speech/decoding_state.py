@@ -20,8 +20,6 @@ class DecodingState:
         In evaluation mode.
     sampler : Sampler
         With one seed for each utterance.
-    decoder : CachedDecoder
-        With logits for ``lm.output_slice``; its cache is emptied.
     pieces : list of tuple of torch.Tensor
         The sequence up to here, see `pack`; the last piece is speech.
     guidance : float
@@ -29,10 +27,11 @@ class DecodingState:
         of the sequences is the first half without its text.
     """
 
-    def __init__(self, lm, sampler, decoder, pieces, guidance=0.0):
-        self.lm, self.sampler, self.decoder = lm, sampler, decoder
+    def __init__(self, lm, sampler, pieces, guidance=0.0):
+        self.lm, self.sampler = lm, sampler
         self.guidance = guidance
         self.pending, length = pack(pieces, left=True)
+        self.used = length  # positions of each sequence
         self.padding = self.pending.shape[1] - length
         halves = 2 if guidance else 1
         ids, real = (part.chunk(halves)[0] for part in pieces[-1])
@@ -40,6 +39,10 @@ class DecodingState:
         self.seen = real.new_zeros(len(ids), lm.codebook_size + 1)
         self.seen.scatter_(1, tokens, True)
         self.seen[:, -1] = False  # padding, not the end token
+
+    def use(self, decoder):
+        """Run on a decoder from now on; its cache is emptied."""
+        self.decoder = decoder
         decoder.reset()
 
     def sample(self, position, num_tokens):

@@ -12,13 +12,8 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
-from speechbrain_gogo.lobes.speech.decoding_state import (
-    DecodingState,
-    max_new_groups,
-)
+from speechbrain_gogo.lobes.speech.decoding_state import max_new_groups
 from speechbrain_gogo.lobes.speech.loop_detector import LoopDetector
-from speechbrain_gogo.lobes.tokens.patterns import flatten
 
 
 @torch.no_grad()
@@ -41,7 +36,7 @@ def generate_backbone(
 
     Arguments
     ---------
-    lm : BackboneLM
+    lm : BackboneLM | GroupBackboneLM
         Stage I, in evaluation mode.
     text : torch.Tensor
         Text of the prompt and text to say, int64 [B, L].
@@ -63,7 +58,7 @@ def generate_backbone(
     loop_groups : int
         Generation stops if a cycle of one to four groups repeats for so many
         groups.
-    decoder : CachedDecoder
+    decoder : CachedDecoder | GroupDecoder
         A decoder to reuse, for B sequences, or 2 B with guidance; a new one
         by default.
 
@@ -80,7 +75,7 @@ def generate_backbone(
         If a prompt lacks tokens, prompt and text leave no positions for
         speech, or the model does not generate group by group.
     """
-    if lm.order != "group_major":
+    if getattr(lm, "order", "group_major") != "group_major":
         raise ValueError(
             f"Speech is generated group by group; the order of this model is "
             f"{lm.order}: it can score speech, but not generate it."
@@ -93,16 +88,15 @@ def generate_backbone(
     if guidance:
         parts = [torch.cat([part, part]) for part in parts]  # [2 B, ...]
         parts[1][len(text) :] = 0.0
-    pieces = lm.prefix(*parts)
-    used = sum(real.sum(1) for _, real in pieces)[: len(text)]  # [B]
-    limit = max_new_groups(lm.max_positions, used, b, max_groups)
+    state = lm.start(*parts, sampler, guidance)
+    used = state.used[: len(text)]  # [B]
+    size = lm.group_positions
+    limit = max_new_groups(lm.max_positions, used, size, max_groups)
     most = int(limit.max())
     if decoder is None:
-        length = int(used.max()) + b * most
-        decoder = CachedDecoder(
-            lm.llama, lm.output_slice, len(parts[0]), length
-        )
-    state = DecodingState(lm, sampler, decoder, pieces, guidance)
+        length = int(used.max()) + size * most
+        decoder = lm.decoder(len(parts[0]), length)
+    state.use(decoder)
     in_loop = LoopDetector(len(used), loop_groups, used.device)
     active = torch.ones_like(used, dtype=torch.bool)
     finished = torch.zeros_like(active)
@@ -136,7 +130,7 @@ class DetailGenerator:
 
     Arguments
     ---------
-    lm : DetailLM
+    lm : DetailLM | GroupDetailLM
         Stage II, in evaluation mode.
     prompt : torch.Tensor
         int64 [B, N, K], m where a token was skipped; N may be 0.
@@ -146,7 +140,7 @@ class DetailGenerator:
         With one seed for each utterance.
     max_groups : int
         Most groups to complete; as many as there are positions by default.
-    decoder : CachedDecoder
+    decoder : CachedDecoder | GroupDecoder
         A decoder to reuse; a new one by default.
 
     Raises
@@ -173,23 +167,14 @@ class DetailGenerator:
     ):
         self.lm = lm
         self.index = 0
-        valid = length_mask(prompt_lens, prompt.shape[1])  # [B, N]
-        start = prompt.new_full((len(prompt), 1), lm.start_id)
-        speech = flatten(prompt + lm.offset, "group_major")
-        real = flatten(valid.unsqueeze(-1).expand_as(prompt), "group_major")
-        used = 1 + real.sum(1)
-        limit = max_new_groups(
-            lm.max_positions, used, lm.num_tokens, max_groups
-        )
+        self.state = lm.start(prompt, prompt_lens, sampler)
+        used, size = self.state.used, lm.group_positions
+        limit = max_new_groups(lm.max_positions, used, size, max_groups)
         if decoder is None:
-            length = int(used.max()) + lm.num_tokens * int(limit.max())
-            decoder = CachedDecoder(
-                lm.llama, lm.output_slice, len(prompt), length
-            )
+            length = int(used.max()) + size * int(limit.max())
+            decoder = lm.decoder(len(prompt), length)
         self.decoder = decoder
-        pieces = [(start, torch.ones_like(start, dtype=torch.bool))]
-        pieces.append((speech, real))
-        self.state = DecodingState(lm, sampler, decoder, pieces)
+        self.state.use(decoder)
 
     @torch.no_grad()
     def complete(self, backbone, budgets):

@@ -22,6 +22,8 @@ class NoDetailLM(nn.Module):
     """
 
     max_positions = 2**31
+    group_positions = 1
+    stage = 2
 
     def __init__(self, num_tokens):
         super().__init__()

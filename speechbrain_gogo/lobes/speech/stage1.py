@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
+from speechbrain_gogo.lobes.speech.decoding_state import DecodingState
 from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
@@ -59,6 +61,8 @@ class BackboneLM(nn.Module):
     (torch.Size([]), torch.Size([20]))
     """
 
+    stage = 1
+
     def __init__(
         self,
         llama,
@@ -70,6 +74,7 @@ class BackboneLM(nn.Module):
         text_positions=0,
     ):
         super().__init__()
+        self.group_positions = backbone_size
         if text_positions + backbone_size + 2 > max_positions:
             raise ValueError(
                 f"max_positions={max_positions} leaves no positions for speech "
@@ -100,6 +105,43 @@ class BackboneLM(nn.Module):
         """
         before = np.maximum(text_length, self.text_positions)
         return before + num_groups * self.backbone_size + 2
+
+    def start(self, text, text_lens, prompt, prompt_lens, sampler, guidance=0):
+        """The state in which generation begins.
+
+        Arguments
+        ---------
+        text, text_lens
+            As of :meth:`forward`.
+        prompt, prompt_lens : torch.Tensor
+            Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
+        sampler : Sampler
+            With one seed for each utterance.
+        guidance : float
+            See DecodingState.
+
+        Returns
+        -------
+        DecodingState
+        """
+        pieces = self.prefix(text, text_lens, prompt, prompt_lens)
+        return DecodingState(self, sampler, pieces, guidance)
+
+    def decoder(self, batch, max_length, compiled=False):
+        """Memory and weights for generation, to be used again.
+
+        Arguments
+        ---------
+        batch, max_length, compiled
+            As of CachedDecoder.
+
+        Returns
+        -------
+        CachedDecoder
+        """
+        return CachedDecoder(
+            self.llama, self.output_slice, batch, max_length, compiled
+        )
 
     def prefix(self, text, text_lens, tokens, lens):
         """The sequence up to the end of the speech, as pieces for `pack`.

@@ -11,6 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
+from speechbrain_gogo.lobes.speech.decoding_state import DecodingState
 from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 from speechbrain_gogo.lobes.tokens.patterns import flatten
@@ -53,6 +55,8 @@ class DetailLM(nn.Module):
     torch.Size([42])
     """
 
+    stage = 2
+
     def __init__(
         self,
         llama,
@@ -66,7 +70,7 @@ class DetailLM(nn.Module):
         super().__init__()
         self.llama = check_vocabulary(llama, text_size, codebook_size)
         self.codebook_size = codebook_size
-        self.num_tokens = num_tokens
+        self.num_tokens = self.group_positions = num_tokens
         self.backbone_size = backbone_size
         self.max_positions = max_positions
         self.full_share = full_share
@@ -79,13 +83,43 @@ class DetailLM(nn.Module):
         """Positions that an utterance takes, start included."""
         return 1 + num_groups * self.num_tokens
 
-    def draw_budgets(self, batch, groups, generator=None):
-        """How many tokens each group keeps in training, int64 [B, N]."""
-        b, n_q = self.backbone_size, self.num_tokens
-        size = batch, groups
-        budgets = torch.randint(b, n_q + 1, size, generator=generator)
-        full = torch.rand(batch, 1, generator=generator) < self.full_share
-        return torch.where(full, n_q, budgets)
+    def start(self, prompt, prompt_lens, sampler):
+        """The state in which generation begins.
+
+        Arguments
+        ---------
+        prompt, prompt_lens : torch.Tensor
+            Tokens int64 [B, N, K], N may be 0, and relative lengths.
+        sampler : Sampler
+            With one seed for each utterance.
+
+        Returns
+        -------
+        DecodingState
+        """
+        valid = length_mask(prompt_lens, prompt.shape[1])  # [B, N]
+        start = prompt.new_full((len(prompt), 1), self.start_id)
+        speech = flatten(prompt + self.offset, "group_major")
+        real = flatten(valid.unsqueeze(-1).expand_as(prompt), "group_major")
+        pieces = [(start, torch.ones_like(start, dtype=torch.bool))]
+        pieces.append((speech, real))
+        return DecodingState(self, sampler, pieces)
+
+    def decoder(self, batch, max_length, compiled=False):
+        """Memory and weights for generation, to be used again.
+
+        Arguments
+        ---------
+        batch, max_length, compiled
+            As of CachedDecoder.
+
+        Returns
+        -------
+        CachedDecoder
+        """
+        return CachedDecoder(
+            self.llama, self.output_slice, batch, max_length, compiled
+        )
 
     def forward(self, tokens, lens, budgets=None, generator=None):
         """Negative log-likelihood of the fine tokens (Eq. 7).
@@ -122,7 +156,7 @@ class DetailLM(nn.Module):
                 f"{self.max_positions}: leave such clips out."
             )
         if budgets is None and self.training:
-            budgets = self.draw_budgets(batch, groups, generator)
+            budgets = draw_budgets(self, batch, groups, generator)
         elif budgets is None:
             budgets = torch.full((batch, groups), levels)
         given = keep_prefix(tokens, budgets, self.codebook_size)  # [B, N, K]
@@ -143,3 +177,34 @@ class DetailLM(nn.Module):
             ids[predicted],
             level[predicted],
         )
+
+
+def draw_budgets(lm, batch, groups, generator=None):
+    """How many tokens each group keeps in training, int64 [B, N].
+
+    Arguments
+    ---------
+    lm : DetailLM | GroupDetailLM
+        For its ``full_share``.
+    batch, groups : int
+        B and N.
+    generator : torch.Generator
+        Random generator; torch's global one by default.
+
+    Returns
+    -------
+    torch.Tensor
+        b to n_q, all n_q in a share ``full_share`` of the utterances.
+
+    Example
+    -------
+    >>> from types import SimpleNamespace
+    >>> lm = SimpleNamespace(backbone_size=3, num_tokens=10, full_share=1.0)
+    >>> draw_budgets(lm, 1, 4)
+    tensor([[10, 10, 10, 10]])
+    """
+    b, n_q = lm.backbone_size, lm.num_tokens
+    size = batch, groups
+    budgets = torch.randint(b, n_q + 1, size, generator=generator)
+    full = torch.rand(batch, 1, generator=generator) < lm.full_share
+    return torch.where(full, n_q, budgets)

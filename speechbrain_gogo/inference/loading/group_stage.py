@@ -1,0 +1,81 @@
+"""Files of a stage that takes one large pass per group.
+
+config.json has the sizes of the stage under "gogo", model.safetensors its
+weights. What such a stage is stands in lobes/speech/group_stage1.py.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+
+from speechbrain_gogo.inference.loading.export import save_weights
+from speechbrain_gogo.inference.loading.pretrained import load_weights
+from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
+from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
+
+CLASSES = {1: GroupBackboneLM, 2: GroupDetailLM}
+WEIGHTS = "model.safetensors"
+
+
+def save_group_stage(folder, lm, fingerprint=None):
+    """Write a stage, its weights in half precision.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Where to; created if need be.
+    lm : GroupBackboneLM | GroupDetailLM
+        The stage.
+    fingerprint : str
+        Of the codec whose tokens it speaks.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = {
+        "stage": lm.stage,
+        "codec": fingerprint,
+        "codebook_size": lm.codebook_size,
+        **lm.sizes,
+    }
+    page = {"architectures": [type(lm).__name__], "gogo": metadata}
+    (folder / "config.json").write_text(json.dumps(page, indent=2) + "\n")
+    save_weights(lm, folder / WEIGHTS)
+
+
+def load_group_stage(folder, metadata, dtype=torch.float32):
+    """Read a stage that :func:`save_group_stage` wrote.
+
+    Arguments
+    ---------
+    folder : str | Path
+        With the two files.
+    metadata : dict
+        What config.json has under "gogo".
+    dtype : torch.dtype
+        Of the weights in memory.
+
+    Returns
+    -------
+    GroupBackboneLM | GroupDetailLM
+        In evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the sizes are wrong, or the weights do not match them.
+    """
+    sizes = {
+        key: value
+        for key, value in metadata.items()
+        if key not in ("stage", "codec", "codebook_size")
+    }
+    try:
+        lm = CLASSES[metadata["stage"]](**sizes)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder}/config.json does not describe a stage of GogoSpeech "
+            f"({error}): write it with export_speech_stage."
+        ) from None
+    load_weights(lm, Path(folder) / WEIGHTS)
+    return lm.to(dtype).eval()

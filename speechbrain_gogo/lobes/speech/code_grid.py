@@ -1,0 +1,207 @@
+"""Codes as points of a grid: embeddings and predictions by digit.
+
+Not in the paper. FSQ's codes are the points of a small grid, 12,800 of them
+with 8, 8, 8, 5 and 5 levels. Here a code is read as its digits, and predicted
+one digit after the other given those before: 34 rows for the digits and 457
+for their pairs stand in place of 12,800. Their product is a distribution over
+all codes, so that sampling is the same as from any other language model. An
+output layer of 12,800 rows is more than half of the weights that a pass of a
+small model reads.
+
+Letters: C codes, J digits, L_j levels of digit j, the slowest one first.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class CodeGrid:
+    """The digits of codes, FSQ's own order: its first dimension is fastest.
+
+    Arguments
+    ---------
+    levels : list of int
+        Of each dimension of the quantizer; ``[C]`` are codes without a grid.
+
+    Example
+    -------
+    >>> grid = CodeGrid([4, 3])
+    >>> grid.digits(torch.tensor([0, 5, 12])).tolist()  # 12 is m
+    [[0, 0], [1, 1], [3, 4]]
+    """
+
+    def __init__(self, levels):
+        self.levels = list(reversed(levels))
+        self.size = math.prod(levels)
+        self.pairs = [
+            (first, second)
+            for second in range(len(levels))
+            for first in range(second)
+        ]
+
+    def digits(self, codes):
+        """Digits of codes.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            int64 [...]; C and above stands for a missing token, whose digits
+            are one past the last.
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [..., J].
+        """
+        missing = codes >= self.size
+        rest, found = codes, []
+        for level in reversed(self.levels):
+            found.append(torch.where(missing, level, rest % level))
+            rest = rest // level
+        return torch.stack(found[::-1], dim=-1)
+
+
+class GridEmbedding(nn.Module):
+    """Tokens of a group as the sum of a row for each of their digits.
+
+    Each position in the group has rows of its own, so that the sum over a
+    group says which token stands where.
+
+    Arguments
+    ---------
+    levels : list of int
+        Of each dimension of the quantizer.
+    num_tokens : int
+        Positions K in a group.
+    dim : int
+        Width D.
+
+    Example
+    -------
+    >>> GridEmbedding([4, 3], 5, 16)(torch.zeros(2, 5, dtype=int)).shape
+    torch.Size([2, 5, 16])
+    """
+
+    def __init__(self, levels, num_tokens, dim):
+        super().__init__()
+        self.grid = CodeGrid(levels)
+        sizes = [level + 1 for level in self.grid.levels]  # one for m
+        first = torch.tensor([0, *sizes[:-1]]).cumsum(0)  # [J]
+        position = torch.arange(num_tokens) * sum(sizes)
+        first = position[:, None] + first  # [K, J]
+        self.register_buffer("first", first, persistent=False)
+        self.rows = nn.Embedding(num_tokens * sum(sizes), dim)
+        nn.init.normal_(self.rows.weight, std=len(sizes) ** -0.5)
+
+    def forward(self, tokens, position=0):
+        """Embed tokens that follow each other in a group.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [..., T].
+        position : int
+            Of the first of them in the group.
+
+        Returns
+        -------
+        torch.Tensor
+            [..., T, D].
+        """
+        count = tokens.shape[-1]
+        rows = self.grid.digits(tokens)  # [..., T, J]
+        rows = rows + self.first[position : position + count]
+        return self.rows(rows).sum(-2)
+
+
+class GridOutput:
+    """Distributions over codes from one score per digit and pair of digits.
+
+    Digit j has the logits ``score_j + sum over i < j of pair_ij[digit i]``.
+
+    Arguments
+    ---------
+    levels : list of int
+        Of each dimension of the quantizer.
+
+    Example
+    -------
+    >>> output = GridOutput([4, 3])
+    >>> scores = torch.randn(2, output.num_scores)
+    >>> log_probs = output.log_probs(scores)
+    >>> log_probs.shape, bool((log_probs.exp().sum(1) - 1).abs().max() < 1e-5)
+    (torch.Size([2, 12]), True)
+    >>> codes = torch.tensor([3, 11])
+    >>> nll = output.nll(scores, codes)
+    >>> bool((nll + log_probs[[0, 1], codes]).abs().max() < 1e-5)
+    True
+    """
+
+    def __init__(self, levels):
+        self.grid = CodeGrid(levels)
+        sizes = self.grid.levels
+        self.sizes = [
+            *sizes,
+            *(sizes[i] * sizes[j] for i, j in self.grid.pairs),
+        ]
+        self.num_scores = sum(self.sizes)
+
+    def _split(self, scores):
+        """Scores by digit [..., L_j], and by pair [..., L_i, L_j]."""
+        parts = scores.split(self.sizes, dim=-1)
+        digits, pairs = parts[: len(self.grid.levels)], {}
+        for pair, part in zip(self.grid.pairs, parts[len(digits) :]):
+            pairs[pair] = part.unflatten(-1, (-1, self.grid.levels[pair[1]]))
+        return digits, pairs
+
+    def nll(self, scores, codes):
+        """Negative log-likelihood.
+
+        Arguments
+        ---------
+        scores : torch.Tensor
+            [P, ``num_scores``].
+        codes : torch.Tensor
+            int64 [P].
+
+        Returns
+        -------
+        torch.Tensor
+            In nats, float32 [P].
+        """
+        digits = self.grid.digits(codes)  # [P, J]
+        row = torch.arange(len(codes), device=codes.device)
+        logits, pairs = self._split(scores.float())
+        total = 0.0
+        for j, own in enumerate(logits):
+            for i in range(j):
+                own = own + pairs[i, j][row, digits[:, i]]
+            total = total + F.cross_entropy(own, digits[:, j], reduction="none")
+        return total
+
+    def log_probs(self, scores):
+        """Log-probabilities of all codes.
+
+        Arguments
+        ---------
+        scores : torch.Tensor
+            [B, ``num_scores``].
+
+        Returns
+        -------
+        torch.Tensor
+            float32 [B, C].
+        """
+        logits, pairs = self._split(scores.float())
+        total = logits[0].log_softmax(-1)  # [B, L_0]
+        for j, own in enumerate(logits[1:], 1):
+            own = own.view(len(scores), *[1] * j, -1)  # [B, 1, ..., L_j]
+            for i in range(j):
+                shape = [1] * (j + 1)
+                shape[i], shape[j] = pairs[i, j].shape[1:]
+                own = own + pairs[i, j].reshape(len(scores), *shape)
+            total = total.unsqueeze(-1) + own.log_softmax(-1)
+        return total.flatten(1)

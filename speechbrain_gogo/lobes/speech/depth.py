@@ -1,0 +1,112 @@
+"""A small network that predicts the tokens of a group one by one.
+
+One pass of a large model per group gives a vector; the tokens of the group
+follow from it and from each other. Moshi (Defossez et al. 2024) and
+RQ-Transformers (Lee et al. 2022) have a small transformer here. A group has
+ten tokens at most, each position with embeddings of its own, so their sum
+holds the whole group so far, and blocks without attention suffice.
+
+Letters: P groups, K tokens per group, J digits of a code, D width.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.nn.llama_block import RMSNorm, SwiGLU
+from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding, GridOutput
+
+
+class DepthNetwork(nn.Module):
+    """Predicts tokens ``first`` to K - 1 of groups.
+
+    Arguments
+    ---------
+    levels : list of int
+        Of each dimension of the quantizer.
+    num_tokens : int
+        Tokens per group K.
+    first : int
+        Tokens that are given.
+    dim : int
+        Width D.
+    num_layers : int
+        Blocks.
+    ffn_dim : int
+        Width inside a block.
+
+    Example
+    -------
+    >>> depth = DepthNetwork([4, 3], 5, 2, 16, 1, 32)
+    >>> group, tokens = torch.randn(7, 16), torch.randint(12, (7, 5))
+    >>> depth.nll(group, tokens).shape
+    torch.Size([7, 3])
+    >>> depth.log_probs(group, tokens[:, :3]).shape  # of the fourth
+    torch.Size([7, 12])
+    """
+
+    def __init__(self, levels, num_tokens, first, dim, num_layers, ffn_dim):
+        super().__init__()
+        self.first = first
+        self.output = GridOutput(levels)
+        self.tokens = GridEmbedding(levels, num_tokens, dim)
+        predicted = num_tokens - first
+        self.places = nn.Parameter(torch.zeros(predicted, dim))
+        self.norms = nn.ModuleList(RMSNorm(dim) for _ in range(num_layers + 1))
+        self.blocks = nn.ModuleList(
+            SwiGLU(dim, ffn_dim) for _ in range(num_layers)
+        )
+        rows = self.output.num_scores
+        self.heads = nn.Parameter(torch.empty(predicted, rows, dim))
+        nn.init.normal_(self.heads, std=0.1 * dim**-0.5)
+
+    def nll(self, group, tokens):
+        """Negative log-likelihood of the tokens that are predicted.
+
+        Arguments
+        ---------
+        group : torch.Tensor
+            Vectors of groups, [P, D].
+        tokens : torch.Tensor
+            int64 [P, K]; C where there is none.
+
+        Returns
+        -------
+        torch.Tensor
+            float32 [P, K - first]; of a token that is not there it has no
+            meaning.
+        """
+        before = self.tokens(tokens).cumsum(1)  # [P, K, D]
+        before = F.pad(before, (0, 0, 1, -1))[:, self.first :]
+        x = self._blocks(group.unsqueeze(1) + before + self.places)
+        scores = torch.einsum("pkd,krd->pkr", x, self.heads)
+        # A missing token has digits past the last; it is not counted.
+        known = tokens[:, self.first :].clamp(max=self.output.grid.size - 1)
+        nll = self.output.nll(scores.flatten(0, 1), known.flatten())
+        return nll.view_as(known)
+
+    def log_probs(self, group, tokens):
+        """Log-probabilities of the next token of each group.
+
+        Arguments
+        ---------
+        group : torch.Tensor
+            [P, D].
+        tokens : torch.Tensor
+            The tokens so far, int64 [P, first or more].
+
+        Returns
+        -------
+        torch.Tensor
+            float32 [P, C].
+        """
+        place = tokens.shape[1] - self.first
+        before = self.tokens(tokens).sum(1)
+        x = self._blocks(group + before + self.places[place])
+        return self.output.log_probs(F.linear(x, self.heads[place]))
+
+    def _blocks(self, x):
+        """Residual blocks and a norm, [..., D] -> [..., D]."""
+        for norm, block in zip(self.norms, self.blocks):
+            x = x + block(norm(x))
+        return self.norms[-1](x)

@@ -1,0 +1,329 @@
+"""Stage I with one large pass per group (an option, not the paper's).
+
+The paper's stages read and predict token by token (Eq. 6, 7). Here a group is
+one position: the embeddings of its tokens are added up, a Llama reads a group
+at a time, and the small network of depth.py predicts its tokens. That is a
+third of the large passes of BackboneLM, over a shorter sequence. The interface
+is that of stage1.py; Stage II of this kind is in group_stage2.py.
+
+Letters: B batch, L text ids, S sequence, N groups, b tokens of the backbone,
+P predicted groups, C codes, D width.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
+from speechbrain_gogo.lobes.speech.depth import DepthNetwork
+from speechbrain_gogo.lobes.speech.group_state import GroupDecoder, GroupState
+from speechbrain_gogo.lobes.tokens.patterns import pack
+
+
+class GroupBackboneLM(nn.Module):
+    """Stage I, group by group: [text][start][groups][end].
+
+    Arguments
+    ---------
+    text_size : int
+        Text ids.
+    levels : list of int
+        Of each dimension of the codec's quantizer; their product is C.
+    backbone_size : int
+        Tokens per group that this stage predicts, b.
+    max_positions : int
+        Longest sequence.
+    text_positions : int
+        After a shorter text the start is repeated up to this position, as in
+        BackboneLM.
+    group_stride : int
+        Rotary positions that a group takes. A small model learns the
+        alignment sooner if text and speech advance at about the same speed:
+        a group lasts .21 s, about three letters.
+    dim, num_layers, num_heads, ffn_dim : int
+        Of the Llama.
+    num_key_value_heads : int
+        As many as ``num_heads`` by default.
+    depth_layers, depth_ffn_dim : int
+        Of the network that predicts the tokens of a group.
+
+    Example
+    -------
+    >>> lm = GroupBackboneLM(50, [4, 3], dim=16, num_layers=1, num_heads=2)
+    >>> text = torch.randint(50, (2, 6))
+    >>> tokens = torch.randint(12, (2, 4, 10))
+    >>> half = torch.tensor([1.0, 0.5])
+    >>> out = lm(text, half, tokens, half)
+    >>> out["loss"].shape, out["nll"].shape  # 4 * 3 + 2 * 3 codes, 2 ends
+    (torch.Size([]), torch.Size([20]))
+    """
+
+    stage = 1
+    group_positions = 1
+    given = 0  # tokens of a group that are known before its pass
+
+    def __init__(
+        self,
+        text_size,
+        levels,
+        backbone_size=3,
+        max_positions=256,
+        text_positions=0,
+        group_stride=3,
+        dim=256,
+        num_layers=4,
+        num_heads=4,
+        ffn_dim=768,
+        num_key_value_heads=None,
+        depth_layers=2,
+        depth_ffn_dim=512,
+    ):
+        super().__init__()
+        self.sizes = {  # with which it can be built again
+            "text_size": text_size,
+            "levels": list(levels),
+            "backbone_size": backbone_size,
+            "max_positions": max_positions,
+            "text_positions": text_positions,
+            "group_stride": group_stride,
+            "dim": dim,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "ffn_dim": ffn_dim,
+            "num_key_value_heads": num_key_value_heads or num_heads,
+            "depth_layers": depth_layers,
+            "depth_ffn_dim": depth_ffn_dim,
+        }
+        self.backbone_size = backbone_size
+        self.group_tokens = backbone_size
+        self.max_positions = max_positions
+        self.text_positions = text_positions
+        self.group_stride = group_stride
+        self.start_id = text_size
+        self.text = nn.Embedding(text_size + 1, dim)
+        self.groups = GridEmbedding(levels, backbone_size, dim)
+        self.codebook_size = self.groups.grid.size
+        self.llama = llama(
+            dim,
+            num_layers,
+            num_heads,
+            ffn_dim,
+            num_key_value_heads=num_key_value_heads or num_heads,
+        )
+        self.depth = DepthNetwork(
+            levels, backbone_size, 0, dim, depth_layers, depth_ffn_dim
+        )
+        self.end = nn.Linear(dim, 1)
+
+    def sequence_length(self, text_length, num_groups):
+        """Positions that utterances take, start and end included.
+
+        Arguments
+        ---------
+        text_length, num_groups : int | numpy.ndarray
+            Of one utterance, or of several.
+
+        Returns
+        -------
+        int | numpy.ndarray
+        """
+        before = np.maximum(text_length, self.text_positions)
+        return before + num_groups + 2
+
+    def prefix(self, text, text_lens):
+        """Ids before the speech, padded on the left.
+
+        Arguments
+        ---------
+        text : torch.Tensor
+            int64 [B, L]; L may be 0.
+        text_lens : torch.Tensor
+            Relative lengths [B] over L; 0 is speech without text.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            int64 [B, S] and how many of them are real, int64 [B].
+        """
+        real = length_mask(text_lens, text.shape[1])  # [B, L]
+        start = text.new_full(
+            (len(text), 1 + self.text_positions), self.start_id
+        )
+        place = torch.arange(start.shape[1], device=text.device)
+        missing = self.text_positions - real.sum(1, keepdim=True)
+        kept = (place < missing) | (place == self.text_positions)
+        return pack([(text, real), (start, kept)], left=True)
+
+    def forward(self, text, text_lens, tokens, lens):
+        """Negative log-likelihood of the backbone, given the text (Eq. 6).
+
+        Arguments
+        ---------
+        text : torch.Tensor
+            int64 [B, L].
+        text_lens : torch.Tensor
+            Relative lengths [B] over L; 0 is speech without text.
+        tokens : torch.Tensor
+            int64 [B, N, b or more].
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+
+        Returns
+        -------
+        dict
+            "loss", the mean over all predicted tokens; "nll" [P], of each;
+            "level" int64 [P], which of the b a token is, b for the end.
+
+        Raises
+        ------
+        ValueError
+            If a sequence is longer than ``max_positions``.
+        """
+        backbone = tokens[..., : self.backbone_size]  # [B, N, b]
+        real = length_mask(lens, tokens.shape[1])  # [B, N]
+        x, position, kept = self.sequence(text, text_lens, backbone, real)
+        longest = int(kept.sum(1).max()) + 1
+        if longest > self.max_positions:
+            raise ValueError(
+                f"A clip of the batch takes {longest} positions, this model "
+                f"has {self.max_positions}: leave such clips out."
+            )
+        hidden = self.llama(
+            inputs_embeds=x,
+            attention_mask=_causal_mask(kept),
+            position_ids=position,
+        ).last_hidden_state[:, -1 - tokens.shape[1] :]  # [B, 1 + N, D]
+        last = real.sum(1)  # of the groups, after which the end comes
+        at_end = hidden[torch.arange(len(hidden), device=x.device), last]
+        hidden = hidden[:, :-1][real]  # [P, D]
+        nll = self.depth.nll(hidden, backbone[real])  # [P, b]
+        # The first token says that speech goes on.
+        first = nll[:, :1] + F.softplus(self.end(hidden).float())
+        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
+        nll = torch.cat([first, nll[:, 1:]], dim=1)
+        level = torch.arange(self.backbone_size, device=x.device)
+        level = level.expand_as(nll).flatten()
+        end_level = level.new_full((len(ended),), self.backbone_size)
+        nll = torch.cat([nll.flatten(), ended])
+        level = torch.cat([level, end_level])
+        return {"loss": nll.mean(), "nll": nll, "level": level}
+
+    def sequence(self, text, text_lens, backbone, real):
+        """What the Llama reads up to the end of the speech.
+
+        Arguments
+        ---------
+        text, text_lens
+            As of :meth:`forward`.
+        backbone : torch.Tensor
+            int64 [B, N, b].
+        real : torch.Tensor
+            bool [B, N], which groups an utterance has.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Vectors [B, S, D], rotary positions int64 [B, S], and bool [B, S],
+            which of them are real. The groups are the last N.
+        """
+        ids, used = self.prefix(text, text_lens)
+        place = torch.arange(ids.shape[1], device=ids.device)
+        padding = ids.shape[1] - used.unsqueeze(1)  # [B, 1]
+        after = torch.arange(backbone.shape[1], device=ids.device)
+        after = used.unsqueeze(1) + self.group_stride * after  # [B, N]
+        position = torch.cat([(place - padding).clamp(min=0), after], dim=1)
+        x = torch.cat([self.text(ids), self.groups(backbone).sum(2)], dim=1)
+        return x, position, torch.cat([place >= padding, real], dim=1)
+
+    def start(self, text, text_lens, prompt, prompt_lens, sampler, guidance=0):
+        """The state in which generation begins.
+
+        Arguments
+        ---------
+        text, text_lens
+            As of :meth:`forward`.
+        prompt, prompt_lens : torch.Tensor
+            Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
+        sampler : Sampler
+            With one seed for each utterance.
+        guidance : float
+            See :class:`~speechbrain_gogo.lobes.speech.group_state.GroupState`.
+
+        Returns
+        -------
+        GroupState
+        """
+        prompt = prompt[..., : self.backbone_size]
+        real = length_mask(prompt_lens, prompt.shape[1])
+        sequence = self.sequence(text, text_lens, prompt, real)
+        return GroupState(self, sampler, sequence, prompt, real, guidance)
+
+    def decoder(self, batch, max_length, compiled=False):
+        """Memory and weights for generation, to be used again.
+
+        Arguments
+        ---------
+        batch : int
+            Sequences.
+        max_length : int
+            Positions, left padding included.
+        compiled : bool
+            Without meaning here: large passes are too few to be compiled.
+
+        Returns
+        -------
+        GroupDecoder
+        """
+        return GroupDecoder(self, batch, max_length)
+
+    def group_inputs(self, before, given):
+        """What the pass for the next group reads of the one before it.
+
+        Arguments
+        ---------
+        before : torch.Tensor
+            int64 [B, b].
+        given : torch.Tensor
+            int64 [B, 0].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, D].
+        """
+        return self.groups(before).sum(1)
+
+    def log_probs(self, hidden, tokens):
+        """Log-probabilities of the next token, at first also of the end.
+
+        Arguments
+        ---------
+        hidden : torch.Tensor
+            Of the group, [B, D].
+        tokens : torch.Tensor
+            Of the group so far, int64 [B, T].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, C + 1] of the first token, else [B, C].
+        """
+        found = self.depth.log_probs(hidden, tokens)
+        if tokens.shape[1]:
+            return found
+        end = self.end(hidden).float()
+        return torch.cat([found - F.softplus(end), -F.softplus(-end)], dim=1)
+
+
+def _causal_mask(kept):
+    """Which positions see which, bool [B, 1, S, S], of those kept [B, S]."""
+    if kept.all():
+        return None
+    place = torch.arange(kept.shape[1], device=kept.device)
+    earlier = place <= place.unsqueeze(1)  # [S, S]
+    # Padding attends to itself: a row without any key gives NaN.
+    itself = place == place.unsqueeze(1)
+    return ((earlier & kept.unsqueeze(1)) | itself).unsqueeze(1)

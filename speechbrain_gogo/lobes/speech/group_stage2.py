@@ -1,0 +1,223 @@
+"""Stage II with one large pass per group (an option, not the paper's).
+
+As group_stage1.py: a position has the group before and the backbone of the next
+one, and the small network of depth.py predicts the other tokens. That is a
+seventh of the large passes of DetailLM, over a sequence ten times shorter. The
+interface is that of stage2.py.
+
+Letters: B batch, N groups, b tokens of the backbone, K = n_q tokens per group,
+P predicted groups, C codes, D width.
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
+from speechbrain_gogo.lobes.speech.depth import DepthNetwork
+from speechbrain_gogo.lobes.speech.group_state import GroupDecoder, GroupState
+from speechbrain_gogo.lobes.speech.stage2 import draw_budgets
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+
+
+class GroupDetailLM(nn.Module):
+    """Stage II, group by group: a position has the group before and the backbone.
+
+    Arguments
+    ---------
+    levels : list of int
+        Of each dimension of the codec's quantizer; their product is C.
+    num_tokens : int
+        Tokens per group, n_q.
+    backbone_size : int
+        The first tokens of each group, which are given, b.
+    max_positions : int
+        Most groups.
+    full_share : float
+        As of DetailLM.
+    dim, num_layers, num_heads, ffn_dim, num_key_value_heads : int
+        Of the Llama.
+    depth_layers, depth_ffn_dim : int
+        Of the network that predicts the tokens of a group.
+
+    Example
+    -------
+    >>> lm = GroupDetailLM([4, 3], dim=16, num_layers=1, num_heads=2)
+    >>> tokens = torch.randint(12, (2, 4, 10))
+    >>> out = lm.eval()(tokens, torch.tensor([1.0, 0.5]))
+    >>> out["nll"].shape  # 4 * 7 + 2 * 7
+    torch.Size([42])
+    """
+
+    stage = 2
+    group_positions = 1
+
+    def __init__(
+        self,
+        levels,
+        num_tokens=10,
+        backbone_size=3,
+        max_positions=128,
+        full_share=0.5,
+        dim=256,
+        num_layers=3,
+        num_heads=4,
+        ffn_dim=768,
+        num_key_value_heads=None,
+        depth_layers=2,
+        depth_ffn_dim=512,
+    ):
+        super().__init__()
+        self.sizes = {  # with which it can be built again
+            "levels": list(levels),
+            "num_tokens": num_tokens,
+            "backbone_size": backbone_size,
+            "max_positions": max_positions,
+            "dim": dim,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "ffn_dim": ffn_dim,
+            "num_key_value_heads": num_key_value_heads or num_heads,
+            "depth_layers": depth_layers,
+            "depth_ffn_dim": depth_ffn_dim,
+        }
+        self.num_tokens = self.group_tokens = num_tokens
+        self.backbone_size = self.given = backbone_size
+        self.max_positions = max_positions
+        self.full_share = full_share
+        self.groups = GridEmbedding(levels, num_tokens, dim)
+        self.backbones = GridEmbedding(levels, backbone_size, dim)
+        self.codebook_size = self.groups.grid.size
+        self.llama = llama(
+            dim,
+            num_layers,
+            num_heads,
+            ffn_dim,
+            num_key_value_heads=num_key_value_heads or num_heads,
+        )
+        self.depth = DepthNetwork(
+            levels, num_tokens, backbone_size, dim, depth_layers, depth_ffn_dim
+        )
+
+    def sequence_length(self, num_groups):
+        """Positions that an utterance takes."""
+        return num_groups
+
+    def forward(self, tokens, lens, budgets=None, generator=None):
+        """Negative log-likelihood of the fine tokens (Eq. 7).
+
+        Arguments
+        ---------
+        tokens, lens, budgets, generator
+            As of DetailLM.
+
+        Returns
+        -------
+        dict
+            As of DetailLM.
+
+        Raises
+        ------
+        ValueError
+            If a sequence is longer than ``max_positions``.
+        """
+        batch, groups, levels = tokens.shape
+        if groups > self.max_positions:
+            raise ValueError(
+                f"A clip has {groups} groups, this model has "
+                f"{self.max_positions} positions: leave such clips out."
+            )
+        if budgets is None and self.training:
+            budgets = draw_budgets(self, batch, groups, generator)
+        elif budgets is None:
+            budgets = torch.full((batch, groups), levels)
+        given = keep_prefix(tokens, budgets, self.codebook_size)  # [B, N, K]
+        real = length_mask(lens, groups)  # [B, N]
+        x = self.sequence(given)
+        hidden = self.llama(inputs_embeds=x).last_hidden_state
+        nll = self.depth.nll(hidden[real], given[real])  # [P, K - b]
+        level = torch.arange(self.backbone_size, levels, device=x.device)
+        predicted = given[real][:, self.backbone_size :] < self.codebook_size
+        nll, level = nll[predicted], level.expand_as(nll)[predicted]
+        return {"loss": nll.mean(), "nll": nll, "level": level}
+
+    def sequence(self, tokens):
+        """What the Llama reads: int64 [B, N, K] -> [B, N, D]."""
+        before = torch.full_like(tokens[:, :1], self.codebook_size)
+        before = torch.cat([before, tokens[:, :-1]], dim=1)
+        b = self.backbone_size
+        return self.groups(before).sum(2) + self.backbones(tokens[..., :b]).sum(
+            2
+        )
+
+    def start(self, prompt, prompt_lens, sampler):
+        """The state in which generation begins.
+
+        Arguments
+        ---------
+        prompt, prompt_lens : torch.Tensor
+            Tokens int64 [B, N, K], N may be 0, and relative lengths.
+        sampler : Sampler
+            With one seed for each utterance.
+
+        Returns
+        -------
+        GroupState
+        """
+        real = length_mask(prompt_lens, prompt.shape[1])
+        place = torch.arange(prompt.shape[1], device=prompt.device)
+        sequence = self.sequence(prompt), place.expand(real.shape), real
+        return GroupState(self, sampler, sequence, prompt, real)
+
+    def decoder(self, batch, max_length, compiled=False):
+        """Memory and weights for generation, to be used again.
+
+        Arguments
+        ---------
+        batch : int
+            Sequences.
+        max_length : int
+            Positions, left padding included.
+        compiled : bool
+            Without meaning here: large passes are too few to be compiled.
+
+        Returns
+        -------
+        GroupDecoder
+        """
+        return GroupDecoder(self, batch, max_length)
+
+    def group_inputs(self, before, given):
+        """What the pass for the next group reads.
+
+        Arguments
+        ---------
+        before : torch.Tensor
+            Tokens of the group before, int64 [B, K].
+        given : torch.Tensor
+            The backbone, int64 [B, b].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, D].
+        """
+        return self.groups(before).sum(1) + self.backbones(given).sum(1)
+
+    def log_probs(self, hidden, tokens):
+        """Log-probabilities of the next token.
+
+        Arguments
+        ---------
+        hidden : torch.Tensor
+            Of the group, [B, D].
+        tokens : torch.Tensor
+            Of the group so far, int64 [B, b or more].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, C].
+        """
+        return self.depth.log_probs(hidden, tokens)

@@ -1,0 +1,214 @@
+"""Stages with one large pass per group: losses, generation, passes, files."""
+
+import itertools
+
+import pytest
+import torch
+
+from speechbrain_gogo.inference.loading.group_stage import (
+    load_group_stage,
+    save_group_stage,
+)
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.code_grid import CodeGrid, GridOutput
+from speechbrain_gogo.lobes.speech.generation import (
+    DetailGenerator,
+    generate_backbone,
+)
+from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
+from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
+
+LEVELS, CODES, TEXT = [4, 3, 2], 24, 30
+SMALL = {"dim": 16, "num_layers": 2, "num_heads": 4, "num_key_value_heads": 2}
+
+
+def shaken(lm):
+    """A stage whose outputs differ from each other, as trained ones do."""
+    torch.manual_seed(2)
+    for weight in lm.depth.parameters():
+        weight.data += 0.3 * torch.randn_like(weight)
+    return lm.eval()
+
+
+@pytest.fixture
+def stage1():
+    torch.manual_seed(1)
+    return shaken(GroupBackboneLM(TEXT, LEVELS, text_positions=6, **SMALL))
+
+
+@pytest.fixture
+def stage2():
+    torch.manual_seed(1)
+    return shaken(GroupDetailLM(LEVELS, **SMALL))
+
+
+@pytest.fixture
+def inputs():
+    """Text, lengths, prompt, lengths of three utterances."""
+    generator = torch.Generator().manual_seed(0)
+    return (
+        torch.randint(TEXT, (3, 8), generator=generator),
+        torch.tensor([8, 3, 0]) / 8,
+        torch.randint(CODES, (3, 4, 10), generator=generator),
+        torch.tensor([2, 4, 0]) / 4,
+    )
+
+
+def greedy(batch, **settings):
+    settings = {"repetition_penalty": 1.0, **settings}
+    return Sampler([0] * batch, temperature=0, **settings)
+
+
+def test_digits_are_those_of_fsq():
+    from speechbrain_gogo.lobes.gogo.quantizer import FSQ
+
+    codes = torch.arange(CODES)
+    points = FSQ(LEVELS, dim=3).implicit_codebook  # [C, 3]
+    ranks = [axis.unique(return_inverse=True)[1] for axis in points.T]
+    found = CodeGrid(LEVELS).digits(codes)
+    assert torch.equal(found.flip(1), torch.stack(ranks, 1))
+
+
+def test_output_is_the_chain_of_its_digits():
+    """Against a loop over codes that knows nothing of broadcasting."""
+    output = GridOutput(LEVELS)
+    scores = torch.randn(1, output.num_scores)
+    digits, pairs = output._split(scores)
+    found = output.log_probs(scores)[0]
+    order = itertools.product(range(2), range(3), range(4))
+    for code, digit in enumerate(order):
+        total = 0.0
+        for j in range(3):
+            logits = digits[j][0].clone()
+            for i in range(j):
+                logits += pairs[i, j][0, digit[i]]
+            total += logits.log_softmax(0)[digit[j]]
+        assert torch.isclose(found[code], total, atol=1e-6)
+    codes = torch.arange(CODES)
+    nll = output.nll(scores.expand(CODES, -1), codes)
+    assert torch.allclose(nll, -found, atol=1e-6)
+
+
+@torch.no_grad()
+def test_loss_of_stage_1_is_that_of_each_utterance_alone(stage1, inputs):
+    together = stage1(*inputs)
+    alone = []
+    for row in range(3):
+        text, groups = int(inputs[1][row] * 8), int(inputs[3][row] * 4)
+        one = torch.ones(1)
+        part = inputs[0][row : row + 1, :text], one
+        part += inputs[2][row : row + 1, :groups], one
+        alone.append(stage1(*part)["nll"])
+    # The ends come last in a batch.
+    codes = torch.cat([nll[:-1] for nll in alone])
+    ends = torch.cat([nll[-1:] for nll in alone])
+    expected = torch.cat([codes, ends])
+    assert torch.allclose(together["nll"], expected, atol=1e-5)
+    assert together["level"].tolist() == [0, 1, 2] * 6 + [3] * 3
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.5])
+@torch.no_grad()
+def test_generation_says_what_the_loss_finds_likely(stage1, inputs, guidance):
+    """Greedy groups, with a cache and in a batch, against whole sequences."""
+    text, text_lens, prompt, lens = inputs
+    sampler = greedy(3, text_guidance=guidance)
+    items = generate_backbone(stage1, *inputs, sampler, 4, loop_groups=99)
+    found = torch.stack([group for group, _ in items], dim=1)  # [3, N, 3]
+    one = torch.ones(1)
+    for row in range(3):
+        count, groups = int(text_lens[row] * 8), int(lens[row] * 4)
+        said = prompt[row : row + 1, :groups, :3]
+        for group in found[row]:
+            if CODES in group:
+                break
+            for level in range(3):
+                hidden = [
+                    last_hidden(stage1, text[row : row + 1, :n], said)
+                    for n in (count, 0)
+                ]
+                told, untold = (
+                    stage1.log_probs(h, group[None, :level]) for h in hidden
+                )
+                gained = told.log_softmax(1) - untold.log_softmax(1)
+                logits = told + (guidance if guidance else 0) * gained
+                assert int(logits.argmax()) == group[level], (row, level)
+            said = torch.cat([said, group[None, None]], dim=1)
+    assert one.all() and (found < CODES).any()
+
+
+def last_hidden(lm, text, groups):
+    """Of the last position, all of the sequence read anew, [1, D]."""
+    real = torch.ones(1, groups.shape[1], dtype=torch.bool)
+    x, position, _ = lm.sequence(text, torch.ones(1), groups, real)
+    read = lm.llama(inputs_embeds=x, position_ids=position)
+    return read.last_hidden_state[:, -1]
+
+
+@torch.no_grad()
+def test_stage_2_completes_as_the_loss_finds_likely(stage2, inputs):
+    _, _, prompt, lens = inputs
+    prompt[0, 1, 6:] = CODES  # a prompt of another rate
+    generator = torch.Generator().manual_seed(4)
+    backbones = torch.randint(CODES, (4, 3, 3), generator=generator)
+    budgets = torch.tensor([[10, 4, 3], [3, 3, 3], [5, 10, 3], [10, 10, 10]])
+    details = DetailGenerator(stage2, prompt, lens, greedy(3), 4)
+    found = [details.complete(*x) for x in zip(backbones, budgets)]
+    # No pass for groups without details; the next one reads them along.
+    assert details.decoder.passes == 3
+    assert details.decoder.small_passes == 7 + 7 + 7
+    for row, groups in enumerate((2, 4, 0)):
+        said = prompt[row : row + 1, :groups]
+        for index, group in enumerate(found):
+            group, budget = group[row : row + 1], int(budgets[index, row])
+            assert group[0, :3].tolist() == backbones[index, row].tolist()
+            assert (group[0, budget:] == CODES).all()
+            said = torch.cat([said, group[:, None]], dim=1)
+            x = stage2.sequence(said)
+            hidden = stage2.llama(inputs_embeds=x).last_hidden_state[:, -1]
+            for level in range(3, budget):
+                logits = stage2.log_probs(hidden, group[:, :level])
+                assert int(logits.argmax()) == group[0, level]
+
+
+@torch.no_grad()
+def test_loss_of_stage_2_skips_what_is_not_there(stage2, inputs):
+    tokens, lens = inputs[2], torch.tensor([1.0, 0.5, 0.25])
+    budgets = torch.tensor([[10, 3, 5, 4], [10, 10, 3, 3], [3, 3, 3, 3]])
+    out = stage2(tokens, lens, budgets)
+    assert out["level"].tolist() == [
+        *range(3, 10), 3, 4, 3, *range(3, 10), *range(3, 10)
+    ]  # fmt: skip
+    tokens = tokens.clone()
+    tokens[0, 0, 9] = CODES  # missing in the corpus
+    assert len(stage2(tokens, lens)["nll"]) == 7 * 7 - 1
+    with pytest.raises(ValueError, match="leave such clips out"):
+        stage2(torch.zeros(1, 200, 10, dtype=torch.long), torch.ones(1))
+
+
+def test_both_learn_two_utterances(stage1, stage2, inputs):
+    stages = (stage1, inputs), (stage2, (inputs[2], inputs[3]))
+    for lm, batch in stages:
+        optimizer = torch.optim.Adam(lm.parameters(), lr=0.01)
+        lm.train().full_share = 1.0
+        losses = []
+        for _ in range(60):
+            optimizer.zero_grad()
+            losses.append(lm(*batch)["loss"])
+            losses[-1].backward()
+            optimizer.step()
+        assert losses[-1] < 0.2 * losses[0]
+
+
+def test_files_hold_all_of_a_stage(stage1, stage2, inputs, tmp_path):
+    import json
+
+    for lm in (stage1.half().float(), stage2.half().float()):
+        save_group_stage(tmp_path, lm, "fingerprint")
+        page = json.loads((tmp_path / "config.json").read_text())["gogo"]
+        again = load_group_stage(tmp_path, page)
+        assert again.sizes == lm.sizes and page["codebook_size"] == CODES
+        batch = inputs if lm.stage == 1 else inputs[2:]
+        assert torch.equal(again(*batch)["nll"], lm(*batch)["nll"])
+    with pytest.raises(ValueError, match="does not describe a stage"):
+        load_group_stage(tmp_path, {**page, "widht": 3})
