@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from speechbrain_gogo.lobes.speech.cached_llama import CachedLlama
-from speechbrain_gogo.lobes.speech.weights import dense
+from speechbrain_gogo.lobes.speech.weights import Dense
 
 # Only short inputs are compiled: longer ones (prompts) are rare, have many
 # different lengths, and are bound by computation anyway.
@@ -68,7 +68,7 @@ class CachedDecoder:
         batch,
         max_length,
         compiled=False,
-        linear=dense,
+        linear=Dense,
     ):
         self.blocks = CachedLlama(
             llama.model, batch, max_length, linear, static=compiled

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.speech.weights import dense, fuse
+from speechbrain_gogo.lobes.speech.weights import Dense, fuse
 
 
 class Block(NamedTuple):
@@ -42,11 +42,16 @@ class CachedLlama:
     max_length : int
         Positions to allocate, left padding included.
     linear : callable
-        Makes a function of a weight matrix: ``dense`` or ``int8`` of
+        Makes a function of a weight matrix: ``Dense`` or ``Int8`` of
         weights.py.
     static : bool
         Keep all shapes the same from step to step, as CUDA graphs need:
         attention runs over the whole cache, under a mask.
+
+    Raises
+    ------
+    ValueError
+        If the Llama has biases.
 
     Example
     -------
@@ -60,8 +65,10 @@ class CachedLlama:
     True
     """
 
-    def __init__(self, model, batch, max_length, linear=dense, static=False):
+    def __init__(self, model, batch, max_length, linear=Dense, static=False):
         config = model.config
+        if config.attention_bias or config.mlp_bias:
+            raise ValueError("A Llama with biases cannot be decoded here.")
         self.heads = config.num_attention_heads
         self.groups = config.num_key_value_heads
         self.width = model.layers[0].self_attn.head_dim
@@ -202,9 +209,11 @@ class CachedLlama:
         k, v = self._remember(cache, k, v.transpose(1, 2), slot)
         if count == 1:  # heads that share keys are queries side by side
             q = q.view(batch, self.groups, -1, self.width)
-        found = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, enable_gqa=count > 1
-        )
+            found = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        else:
+            found = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, enable_gqa=True
+            )
         found = found.view(batch, self.heads, count, self.width)
         return x + block.output(
             found.transpose(1, 2).reshape(x.shape[:2] + (-1,))

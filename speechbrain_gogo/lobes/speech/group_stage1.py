@@ -320,8 +320,8 @@ class GroupBackboneLM(nn.Module):
 
 def _causal_mask(kept):
     """Which positions see which, bool [B, 1, S, S], of those kept [B, S]."""
-    if kept.all():
-        return None
+    # Always given: transformers takes positions with gaps for several
+    # sequences side by side where there is no mask.
     place = torch.arange(kept.shape[1], device=kept.device)
     earlier = place <= place.unsqueeze(1)  # [S, S]
     # Padding attends to itself: a row without any key gives NaN.

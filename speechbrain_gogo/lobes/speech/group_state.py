@@ -71,10 +71,14 @@ class GroupState:
         self.lm, self.sampler, self.guidance = lm, sampler, guidance
         x, position, kept = sequence
         order = kept.long().argsort(dim=1, stable=True)  # padding first
-        self.pending = [x.gather(1, order[..., None].expand_as(x))]
-        self.positions = [position.gather(1, order)]
         self.used = kept.sum(1)
-        self.padding = kept.shape[1] - self.used
+        longest = int(self.used.max())
+        order = order[:, order.shape[1] - longest :]
+        self.pending = [
+            x.gather(1, order[..., None].expand(-1, -1, x.shape[2]))
+        ]
+        self.positions = [position.gather(1, order)]
+        self.padding = longest - self.used
         # Rotary position of the next group: after the last of the prompt.
         stride = getattr(lm, "group_stride", 1)
         prefix = kept[:, : kept.shape[1] - prompt.shape[1]].sum(1)
