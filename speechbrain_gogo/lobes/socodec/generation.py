@@ -9,6 +9,7 @@ Letters: B batch, S streams, N steps.
 
 import torch
 
+from speechbrain_gogo.lobes.speech.cached_gpt2 import CachedGPT2
 from speechbrain_gogo.lobes.speech.loop_detector import LoopDetector
 
 
@@ -74,7 +75,10 @@ class StreamGenerator:
         self.ends = self.max_steps.clone()  # steps of each utterance
         self.finished = torch.zeros(batch, dtype=torch.bool, device=device)
         self.loops = LoopDetector(batch, loop_steps, device)
-        self.cache, self.passes = None, 0
+        rows = int(self.max_steps.max()) + (lm.num_streams - 1) * lm.delay + 1
+        longest = self.inputs.shape[1] + rows
+        self.decoder = CachedGPT2(lm.gpt, batch, longest)
+        self.passes = 0
 
     def __iter__(self):
         """Yield steps of all utterances.
@@ -116,20 +120,12 @@ class StreamGenerator:
             )
         )
         inputs = lm.embed_rows(last[:, None], place)
-        if self.cache is None:  # the prefix goes with the first row
+        padding = None
+        if not place:  # the prefix goes with the first row
             inputs = torch.cat([self.inputs, inputs], dim=1)
-        new = inputs.shape[1] if self.cache is None else 1
-        missing = new - self.real.shape[1] if self.cache is None else 1
-        self.real = torch.nn.functional.pad(self.real, (0, missing), value=True)
-        found = lm.gpt(
-            inputs_embeds=inputs,
-            attention_mask=self.real.long(),
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        self.cache = found.past_key_values
+            padding = (~self.real).sum(1)
         self.passes += 1
-        hidden = found.last_hidden_state[:, -1]
+        hidden = self.decoder.step(inputs, padding=padding)[:, -1]
         self.rows.append(
             torch.stack(
                 [

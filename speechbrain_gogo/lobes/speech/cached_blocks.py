@@ -1,0 +1,171 @@
+"""Transformer blocks over new positions only: the cache that they share.
+
+A step of a small model takes less time than calling its modules does. So keys
+and values have memory that is allocated once, weights that read the same input
+are fused, and a step is a plain list of tensor operations. On a CPU it reads
+its weights and little else. cached_llama.py and cached_gpt2.py have the blocks;
+the modules are transformers' own, and what they compute is the reference in the
+tests.
+
+Letters: B batch, T new positions, S positions so far, H heads, G heads of keys
+and values, D width, E width of a head.
+"""
+
+import torch
+from torch.nn import functional as F
+
+
+class CachedBlocks:
+    """Keys, values and masks of blocks that read one position after another.
+
+    A subclass has ``forward(x, position)``.
+
+    Arguments
+    ---------
+    num_layers : int
+        Blocks.
+    groups : int
+        Heads of keys and values, G.
+    width : int
+        Of a head, E.
+    like : torch.Tensor
+        A weight, for its device and precision.
+    batch : int
+        Sequences in the batch, B.
+    max_length : int
+        Positions to allocate, left padding included.
+    static : bool
+        Keep all shapes the same from step to step, as CUDA graphs need:
+        attention runs over the whole cache, under a mask.
+    """
+
+    def __init__(
+        self, num_layers, groups, width, like, batch, max_length, static=False
+    ):
+        self.groups, self.width = groups, width
+        self.max_length, self.static = max_length, static
+        shape = batch, groups, max_length, width
+        # Zeros: what lies beyond the sequence is multiplied by zero.
+        self.cache = [
+            (like.new_zeros(shape), like.new_zeros(shape))
+            for _ in range(num_layers)
+        ]
+        device = like.device
+        self.padding = torch.zeros(batch, dtype=torch.long, device=device)
+        self.slots = torch.arange(max_length, device=device)
+        self.length, self.padded = 0, False
+        self.filled = torch.zeros((), dtype=torch.long, device=device)
+
+    def reset(self):
+        """Empty the cache."""
+        self.length, self.padded = 0, False
+        self.padding.zero_()
+        self.filled.zero_()
+
+    def advance(self, count, padding=None):
+        """Check and note that so many positions are about to come.
+
+        Arguments
+        ---------
+        count : int
+            New positions.
+        padding : torch.Tensor
+            int64 [B], how many of them on the left are padding.
+
+        Raises
+        ------
+        ValueError
+            If the cache has too few positions.
+        """
+        if self.length + count > self.max_length:
+            raise ValueError(
+                f"The decoder has {self.max_length} positions and was given "
+                f"{self.length + count}: create it with a larger max_length."
+            )
+        if padding is not None:
+            self.padding.copy_(padding)
+            self.padded = bool(padding.any())
+        self.length += count
+
+    def step(self, x, position=None, padding=None):
+        """Run the blocks over new positions.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            What they read, [B, T, D].
+        position : torch.Tensor
+            Rotary positions, int64 [B, T]; one after the other by default.
+        padding : torch.Tensor
+            int64 [B], how many of the positions on the left are padding;
+            allowed in the first call only.
+
+        Returns
+        -------
+        torch.Tensor
+            Hidden states after the last norm, [B, T, D].
+
+        Raises
+        ------
+        ValueError
+            If the cache has too few positions.
+        """
+        self.advance(x.shape[1], padding)
+        with torch.inference_mode():
+            return self.forward(x, position)
+
+    def first_slot(self, count):
+        """Slot of the first new position: a tensor where shapes are static."""
+        return self.filled if self.static else self.length - count
+
+    def mask(self, slot):
+        """Which keys each position sees, bool [B, 1, T, S], or None for all."""
+        if not self.static and not self.padded and len(slot) == 1:
+            return None
+        keys = self.slots if self.static else self.slots[: self.length]
+        slot = slot.unsqueeze(1)  # [T, 1]
+        real = keys >= self.padding[:, None, None]  # [B, 1, S]
+        # Padding attends to itself: a row without any key gives NaN.
+        return ((keys <= slot) & (real | (keys == slot))).unsqueeze(1)
+
+    def attend(self, q, k, v, mask, slot, cache):
+        """Attention to all positions so far.
+
+        Arguments
+        ---------
+        q, k, v : torch.Tensor
+            Of the new positions, [B, H, T, E], and [B, G, T, E] twice.
+        mask : torch.Tensor
+            From :meth:`mask`.
+        slot : torch.Tensor
+            Slots of the new positions, int64 [T].
+        cache : tuple of torch.Tensor
+            Of the block.
+
+        Returns
+        -------
+        torch.Tensor
+            Heads side by side, [B, T, H * E].
+        """
+        batch, heads, count = q.shape[:3]
+        k, v = self._remember(cache, k, v, slot)
+        if count == 1:  # heads that share keys are queries side by side
+            q = q.reshape(batch, self.groups, -1, self.width)
+            found = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            return found.reshape(batch, 1, -1)
+        found = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, enable_gqa=heads != self.groups
+        )
+        return found.transpose(1, 2).flatten(2)
+
+    def _remember(self, cache, k, v, slot):
+        """Keys and values of all positions so far, the new ones added."""
+        keys, values = cache
+        if self.static:
+            keys.index_copy_(2, slot, k)
+            values.index_copy_(2, slot, v)
+            return keys, values
+        first, end = self.length - k.shape[2], self.length
+        keys[:, :, first:end] = k
+        values[:, :, first:end] = v
+        return keys[:, :, :end], values[:, :, :end]

@@ -1,0 +1,88 @@
+"""A GPT-2's blocks with a key-value cache, see cached_blocks.py.
+
+Letters: B batch, T new positions, H heads, D width, E width of a head.
+"""
+
+import torch
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.speech.cached_blocks import CachedBlocks
+
+
+class CachedGPT2(CachedBlocks):
+    """A GPT-2's blocks with a key-value cache of fixed size.
+
+    Positions are the caller's: they are part of what the blocks read.
+
+    Arguments
+    ---------
+    model : transformers.GPT2Model
+        In evaluation mode; its own embeddings are not used.
+    batch : int
+        Sequences in the batch, B.
+    max_length : int
+        Positions to allocate, left padding included.
+
+    Example
+    -------
+    >>> from transformers import GPT2Config, GPT2Model
+    >>> config = GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=9)
+    >>> model, x = GPT2Model(config).eval(), torch.randn(1, 6, 16)
+    >>> _ = torch.nn.init.zeros_(model.wpe.weight)
+    >>> cached = CachedGPT2(model, batch=1, max_length=8)
+    >>> _ = cached.step(x[:, :4])
+    >>> found = cached.step(x[:, 4:])
+    >>> expected = model(inputs_embeds=x).last_hidden_state[:, 4:]
+    >>> bool((found - expected).abs().max() < 1e-5)
+    True
+    """
+
+    def __init__(self, model, batch, max_length):
+        self.layers, self.norm = list(model.h), model.ln_f
+        heads = model.config.n_head
+        width = model.config.n_embd // heads
+        like = self.norm.weight
+        super().__init__(
+            len(self.layers), heads, width, like, batch, max_length
+        )
+
+    def forward(self, x, position=None):
+        """The computation of ``step``.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            [B, T, D].
+        position : torch.Tensor
+            Not used.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, T, D].
+        """
+        slot = self.slots[: x.shape[1]] + self.first_slot(x.shape[1])  # [T]
+        mask = self.mask(slot)
+        for layer, cache in zip(self.layers, self.cache):
+            qkv = _affine(_normed(x, layer.ln_1), layer.attn.c_attn)
+            qkv = qkv.unflatten(-1, (3, -1, self.width))  # [B, T, 3, H, E]
+            q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [B, H, T, E] each
+            found = self.attend(q, k, v, mask, slot, cache)
+            x = x + _affine(found, layer.attn.c_proj)
+            inner = _affine(_normed(x, layer.ln_2), layer.mlp.c_fc)
+            inner = F.gelu(inner, approximate="tanh")
+            x = x + _affine(inner, layer.mlp.c_proj)
+        return _normed(x, self.norm)
+
+
+def _normed(x, norm):
+    """A LayerNorm without the call of its module."""
+    return F.layer_norm(
+        x, norm.normalized_shape, norm.weight, norm.bias, norm.eps
+    )
+
+
+def _affine(x, layer):
+    """transformers' Conv1D, whose weight is [D, D'], without its call."""
+    found = torch.addmm(layer.bias, x.flatten(0, 1), layer.weight)
+    return found.unflatten(0, x.shape[:2])
