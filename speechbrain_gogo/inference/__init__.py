@@ -3,6 +3,7 @@
 import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain_gogo.inference.codec import GogoCodec
+from speechbrain_gogo.inference.cofi import CoFiCodec
 from speechbrain_gogo.inference.open_codec import open_codec
 from speechbrain_gogo.inference.socodec import SoCodec
 from speechbrain_gogo.inference.socodec_speech import SoCodecSpeech
@@ -10,6 +11,7 @@ from speechbrain_gogo.inference.speech import GogoSpeech
 from speechbrain_gogo.inference.tokenizer import GogoTokenizer
 
 __all__ = [
+    "CoFiCodec",
     "GogoCodec",
     "GogoSpeech",
     "GogoTokenizer",

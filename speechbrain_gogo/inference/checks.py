@@ -157,9 +157,9 @@ def mask_dropped(tokens, keep, levels, mask_id):
     tokens : torch.Tensor
         int64 [B, N, K].
     keep : int | torch.Tensor
-        Tokens to keep of every group, or [B, N] of each. None keeps all.
-    levels : int
-        Largest number.
+        Levels to keep of every group, or [B, N] of each. None keeps all.
+    levels : Levels
+        Of the columns.
     mask_id : int
         The masking token.
 
@@ -180,20 +180,20 @@ def mask_dropped(tokens, keep, levels, mask_id):
     if keep.is_floating_point() and (keep % 1).any():
         raise ValueError(f"keep must be whole numbers; got {keep.tolist()}.")
     if keep.dim() == 0:
-        check_level(int(keep), levels, "keep")
+        check_level(int(keep), len(levels), "keep")
     elif keep.shape != tokens.shape[:2]:
         raise ValueError(
             f"keep must be a number or [batch, groups] = "
             f"{list(tokens.shape[:2])}; got {list(keep.shape)}."
         )
-    wrong = (keep < 1) | (keep > levels)
+    wrong = (keep < 1) | (keep > len(levels))
     if wrong.any():
         place = wrong.nonzero()[0].tolist()
         raise ValueError(
             f"keep {int(keep[tuple(place)])} at [utterance, group] = {place} "
-            f"is outside 1..{levels}."
+            f"is outside 1..{len(levels)}."
         )
-    return keep_prefix(tokens, keep, mask_id)
+    return keep_prefix(tokens, levels.num_kept(keep), mask_id)
 
 
 def check_sampling(num_steps, guidance_scale, seed=0):

@@ -5,13 +5,15 @@ from pathlib import Path
 import yaml
 
 from speechbrain_gogo.inference.codec import GogoCodec
+from speechbrain_gogo.inference.cofi import CoFiCodec
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.inference.loading.socodec_release import is_release
 from speechbrain_gogo.inference.socodec import SoCodec
 
-# The networks of a YAML and the interface to them. CoFi-Codec's goes here.
+# The networks of a YAML and the interface to them.
 INTERFACES = {
     "speechbrain_gogo.lobes.socodec.codec.SoCodecNetwork": SoCodec,
+    "speechbrain_gogo.lobes.cofi.codec.CoFiCodecNetwork": CoFiCodec,
 }
 
 
@@ -32,7 +34,7 @@ def open_codec(source, savedir=None, run_opts=None, **options):
     Returns
     -------
     PretrainedCodec
-        GogoCodec or SoCodec.
+        GogoCodec, SoCodec or CoFiCodec.
 
     Raises
     ------

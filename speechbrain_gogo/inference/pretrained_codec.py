@@ -59,8 +59,10 @@ class PretrainedCodec(KeepsPrecision, Pretrained, GranularCodec):
         self.backbone_size = getattr(
             codec, "backbone_size", codec.num_codebooks
         )
-        # Whether the levels have codes of their own under the same ids.
-        self.own_codes = codec.own_codes
+        # The codebook of each column, by number: one or several.
+        self.codebooks = [0] * codec.num_codebooks
+        if codec.own_codes:
+            self.codebooks = self.levels.codebooks
         self.audio_normalizer = AudioNormalizer(self.sample_rate)
         self._fingerprint = None
 
@@ -107,6 +109,11 @@ class PretrainedCodec(KeepsPrecision, Pretrained, GranularCodec):
             hparams = load_model(folder, overrides, trust_source)
             modules, name = hparams["modules"], source_name(source)
             return cls(modules, hparams, run_opts, name=name)
+
+    @property
+    def levels(self):
+        """The columns' levels; each is one column if the network says no other."""
+        return getattr(self.codec, "levels", None) or super().levels
 
     @property
     def codec(self):
@@ -256,7 +263,7 @@ class PretrainedCodec(KeepsPrecision, Pretrained, GranularCodec):
         wavs, wav_lens
             As of :meth:`encode_batch`, at the codec's rate.
         keep : int | torch.Tensor
-            Tokens of each group to use; all by default.
+            Levels of each group to use; all by default.
         **sampler
             Of ``decode_batch``.
 
@@ -334,9 +341,9 @@ class PretrainedCodec(KeepsPrecision, Pretrained, GranularCodec):
 
     def _read_tokens(self, tokens, keep=None):
         """Checked ids, with the masking token where ``keep`` drops one."""
-        levels, mask_id = self.num_codebooks, self.mask_id
-        tokens = check_tokens(tokens, levels, mask_id, self._device())
-        return mask_dropped(tokens, keep, levels, mask_id)
+        columns, mask_id = self.num_codebooks, self.mask_id
+        tokens = check_tokens(tokens, columns, mask_id, self._device())
+        return mask_dropped(tokens, keep, self.levels, mask_id)
 
 
 def encode_recording(codec, path):

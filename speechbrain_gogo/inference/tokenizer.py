@@ -16,6 +16,7 @@ from speechbrain_gogo.dataio.audio.resampling import change_rate
 from speechbrain_gogo.dataio.audio.waveform import check_rate
 from speechbrain_gogo.dataio.tokens.layouts import (
     check_layout,
+    code_table,
     group_ids,
     lay_out,
 )
@@ -36,9 +37,9 @@ class GogoTokenizer(nn.Module):
     Arguments
     ---------
     source : str | Path
-        A codec of this package, Gogo or SoCodec: a folder, a bundled name
-        ("gogo-mini"), or a hub id. Speech of a SoCodec is decoded in its
-        mean voice.
+        A codec of this package: a folder, a bundled name ("gogo-mini"), or a
+        hub id. Speech of SoCodec and CoFi-Codec is decoded in their mean
+        voice.
     save_path : str | Path
         Folder for files from the hub; the hub's cache by default.
     sample_rate : int
@@ -46,8 +47,8 @@ class GogoTokenizer(nn.Module):
     num_codebooks : int
         Tokens of each group to use, K: the coarsest ones; all by default.
     layout : str
-        "flat" or "grouped". Where each level has codes of its own, as in
-        SoCodec, flat ids tell them apart, and there are K * C of them.
+        "flat" or "grouped". Where there are several codebooks, as in SoCodec
+        and CoFi-Codec, flat ids tell them apart.
     run_opts : dict
         SpeechBrain run options; on the CPU, until moved, by default.
     **options
@@ -84,16 +85,11 @@ class GogoTokenizer(nn.Module):
         check_level(num_codebooks, self.codec.num_codebooks, "num_codebooks")
         self.sample_rate = sample_rate
         self.num_codebooks = num_codebooks
-        # Flat tokens of levels with codes of their own have ids of their own.
-        self.codes = None
-        levels = self.codebooks
-        if self.layout == "flat" and self.codec.own_codes:
-            self.codes, levels = self.codec.vocab_size, num_codebooks
-        ids = torch.arange(self.codec.vocab_size)[None, :, None]
-        codes = self.codec.embed(ids.expand(-1, -1, levels))
-        codes = codes[0].transpose(0, 1).contiguous()  # [K, C, H]
-        if self.codes is not None:
-            codes = codes.flatten(0, 1).unsqueeze(0)  # [1, K * C, H]
+        # Flat tokens of several codebooks have ids that tell them apart.
+        self._books = self.codec.codebooks[:num_codebooks]
+        codes = code_table(
+            self.codec.embed, self.codec.vocab_size, layout, self._books
+        )  # [K', C, H]
         self.vocab_size = self.mask_id = codes.shape[1]
         # In no checkpoint: it follows from the codec.
         self.register_buffer("vocabulary", codes, persistent=False)
@@ -181,7 +177,8 @@ class GogoTokenizer(nn.Module):
         tokens, _ = self.codec.encode_batch(
             inputs, length, self.sample_rate, self.num_codebooks
         )
-        tokens = lay_out(tokens, self.layout, self.codes)
+        codes = self.codec.vocab_size
+        tokens = lay_out(tokens, self.layout, codes, self._books)
         return tokens, self.embeddings(tokens)
 
     @torch.no_grad()
@@ -198,7 +195,7 @@ class GogoTokenizer(nn.Module):
         torch.Tensor
             [B, T', K', H].
         """
-        if self.codes is None:
+        if self.layout == "grouped":
             return self.codec.embed(tokens)
         groups, _ = self._groups(self._check_shape(tokens), None)
         found = self.codec.embed(groups).flatten(1, 2)  # [B, N * K, H]
@@ -326,8 +323,8 @@ class GogoTokenizer(nn.Module):
         missing = -steps % per_group
         tokens = F.pad(tokens, (0, 0, 0, missing), value=self.mask_id)
         tokens = tokens.reshape(batch, -1, per_group * levels)
-        if self.codes is not None:
-            tokens = group_ids(tokens, self.codes, self.num_codebooks)
+        if self.layout == "flat":
+            tokens = group_ids(tokens, self.codec.vocab_size, self._books)
         if length is None:
             return tokens, None
         # A group that has begun counts whole: relative lengths of audio end

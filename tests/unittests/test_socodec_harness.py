@@ -27,9 +27,9 @@ def test_layouts_are_inverse():
     tokens = torch.tensor([[5, 0, 9], [8, 9, 2]])  # 9 is missing
     flat = lay_out(tokens, "flat", codes=9).view(2, 3)
     assert flat.tolist() == [[5, 9, 27], [8, 27, 20]]
-    assert torch.equal(group_ids(flat, 9, 3), tokens)
-    with pytest.raises(ValueError, match="is not one of level 1"):
-        group_ids(torch.tensor([[5, 3, 18]]), 9, 3)
+    assert torch.equal(group_ids(flat, 9), tokens)
+    with pytest.raises(ValueError, match="is not one of column 1"):
+        group_ids(torch.tensor([[5, 3, 18]]), 9)
 
 
 @pytest.mark.parametrize("layout", ["flat", "grouped"])

@@ -59,7 +59,7 @@ class GogoSystem:
     licence : str
         Of the weights.
     keeps : list of int
-        Tokens per group, a row each.
+        Levels of each group, a row each.
     budgets : list of str
         Rows whose groups get different numbers of tokens, see budgets.py.
     target_rate : float
@@ -149,9 +149,17 @@ class GogoSystem:
         """What a row costs; None where only the vocoder is at work."""
         if vocoder_only:
             return None
-        tokens = self.codec.group_rate * mean_budget(keep)
+        tokens = self.codec.group_rate * self._tokens_per_group(keep)
         bits = tokens * torch.tensor(float(self.codec.vocab_size)).log2().item()
         return Rate(tokens, tokens, 1, bits)  # one token is a frame, in Table 1
+
+    def _tokens_per_group(self, keep):
+        """Columns of so many levels; on average of a plan of budgets."""
+        if isinstance(keep, dict):
+            num_kept = self.codec.levels.num_kept
+            keep = {key: num_kept(each) for key, each in keep.items()}
+            return mean_budget(keep)
+        return self.codec.levels.num_kept(keep)
 
     def reconstruct(self, wavs, keep=None, vocoder_only=False):
         """Encode and decode.
@@ -161,7 +169,7 @@ class GogoSystem:
         wavs : torch.Tensor
             [B, T] at ``sample_rate``.
         keep : int | torch.Tensor
-            Tokens of each group that are decoded, or int64 [B, N]: of each
+            Levels of each group that are decoded, or int64 [B, N]: of each
             one; all if None.
         vocoder_only : bool
             Give the vocoder the true mel instead of the decoded one.

@@ -1,7 +1,8 @@
 """Duration and learning rate schedule of a training.
 
 Cosine annealing after a linear warm-up (Appendix D, Table 4), over a number
-of updates or of minutes, whichever ends first.
+of updates or of minutes, whichever ends first; of CoFi-Speech, exponential
+decay.
 """
 
 import math
@@ -85,3 +86,34 @@ class TrainingBudget:
         del end_of_epoch
         self.minutes_before = torch.load(path)["minutes"]
         self.started = None
+
+
+class ExponentialBudget(TrainingBudget):
+    """A budget whose learning rate decays exponentially.
+
+    CoFi-Speech (Section III-A): from 3e-4 to 1e-4.
+
+    Arguments
+    ---------
+    num_steps, warmup_steps, max_minutes
+        As of :class:`TrainingBudget`.
+    last_factor : float
+        The learning rate at the end, over its maximum.
+
+    Example
+    -------
+    >>> budget = ExponentialBudget(100, warmup_steps=0, last_factor=0.25)
+    >>> [budget.factor(step) for step in (0, 50, 100)]
+    [0.0, 0.5, 0.25]
+    """
+
+    def __init__(
+        self, num_steps, warmup_steps, max_minutes=None, last_factor=1 / 3
+    ):
+        super().__init__(num_steps, warmup_steps, max_minutes)
+        self.last_factor = last_factor
+
+    def factor(self, step):
+        """The learning rate over its maximum, at an update."""
+        decay = self.last_factor ** self.progress(step)
+        return min(step / max(self.warmup_steps, 1), 1.0) * decay

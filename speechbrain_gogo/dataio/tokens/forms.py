@@ -47,7 +47,7 @@ class TokenForms:
         Of all forms, see token_layouts.py.
     sample_rate : int
         At which the samples of a clip are counted, in Hz.
-    codes : int
+    codes, codebooks
         See :func:`~speechbrain_gogo.dataio.tokens.layouts.lay_out`.
 
     Raises
@@ -56,8 +56,16 @@ class TokenForms:
         If the corpus is not complete, or there is no such layout.
     """
 
-    def __init__(self, corpus, folder, layout, sample_rate, codes=None):
-        self.codes = codes
+    def __init__(
+        self,
+        corpus,
+        folder,
+        layout,
+        sample_rate,
+        codes=None,
+        codebooks=None,
+    ):
+        self.codes = codes, codebooks
         self.header, self._shards = open_corpus(corpus)
         self.corpus = Path(corpus)
         self.folder = Path(folder)
@@ -123,7 +131,7 @@ class TokenForms:
                     continue
                 seen.add(row.id)
                 report["used"] += 1
-                tokens = lay_out(row.tokens, self.layout, self.codes)
+                tokens = lay_out(row.tokens, self.layout, *self.codes)
                 rows.append(row._replace(tokens=tokens))
             yield rows
 

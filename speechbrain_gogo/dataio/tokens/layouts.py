@@ -33,12 +33,12 @@ def check_layout(layout):
     return layout
 
 
-def lay_out(tokens, layout, codes=None):
+def lay_out(tokens, layout, codes=None, codebooks=None):
     """A token matrix as steps of codebooks.
 
-    Levels whose codes mean other things under the same ids, as those of a
+    Columns whose codes mean other things under the same ids, as those of a
     residual or a product quantizer, share one codebook under different ids:
-    level k has those from k * codes on.
+    those of codebook k begin at k * codes.
 
     Arguments
     ---------
@@ -47,8 +47,11 @@ def lay_out(tokens, layout, codes=None):
     layout : str
         One of LAYOUTS.
     codes : int
-        Codes C of each level, if every level has its own; ids C stand for a
-        token that is not there. None where all levels have the same codes.
+        Codes C of each codebook, if there are several; ids C stand for a
+        token that is not there. None where all columns have the same codes.
+    codebooks : sequence of int
+        Number of each column's codebook; all differ by default. There may be
+        more than K.
 
     Returns
     -------
@@ -62,30 +65,33 @@ def lay_out(tokens, layout, codes=None):
     [[1], [2], [3], [4]]
     >>> lay_out(torch.tensor([[1, 2], [3, 9]]), "flat", codes=9).tolist()
     [[1], [11], [3], [18]]
+    >>> lay_out(torch.tensor([[1, 2, 3]]), "flat", 9, [0, 1, 1]).tolist()
+    [[1], [11], [12]]
     """
     if check_layout(layout) == "grouped":
         return tokens
     if codes is not None:
-        levels = tokens.shape[-1]
-        ids = tokens + codes * torch.arange(levels, device=tokens.device)
-        tokens = torch.where(tokens == codes, levels * codes, ids)
+        books = _codebooks(codebooks, tokens)  # [K]
+        largest = int(books.max() + 1) * codes
+        ids = tokens + codes * books
+        tokens = torch.where(tokens == codes, largest, ids)
     return tokens.flatten(-2).unsqueeze(-1)
 
 
-def group_ids(ids, codes, levels):
-    """Flat ids of levels with codes of their own, as ids of their levels.
+def group_ids(ids, codes, codebooks=None):
+    """Flat ids of several codebooks, as ids of their columns.
 
     The inverse of what :func:`lay_out` does to them.
 
     Arguments
     ---------
     ids : torch.Tensor
-        int64 [..., N, K], each below ``levels * codes``, or equal to it. 0,
-        which pads, is taken at any level.
+        int64 [..., N, K], each below codebooks * codes, or equal to it. 0,
+        which pads, is taken in any column.
     codes : int
         C.
-    levels : int
-        Levels that the flat ids tell apart.
+    codebooks : sequence of int
+        As of :func:`lay_out`.
 
     Returns
     -------
@@ -95,17 +101,54 @@ def group_ids(ids, codes, levels):
     Raises
     ------
     ValueError
-        If an id belongs to another level, saying where.
+        If an id belongs to another codebook, saying where.
     """
-    place = torch.arange(ids.shape[-1], device=ids.device)
-    missing = ids == levels * codes
-    wrong = (ids // codes != place) & ~missing & (ids != 0)
+    books = _codebooks(codebooks, ids)  # [K]
+    missing = ids == int(books.max() + 1) * codes
+    wrong = (ids // codes != books) & ~missing & (ids != 0)
     if wrong.any():
         first = wrong.nonzero()[0].tolist()
+        least = codes * int(books[first[-1]])
         raise ValueError(
-            f"Token {int(ids[tuple(first)])} at [..., group, level] = {first} "
-            f"is not one of level {first[-1]}, whose ids are "
-            f"{codes * first[-1]}..{codes * first[-1] + codes - 1}."
+            f"Token {int(ids[tuple(first)])} at [..., group, column] = {first} "
+            f"is not one of column {first[-1]}, whose ids are "
+            f"{least}..{least + codes - 1}."
         )
-    found = torch.where(missing, codes, ids - codes * place)
+    found = torch.where(missing, codes, ids - codes * books)
     return torch.where(ids == 0, 0, found)
+
+
+def code_table(embed, codes, layout, codebooks):
+    """Features of every id that a recipe can see.
+
+    Arguments
+    ---------
+    embed : callable
+        Token matrix [1, C, K] to features [1, C, K, H].
+    codes : int
+        C.
+    layout : str
+        One of LAYOUTS.
+    codebooks : sequence of int
+        Number of each of the K columns' codebook.
+
+    Returns
+    -------
+    torch.Tensor
+        grouped: [K, C, H]; flat: [1, codebooks * C, H].
+    """
+    columns = list(range(len(codebooks)))
+    if layout == "flat":  # the first column of each codebook
+        columns = [codebooks.index(book) for book in sorted(set(codebooks))]
+    ids = torch.arange(codes)[:, None].expand(-1, columns[-1] + 1)
+    found = embed(ids[None])[0][:, columns].transpose(0, 1)  # [K', C, H]
+    if layout == "flat":
+        found = found.flatten(0, 1).unsqueeze(0)
+    return found.contiguous()
+
+
+def _codebooks(codebooks, tokens):
+    """The codebook of each column of tokens [..., K], int64 [K]."""
+    columns = tokens.shape[-1]
+    books = range(columns) if codebooks is None else codebooks[:columns]
+    return torch.tensor(list(books), device=tokens.device)

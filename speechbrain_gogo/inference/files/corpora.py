@@ -140,7 +140,8 @@ def tokenize_to_folder(
             folder,
             layout,
             codec.sample_rate,
-            codec.vocab_size if codec.own_codes else None,
+            codec.vocab_size,
+            codec.codebooks[:num_codebooks],
         )
         known = (getattr(source, name, None) for name in ("wavs", "parts"))
         return written.write(forms, *known)

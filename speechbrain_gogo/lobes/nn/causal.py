@@ -167,7 +167,7 @@ class CausalStack(nn.Module):
         self.conv_in = CausalConv(in_channels, channels, 3)
         self.blocks = nn.ModuleList(blocks)
         self.conv_out = CausalConv(channels, out_channels, 3)
-        self.apply(_keep_variance)
+        self.apply(keep_variance)
 
     def hidden(self, x):
         """What the last convolution sees.
@@ -268,7 +268,7 @@ class CausalDecoder(CausalStack):
         super().__init__(in_channels, channels, out_channels, blocks)
 
 
-def _keep_variance(module):
+def keep_variance(module):
     """Start a convolution so that its output is about as large as its input.
 
     Residual units keep the default, which is smaller: their sum starts near

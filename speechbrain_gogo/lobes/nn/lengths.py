@@ -55,3 +55,28 @@ def unless_equal(lens):
     if lens is None or bool((lens == 1).all()):
         return None
     return lens
+
+
+def mean_square(predicted, target, lens):
+    """Mean squared error of the real frames of a padded batch.
+
+    Arguments
+    ---------
+    predicted, target : torch.Tensor
+        [B, T, C].
+    lens : torch.Tensor
+        Relative lengths [B].
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar.
+
+    Example
+    -------
+    >>> predicted = torch.tensor([[[1.0], [3.0]], [[2.0], [9.0]]])
+    >>> mean_square(predicted, torch.zeros(2, 2, 1), torch.tensor([1.0, 0.5]))
+    tensor(4.6667)
+    """
+    real = length_mask(lens, target.shape[1])
+    return (predicted[real].float() - target[real].float()).square().mean()

@@ -2,6 +2,7 @@
 
 Section 3.1 of the SoCodec paper. A vector is cut into sub-vectors, each with a
 codebook of its own; two neighbours make one stream, whose id combines theirs.
+One codebook for each stream, and one stream, are vector quantization.
 A prefix of the streams is kept in training ("nested dropout"), so the first
 ones learn to carry the most. Without it this is plain product quantization;
 residual quantization, the other baseline of Figures 4 and 5, has the same
@@ -10,7 +11,7 @@ streams, codebooks and bit rate.
 All quantizers have ``num_streams``, ``vocab_size``, ``stream_dim`` and
 ``residual``, and the methods ``forward``, ``encode``, ``embed``, ``combine``.
 
-Letters: B batch, N steps, D width, S streams, M real steps of a batch.
+Letters: D width, S streams, c codebooks of a stream, M real steps of a batch.
 """
 
 import torch
@@ -18,109 +19,7 @@ import vector_quantize_pytorch
 from torch import nn
 
 from speechbrain_gogo.lobes.nn.ema_codebooks import EMACodebooks
-
-
-class StreamQuantizer(nn.Module):
-    """What the quantizers share: projections, and keeping a prefix of streams.
-
-    Arguments
-    ---------
-    dim : int
-        Width D of what is quantized.
-    inner_dim : int
-        Width of the space of the codebooks.
-    num_streams : int
-        S.
-    codebook_size : int
-        Codes of each of the two codebooks of a stream.
-    ordered : bool
-        Keep a random number of the streams of each utterance in training.
-    """
-
-    codebooks_per_stream = 2
-
-    def __init__(self, dim, inner_dim, num_streams, codebook_size, ordered):
-        super().__init__()
-        self.dim = dim
-        self.num_streams = num_streams
-        self.codebook_size = codebook_size
-        self.vocab_size = codebook_size**self.codebooks_per_stream
-        self.ordered = ordered
-        self.project_in = nn.Linear(dim, inner_dim)
-        self.project_out = nn.Linear(inner_dim, dim)
-
-    def forward(self, x, real, num_kept=None, generator=None, continuous=False):
-        """Quantize a batch in training.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            Features, shape [B, N, D].
-        real : torch.Tensor
-            bool [B, N], False in the padding, of which nothing is learned.
-        num_kept : torch.Tensor
-            int64 [B], streams of each utterance to keep; drawn if not given.
-        generator : torch.Generator
-            Where the draw comes from; torch's global one by default.
-        continuous : bool
-            Leave the features as they are, and the codebooks alone: codebooks
-            that start on features which move fast collapse.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Quantized features [B, N, D], zero in the padding; ids int64
-            [M, S], or [0, S] of continuous features; and the commitment loss,
-            a scalar.
-        """
-        with torch.autocast(x.device.type, enabled=False):
-            inner = self.project_in(x[real].float())  # [M, inner_dim]
-            if continuous:
-                q = self.split(inner)
-                ids = torch.zeros(0, self.num_streams, dtype=torch.long)
-                commitment = inner.new_zeros(())
-            else:
-                q, ids, commitment = self.quantize(inner)
-            # q [M, S, stream_dim]
-            if num_kept is None:
-                num_kept = self.draw_kept(len(x), generator)
-            # Kept streams of each real step, [M].
-            kept = num_kept.to(x.device)[:, None].expand(real.shape)[real]
-            streams = torch.arange(self.num_streams, device=x.device)
-            q = q * (streams < kept[:, None]).unsqueeze(-1)
-            found = self.combine(q)  # [M, D]
-        quantized = found.new_zeros(*real.shape, self.dim)
-        return quantized.masked_scatter(real[..., None], found), ids, commitment
-
-    def draw_kept(self, batch, generator=None):
-        """How many streams of each utterance to keep, int64 [B]."""
-        if not (self.ordered and self.training):
-            return torch.full((batch,), self.num_streams)
-        return torch.randint(
-            1, self.num_streams + 1, (batch,), generator=generator
-        )
-
-    def split_ids(self, ids):
-        """Ids of streams [..., S] to those of codebooks [..., S, 2].
-
-        The first codebook of a stream is the low digit.
-        """
-        return torch.stack(
-            [ids % self.codebook_size, ids // self.codebook_size], dim=-1
-        )
-
-    def join_ids(self, ids):
-        """Ids of codebooks [..., S, 2] to those of streams [..., S]."""
-        return ids[..., 0] + self.codebook_size * ids[..., 1]
-
-    def encode(self, x):
-        """Features [B, N, D] to ids int64 [B, N, S]."""
-        inner = self.project_in(x.flatten(0, 1))
-        return self.quantize(inner)[1].unflatten(0, x.shape[:2])
-
-    def decode(self, ids):
-        """Ids [..., S'] to features [..., D]; ``vocab_size`` adds nothing."""
-        return self.combine(self.embed(ids))
+from speechbrain_gogo.lobes.nn.stream_quantizer import StreamQuantizer
 
 
 class OrderedProductQuantizer(StreamQuantizer):
@@ -133,7 +32,7 @@ class OrderedProductQuantizer(StreamQuantizer):
     num_streams : int
         S, each of two codebooks.
     codebook_size : int
-        Codes of a codebook; a stream has its square.
+        Codes of a codebook; a stream of two has its square.
     code_dim : int
         Dimension of a code; the codebook's size by default (Section 5.2).
     ordered : bool
@@ -142,6 +41,9 @@ class OrderedProductQuantizer(StreamQuantizer):
         Of the moving averages that the codebooks are.
     rare_uses : float
         See :class:`~speechbrain_gogo.lobes.nn.ema_codebooks.EMACodebooks`.
+    codebooks_per_stream : int
+        Whose ids make one of a stream; 1 with one stream is vector
+        quantization.
 
     Example
     -------
@@ -166,17 +68,20 @@ class OrderedProductQuantizer(StreamQuantizer):
         ordered=True,
         decay=0.99,
         rare_uses=0.0,
+        codebooks_per_stream=2,
     ):
-        self.code_dim = code_dim or codebook_size
-        num_codebooks = num_streams * self.codebooks_per_stream
+        code_dim = code_dim or codebook_size
+        num_codebooks = num_streams * codebooks_per_stream
         super().__init__(
             dim,
-            num_codebooks * self.code_dim,
+            num_codebooks * code_dim,
             num_streams,
             codebook_size,
             ordered,
+            codebooks_per_stream,
         )
-        self.stream_dim = self.codebooks_per_stream * self.code_dim
+        self.code_dim = code_dim
+        self.stream_dim = codebooks_per_stream * code_dim
         self.codebooks = EMACodebooks(
             num_codebooks,
             codebook_size,
@@ -204,7 +109,7 @@ class OrderedProductQuantizer(StreamQuantizer):
         commitment = (x - codes).square().mean() if len(inner) else x.sum()
         codes = x + (codes - x).detach()  # straight through
         q = self.split(codes.transpose(0, 1).flatten(1))
-        ids = ids.T.unflatten(1, (self.num_streams, -1))  # [M, S, 2]
+        ids = ids.T.unflatten(1, (self.num_streams, -1))  # [M, S, c]
         return q, self.join_ids(ids), commitment
 
     def split(self, inner):
@@ -272,8 +177,7 @@ class ResidualStreamQuantizer(StreamQuantizer):
         decay=0.99,
         rare_uses=0.0,
     ):
-        code_dim = code_dim or codebook_size
-        inner = code_dim * self.codebooks_per_stream
+        inner = 2 * (code_dim or codebook_size)
         super().__init__(dim, inner, num_streams, codebook_size, ordered)
         self.stream_dim = inner
         self.layers = vector_quantize_pytorch.GroupedResidualVQ(

@@ -14,8 +14,9 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_gogo.lobes.nn.clips import relative_lengths, split_clips
 
 
 class SoCodecNetwork(nn.Module):
@@ -150,7 +151,7 @@ class SoCodecNetwork(nn.Module):
         clips = self.split_clips(wavs, wav_lens)
         ssl = pad_sequence([self.read_ssl(clip) for clip in clips], True)
         mel = pad_sequence([self.mel(c[None])[0] for c in clips], True)
-        return ssl, mel, self.relative_lengths(clips, wavs.device)
+        return ssl, mel, relative_lengths(clips)
 
     def read_ssl(self, clip):
         """Self-supervised features [F, D] of a clip [T] of whole steps.
@@ -162,17 +163,7 @@ class SoCodecNetwork(nn.Module):
 
     def split_clips(self, wavs, wav_lens=None):
         """Waveforms [T_b] of whole token steps, zeros at their ends."""
-        batch, samples = wavs.shape
-        if wav_lens is None:
-            wav_lens = torch.ones(batch)
-        counts = (wav_lens.double() * samples).round().long().tolist()
-        clips = [wav[:count] for wav, count in zip(wavs, counts)]
-        return [F.pad(c, (0, -len(c) % self.group_samples)) for c in clips]
-
-    def relative_lengths(self, clips, device):
-        """Lengths [B] of clips from :meth:`split_clips`."""
-        samples = torch.tensor([len(clip) for clip in clips], device=device)
-        return samples / samples.max()
+        return split_clips(wavs, wav_lens, self.group_samples)
 
     # Features to tokens and an embedding
 
@@ -225,7 +216,7 @@ class SoCodecNetwork(nn.Module):
         found = [self.read_ssl(clip) for clip in clips]
         tokens = [self.tokenize(ssl[None])[0] for ssl in found]
         tokens = pad_sequence(tokens, True)[..., :num_tokens]
-        return tokens, self.relative_lengths(clips, wavs.device)
+        return tokens, relative_lengths(clips)
 
     @torch.no_grad()
     def speaker_embedding(self, wavs, wav_lens=None):

@@ -1,7 +1,8 @@
 """The training objective of SoCodec (Section 3.2.4, Eq. 1 and 2)."""
 
-import torch
 from torch import nn
+
+from speechbrain_gogo.lobes.nn.lengths import length_mask, mean_square
 
 
 class SoCodecObjective(nn.Module):
@@ -45,7 +46,8 @@ class SoCodecObjective(nn.Module):
         -------
         dict
             Scalars "loss", "vq", "semantic" and "mel"; "predicted", the
-            log-mel [B, M, n_mels]; "tokens", int64 [steps, S].
+            log-mel [B, M, n_mels]; "embedding", [B, D]; "ids", those of
+            each stream by its name, int64 [steps].
         """
         codec = self.codec
         g = codec.global_encoder(
@@ -54,7 +56,7 @@ class SoCodecObjective(nn.Module):
         z = codec.encoder(ssl.transpose(1, 2)).transpose(1, 2)
         q, tokens, vq = codec.quantizer(
             z,
-            within(lens, z.shape[1]),
+            length_mask(lens, z.shape[1]),
             generator=generator,
             continuous=continuous,
         )
@@ -69,24 +71,6 @@ class SoCodecObjective(nn.Module):
             "semantic": semantic,
             "mel": acoustic,
             "predicted": predicted,
-            "tokens": tokens,
             "embedding": g,
+            "ids": {f"stream {s}": ids for s, ids in enumerate(tokens.T, 1)},
         }
-
-
-def within(lens, size):
-    """Which of ``size`` steps are real: bool [B, size].
-
-    Example
-    -------
-    >>> within(torch.tensor([0.5, 1.0]), 4).int().tolist()
-    [[1, 1, 0, 0], [1, 1, 1, 1]]
-    """
-    count = (lens.double() * size).round()
-    return torch.arange(size, device=lens.device) < count.unsqueeze(1)
-
-
-def mean_square(predicted, target, lens):
-    """Mean squared error of the real frames of [B, T, C]."""
-    real = within(lens, target.shape[1])
-    return (predicted[real].float() - target[real].float()).square().mean()

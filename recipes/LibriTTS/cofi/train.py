@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""Train CoFi-Codec on LibriTTS, or on any SpeechBrain CSV manifest.
+
+    python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
+
+The README beside this file tells more.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+from recipes.common.cofi import train_cofi
+from recipes.common.experiment import start
+from speechbrain_gogo.brains.process_group import leave_process_group
+
+if __name__ == "__main__":
+    train_cofi(*start(__file__, sys.argv[1:]))
+    leave_process_group()

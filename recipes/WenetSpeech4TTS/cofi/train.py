@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Train CoFi-Codec on WenetSpeech4TTS, the corpus of its paper (Section III-A).
+
+    python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS
+
+The README beside this file tells more.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+from speechbrain.utils.distributed import run_on_main
+
+from recipes.common.cofi import train_cofi
+from recipes.common.experiment import start
+from recipes.common.wenetspeech4tts import prepare_manifests
+from speechbrain_gogo.brains.process_group import leave_process_group
+
+if __name__ == "__main__":
+    hparams, run_opts = start(__file__, sys.argv[1:])
+    run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    train_cofi(hparams, run_opts)
+    leave_process_group()

@@ -1,0 +1,241 @@
+"""The Brain of codecs that are trained against discriminators of their mel.
+
+SoCodec (Section 3.2.4) and CoFi-Codec (Section II-A) share it: the codec and
+the discriminators take turns within an update, and validation reports the error
+of the mel from the first b levels. A subclass says what a batch is read as and
+what its network makes of it.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import if_main_process
+
+from speechbrain_gogo.brains.base import TrainingBrain
+from speechbrain_gogo.brains.plots import plot_curves, plot_mels
+from speechbrain_gogo.lobes.vocoder.mel_discriminator import (
+    discriminator_loss,
+    real_score_loss,
+)
+
+
+class AdversarialCodecBrain(TrainingBrain):
+    """Trains ``modules.objective`` against ``modules.discriminator``.
+
+    A subclass gives :meth:`features`, :meth:`valid_errors` and
+    :meth:`decoded_mels`. Its objective takes the features, a generator and
+    whether to quantize yet; it returns a dict with "loss", "predicted" (the
+    log-mel), "embedding", other scalars, and "ids", the ids int64 [M] of a
+    batch by the name of their codebook.
+
+    The recipe's YAML gives ``codec``, ``budget``, ``adversarial_weight``,
+    ``adversarial_start``, ``quantize_start``, ``embedding_decay``,
+    ``valid_keeps``, ``sample_clips``, ``log_interval``, ``seed`` and
+    ``output_folder``. One batch is one update.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.codec = self.hparams.codec
+        self.recent, self.valid_sums = Counter(), Counter()
+
+    def init_optimizers(self):
+        """One optimizer for the codec, one for the discriminators."""
+        self.optimizer = self.opt_class(self.modules.objective.parameters())
+        self.judge_optimizer = self.opt_class(
+            self.modules.discriminator.parameters()
+        )
+        for name in ("optimizer", "judge_optimizer"):
+            self.checkpointer.add_recoverable(name, getattr(self, name))
+
+    def features(self, batch):
+        """What a batch is read as.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``id`` and ``sig``.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Any features, log-mel [B, M, n_mels] and relative lengths [B].
+        """
+        raise NotImplementedError
+
+    def valid_errors(self, features, batch):
+        """Errors of a batch in validation, averaged over its clips.
+
+        Arguments
+        ---------
+        features : tuple of torch.Tensor
+            From :meth:`features`.
+        batch : PaddedBatch
+            With ``id``.
+
+        Returns
+        -------
+        dict
+            Scalars, with a "mel keep b" of each of ``valid_keeps``.
+        """
+        raise NotImplementedError
+
+    def decoded_mels(self, wav):
+        """Log-mel [M, n_mels] of a clip [1, T], by name, for pictures."""
+        raise NotImplementedError
+
+    # One update
+
+    def fit_batch(self, batch):
+        """One update of the codec, then one of the discriminators.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``id``, ``sig`` and the ``skipped`` of ``collate_usable``.
+
+        Returns
+        -------
+        torch.Tensor
+            The codec's loss, detached.
+        """
+        self.count_clips(batch)
+        generator = self.generator()
+        adversarial = self.optimizer_step >= self.hparams.adversarial_start
+        judge = self.modules.discriminator
+        with self.training_ctx:
+            features = self.features(batch)
+            *_, mel, lens = features
+            losses = self.modules.objective(
+                *features,
+                generator,
+                self.optimizer_step < self.hparams.quantize_start,
+            )
+            loss, predicted = losses["loss"], losses["predicted"]
+            starts = self.judges().draw_starts(mel, lens, generator)
+            if adversarial:
+                losses["adversarial"] = real_score_loss(
+                    judge(predicted, starts)
+                )
+                weight = self.hparams.adversarial_weight  # lambda_adv
+                loss = loss + weight * losses["adversarial"]
+        self.check_loss_isfinite(loss.detach())
+        self.update(loss, self.optimizer)
+        if adversarial:
+            with self.training_ctx:
+                both = torch.cat([mel, predicted.detach().to(mel)])
+                scores = judge(both, starts.repeat(1, 2))
+                judged = discriminator_loss(*scores.chunk(2, dim=1))
+            self.update(judged, self.judge_optimizer)
+            losses["discriminator"] = judged
+        self.optimizer_step += 1
+        self.follow_embedding(losses["embedding"])
+        self.record(losses)
+        return loss.detach().cpu()
+
+    def judges(self):
+        """The discriminators without their distributed wrapper."""
+        judge = self.modules.discriminator
+        return getattr(judge, "module", judge)
+
+    def update(self, loss, optimizer):
+        """Backward pass and step at the budget's learning rate.
+
+        A gradient that is not finite makes no step.
+
+        Arguments
+        ---------
+        loss : torch.Tensor
+            Scalar.
+        optimizer : torch.optim.Optimizer
+            Of the modules to update.
+        """
+        self.set_learning_rate(optimizer)
+        # The codec's loss has left gradients in the discriminators.
+        optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(
+            optimizer.param_groups[0]["params"], self.max_grad_norm
+        )
+        of = "the codec's gradient"
+        if optimizer is not self.optimizer:
+            of = "the discriminators' gradient"
+        if self.is_finite(norm, of):
+            self.scaler.step(optimizer)
+        self.scaler.update()
+
+    @torch.no_grad()
+    def follow_embedding(self, embeddings):
+        """Move the codec's mean embedding, the voice of tokens without one."""
+        mean = embeddings.float().mean(0)
+        if mean.isfinite().all():
+            share = 1 - self.hparams.embedding_decay
+            self.codec.mean_embedding.lerp_(mean, share)
+
+    def record(self, losses):
+        """Add up losses, on their device until they are written."""
+        for name, value in losses.items():
+            if torch.is_tensor(value) and value.dim() == 0:
+                self.recent[name] += value.detach().double()
+        self.recent["count"] += 1
+        for name, ids in losses["ids"].items():
+            used = ids.unique().numel() / max(1, len(ids))
+            self.recent[f"ids per step, {name}"] += used
+        if self.optimizer_step % self.hparams.log_interval == 0:
+            count = self.recent.pop("count")
+            row = {k: float(v) / count for k, v in self.recent.items()}
+            rate = self.optimizer.param_groups[0]["lr"]
+            self.write_log("train", **row, **{"learning rate": rate})
+            self.recent.clear()
+
+    # Validation
+
+    def compute_forward(self, batch, stage):
+        """The errors of :meth:`valid_errors`."""
+        return self.valid_errors(self.features(batch), batch)
+
+    def compute_objectives(self, predictions, batch, stage):
+        """In validation, the mel error of the last keep."""
+        for name, value in predictions.items():
+            self.valid_sums[name] += float(value) * len(batch.id)
+        self.valid_sums["count"] += len(batch.id)
+        return predictions[f"mel keep {self.hparams.valid_keeps[-1]}"]
+
+    def on_stage_start(self, stage, epoch=None):
+        """Start the averages of a validation."""
+        self.valid_sums.clear()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, draw, save a checkpoint."""
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = stage_loss
+            return
+        count = self.valid_sums.pop("count")
+        stats = {k: v / count for k, v in self.valid_sums.items()}
+        self.write_log("valid", **stats)
+        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
+            {
+                "epoch": epoch,
+                "updates": self.optimizer_step,
+                **self.clip_stats(),
+            },
+            train_stats={"loss": self.train_loss},
+            valid_stats=stats,
+        )
+        if if_main_process():
+            folder = Path(self.hparams.output_folder)
+            plot_curves(self.log_path, folder / "curves.png")
+            self.draw_samples(folder / "samples" / f"{self.optimizer_step}")
+        self.save_validated(stats)
+
+    @torch.no_grad()
+    def draw_samples(self, folder):
+        """Mel pictures of the first validation clips."""
+        for item in self.hparams.sample_clips:
+            wav = item["sig"].to(self.device).unsqueeze(0)
+            mels = self.decoded_mels(wav)
+            mels = {name: mel.float().cpu() for name, mel in mels.items()}
+            plot_mels(mels, folder / f"{item['id']}.png", self.codec.group_size)

@@ -1,0 +1,86 @@
+"""The Brain that trains CoFi-Codec (Section II-A).
+
+Validation reports the error of the mel from the top b scales: Figure 2, in
+terms of mel.
+"""
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_gogo.brains.adversarial_codec import AdversarialCodecBrain
+from speechbrain_gogo.lobes.nn.clips import relative_lengths
+from speechbrain_gogo.lobes.nn.lengths import mean_square
+
+
+class CoFiCodecBrain(AdversarialCodecBrain):
+    """Trains CoFi-Codec's objective against discriminators of its mel.
+
+    The recipe's YAML gives what :class:`AdversarialCodecBrain` names.
+    """
+
+    def features(self, batch):
+        """Log-mel and lengths of a batch.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``sig``.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            [B, M, n_mels] and relative lengths [B].
+        """
+        wavs, lens = batch.to(self.device).sig
+        clips = self.codec.split_clips(wavs, lens)
+        mel = [self.codec.mel(clip[None])[0] for clip in clips]
+        return pad_sequence(mel, True), relative_lengths(clips)
+
+    @torch.no_grad()
+    def start_at_means(self, clips):
+        """Let the decoder's last bias be the mean of the log-mel.
+
+        It is about -6, which a bias that starts at 0 reaches after thousands
+        of updates.
+
+        Arguments
+        ---------
+        clips : iterable of dict
+            With ``sig``.
+        """
+        mel = []
+        for item in clips:
+            wav = item["sig"].to(self.device)[None]
+            mel.append(self.codec.mel(self.codec.split_clips(wav)[0][None])[0])
+        self.codec.decoder.conv_out.bias.copy_(torch.cat(mel).mean(0))
+
+    # Validation
+
+    @torch.no_grad()
+    def valid_errors(self, features, batch):
+        """Errors of the mel from the top b scales."""
+        mel, lens = features
+        g = self.codec.global_encoder.encode_each(mel, lens)
+        decoded = self.decode_kept(self.codec.tokenize(mel, g), g)
+        return {
+            f"mel {name}": mean_square(predicted, mel, lens)
+            for name, predicted in decoded.items()
+        }
+
+    def decoded_mels(self, wav):
+        """The true log-mel, and those from the top b scales."""
+        clip = self.codec.split_clips(wav)[0]
+        g = self.codec.voice(clip)
+        decoded = self.decode_kept(self.codec.encode(wav)[0], g)
+        mels = {name: mel[0] for name, mel in decoded.items()}
+        return {"original": self.codec.mel(clip[None])[0], **mels}
+
+    def decode_kept(self, tokens, g):
+        """Log-mel [B, M, n_mels] of tokens, by "keep b"."""
+        levels = self.codec.levels
+        return {
+            f"keep {keep}": self.codec.decode_mel(
+                tokens[..., : levels.num_kept(keep)], g
+            )
+            for keep in self.hparams.valid_keeps
+        }

@@ -1,0 +1,98 @@
+"""CoFi-Codec: speech to scales of tokens and one embedding, and back.
+
+The interface that users load with ``from_hparams``. Coarse scales say what is
+said and how it is spoken, fine ones the rest; the embedding says in which
+voice.
+"""
+
+import torch
+
+from speechbrain_gogo.inference.voiced_codec import VoicedCodec
+from speechbrain_gogo.inference.waveforms import check_wav
+
+
+class CoFiCodec(VoicedCodec):
+    """Encodes 16 kHz speech into tokens of several time scales.
+
+    ``modules`` are ``codec`` (a
+    :class:`~speechbrain_gogo.lobes.cofi.codec.CoFiCodecNetwork`) and
+    ``vocoder``. A group of the token matrix is a step of the coarsest scale:
+    of the paper's model 120 ms, one token of that scale, three of the 40 ms
+    scale, six steps of four streams of the 20 ms scale, 28 in all (``levels``
+    has their columns). ``keep`` counts scales, from the coarsest on.
+
+    The same audio has the same tokens alone, in a batch and in a stream.
+
+    Example
+    -------
+    >>> codec = CoFiCodec.from_hparams("folder")  # doctest: +SKIP
+    >>> tokens, lens = codec.encode_batch(torch.zeros(1, 16000))
+    ... # doctest: +SKIP
+    >>> tokens.shape, [level.name for level in codec.levels]  # doctest: +SKIP
+    (torch.Size([1, 9, 28]), ['120 ms', '40 ms', '20 ms'])
+    >>> coarse, middle, fine = codec.levels.unpack(tokens)  # doctest: +SKIP
+    >>> coarse.shape, middle.shape, fine.shape  # doctest: +SKIP
+    (torch.Size([1, 9, 1]), torch.Size([1, 27, 1]), torch.Size([1, 54, 4]))
+    """
+
+    @property
+    def voice_samples(self):
+        """Samples of a recording whose embedding is its voice.
+
+        Tokens depend on the embedding: both are of the same samples.
+        """
+        return self.codec.voice_samples
+
+    @torch.no_grad()
+    def encode_stream(self, pieces):
+        """Encode consecutive pieces of one recording at bounded memory.
+
+        Arguments
+        ---------
+        pieces : iterable of torch.Tensor
+            float [T], mono, at the codec's rate, of any lengths.
+
+        Yields
+        ------
+        torch.Tensor
+            Tokens int64 [n, K] of the next groups; joined, they are those of
+            the whole recording. The first ones come when the voice is known,
+            after ``voice_samples``.
+
+        Raises
+        ------
+        ValueError
+            If a piece is empty, not finite, not in float or not in [-1, 1].
+        """
+        device = self._device()
+        checked = (check_wav(piece, device) for piece in pieces)
+        encoded = self.codec.encode_pieces(checked)
+        while True:
+            with self.own_precision():  # not while the caller is at work
+                tokens = next(encoded, None)
+            if tokens is None:
+                return
+            yield tokens
+
+    @torch.no_grad()
+    def decode_mel(self, codes, embedding=None, keep=None):
+        """Log-mel of tokens.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            int64 [B, N, K], or fewer columns.
+        embedding : torch.Tensor
+            Global embeddings [B, D] or [D]; the model's mean one by default.
+        keep : int | torch.Tensor
+            Use only the first so many scales, of every group or int64 [B, N].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, N * group_size, n_mels].
+        """
+        codes = self._read_tokens(codes, keep)
+        with self.own_precision():
+            embedding = self._read_embedding(embedding, len(codes))
+            return self.codec.decode_mel(codes, embedding).float()

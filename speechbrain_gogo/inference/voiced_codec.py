@@ -1,0 +1,257 @@
+"""Codecs whose tokens come with one embedding of the voice.
+
+SoCodec and CoFi-Codec share this: tokens say what is said, a global embedding
+says in which voice. Here is how both are decoded, as batches, streams and
+files; a subclass encodes.
+"""
+
+import torch
+
+from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.writing import audio_path
+from speechbrain_gogo.inference.checks import (
+    check_embedding,
+    check_lengths,
+    check_lens,
+)
+from speechbrain_gogo.inference.pretrained_codec import (
+    PretrainedCodec,
+    encode_recording,
+)
+from speechbrain_gogo.inference.waveforms import read_wavs
+from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
+
+WINDOW = 100  # groups that are decoded at a time
+VOICE_SECONDS = 60  # of a recording, whose embedding is its voice
+
+
+class VoicedCodec(PretrainedCodec):
+    """Tokens and a global embedding to speech.
+
+    ``modules.codec`` has ``decode_mel``, ``speaker_embedding``,
+    ``mean_embedding`` and ``decoder_context``, the earlier groups that decide
+    a group's mel. A subclass gives ``encode_stream``.
+    """
+
+    @property
+    def voice_samples(self):
+        """Samples of a recording whose embedding is its voice."""
+        return VOICE_SECONDS * self.sample_rate
+
+    # The voice
+
+    @torch.no_grad()
+    def speaker_embedding(self, wavs, wav_lens=None, sample_rate=None):
+        """Global embeddings of utterances: voice, style and recording.
+
+        Arguments
+        ---------
+        wavs, wav_lens, sample_rate
+            As of :meth:`encode_batch`.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, D], for the ``embedding`` of :meth:`decode_batch`.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`encode_batch` does.
+        """
+        wavs, wav_lens = read_wavs(
+            wavs, wav_lens, sample_rate, self.sample_rate, self._device()
+        )
+        with self.own_precision():
+            return self.codec.speaker_embedding(wavs, wav_lens).float()
+
+    def side_information(self, wavs, wav_lens=None):
+        """The embedding, for ``decode_batch``."""
+        return {"embedding": self.speaker_embedding(wavs, wav_lens)}
+
+    def file_embedding(self, path):
+        """Global embedding [D] of an audio file, of its first minute."""
+        pieces, left = [], self.voice_samples
+        for piece in stream_audio(path, self.sample_rate):
+            pieces.append(piece[:left])
+            left -= len(pieces[-1])
+            if not left:
+                break
+        return self.speaker_embedding(torch.cat(pieces)[None])[0]
+
+    # Streams and batches
+
+    @torch.no_grad()
+    def decode_stream(
+        self, tokens, keep=None, embedding=None, num_samples=None
+    ):
+        """Decode one token matrix, yielding audio as it is made.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor | iterable of torch.Tensor
+            int64 [N, K]; or pieces [n, K] of it, which need not exist before
+            they are asked for.
+        keep, embedding, num_samples
+            As in :meth:`decode_batch`, of one utterance.
+
+        Yields
+        ------
+        torch.Tensor
+            Consecutive pieces of the waveform, float32 [T]; joined they are
+            what :meth:`decode_batch` gives.
+
+        Raises
+        ------
+        ValueError
+            If tokens, keep or the length are out of range, saying where.
+        """
+        if torch.is_tensor(tokens):
+            keep = (
+                torch.as_tensor(keep)[None] if torch.is_tensor(keep) else keep
+            )
+            tokens = self._read_tokens(tokens[None], keep)[0]
+            longest = [len(tokens) * self.group_samples]
+            left = check_lengths(num_samples, longest)[0]
+            pieces = tokens.split(WINDOW)
+        else:
+            pieces = (self._read_tokens(each[None], keep)[0] for each in tokens)
+            left = float("inf") if num_samples is None else num_samples
+        embedding = self._read_embedding(embedding, 1)
+        audio = vocode_in_windows(
+            self.vocoder,
+            self._mel_pieces(pieces, embedding),
+            WINDOW * self.group_size,
+            least=1,
+        )
+        while left > 0:
+            with self.own_precision():  # not while the caller is at work
+                wav = next(audio, None)
+            if wav is None:
+                return
+            wav = wav[0].float()
+            wav = wav[: min(left, len(wav))]
+            left -= len(wav)
+            yield wav
+
+    def decode_groups(self, groups, **settings):
+        """Decode groups of tokens that arrive one by one.
+
+        Arguments
+        ---------
+        groups : iterable of torch.Tensor
+            int64 [K] each.
+        **settings
+            As in :meth:`decode_stream`.
+
+        Returns
+        -------
+        iterator of torch.Tensor
+            float32 [T] each.
+        """
+        return self.decode_stream((group[None] for group in groups), **settings)
+
+    @torch.no_grad()
+    def decode_batch(
+        self, tokens, lens=None, keep=None, embedding=None, num_samples=None
+    ):
+        """Decode token matrices, each as if it were alone.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, K]; ``mask_id`` where a token is not used.
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+        keep : int | torch.Tensor
+            Use only the first so many levels, of every group or int64 [B, N].
+        embedding : torch.Tensor
+            Global embeddings [B, D] or [D], of any utterances: whose voice is
+            heard. The model's mean one by default (of released weights, which
+            have none, zeros).
+        num_samples : int | sequence of int
+            Length of the audio, where it is known (of each utterance).
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Waveforms [B, T] and relative lengths [B].
+
+        Raises
+        ------
+        ValueError
+            If tokens, keep, lengths or embeddings are out of range, saying
+            where.
+        """
+        tokens = self._read_tokens(tokens, keep)
+        batch, steps = tokens.shape[:2]
+        counts = [steps] * batch
+        if lens is not None:
+            lens = check_lens(lens, batch, steps, "lens", tokens.device)
+            counts = (lens * steps).round().long().tolist()
+        longest = [count * self.group_samples for count in counts]
+        lengths = check_lengths(num_samples, longest)
+        embedding = self._read_embedding(embedding, batch)
+        wavs = torch.zeros(batch, max(lengths), device=tokens.device)
+        for b, size in enumerate(lengths):
+            audio = self.decode_stream(
+                tokens[b, : counts[b]], None, embedding[b], size
+            )
+            wavs[b, :size] = torch.cat(list(audio))
+        wav_lens = torch.tensor(lengths, device=wavs.device) / wavs.shape[1]
+        return wavs, wav_lens
+
+    def reconstruct_file(
+        self, path, out_path, keep=None, embedding=None, **settings
+    ):
+        """Encode a file and decode it again, at its original length.
+
+        Arguments
+        ---------
+        path : str | Path
+            Audio file to read.
+        out_path : str | Path
+            Audio file to write.
+        keep : int
+            Levels to use; all by default.
+        embedding : torch.Tensor
+            [D], another voice; the file's own by default.
+        **settings
+            As in :meth:`decode_stream`.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`encode_file` and :meth:`decode_file` do.
+        """
+        out_path = audio_path(out_path)  # before the long work
+        tokens, num_samples = encode_recording(self, path)
+        if embedding is None:
+            embedding = self.file_embedding(path)
+        settings = {"num_samples": num_samples, "keep": keep, **settings}
+        return self.decode_file(
+            tokens, out_path, embedding=embedding, **settings
+        )
+
+    # Small steps
+
+    def _read_embedding(self, embedding, batch):
+        """Embeddings [B, D], checked; the mean one if there are none."""
+        if embedding is None:
+            embedding = self.codec.mean_embedding
+        dim, device = len(self.codec.mean_embedding), self._device()
+        return check_embedding(embedding, batch, dim, device)
+
+    def _mel_pieces(self, pieces, embedding):
+        """Log-mel [1, F, d] of pieces of tokens [n, K], as they come."""
+        context, before = self.codec.decoder_context, None
+        for tokens in pieces:
+            seen = tokens if before is None else torch.cat([before, tokens])
+            mel = self.codec.decode_mel(seen[None], embedding)
+            yield mel[:, -len(tokens) * self.group_size :].float()
+            before = seen[-context:]

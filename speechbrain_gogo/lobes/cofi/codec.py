@@ -1,0 +1,289 @@
+"""The CoFi-Codec network: its parts put together (Section II-A, Figure 1 a).
+
+Log-mel -> e^1 .. e^Ns, each at a lower rate, and one global embedding g. From
+the coarsest scale on, with d^Ns = 0: s^i quantizes e^i - d^i, and
+d^i + s^i + g -> d^(i-1); d^0 -> log-mel. Encoding is the same recursion as
+decoding, so tokens depend on g. The vocoder stands apart, it is trained apart;
+so does the training objective, in objective.py.
+
+Letters: B batch, N groups, K columns, i scale (1 the finest), T_i steps of a
+scale, S streams, C width, M frames of mel.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_gogo.lobes.nn.clips import relative_lengths, split_clips
+from speechbrain_gogo.lobes.tokens.levels import Levels
+
+
+class CoFiCodecNetwork(nn.Module):
+    """Multi-scale codec, from waveform to mel and back.
+
+    Arguments
+    ---------
+    mel : MagnitudeMel
+        What is encoded and decoded.
+    encoder : ScaleEncoder
+        Log-mel to the sequences of all scales.
+    quantizers : ScaleQuantizers
+        Of each scale, the coarsest first.
+    global_encoder : GlobalEncoder
+        Log-mel to the global embedding g.
+    decoder : ScaleDecoder
+        Quantized sequences to log-mel.
+    window_groups : int
+        Groups that are encoded at a time, at bounded memory. The embedding of
+        a longer recording is that of the first so many.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.cofi.blocks import ScaleDecoder
+    >>> from speechbrain_gogo.lobes.cofi.blocks import ScaleEncoder
+    >>> from speechbrain_gogo.lobes.cofi.quantizers import ScaleQuantizers
+    >>> from speechbrain_gogo.lobes.nn.global_encoder import GlobalEncoder
+    >>> from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
+    >>> blocks = {"strides": [2, 2, 3], "num_units": [2, 1, 1]}
+    >>> codec = CoFiCodecNetwork(
+    ...     MagnitudeMel(),
+    ...     ScaleEncoder(80, 16, **blocks),
+    ...     ScaleQuantizers(16, [1, 1, 4], [1, 1, 2], 64, stream_dim=16),
+    ...     GlobalEncoder(dim=16, channels=16),
+    ...     ScaleDecoder(80, 16, **blocks),
+    ... ).eval()
+    >>> [level.name for level in codec.levels]
+    ['120 ms', '40 ms', '20 ms']
+    >>> wavs = torch.randn(2, 16000)
+    >>> tokens, lens = codec.encode(wavs)
+    >>> tokens.shape
+    torch.Size([2, 9, 28])
+    >>> codec.decode_mel(tokens, codec.speaker_embedding(wavs)).shape
+    torch.Size([2, 108, 80])
+    """
+
+    own_codes = True  # every stream of every scale
+
+    def __init__(
+        self,
+        mel,
+        encoder,
+        quantizers,
+        global_encoder,
+        decoder,
+        window_groups=500,
+    ):
+        super().__init__()
+        self.mel = mel
+        self.encoder = encoder
+        self.quantizers = quantizers
+        self.global_encoder = global_encoder
+        self.decoder = decoder
+        self.window_groups = window_groups
+        strides = [block.resample.stride[0] for block in encoder.blocks]
+        if len(quantizers) != len(strides):
+            raise ValueError(
+                f"There are {len(strides)} scales with strides {strides}, and "
+                f"{len(quantizers)} quantizers: give one for each scale."
+            )
+        self.group_size = math.prod(strides)  # mel frames
+        self.group_samples = self.group_size * mel.hop_length
+        self.sample_rate = mel.sample_rate
+        self.vocab_size = self.mask_id = quantizers.vocab_size
+        frames = [math.prod(strides[: i + 1]) for i in range(len(strides))]
+        frames.reverse()  # of a step of each scale, the coarsest first
+        shift = 1000 * mel.hop_length / mel.sample_rate
+        self.levels = Levels(
+            [self.group_size // each for each in frames],
+            [quantizer.num_streams for quantizer in quantizers],
+            [f"{each * shift:g} ms" for each in frames],
+        )
+        self.num_codebooks = self.levels.num_columns
+        # The voice of tokens that come without one: the mean of those that
+        # were seen in training.
+        self.register_buffer("mean_embedding", torch.zeros(global_encoder.dim))
+
+    def token_identity(self):
+        """What decides the tokens: facts, and weights.
+
+        Returns
+        -------
+        tuple
+            Anything with a ``repr``, and a list of state dicts.
+        """
+        facts = self.sample_rate, self.group_samples, self.levels
+        parts = self.encoder, self.quantizers, self.global_encoder
+        parts = [*parts, *self.decoder.blocks[1:]]  # dec_1 decides the mel
+        return facts, [part.state_dict() for part in parts]
+
+    @property
+    def encoder_context(self):
+        """Earlier groups that decide a group's tokens."""
+        frames = self.encoder.reach + self.decoder.reach(last=1)
+        return math.ceil(frames / self.group_size) + 1
+
+    @property
+    def decoder_context(self):
+        """Earlier groups that decide a group's mel."""
+        frames = self.decoder.reach(last=0) + 2
+        return math.ceil(frames / self.group_size) + 1
+
+    # Waveforms to tokens and an embedding
+
+    def split_clips(self, wavs, wav_lens=None):
+        """Waveforms [T_b] of whole groups, zeros at their ends."""
+        return split_clips(wavs, wav_lens, self.group_samples)
+
+    @torch.no_grad()
+    def encode(self, wavs, wav_lens=None, num_tokens=None):
+        """Waveforms to tokens, each as if it were alone.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            [B, T] in [-1, 1].
+        wav_lens : torch.Tensor
+            Relative lengths [B].
+        num_tokens : int
+            Only the first so many columns.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens int64 [B, N, K], zero beyond each utterance's end, and
+            relative lengths [B] over N.
+        """
+        clips = self.split_clips(wavs, wav_lens)
+        tokens = [torch.cat(list(self.encode_pieces([clip]))) for clip in clips]
+        tokens = pad_sequence(tokens, True)[..., :num_tokens]
+        return tokens, relative_lengths(clips)
+
+    @torch.no_grad()
+    def encode_pieces(self, pieces):
+        """Tokens of one recording that comes in pieces.
+
+        A window is encoded when the group that follows it is there, since mel
+        frames look ahead; the first one also tells the voice.
+
+        Arguments
+        ---------
+        pieces : iterable of torch.Tensor
+            Waveforms [T] of any lengths.
+
+        Yields
+        ------
+        torch.Tensor
+            int64 [n, K] of the next groups.
+        """
+        size, window = self.group_samples, self.window_groups
+        held, known, first, g = None, 0, True, None
+        for piece in pieces:
+            held = piece if held is None else torch.cat([held, piece])
+            while len(held) > (known + window + 1) * size:
+                seen = held[: (known + window + 1) * size]
+                g = self.voice(seen) if first else g
+                mel = self.inner_mel(seen, first, False)
+                skip = known if first else known - 1
+                yield self.tokenize(mel, g)[0, skip:]
+                past = max(0, known + window - self.encoder_context - 1)
+                held, known = held[past * size :], known + window - past
+                first = first and past == 0
+        if held is not None and len(held):
+            seen = F.pad(held, (0, -len(held) % size))
+            g = self.voice(seen) if g is None else g
+            mel = self.inner_mel(seen, first, True)
+            yield self.tokenize(mel, g)[0, known if first else known - 1 :]
+
+    def inner_mel(self, wav, first, last):
+        """Log-mel [1, M, n_mels] of samples [T], as within the recording.
+
+        The frames of a group at either end know what is beyond it: without
+        this, the group is left out.
+        """
+        mel = self.mel(wav[None])
+        start = 0 if first else self.group_size
+        return mel[:, start : mel.shape[1] - (0 if last else self.group_size)]
+
+    def voice(self, wav):
+        """Global embedding [1, C] of a recording's first samples [T]."""
+        size, window = self.group_samples, self.window_groups
+        mel = self.mel(wav[None, : (window + 1) * size])
+        return self.global_encoder(mel[:, : window * self.group_size])
+
+    @property
+    def voice_samples(self):
+        """Samples that decide the voice of a recording."""
+        return (self.window_groups + 1) * self.group_samples
+
+    @torch.no_grad()
+    def speaker_embedding(self, wavs, wav_lens=None):
+        """Global embeddings [B, C] of waveforms [B, T]."""
+        clips = self.split_clips(wavs, wav_lens)
+        return torch.cat([self.voice(clip) for clip in clips])
+
+    # Log-mel to tokens
+
+    def tokenize(self, mel, g):
+        """Log-mel [B, M, n_mels] and embeddings [B, C] to int64 [B, N, K]."""
+        sequences = self.encoder(mel)
+        d, parts = torch.zeros_like(sequences[-1]), []
+        for quantizer, place in self.coarse_to_fine():
+            with torch.autocast(mel.device.type, enabled=False):
+                residual = sequences[place].float() - d.float()
+                ids = quantizer.encode(residual)  # [B, T_i, S]
+                q = quantizer.decode(ids)
+            parts.append(ids)
+            if place:  # what the finest scale adds is not needed
+                d = self.decoder.step(place, d, q, g)
+        return self.levels.pack(parts)
+
+    def coarse_to_fine(self):
+        """Pairs of a scale's quantizer and i - 1, from i = Ns on."""
+        return zip(self.quantizers, reversed(range(len(self.quantizers))))
+
+    # Tokens to log-mel
+
+    def embed(self, tokens):
+        """Features [B, N, K', D] of tokens; ``mask_id`` has zeros."""
+        columns = tokens.shape[-1]
+        parts = self.levels.unpack(self._every_column(tokens))
+        found = []
+        for level, quantizer, ids in zip(self.levels, self.quantizers, parts):
+            q = quantizer.embed(ids)  # [B, N * p, S, D]
+            q = q.unflatten(1, (-1, level.steps)).flatten(2, 3)
+            found.append(q)  # [B, N, p * S, D]
+        return torch.cat(found, dim=2)[:, :, :columns]
+
+    @torch.no_grad()
+    def decode_mel(self, codes, embedding):
+        """Log-mel of tokens in the voice of an embedding.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            int64 [B, N, K'], the first K' columns; ``mask_id`` where a token
+            is not used. A step without any token adds zeros.
+        embedding : torch.Tensor
+            Global embeddings [B, C].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, M, n_mels].
+        """
+        parts = self.levels.unpack(self._every_column(codes))
+        d = 0
+        for (quantizer, place), ids in zip(self.coarse_to_fine(), parts):
+            with torch.autocast(codes.device.type, enabled=False):
+                used = (ids != self.mask_id).any(-1, keepdim=True)
+                q = quantizer.decode(ids) * used
+            d = self.decoder.step(place, d, q, embedding)
+        return self.decoder(d)
+
+    def _every_column(self, tokens):
+        """Tokens [B, N, K'] with masking tokens in the other columns."""
+        missing = self.num_codebooks - tokens.shape[-1]
+        return F.pad(tokens, (0, missing), value=self.mask_id)

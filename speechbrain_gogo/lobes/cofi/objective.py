@@ -1,0 +1,83 @@
+"""The training objective of CoFi-Codec (Section II-A, Eq. 1)."""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.nn.lengths import length_mask, mean_square
+
+
+class CoFiObjective(nn.Module):
+    """Losses of a batch of log-mel.
+
+    Arguments
+    ---------
+    codec : CoFiCodecNetwork
+        What is trained.
+    scale_dropout : ScaleDropout
+        Which scales of an utterance are masked.
+    vq_weight, mel_weight : float
+        lambda_vq and lambda_reg; the adversarial term, lambda_adv, is the
+        Brain's, who has the discriminators.
+    """
+
+    def __init__(self, codec, scale_dropout, vq_weight=1.0, mel_weight=1.0):
+        super().__init__()
+        scales = len(scale_dropout.probabilities)
+        if scales != len(codec.levels):
+            raise ValueError(
+                f"scale_dropout has {scales} probabilities, the codec "
+                f"{len(codec.levels)} scales: give one for each."
+            )
+        self.codec = codec
+        self.scale_dropout = scale_dropout
+        self.vq_weight = vq_weight
+        self.mel_weight = mel_weight
+
+    def forward(self, mel, lens, generator=None, continuous=False):
+        """Losses, and the log-mel that discriminators judge.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            Log-mel, shape [B, M, n_mels], of whole groups.
+        lens : torch.Tensor
+            Relative lengths [B].
+        generator : torch.Generator
+            Of Clip&Shuffle and both nested dropouts.
+        continuous : bool
+            Do not quantize yet.
+
+        Returns
+        -------
+        dict
+            Scalars "loss", "vq" and "mel"; "predicted", the log-mel
+            [B, M, n_mels]; "embedding", [B, C]; "ids", those of each stream
+            by its name, int64 [steps].
+        """
+        codec, encoder = self.codec, self.codec.global_encoder
+        g = encoder(encoder.clip_and_shuffle(mel, lens, generator))
+        sequences = codec.encoder(mel)
+        kept = self.scale_dropout.draw(len(mel), generator).to(mel.device)
+        d, commitments, ids = torch.zeros_like(sequences[-1]), [], {}
+        for rank, (quantizer, place) in enumerate(codec.coarse_to_fine()):
+            residual = sequences[place].float() - d.float()  # e^i - d^i
+            real = length_mask(lens, residual.shape[1])
+            q, found, commitment = quantizer(
+                residual, real, generator=generator, continuous=continuous
+            )
+            commitments.append(commitment)
+            q = q * (rank < kept)[:, None, None]  # all-zero vectors
+            d = codec.decoder.step(place, d, q, g)
+            for stream, each in enumerate(found.T, 1):
+                ids[f"{codec.levels[rank].name}, stream {stream}"] = each
+        predicted = codec.decoder(d)
+        vq = torch.stack(commitments).mean()
+        acoustic = mean_square(predicted, mel, lens)
+        return {
+            "loss": self.vq_weight * vq + self.mel_weight * acoustic,  # Eq. (1)
+            "vq": vq,
+            "mel": acoustic,
+            "predicted": predicted,
+            "embedding": g,
+            "ids": ids,
+        }

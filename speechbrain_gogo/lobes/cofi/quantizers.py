@@ -1,0 +1,102 @@
+"""The quantizers of CoFi-Codec's scales (Section III-A).
+
+A scale of one stream has vector quantization, one of several streams ordered
+product quantization (SoCodec's). All streams have as many ids, and features of
+as many dimensions.
+"""
+
+from torch import nn
+
+from speechbrain_gogo.lobes.nn.ordered_quantizer import OrderedProductQuantizer
+
+
+class ScaleQuantizers(nn.ModuleList):
+    """One quantizer for each scale, the coarsest first.
+
+    Arguments
+    ---------
+    dim : int
+        Width of what is quantized.
+    streams : list of int
+        Tokens of a step of each scale.
+    codebooks : list of int
+        Codebooks whose ids make one of a stream, of each scale: 1 is vector
+        quantization, 2 that of SoCodec.
+    vocab_size : int
+        Ids of a stream; of c codebooks, each has its c-th root.
+    stream_dim : int
+        Dimension of a stream's features.
+    ordered : bool
+        Nested dropout of the streams of a scale.
+    decay, rare_uses : float
+        Of the codebooks, see
+        :class:`~speechbrain_gogo.lobes.nn.ema_codebooks.EMACodebooks`.
+
+    Example
+    -------
+    >>> import torch
+    >>> quantizers = ScaleQuantizers(8, [1, 4], [1, 2], 64, stream_dim=16)
+    >>> [q.encode(torch.randn(2, 3, 8)).shape[-1] for q in quantizers]
+    [1, 4]
+    >>> [q.codebook_size for q in quantizers]
+    [64, 8]
+    """
+
+    def __init__(
+        self,
+        dim,
+        streams,
+        codebooks,
+        vocab_size=16384,
+        stream_dim=256,
+        ordered=True,
+        decay=0.99,
+        rare_uses=0.0,
+    ):
+        super().__init__(
+            OrderedProductQuantizer(
+                dim,
+                num_streams,
+                root(vocab_size, count),
+                stream_dim // count,
+                ordered,
+                decay,
+                rare_uses,
+                count,
+            )
+            for num_streams, count in zip(streams, codebooks)
+        )
+        self.vocab_size = vocab_size
+
+
+def root(vocab_size, count):
+    """Codes of each of several codebooks that make ids together.
+
+    Arguments
+    ---------
+    vocab_size : int
+        Ids.
+    count : int
+        Codebooks.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If the number of ids is no such power.
+
+    Example
+    -------
+    >>> root(16384, 2), root(16384, 1)
+    (128, 16384)
+    """
+    size = round(vocab_size ** (1 / count))
+    if size**count != vocab_size:
+        raise ValueError(
+            f"vocab_size={vocab_size} is no power of {count}: {count} "
+            "codebooks of the same size do not make so many ids."
+        )
+    return size
