@@ -341,6 +341,43 @@ vocoder: !new:speechbrain_gogo.lobes.vocoder.bigvgan.BigVGAN
     return export_codec(path.parent, path, network, hparams["vocoder"])
 
 
+def build_tiny_cofi(path):
+    """The objects of a tiny CoFi-Codec, whose YAML is written to a path."""
+    from speechbrain_gogo import HPARAMS
+
+    path.write_text(f"""
+model: !include:{HPARAMS}/mini/cofi.yaml
+    dim: 32
+    num_units: [2, 1, 1]
+    vocab_size: 64
+    codebooks: [1, 1, 2]
+    stream_dim: 16
+    global_encoder: {{channels: 16}}
+    discriminator: {{channels: 4}}
+vocoder: !new:speechbrain_gogo.lobes.vocoder.bigvgan.BigVGAN
+    channels: 32
+""")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        with open(path) as stream:
+            hparams = load_hyperpyyaml(stream)
+        for quantizer in hparams["model"]["quantizers"]:
+            quantizer.codebooks.embed.normal_()
+            quantizer.project_in.weight.data.mul_(3)
+    return hparams
+
+
+@pytest.fixture(scope="session")
+def tiny_cofi_folder(tmp_path_factory):
+    """A tiny CoFi-Codec as a folder for ``from_hparams``."""
+    from speechbrain_gogo.inference.loading.export import export_codec
+
+    path = tmp_path_factory.mktemp("tiny_cofi") / "tiny.yaml"
+    hparams = build_tiny_cofi(path)
+    codec = hparams["model"]["codec"]
+    return export_codec(path.parent, path, codec, hparams["vocoder"])
+
+
 @pytest.fixture(scope="session")
 def tiny_socodec_speech_folder(
     tiny_socodec_folder, tiny_stages, tmp_path_factory

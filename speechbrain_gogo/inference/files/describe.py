@@ -14,6 +14,10 @@ from speechbrain_gogo.inference.loading.export_speech import FOLDERS
 from speechbrain_gogo.inference.loading.pretrained import find_source
 
 
+# Networks that tokens come from; the others decode.
+ENCODING = "encoder", "quantizer", "quantizers", "global_encoder"
+
+
 def token_and_bit_rate(codec, keep):
     """Tokens and bits per second, when a prefix of every group is kept.
 
@@ -72,7 +76,9 @@ def describe_codec(codec, source):
     files = folder.rglob("*.safetensors")
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     total, backbone = codec.num_codebooks, codec.backbone_size
-    networks = codec.codec
+    parts = dict(codec.codec.named_children())
+    encoding = [part for name, part in parts.items() if name in ENCODING]
+    decoding = [part for name, part in parts.items() if name not in ENCODING]
     return {
         "codec": codec.name,
         "folder": folder,
@@ -85,8 +91,8 @@ def describe_codec(codec, source):
         "one kept": describe_rate(codec, 1),
         "backbone": f"{backbone} kept: {describe_rate(codec, backbone)}",
         "all": describe_rate(codec, total),
-        "encoder": _parameters(networks.encoder, networks.quantizer),
-        "decoder": _parameters(networks.flow),
+        "encoder": _parameters(*encoding),
+        "decoder": _parameters(*decoding),
         "vocoder": _parameters(codec.vocoder),
         "allocator": _parameters(codec.mods.allocator)
         if "allocator" in codec.mods

@@ -7,6 +7,7 @@ judges of the paper: they tell how much of small models can be understood.
 
 import logging
 import tempfile
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,11 @@ POCKETSPHINX = "pocketsphinx"
 
 
 def find_recognizer(
-    sample_rate=24000, source=None, decoder_options=None, threads=1
+    sample_rate=24000,
+    source=None,
+    decoder_options=None,
+    threads=1,
+    units="words",
 ):
     """The best word error metric that can be had here.
 
@@ -46,27 +51,81 @@ def find_recognizer(
         Of pocketsphinx, see :class:`WordErrors`.
     threads : int
         Of faster-whisper.
+    units : str
+        What is compared: "words" or "characters".
 
     Returns
     -------
     RecognitionErrors
 
+    Raises
+    ------
+    ValueError
+        If there is no such model, or there are no such units.
+
     Example
     -------
     >>> find_recognizer(source="pocketsphinx").judge[:30]
     'word errors: pocketsphinx 5.1.'
+    >>> metric = find_recognizer(source="pocketsphinx", units="characters")
+    >>> metric.judge[:20], metric.figures[0].label
+    ('character errors: po', 'CER (%)')
     """
+    if units not in ("words", "characters"):
+        raise ValueError(f"units='{units}': use 'words' or 'characters'.")
+    metric = _find_words(sample_rate, source, decoder_options, threads)
+    return add_capped(by_characters(metric) if units != "words" else metric)
+
+
+def by_characters(metric):
+    """Let a metric compare characters instead of words.
+
+    Arguments
+    ---------
+    metric : RecognitionErrors
+        Its columns, labels and judge are renamed.
+
+    Returns
+    -------
+    RecognitionErrors
+        The same.
+    """
+    metric.normalizer = "characters"
+    names = {"word_errors": "character_errors", "words": "characters"}
+    names["wer"] = "cer"
+
+    def rename(column):
+        for old, new in names.items():
+            if column.endswith(old):
+                return column.removesuffix(old) + new
+        return column
+
+    metric.columns = tuple(rename(column) for column in metric.columns)
+    metric.figures = tuple(
+        replace(
+            figure,
+            label=figure.label.replace("WER", "CER"),
+            column=rename(figure.column),
+            per=figure.per and rename(figure.per),
+        )
+        for figure in metric.figures
+    )
+    metric.judge = metric.judge.replace("word errors", "character errors")
+    return metric
+
+
+def _find_words(sample_rate, source, decoder_options, threads):
+    """The word error metric of :func:`find_recognizer`."""
     if source == POCKETSPHINX:
-        return add_capped(WordErrors(sample_rate, decoder_options))
+        return WordErrors(sample_rate, decoder_options)
     try:
         if find_spec("faster_whisper"):
-            metric = FasterWhisperWordErrors(
+            return FasterWhisperWordErrors(
                 sample_rate, source or DEFAULT, threads=threads
             )
-            return add_capped(metric)
         metric = WhisperWordErrors(sample_rate, source or DEFAULT)
         metric.figures = metric.figures[::-1]  # the corpus rate first
-        return add_capped(metric)
+        return metric
     except Exception as error:
         if source is not None:
             raise
@@ -79,7 +138,7 @@ def find_recognizer(
         )
         metric = WordErrors(sample_rate, decoder_options)
         metric.judge += " (a weak recogniser)"
-        return add_capped(metric)
+        return metric
 
 
 def add_capped(metric):

@@ -86,7 +86,19 @@ def verbatim_words(text):
     return text.lower().split()
 
 
+def characters(text):
+    """Characters of the words of :func:`plain_words`, of any script.
+
+    Example
+    -------
+    >>> characters("Oh, no!")
+    ['o', 'h', 'n', 'o']
+    """
+    return list("".join(plain_words(text)))
+
+
 NORMALIZERS = {
+    "characters": characters,
     "words": plain_words,
     "deleted": delete_punctuation,
     "whisper": whisper_words,
