@@ -31,7 +31,7 @@ def model(tmp_path):
 @pytest.fixture(scope="module")
 def wavs():
     generator = torch.Generator().manual_seed(3)
-    return 0.1 * torch.randn(2, 3 * RATE + 77, generator=generator)
+    return 0.1 * torch.randn(2, 5 * RATE // 2 + 77, generator=generator)
 
 
 # The interface
@@ -66,7 +66,7 @@ def test_batch_and_stream_equal_single(codec, wavs, monkeypatch):
         wav = wavs[b : b + 1, :length]
         alone, _ = codec.encode_batch(wav)
         groups = math.ceil(length / GROUP)
-        assert alone.shape == (1, groups, 28) and alone.unique().numel() > 32
+        assert alone.shape == (1, groups, 28) and alone.unique().numel() > 16
         assert torch.equal(tokens[b, :groups], alone[0])
         streamed = torch.cat(list(codec.encode_stream(wav[0].split(7001))))
         assert torch.equal(streamed, alone[0])
@@ -78,8 +78,9 @@ def test_batch_and_stream_equal_single(codec, wavs, monkeypatch):
         assert torch.equal(whole, alone)
         single, _ = codec.decode_batch(alone, embedding=g, num_samples=length)
         assert (audio[b, :length] - single[0]).abs().max() < 1e-4
-        groups = list(codec.decode_groups(alone[0], embedding=g[0]))
-        assert (torch.cat(groups)[:length] - single[0]).abs().max() < 1e-4
+        pieces = codec.decode_stream(iter(alone[0].split(11)), embedding=g[0])
+        pieces = torch.cat(list(pieces))[:length]
+        assert (pieces - single[0]).abs().max() < 1e-4
 
 
 def test_keep_counts_scales(codec, wavs):
@@ -284,12 +285,12 @@ def test_overfits_a_clip(model):
     for quantizer in codec.quantizers:
         quantizer.codebooks.initialized.zero_()
         quantizer.project_in.reset_parameters()
-    time = torch.arange(96)[:, None] / 9
-    mel = (time + torch.arange(80) / 8).sin()[None].repeat(4, 1, 1)
-    optimizer = torch.optim.AdamW(codec.parameters(), lr=3e-3)
-    for step in range(120):
+    time = torch.arange(60)[:, None] / 9
+    mel = (time + torch.arange(80) / 8).sin()[None].repeat(2, 1, 1)
+    optimizer = torch.optim.AdamW(codec.parameters(), lr=5e-3)
+    for step in range(80):
         optimizer.zero_grad()
-        losses = objective(mel, torch.ones(4), continuous=step < 40)
+        losses = objective(mel, torch.ones(2), continuous=step < 30)
         losses["loss"].backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
         optimizer.step()

@@ -13,7 +13,6 @@ from speechbrain_gogo.inference.files.tokens import load_tokens
 from speechbrain_gogo.inference.loading.export_speech import FOLDERS
 from speechbrain_gogo.inference.loading.pretrained import find_source
 
-
 # Networks that tokens come from; the others decode.
 ENCODING = "encoder", "quantizer", "quantizers", "global_encoder"
 
