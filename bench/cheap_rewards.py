@@ -17,7 +17,7 @@ import torch
 import typer
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     speech_dataset,
     usable_clips,
 )

@@ -24,7 +24,7 @@ import typer
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     speech_dataset,
     usable_clips,
 )

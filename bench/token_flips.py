@@ -17,7 +17,7 @@ import typer
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     speech_dataset,
     usable_clips,
 )

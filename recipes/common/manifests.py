@@ -7,7 +7,6 @@ install, and writes JSON manifests. This one reads the corpus as unpacked, `<spl
 
 import csv
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from speechbrain.utils.parallel import parallel_map
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
@@ -110,9 +110,8 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
             )
         paths.extend(found)
     report = ClipReport()
-    csv_path.parent.mkdir(parents=True, exist_ok=True)
-    partial = csv_path.with_name(csv_path.name + ".partial")
     with (
+        replaced_when_complete(csv_path) as partial,
         open(partial, "w", newline="", encoding="utf-8") as file,
         ThreadPoolExecutor() as pool,  # waits for the disk, mostly
     ):
@@ -126,14 +125,13 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
                 continue
             place = path.relative_to(data_folder).as_posix()
             writer.writerow({**row, "wav": f"$data_root/{place}"})
-    if complete and report.skipped:
-        raise ValueError(
-            f"{splits} of a test set have to be complete, but {report}; the "
-            "log names the files: fetch them again."
-        )
-    if not report.used:
-        raise ValueError(f"No usable utterance in {splits}: {report}.")
-    os.replace(partial, csv_path)
+        if complete and report.skipped:
+            raise ValueError(
+                f"{splits} of a test set have to be complete, but {report}; the "
+                "log names the files: fetch them again."
+            )
+        if not report.used:
+            raise ValueError(f"No usable utterance in {splits}: {report}.")
     return report
 
 

@@ -8,10 +8,10 @@ systems can be added later.
 import csv
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from speechbrain_gogo.dataio.audio.clips import WHOLE
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 
 def hash_files(paths):
@@ -166,9 +166,10 @@ class ResultsFile:
 
     def _write_again(self):
         """The rows under the columns of now."""
-        partial = self.path.with_suffix(".partial")
-        with open(partial, "w", newline="") as stream:
+        with (
+            replaced_when_complete(self.path) as partial,
+            open(partial, "w", newline="") as stream,
+        ):
             writer = csv.DictWriter(stream, self.columns, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(self.rows.values())
-        os.replace(partial, self.path)

@@ -9,7 +9,7 @@ from speechbrain.utils.distributed import run_on_main
 
 from recipes.common.experiment import fit, log_clips, make_brain
 from speechbrain_gogo.brains.multi_stream_lm import MultiStreamLMBrain
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     check_usable,
     recipe_manifests,
     speech_dataset,

@@ -9,11 +9,11 @@ Basic, Standard and Premium together.
 import csv
 import hashlib
 import logging
-import os
 from pathlib import Path
 
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
@@ -128,11 +128,10 @@ def read_clip(path, data_folder):
 
 def write_manifest(rows, path):
     """Write a manifest, which appears when it is complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with open(partial, "w", newline="", encoding="utf-8") as file:
+    with (
+        replaced_when_complete(path) as partial,
+        open(partial, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(FIELDS)
         writer.writerows(rows)
-    partial.replace(path)

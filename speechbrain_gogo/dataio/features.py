@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
+
 
 class FeatureCache:
     """Arrays by clip, in a folder that knows what made them.
@@ -56,11 +58,8 @@ class FeatureCache:
 
     def put(self, key, features):
         """Write a tensor."""
-        path = self._path(key)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with open(partial, "wb") as file:
-            np.save(file, features.cpu().numpy().astype(self.dtype))
-        partial.replace(path)
+        with replaced_when_complete(self._path(key)) as partial:
+            np.save(partial, features.cpu().numpy().astype(self.dtype))
 
     def _path(self, key):
         name = key.replace("%", "%25").replace(os.sep, "%2F")  # one per id

@@ -67,7 +67,7 @@ def test_every_setting_of_a_recipe_is_used(path):
         *(REPOSITORY / "recipes" / "common").glob("*.py"),
         *(REPOSITORY / "speechbrain_gogo" / "brains").rglob("*.py"),
         REPOSITORY / "speechbrain_gogo" / "inference" / "loading" / "export.py",
-        REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests" / "reading.py",
+        REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests" / "dataset.py",
     ]
     code = "\n".join(file.read_text() for file in files)
     yaml = parse_arguments([str(path)]).text  # with its bases

@@ -295,4 +295,4 @@ def test_a_killed_run_is_completed_by_torchrun(
     for tar in done.joinpath("webdataset").glob("*.tar"):
         again = tmp_path / "webdataset" / tar.name
         assert again.read_bytes() == tar.read_bytes()
-    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("partial-*"))

@@ -74,4 +74,4 @@ def test_a_killed_run_is_completed(
         for name, row in found.items():
             assert row.tokens.equal(expected[name].tokens)
             assert row.speaker == expected[name].speaker
-        assert not list((tmp_path / stage).glob("*.partial"))
+        assert not list((tmp_path / stage).glob("partial-*"))

@@ -16,7 +16,7 @@ from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.logs.counting import UsableBatches
 from speechbrain_gogo.brains.logs.loggers import RecipeLogger, log_report
 from speechbrain_gogo.dataio.audio.waveform import AudioError
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     check_usable,
     collate_usable,
 )

@@ -11,10 +11,8 @@ import torch
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import file_name, unfit_id
-from speechbrain_gogo.dataio.manifests.reading import (
-    read_manifest,
-    speech_dataset,
-)
+from speechbrain_gogo.dataio.manifests.dataset import speech_dataset
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.manifests.rows import read_table
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.inference import GogoCodec

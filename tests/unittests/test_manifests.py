@@ -11,7 +11,7 @@ import torch
 from speechbrain_gogo.dataio.audio import clips
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     collate_usable,
     recipe_manifests,
     speech_dataset,

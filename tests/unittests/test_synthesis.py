@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from speechbrain_gogo.dataio.manifests.reading import speech_dataset
+from speechbrain_gogo.dataio.manifests.dataset import speech_dataset
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes/LibriTTS/speech_lm"
 SENTENCES = """NO SHOUTING IN HERE

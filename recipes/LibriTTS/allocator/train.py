@@ -18,7 +18,7 @@ from recipes.common.allocator import export_best
 from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     check_usable,
     recipe_manifests,
     speech_dataset,

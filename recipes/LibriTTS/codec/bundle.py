@@ -26,7 +26,7 @@ from hyperpyyaml import load_hyperpyyaml
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio.waveform import AudioError
-from speechbrain_gogo.dataio.manifests.reading import speech_dataset
+from speechbrain_gogo.dataio.manifests.dataset import speech_dataset
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export import export_bundle
 from speechbrain_gogo.inference.loading.export_speech import (

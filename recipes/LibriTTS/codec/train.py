@@ -20,7 +20,7 @@ from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.audio.waveform import AudioError
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     check_usable,
     recipe_manifests,
     speech_dataset,

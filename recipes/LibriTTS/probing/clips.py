@@ -6,7 +6,6 @@ file per utterance: a killed run goes on where it was.
 
 import csv
 import json
-import os
 import random
 import zlib
 from pathlib import Path
@@ -21,6 +20,7 @@ from tqdm import tqdm
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.manifests.rows import read_table
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.english import English
@@ -199,7 +199,6 @@ class _Measuring(Dataset):
         (_, wav_path, text, *samples), path = self.todo[place]
         wav = read_clip(wav_path, self.extractor.sample_rate, *samples)
         values = self.extractor(wav.numpy(), text)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(json.dumps(values))
-        os.replace(partial, path)
+        with replaced_when_complete(path) as partial:
+            partial.write_text(json.dumps(values))
         return place

@@ -30,6 +30,7 @@ from report import plot_heatmap, summarize, write_csv, write_table
 from speechbrain.utils.distributed import infer_device
 
 from recipes.common.experiment import start
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.inference import open_codec
 
 logger = logging.getLogger(__name__)
@@ -142,9 +143,8 @@ def probe(hparams, data, places, device, identity):
             )
             batch_size = hparams["fitting"]["batch_size"]
             found = score_probes(probes, *pairs["test"], batch_size)
-            partial = path.with_suffix(".partial")
-            torch.save(found.cpu().double() * variance, partial)
-            partial.replace(path)
+            with replaced_when_complete(path) as partial:
+                torch.save(found.cpu().double() * variance, partial)
         errors.append(torch.load(path))
     mean = scales[1].mean.expand(1, 1, -1)
     return torch.stack(errors), squared_errors(mean, features["test"])[:, 0]

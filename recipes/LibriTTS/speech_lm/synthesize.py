@@ -12,7 +12,6 @@ there stays.
 import csv
 import io
 import logging
-import os
 import random
 import re
 import shutil
@@ -39,6 +38,7 @@ from sentences import (
 from tqdm import tqdm
 
 from recipes.common.experiment import start
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
@@ -161,12 +161,8 @@ def speak(clip, sample_rate):
     # No recording is silent to the last bit, and recognisers need that.
     seed = torch.Generator().manual_seed(zlib.crc32(clip.id.encode()))
     wav = wav + noise * torch.randn(len(wav), generator=seed)
-    clip.path.parent.mkdir(parents=True, exist_ok=True)
-    partial = clip.path.with_name(f"{clip.path.name}.partial")
-    kind = clip.path.suffix[1:].upper()
-    samples = wav.clamp(-1, 1).numpy()
-    soundfile.write(partial, samples, sample_rate, format=kind)
-    os.replace(partial, clip.path)
+    with replaced_when_complete(clip.path) as partial:
+        soundfile.write(partial, wav.clamp(-1, 1).numpy(), sample_rate)
     return len(wav) / sample_rate
 
 
@@ -180,10 +176,10 @@ def write_split(stage, clips, hparams):
     """
     folder, report, seconds = Path(hparams["output_folder"]), ClipReport(), 0
     csv_path = folder / f"{stage}.csv"
-    partial = csv_path.with_suffix(".partial")
     rate = hparams["sample_rate"]
     with (
         ThreadPoolExecutor(hparams["num_workers"]) as pool,
+        replaced_when_complete(csv_path) as partial,
         open(partial, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
@@ -200,7 +196,6 @@ def write_split(stage, clips, hparams):
             writer.writerow(
                 [clip.id, f"{duration:.4f}", place, clip.voice.name, clip.text]
             )
-    os.replace(partial, csv_path)
     return report, seconds / 3600
 
 

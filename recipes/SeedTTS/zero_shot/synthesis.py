@@ -5,8 +5,6 @@ file. Nothing is left out: where nothing was said, the file is a second of
 silence, for the judges to judge.
 """
 
-import os
-
 import torch
 from folders import folder_name
 from speechbrain.dataio.audio_io import save
@@ -15,6 +13,7 @@ from tqdm import tqdm
 from recipes.common.report import summarize
 from recipes.common.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.inference.synthesis.requests import read_prompt
 from speechbrain_gogo.inference.synthesis.utterances import make_utterances
 from speechbrain_gogo.metrics.speech_metric import Figure
@@ -204,7 +203,5 @@ def _refusal(speech, task):
 
 def write_audio(path, wav, rate):
     """Write audio under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.wav")
-    save(part, wav.clamp(-1, 1), rate)
-    os.replace(part, path)
+    with replaced_when_complete(path) as partial:
+        save(partial, wav.clamp(-1, 1), rate)

@@ -20,6 +20,7 @@ from speechbrain_gogo.dataio.audio.waveform import (
     check_range,
     check_rate,
 )
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 logger = logging.getLogger(__name__)
 
@@ -118,12 +119,11 @@ def _write_cached(path, samples, made_of):
     A killed run leaves no half-written array, and processes that cache the
     same clip at once do not disturb each other.
     """
-    partial = path.with_suffix(f".{os.getpid()}.partial")
+    stored = save({"samples": samples}, {"made_of": made_of})
     try:
-        partial.write_bytes(save({"samples": samples}, {"made_of": made_of}))
-        os.replace(partial, path)
+        with replaced_when_complete(path) as partial:
+            partial.write_bytes(stored)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         logger.warning("%s could not be written: %s", path, error)
 
 

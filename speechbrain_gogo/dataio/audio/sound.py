@@ -2,12 +2,15 @@
 
 import math
 import os
-import re
 from pathlib import Path
 
-import soundfile
 import torch
 
+from speechbrain_gogo.dataio.audio.decoder import (
+    LIBRARY_ERRORS,
+    ends_with_last_page,
+    open_decoder,
+)
 from speechbrain_gogo.dataio.audio.mp3 import with_all_frames
 from speechbrain_gogo.dataio.audio.placeholders import with_true_lengths
 from speechbrain_gogo.dataio.audio.view import FileView, file_size
@@ -20,16 +23,9 @@ from speechbrain_gogo.dataio.audio.waveform import (
 # A header may claim any length. No codec of speech packs more samples than
 # this into a byte of file, so a longer claim is a broken or hostile header.
 MAX_SAMPLES_PER_BYTE = 512
-UNKNOWN = 2**63 - 1  # what libsndfile says of FLAC that does not tell
+UNKNOWN = 2**63 - 1  # libsndfile's number of samples for FLAC without one
 
-# How libsndfile says of WAV, AIFF, AU, W64 and RF64 that samples are missing.
-TOO_SHORT = re.compile(
-    r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)",
-    re.MULTILINE,
-)
-OGG_PAGE = 65307  # bytes, at most
 SKIPPED = 2**20  # samples at once
-LIBRARY_ERRORS = soundfile.LibsndfileError, RuntimeError
 
 
 class Sound:
@@ -68,7 +64,9 @@ class Sound:
         # A path, in whatever bytes, spares libsndfile calls to here.
         seen = os.fsencode(source) if by_path else FileView(source)
         try:
-            self._decoder = _open(with_true_lengths(self._file) or seen, name)
+            self._decoder = open_decoder(
+                with_true_lengths(self._file) or seen, name
+            )
             self.sample_rate = self._decoder.samplerate
             self.num_samples = self._decoder.frames
             if self._decoder.format == "MP3":
@@ -241,19 +239,20 @@ class Sound:
             self._decoder.seek(0)
         else:
             self._decoder.close()
-            self._decoder = _open(longer, self.name)
+            self._decoder = open_decoder(longer, self.name)
             self.num_samples = None
 
     def _check_header(self):
         """Refuse files that are cut or empty, and claims that cannot be."""
-        cut = TOO_SHORT.search(self._decoder.extra_info)
-        if cut and int(cut[1]) > int(cut[2]):  # libsndfile mends it
+        claimed, held = self._decoder.sample_bytes()
+        if claimed > held:  # libsndfile replaces the claim
             raise AudioError(
                 "truncated audio",
-                f"{self.name} claims {cut[1]} bytes of samples and holds "
-                f"{cut[2]}.",
+                f"{self.name} claims {claimed} bytes of samples and holds "
+                f"{held}.",
             )
-        if self._decoder.format == "OGG" and not self._ogg_ends():
+        ends = self._decoder.format != "OGG" or ends_with_last_page(self._file)
+        if not ends:
             raise AudioError(
                 "truncated audio", f"{self.name} has no last page."
             )
@@ -268,46 +267,3 @@ class Sound:
                 "impossible header",
                 f"{self.name} claims {samples} samples in {self._size} bytes.",
             )
-
-    def _ogg_ends(self):
-        """Whether an Ogg file's last page is whole, and says it is the last.
-
-        A header of 27 bytes, of which one is flags and the last one the
-        number of segments; the lengths of these; these.
-        """
-        self._file.seek(-min(2 * OGG_PAGE, self._size), os.SEEK_END)
-        end = self._file.read()
-        page = end[max(0, end.rfind(b"OggS")) :]
-        if len(page) < 27 or len(page) < 27 + page[26]:
-            return False
-        segments = page[27 : 27 + page[26]]
-        return bool(page[5] & 4) and 27 + page[26] + sum(segments) <= len(page)
-
-
-class _Decoder(soundfile.SoundFile):
-    """soundfile, but it does not seek after every block that it reads.
-
-    After that libsndfile 1.2.2 gives other samples of an MP3 than reading at
-    once, and an error of telephone formats (GSM 6.10, G.721).
-    """
-
-    INEXACT = ("MP3", "OGG")
-
-    def seekable(self):
-        return False
-
-    @property
-    def seeks_exactly(self):
-        """Whether a seek leads to the sample that was meant."""
-        return super().seekable() and self.format not in self.INEXACT
-
-
-def _open(file, name):
-    """A decoder at the first sample of a file."""
-    try:
-        return _Decoder(file)
-    except LIBRARY_ERRORS as error:
-        reason = getattr(error, "error_string", error)
-        raise AudioError(
-            "unreadable audio", f"{name} is no audio file: {reason}"
-        ) from None

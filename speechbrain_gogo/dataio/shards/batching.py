@@ -9,7 +9,7 @@ from speechbrain.dataio.iterators import (
 )
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
-from speechbrain_gogo.dataio.manifests.reading import collate_usable
+from speechbrain_gogo.dataio.manifests.dataset import collate_usable
 
 
 def batches_by_seconds(
@@ -72,7 +72,7 @@ def loader_settings(
     Arguments
     ---------
     dataset : DynamicItemDataset
-        From :func:`~speechbrain_gogo.dataio.manifests.reading.speech_dataset`.
+        From :func:`~speechbrain_gogo.dataio.manifests.dataset.speech_dataset`.
     training : bool
         Shuffle and change batches in every epoch; else short clips first.
     batch_seconds : float

@@ -14,10 +14,8 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain_gogo.dataio.audio.clips import WHOLE, check_duration, read_clip
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import escape_bytes, plain_text, unfit_id
-from speechbrain_gogo.dataio.manifests.reading import (
-    read_manifest,
-    reason_to_skip,
-)
+from speechbrain_gogo.dataio.manifests.dataset import reason_to_skip
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.shards.batching import batches_by_seconds
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 import sentencepiece
 import torch
 
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
+
 
 def normalize_words(text):
     """Lower case, letters, digits and apostrophes only.
@@ -99,9 +101,11 @@ def train_tokenizer(
     """
     model_path = Path(model_path)
     if not model_path.is_file():
-        partial = model_path.with_suffix(".partial")
         try:
-            with open(partial, "wb") as writer:
+            with (
+                replaced_when_complete(model_path) as partial,
+                open(partial, "wb") as writer,
+            ):
                 sentencepiece.SentencePieceTrainer.train(
                     sentence_iterator=map(normalize, sentences),
                     model_writer=writer,
@@ -119,7 +123,6 @@ def train_tokenizer(
                 "tokens can tell: give more (text_size, or text_vocab of a "
                 f"codec's model), or write them plainly. ({error})"
             ) from None
-        partial.rename(model_path)
     return sentencepiece.SentencePieceProcessor(model_file=str(model_path))
 
 

@@ -16,7 +16,6 @@ shards of all corpora.
 """
 
 import json
-import os
 import zlib
 from hashlib import blake2b
 from pathlib import Path
@@ -28,6 +27,8 @@ from safetensors.numpy import save_file
 from speechbrain.utils.distributed import ddp_barrier
 from tqdm import tqdm
 from webdataset.utils import pytorch_worker_info
+
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 ARRAYS = ("groups", "speakers", "text_at", "text_ids")
 
@@ -187,9 +188,8 @@ def _make(folder, shards, tokenizer, key):
     mine = list(zip(shards, paths))[rank::ranks]
     for shard, path in tqdm(mine, desc="index of clips", disable=rank > 0):
         if not path.is_file():
-            partial = path.with_suffix(".partial")
-            save_file(clip_numbers(shard, tokenizer), partial)
-            os.replace(partial, path)
+            with replaced_when_complete(path) as partial:
+                save_file(clip_numbers(shard, tokenizer), partial)
     ddp_barrier()
     if rank == 0:
         _join(folder, [safe_open(str(path), "np") for path in paths])

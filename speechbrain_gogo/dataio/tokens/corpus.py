@@ -10,11 +10,11 @@ that of ``tokenizing.py``.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_gogo.dataio.ids import escape_bytes
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.shards import TokenShard, shard_path
 
@@ -61,9 +61,8 @@ def claim_folder(folder, header):
     if path.is_file():
         _check_same(json.loads(path.read_text()), header, folder)
         return
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(header, indent=2) + "\n")
-    os.replace(partial, path)
+    with replaced_when_complete(path) as partial:
+        partial.write_text(json.dumps(header, indent=2) + "\n")
 
 
 def _check_same(there, wanted, folder):

@@ -7,7 +7,6 @@ shards form together is the matter of ``token_corpus.py``.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from speechbrain_gogo.dataio.ids import escape_bytes
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 STRINGS = ("id", "text", "speaker")
@@ -88,10 +88,9 @@ def save_shard(path, rows, header, report, source=""):
     }
     if "mask_id" in header:
         metadata["mask_id"] = str(header["mask_id"])
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_bytes(save(arrays, metadata))
-    os.replace(partial, path)
-    for left in path.parent.glob(f"{path.stem}.*.partial"):  # by a kill
+    with replaced_when_complete(path) as partial:
+        partial.write_bytes(save(arrays, metadata))
+    for left in path.parent.glob(f"partial-*-{path.name}"):  # by a kill
         left.unlink(missing_ok=True)
 
 

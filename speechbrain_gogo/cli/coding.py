@@ -1,0 +1,104 @@
+"""Commands that encode audio into tokens and decode tokens into audio."""
+
+from speechbrain_gogo.cli.options import (
+    BUNDLED,
+    Allocate,
+    Codec,
+    Device,
+    Guidance,
+    Inputs,
+    Keep,
+    Output,
+    Seed,
+    Steps,
+    TargetRate,
+    Trust,
+)
+from speechbrain_gogo.cli.steps import (
+    allocation,
+    load,
+    run_all,
+    sampling,
+)
+
+
+def encode(
+    inputs: Inputs,
+    out: Output,
+    allocate: Allocate = False,
+    target_rate: TargetRate = None,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Encode audio of any length and rate into token files."""
+    from speechbrain_gogo.inference.files import audio as files
+    from speechbrain_gogo.inference.files.describe import describe_kept
+
+    wanted = allocation(allocate, target_rate)
+    pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.TOKENS)
+    model = load(codec, device, trust_source)
+
+    def work(source, target):
+        tokens, samples = files.encode_to_file(model, source, target, **wanted)
+        rate = describe_kept(model, tokens)
+        seconds = samples / model.sample_rate
+        return f"{seconds:.2f} s, {len(tokens)} groups, {rate}"
+
+    run_all(pairs, work)
+
+
+def decode(
+    inputs: Inputs,
+    out: Output,
+    keep: Keep = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Decode token files into audio of the original length."""
+    from speechbrain_gogo.inference.files import audio as files
+
+    pairs = files.plan(inputs, out, files.TOKENS, files.WRITABLE_AUDIO)
+    model = load(codec, device, trust_source)
+    settings = sampling(model, keep, steps, guidance, seed)
+
+    def work(source, target):
+        samples = files.decode_to_file(model, source, target, **settings)
+        return f"{samples / model.sample_rate:.2f} s"
+
+    run_all(pairs, work)
+
+
+def reconstruct(
+    inputs: Inputs,
+    out: Output,
+    keep: Keep = None,
+    allocate: Allocate = False,
+    target_rate: TargetRate = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Encode audio and decode it again."""
+    from speechbrain_gogo.inference.files import audio as files
+    from speechbrain_gogo.inference.files.describe import describe_kept
+
+    wanted = allocation(allocate, target_rate)
+    pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.WRITABLE_AUDIO)
+    model = load(codec, device, trust_source)
+    settings = sampling(model, keep, steps, guidance, seed)
+
+    def work(source, target):
+        tokens, samples = files.encode_with_budgets(model, source, **wanted)
+        tokens = tokens[:, :keep]
+        model.decode_file(tokens, target, num_samples=samples, **settings)
+        return describe_kept(model, tokens)
+
+    run_all(pairs, work)

@@ -1,0 +1,95 @@
+"""Commands that show what a codec, its tokens and its allocator do."""
+
+from pathlib import Path
+
+import typer
+
+from speechbrain_gogo.cli.options import (
+    BUNDLED,
+    Codec,
+    Device,
+    Image,
+    OwnAudio,
+    PageFolder,
+    Recording,
+    Seconds,
+    Source,
+    TargetRate,
+    Trust,
+)
+from speechbrain_gogo.cli.steps import describe, load
+
+
+def budgets(
+    wav: Recording,
+    image: Image,
+    target_rate: TargetRate = None,
+    seconds: Seconds = 10.0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Plot how many tokens the allocator gives each group of a recording."""
+    from speechbrain_gogo.inference.demo.budget_picture import draw_budgets
+    from speechbrain_gogo.inference.files.describe import describe_rate
+
+    if image.suffix.lower() != ".png":
+        raise ValueError(
+            f"{image}: the picture is written as PNG, give a name that ends with .png."
+        )
+    model = load(codec, device, trust_source)
+    found = draw_budgets(model, wav, image, target_rate, seconds)
+    rate = describe_rate(model, float(found.double().mean()))
+    typer.echo(f"{image}: {len(found)} groups, {rate}")
+
+
+def info(
+    source: Source = BUNDLED,
+    codec: Codec = BUNDLED,
+    trust_source: Trust = False,
+):
+    """Show the properties of a token file or of a codec."""
+    from speechbrain_gogo.inference.files import audio as files
+    from speechbrain_gogo.inference.files import describe
+
+    is_file = Path(source).suffix in files.TOKENS
+    is_file = is_file or Path(source).is_file()
+    model = load(codec if is_file else source, "cpu", trust_source)
+    if is_file:
+        found = describe.describe_token_file(source, model)
+    else:
+        found = describe.describe_codec(model, source)
+    for name, value in found.items():
+        typer.echo(f"{name:12} {value}")
+
+
+def demo(
+    wav: OwnAudio = None,
+    out: PageFolder = Path("results/demo"),
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Decode a clip at several rates and write a page with players."""
+    from speechbrain_gogo.inference.demo.run import run_demo
+    from speechbrain_gogo.inference.loading.speech import can_speak
+
+    model = load(codec, device, trust_source)
+    speech = None
+    if can_speak(codec):
+        speech = load(codec, device, trust_source, speaks=True)
+    recordings, synthesis, page = run_demo(model, out, wav or [], speech)
+    for recording in recordings:
+        typer.echo(
+            f"\n{recording.title}: {recording.seconds:.2f} s, "
+            f"encoding real-time factor {recording.encode_factor:.3f}"
+        )
+        typer.echo("  keep  tokens/s   bit/s  decoding factor  file")
+        for made in recording.decodings:
+            typer.echo(
+                f"  {made.keep:4}{made.token_rate:10.1f}{made.bit_rate:8.1f}"
+                f"{made.real_time_factor:17.3f}  {out / made.wav}"
+            )
+    if synthesis:
+        typer.echo(f"\n{describe(synthesis, out / synthesis.wav)}")
+    typer.echo(f"\nListen: open {page.resolve()}")

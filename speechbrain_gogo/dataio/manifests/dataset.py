@@ -1,0 +1,227 @@
+"""Rows of SpeechBrain CSV manifests as training data.
+
+A row that cannot be used is counted by reason: at once, if its duration or a
+missing file tells, or when its audio turns out to be broken.
+"""
+
+import math
+import os
+import random
+from itertools import islice
+from pathlib import Path
+
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.dataset import DynamicItemDataset
+
+from speechbrain_gogo.dataio.audio.clips import check_duration, load_clip
+from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
+
+STAND_IN = 24000  # samples of silence, where a whole batch is unusable
+
+
+def speech_dataset(
+    csv_path,
+    data_root=None,
+    sample_rate=24000,
+    min_seconds=1.0,
+    max_seconds=20.0,
+    tokenizer=None,
+    cache_folder=None,
+):
+    """A manifest as a dataset of waveforms and text tokens.
+
+    Arguments
+    ---------
+    csv_path : str | Path | dict
+        SpeechBrain CSV manifest with ID, duration (seconds), wav, wrd; or
+        several, each with what replaces ``$data_root`` in it.
+    data_root : str | Path
+        Replaces ``$data_root`` in a single manifest.
+    sample_rate : int
+        Of the waveforms that come out, in Hz.
+    min_seconds : float
+        Shorter rows are skipped.
+    max_seconds : float
+        Longer rows are skipped.
+    tokenizer : sentencepiece.SentencePieceProcessor
+        Adds the text tokens of ``wrd``; None leaves them out.
+    cache_folder : str | Path
+        Keeps decoded audio as 16-bit arrays there, so that later epochs
+        neither decode nor resample. A file that has changed is read again.
+
+    Returns
+    -------
+    tuple
+        DynamicItemDataset with keys id, sig, wrd and, with a tokenizer,
+        text; and the ClipReport of what was skipped.
+    """
+    if not isinstance(csv_path, dict):
+        csv_path = {csv_path: data_root}
+    good, report = {}, ClipReport()
+    for path, root in csv_path.items():
+        rows, unread = read_manifest(path, root)
+        report.update(unread)
+        for key, row in rows.items():
+            reason = reason_to_skip(row, min_seconds, max_seconds)
+            if reason is None and tokenizer and not normalize_words(row["wrd"]):
+                reason = "no words"
+            if key in good:
+                reason = "duplicate ID"
+            report[reason or "used"] += 1
+            if reason is None:
+                good[key] = row
+    if not good:
+        paths = ", ".join(map(str, csv_path))
+        raise ValueError(f"{paths} has no usable row: {report}.")
+    dataset = DynamicItemDataset(good)
+    if cache_folder is not None:
+        Path(cache_folder).mkdir(parents=True, exist_ok=True)
+
+    def load(path, samples, duration):
+        try:
+            wav = load_clip(path, sample_rate, samples, cache_folder)
+            check_duration(len(wav) / sample_rate, duration, path)
+        except AudioError as error:
+            return error  # the collate function drops and counts it
+        return wav
+
+    dataset.add_dynamic_item(
+        load, takes=["wav", "samples", "duration"], provides="sig"
+    )
+    keys = ["id", "sig", "wrd"]
+    if tokenizer is not None:
+        dataset.add_dynamic_item(
+            lambda words: encode_text(tokenizer, words),
+            takes="wrd",
+            provides="text",
+        )
+        keys.append("text")
+    dataset.set_output_keys(keys)
+    return dataset, report
+
+
+def collate_usable(examples):
+    """Pad the usable examples of a batch; remember the others.
+
+    Arguments
+    ---------
+    examples : list of dict
+        Items of a :func:`speech_dataset`.
+
+    Returns
+    -------
+    PaddedBatch
+        With ``skipped``, a list of (id, reason). If no example is usable,
+        the batch is a second of silence, so that every rank of a
+        distributed run still takes its step, and ``stand_in`` is true.
+    """
+    bad = [e for e in examples if isinstance(e["sig"], AudioError)]
+    good = [e for e in examples if not isinstance(e["sig"], AudioError)]
+    stand_in = not good
+    if stand_in:
+        silence = {**examples[0], "sig": torch.zeros(STAND_IN)}
+        if "text" in silence:  # hardly a word, for there is nothing to hear
+            silence["text"] = silence["text"][:1]
+        good = [silence]
+    batch = PaddedBatch(good)
+    batch.skipped = [(e["id"], e["sig"].reason) for e in bad]
+    batch.stand_in = stand_in
+    return batch
+
+
+def recipe_manifests(hparams):
+    """The manifests of a recipe, as :func:`speech_dataset` takes them.
+
+    Arguments
+    ---------
+    hparams : dict
+        ``train_csv`` and ``valid_csv``, in which ``data_folder`` replaces
+        ``$data_root``, and ``more_train_csv``, each with its own folder.
+
+    Returns
+    -------
+    dict
+        Manifests and their folders by stage, "train" and "valid".
+    """
+    root = hparams["data_folder"]
+    return {
+        "train": {hparams["train_csv"]: root, **hparams["more_train_csv"]},
+        "valid": {hparams["valid_csv"]: root},
+    }
+
+
+def usable_clips(dataset, number=None, seed=None):
+    """Clips of a dataset whose audio can be read, one after the other.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        From :func:`speech_dataset`.
+    number : int
+        How many; there may be fewer. None is all.
+    seed : int
+        Draw them at random; None takes the first.
+
+    Returns
+    -------
+    iterator of dict
+        Items of the dataset.
+    """
+    places = list(range(len(dataset)))
+    if seed is not None:
+        random.Random(seed).shuffle(places)
+    clips = (dataset[place] for place in places)
+    good = (c for c in clips if not isinstance(c["sig"], AudioError))
+    return islice(good, number)
+
+
+def check_usable(dataset, name):
+    """Make sure that there is a clip to train on, or to validate.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        From :func:`speech_dataset`. Clips are read up to the first usable one.
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    ValueError
+        If the audio of none can be used, with the reasons.
+    """
+    report = ClipReport()
+    for place in range(len(dataset)):
+        sig = dataset[place]["sig"]
+        if not isinstance(sig, AudioError):
+            return
+        report[sig.reason] += 1
+    raise ValueError(f"{name}: no clip can be used, of {report}.")
+
+
+def reason_to_skip(row, min_seconds, max_seconds):
+    """Why a row cannot be used, as far as the manifest tells.
+
+    Arguments
+    ---------
+    row : dict
+        Of :func:`read_manifest`.
+    min_seconds, max_seconds : float
+        Which durations can be used, both inclusive.
+
+    Returns
+    -------
+    str
+        The reason; None if there is none.
+    """
+    if not min_seconds <= row["duration"] <= max_seconds:
+        return f"not {min_seconds:g} to {max_seconds:g} s long"
+    if not 0 < row["duration"] < math.inf:
+        return "no duration"
+    if not os.path.isfile(row["wav"]):  # too long a path is none, either
+        return "missing file"
+    return None
