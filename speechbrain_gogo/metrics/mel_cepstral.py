@@ -12,13 +12,9 @@ from pathlib import Path
 import numpy as np
 from scipy.io import wavfile
 
-from speechbrain_gogo.metrics.speech_metric import (
-    Figure,
-    SpeechMetric,
-    at_rate,
-    import_backend,
-    sound_seconds,
-)
+from speechbrain_gogo.metrics.backends import import_backend
+from speechbrain_gogo.metrics.signals import at_rate, sound_seconds
+from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
 
 class MelCepstralDistortion(SpeechMetric):

@@ -12,12 +12,9 @@ from types import ModuleType
 
 import torch
 
-from speechbrain_gogo.metrics.speech_metric import (
-    BatchedMetric,
-    Figure,
-    at_rate,
-    load_weights,
-)
+from speechbrain_gogo.metrics.backends import load_weights
+from speechbrain_gogo.metrics.signals import at_rate
+from speechbrain_gogo.metrics.speech_metric import BatchedMetric, Figure
 
 RATE = 16000
 SHORTEST = 400  # samples, of which its first frame is made

@@ -31,7 +31,8 @@ from speechbrain_gogo.metrics.recognition.transcripts import (
     NORMALIZERS,
     count_errors,
 )
-from speechbrain_gogo.metrics.speech_metric import Figure, at_rate
+from speechbrain_gogo.metrics.signals import at_rate
+from speechbrain_gogo.metrics.speech_metric import Figure
 
 
 @pytest.fixture(scope="module")

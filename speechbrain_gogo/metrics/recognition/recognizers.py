@@ -12,17 +12,15 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
 from speechbrain_gogo.metrics.recognition.words import (
     RATE,
     RecognitionErrors,
     WordErrors,
 )
-from speechbrain_gogo.metrics.speech_metric import (
-    Figure,
-    at_rate,
-    import_backend,
-)
+from speechbrain_gogo.metrics.signals import at_rate
+from speechbrain_gogo.metrics.speech_metric import Figure
 
 logger = logging.getLogger(__name__)
 

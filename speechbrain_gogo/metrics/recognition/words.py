@@ -12,17 +12,14 @@ from functools import cached_property
 import numpy as np
 from speechbrain.utils.metric_stats import ErrorRateStats
 
+from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.recognition.transcripts import (
     count_errors,
     find_normalizer,
     repeats_itself,
 )
-from speechbrain_gogo.metrics.speech_metric import (
-    Figure,
-    at_rate,
-    cut,
-    import_backend,
-)
+from speechbrain_gogo.metrics.signals import at_rate, cut
+from speechbrain_gogo.metrics.speech_metric import Figure
 
 RATE = 16000
 

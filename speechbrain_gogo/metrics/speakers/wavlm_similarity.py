@@ -10,20 +10,14 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from speechbrain_gogo.metrics.backends import import_backend, load_weights
+from speechbrain_gogo.metrics.signals import LEAST_SOUND, at_rate, sound_seconds
 from speechbrain_gogo.metrics.speakers.similarity import RATE
 from speechbrain_gogo.metrics.speakers.speaker_network import (
     SpeakerNetwork,
     published_state,
 )
-from speechbrain_gogo.metrics.speech_metric import (
-    LEAST_SOUND,
-    BatchedMetric,
-    Figure,
-    at_rate,
-    import_backend,
-    load_weights,
-    sound_seconds,
-)
+from speechbrain_gogo.metrics.speech_metric import BatchedMetric, Figure
 
 LARGE = {
     "hidden_size": 1024,

@@ -1,0 +1,90 @@
+"""Packages and published weights that judges need."""
+
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+EXTRA = "metrics"
+
+
+def import_backend(module, package, extra=EXTRA):
+    """Check that a package is installed.
+
+    Arguments
+    ---------
+    module : str
+        The module's name.
+    package : str
+        The distribution that holds it.
+    extra : str
+        The extra of this package that brings it, if one does.
+
+    Returns
+    -------
+    str
+        "package version", the name of a judge.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed, with what to install.
+
+    Example
+    -------
+    >>> import_backend("scipy.stats", "scipy").split()[0]
+    'scipy'
+    """
+    try:
+        import_module(module)
+    except ImportError as error:
+        wanted = f'"speechbrain_gogo[{extra}]"' if extra else package
+        raise ImportError(
+            f"{package} is needed ({error}): pip install {wanted}"
+        ) from error
+    return f"{package} {version(package)}"
+
+
+def load_weights(load, source, user, probe=None):
+    """Load published weights, or explain how to get them.
+
+    Arguments
+    ---------
+    load : callable
+        Loads the model from the source.
+    source : str | Path
+        An id of a hub, a folder or a file.
+    user : str
+        Name of the metric, for the message.
+    probe : str
+        A small file of the source, where that is a repository of the Hugging
+        Face hub: it is asked for first, since libraries that try file after
+        file take minutes to find that there is no network.
+
+    Returns
+    -------
+    object
+        What ``load`` gives.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be loaded.
+
+    Example
+    -------
+    >>> load_weights(str.upper, "some/model", "a judge")
+    'SOME/MODEL'
+    """
+    try:
+        if probe is not None and not Path(source).is_dir():
+            from huggingface_hub import hf_hub_download
+
+            hf_hub_download(str(source), probe)
+        return load(source)
+    except Exception as error:  # each hub's client has errors of its own
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        raise ValueError(
+            f"{user} needs {source}, which could not be loaded "
+            f"({type(error).__name__}: {reason}). Where there is no network, "
+            "fetch it elsewhere and give the place of the copy instead."
+        ) from error

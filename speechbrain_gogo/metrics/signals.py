@@ -1,0 +1,99 @@
+"""Signals as judges need them: without padding, at their rate, audible."""
+
+import numpy as np
+import torch
+import torchaudio
+
+FAINTEST = 1e-4  # of full scale: below it, a signal is silence
+LEAST_SOUND = 0.4  # seconds that judges of voices and envelopes need
+
+
+def cut(wavs, lengths=None):
+    """Signals of a padded batch without their padding.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor
+        [B, T].
+    lengths : torch.Tensor
+        Relative lengths, [B]; no padding if None.
+
+    Returns
+    -------
+    list of torch.Tensor
+        On the CPU, [T] each.
+
+    Example
+    -------
+    >>> [len(wav) for wav in cut(torch.zeros(2, 8), torch.tensor([1, 0.5]))]
+    [8, 4]
+    """
+    if lengths is None:
+        return list(wavs.cpu())
+    samples = (lengths * wavs.size(1)).round().long().tolist()
+    return [wav[:n].cpu() for wav, n in zip(wavs, samples)]
+
+
+def sound_seconds(wav, sample_rate):
+    """How long something can be heard in a signal.
+
+    Frames of 25 ms count that are at most 40 dB below the loudest one, which
+    is what STOI takes for speech; nothing can be heard below -80 dB of full
+    scale.
+
+    Arguments
+    ---------
+    wav : torch.Tensor | np.ndarray
+        Samples, [T].
+    sample_rate : int
+        Their rate, in Hz.
+
+    Returns
+    -------
+    float
+
+    Example
+    -------
+    >>> wav = torch.cat([torch.zeros(8000), torch.ones(8000)])
+    >>> sound_seconds(wav, 16000), sound_seconds(torch.zeros(8000), 16000)
+    (0.5, 0.0)
+    """
+    wav, size = np.asarray(wav, dtype=np.float64), round(0.025 * sample_rate)
+    frames = wav[: len(wav) // size * size].reshape(-1, size)
+    level = np.sqrt(np.square(frames).mean(-1))
+    loudest = level.max(initial=0.0)
+    if loudest < FAINTEST:
+        return 0.0
+    return 0.025 * int((level >= 0.01 * loudest).sum())
+
+
+def at_rate(wav, sample_rate, wanted_rate):
+    """A signal at the rate of a judge.
+
+    Arguments
+    ---------
+    wav : torch.Tensor | np.ndarray
+        Samples, [T].
+    sample_rate : int
+        Their rate, in Hz.
+    wanted_rate : int
+        The judge's rate, in Hz.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T * wanted_rate / sample_rate], within [-1, 1].
+
+    Example
+    -------
+    >>> at_rate(torch.zeros(24000), 24000, 16000).shape
+    (16000,)
+    """
+    wav = torch.as_tensor(wav, dtype=torch.float32, device="cpu").detach()
+    if wav.dim() != 1:
+        raise ValueError(
+            f"A metric takes one mono signal [T], not {list(wav.shape)}."
+        )
+    if sample_rate != wanted_rate and len(wav):
+        wav = torchaudio.functional.resample(wav, sample_rate, wanted_rate)
+    return np.clip(wav.numpy(), -1.0, 1.0)
