@@ -1,8 +1,8 @@
-"""Training clips as other voices, rooms and microphones would give them.
+"""Augmentation of training clips: speed, pitch, level and spectrum.
 
-What is drawn depends on the seed, the epoch and the clip alone, so neither
-workers nor a resumed training change it. Not in the paper: it is for corpora of
-hours, not of ten thousands of hours.
+The random numbers depend on the seed, the epoch and the clip only, not on workers
+or on when a training was resumed. Not in the paper: augmentation is for corpora of
+hours, where the paper has ten thousands of hours.
 """
 
 import math
@@ -23,14 +23,15 @@ class ClipAugmentation:
     sample_rate : int
         Of the clips, in Hz.
     seed : int
-        Of every draw.
+        Seed of all random numbers.
     max_start : int
-        Up to so many samples less at the beginning: groups lie elsewhere.
+        Largest number of samples to cut off at the beginning, which shifts
+        the borders of groups.
     speeds : list of float
-        One of these factors of speed and pitch is drawn.
+        Factors of speed and pitch, of which one is sampled.
     gain_db : tuple of float
-        Lowest and highest gain, in dB; a clip is not driven beyond full
-        scale.
+        Lowest and highest gain, in dB; the gain is limited so that no
+        sample exceeds full scale.
     filter_db : float
         Standard deviation of a smooth random filter, in dB; 0 for none.
     filter_share : float
@@ -93,29 +94,31 @@ class ClipAugmentation:
         return wav * min(gain, 1 / peak)
 
     def change_speed(self, wav, speed):
-        """[T] -> about [T / speed], higher by the same factor."""
+        """[T] -> about [T / speed]; the pitch is higher by the same factor."""
         if speed == 1:
             return wav
-        # Whole steps of a hundredth keep the resampler's filters small.
+        # A ratio of small whole numbers keeps the resampling filters small.
         source = round(100 * speed)
         return torchaudio.functional.resample(wav, source, 100)
 
     def filter(self, wav, heights):
-        """Raise and lower frequencies by a smooth curve without phase.
+        """Filter by a smooth zero-phase response.
 
         Arguments
         ---------
         wav : torch.Tensor
             [T].
         heights : list of float
-            Of each cosine along the logarithmic frequency axis, in dB.
+            Amplitude of each cosine along the logarithmic frequency axis, in dB.
 
         Returns
         -------
         torch.Tensor
             [T].
         """
-        size = len(wav) + self.sample_rate // 20  # room for what rings on
+        size = (
+            len(wav) + self.sample_rate // 20
+        )  # padding for the impulse response
         frequencies = torch.fft.rfftfreq(size, 1 / self.sample_rate)
         octaves = (frequencies.clamp(min=LOWEST) / LOWEST).log2()
         place = octaves / octaves[-1]  # 0 to 1

@@ -1,7 +1,6 @@
-"""The audio of a manifest's row: read, decoded only once, and checked.
+"""The audio of a manifest's row: reading, checking, and a cache.
 
-What is wrong with it is an AudioError, so that whoever goes through a manifest
-can count it by reason.
+Audio that cannot be used raises an AudioError, whose reason is counted.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ WHOLE = (0, None)
 
 
 def read_clip(path, sample_rate, samples=WHOLE):
-    """A row's samples from its file.
+    """Read the samples of a row from its file.
 
     Arguments
     ---------
@@ -37,8 +36,8 @@ def read_clip(path, sample_rate, samples=WHOLE):
     sample_rate : int
         Wanted rate, in Hz.
     samples : tuple
-        First sample of the file and the one after the last, as the file
-        counts them; None is its end.
+        First sample of the clip and the one after its last, at the rate of
+        the file; None for the end of the file.
 
     Returns
     -------
@@ -62,7 +61,7 @@ def read_clip(path, sample_rate, samples=WHOLE):
 
 
 def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
-    """A row's samples, from the cache where the file has not changed since.
+    """The samples of a row, from the cache unless the file has changed.
 
     Arguments
     ---------
@@ -73,7 +72,7 @@ def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
     samples : tuple
         See :func:`read_clip`.
     cache_folder : str | Path
-        Has, or gets, the samples as a 16-bit array.
+        Folder of the cache, which holds 16-bit arrays.
 
     Returns
     -------
@@ -101,7 +100,7 @@ def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
 
 
 def _read_cached(path, made_of):
-    """What the cache has of a file, None if that is nothing or outdated."""
+    """Samples of a file from the cache; None if absent or outdated."""
     if not path.is_file():
         return None
     try:
@@ -109,15 +108,14 @@ def _read_cached(path, made_of):
             if stored.metadata() != {"made_of": made_of}:
                 return None
             return stored.get_tensor("samples")
-    except (SafetensorError, OSError):  # damaged, it is made anew
+    except (SafetensorError, OSError):  # damaged: it is written again
         return None
 
 
 def _write_cached(path, samples, made_of):
-    """Keep samples, if there is room.
+    """Write samples to the cache; if that fails, log a warning.
 
-    A killed run leaves no half-written array, and processes that cache the
-    same clip at once do not disturb each other.
+    Processes may write the same clip at the same time.
     """
     stored = save({"samples": samples}, {"made_of": made_of})
     try:
@@ -128,14 +126,16 @@ def _write_cached(path, samples, made_of):
 
 
 def check_duration(found, said, path):
-    """Refuse audio that was cut, or would burst its batch.
+    """Check that audio is as long as its row says.
+
+    Otherwise it is truncated, or its batch would be larger than planned.
 
     Arguments
     ---------
     found, said : float
         Seconds of the audio, and of its row.
     path : str
-        Name of the argument in error messages.
+        Name of the audio in error messages.
 
     Raises
     ------

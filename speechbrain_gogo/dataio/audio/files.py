@@ -1,8 +1,7 @@
-"""Audio files and bytes, read so that a bad one is named and never half used.
+"""Reading whole audio files, and audio in memory.
 
-One place decides what counts as readable audio (sound.py): a header that can
-be true, samples that are finite, a known rate; whatever the rate and the
-channels, mono samples at the wanted rate come out.
+Files of any rate and number of channels become mono samples at the requested rate.
+sound.py checks headers and samples; an error names the file.
 """
 
 import io
@@ -40,7 +39,7 @@ def open_audio(path):
         samples than it can hold.
     """
     path = Path(path)
-    if not os.path.isfile(path):  # nor is too long a name one
+    if not os.path.isfile(path):  # False for a name that is too long
         raise AudioError("missing file", f"No audio file at {path}.")
     return Sound(path, str(path))
 
@@ -89,12 +88,12 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
     data : bytes
         An audio file, of any rate and number of channels.
     duration : float
-        Seconds that it is said to last. A file whose header claims more is
-        refused before anything is allocated.
+        Expected seconds. A file whose header claims more is refused before
+        memory is allocated.
     sample_rate : int
         Of the result, in Hz.
     name : str
-        What errors call it.
+        Name of the audio in error messages.
 
     Returns
     -------
@@ -104,8 +103,8 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
     Raises
     ------
     AudioError
-        If the audio cannot be read, does not last that long, holds NaN or
-        Inf, is not in [-1, 1], or has no usual rate.
+        If the audio cannot be read, has another duration, holds NaN or Inf, is
+        not in [-1, 1], or has an unusual rate.
     """
     with Sound(io.BytesIO(data), name) as sound:
         rate = sound.sample_rate

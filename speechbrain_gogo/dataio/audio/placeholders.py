@@ -1,27 +1,28 @@
-"""Headers with placeholders for lengths, and the true lengths instead.
+"""Headers with placeholders in the place of lengths.
 
-A program that writes into a pipe cannot go back to fill in how much it wrote.
-What it leaves in the header is no claim; all other lengths are.
+A program that writes into a pipe cannot fill in the length afterwards, and leaves a
+placeholder in the header. Here it is replaced by the true length. Any other length
+that is not true means that the file is truncated.
 """
 
 from typing import NamedTuple
 
 from speechbrain_gogo.dataio.audio.view import FileView, file_size
 
-# What ffmpeg, sox, ALSA and speech services write for a length that they do
-# not know. Some round it to whole samples or add the size of the header.
+# Placeholders of ffmpeg, sox, ALSA and speech services. Some programs round them
+# to whole samples or add the size of the header.
 PLACEHOLDERS = (0x7F000000, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF, 2**64 - 1)
 ROUNDING = 4096  # bytes
 
 
 class Container(NamedTuple):
-    """How a format of chunks is laid out.
+    """The layout of a file format that consists of chunks.
 
-    name, number: bytes of a chunk's name and of its length; order: of these
-    bytes; first: place of the first chunk; samples: name of the chunk with
-    the samples; inclusive: whether a length counts name and length; aligned:
-    chunks begin at its multiples; whole: place of the file's length, if there
-    is one, and uncounted: bytes that this one does not count.
+    name, number: bytes of a chunk's name and of its length; order: byte order;
+    first: position of the first chunk; samples: name of the chunk with the
+    samples; inclusive: whether a length includes name and length; aligned: chunks
+    begin at multiples of it; whole: position of the file's length, if it has one;
+    uncounted: bytes that the file's length does not include.
     """
 
     name: int
@@ -47,12 +48,12 @@ CONTAINERS = {
 
 
 def with_true_lengths(file):
-    r"""A file whose header holds placeholders, with true lengths instead.
+    r"""A view of a file with true lengths instead of placeholders.
 
     Arguments
     ---------
     file : binary file
-        WAV, RF64, AIFF, CAF, W64 or AU; others have no such header.
+        WAV, RF64, AIFF, CAF, W64 or AU; for others the result is None.
 
     Returns
     -------
@@ -77,18 +78,18 @@ def with_true_lengths(file):
         head = _chunked(file, size, WAV)
         head = b"RIFF" + head[4:12] + b"JUNK" + head[16:] if head else None
     elif start[:4] == b".snd" and start[8:12] == bytes(4):
-        head = start[:8] + b"\xff" * 4  # AU's own word for unknown
+        head = start[:8] + b"\xff" * 4  # AU's value for an unknown length
     return FileView(file, head) if head else None
 
 
 def _is_unknown_rf64(start):
-    """Whether RF64, whose lengths have a chunk of their own, knows none."""
+    """Whether the length chunk of an RF64 file has no length."""
     known = int.from_bytes(start[28:36], "little")
     return start[12:16] == b"ds64" and known in (0, *PLACEHOLDERS)
 
 
 def _chunked(file, size, kind):
-    """The bytes before the samples with true lengths, or None."""
+    """The header with true lengths; None if it has no placeholder."""
     found = _find_samples(file, size, kind)
     if found is None:
         return None
@@ -96,7 +97,7 @@ def _chunked(file, size, kind):
     file.seek(0)
     head, rest = bytearray(file.read(body)), size - body
     if claim <= (kind.name + kind.number) * kind.inclusive:
-        # An empty chunk, where nothing or another chunk follows.
+        # An empty chunk, if it is the last one or another chunk follows.
         if not rest or _is_chunk(file, rest, kind):
             return None
     elif not _is_placeholder(claim, rest, head, kind):
@@ -115,7 +116,7 @@ def _chunked(file, size, kind):
 
 
 def _find_samples(file, size, kind):
-    """How long the samples' chunk claims to be, and where its body is."""
+    """Length of the chunk with the samples, and position of the samples."""
     place, header = kind.first, kind.name + kind.number
     while place + header <= size:
         file.seek(place)
@@ -126,30 +127,30 @@ def _find_samples(file, size, kind):
         place += claim if kind.inclusive else claim + header
         place += -place % kind.aligned
         if claim < header * kind.inclusive:
-            return None  # it would be followed by itself
+            return None  # the loop would not end
     return None
 
 
 def _is_chunk(file, rest, kind):
-    """Whether a chunk that fits into the rest of a file begins here."""
+    """Whether a chunk that fits into the rest of the file begins here."""
     name = file.read(kind.name)[:4]
     length = int.from_bytes(file.read(kind.number), kind.order)
     return name.isascii() and name.decode().isprintable() and length <= rest
 
 
 def _is_placeholder(claim, rest, head, kind):
-    """Whether a length of samples only holds its place.
+    """Whether a length of samples is a placeholder.
 
     Arguments
     ---------
     claim : int
         The length.
     rest : int
-        Bytes that there are.
+        Bytes after the header.
     head : bytes
-        What stands before them.
+        The header.
     kind : Container
-        Of the file.
+        Format of the file.
     """
     if claim <= rest:
         return False

@@ -1,8 +1,8 @@
-"""Another sample rate, for audio of any length in pieces of any lengths.
+"""Resampling of audio that arrives in pieces of any lengths.
 
-Samples are converted block by block, each with the surroundings that the
-filter reaches. Where blocks begin and end depends on the rates alone, so the
-result is the same to the last bit however the audio comes.
+Samples are converted block by block, with the context of the filter. The borders of
+blocks depend on the rates only, so the result does not depend on the pieces, to the
+last bit.
 """
 
 import math
@@ -14,7 +14,7 @@ BLOCK_SECONDS = 30
 
 
 def change_rate(wavs, rate, wanted):
-    """Resample [..., T], in full precision whatever the caller's autocast.
+    """Resample [..., T] in float32, also within autocast.
 
     Arguments
     ---------
@@ -70,14 +70,14 @@ def resample_pieces(pieces, rate, wanted):
     context = unit * math.ceil(reach / unit)
 
     def convert(samples, start, stop):
-        """Output for samples start..stop; start lies on the filter's grid."""
-        # torchaudio counts in float32 and may leave out the last sample.
+        """Output for samples start..stop; start is a multiple of ``unit``."""
+        # torchaudio computes the length in float32 and may omit the last sample.
         samples = torch.nn.functional.pad(samples, (0, unit))
         with torch.autocast(samples.device.type, enabled=False):
             found = torchaudio.functional.resample(samples, rate, wanted)
         return found[..., start * wanted // rate : -(-stop * wanted // rate)]
 
-    waiting, before = [], 0  # pieces in hand; samples of them that are context
+    waiting, before = [], 0  # pieces not converted; their samples of context
     length = 0
     for piece in pieces:
         waiting.append(piece)

@@ -1,4 +1,4 @@
-"""One open audio file: what its header claims, and its samples in pieces."""
+"""An open audio file: checks of its header, and its samples in pieces."""
 
 import math
 import os
@@ -20,26 +20,26 @@ from speechbrain_gogo.dataio.audio.waveform import (
     to_mono,
 )
 
-# A header may claim any length. No codec of speech packs more samples than
-# this into a byte of file, so a longer claim is a broken or hostile header.
+# A header may claim any length. No audio codec has more samples per byte, so a
+# longer claim is an error in the header or an attack.
 MAX_SAMPLES_PER_BYTE = 512
 UNKNOWN = 2**63 - 1  # libsndfile's number of samples for FLAC without one
 
-SKIPPED = 2**20  # samples at once
+SKIPPED = 2**20  # samples to skip at a time
 
 
 class Sound:
-    """An audio file that is read once, from its beginning to its end.
+    """An audio file that is read once, from beginning to end.
 
-    ``sample_rate`` is in Hz; ``num_samples`` is what the header claims, None
-    if it does not tell.
+    ``sample_rate`` is in Hz; ``num_samples`` is the number in the header, None if
+    it has none.
 
     Arguments
     ---------
     source : Path | binary file
         In any format of libsndfile; closed with the sound.
     name : str
-        What errors call it.
+        Name of the file in error messages.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Sound:
         self.name, by_path = name, isinstance(source, Path)
         self._file = source.open("rb") if by_path else source
         self._size, self._place = file_size(self._file), 0
-        # A path, in whatever bytes, spares libsndfile calls to here.
+        # With a path, libsndfile reads the file itself, which is faster.
         seen = os.fsencode(source) if by_path else FileView(source)
         try:
             self._decoder = open_decoder(
@@ -91,7 +91,7 @@ class Sound:
         self._file.close()
 
     def pieces(self, seconds=30.0):
-        """Read from here to the end.
+        """Read from the current position to the end.
 
         Arguments
         ---------
@@ -101,13 +101,13 @@ class Sound:
         Yields
         ------
         torch.Tensor
-            Mono samples, float32 [T]; joined, they are what reading at once
-            would give.
+            Mono samples, float32 [T]; concatenated, they equal the samples of
+            :meth:`read`.
 
         Raises
         ------
         AudioError
-            If the file breaks off or holds samples that are not finite.
+            If the file is truncated or holds samples that are not finite.
         """
         block = max(1, int(seconds * self.sample_rate))
         while self._place != self.num_samples:
@@ -130,8 +130,8 @@ class Sound:
         Arguments
         ---------
         longest : float
-            Seconds; what lasts longer is refused, if possible before
-            anything is allocated.
+            Largest number of seconds; a longer file is refused, if possible
+            before memory is allocated.
 
         Returns
         -------
@@ -162,12 +162,12 @@ class Sound:
         return found[0] if len(found) == 1 else torch.cat(found)
 
     def read_part(self, first, end=None):
-        """Read some samples.
+        """Read a part.
 
         Arguments
         ---------
         first, end : int
-            The first one, and the one after the last; None is the end.
+            First sample and the one after the last; None for the end.
 
         Returns
         -------
@@ -177,7 +177,8 @@ class Sound:
         Raises
         ------
         AudioError
-            If the part is not in the file, breaks off or is not finite.
+            If the file does not contain the whole part, or samples are not
+            finite.
         """
         stop = self.num_samples if end is None else end
         if self.num_samples and not first < stop <= self.num_samples:
@@ -194,14 +195,14 @@ class Sound:
         return wav
 
     def duration(self):
-        """Seconds; where the header does not tell, the file is read for it."""
+        """Seconds, found by reading the file if the header has no length."""
         samples = self.num_samples or sum(len(wav) for wav in self.pieces())
         return samples / self.sample_rate
 
     # Helpers
 
     def _read(self, count):
-        """The next samples, mono [T], fewer at the end."""
+        """Read the next samples, mono [T]; fewer at the end."""
         try:
             samples = self._decoder.read(count, dtype="float32", always_2d=True)
         except LIBRARY_ERRORS as error:
@@ -216,7 +217,7 @@ class Sound:
         return wav
 
     def _go_to(self, place):
-        """Let reading go on at a sample, where that is exact by seeking."""
+        """Set the position, by seeking if that is exact, else by reading."""
         if self.num_samples and self._decoder.seeks_exactly:
             self._decoder.seek(place)
             self._place = place
@@ -232,10 +233,10 @@ class Sound:
         )
 
     def _expect_all_frames(self):
-        """Let libsndfile decode an MP3 to its end."""
+        """Make libsndfile decode an MP3 to its end."""
         longer = with_all_frames(self._file)
         if longer is None:
-            # As reading at once begins: samples differ in their last bit.
+            # Without it, samples differ in the last bit from reading at once.
             self._decoder.seek(0)
         else:
             self._decoder.close()
@@ -243,7 +244,7 @@ class Sound:
             self.num_samples = None
 
     def _check_header(self):
-        """Refuse files that are cut or empty, and claims that cannot be."""
+        """Raise an error for truncated or empty files and impossible lengths."""
         claimed, held = self._decoder.sample_bytes()
         if claimed > held:  # libsndfile replaces the claim
             raise AudioError(
@@ -261,7 +262,7 @@ class Sound:
         self._check_size(self.num_samples or 0)
 
     def _check_size(self, samples):
-        """Refuse more samples than there can be."""
+        """Raise an error for more samples than the file can contain."""
         if samples > MAX_SAMPLES_PER_BYTE * self._size:
             raise AudioError(
                 "impossible header",

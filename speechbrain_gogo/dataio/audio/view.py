@@ -1,24 +1,24 @@
-"""A file as libsndfile sees it: where it would misjudge the length, another."""
+"""Views of files whose length libsndfile would not find by itself."""
 
 import os
 
-LAST = 128  # bytes that libsndfile's MP3 decoder wants to see at the end
+LAST = 128  # last bytes of a file, which libsndfile's MP3 decoder reads first
 
 
 class FileView:
-    """A file with a place of its own, another beginning or another length.
+    """A file with its own position, and a changed beginning or length.
 
     Arguments
     ---------
     file : binary file
-        Can be sought in.
+        With ``seek`` and ``read``.
     head : bytes
-        Stands in the place of the first bytes.
+        Replaces the first bytes.
     start : int
-        Bytes that are left out at the beginning.
+        Bytes to leave out at the beginning.
     stretch : int
-        How many times as long the file seems. Reading ends where the file
-        does; only the last bytes can be read again, as zeros.
+        Factor of the apparent length. Reading ends at the end of the file,
+        but the last bytes of the apparent length can be read, as zeros.
 
     Example
     -------
@@ -34,14 +34,14 @@ class FileView:
         self.place = 0
 
     def tell(self):
-        """Place of the next byte."""
+        """Position of the next byte."""
         return self.place
 
     def seek(self, offset, whence=os.SEEK_SET):
-        """Go elsewhere, as in any file."""
+        """Set the position, as in any file."""
         origin = {os.SEEK_CUR: self.place, os.SEEK_END: self.size}
         place = origin.get(whence, 0) + offset
-        if place >= 0:  # libsndfile tries others
+        if place >= 0:  # libsndfile also tries negative ones
             self.place = place
         return self.place
 

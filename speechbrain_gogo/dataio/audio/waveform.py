@@ -1,6 +1,6 @@
-"""What samples must be, and how they become mono and of one rate.
+"""Checks of samples and rates, and the conversion to mono.
 
-Files (audio.py) and tensors (inference/waveforms.py) pass the same checks.
+The same checks apply to files (sound.py) and tensors (inference/waveforms.py).
 """
 
 import functools
@@ -16,38 +16,38 @@ logger = logging.getLogger(__name__)
 # 44056 Hz, needs 2**24 to become 24 kHz.
 MAX_FILTER = 2**25
 
-# Samples beyond this are no waveform in [-1, 1], however hot it was recorded.
+# A waveform in [-1, 1] may exceed the range somewhat, but not by this factor.
 LOUDEST = 4.0
 
 
 class AudioError(ValueError):
-    """Audio cannot be used; ``reason`` is what it is counted by."""
+    """Audio that cannot be used, counted under ``reason``."""
 
     def __init__(self, reason, detail):
         super().__init__(f"{detail} ({reason})")
         self.reason = reason
         self.detail = detail
 
-    def __reduce__(self):  # worker processes send it home
+    def __reduce__(self):  # for pickling: worker processes send it
         return type(self), (self.reason, self.detail)
 
 
 def check_finite(wav, name):
-    """Refuse NaN and Inf.
+    """Raise an error for NaN and Inf.
 
     Arguments
     ---------
     wav : torch.Tensor
         Samples.
     name : str
-        What the error calls them.
+        Name of the audio in the error message.
 
     Raises
     ------
     AudioError
         If a sample is not finite.
     """
-    low, high = torch.aminmax(wav)  # NaN spreads
+    low, high = torch.aminmax(wav)  # NaN if a sample is NaN
     if not (torch.isfinite(low) and torch.isfinite(high)):
         raise AudioError(
             "NaN or Inf", f"{name} holds NaN or Inf samples: clean it first."
@@ -55,7 +55,7 @@ def check_finite(wav, name):
 
 
 def check_range(wav, name):
-    """Refuse samples that were never scaled to [-1, 1].
+    """Raise an error for samples that are not scaled to [-1, 1].
 
     Arguments
     ---------
@@ -77,7 +77,7 @@ def check_range(wav, name):
 
 
 def check_rate(rate, wanted, name):
-    """Refuse rates between which no filter of sensible size converts.
+    """Raise an error if resampling would need too large a filter.
 
     Arguments
     ---------
@@ -91,8 +91,8 @@ def check_rate(rate, wanted, name):
     Raises
     ------
     AudioError
-        If the rate is not positive, or has next to no factor in common with
-        the wanted one.
+        If the rate is not positive, or has almost no common factor with the
+        wanted one.
     """
     if not isinstance(rate, Integral) or rate < 1:
         raise AudioError(
@@ -107,7 +107,7 @@ def check_rate(rate, wanted, name):
 
 
 def to_mono(samples):
-    """Mean of the channels: [..., T, C] -> [..., T], said once."""
+    """Mean of the channels, [..., T, C] -> [..., T]; logs it once."""
     channels = samples.shape[-1]
     if channels == 1:
         return samples[..., 0]

@@ -1,4 +1,4 @@
-"""Audio files that are written while their audio is made."""
+"""Audio files that are written piece by piece."""
 
 import contextlib
 from pathlib import Path
@@ -11,7 +11,7 @@ FORMATS = (".wav", ".flac", ".ogg", ".mp3")  # by their suffix
 
 
 def audio_path(path):
-    """A path whose suffix says in which format to write.
+    """Check that the suffix of a path is an audio format.
 
     Arguments
     ---------
@@ -25,7 +25,7 @@ def audio_path(path):
     Raises
     ------
     ValueError
-        If it is none of FORMATS.
+        If the suffix is none of FORMATS.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
@@ -40,7 +40,7 @@ def audio_path(path):
 def written_audio(path, sample_rate):
     """A function that appends audio to a file.
 
-    What was in the file before is replaced when the audio is complete.
+    An existing file is replaced when the audio is complete.
 
     Arguments
     ---------
@@ -52,13 +52,13 @@ def written_audio(path, sample_rate):
     Yields
     ------
     callable
-        Takes float [T], on any device; what is beyond [-1, 1] is clipped.
-        Returns how many seconds have been written.
+        Takes float [T], on any device, and clips it to [-1, 1]. Returns the
+        seconds written so far.
 
     Raises
     ------
     ValueError
-        If the suffix names no format that is written here.
+        If the suffix is none of FORMATS.
 
     Example
     -------

@@ -1,7 +1,7 @@
 """Rows of SpeechBrain CSV manifests as training data.
 
-A row that cannot be used is counted by reason: at once, if its duration or a
-missing file tells, or when its audio turns out to be broken.
+Rows that cannot be used are counted by reason: at once, if the duration does not
+fit or the file does not exist, or when reading the audio fails.
 """
 
 import math
@@ -20,7 +20,7 @@ from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
 
-STAND_IN = 24000  # samples of silence, where a whole batch is unusable
+STAND_IN = 24000  # samples of silence, in place of a batch without usable clips
 
 
 def speech_dataset(
@@ -37,21 +37,21 @@ def speech_dataset(
     Arguments
     ---------
     csv_path : str | Path | dict
-        SpeechBrain CSV manifest with ID, duration (seconds), wav, wrd; or
-        several, each with what replaces ``$data_root`` in it.
+        SpeechBrain CSV manifest with ID, duration (seconds), wav, wrd; or a
+        dict of several manifests and the folder that replaces ``$data_root``.
     data_root : str | Path
         Replaces ``$data_root`` in a single manifest.
     sample_rate : int
-        Of the waveforms that come out, in Hz.
+        Of the resulting waveforms, in Hz.
     min_seconds : float
         Shorter rows are skipped.
     max_seconds : float
         Longer rows are skipped.
     tokenizer : sentencepiece.SentencePieceProcessor
-        Adds the text tokens of ``wrd``; None leaves them out.
+        Adds the text tokens of ``wrd``; without it there are none.
     cache_folder : str | Path
-        Keeps decoded audio as 16-bit arrays there, so that later epochs
-        neither decode nor resample. A file that has changed is read again.
+        Folder for decoded audio in 16 bits, so that later epochs neither
+        decode nor resample. Audio files that have changed are read again.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def speech_dataset(
 
 
 def collate_usable(examples):
-    """Pad the usable examples of a batch; remember the others.
+    """Pad the usable examples of a batch, and list the others.
 
     Arguments
     ---------
@@ -116,15 +116,15 @@ def collate_usable(examples):
     -------
     PaddedBatch
         With ``skipped``, a list of (id, reason). If no example is usable,
-        the batch is a second of silence, so that every rank of a
-        distributed run still takes its step, and ``stand_in`` is true.
+        the batch is a second of silence, since every rank of a distributed
+        run needs a batch for its update, and ``stand_in`` is true.
     """
     bad = [e for e in examples if isinstance(e["sig"], AudioError)]
     good = [e for e in examples if not isinstance(e["sig"], AudioError)]
     stand_in = not good
     if stand_in:
         silence = {**examples[0], "sig": torch.zeros(STAND_IN)}
-        if "text" in silence:  # hardly a word, for there is nothing to hear
+        if "text" in silence:  # a single token, since nothing is said
             silence["text"] = silence["text"][:1]
         good = [silence]
     batch = PaddedBatch(good)
@@ -162,9 +162,9 @@ def usable_clips(dataset, number=None, seed=None):
     dataset : DynamicItemDataset
         From :func:`speech_dataset`.
     number : int
-        How many; there may be fewer. None is all.
+        How many at most; all if None.
     seed : int
-        Draw them at random; None takes the first.
+        Seed of a random sample; the first ones if None.
 
     Returns
     -------
@@ -180,19 +180,19 @@ def usable_clips(dataset, number=None, seed=None):
 
 
 def check_usable(dataset, name):
-    """Make sure that there is a clip to train on, or to validate.
+    """Check that a dataset has a usable clip.
 
     Arguments
     ---------
     dataset : DynamicItemDataset
         From :func:`speech_dataset`. Clips are read up to the first usable one.
     name : str
-        What errors call it.
+        Name of the dataset in error messages.
 
     Raises
     ------
     ValueError
-        If the audio of none can be used, with the reasons.
+        If there is none; the error counts the reasons.
     """
     report = ClipReport()
     for place in range(len(dataset)):
@@ -204,14 +204,14 @@ def check_usable(dataset, name):
 
 
 def reason_to_skip(row, min_seconds, max_seconds):
-    """Why a row cannot be used, as far as the manifest tells.
+    """Why a row cannot be used, without reading the audio.
 
     Arguments
     ---------
     row : dict
         Of :func:`read_manifest`.
     min_seconds, max_seconds : float
-        Which durations can be used, both inclusive.
+        Shortest and longest usable duration, both inclusive.
 
     Returns
     -------
@@ -222,6 +222,6 @@ def reason_to_skip(row, min_seconds, max_seconds):
         return f"not {min_seconds:g} to {max_seconds:g} s long"
     if not 0 < row["duration"] < math.inf:
         return "no duration"
-    if not os.path.isfile(row["wav"]):  # too long a path is none, either
+    if not os.path.isfile(row["wav"]):  # False for a path that is too long
         return "missing file"
     return None

@@ -7,30 +7,30 @@ from speechbrain_gogo.dataio.report import ClipReport, SkipClip
 def read_manifest(csv_path, data_root):
     r"""The rows of a manifest, each id once.
 
-    The host's reader takes every dollar sign for a variable, those of prices
-    in transcripts too, and stops at the first bad row.
+    The host's reader treats every dollar sign as a variable, also those of
+    prices in transcripts, and stops at the first invalid row.
 
     Arguments
     ---------
     csv_path : str | Path
         SpeechBrain CSV manifest with ID, duration (seconds), wav and, where
-        words are needed, wrd; also spk_id, if it is there, and start and
-        stop, the samples of the file between which the clip is.
+        words are needed, wrd. Optional are spk_id, and start and stop, the
+        first sample of the clip in its file and the one after its last.
     data_root : str | Path
         Replaces ``$data_root`` in ``wav``.
 
     Returns
     -------
     tuple
-        dict of id to row, and the ClipReport of what was left out. A row has
-        duration, wav, wrd, spk_id, and samples, (first, end) of the file,
-        (0, None) for all of it.
+        dict of id to row, and the ClipReport of the rows that were skipped. A
+        row has duration, wav, wrd, spk_id and samples: (start, stop), or
+        (0, None) for the whole file.
 
     Raises
     ------
     ValueError
-        If there is no such file, a column of it is missing, or it is no
-        UTF-8 with commas.
+        If the file or a column does not exist, or the file is not UTF-8
+        with commas.
 
     Example
     -------
@@ -67,32 +67,32 @@ def read_manifest(csv_path, data_root):
     return rows, report
 
 
-def _describe(told, data_root):
-    """ID and row of a clip, as :func:`read_manifest` has them."""
-    if told is None:
+def _describe(fields, data_root):
+    """ID and row of a clip, as :func:`read_manifest` returns them."""
+    if fields is None:
         raise SkipClip("more fields than columns")
-    if not told["ID"]:
+    if not fields["ID"]:
         raise SkipClip("no ID")
     try:
-        duration = float(told["duration"])
+        duration = float(fields["duration"])
     except ValueError:
         raise SkipClip("no duration") from None
     row = {
         "duration": duration,
-        "wav": told["wav"].replace("$data_root", str(data_root)),
-        "wrd": told.get("wrd", ""),
-        "spk_id": told.get("spk_id", ""),
-        "samples": _parse_samples(told.get("start"), told.get("stop")),
+        "wav": fields["wav"].replace("$data_root", str(data_root)),
+        "wrd": fields.get("wrd", ""),
+        "spk_id": fields.get("spk_id", ""),
+        "samples": _parse_samples(fields.get("start"), fields.get("stop")),
     }
-    return told["ID"], row
+    return fields["ID"], row
 
 
 def _parse_samples(start, stop):
-    """The samples of its file that are a clip, as the host has them."""
+    """The samples (start, stop) of a clip in its file, as in the host."""
     first = parse_number(start or "0")
     end = parse_number(stop) if stop else None
-    told = [first, end] if stop else [first]
-    if any(number is None or number % 1 for number in told):
+    given = [first, end] if stop else [first]
+    if any(number is None or number % 1 for number in given):
         raise SkipClip("start or stop is no sample")
     if first < 0 or (stop and end <= first):
         raise SkipClip("start or stop is no sample")

@@ -1,8 +1,8 @@
-"""The rows of a CSV manifest, whatever program wrote it.
+"""The rows of CSV manifests of any program.
 
-A file in another encoding or with another delimiter is refused, by file and
-line. A row that is not well formed costs that row alone: a quote that is not
-closed would otherwise make one field of all rows up to the next quote.
+Another encoding or delimiter is an error, which names the file and the line. A
+row that is not well formed is skipped alone. (For the csv module, all rows between
+an unclosed quote and the next quote are one field.)
 """
 
 import codecs
@@ -29,15 +29,15 @@ def read_table(csv_path):
     Returns
     -------
     tuple
-        Names of the columns; and of each row its fields, as many as there
-        are columns, or None where the row is not well formed. Lines without
-        content are no rows.
+        Names of the columns; and for each row its fields, as many as there
+        are columns, or None if the row is not well formed. Empty lines are
+        ignored.
 
     Raises
     ------
     ValueError
-        If there is no such file, it is not UTF-8, or its columns are
-        separated by something else than commas.
+        If the file does not exist or is not UTF-8, or its columns are not
+        separated by commas.
 
     Example
     -------
@@ -53,8 +53,9 @@ def read_table(csv_path):
 
     def is_row(line):
         fields = _parse_line(line) or ()
-        told = dict(zip(names, fields)).get("duration", "0")
-        return len(fields) == len(names) and parse_number(told) is not None
+        duration = dict(zip(names, fields)).get("duration", "0")
+        is_number = parse_number(duration) is not None
+        return len(fields) == len(names) and is_number
 
     rows = []
     while place < len(lines):
@@ -65,7 +66,7 @@ def read_table(csv_path):
 
 
 def parse_number(text):
-    """A finite number, None if the text is none.
+    """The finite number that a text is, None if it is none.
 
     Example
     -------
@@ -80,7 +81,7 @@ def parse_number(text):
 
 
 def read_lines(csv_path):
-    """The lines of a text file in UTF-8, with their ends.
+    """The lines of a text file in UTF-8, with line ends.
 
     Arguments
     ---------
@@ -94,7 +95,7 @@ def read_lines(csv_path):
     Raises
     ------
     ValueError
-        If there is no such file, or it is no UTF-8.
+        If the file does not exist or is not UTF-8.
     """
     path = Path(csv_path).absolute()
     if not os.path.isfile(path):
@@ -120,7 +121,7 @@ def read_lines(csv_path):
 
 
 def _check_delimiter(names, csv_path):
-    """Refuse a head of a single column that other delimiters would split."""
+    """Raise an error if the first line has another delimiter than commas."""
     for mark, called in OTHER_DELIMITERS.items():
         if len(names) == 1 and mark in names[0]:
             raise ValueError(
@@ -130,10 +131,10 @@ def _check_delimiter(names, csv_path):
 
 
 def _parse_record(lines, start, is_row):
-    """The fields of the record that starts at a line, and where it ends.
+    """The fields of the record that starts at a line, and the line after it.
 
-    A field between quotes may go over several lines. It does not if one of
-    them is a row by itself: then a quote was not closed.
+    A quoted field may extend over several lines. If one of these is a valid row
+    by itself, a quote was not closed, and the record is the first line alone.
     """
     reader = csv.reader(
         (lines[place] for place in range(start, len(lines))),
@@ -151,7 +152,7 @@ def _parse_record(lines, start, is_row):
 
 
 def _parse_line(line):
-    """The fields of a line whose quotes mean nothing, None if it has none."""
+    """The fields of a line, quotes ignored; None if it cannot be parsed."""
     try:
         reader = csv.reader(
             [line], quoting=csv.QUOTE_NONE, skipinitialspace=True
@@ -162,10 +163,7 @@ def _parse_line(line):
 
 
 def _fit(fields, count):
-    """As many fields as there are columns; None if there are more.
-
-    Fields that are missing at the end are empty.
-    """
+    """The fields, padded with empty ones to ``count``; None if there are more."""
     if fields is None or any(fields[count:]):
         return None
     return fields[:count] + [""] * (count - len(fields))

@@ -1,6 +1,6 @@
 """Streams of clips from tar shards, and their batches.
 
-Sources are Emilia's tars, WebDataset shards of other corpora, and manifests cut
+Sources are Emilia's tars, WebDataset shards of other corpora, and manifests split
 into shards. A ShardLoader adds epochs, ranks and exact resuming.
 """
 

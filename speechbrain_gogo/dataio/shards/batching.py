@@ -1,4 +1,4 @@
-"""Batches of clips of like lengths, whose size counts the padding."""
+"""Batches of clips of similar lengths; padding counts for their size."""
 
 import random
 
@@ -26,10 +26,10 @@ def batches_by_seconds(
     max_batch_size : int
         Most clips in a batch.
     buffer_size : int
-        Clips among which those of a batch are drawn; it is refilled as they
-        leave.
+        Clips from which those of a batch are sampled; it is refilled as
+        they are used.
     seed : int | str
-        Of what is drawn first.
+        Of the sampling.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def loader_settings(
     seed=0,
     **workers,
 ):
-    """What the host's loader needs to batch a dataset of known durations.
+    """Arguments with which the host's loader batches clips by duration.
 
     Arguments
     ---------
@@ -80,7 +80,7 @@ def loader_settings(
     max_batch_size : int
         Most clips in a batch.
     num_buckets : int
-        Kinds of lengths that share a batch.
+        Buckets of lengths; the clips of a batch are from one of them.
     seed : int
         Of the order.
     **workers
@@ -109,17 +109,17 @@ def loader_settings(
 
 
 def worker_settings(num_workers, prefetch_batches=2, pin_memory=True):
-    """Arguments of a DataLoader whose batches are ready when they are needed.
+    """Arguments of a DataLoader that prepares batches in advance.
 
     Arguments
     ---------
     num_workers : int
-        Processes that load; 0 loads in the training's own.
+        Processes that load; 0 loads in the training process.
     prefetch_batches : int
-        That each of them has ready.
+        Batches that each process prepares in advance.
     pin_memory : bool
-        Where there is a GPU, put batches where copies to it overlap with its
-        work.
+        If there is a GPU, put batches into pinned memory, so that copies to
+        it overlap with its computations.
 
     Returns
     -------

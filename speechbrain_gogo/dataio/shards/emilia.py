@@ -1,9 +1,9 @@
-"""Emilia clips: from tar shards to batches by seconds of audio.
+"""Emilia's tar shards as batches of clips, by seconds of audio.
 
-The paper trains on Emilia (Section 4.1) in clips of 1 to 20 seconds. Here is
-what a clip's json means, and which clips are used. Tars are read in
-``tars.py``, the audio in ``audio/files.py``; how clips become a stream of batches
-that can be resumed is in ``stream.py``.
+The paper trains on Emilia (Section 4.1) in clips of 1 to 20 seconds. This file
+reads the json of a clip and decides whether the clip is used. Tars are read in
+``members.py``, audio in ``audio/files.py``; ``stream.py`` makes clips a stream of
+batches that can be resumed.
 """
 
 import json
@@ -21,7 +21,7 @@ from speechbrain_gogo.dataio.shards.stream import ClipStream
 from speechbrain_gogo.dataio.shards.tars import find_shards, fingerprint_shards
 from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
 
-# What parsing a json of another shape raises.
+# Errors from parsing a json of another structure.
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
 
@@ -29,10 +29,10 @@ class EmiliaShards(ClipStream):
     """Emilia and Emilia-YODAS tars as a stream of padded batches.
 
     A batch holds ``id``, ``sig`` (float32, 24 kHz, mono), ``wrd`` (stripped
-    text), ``duration`` in seconds and ``speaker``. Everything random is drawn
-    from (seed, pass over the shards, first shard of a mix), so two runs over
-    as many ranks and workers see the same batches, and no two passes have the
-    same order. Clips wait in the buffer undecoded.
+    text), ``duration`` in seconds and ``speaker``. All random numbers depend on
+    (seed, pass over the shards, first shard of a mix): two runs with the same
+    numbers of ranks and workers see the same batches, and every pass has another
+    order. Clips in the buffer are not decoded yet.
 
     Arguments
     ---------
@@ -43,14 +43,14 @@ class EmiliaShards(ClipStream):
     max_batch_size : int
         Most clips in a batch.
     buffer_size : int
-        Clips among which batches of like lengths are drawn; it is refilled
-        as they leave.
+        Clips from which batches of similar lengths are sampled; it is
+        refilled as they are used.
     mixed_shards : int
         In training, shards that a worker reads together, a clip of each in
-        turn: the buffer holds clips of all of them, and none of the next mix.
-        A resumed training reads the mix that it was in once more.
+        turn. The buffer holds clips of one such mix at a time. A resumed
+        training reads its current mix again.
     seed : int
-        Of all orders.
+        Of all random orders.
     training : bool
         True: endless passes, shards and clips shuffled, shards split over
         the ranks. False: one pass in order, the same on every rank.
@@ -141,7 +141,7 @@ class EmiliaShards(ClipStream):
                 yield {"id": os.path.basename(key), **clip, "audio": audio}
 
     def _describe(self, description):
-        """Read a clip's json and hold it against the filters."""
+        """Read a clip's json; raise SkipClip if it does not pass the filters."""
         try:
             meta = json.loads(description)
             clip = {
@@ -168,7 +168,7 @@ class EmiliaShards(ClipStream):
         return clip
 
     def decode(self, clips, report):
-        """Make a batch of those clips whose audio is sound.
+        """Make a batch of the clips whose audio can be used.
 
         Arguments
         ---------

@@ -1,10 +1,10 @@
 """Epochs, ranks and exact resuming for a stream of shards.
 
-The host's Brain checkpoints a loader's position only for datasets with an
-index, and loops of unequal length stall distributed training. This loader
-cuts an endless stream into nominal epochs of the same number of batches on
-every rank, and its checkpoint continues each rank's stream at the next batch.
-What the stream holds is the matter of ``emilia.py``.
+The host's Brain saves the position of a loader only for datasets with an
+index, and distributed training stalls if ranks have unequal numbers of batches.
+This loader divides an endless stream into nominal epochs with the same number of
+batches on every rank, and its checkpoint resumes the stream of each rank at the
+next batch. ``emilia.py`` defines the stream.
 """
 
 import functools
@@ -29,33 +29,33 @@ logger = get_logger(__name__)
 
 
 def _unchanged(item):
-    """Collate nothing: the dataset makes the batches."""
+    """The collate function: the dataset yields batches already."""
     return item
 
 
-# All ranks save: each one's position is its own.
+# All ranks save, since each has its own position.
 @functools.partial(register_checkpoint_hooks, save_on_main_only=False)
 class ShardLoader(DataLoader):
-    """Hands out an :class:`EmiliaShards`' batches in nominal epochs.
+    """Yields the batches of :class:`EmiliaShards` in nominal epochs.
 
     Add it to the checkpointer under a name that contains "dataloader". The
-    order continues exactly, in the middle of an epoch as at its end, given
-    the same shards, settings, ranks and workers; otherwise the first batch
-    is refused, unless the data is to restart. ``report`` counts the clips
-    behind the batches handed out.
+    order continues exactly, within an epoch and at its end, with the same
+    shards, settings, ranks and workers. Otherwise iterating raises an error,
+    unless ``resume_data`` is "restart". ``report`` counts the clips read for the
+    batches that were yielded.
 
     Arguments
     ---------
     dataset : EmiliaShards
-        In training its stream goes on from epoch to epoch; else every epoch
-        starts it anew and ends with it.
+        In training its stream continues from epoch to epoch; else every epoch
+        is one pass over it.
     epoch_batches : int
-        Batches per epoch and rank; of all ranks together where the dataset
-        splits batches over them.
+        Batches per epoch and rank; of all ranks together if the dataset
+        distributes batches over them.
     resume_data : str
-        What a checkpoint does: "exact" continues the order; "restart" begins
-        the next pass over the shards, whatever their number and that of ranks
-        and workers were before, and keeps only the counts.
+        Effect of a checkpoint: "exact" continues the order; "restart" begins the
+        next pass over the shards, also with other shards, ranks or workers, and
+        keeps only the counts.
     **loader_kwargs
         ``num_workers``, ``pin_memory`` and the like.
 
@@ -92,7 +92,7 @@ class ShardLoader(DataLoader):
             self.epoch_batches = len(range(rank, epoch_batches, ranks))
         self.resume_data = resume_data
         self.report = ClipReport()
-        self.step = 0  # batches of this epoch handed out
+        self.step = 0  # batches of this epoch that were yielded
         self.stream = None
         self.items = 0  # received from the stream; workers take turns
         self.positions = [(0, 0, 0)] * max(1, self.num_workers)
@@ -128,13 +128,13 @@ class ShardLoader(DataLoader):
         Returns
         -------
         ClipReport
-            What became of every clip read for the batches handed out.
+            Used and skipped clips of the batches that were yielded.
         """
         return sum(of_all_ranks(self.report), ClipReport())
 
     @property
     def identity(self):
-        """What has to be equal for a checkpoint to be continued."""
+        """Everything that must be unchanged to resume a checkpoint."""
         return {
             "ranks": pytorch_worker_info()[1],
             "workers per rank": len(self.positions),
@@ -143,7 +143,7 @@ class ShardLoader(DataLoader):
 
     @mark_as_saver
     def save(self, path):
-        """Save where each rank is; runs on all of them."""
+        """Save the position of each rank; runs on all of them."""
         state = {
             "step": self.step,
             "turn": self.items % len(self.positions),
@@ -159,7 +159,7 @@ class ShardLoader(DataLoader):
 
     @mark_as_loader
     def load(self, path, end_of_epoch):
-        """Take up this rank's position, unless the stream has started."""
+        """Restore this rank's position, unless the stream has started."""
         if self.stream is not None:
             return  # a checkpoint loaded for evaluation
         with open(path, encoding="utf-8") as file:
@@ -187,14 +187,14 @@ class ShardLoader(DataLoader):
             self._continue(state, positions, state["turn"], end_of_epoch)
 
     def _continue(self, state, positions, turn, end_of_epoch):
-        """Take up positions, in the same epoch or at the start of the next."""
+        """Resume at positions, in the same epoch or at the start of the next."""
         self.step = 0 if end_of_epoch else state["step"]
         self.recovered = not end_of_epoch
         self.positions = positions
         self.dataset.resume(positions, turn)
 
     def _restart(self, states, end_of_epoch):
-        """A pass that no rank has begun; the first rank keeps the counts."""
+        """Begin a pass that no rank has begun; the first rank keeps the counts."""
         passes = [place[0] for state in states for place in state["positions"]]
         if pytorch_worker_info()[0] == 0:
             reports = (ClipReport(state["report"]) for state in states)

@@ -1,8 +1,8 @@
-"""A SpeechBrain CSV manifest cut into shards, read as Emilia's tars are.
+"""A SpeechBrain CSV manifest split into shards.
 
-Work that lasts for hours, such as tokenising a corpus, is done shard by
-shard. This gives a manifest what ``EmiliaShards`` has of its own: names of
-shards, batches of a shard's clips, and a report of the clips left out.
+Work that lasts for hours, such as tokenizing a corpus, is done shard by shard. A
+:class:`ManifestShards` has the interface of ``EmiliaShards``: names of shards,
+batches of a shard's clips, and counts of the clips that are skipped.
 """
 
 import os
@@ -20,19 +20,19 @@ from speechbrain_gogo.dataio.shards.batching import batches_by_seconds
 
 
 class ManifestShards:
-    """The rows of a manifest, so many to a shard.
+    """The rows of a manifest, in shards of a fixed number of rows.
 
     Arguments
     ---------
     csv_path : str | Path
         SpeechBrain CSV manifest with ID, duration (seconds), wav, wrd and,
-        if it is there, spk_id.
+        optionally, spk_id.
     data_root : str | Path
         Replaces ``$data_root`` in the manifest.
     batch_seconds : float
         Largest batch, padding included.
     clips_per_shard : int
-        Rows of a shard.
+        Rows per shard.
     max_batch_size : int
         Most clips in a batch.
     sample_rate : int
@@ -43,8 +43,8 @@ class ManifestShards:
     Raises
     ------
     ValueError
-        If the manifest, a column or every row is missing, or an id cannot
-        be the name of a file.
+        If the manifest or a column is missing, no row can be used, or an id
+        cannot be the name of a file.
     """
 
     def __init__(
@@ -93,17 +93,17 @@ class ManifestShards:
 
     @property
     def parts(self):
-        """The samples of its file between which an id is, if not all."""
+        """First and last sample of each id that is a part of its file."""
         listed = (clip for clips in self._clips.values() for clip in clips)
         known = ((clip["id"], clip["samples"]) for clip in listed)
         return {key: samples for key, samples in known if samples != WHOLE}
 
     @property
     def settings(self):
-        """All that decides which clips are in which shard, JSON-able.
+        """All that decides which clips are in which shard, as JSON.
 
-        Also of which audio files they are, by size and time: whoever replaces
-        one must not get the tokens of the old one.
+        It includes size and time of the audio files: tokens of a file that was
+        replaced must not be used again.
         """
         content = zlib.crc32(self.csv_path.read_bytes())
         audio = zlib.crc32("\n".join(map(_stamp, self.wavs.values())).encode())
@@ -118,7 +118,7 @@ class ManifestShards:
         }
 
     def batches(self, shard, report):
-        """Lists of unread clips of like lengths from one shard.
+        """Lists of clips of similar lengths from one shard, without audio.
 
         Arguments
         ---------
@@ -142,7 +142,7 @@ class ManifestShards:
         )
 
     def _usable(self, shard, report):
-        """The clips of a shard, as far as the manifest tells."""
+        """The clips of a shard that can be used according to the manifest."""
         for clip in self._clips[shard]:
             reason = reason_to_skip(clip, self.min_duration, self.max_duration)
             if reason is None:
@@ -151,7 +151,7 @@ class ManifestShards:
                 report[reason] += 1
 
     def decode(self, clips, report):
-        """Make a batch of those clips whose audio is sound.
+        """Make a batch of the clips whose audio can be used.
 
         Arguments
         ---------

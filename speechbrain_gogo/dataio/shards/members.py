@@ -1,10 +1,10 @@
-"""The clips of a tar, whoever packed it, read into memory only.
+"""Reading the clips of a tar, in memory.
 
-What belongs together need not be adjacent in a file: a first pass reads the
-headers, a second one the clips, in the order in which they begin. Of a stream,
-which is read once, a clip is what stands together. The webdataset library's
-reader is not used: it drops links, repeated keys and whatever follows a cut
-without counting them, and here everything read is used or counted by reason.
+The members of a clip need not be adjacent in a tar file: a first pass reads the
+headers, a second one the clips, in the order in which they begin. A stream is
+read once: there, a clip consists of adjacent members. The reader of the webdataset
+library drops links, repeated keys and everything after damaged data without
+counting them; here everything that is read is used or counted by reason.
 """
 
 import math
@@ -21,16 +21,17 @@ from speechbrain_gogo.dataio.shards.sources import open_shard
 
 BROKEN, UNSAFE = "broken or cut tar", "unsafe tar member"
 LEFT_OVER = "data behind the end of the tar"
-LARGEST = 2**30  # bytes of a member; more is a header that is broken
-LARGEST_SPARSE = 2**28  # bytes that a member with holes may unfold to
-APPLE_DOUBLE = b"\0\5\x16\7"  # begins what macOS stores beside a file, as ._x
+LARGEST = 2**30  # bytes of a member; a larger size means a damaged header
+LARGEST_SPARSE = 2**28  # bytes that a sparse member may expand to
+APPLE_DOUBLE = b"\0\5\x16\7"  # first bytes of the files ._x that macOS creates
 
 
 class Member(NamedTuple):
-    """A file of a tar: its name without suffix, and where its bytes are.
+    """A file in a tar: its name without suffix, and the position of its bytes.
 
-    ``blocks`` are (place in the file, number of bytes), as they stand one
-    after the other from ``offset`` on. A ``fault`` is why it cannot be read.
+    ``blocks`` are pairs (position in the file, number of bytes); in the tar they
+    follow each other from ``offset`` on. A ``fault`` tells why the file cannot
+    be read.
     """
 
     stem: str
@@ -42,7 +43,7 @@ class Member(NamedTuple):
 
     @property
     def key(self):
-        """The stem up to the first dot, as WebDataset has it."""
+        """The stem up to the first dot, as WebDataset defines it."""
         folder, name = os.path.split(self.stem)
         hidden = len(name) - len(name.lstrip("."))
         return folder, name[:hidden] + name[hidden:].partition(".")[0]
@@ -51,10 +52,11 @@ class Member(NamedTuple):
 def read_members(path, report, audio, texts):
     """Read the clips of a tar: audio, and the texts that belong to it.
 
-    A clip is the audio of one name without suffix. Texts of the same name
-    belong to it, and those of its key (the name up to the first dot): of
-    ``x.speech.wav`` all of ``x``, if it is the only audio there, else ``x``
-    alone. Kept is what lies before a cut. Of a repeated name the first wins.
+    A clip is an audio member. Texts with the same name without suffix belong to
+    it. So do texts with the same key (the name up to the first dot): those of
+    ``x.speech.wav`` are all whose key is ``x``, if it is the only audio of this
+    key, else only ``x`` itself. Members before damaged data are used. The first
+    of several members of one name is used.
 
     Arguments
     ---------
@@ -64,13 +66,13 @@ def read_members(path, report, audio, texts):
     report : ClipReport
         Counts the clips that are skipped here.
     audio, texts : sequence of str
-        Suffixes of the members that are read; others are passed over.
+        Suffixes of the members that are read; others are ignored.
 
     Yields
     ------
     tuple
         The name without suffix (str) and a dict of suffix to bytes. Texts
-        without audio come alone.
+        without audio are yielded on their own.
     """
     suffixes = *audio, *texts
     try:
@@ -81,7 +83,7 @@ def read_members(path, report, audio, texts):
                 yield from _clips(members, read, report, audio)
             else:
                 yield from _clips_of_stream(members, file, report, audio)
-    except OSError:  # it is not there, or its disk or its source fails
+    except OSError:  # it does not exist, or the disk or the network fails
         report[BROKEN] += 1
 
 
@@ -102,7 +104,7 @@ def _clips(members, read, report, audio):
 
 
 def _clips_of_stream(members, file, report, audio):
-    """The same of a stream: what has one key and stands together."""
+    """The same for a stream: adjacent members with one key are a clip."""
     seen = set()
     for key, adjacent in groupby(members, lambda member: member.key):
         # A member is read before the next header is.
@@ -115,13 +117,13 @@ def _clips_of_stream(members, file, report, audio):
 
 
 def _count_repeats(members):
-    """How often the clip is there again."""
+    """How many further members a clip has under a name that it has already."""
     repeats = Counter((member.stem, member.suffix) for member in members)
     return max(repeats.values()) - 1
 
 
 def _join(members, audio):
-    """Stem to its members, then those texts of its key that belong to it."""
+    """Map each stem to its members and to the texts of its key."""
     stems, keys = {}, {}
     for member in members:
         stems.setdefault(member.stem, []).append(member)
@@ -145,12 +147,12 @@ def _join(members, audio):
 
 
 def _list_members(file, size, path, suffixes):
-    """Yield the members of a tar that matter, and what is wrong with it."""
+    """Yield the members to read, and one with a fault if the tar is damaged."""
     fault = BROKEN
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # tarfile remembers every header
+                tar.members.clear()  # else tarfile keeps every header in memory
                 found = _describe(member, size, suffixes, file)
                 if found is not None:
                     yield found
@@ -159,12 +161,12 @@ def _list_members(file, size, path, suffixes):
             fault = _check_end(file, tar.offset)
     except (OSError, ValueError, tarfile.TarError):
         pass
-    if fault:  # under a name that no member has
+    if fault:  # under a name that no member can have
         yield Member(os.path.join(os.path.abspath(path), ""), "", fault=fault)
 
 
 def _describe(member, size, suffixes, file):
-    """A header of a tar of some size as a Member, None if it is no matter."""
+    """A header as a Member; None if it is not to be read."""
     if member.isdir():
         return None
     stem, extension = os.path.splitext(member.name)
@@ -184,15 +186,15 @@ def _describe(member, size, suffixes, file):
 
 
 def _is_unsafe(member):
-    """Whether a member is no plain file inside the tar's own folder."""
+    """Whether a member is not a regular file inside the tar's folder."""
     name = PurePosixPath(member.name)
     outside = name.is_absolute() or ".." in name.parts
-    unfolds = member.issparse() and member.size > LARGEST_SPARSE
-    return outside or not member.isreg() or unfolds
+    expands = member.issparse() and member.size > LARGEST_SPARSE
+    return outside or not member.isreg() or expands
 
 
 def _is_apple_double(member, file):
-    """Whether a member is what macOS knows of another one."""
+    """Whether a member is metadata that macOS stores beside another one."""
     if not os.path.basename(member.name).startswith("._"):
         return False
     file.seek(member.offset_data)
@@ -200,10 +202,10 @@ def _is_apple_double(member, file):
 
 
 def _check_end(file, end):
-    """What is wrong with the end of a tar; None if nothing is.
+    """The fault at the end of a tar, None if there is none.
 
-    tarfile takes a cut or broken header for the end. The true end is a block
-    of zeros, and nothing but zeros comes after it.
+    tarfile treats a damaged header as the end. A complete tar ends with blocks
+    of zeros.
     """
     file.seek(end)
     if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

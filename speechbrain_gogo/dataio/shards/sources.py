@@ -1,12 +1,12 @@
 """Where tars come from: local files, commands, and remote storage.
 
     /data/EN-B000000.tar                       a file
-    pipe:ssh host cat /data/EN-B000000.tar     what a command writes (webdataset)
+    pipe:ssh host cat /data/EN-B000000.tar     the output of a command (webdataset)
     s3://bucket/EN-B000000.tar                 fsspec: also https:, gs:, hf:, ...
 
-fsspec finds its file systems in packages of their own: s3fs for s3:, aiohttp
-for http: and https:, huggingface_hub for hf:. Remote tars are read from their
-beginning to their end and never kept.
+fsspec needs a package for each kind of storage: s3fs for s3:, aiohttp for http:
+and https:, huggingface_hub for hf:. Remote tars are read as streams and never
+stored.
 """
 
 import os
@@ -17,16 +17,16 @@ import fsspec
 from webdataset.gopen import gopen
 
 COMMAND = "pipe:"
-HELD = 2**16  # bytes of a stream that can be read again
+HELD = 2**16  # last bytes of a stream, which can be read again
 
 
 def is_command(name):
-    """Whether a tar is what a command writes."""
+    """Whether a tar is the output of a command."""
     return str(name).startswith(COMMAND)
 
 
 def is_remote(name):
-    """Whether a name is an address, such as s3://bucket/x.tar.
+    """Whether a name is a remote address, such as s3://bucket/x.tar.
 
     Example
     -------
@@ -37,7 +37,7 @@ def is_remote(name):
 
 
 def is_local(name):
-    """Whether a tar is a file."""
+    """Whether a tar is a local file."""
     return not (is_command(name) or is_remote(name))
 
 
@@ -47,13 +47,13 @@ def find_remote(pattern):
     Arguments
     ---------
     pattern : str
-        A tar, which is taken as it is, a glob pattern, or a folder, which is
-        searched with all below it.
+        A tar, which is not checked, a glob pattern, or a folder, which is
+        searched recursively.
 
     Returns
     -------
     list of str
-        Addresses; none if nothing is there.
+        Addresses; empty if there are none.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def open_shard(name):
     Yields
     ------
     tuple
-        A binary file, and its size in bytes, infinite if nobody knows.
+        A binary file, and its size in bytes, infinite if it is unknown.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def open_shard(name):
     try:
         yield ForwardFile(stream), float("inf")
     finally:
-        with suppress(OSError):  # what is missing shows in the tar itself
+        with suppress(OSError):  # missing data is found in the tar itself
             stream.close()
 
 
@@ -120,7 +120,7 @@ def _open_stream(name):
 
 
 class ForwardFile:
-    """A stream that can be sought forward, and a little way back.
+    """A stream with forward seeks, and backward ones by up to 64 KB.
 
     Arguments
     ---------
@@ -138,16 +138,16 @@ class ForwardFile:
 
     def __init__(self, stream):
         self.stream = stream
-        self.held = b""  # the last bytes of the stream that were read
-        self.end = 0  # of what was read of the stream
+        self.held = b""  # the last bytes that were read from the stream
+        self.end = 0  # position after these bytes
         self.place = 0
 
     def tell(self):
-        """Where the next read begins."""
+        """Position of the next read."""
         return self.place
 
     def seek(self, place):
-        """Go to a place counted from the beginning; gives the place."""
+        """Set the position, counted from the beginning, and return it."""
         if place < self.end - len(self.held):
             raise OSError(f"A stream cannot go back to byte {place}.")
         while self.end < place and self._fetch(min(place - self.end, HELD)):
@@ -156,7 +156,7 @@ class ForwardFile:
         return place
 
     def read(self, size):
-        """Up to so many bytes; fewer only at the end of the stream."""
+        """Read ``size`` bytes, fewer only at the end of the stream."""
         missing = self.place + size - self.end
         while missing > 0 and (got := self._fetch(missing, self.place)):
             missing -= got
@@ -167,9 +167,9 @@ class ForwardFile:
         return found
 
     def _fetch(self, size, keep=None):
-        """Read from the stream; how many bytes came.
+        """Read from the stream and return the number of bytes.
 
-        Bytes from ``keep`` on stay held, and those that were read last.
+        Bytes from position ``keep`` on stay available, and the last 64 KB.
         """
         try:
             piece = self.stream.read(size)

@@ -1,10 +1,10 @@
 """Clips of shards as a stream of batches that can be resumed.
 
-Which clips are in a shard, and what they hold, is a subclass's matter: see
-``emilia.py``. Here are the passes over the shards: split over ranks and
-workers, shuffled anew for every pass, several shards read together so that a
-batch mixes their clips, and positions from which a stopped pass goes on.
-Nominal epochs and checkpoints are in ``loader.py``.
+A subclass reads the clips of a shard (see ``emilia.py``). This file defines the
+passes over the shards: shards are distributed over ranks and workers and shuffled
+before each pass, several are read together so that batches mix their clips, and a
+stopped pass can be resumed at a position. Nominal epochs and checkpoints are in
+``loader.py``.
 """
 
 import itertools
@@ -23,10 +23,10 @@ from speechbrain_gogo.dataio.shards.tars import split_shards
 
 
 class Item(NamedTuple):
-    """What a worker sends: a batch, and how far that brings it.
+    """What a worker sends: a batch and its position after the batch.
 
-    ``batch`` is None where only counts are left to report. ``report`` is a
-    plain dict (pinning memory would double a Counter). ``position`` is the
+    ``batch`` is None if there are only counts to report. ``report`` is a
+    plain dict (pinned memory would double the counts of a Counter). ``position`` is the
     worker's (pass, mix in its list, batches of that mix) after this item.
     """
 
@@ -55,21 +55,21 @@ def interleaved(streams):
 
 
 class ClipStream(IterableDataset):
-    """Passes over shards, as batches of clips of like lengths.
+    """Passes over shards, as batches of clips of similar lengths.
 
-    A subclass has ``clips(shard, report)``, an iterator of undecoded clips,
-    ``decode(clips, report)``, which makes a batch of some, and the attributes
+    A subclass has ``clips(shard, report)``, an iterator of clips that are not
+    decoded, ``decode(clips, report)``, which makes a batch, and the attributes
     ``shards``, ``contents``, ``batch_seconds``, ``max_batch_size``, ``buffer_size``,
     ``mixed_shards``, ``seed``, ``training`` and ``split_batches`` of
     :class:`~speechbrain_gogo.dataio.shards.emilia.EmiliaShards`.
     """
 
-    # Attributes that are no settings: they leave the order of clips alone.
+    # Attributes that are not settings: the order of clips does not depend on them.
     NO_SETTINGS = ("positions", "turn", "tokenizer", "contents")
     positions, turn = None, 0
 
     def resume(self, positions, turn):
-        """Let the next iteration start where another one stopped.
+        """Set where the next iteration starts.
 
         Arguments
         ---------
@@ -77,13 +77,13 @@ class ClipStream(IterableDataset):
             The last position of each worker's items; the start if None.
         turn : int
             The worker whose item comes next. Those before it send an empty
-            item first, so that the turns fall as without the stop.
+            item first, so that workers take turns as without the stop.
         """
         self.positions, self.turn = positions, turn
 
     @property
     def settings(self):
-        """All that decides the order of clips, as JSON-able values."""
+        """All that decides the order of clips, as values that JSON can store."""
         names = "\n".join(os.path.basename(path) for path in self.shards)
         return {
             **{
@@ -109,7 +109,9 @@ class ClipStream(IterableDataset):
                 report = ClipReport()
                 batches = self._batches(mixes[index], report, number)
                 for done, clips in enumerate(batches, start=1):
-                    if done > skip:  # else used, and counted, before a stop
+                    if (
+                        done > skip
+                    ):  # else it was used and counted before the stop
                         batch = self.decode(clips, report)
                         total.update(report)
                         position = (number, index, done)
@@ -118,7 +120,7 @@ class ClipStream(IterableDataset):
                 total.update(report)
                 yield Item(None, dict(report), worker, (number, index + 1, 0))
                 skip = 0
-            # Of few batches the later ranks may get none.
+            # If there are few batches, the last ranks may get none.
             alone = self.split_batches and pytorch_worker_info()[0] > 0
             if fresh and not total.used and not alone:
                 raise ValueError(
@@ -136,7 +138,7 @@ class ClipStream(IterableDataset):
         return [shards[at : at + size] for at in range(0, len(shards), size)]
 
     def batches(self, shard, report):
-        """Lists of undecoded clips of like lengths from one shard.
+        """Lists of clips of similar lengths from one shard, not decoded yet.
 
         Arguments
         ---------
@@ -152,7 +154,7 @@ class ClipStream(IterableDataset):
         return self._batches([shard], report, number=0)
 
     def _batches(self, shards, report, number):
-        """The same of several shards, in a pass of this number."""
+        """The same for several shards, in the pass of this number."""
         first = escape_bytes(os.path.basename(shards[0]))
         batches = batches_by_seconds(
             interleaved(self.clips(shard, report) for shard in shards),

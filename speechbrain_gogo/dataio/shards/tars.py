@@ -1,8 +1,7 @@
-"""Tar shards of clips: which ones there are, and which ones a reader gets.
+"""Lists of tar shards, and their distribution over ranks and workers.
 
-The webdataset library expands, shuffles and splits the list of shards. Where
-their bytes come from is the matter of ``sources.py``, how a tar is read that of
-``members.py``, what its json and audio mean that of ``emilia.py``.
+The webdataset library expands, shuffles and splits the lists. Tars are opened in
+``sources.py`` and read in ``members.py``; ``emilia.py`` interprets their json.
 """
 
 import os
@@ -29,10 +28,10 @@ def find_shards(source):
     Arguments
     ---------
     source : str, Path or list of them
-        A folder (searched with all below it), a tar file, a glob pattern
+        A folder (searched recursively), a tar file, a glob pattern
         (``EN/*.tar``), or webdataset's brace pattern
         (``EN-B{000000..000099}.tar``, where every local file has to exist).
-        The same at an address (``hf://datasets/...``, ``s3://bucket/EN``), or
+        Also remote ones, by their address (``hf://datasets/...``, ``s3://bucket/EN``), or
         a command (``pipe:ssh host cat EN-B{000000..000099}.tar``).
 
     Returns
@@ -74,12 +73,12 @@ def find_shards(source):
 
 
 def _same(name):
-    """What two names of one tar have in common."""
+    """The real path of a local tar, else its name: equal for the same tar."""
     return os.path.realpath(name) if is_local(name) else name
 
 
 def _is_apple_double(path):
-    """Whether macOS keeps there what it knows of another file."""
+    """Whether a file is metadata that macOS stores beside another file."""
     return os.path.basename(path).startswith("._")
 
 
@@ -105,10 +104,10 @@ def find_splits(train, valid):
 
 
 def fingerprint_shards(shards):
-    """What tells whether the tars are still the same, wherever they lie.
+    """A checksum that changes with the tars, but not with their folder.
 
-    Their sizes and beginnings, where the time of the first member stands; of
-    those that are no local files, their names.
+    It covers sizes and first bytes of local tars (which include the time of the
+    first member), and the names of remote ones.
 
     Arguments
     ---------
@@ -142,7 +141,7 @@ def split_shards(shards, seed=None, over_ranks=True):
     shards : list of str
         All shards, the same list in every process.
     seed : str
-        Of the order of all shards; as listed if None.
+        Seed of the order of all shards; the order of the list if None.
     over_ranks : bool
         False gives every rank all shards.
 

@@ -1,10 +1,10 @@
-"""Anybody's WebDataset shards of speech: audio, and its metadata.
+"""WebDataset shards of speech in general: audio with optional metadata.
 
-Emilia's tars tell text, speaker, language and duration of every clip, and
-``emilia.py`` insists on that. Here a clip is its audio: a member
-``<name>.<wav, flac, mp3 ...>``; what a json (text, speaker, duration) or a txt
-of its key add is taken where it is there. The name, folders and all, is the
-clip's id: files of one name in several folders are several clips.
+Emilia's tars contain text, speaker, language and duration of every clip, and
+``emilia.py`` requires them. Here a clip is an audio member,
+``<name>.<wav, flac, mp3 ...>``; a json (text, speaker, duration) or a txt of its
+key is optional. The clip's id is the name with its folders: files of the same
+name in several folders are several clips.
 """
 
 import io
@@ -18,7 +18,7 @@ from speechbrain_gogo.dataio.report import SkipClip
 from speechbrain_gogo.dataio.shards.emilia import MALFORMED, EmiliaShards
 from speechbrain_gogo.dataio.shards.members import read_members
 
-# Of what libsndfile reads, the best first; then what it does not, which is
+# Formats that libsndfile reads, in order of preference, then others, which are
 # counted as unreadable.
 AUDIO = (
     *("wav", "flac", "mp3", "ogg", "opus", "oga", "wave", "aiff", "aif", "au"),
@@ -46,7 +46,7 @@ class AudioShards(EmiliaShards):
 
     @property
     def settings(self):
-        """Also what an id is: other ids cannot be mixed with these."""
+        """Those of EmiliaShards, and the kind of ids, which cannot be mixed."""
         return {**super().settings, "ids": "whole paths"}
 
     def clips(self, shard, report):
@@ -73,7 +73,7 @@ class AudioShards(EmiliaShards):
                 yield {"id": name, **clip}
 
     def _describe_members(self, members):
-        """What is known of a clip, the audio's own duration if nothing is."""
+        """Metadata of a clip; the duration of the audio if none is given."""
         found = [suffix for suffix in AUDIO if suffix in members]
         if not found:
             raise SkipClip("no audio")
@@ -104,11 +104,11 @@ class AudioShards(EmiliaShards):
 
 
 def _duration(audio):
-    """Seconds of an audio file, which its header need not tell."""
+    """Seconds of an audio file, also if its header does not contain them."""
     try:
         with Sound(io.BytesIO(audio), "the clip") as sound:
             return sound.duration()
     except AudioError as error:
         if error.reason == "empty audio":
-            return 0.0  # refused like any other such duration
+            return 0.0  # skipped as an impossible duration
         raise SkipClip(error.reason) from error
