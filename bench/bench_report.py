@@ -1,7 +1,7 @@
 """The benchmark's measurements as a page of Markdown.
 
-Medians over the rounds, ratios to Gogo, and what the project aims for. What
-was not measured is said, with the reason. Measuring is in measure.py.
+It has medians over the rounds, ratios to Gogo, and the project's goals, and states
+what was not measured and why. measure.py measures.
 """
 
 import platform
@@ -25,7 +25,7 @@ class Table:
     Arguments
     ---------
     found : list of dict
-        Jobs together with what was found, see codec.py.
+        Jobs and their results, see codec.py.
     """
 
     def __init__(self, found):
@@ -34,7 +34,7 @@ class Table:
         self.lengths = sorted({row["seconds"] for row in self.found})
 
     def values(self, field, **wanted):
-        """All values of a field where the job is as wanted."""
+        """All values of a field in the jobs that match."""
         return [
             row[field]
             for row in self.found
@@ -48,7 +48,7 @@ class Table:
         return median(spent) / seconds if spent else None
 
     def growth(self, system, operation, seconds):
-        """Most megabytes beyond those at rest, or None."""
+        """Largest growth of memory in megabytes, or None."""
         job = {"system": system, "operation": operation, "seconds": seconds}
         return max(self.values("growth", **job), default=None)
 
@@ -64,13 +64,13 @@ def write_report(found, systems, setting, path):
     Arguments
     ---------
     found : list of dict
-        Jobs together with what was found.
+        Jobs and their results.
     systems : list of str
         Codecs in the order of the rows.
     setting : dict
         "device", "threads", "rounds" and "max_peer_seconds".
     path : Path
-        Where to.
+        File to write.
 
     Returns
     -------

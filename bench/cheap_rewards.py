@@ -1,11 +1,11 @@
-"""How far a cheap reward ranks the budgets as the dear one does (Section 3.3).
+"""Agreement of a cheap reward with an expensive one (Section 3.3).
 
     python bench/cheap_rewards.py gogo-mini --csv valid.csv --data /path/to/speech
 
-The allocator learns from decodes of few flow steps without guidance, at a
-sixteenth of the price of the 32 steps with guidance 2 that its users may hear.
-Every group's eight budgets are ranked by both, from the same noise; the dear
-reward from other noise says how much of a difference is noise.
+The allocator learns from decodings with few flow steps and without guidance, which
+take a sixteenth of the time of 32 steps with guidance 2. Both rank the eight budgets
+of every group, from the same noise. The expensive reward from other noise shows how
+much of a difference is noise.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ def rank_correlation(first, second):
 
 
 def compare(cheap, dear, weights):
-    """Agreement of two kinds of distances [M, G] at some prices of a token.
+    """Agreement of two kinds of distances [M, G] for several weights of a token.
 
     Arguments
     ---------
@@ -49,8 +49,9 @@ def compare(cheap, dear, weights):
     -------
     list of tuple
         lambda_n; mean rank correlation; share of the groups whose best choice
-        is the same; share of what the dear reward can gain over a budget for
-        all that choices by the cheap one gain.
+        is the same; share of the possible gain over one
+        budget for all groups that the choices by the cheap one have, by
+        the expensive one.
     """
     rows, steps = [], torch.arange(cheap.shape[1])
     for weight in weights:

@@ -2,9 +2,9 @@
 
     python bench/codec.py --lengths 10,60,1800 --rounds 3
 
-Every measurement has a process of its own (measure.py); the codecs take turns
-round by round, so that whatever else the machine does hits all of them. The
-page that comes out is laid out in bench_report.py.
+Every measurement has its own process (measure.py). In each round all codecs are
+measured, so that other work on the machine affects all of them. bench_report.py
+writes the results.
 """
 
 import json
@@ -92,7 +92,7 @@ def plan(names, lengths, rounds, max_peer_seconds, full_steps_seconds):
     lengths : list of float
         Seconds of audio.
     rounds : int
-        How often.
+        Number of rounds.
     max_peer_seconds : float
         Longest audio for codecs that hold it in memory, and for more than
         one round.
@@ -126,26 +126,26 @@ def plan(names, lengths, rounds, max_peer_seconds, full_steps_seconds):
 
 
 def flow_steps(name, operation, long):
-    """One flow step where all would take hours, else None: all of them."""
+    """1 flow step if all would take hours, else None for all."""
     flows = operation == "decode" and issubclass(SYSTEMS[name], Gogo)
     return 1 if flows and (long or SYSTEMS[name].streams) else None
 
 
 def pin(threads):
-    """Keep this process and its children to so many cores and threads."""
+    """Limit this process and its children to a number of cores and threads."""
     cores = sorted(os.sched_getaffinity(0))
     if threads > len(cores):
         raise typer.BadParameter(
             f"--threads {threads}: this process may use {len(cores)} core(s)."
         )
-    # The first cores are where a system handles its interrupts.
+    # Systems handle interrupts on the first cores.
     os.sched_setaffinity(0, cores[-threads:])
     os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
 
 
 def run(job):
-    """Carry out a job in a fresh process, and return what it found."""
+    """Run a job in a new process, and return its results."""
     command = [sys.executable, str(HERE / "measure.py"), json.dumps(job)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:

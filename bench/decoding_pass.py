@@ -1,8 +1,8 @@
 """One pass of the DiT against the time its multiply-adds must take.
 
-Decoding is little else than passes of the DiT (Appendix C of the Gogo paper),
-so its floor is the rate at which the machine multiplies matrices of the DiT's
-own shapes, measured beside the pass. The benchmark is in codec.py.
+Decoding consists mostly of passes of the DiT (Appendix C of the Gogo paper). Their
+shortest time follows from the speed of matrix products with the DiT's shapes, which
+is measured in the same run. The benchmark is in codec.py.
 """
 
 from statistics import median

@@ -1,8 +1,8 @@
 """One measurement of the benchmark, in a process of its own.
 
-A fresh process has no other codec's memory and no other length's caches. It
-loads one codec, warms up on a second of audio, and reports the time and the
-growth of memory of one call as a line of JSON. codec.py starts it.
+A new process has no memory and caches of other measurements. It loads one codec,
+warms up on a second of audio, and prints the time and the growth of memory of one
+call as a line of JSON. codec.py starts it.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ class Meter(Clock):
     """Clock and memory of a device."""
 
     def rest(self):
-        """Start looking for a peak; returns the megabytes in use."""
+        """Reset the peak; returns the megabytes in use."""
         if self.cuda:
             torch.cuda.reset_peak_memory_stats()
             return torch.cuda.memory_allocated() / MEGABYTE
@@ -35,7 +35,7 @@ class Meter(Clock):
         return _status("VmRSS")
 
     def peak(self):
-        """The most megabytes in use since :meth:`rest`."""
+        """Largest number of megabytes in use since :meth:`rest`."""
         if self.cuda:
             return torch.cuda.max_memory_allocated() / MEGABYTE
         return _status("VmHWM")
@@ -101,7 +101,7 @@ def measure(system, operation, seconds, meter, steps=None):
 
 
 def main(job):
-    """Carry out a job, see codec.py, and return what is found."""
+    """Run a job, see codec.py, and return the results."""
     torch.manual_seed(0)
     torch.set_num_threads(job["threads"])
     meter = Meter(job["device"], job["threads"])

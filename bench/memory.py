@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What the options of docs/memory.md save and cost, on a small Llama.
+"""Memory and time of the options of docs/memory.md, for a small Llama.
 
     python bench/memory.py [--dim 256] [--layers 8] [--clips 4] [--groups 30]
 
-Bytes are counted, not guessed from the process: weights, gradients and the
-state of the optimizer after an update of Stage II, and the activations that
-its forward pass keeps for the backward pass. Time is that of the processor.
+Bytes are those of tensors: weights, gradients and the state of the optimizer after
+an update of Stage II, and the activations that its forward pass stores for the
+backward pass. Time is processor time.
 """
 
 import argparse

@@ -1,14 +1,14 @@
-"""What a stage learns by how the rows of its codes are drawn (Appendix C).
+"""Learning with two initializations of the codes' rows (Appendix C).
 
     python bench/new_rows.py  # or, with speech:
     python bench/new_rows.py gogo-mini --csv train.csv --valid valid.csv \
         --data /path/to/speech
 
-A small Llama is extended by codes twice: as transformers does by itself, around
-the mean of the old rows, and by ``extended_llama``, spread as the old rows are.
-Both learn from the same batches: sequences in which each code decides the
-next, so that nothing is learned without telling codes apart; and, by a Llama
-that has learned to spell transcripts before, Stage I of speech.
+A small Llama is extended by codes in two ways: as transformers does, with rows near
+the mean of the old rows, and by ``extended_llama``, with the distribution of the old
+rows. Both learn from the same batches: sequences in which each code determines the
+next one, which cannot be learned without distinguishing codes; and Stage I of
+speech, from a Llama that was trained on the letters of transcripts.
 """
 
 import copy

@@ -1,11 +1,11 @@
-"""Speed of GogoSpeech: Table 3's protocol, and the floor beneath it.
+"""Speed of GogoSpeech by the protocol of Table 3, and its lower bound.
 
     python bench/speech.py --device cuda
 
-A 47-character sentence is spoken again and again, in the voice of a prompt of
-three seconds, with random weights. A pass costs at least one reading of the
-weights, so the floor is their bytes over the memory bandwidth that is measured
-beside. What is timed is in speech_parts.py.
+A sentence of 47 characters is synthesized repeatedly, in the voice of a prompt of
+three seconds, with random weights. A pass reads all weights once, so the lower bound
+of its time is their size divided by the memory bandwidth, which is measured, too.
+speech_parts.py defines the timed parts.
 """
 
 from pathlib import Path

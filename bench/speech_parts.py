@@ -1,8 +1,8 @@
-"""GogoSpeech with random weights, whole and in parts, ready to be timed.
+"""GogoSpeech with random weights, whole and in parts, for timing.
 
-Speed does not depend on the weights. Random ones never end a sentence, so its
-length is given, and their allocator is set to spend what the paper's does.
-What is measured with them is in speech.py.
+Speed does not depend on the weights. Random ones never generate the end token, so
+the length is fixed, and the allocator is biased to the paper's average number of
+tokens. speech.py measures.
 """
 
 import math
@@ -50,7 +50,7 @@ def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
     gogo_yaml : Path
         Of the codec.
     device : str
-        Where to.
+        Device of the model.
     precision : str
         Of SpeechBrain: "fp32", "bf16" or "fp16".
     compiled : bool
@@ -109,7 +109,7 @@ class Trial:
     batch : int
         Requests.
     allocate : bool
-        Whether the allocator is asked.
+        Whether the allocator is used.
     """
 
     def __init__(self, speech, batch, allocate):

@@ -3,8 +3,8 @@
 
     python bench/text_front_ends.py [name ...]
 
-Each is loaded only if it is installed; docs/text.md tells the results. A
-library that only counts or only transliterates is scored on all lines, too.
+Each is loaded only if it is installed; the results are in docs/text.md. A library
+for numbers alone, or for letters alone, is scored on all lines, too.
 """
 
 import csv
@@ -100,7 +100,7 @@ def score(normalize, rows):
     for row in rows:
         try:
             said = normalize(row["written"])
-        except Exception:  # whatever a library raises, it has not read it
+        except Exception:  # any error counts as a wrong line
             said, errors = "", errors + 1
         good = any(re.fullmatch(row["spoken"], r) for r in readings(said))
         right[row["category"]].append(good)

@@ -1,10 +1,10 @@
-"""How many tokens a lower precision of products changes.
+"""Share of the tokens that change with a lower precision of products.
 
     python bench/token_flips.py gogo-mini --csv valid.csv --data /path/to/speech
 
-Without a GPU, by rounding the factors of all products as its hardware does:
-TF32 keeps 10 bits of mantissa, bf16 7. A codec encodes in full float32
-precision unless its run options say otherwise; this is what it would cost.
+It runs on a CPU and rounds the factors of all products as GPUs do: to 10 bits of
+mantissa for TF32, to 7 for bf16. A codec encodes in full float32 precision unless
+its run options say otherwise.
 """
 
 from pathlib import Path

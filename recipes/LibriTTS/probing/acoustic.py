@@ -29,12 +29,12 @@ def acoustic_features(wav, sample_rate, pitch, frame_seconds, hop_seconds):
     pitch : parselmouth.Pitch
         Of the same utterance.
     frame_seconds, hop_seconds : float
-        Length of a frame, and from one to the next.
+        Length of a frame, and hop between frames.
 
     Returns
     -------
     dict
-        A float for each of ``ACOUSTIC``; NaN for the pitch of what is nowhere
+        A float for each of ``ACOUSTIC``; the pitch is NaN if no frame is
         voiced.
     """
     frame = round(frame_seconds * sample_rate)

@@ -1,7 +1,7 @@
-"""What the probes learn from: clips as mean token embeddings, and as features.
+"""Data of the probes: mean token embeddings and features of clips.
 
-The codec encodes a manifest into shards of tokens, and features are kept one
-file per utterance: a killed run goes on where it was.
+The codec encodes a manifest into shards of tokens; features are stored in one file
+per utterance. A killed run resumes.
 """
 
 import csv
@@ -39,16 +39,16 @@ class ProbingData(NamedTuple):
 
 
 def draw_clips(csv_path, drawn_path, number, seed):
-    """Write a manifest of some rows of another, drawn at random.
+    """Write a manifest with a random sample of the rows of another.
 
     Arguments
     ---------
     csv_path, drawn_path : str | Path
         The manifest to read and the one to write.
     number : int
-        Of rows; there may be fewer.
+        Of rows, at most.
     seed : int
-        Of the draw.
+        Of the sample.
     """
     head, table = read_table(csv_path)
     rows = [fields for fields in table if fields is not None]
@@ -72,24 +72,25 @@ def probing_data(
     complete=False,
     **clips,
 ):
-    """Encode and measure the clips of a manifest, as far as is not done yet.
+    """Encode and measure the clips of a manifest that are not done yet.
 
     Arguments
     ---------
     codec : GogoCodec
-        Its tokens are to be probed.
+        Of which tokens are probed.
     extractor : FeatureExtractor
         Measures the features.
     csv_path, data_root : str | Path
-        SpeechBrain CSV manifest, and what stands for ``$data_root`` in it.
+        SpeechBrain CSV manifest, and the folder that replaces
+        ``$data_root`` in it.
     folder : str | Path
-        Gets tokens/ and features/.
+        Folder for tokens/ and features/.
     num_workers : int
         Processes that read and measure audio.
     complete : bool
-        Whether every clip has to be usable, as in a test set.
+        Raise an error if a clip cannot be used, as in a test set.
     **clips
-        Of ManifestShards: which clips, and their batches.
+        Settings of ManifestShards.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def probing_data(
         raise ValueError(f"No clip of {csv_path} has words: {report}.")
     report["used"] = len(usable)
     report["no words"] = len(rows) - len(usable)
-    report = ClipReport(+report)  # without what did not happen
+    report = ClipReport(+report)  # without counts of 0
     if complete and report.skipped:
         raise ValueError(
             f"{csv_path}: a test set has to be complete, but {report}. Mend "
@@ -147,7 +148,7 @@ def probing_data(
 
 
 def measure_clips(extractor, clips, folder, num_workers=0):
-    """Measure the features of clips, as far as is not done yet.
+    """Measure the features of clips that are not done yet.
 
     Arguments
     ---------
@@ -155,7 +156,7 @@ def measure_clips(extractor, clips, folder, num_workers=0):
         Or another callable of samples and text, with ``sample_rate`` and
         ``settings``.
     clips : list of tuple
-        ID, path, text and, where it is not all, the samples of the file.
+        ID, path, text and, for a part of a file, its samples.
     folder : str | Path
         Gets a folder for each set of settings and clips, with one file per
         clip.
@@ -187,7 +188,7 @@ def measure_clips(extractor, clips, folder, num_workers=0):
 
 
 class _Measuring(Dataset):
-    """Clips whose features are written once they are asked for."""
+    """A dataset that writes the features of a clip when it is loaded."""
 
     def __init__(self, extractor, todo):
         self.extractor, self.todo = extractor, todo

@@ -1,7 +1,7 @@
 """The 17 features of Table 5, of one utterance.
 
-Here is what the kinds share, each of which has a file of its own: an analysis
-of the voice, and the words.
+Each kind of features has a file of its own. This file computes what they share: an
+analysis of the voice, and the words.
 """
 
 import parselmouth
@@ -25,11 +25,11 @@ class FeatureExtractor:
     Arguments
     ---------
     sample_rate : int
-        Of what is measured, in Hz.
+        Of the audio, in Hz.
     frame_seconds, hop_seconds : float
         Frames of the acoustic features.
     pitch_floor, pitch_ceiling : float
-        Where Praat looks for the pitch, in Hz.
+        Range of the pitch for Praat, in Hz.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class FeatureExtractor:
 
     @property
     def settings(self):
-        """All that decides the values, JSON-able."""
+        """All settings that decide the values, for JSON."""
         rate = {"sample_rate": self.sample_rate}
         return {**rate, **self.frames, **self.pitches}
 

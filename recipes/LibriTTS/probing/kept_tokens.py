@@ -1,8 +1,8 @@
-"""Figure 7 of the Gogo paper: what each kept token adds, all figures in one.
+"""Figure 7 of the Gogo paper: all figures by number of kept tokens.
 
-Draws what the recipe ../reconstruction measured at every number of tokens kept;
-nothing is measured here. Every figure is relative to its largest value, so that
-those of different units share an axis.
+It plots results of the recipe ../reconstruction; nothing is measured here. Every
+figure is relative to its largest value, so that figures of different units share
+an axis.
 """
 
 import csv
@@ -31,7 +31,7 @@ def read_results(results_csv, figures):
         Of the recipe ../reconstruction: one row per utterance and system.
     figures : dict
         Label -> [column], averaged over utterances, or [column, column], a
-        ratio of sums; those whose columns are not there are left out.
+        ratio of sums; figures without these columns are left out.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def read_results(results_csv, figures):
     ------
     ValueError
         If no system keeps a number of tokens, or more than one codec does,
-        or no figure is there.
+        or there is no figure.
     """
     rows, codecs = defaultdict(list), set()
     with open(results_csv, newline="") as file:

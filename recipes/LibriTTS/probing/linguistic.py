@@ -1,8 +1,8 @@
-"""Linguistic features of an utterance: what its words are, of its text alone.
+"""Linguistic features of an utterance, from its text.
 
-Parts of speech are those of the tagger in TextBlob, a lexicon with rules in the
-Penn Treebank's tags, which is inside the package. It knows words of either
-case and needs no punctuation, as transcripts often have neither.
+Parts of speech are those of the tagger in TextBlob, a lexicon with rules for the
+tags of the Penn Treebank, which is part of the package. It ignores case and needs no
+punctuation, since transcripts often have neither.
 """
 
 import re
@@ -12,8 +12,8 @@ from textblob.en import tag
 
 from speechbrain_gogo.dataio.text.tokenizers import normalize_words
 
-# Feature -> Penn tags, by their beginnings. Modals are no verbs there, and
-# subordinating conjunctions cannot be told from prepositions.
+# Feature -> first letters of Penn tags. These tags count modals not as verbs, and
+# do not separate subordinating conjunctions from prepositions.
 COUNTED = {
     "adjectives": ("JJ",),
     "adverbs": ("RB",),
@@ -64,7 +64,7 @@ def tag_words(text):
     Arguments
     ---------
     text : str
-        Capital letters tell names, unless there are no others.
+        Capitalized words are names, unless all letters are capitals.
 
     Returns
     -------
@@ -72,6 +72,6 @@ def tag_words(text):
         Pairs of str; "don't" is two words, "do" and "n't".
     """
     text = text.lower() if text.isupper() else text
-    # The tokenizer takes a full stop for one at the very end only.
+    # The tokenizer separates a full stop only at the end of the text.
     text = re.sub(r"[.?!]", r" \g<0> ", text)
     return tag(" ".join(NLTKWordTokenizer().tokenize(text)), tokenize=False)

@@ -1,9 +1,9 @@
-"""Probes: regressors that tell how much a token position knows of a feature.
+"""Probes: networks that predict a feature from the tokens at a position.
 
-Appendix H of the Gogo paper: three fully connected layers with ReLU and dropout
-in between, one network for every position and every feature. All of them are
-trained at once: a layer of all networks is one batched matrix product, and a
-sum of losses gives each network the gradient of its own.
+Appendix H of the Gogo paper: three fully connected layers with ReLU and dropout, one
+network for every position and every feature. All are trained at once: a layer of all
+networks is one batched matrix product, and in the sum of the losses each network has
+the gradient of its own loss.
 """
 
 import copy
@@ -47,7 +47,7 @@ class PositionProbes(nn.Module):
         dropout=0.1,
     ):
         super().__init__()
-        # As nn.Linear begins; but the last layer says the mean, 0, at first.
+        # As in nn.Linear, but the last layer starts with the mean, 0.
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for width_in, width in zip((in_dim, *hidden), (*hidden, 1)):
             shape = num_positions, num_features
@@ -81,7 +81,7 @@ class PositionProbes(nn.Module):
 
 
 class Scale(NamedTuple):
-    """Mean and deviation over clips, by which values are standardised."""
+    """Mean and deviation over clips, for standardization."""
 
     mean: torch.Tensor
     deviation: torch.Tensor
@@ -109,20 +109,20 @@ def fit_probes(
     patience,
     seed,
 ):
-    """Train all probes, each until it is best on the validation data.
+    """Train all probes, with early stopping for each of them.
 
-    One that never becomes better than the mean of the training clips, with
-    which it begins, stays with that.
+    A probe starts with the mean of the training clips, and keeps it if training
+    does not reduce its validation loss.
 
     Arguments
     ---------
     probes : PositionProbes
-        Get the weights that were best, in place.
+        Trained in place; each gets its best weights.
     train, valid : tuple of torch.Tensor
         Embeddings [M, P, D] and targets [M, F], both standardised; NaN where
         a target is not known.
     opt_class : callable
-        Makes the optimizer of parameters.
+        Creates the optimizer from parameters.
     num_steps : int
         At most.
     batch_size : int
@@ -130,8 +130,8 @@ def fit_probes(
     valid_interval : int
         Steps between validations.
     patience : int
-        A probe that did not become better in so many validations has stopped;
-        the training ends when all have.
+        Validations without a better loss after which a probe has stopped;
+        training ends when all have.
     seed : int
         Of the batches.
 
@@ -145,7 +145,7 @@ def fit_probes(
     generator = torch.Generator().manual_seed(seed)
     kept = copy.deepcopy(probes)
     best = score_probes(probes, *valid, batch_size).nanmean(0)  # [P, F]
-    waited = torch.zeros_like(best)  # validations since then
+    waited = torch.zeros_like(best)  # validations since its best loss
     progress = trange(1, num_steps + 1, desc=f"probes, seed {seed}")
     for step in progress:
         chosen = torch.randint(len(inputs), (batch_size,), generator=generator)
@@ -206,8 +206,8 @@ def mean_errors(predicted, targets):
     Arguments
     ---------
     predicted, targets : torch.Tensor
-        [B, P, F] and [B, F], NaN where a target is not known: it has to go
-        before the square, or the gradients would be NaN.
+        [B, P, F] and [B, F], NaN where a target is not known; these are
+        removed before the square, or the gradients would be NaN.
 
     Returns
     -------

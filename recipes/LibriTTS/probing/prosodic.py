@@ -1,4 +1,4 @@
-"""Prosodic features of an utterance: rhythm, and how steady the voice is.
+"""Prosodic features of an utterance: rhythm and regularity of the voice.
 
 Jitter, shimmer and voicing are Praat's (Boersma, 2001), through parselmouth.
 """
@@ -14,8 +14,8 @@ PROSODIC = (
     "speaking rate",  # words per second
 )
 
-# Praat's standard settings: all of the sound, periods of 0.1 to 20 ms,
-# neighbours of which differ by less than these factors.
+# Praat's standard settings: the whole sound, periods of 0.1 to 20 ms, and the
+# largest factors between neighbouring periods and amplitudes.
 PERIODS = (0, 0, 0.0001, 0.02, 1.3)
 AMPLITUDE_FACTOR = 1.6
 

@@ -1,9 +1,9 @@
-"""From the probes' errors to Table 5 and Figure 5 of the Gogo paper.
+"""Table 5 and Figure 5 of the Gogo paper, from the probes' errors.
 
-Losses are mean squared errors in the features' own units. The picture shows them
-relative to the largest of each feature, as the paper does. What the paper has
-not is the loss of a probe that knows nothing, which says the mean of the
-training clips whatever it sees: only below it is there anything known.
+Losses are mean squared errors in the units of the features; the picture shows them
+relative to the largest loss of each feature, as the paper does. In addition to the
+paper, there is the loss of the mean of the training clips: only a lower loss shows
+that tokens contain information on a feature.
 """
 
 import csv
@@ -83,7 +83,7 @@ def write_csv(path, rows):
 
 
 def write_table(path, rows, num_coarse, notes):
-    """Write Table 5, and what it says of the kinds of features, as Markdown.
+    """Write Table 5 and a summary by kind of features as Markdown.
 
     Arguments
     ---------
@@ -92,8 +92,8 @@ def write_table(path, rows, num_coarse, notes):
     rows : list of dict
         From :func:`summarize`.
     num_coarse : int
-        So many tokens at either end are compared with each other: b, the
-        backbone, with as many of the finest.
+        Number of coarsest and of finest tokens to compare: b, the size of
+        the backbone.
     notes : list of str
         Lines below the table.
 
@@ -139,7 +139,7 @@ def write_table(path, rows, num_coarse, notes):
 
 
 def _verdict(kind, ratios, num_coarse):
-    """Where a kind of features is, in words: of [F, P]."""
+    """A sentence on the positions with the lowest losses, of [F, P]."""
     ends = ratios[:, :num_coarse], ratios[:, -num_coarse:]
     coarse, fine = (end.mean(1) for end in ends)
     last = ratios.shape[1]
@@ -152,7 +152,7 @@ def _verdict(kind, ratios, num_coarse):
 
 
 def _trend(values):
-    """Spearman's correlation of values with their places; 0 for a constant."""
+    """Spearman's correlation of values with their positions; 0 if constant."""
     if np.ptp(values) == 0:
         return 0.0
     return float(spearmanr(range(len(values)), values).statistic)

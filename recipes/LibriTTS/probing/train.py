@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Probe what the tokens of a codec know, position by position.
+"""Probe what information the tokens of a codec contain, by position.
 
 Table 5, Figure 5 and Figure 7 of the Gogo paper, on LibriTTS or any SpeechBrain
 CSV manifest:
@@ -67,7 +67,7 @@ def dataio_prepare(hparams, codec):
 
 
 def defined_features(data):
-    """Places of the features that can be learnt and scored.
+    """Indices of the features that can be learned and scored.
 
     Arguments
     ---------
@@ -77,8 +77,8 @@ def defined_features(data):
     Returns
     -------
     list of int
-        Into ``NAMES``. The others, of which a stage has not two clips where
-        they are defined, are named in the log.
+        Indices in ``NAMES``. The log lists the others: those that are defined
+        for fewer than two clips of a stage.
     """
     defined = [~data[stage].features.isnan() for stage in STAGES]
     counts = torch.stack([known.sum(0) for known in defined])  # [stages, F]
@@ -106,7 +106,7 @@ def probe(hparams, data, places, device, identity):
     device : str
         Where the probes are.
     identity : str
-        Of codec and data: a finished seed is not trained again.
+        Identifies codec and data: a finished seed is not trained again.
 
     Returns
     -------

@@ -1,9 +1,8 @@
-"""How well GogoSpeech could speak: a list's recordings through its parts.
+"""Upper bounds of GogoSpeech: recordings of a list, coded by its parts.
 
-Stage I says the backbone, Stage II completes it, the codec decodes it. Here
-Stage I is left out: recordings are decoded from the first tokens of each group,
-and from their true backbones with the fine tokens of Stage II: so would a Stage I
-sound that says what the recordings have.
+Stage I generates the backbone, Stage II completes it, and the codec decodes the
+tokens. Here backbones are those of recordings, so that errors of Stage I are
+excluded: they are decoded alone, or with the fine tokens of Stage II.
 
     python ceilings.py meta.lst ceilings --source gogo-mini
 """
@@ -29,11 +28,18 @@ from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 def main(
     list_path: Annotated[Path, typer.Argument(help="Tasks, with recordings.")],
-    folder: Annotated[Path, typer.Argument(help="For a folder per system.")],
-    source: Annotated[str, typer.Option(help="GogoSpeech.")] = "gogo-mini",
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder to write, with one folder per system."),
+    ],
+    source: Annotated[
+        str, typer.Option(help="The GogoSpeech to use.")
+    ] = "gogo-mini",
     keep: Annotated[
         list[int] | None,
-        typer.Option(help="Tokens per group; the backbone's and all."),
+        typer.Option(
+            help="Tokens per group; by default those of the backbone, and all."
+        ),
     ] = None,
     device: str = "cpu",
     seed: int = 0,
@@ -41,7 +47,7 @@ def main(
     """Write audio that evaluate.py judges as --other_systems."""
     tasks = read_tasks(list_path)
     if not tasks[0].recording:
-        raise ValueError(f"{list_path} has no recordings to go by.")
+        raise ValueError(f"{list_path} has no recordings.")
     speech = GogoSpeech.from_hparams(source, run_opts={"device": device})
     codec, (stage1, stage2) = speech.codec, speech.mods.values()
     b, n_q = stage1.backbone_size, codec.num_codebooks
@@ -66,11 +72,11 @@ def main(
             name = f"{task.name}.wav"
             write_audio(path / name, wavs[0].cpu(), codec.sample_rate)
     listed = ", ".join(f"'{label}': {path}" for label, path in systems.items())
-    print(f'Judge them: evaluate.py ... --other_systems "{{{listed}}}"')
+    print(f'To judge them: evaluate.py ... --other_systems "{{{listed}}}"')
 
 
 def complete(stage2, prompt, backbone, sampler):
-    """Fine tokens for a backbone, as GogoSpeech would find them.
+    """Generate the fine tokens of a backbone, as GogoSpeech does.
 
     Arguments
     ---------
@@ -81,7 +87,7 @@ def complete(stage2, prompt, backbone, sampler):
     backbone : torch.Tensor
         int64 [N, b].
     sampler : Sampler
-        Of one utterance.
+        For one utterance.
 
     Returns
     -------

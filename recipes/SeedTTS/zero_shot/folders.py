@@ -1,6 +1,7 @@
-"""Systems are folders of audio, one file per task; recordings are one, too.
+"""Finds the audio of the systems that are compared.
 
-What is found here is judged (judging.py) and listened to (listening_test.py).
+A system is a folder with one audio file per task; the recordings are a system,
+too. judging.py and listening_test.py use the files.
 """
 
 from pathlib import Path
@@ -11,12 +12,12 @@ RECORDED = "Ground truth"
 
 
 def find_files(tasks, folders):
-    """Who is compared: label -> task name -> audio file.
+    """Find audio files: label -> task name -> audio file.
 
     Arguments
     ---------
     tasks : list of Task
-        Their recordings come first, if they have them.
+        If they have recordings, these are the first system.
     folders : dict
         Label -> folder with ``<task name>.wav`` files.
 
@@ -45,10 +46,10 @@ def find_files(tasks, folders):
 
 
 def hash_audio(listed, folders):
-    """What is in the audio of others, label -> 16 hex digits.
+    """Hash the audio of other systems: label -> 16 hex digits.
 
-    Of all tasks that a list has, as far as there is audio: how many are looked
-    at changes.
+    It covers the audio of all tasks of a list, also of those that are not
+    evaluated, so that it does not depend on their number.
 
     Arguments
     ---------

@@ -1,7 +1,7 @@
-"""The judges' word on folders of speech, utterances and long forms alike.
+"""Judges folders of speech, as utterances and as long forms.
 
-Whoever spoke, a system is a folder with one audio file per task. A long form
-(the paper's dagger) is all that a system says with one prompt, in one piece.
+A system is a folder with one audio file per task. A long form (the dagger in the
+paper's tables) consists of all utterances of a system with one prompt, joined.
 """
 
 from itertools import groupby
@@ -16,11 +16,11 @@ from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
 
 
 def read_speech(path, rate):
-    """A file for judges, [T]: all that its own rate holds stays in it.
+    """Read a file for judges, [T], with all of its bandwidth.
 
-    Judges resample once more, to theirs. In the frequency domain, as the
-    protocol has it, nothing is lost on the way there; the short filters that
-    audio is usually resampled by would dull files of 16 kHz.
+    Judges resample it to their rates. The protocol resamples in the frequency
+    domain, which keeps the whole band; the usual short filters would attenuate
+    the highest frequencies of files of 16 kHz.
     """
     with open_audio(path) as sound:
         own_rate = sound.sample_rate
@@ -32,14 +32,14 @@ def read_speech(path, rate):
 
 
 class Case:
-    """What is judged in one go: one task, or all those of a prompt.
+    """The audio of one judgement: one task, or all tasks of a prompt.
 
     Arguments
     ---------
     name : str
-        In the results.
+        Name in the results.
     tasks : list of Task
-        With one prompt.
+        Tasks with one prompt.
     """
 
     def __init__(self, name, tasks):

@@ -1,7 +1,7 @@
 """Ratings of many raters as Table 6: means, 95 % intervals, Wilcoxon p.
 
-A rater's ratings of a system are averaged first; intervals (Student's t) and
-the signed-rank test are about raters (Appendix J).
+The ratings of a system are first averaged for each rater; intervals (Student's t)
+and the signed-rank test are over raters (Appendix J).
 
     python listening_results.py results/listening/key.json answers/*.json
 """

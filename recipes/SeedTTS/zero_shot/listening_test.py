@@ -1,8 +1,9 @@
 """A listening test for SMOS and CMOS as one page for a browser (Appendix G).
 
-Raters hear each chosen utterance by every system beside its prompt (SMOS, 1 to
-5: how alike are the speakers?), and beside the reference system's (CMOS, -3 to
-3: which is better?). The page knows no names; key.json does, so keep it.
+Raters compare the speech of every system with the prompt (SMOS, 1 to 5: how similar
+are the speakers?) and with that of the reference system (CMOS, -3 to 3: which is
+better?). The page does not contain the names of systems: key.json does, and is
+needed to read the answers.
 
     python listening_test.py results/listening meta.lst \
         --system GogoSpeech=speech/GogoSpeech --system Other=other_folder
@@ -110,7 +111,7 @@ def read_systems(given):
 
 
 def draw_items(tasks, systems, reference, draw):
-    """Everything that is rated, in an order that tells nothing.
+    """All items to rate, in random order.
 
     Arguments
     ---------
@@ -121,7 +122,7 @@ def draw_items(tasks, systems, reference, draw):
     reference : str
         The label that CMOS compares with.
     draw : random.Random
-        Of the order, and of which comes first in a pair.
+        Random generator, of the order of items and within pairs.
 
     Returns
     -------
@@ -150,7 +151,7 @@ def draw_items(tasks, systems, reference, draw):
 
 
 def make_key(items, audio, systems, reference, seed):
-    """What the answers are read with; "test" is a name for all of it."""
+    """The key to the answers; "test" identifies the test."""
     secrets = {}
     for item in items:
         files = [str(path) for path in item["audio"]]
@@ -166,7 +167,7 @@ def make_key(items, audio, systems, reference, seed):
 
 
 def name_audio(items, draw):
-    """File -> a name that tells nothing."""
+    """Map each file to a name that does not identify it."""
     files = list(
         dict.fromkeys(path for item in items for path in item["audio"])
     )
@@ -175,7 +176,7 @@ def name_audio(items, draw):
 
 
 def audio_source(name, path, folder, embed):
-    """Where the page finds an audio file: all alike, at one rate, lossless."""
+    """Write an audio file for the page, lossless and at one rate."""
     wav = read_audio(path, RATE).clamp(-1, 1).numpy()
     if embed:
         flac = io.BytesIO()

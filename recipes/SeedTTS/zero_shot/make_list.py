@@ -1,8 +1,8 @@
 """A list of zero-shot tasks from any SpeechBrain CSV manifest.
 
-Clips of a speaker become prompts and targets: what the target says is to be
-said in the voice of the prompt. The draw depends on a seed, and what cannot be
-used is counted.
+Clips of a speaker become prompts and targets: the task is to synthesize the text of
+the target in the voice of the prompt. The choice is random, by a seed; clips that
+cannot be used are counted.
 
     python make_list.py test.csv meta.lst --data-folder /path/to/speech
 """
@@ -89,13 +89,13 @@ def reason_to_skip(row):
 def pair_clips(clips, shortest, longest, targets):
     """Prompts and targets among one speaker's clips.
 
-    The first clip that can be a prompt is one, the next clips are its
-    targets; then the same with what is left.
+    The first clip of a suitable length is a prompt, the next clips are its
+    targets; this is repeated with the remaining clips.
 
     Arguments
     ---------
     clips : list of tuple
-        ID and row of the manifest, in the order of the draw.
+        ID and row of the manifest, in random order.
     shortest : float
         Seconds of a prompt, at least.
     longest : float
@@ -132,7 +132,7 @@ def pair_clips(clips, shortest, longest, targets):
 
 
 def draw_pairs(pairs, number, seed):
-    """Some pairs, in random order, of which no two say the same.
+    """A random sample of pairs, with different texts.
 
     Raises
     ------

@@ -1,8 +1,7 @@
 """Lists of zero-shot tasks in the format of Seed-TTS' evaluation set.
 
-One line is one task, ``utterance|prompt text|prompt audio|text``, and where
-the text was also recorded ``|recording``; paths are relative to the list. Ends
-at audio that is there: what is said with it, synthesis.py knows.
+One line is one task, ``utterance|prompt text|prompt audio|text``, followed by
+``|recording`` if the text was also recorded. Paths are relative to the list.
 """
 
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Task:
-    """Say ``text`` as whoever says ``prompt_text`` in ``prompt_wav`` does.
+    """Synthesize ``text`` in the voice of ``prompt_wav``, with ``prompt_text``.
 
     recording: the same text by the speaker of the prompt, or None.
     """
@@ -31,7 +30,7 @@ def read_tasks(path, expected=None):
     path : str | Path
         The list.
     expected : int
-        How many there should be.
+        Expected number.
 
     Returns
     -------
@@ -40,9 +39,8 @@ def read_tasks(path, expected=None):
     Raises
     ------
     ValueError
-        If a line cannot be read, a name is there twice, the number is not
-        the expected one, files are missing, or only some texts have
-        recordings.
+        If a line cannot be read, a name is not unique, the number is not the
+        expected one, files are missing, or only some tasks have recordings.
 
     Example
     -------

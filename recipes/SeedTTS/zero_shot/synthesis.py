@@ -1,8 +1,7 @@
-"""What GogoSpeech says to a list of tasks, one audio file each.
+"""Synthesizes the tasks of a list, one audio file each.
 
-A killed synthesis goes on where it was: a task whose row is on disk has its
-file. Nothing is left out: where nothing was said, the file is a second of
-silence, for the judges to judge.
+A killed synthesis resumes: the audio of a task is written before its row. If a task
+cannot be synthesized, its file is a second of silence, which is judged like speech.
 """
 
 import torch
@@ -25,22 +24,22 @@ FINISHED = Figure("finished (%)", "finished", scale=100)
 
 
 def synthesize(speech, tasks, systems, folder, settings, batch_size):
-    """Say what is not yet said, with the allocator, without it, or both.
+    """Synthesize the tasks that have no row yet, for each system.
 
     Arguments
     ---------
     speech : GogoSpeech
         Speaks.
     tasks : list of Task
-        What, and in whose voice.
+        The tasks.
     systems : dict
-        Label -> whether the allocator is asked.
+        Label -> whether the allocator is used.
     folder : Path
         For results.csv and a folder of audio per system.
     settings : dict
-        "seed", "sampling", and whatever else decides what is said.
+        "seed", "sampling", and everything else that decides the speech.
     batch_size : int
-        Tasks side by side.
+        Tasks per batch.
 
     Returns
     -------
@@ -77,7 +76,7 @@ def synthesize(speech, tasks, systems, folder, settings, batch_size):
 
 
 def summarize_speech(rows, seed):
-    """Figures of what was said; the token rate is that of speech alone.
+    """Token rate and share of finished tasks, the former without silence.
 
     Arguments
     ---------
@@ -102,7 +101,7 @@ def summarize_speech(rows, seed):
 
 
 def unspoken_notes(rows):
-    """How often nothing was said, and why."""
+    """Number of tasks without speech, with a reason, for each system."""
     notes = []
     for label, some in rows.items():
         reasons = [row["unspoken"] for row in some if row["unspoken"]]
@@ -126,7 +125,7 @@ def real_time_factor(speech, task, allocate, trials, clock, settings):
     allocate : bool
         Whether the allocator is asked.
     trials : int
-        To be averaged; each has a seed of its own.
+        Number of trials to average, each with its own seed.
     clock : Clock
         Of the device.
     settings : dict
@@ -163,7 +162,7 @@ def _say(speech, some, label, allocate, results, settings):
             "text": task.text,
             "prompt_wav": task.prompt_wav,
             "prompt_text": task.prompt_text,
-            # Hangs on the place in the list, not on the batch.
+            # Depends on the place in the list, not on the batch.
             "seed": settings["seed"] + place,
         }
         for place, task in some
@@ -190,7 +189,7 @@ def _say(speech, some, label, allocate, results, settings):
 
 
 def _refusal(speech, task):
-    """Why a task cannot be spoken, or nothing. Broken audio is an error."""
+    """Why a task cannot be synthesized, "" if it can; broken audio raises."""
     try:
         prompt = read_prompt(speech.codec, task.prompt_wav)
         make_utterances(task.text, task.prompt_text, prompt, 0, speech)
@@ -202,6 +201,6 @@ def _refusal(speech, task):
 
 
 def write_audio(path, wav, rate):
-    """Write audio under its name only when it is whole."""
+    """Write audio; the file appears when it is complete."""
     with replaced_when_complete(path) as partial:
         save(partial, wav.clamp(-1, 1), rate)

@@ -1,6 +1,6 @@
-"""Table 3 as Markdown, its columns as a picture, and a few samples.
+"""Writes Table 3 as Markdown, its columns as a picture, and a few samples.
 
-Not every system has every figure: recordings have no speed.
+A system may lack a figure: recordings have no speed.
 """
 
 import math
@@ -27,9 +27,9 @@ def write_reports(summary, systems, notes, tasks, judges, hparams):
     systems : list of str
         Rows of the table.
     notes : list of str
-        To stand below it.
+        Notes below the table.
     tasks : list of Task
-        What was to be said.
+        The evaluated tasks.
     judges : list
         Metrics.
     hparams : dict
@@ -46,7 +46,7 @@ def write_reports(summary, systems, notes, tasks, judges, hparams):
         "Speakers are compared with the prompt.",
         *notes,
     ]
-    # In the order in which they came, the share of finished ones last.
+    # In the order of the figures; the share of finished utterances is last.
     columns = list(dict.fromkeys(figure for _, figure in summary))
     columns.append(columns.pop(columns.index(FINISHED.label)))
     rows = [
@@ -65,14 +65,16 @@ def write_reports(summary, systems, notes, tasks, judges, hparams):
 
 
 def compare_recordings(summary, published, hparams):
-    """Whether the judges say of recordings what they say in the paper."""
+    """Compare the judges' figures of recordings with those of the paper."""
     here = {
         figure: value
         for (label, figure), (value, *_) in summary.items()
         if label == RECORDED and figure in published[0]
     }
     if not here:
-        return ["No ground truth here to compare with the paper's."]
+        return [
+            "There are no recordings to compare with the paper's ground truth."
+        ]
     tolerance = hparams["ground_truth_tolerance"]
     return compare_ground_truth(here, published[0], tolerance)
 
@@ -134,7 +136,7 @@ def plot_figures(path, summary, systems, columns):
 
 
 def write_samples(tasks, systems, folder):
-    """Prompts and speech of a few tasks side by side, to be listened to."""
+    """Copy prompts and speech of a few tasks into one folder per task."""
     for task in tasks:
         place = folder / task.name
         place.mkdir(parents=True, exist_ok=True)

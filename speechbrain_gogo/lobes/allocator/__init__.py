@@ -1,7 +1,7 @@
 """The token allocator (Section 3.3).
 
-A policy chooses how many tokens each group gets. It is trained by the reward of
-all its choices with GRPO, or with the objectives of Table 9 in its place.
+A policy chooses the number of tokens of each group. It is trained with GRPO from
+the rewards of all choices, or with another objective of Table 9.
 """
 
 from speechbrain_gogo.lobes.allocator.ablations import (

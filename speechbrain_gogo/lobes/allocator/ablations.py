@@ -1,9 +1,8 @@
-"""What Table 9 puts in the place of the allocator's objective (Appendix K).
+"""Objectives of the allocator that Table 9 compares (Appendix K).
 
-The objectives have the same form: logits and rewards of the enumerated choices,
-both [M, G] over the M groups of a batch, and a generator for what is random, to
-a scalar loss. The one of the paper is among them. The KL penalty may be added to
-any of them.
+Each is a function of the logits and the rewards of all choices, both [M, G] over
+the M groups of a batch, and a random generator, and returns a scalar loss. The
+objective of the paper is one of them. The KL penalty can be added to any.
 
 Letters: M groups of a batch, G choices.
 """
@@ -46,10 +45,10 @@ def enumerated_grpo(logits, rewards, generator=None):
 
 
 def sampled_grpo(logits, rewards, generator=None, num_samples=8):
-    """GRPO as it is without enumeration: choices are drawn from the policy.
+    """GRPO without enumeration: choices are sampled from the policy.
 
-    Advantages compare the drawn choices with each other, and the gradient is
-    that of the drawn choices' log-probabilities.
+    Advantages compare the sampled choices with each other; the gradient is that
+    of their log-probabilities.
 
     Arguments
     ---------
@@ -58,9 +57,9 @@ def sampled_grpo(logits, rewards, generator=None, num_samples=8):
     rewards : torch.Tensor
         Of the choices, [M, G].
     generator : torch.Generator
-        Draws the choices (a CPU one).
+        Of the sampling, on the CPU.
     num_samples : int
-        Choices drawn for each group.
+        Choices sampled for each group.
 
     Returns
     -------
@@ -77,16 +76,16 @@ def sampled_grpo(logits, rewards, generator=None, num_samples=8):
     drawn = drawn.to(logits.device)  # [M, S]
     advantages = group_relative_advantage(rewards.gather(1, drawn))
     log_policy = logits.log_softmax(-1).gather(1, drawn)
-    # The policy that drew is the one that learns: its ratio to itself is 1,
-    # and the ratio's gradient is that of the log-probability.
+    # Sampled and trained policy are the same: their ratio is 1, and its gradient
+    # is that of the log-probability.
     return -(log_policy * advantages).mean()
 
 
 def dpo(logits, rewards, generator=None, beta=0.1):
     """Direct preference optimization: the best choice against the worst.
 
-    The reference is where the policy started, which is uniform, and so
-    drops out of the difference.
+    The reference is the initial policy. It is uniform, so it cancels in the
+    difference.
 
     Arguments
     ---------
@@ -97,7 +96,7 @@ def dpo(logits, rewards, generator=None, beta=0.1):
     generator : torch.Generator
         Not needed: nothing is random.
     beta : float
-        Strength of the tie to the reference.
+        Weight of the divergence from the reference.
 
     Returns
     -------
@@ -117,9 +116,7 @@ def dpo(logits, rewards, generator=None, beta=0.1):
 
 
 def divergence_from_start(logits):
-    """The KL penalty: divergence from where the policy started.
-
-    It started without a preference, uniform over the choices.
+    """The KL penalty: divergence from the initial policy, which is uniform.
 
     Arguments
     ---------

@@ -1,8 +1,8 @@
 """The token allocator and the objective that trains it (Section 3.3).
 
-The allocator reads the backbone of a group and says how many tokens the group
-is worth. There are few answers, so GRPO need not sample: all of them are
-tried, and each is compared with the others.
+The allocator reads the backbone of a group and chooses the number of tokens of the
+group. There are few choices, so GRPO evaluates all of them instead of a sample, and
+compares each with the others.
 
 Letters: B batch, N groups, b backbone tokens, K tokens per group, D width, G
 choices: b, b + 1, ... K tokens.
@@ -17,8 +17,8 @@ from speechbrain_gogo.lobes.nn.llama import llama
 class TokenAllocator(nn.Module):
     """Policy pi over the number of tokens of each group (Eq. 8).
 
-    Each group is judged on its own, so budgets can be given while speech is
-    still being generated.
+    The budget of a group depends on this group only, so budgets can be chosen
+    while speech is being generated.
 
     Arguments
     ---------
@@ -64,7 +64,7 @@ class TokenAllocator(nn.Module):
         self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
         num_choices = num_tokens - backbone_size + 1
         self.classifier = nn.Linear(dim, num_choices)
-        # Without a preference at the start.
+        # Uniform at the start.
         nn.init.zeros_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)
 
@@ -86,17 +86,17 @@ class TokenAllocator(nn.Module):
         return self.classifier(x[:, -1]).unflatten(0, features.shape[:2])
 
     def check_fits(self, codec):
-        """Refuse a codec whose groups are others than it was made for.
+        """Check that the allocator was made for the groups of a codec.
 
         Arguments
         ---------
         codec : Gogo
-            Whose token features it shall read.
+            Of which it reads token features.
 
         Raises
         ------
         ValueError
-            Naming the numbers of both.
+            If not; the error names the numbers of both.
         """
         wanted = {
             "in_dim": len(codec.mask),
@@ -121,8 +121,8 @@ class TokenAllocator(nn.Module):
         logits : torch.Tensor
             [B, N, G].
         bias : float | torch.Tensor
-            Added to the logits for every token that a choice has; see
-            :func:`solve_bias`. A tensor is [B].
+            Added to the logits for each token of a choice, see
+            :meth:`solve_bias`. A tensor is [B].
         minimum : int
             Smallest budget, at least b.
 
@@ -147,9 +147,10 @@ class TokenAllocator(nn.Module):
         ].argmax(-1)
 
     def solve_bias(self, logits, real, target, minimum=None, halvings=30):
-        """The bias at which each utterance spends a given number of tokens.
+        """The bias with which utterances have a given average of tokens.
 
-        More bias never means fewer tokens, so halving an interval finds it.
+        The number of tokens does not decrease with the bias, so bisection finds
+        it.
 
         Arguments
         ---------
@@ -158,19 +159,19 @@ class TokenAllocator(nn.Module):
         real : torch.Tensor
             bool [B, N], False for padding.
         target : float
-            Tokens per group on average; the budgets stay at or below it, if
-            ``minimum`` lets them.
+            Tokens per group on average, which budgets do not exceed, unless
+            ``minimum`` does.
         minimum : int
             Smallest budget, as in :meth:`choose`.
         halvings : int
-            Of the interval.
+            Steps of the bisection.
 
         Returns
         -------
         torch.Tensor
             [B].
         """
-        reach = 2 * logits.abs().amax((1, 2)) + 1  # outvotes every logit
+        reach = 2 * logits.abs().amax((1, 2)) + 1  # decides alone
         low, high = -reach, reach
         for _ in range(halvings):
             bias = (low + high) / 2
@@ -190,7 +191,7 @@ def _biased(logits, bias):
 
 
 def group_relative_advantage(rewards):
-    """How much better each choice is than the others (Eq. 12).
+    """Rewards relative to the other choices of the group (Eq. 12).
 
     Arguments
     ---------
@@ -200,8 +201,8 @@ def group_relative_advantage(rewards):
     Returns
     -------
     torch.Tensor
-        [..., G], mean 0 and standard deviation 1 over the choices; 0 where
-        all rewards are the same.
+        [..., G], mean 0 and standard deviation 1 over the choices; 0 if all
+        rewards are equal.
 
     Example
     -------
@@ -210,7 +211,7 @@ def group_relative_advantage(rewards):
     """
     centred = rewards - rewards.mean(-1, keepdim=True)
     deviation = rewards.std(-1, keepdim=True)
-    # Rounding leaves equal rewards a deviation.
+    # The deviation of equal rewards may differ from 0 by rounding.
     differ = rewards.amax(-1, keepdim=True) > rewards.amin(-1, keepdim=True)
     return torch.where(differ, centred / deviation, 0.0)
 

@@ -1,10 +1,10 @@
-"""What a number of tokens is worth to a group (Eq. 10 and 11).
+"""Rewards of the numbers of tokens of each group (Eq. 10 and 11).
 
-The utterance is decoded with each of the G uniform budgets from the same
-noise, all of them as one batch; every group then scores its own stretch of
-mel. The squared norm of Eq. 10 sums over mel bins, its expectation is over the
-frames of the group: a mean over bins as well would make distances a hundred
-times smaller, and at the paper's weights no token would be worth its price.
+The utterance is decoded with each of the G uniform budgets from the same noise, as
+one batch; the distance of a group is that of its own frames. The squared norm of
+Eq. 10 is the sum over mel bins, its expectation the mean over the frames of the
+group: with a mean over bins, too, distances would be a hundred times smaller, and
+with the paper's weights the fewest tokens would always have the highest reward.
 Nothing here is trained.
 
 Letters: B batch, N groups, K tokens per group, G choices, g frames per group,
@@ -28,16 +28,17 @@ class ReconstructionReward(nn.Module):
         Frozen.
     vocoder : torch.nn.Module
         Log-mel [B, T, d] to waveforms [B, T * hop]; the distance is then
-        between mels of waveforms, as in Eq. 10. None compares with what the
-        flow draws, for a fraction of the time.
+        between mels of waveforms, as in Eq. 10. Without it, it is between
+        the mel of the flow and the original, which takes a fraction of the
+        time.
     token_weight : float
         lambda_n.
     distance_weight : float
         lambda_d.
     num_steps : int
-        Flow steps of each decode; None takes the codec's own number.
+        Flow steps of each decode; None for the codec's setting.
     guidance_scale : float
-        Of classifier-free guidance; None takes the codec's own.
+        Of classifier-free guidance; None for the codec's setting.
     """
 
     def __init__(
@@ -71,13 +72,13 @@ class ReconstructionReward(nn.Module):
 
     @property
     def fingerprint(self):
-        """16 hex digits that tell these rewards from any others."""
+        """16 hex digits that identify weights and distances of rewards."""
         weights = self.token_weight, self.distance_weight
         return hash_weights(metadata=repr((self.distance_fingerprint, weights)))
 
     @property
     def distance_fingerprint(self):
-        """The same of the distances, whatever a token costs."""
+        """16 hex digits that identify the distances alone."""
         codec, flow = self.codec, self.codec.flow
         numbers = (
             *flow.sampler_signature(self.num_steps, self.guidance_scale),
@@ -107,8 +108,8 @@ class ReconstructionReward(nn.Module):
     def forward(self, wavs, wav_lens, generator=None):
         """Rewards of a batch.
 
-        In full precision without TF32, whatever the training's: a policy has
-        to learn about the tokens and the audio that its users get.
+        They are computed in float32 without TF32, also if training is not: the
+        policy has to learn from the tokens and the audio of inference.
 
         Arguments
         ---------
@@ -117,7 +118,7 @@ class ReconstructionReward(nn.Module):
         wav_lens : torch.Tensor
             Relative lengths [B].
         generator : torch.Generator
-            Draws the noise of the flow (a CPU one).
+            Of the noise of the flow, on the CPU.
 
         Returns
         -------
@@ -156,9 +157,9 @@ class ReconstructionReward(nn.Module):
         )
 
     def _compare_with(self, mel, wavs, wav_lens):
-        """What is compared with groups of mel: [G, B, N, g, d].
+        """The mels that are compared with the original, [G, B, N, g, d].
 
-        By the vocoder, audio of the originals' lengths, as users get it.
+        With a vocoder, those of audio with the lengths of the originals.
         """
         codec, many = self.codec, len(self.budgets)
         if self.vocoder is None:
