@@ -5,7 +5,7 @@ import logging
 from speechbrain.utils.distributed import run_on_main
 
 from recipes.common.experiment import fit, log_clips, make_brain
-from speechbrain_gogo.dataio.manifests.reading import (
+from speechbrain_gogo.dataio.manifests.dataset import (
     check_usable,
     recipe_manifests,
     speech_dataset,
