@@ -386,8 +386,8 @@ def tiny_socodec_speech_folder(
     import shutil
 
     from speechbrain_gogo.inference import SoCodec
-    from speechbrain_gogo.inference.loading.socodec_speech import (
-        export_socodec_speech,
+    from speechbrain_gogo.inference.loading.speech_lm import (
+        export_speech_lm,
     )
     from speechbrain_gogo.lobes.socodec.multi_stream_lm import MultiStreamLM
 
@@ -399,7 +399,7 @@ def tiny_socodec_speech_folder(
             tokenizer.vocab_size, 16384, 4, 32, 16, 1, 2, dropout=0.0
         )
     lm.heads[0].bias.data[lm.eos] = 6.0
-    return export_socodec_speech(
+    return export_speech_lm(
         folder,
         lm,
         tokenizer,
@@ -407,9 +407,9 @@ def tiny_socodec_speech_folder(
         language="en",
         sampling={"temperature": 0.8, "top_k": 10},
         max_characters=100,
-        steps_per_character=0.6,
+        groups_per_character=0.6,
         slowest=2.0,
-        loop_steps=16,
+        loop_groups=16,
         batch_size=2,
     )
 

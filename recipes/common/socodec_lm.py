@@ -22,8 +22,8 @@ from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.inference import SoCodec
 from speechbrain_gogo.inference.loading.pretrained import find_source
-from speechbrain_gogo.inference.loading.socodec_speech import (
-    export_socodec_speech,
+from speechbrain_gogo.inference.loading.speech_lm import (
+    export_speech_lm,
 )
 
 logger = logging.getLogger(__name__)
@@ -117,4 +117,4 @@ def export(hparams, source, codec, tokenizer):
     folder = Path(hparams["export_folder"])
     shutil.copytree(find_source(source), folder, dirs_exist_ok=True)
     settings = {"language": hparams["language"], **hparams["speech"]}
-    export_socodec_speech(folder, hparams["lm"], tokenizer, codec, **settings)
+    export_speech_lm(folder, hparams["lm"], tokenizer, codec, **settings)

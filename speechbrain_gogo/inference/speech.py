@@ -6,10 +6,8 @@ into utterances (synthesis/utterances.py), the two stages generate their groups
 (streaming/speech.py).
 """
 
-from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
-from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import load_text_tokenizer
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
@@ -18,30 +16,31 @@ from speechbrain_gogo.inference.loading.pretrained import (
     source_name,
 )
 from speechbrain_gogo.inference.loading.speech import load_settings, load_stages
-from speechbrain_gogo.inference.streaming.speech import SpeechStream
+from speechbrain_gogo.inference.pretrained_speech import PretrainedSpeech
 from speechbrain_gogo.inference.synthesis.generator import GroupGenerator
-from speechbrain_gogo.inference.synthesis.requests import (
-    hear_prompt,
-    read_prompt,
-    read_request,
+from speechbrain_gogo.inference.synthesis.requests import read_prompt
+from speechbrain_gogo.inference.synthesis.sampling import (
+    FLOW,
+    SAMPLING,
+    TEXT_GUIDANCE,
 )
-from speechbrain_gogo.inference.synthesis.sampling import read_sampling
 from speechbrain_gogo.inference.synthesis.utterances import (
+    check_room,
     make_continuation,
     make_utterances,
     read_text,
 )
-from speechbrain_gogo.lobes.nn.precision import (
-    KeepsPrecision,
-    float32_by_default,
-)
+from speechbrain_gogo.lobes.nn.precision import float32_by_default
 
 
-class GogoSpeech(KeepsPrecision, Pretrained):
+class GogoSpeech(PretrainedSpeech):
     """Text to speech in the voice of a prompt, of English text.
 
     ``modules`` are ``stage1`` and ``stage2``; the YAML's settings are those of
     :func:`~speechbrain_gogo.inference.loading.export_speech.export_speech`.
+    Beside the settings of every text to speech, ``**sampling`` may be
+    ``text_guidance`` of a Stage I that was trained on speech without text,
+    too, and ``num_steps`` and ``guidance_scale`` of the flow.
 
     Arguments
     ---------
@@ -59,27 +58,17 @@ class GogoSpeech(KeepsPrecision, Pretrained):
     """
 
     HPARAMS_NEEDED = [
-        "sampling",
+        *PretrainedSpeech.HPARAMS_NEEDED,
         "first_window_groups",
         "overlap_groups",
-        "max_characters",
-        "groups_per_character",
-        "slowest",
-        "loop_groups",
-        "batch_size",
         "compiled",
     ]
     MODULES_NEEDED = ["stage1", "stage2"]
+    SETTINGS = (*SAMPLING, TEXT_GUIDANCE, *FLOW)
 
     def __init__(self, modules, hparams, run_opts, codec, tokenizer):
-        super().__init__(modules, hparams, run_opts)
-        self.codec = codec
-        self.tokenizer = tokenizer
-        # Models of before there was a choice read English.
-        self.front_end = front_end(getattr(self.hparams, "language", "en"))
-        self.sample_rate = codec.sample_rate
+        super().__init__(modules, hparams, run_opts, codec, tokenizer)
         settings = self.hparams.loop_groups, self.hparams.compiled
-        read_sampling({}, self.hparams.sampling)  # checks the defaults
         self.generator = GroupGenerator(codec, *self.mods.values(), *settings)
 
     @classmethod
@@ -136,91 +125,7 @@ class GogoSpeech(KeepsPrecision, Pretrained):
             stages = load_stages(folder, codec, dtype)
             return cls(stages, hparams, run_opts, codec, tokenizer)
 
-    # Synthesis
-
-    def clone_voice(
-        self,
-        text,
-        prompt_wav,
-        prompt_text=None,
-        allocate=True,
-        seed=0,
-        sample_rate=None,
-        **sampling,
-    ):
-        """Say something in the voice of a prompt.
-
-        Arguments
-        ---------
-        text : str
-            English, of any length: it is generated sentence by sentence.
-        prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
-            A few seconds of the voice: an audio file of any rate, or samples
-            in [-1, 1], float of any precision: [T], [1, T], [1, 1, T] or, of
-            several channels, [T, C].
-        prompt_text : str
-            What the prompt says; recognised by :meth:`transcribe` if it is
-            not given. A warning says if the prompt cannot say that.
-        allocate : bool
-            Use the codec's allocator, if it has one, to set the number of
-            tokens of each group; else all ten.
-        seed : int
-            Of all sampling.
-        sample_rate : int
-            Of ``prompt_wav``, if it is a tensor and not at the codec's rate.
-        **sampling
-            ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` of
-            the stages, ``text_guidance`` of a Stage I that was trained on
-            speech without text, too, ``num_steps`` and ``guidance_scale`` of
-            the flow; the model's settings by default.
-
-        Returns
-        -------
-        Speech
-
-        Raises
-        ------
-        ValueError
-            If a text is empty, the prompt cannot be used or is too long, or a
-            setting is out of range.
-        """
-        utterances = self._utterances(
-            text, prompt_wav, prompt_text, seed, sample_rate
-        )
-        return self._stream(utterances, allocate, seed, sampling).speech()
-
-    def stream_voice(
-        self,
-        text,
-        prompt_wav,
-        prompt_text=None,
-        allocate=True,
-        seed=0,
-        sample_rate=None,
-        **sampling,
-    ):
-        """Stream the audio of :meth:`clone_voice` while it is generated.
-
-        Arguments
-        ---------
-        text, prompt_wav, prompt_text, allocate, seed, sample_rate, sampling
-            As in :meth:`clone_voice`.
-
-        Returns
-        -------
-        SpeechStream
-            Iterator of float32 [T]; the concatenated chunks are the result
-            of :meth:`clone_voice`.
-
-        Raises
-        ------
-        ValueError
-            As :meth:`clone_voice` does, before the first chunk.
-        """
-        utterances = self._utterances(
-            text, prompt_wav, prompt_text, seed, sample_rate
-        )
-        return self._stream(utterances, allocate, seed, sampling)
+    # Speech without a text
 
     def continue_speech(
         self,
@@ -254,75 +159,31 @@ class GogoSpeech(KeepsPrecision, Pretrained):
         utterance = make_continuation(prompt, seed, self, max_groups)
         return self._stream([utterance], allocate, seed, sampling).speech()
 
-    def transcribe(self, prompt_wav, sample_rate=None, recognizer=None):
-        """Recognise what a prompt says, to look at it or correct it.
+    # What all text to speech needs of this one
 
-        Arguments
-        ---------
-        prompt_wav, sample_rate
-            As in :meth:`clone_voice`.
-        recognizer : str
-            Hub id or folder of a Whisper model, such as
-            "openai/whisper-base"; by default pocketsphinx, which comes with
-            ``gogo[metrics]`` and is far weaker.
+    def most_characters(self, prompt_text, prompt):
+        """Longest sentence that fits after a prompt, in characters."""
+        settings = self.hparams
+        stage1, stage2 = self.mods.stage1, self.mods.stage2
+        ids, groups = len(self.tokenizer.encode(prompt_text)), len(prompt)
+        usual = settings.groups_per_character
+        left = stage1.max_positions - stage1.sequence_length(ids, groups)
+        taken = stage1.group_positions * usual
+        fitting = left / taken
+        # A text takes further positions only if it is longer than these.
+        left += max(0, stage1.text_positions - ids)
+        fitting = min(fitting, left / (ids / len(prompt_text) + taken))
+        left = stage2.max_positions - stage2.sequence_length(groups)
+        fitting = min(fitting, left / (stage2.group_positions * usual))
+        return check_room(fitting, prompt_text, prompt, self)
 
-        Returns
-        -------
-        str
-
-        Raises
-        ------
-        ValueError
-            If no recogniser is installed, or nothing was heard.
-        """
-        return hear_prompt(prompt_wav, sample_rate, self, recognizer)
-
-    def clone_voice_batch(self, requests, allocate=True, seed=0, **sampling):
-        """Synthesize many texts in batches.
-
-        Arguments
-        ---------
-        requests : list of dict
-            Arguments of :meth:`clone_voice` each: ``text``, ``prompt_wav``,
-            ``prompt_text``, and optionally ``seed`` and ``sample_rate``; or
-            tuples of the first three.
-        allocate, seed, sampling
-            Of all requests, as in :meth:`clone_voice`.
-
-        Returns
-        -------
-        list of Speech
-            Each is the result of :meth:`clone_voice`, up to rounding.
-
-        Raises
-        ------
-        ValueError
-            As :meth:`clone_voice` does.
-        """
-        settings, decoding = read_sampling(sampling, self.hparams.sampling)
-        requests = [read_request(request, seed) for request in requests]
-        utterances, owners = [], []
-        for owner, request in enumerate(requests):
-            parts = self._utterances(**request)
-            utterances += parts
-            owners += [owner] * len(parts)
-        sentences = [[] for _ in requests]
-        size = self.hparams.batch_size
-        for first in range(0, len(utterances), size):
-            batch = utterances[first : first + size]
-            if self.generator.compiles:  # avoid compiling a smaller batch
-                batch += batch[-1:] * (size - len(batch))
-            groups = list(self.generator.generate(batch, allocate, settings))
-            for index, owner in enumerate(owners[first : first + size]):
-                sentences[owner].append([g.utterance(index) for g in groups])
-        return [
-            self._decode(groups, request["seed"], decoding).speech()
-            for groups, request in zip(sentences, requests)
-        ]
-
-    def forward(self, *args, **kwargs):
-        """Same as :meth:`clone_voice`."""
-        return self.clone_voice(*args, **kwargs)
+    def fits(self, num_ids, num_groups):
+        """Whether text and speech, the prompt included, fit both stages."""
+        stage1, stage2 = self.mods.stage1, self.mods.stage2
+        return (
+            stage1.sequence_length(num_ids, num_groups) <= stage1.max_positions
+            and stage2.sequence_length(num_groups) <= stage2.max_positions
+        )
 
     def _utterances(
         self, text, prompt_wav, prompt_text, seed, sample_rate=None
@@ -333,22 +194,18 @@ class GogoSpeech(KeepsPrecision, Pretrained):
             prompt_text = self.transcribe(prompt_wav, sample_rate)
         return make_utterances(text, prompt_text, prompt, seed, self)
 
-    def _stream(self, utterances, allocate, seed, sampling):
-        """Generate utterances one after the other."""
-        settings, decoding = read_sampling(sampling, self.hparams.sampling)
-        groups = (
-            self.generator.generate([utterance], allocate, settings)
-            for utterance in utterances
-        )
-        return self._decode(groups, seed, decoding)
+    def _generate(self, utterances, allocate, sampling):
+        return self.generator.generate(utterances, allocate, sampling)
 
-    def _decode(self, sentences, seed, decoding):
-        """The groups of several sentences as one stream of audio."""
-        return SpeechStream(
-            self.codec,
-            sentences,
-            first_window=self.hparams.first_window_groups,
-            overlap=self.hparams.overlap_groups,
-            seed=seed,
-            **decoding,
-        )
+    def _fill(self, batch, size):
+        """Repeats up to ``size``: a smaller batch would be compiled anew."""
+        missing = size - len(batch) if self.generator.compiles else 0
+        return batch + batch[-1:] * missing
+
+    def _decoding(self, utterance, seed, settings):
+        return {
+            "first_window": self.hparams.first_window_groups,
+            "overlap": self.hparams.overlap_groups,
+            "seed": seed,
+            **settings,
+        }

@@ -104,7 +104,7 @@ def test_generation_is_the_model_s(  # cached and padded, as in training
         lens,
         Sampler([0, 1], **settings),
         torch.tensor([9, 9]),
-        loop_steps=1000,
+        loop_groups=1000,
     )
     found = torch.stack([tokens for tokens, _, _ in both], 1)
     for row, size in enumerate((7, 3)):

@@ -114,17 +114,7 @@ class GroupGenerator:
         groups = self._generate(utterances, allocate, sampling, decoders)
         kind = self.stages[0].llama.device.type
         try:
-            while True:
-                # The stages have their own precision, which must not apply
-                # to the caller between two groups.
-                with (
-                    float32_by_default(),
-                    torch.autocast(kind, enabled=False),
-                ):
-                    found = next(groups, None)
-                if found is None:
-                    return
-                yield found
+            yield from outside_autocast(groups, kind)
         finally:
             groups.close()
             # Returned only now: another stream may need decoders meanwhile.
@@ -133,7 +123,7 @@ class GroupGenerator:
     def _generate(self, utterances, allocate, sampling, decoders):
         """:meth:`generate` with given decoders."""
         stage1, stage2 = self.stages
-        given = [x.to(stage1.llama.device) for x in _pad(utterances)]
+        given = pad_utterances(utterances, stage1.llama.device)
         limits = [
             min(utterance.max_groups, stage2_limit(stage2, utterance))
             for utterance in utterances
@@ -212,8 +202,22 @@ def stage2_limit(stage2, utterance):
     return (stage2.max_positions - taken) // stage2.group_positions
 
 
-def _pad(utterances):
-    """Text [B, L] and prompts [B, N, K], each with relative lengths [B]."""
+def pad_utterances(utterances, device):
+    """Texts and prompts of a batch.
+
+    Arguments
+    ---------
+    utterances : list of Utterance
+        B of them.
+    device : torch.device
+        Of the result.
+
+    Returns
+    -------
+    list of torch.Tensor
+        Text int64 [B, L], its relative lengths [B], prompts int64 [B, N, K],
+        and theirs.
+    """
     padded = []
     for rows in (
         [torch.tensor(u.text, dtype=torch.long) for u in utterances],
@@ -222,7 +226,33 @@ def _pad(utterances):
         stacked = pad_sequence(rows, batch_first=True)
         lengths = torch.tensor([len(row) for row in rows])
         padded += [stacked, lengths / max(stacked.shape[1], 1)]
-    return padded
+    return [part.to(device) for part in padded]
+
+
+def outside_autocast(groups, kind):
+    """What an iterator gives, computed in the language models' precision.
+
+    The caller's autocast and default dtype do not apply to it, nor do its own
+    to the caller.
+
+    Arguments
+    ---------
+    groups : iterator
+        Of anything but None.
+    kind : str
+        Of the device, such as "cpu".
+
+    Yields
+    ------
+    object
+        What ``groups`` gives.
+    """
+    while True:
+        with float32_by_default(), torch.autocast(kind, enabled=False):
+            found = next(groups, None)
+        if found is None:
+            return
+        yield found
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Requests of GogoSpeech: their arguments, and their prompts as tokens."""
+"""Requests of text to speech: their arguments, their prompts as tokens."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ def read_request(request, seed):
     Returns
     -------
     dict
-        Arguments of ``GogoSpeech.clone_voice``.
+        Arguments of ``clone_voice``.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
 
     Arguments
     ---------
-    codec : GogoCodec
+    codec : PretrainedCodec
         The codec.
     prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
         An audio file of any rate, or samples in [-1, 1], float of any
@@ -95,6 +95,32 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
     return tokens[: max(1, whole)]
 
 
+def read_voice(codec, prompt_wav, sample_rate=None):
+    """Embedding of a prompt's voice.
+
+    Arguments
+    ---------
+    codec : PretrainedCodec
+        One that has a ``speaker_embedding``.
+    prompt_wav, sample_rate
+        As of :func:`read_prompt`.
+
+    Returns
+    -------
+    torch.Tensor
+        [D].
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used.
+    """
+    if isinstance(prompt_wav, (str, Path)):
+        return codec.file_embedding(prompt_wav)
+    wav = _read_samples(prompt_wav, sample_rate, codec)
+    return codec.speaker_embedding(wav)[0]
+
+
 def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
     """What a prompt says, see :func:`.transcription.transcribe`.
 
@@ -102,7 +128,7 @@ def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
     ---------
     prompt_wav, sample_rate
         As of :func:`read_prompt`.
-    speech : GogoSpeech
+    speech : PretrainedSpeech
         The model, for its rate and language.
     recognizer : str
         As of :func:`.transcription.transcribe`.

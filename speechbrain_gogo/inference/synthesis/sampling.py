@@ -1,19 +1,17 @@
-"""Sampling settings of GogoSpeech: of its language models and of the flow."""
+"""Settings of text to speech: of its language models, and of Gogo's flow."""
 
 import math
 import numbers
 
 from speechbrain_gogo.inference.checks import check_sampling, check_whole
 
-SAMPLING = (
-    *("temperature", "repetition_penalty", "top_p", "top_k"),
-    "text_guidance",  # of Stage I
-)
+SAMPLING = "temperature", "repetition_penalty", "top_p", "top_k"
+TEXT_GUIDANCE = "text_guidance"  # of GogoSpeech's Stage I
 FLOW = "num_steps", "guidance_scale"
 MIN_TEMPERATURE = 1e-4  # below it logits overflow
 
 
-def read_sampling(given, defaults):
+def read_sampling(given, defaults, names=(*SAMPLING, TEXT_GUIDANCE, *FLOW)):
     """Split and check the settings of the language models and of the flow.
 
     Arguments
@@ -22,6 +20,8 @@ def read_sampling(given, defaults):
         Settings of a call, of both.
     defaults : dict
         The model's settings of the language models.
+    names : sequence of str
+        What may be set.
 
     Returns
     -------
@@ -38,15 +38,15 @@ def read_sampling(given, defaults):
     >>> read_sampling({"top_k": 9, "num_steps": 4}, {"temperature": 0.8})
     ({'temperature': 0.8, 'top_k': 9}, {'num_steps': 4, 'guidance_scale': None})
     """
-    unknown = set(given).difference(SAMPLING + FLOW)
+    unknown = set(given).difference(names)
     if unknown:
         raise ValueError(
             f"No setting is called {', '.join(sorted(unknown))}: there are "
-            f"{', '.join(SAMPLING + FLOW)}."
+            f"{', '.join(names)}."
         )
-    selected = {key: given[key] for key in given if key in SAMPLING}
+    selected = {key: given[key] for key in given if key not in FLOW}
     sampling = {**defaults, **selected}
-    unknown = set(sampling).difference(SAMPLING)
+    unknown = set(sampling).difference(names).union(set(sampling) & set(FLOW))
     if unknown:
         raise ValueError(f"The model's sampling has {sorted(unknown)}.")
     check_sampling_settings(**sampling)
@@ -69,7 +69,7 @@ def check_sampling_settings(
     """
     check_whole(top_k, "top_k")
     values = temperature, repetition_penalty, top_p, top_k, text_guidance
-    for name, value in zip(SAMPLING, values):
+    for name, value in zip((*SAMPLING, TEXT_GUIDANCE), values):
         if not (isinstance(value, numbers.Real) and math.isfinite(value)):
             raise ValueError(f"{name}={value!r}: give a number.")
     wanted = {

@@ -1,8 +1,7 @@
-"""Input of GogoSpeech: text and prompts, cut into utterances.
+"""Input of text to speech: text and prompts, cut into utterances.
 
-The prompt is encoded to tokens, the text is split into sentences that fit the
-positions of both stages together with the prompt, and each sentence becomes an
-:class:`Utterance`.
+The text is split into sentences that fit the positions of the language models
+together with the prompt, and each sentence becomes an :class:`Utterance`.
 """
 
 import functools
@@ -26,16 +25,17 @@ class Utterance:
 
     text: ids of the prompt's text and of the sentence, may be empty; prompt:
     tokens int64 [N, K]; seed: of all sampling; max_groups: most groups to
-    generate.
+    generate; embedding: of the voice, [D], of a codec that has one.
     """
 
     text: list
     prompt: torch.Tensor
     seed: int
     max_groups: int
+    embedding: torch.Tensor | None = None
 
 
-def make_utterances(text, prompt_text, prompt, seed, speech):
+def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     """Utterances for a text of any length, all with the same prompt.
 
     Arguments
@@ -43,13 +43,16 @@ def make_utterances(text, prompt_text, prompt, seed, speech):
     text : str
         What to say.
     prompt_text : str
-        What the prompt says.
+        What the prompt says; None if the model does not read it.
     prompt : torch.Tensor
-        From :func:`read_prompt`.
+        From :func:`~speechbrain_gogo.inference.synthesis.requests.read_prompt`;
+        without groups if the model does not read it.
     seed : int
         Each sentence gets a seed derived from it.
-    speech : GogoSpeech
-        The model, for its front end, tokenizer, stages and settings.
+    speech : PretrainedSpeech
+        The model, for its front end, tokenizer, positions and settings.
+    embedding : torch.Tensor
+        Of the voice, [D].
 
     Returns
     -------
@@ -62,21 +65,25 @@ def make_utterances(text, prompt_text, prompt, seed, speech):
     """
     seed, front_end = check_whole(seed, "seed"), speech.front_end
     text = read_text(text, "text", front_end)
-    prompt_text = read_text(prompt_text, "prompt_text", front_end)
-    doubt_transcript(prompt_text, len(prompt) / speech.codec.group_rate)
+    before = ""  # the text before each sentence
+    if prompt_text is not None:
+        prompt_text = read_text(prompt_text, "prompt_text", front_end)
+        doubt_transcript(prompt_text, len(prompt) / speech.codec.group_rate)
+        before = f"{prompt_text} "
     settings, encode = speech.hparams, speech.tokenizer.encode
-    longest = _most_characters(prompt_text, prompt, speech)
+    longest = speech.most_characters(prompt_text, prompt)
     utterances = []
     sentences = front_end.split(text, longest)
-    fits = functools.partial(_fits, prompt_text, prompt, speech)
+    fits = functools.partial(_fits, before, prompt, speech)
     pieces = _halved(sentences, fits, front_end.split)
     for number, sentence in enumerate(pieces):
         usual = settings.groups_per_character * (len(sentence) + 10)
         utterance = Utterance(
-            encode(f"{prompt_text} {sentence}"),
+            encode(before + sentence),
             prompt,
             (seed * 1_000_003 + number) % LAST_SEED,
             math.ceil(settings.slowest * usual),
+            embedding,
         )
         utterances.append(utterance)
     return utterances
@@ -92,16 +99,11 @@ def _halved(sentences, fits, split):
             yield from _halved(split(sentence, half), fits, split)
 
 
-def _fits(prompt_text, prompt, speech, sentence):
-    """Whether a sentence of average speed fits both stages after the prompt."""
-    stage1, stage2 = speech.mods.stage1, speech.mods.stage2
-    ids = len(speech.tokenizer.encode(f"{prompt_text} {sentence}"))
+def _fits(before, prompt, speech, sentence):
+    """Whether a sentence of average speed fits the models after the prompt."""
+    ids = len(speech.tokenizer.encode(before + sentence))
     usual = speech.hparams.groups_per_character * len(sentence)
-    groups = len(prompt) + math.ceil(usual)
-    return (
-        stage1.sequence_length(ids, groups) <= stage1.max_positions
-        and stage2.sequence_length(groups) <= stage2.max_positions
-    )
+    return speech.fits(ids, len(prompt) + math.ceil(usual))
 
 
 def make_continuation(prompt, seed, speech, max_groups=None):
@@ -180,24 +182,34 @@ def read_text(text, name, front_end):
     return spoken
 
 
-def _most_characters(prompt_text, prompt, speech):
-    """Longest sentence that fits after the prompt, in characters."""
-    settings = speech.hparams
-    stage1, stage2 = speech.mods.stage1, speech.mods.stage2
-    ids, groups = len(speech.tokenizer.encode(prompt_text)), len(prompt)
-    usual = settings.groups_per_character
-    left = stage1.max_positions - stage1.sequence_length(ids, groups)
-    taken = stage1.group_positions * usual
-    fitting = left / taken
-    # A text takes further positions only if it is longer than these.
-    left += max(0, stage1.text_positions - ids)
-    fitting = min(fitting, left / (ids / len(prompt_text) + taken))
-    left = stage2.max_positions - stage2.sequence_length(groups)
-    fitting = min(fitting, left / (stage2.group_positions * usual))
+def check_room(fitting, prompt_text, prompt, speech):
+    """The longest sentence that a prompt leaves room for.
+
+    Arguments
+    ---------
+    fitting : float
+        Characters that fit the positions.
+    prompt_text : str
+        What the prompt says.
+    prompt : torch.Tensor
+        Its tokens, int64 [N, K].
+    speech : PretrainedSpeech
+        The model, for its settings.
+
+    Returns
+    -------
+    int
+        Characters, at most those of ``max_characters``.
+
+    Raises
+    ------
+    ValueError
+        If these are too few for a sentence.
+    """
     if fitting < FEWEST_CHARACTERS:
-        seconds = groups / speech.codec.group_rate
+        seconds = len(prompt) / speech.codec.group_rate
         raise ValueError(
             f"A prompt of {seconds:.1f} s and {len(prompt_text)} characters "
             "leaves no positions for speech: give a shorter one, of 3 to 8 s."
         )
-    return min(settings.max_characters, int(fitting))
+    return min(speech.hparams.max_characters, int(fitting))

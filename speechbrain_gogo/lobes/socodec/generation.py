@@ -30,9 +30,9 @@ class StreamGenerator:
         Relative lengths [B] over L.
     sampler : Sampler
         With one seed for each utterance.
-    max_steps : torch.Tensor
+    max_groups : torch.Tensor
         Most steps of each utterance, int64 [B].
-    loop_steps : int
+    loop_groups : int
         Steps for which a cycle has to repeat to be cut off.
 
     Example
@@ -60,11 +60,11 @@ class StreamGenerator:
         text,
         text_lens,
         sampler,
-        max_steps,
-        loop_steps=16,
+        max_groups,
+        loop_groups=16,
     ):
         self.lm, self.sampler = lm, sampler
-        self.max_steps = max_steps.to(text.device)
+        self.max_groups = max_groups.to(text.device)
         batch, device = len(text), text.device
         self.inputs, self.real = lm.embed_prefix(reference, text, text_lens)
         self.rows = []  # of the delayed matrix, [B, S] each
@@ -72,10 +72,10 @@ class StreamGenerator:
         self.seen = torch.zeros(
             lm.num_streams, batch, ids, dtype=torch.bool, device=device
         )
-        self.ends = self.max_steps.clone()  # steps of each utterance
+        self.ends = self.max_groups.clone()  # steps of each utterance
         self.finished = torch.zeros(batch, dtype=torch.bool, device=device)
-        self.loops = LoopDetector(batch, loop_steps, device)
-        rows = int(self.max_steps.max()) + (lm.num_streams - 1) * lm.delay + 1
+        self.loops = LoopDetector(batch, loop_groups, device)
+        rows = int(self.max_groups.max()) + (lm.num_streams - 1) * lm.delay + 1
         longest = self.inputs.shape[1] + rows
         self.decoder = CachedGPT2(lm.gpt, batch, longest)
         self.passes = 0

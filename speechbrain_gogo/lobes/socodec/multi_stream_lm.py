@@ -80,7 +80,7 @@ class MultiStreamLM(nn.Module):
         }
         self.text_size = text_size
         self.vocab_size = vocab_size
-        self.num_streams = num_streams
+        self.num_streams = self.num_codebooks = num_streams
         self.delay = delay
         self.text_positions = text_positions
         self.speech_positions = speech_positions

@@ -1,4 +1,4 @@
-"""SoCodec's language model as files: written by a recipe, read strictly.
+"""A codec's language model as files: written by a recipe, read strictly.
 
 The folder of the codec also holds ``speech.yaml`` (the model, how it samples, the
 codec that it belongs to), ``lm.safetensors`` and, in ``text``, the tokenizer.
@@ -20,22 +20,23 @@ from speechbrain_gogo.inference.loading.speech import load_settings
 TEXT_FOLDER, WEIGHTS = "text", "lm.safetensors"
 
 
-def export_socodec_speech(folder, lm, tokenizer, codec, **settings):
+def export_speech_lm(folder, lm, tokenizer, codec, **settings):
     """Write a language model into the folder of its codec.
 
     Arguments
     ---------
     folder : str | Path
         With the codec's hyperparams.yaml.
-    lm : MultiStreamLM
-        Whose weights are written.
+    lm : torch.nn.Module
+        With ``sizes``, the arguments of its class, ``vocab_size`` and
+        ``num_codebooks``; its weights are written.
     tokenizer : WordPieces | HubTokenizer
         Of its text.
-    codec : SoCodec
+    codec : PretrainedCodec
         Of its tokens.
     **settings
         ``sampling`` and others of
-        :class:`~speechbrain_gogo.inference.socodec_speech.SoCodecSpeech`.
+        :class:`~speechbrain_gogo.inference.pretrained_speech.PretrainedSpeech`.
 
     Returns
     -------
@@ -53,14 +54,14 @@ def export_socodec_speech(folder, lm, tokenizer, codec, **settings):
     return folder
 
 
-def load_socodec_speech(folder, codec, overrides=None, trust_source=False):
-    """Read what :func:`export_socodec_speech` wrote.
+def load_speech_lm(folder, codec, overrides=None, trust_source=False):
+    """Read what :func:`export_speech_lm` wrote.
 
     Arguments
     ---------
     folder : str | Path
         Of the codec.
-    codec : SoCodec
+    codec : PretrainedCodec
         Which was loaded from it.
     overrides : dict
         Replace values of ``speech.yaml``.
@@ -90,10 +91,10 @@ def load_socodec_speech(folder, codec, overrides=None, trust_source=False):
             f"{settings.get('codec')}, not those of '{codec.name}' "
             f"(fingerprint {codec.fingerprint})."
         )
-    sizes = lm.vocab_size, lm.num_streams
+    sizes = lm.vocab_size, lm.num_codebooks
     if sizes != (codec.vocab_size, codec.num_codebooks):
         raise ValueError(
-            f"The language model of {folder} has {sizes[1]} streams of "
+            f"The language model of {folder} has {sizes[1]} codebooks of "
             f"{sizes[0]} tokens, its codec {codec.num_codebooks} of "
             f"{codec.vocab_size}."
         )

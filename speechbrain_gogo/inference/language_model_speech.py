@@ -1,0 +1,149 @@
+"""Text to speech with one language model beside its codec.
+
+What SoCodecSpeech and CoFiSpeech do alike: the language model is a file in the
+codec's folder, and the codec has an embedding for the prompt's voice, in which
+everything is decoded.
+"""
+
+from pathlib import Path
+
+import torch
+
+from speechbrain_gogo.dataio.text.tokenizers import load_text_tokenizer
+from speechbrain_gogo.inference.loading.pretrained import (
+    find_source,
+    source_name,
+)
+from speechbrain_gogo.inference.loading.speech_lm import (
+    TEXT_FOLDER,
+    load_speech_lm,
+)
+from speechbrain_gogo.inference.pretrained_speech import PretrainedSpeech
+from speechbrain_gogo.inference.synthesis.generator import (
+    Groups,
+    outside_autocast,
+    pad_utterances,
+)
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+
+
+class LanguageModelSpeech(PretrainedSpeech):
+    """Text to speech with one language model.
+
+    ``modules`` are ``lm``. A subclass has ``CODEC``, the class of its codec,
+    implements ``_utterances`` and what is below; every group has all tokens,
+    whatever ``allocate`` is.
+
+    Arguments
+    ---------
+    modules : dict
+        The language model.
+    hparams : dict
+        Settings.
+    run_opts : dict
+        SpeechBrain's run options.
+    codec : PretrainedCodec
+        The codec of the tokens.
+    tokenizer : WordPieces | HubTokenizer
+        Of the text.
+    """
+
+    MODULES_NEEDED = ["lm"]
+    CODEC = None
+
+    @classmethod
+    def from_hparams(
+        cls,
+        source,
+        savedir=None,
+        run_opts=None,
+        overrides=None,
+        trust_source=False,
+        **hub_options,
+    ):
+        """Load a codec together with the model that generates its tokens.
+
+        Arguments
+        ---------
+        source : str | Path
+            A folder or a hub id: a codec's, with ``speech.yaml`` in it.
+        savedir : str | Path
+            Where files from the hub are put; its own cache by default.
+        run_opts : dict
+            SpeechBrain run options, such as ``{"device": "cuda"}``.
+        overrides : dict
+            Replace values of the settings.
+        trust_source : bool
+            Run whatever the YAMLs name.
+        **hub_options
+            ``revision``, ``token`` of huggingface_hub.
+
+        Returns
+        -------
+        LanguageModelSpeech
+            Of the class that this is called on.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model, it is not to be trusted, its weights do
+            not match, or codec and model do not belong together.
+        """
+        folder = find_source(source, savedir, speech=True, **hub_options)
+        codec = cls.CODEC.from_hparams(
+            folder, run_opts=run_opts, trust_source=trust_source
+        )
+        codec.name = source_name(source)
+        settings = load_speech_lm(folder, codec, overrides, trust_source)
+        tokenizer = load_text_tokenizer(Path(folder) / TEXT_FOLDER)
+        modules = {"lm": settings.pop("lm")}
+        return cls(modules, settings, run_opts, codec, tokenizer)
+
+    # What a subclass implements
+
+    @property
+    def most_groups(self):
+        """Groups that fit the language model, those of a prompt included."""
+        raise NotImplementedError
+
+    def _generator(self, voices, text, text_lens, prompt, prompt_lens, **rest):
+        """Iterator of tokens [B, K], active [B] and finished [B].
+
+        ``rest`` are ``sampler``, ``max_groups`` [B] and ``loop_groups``.
+        """
+        raise NotImplementedError
+
+    # What all text to speech needs of this one
+
+    def fits(self, num_ids, num_groups):
+        """Whether text and speech, the prompt included, fit the model."""
+        return (
+            num_ids <= self.mods.lm.text_positions
+            and num_groups <= self.most_groups
+        )
+
+    def _generate(self, utterances, allocate, sampling):
+        kind = next(self.mods.lm.parameters()).device.type
+        return outside_autocast(self._groups(utterances, sampling), kind)
+
+    def _groups(self, utterances, sampling):
+        """Groups of a batch of utterances."""
+        device = next(self.mods.lm.parameters()).device
+        most = [
+            min(u.max_groups, self.most_groups - len(u.prompt))
+            for u in utterances
+        ]
+        generator = self._generator(
+            torch.stack([u.embedding for u in utterances]).to(device),
+            *pad_utterances(utterances, device),
+            sampler=Sampler([u.seed for u in utterances], **sampling),
+            max_groups=torch.tensor(most, device=device),
+            loop_groups=self.hparams.loop_groups,
+        )
+        for tokens, active, finished in generator:
+            tokens = tokens.masked_fill(~active[:, None], self.codec.mask_id)
+            budgets = torch.full_like(active, tokens.shape[1], dtype=torch.long)
+            yield Groups(tokens, budgets, active, finished)
+
+    def _decoding(self, utterance, seed, settings):
+        return {"embedding": utterance.embedding}

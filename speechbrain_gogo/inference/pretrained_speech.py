@@ -1,0 +1,286 @@
+"""What every text to speech of this package does alike.
+
+A text and a prompt become utterances, a language model generates their groups of
+tokens, and the codec decodes these meanwhile. A subclass loads its networks and
+implements the methods under "What a subclass implements".
+"""
+
+from speechbrain.inference.interfaces import Pretrained
+
+from speechbrain_gogo.dataio.text.front_ends import front_end
+from speechbrain_gogo.inference.streaming.speech import SpeechStream
+from speechbrain_gogo.inference.synthesis.requests import (
+    hear_prompt,
+    read_request,
+)
+from speechbrain_gogo.inference.synthesis.sampling import (
+    SAMPLING,
+    read_sampling,
+)
+from speechbrain_gogo.lobes.nn.precision import KeepsPrecision
+
+
+class PretrainedSpeech(KeepsPrecision, Pretrained):
+    """Text to speech in the voice of a prompt.
+
+    Arguments
+    ---------
+    modules : dict
+        The language models.
+    hparams : dict
+        Settings, those of ``HPARAMS_NEEDED`` and ``language``.
+    run_opts : dict
+        SpeechBrain's run options.
+    codec : PretrainedCodec
+        The codec of the language models' tokens.
+    tokenizer : WordPieces | HubTokenizer
+        Of the text.
+    """
+
+    HPARAMS_NEEDED = [
+        "sampling",
+        "max_characters",
+        "groups_per_character",
+        "slowest",
+        "loop_groups",
+        "batch_size",
+    ]
+    # Names of what clone_voice takes as **sampling.
+    SETTINGS = SAMPLING
+
+    def __init__(self, modules, hparams, run_opts, codec, tokenizer):
+        super().__init__(modules, hparams, run_opts)
+        self.codec = codec
+        self.tokenizer = tokenizer
+        self.sample_rate = codec.sample_rate
+        # Models of before there was a choice read English.
+        self.front_end = front_end(getattr(self.hparams, "language", "en"))
+        self._read_sampling({})  # checks the defaults
+
+    # Synthesis
+
+    def clone_voice(
+        self,
+        text,
+        prompt_wav,
+        prompt_text=None,
+        allocate=True,
+        seed=0,
+        sample_rate=None,
+        **sampling,
+    ):
+        """Say something in the voice of a prompt.
+
+        Arguments
+        ---------
+        text : str
+            Of any length: it is generated sentence by sentence.
+        prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
+            A few seconds of the voice: an audio file of any rate, or samples
+            in [-1, 1], float of any precision: [T], [1, T], [1, 1, T] or, of
+            several channels, [T, C].
+        prompt_text : str
+            What the prompt says. If it is not given and the model reads it,
+            it is recognised by :meth:`transcribe`. A warning says if the
+            prompt cannot say that.
+        allocate : bool
+            Use the codec's allocator, if it has one, to set the number of
+            tokens of each group; else all of them.
+        seed : int
+            Of all sampling.
+        sample_rate : int
+            Of ``prompt_wav``, if it is a tensor and not at the codec's rate.
+        **sampling
+            ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` of
+            the language models, and others that the class has in
+            ``SETTINGS``; the model's settings by default.
+
+        Returns
+        -------
+        Speech
+
+        Raises
+        ------
+        ValueError
+            If a text is empty, the prompt cannot be used or is too long, or a
+            setting is unknown or out of range.
+        """
+        return self.stream_voice(
+            text,
+            prompt_wav,
+            prompt_text,
+            allocate,
+            seed,
+            sample_rate,
+            **sampling,
+        ).speech()
+
+    def stream_voice(
+        self,
+        text,
+        prompt_wav,
+        prompt_text=None,
+        allocate=True,
+        seed=0,
+        sample_rate=None,
+        **sampling,
+    ):
+        """Stream the audio of :meth:`clone_voice` while it is generated.
+
+        Arguments
+        ---------
+        text, prompt_wav, prompt_text, allocate, seed, sample_rate, sampling
+            As in :meth:`clone_voice`.
+
+        Returns
+        -------
+        SpeechStream
+            Iterator of float32 [T]; the concatenated chunks are the result
+            of :meth:`clone_voice`.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`clone_voice` does, before the first chunk.
+        """
+        self._read_sampling(sampling)  # before the long work
+        utterances = self._utterances(
+            text, prompt_wav, prompt_text, seed, sample_rate
+        )
+        return self._stream(utterances, allocate, seed, sampling)
+
+    def clone_voice_batch(self, requests, allocate=True, seed=0, **sampling):
+        """Synthesize many texts in batches.
+
+        Arguments
+        ---------
+        requests : list of dict
+            Arguments of :meth:`clone_voice` each: ``text``, ``prompt_wav``,
+            ``prompt_text``, and optionally ``seed`` and ``sample_rate``; or
+            tuples of the first three.
+        allocate, seed, sampling
+            Of all requests, as in :meth:`clone_voice`.
+
+        Returns
+        -------
+        list of Speech
+            Each is the result of :meth:`clone_voice`, up to rounding.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`clone_voice` does.
+        """
+        settings, decoding = self._read_sampling(sampling)
+        requests = [read_request(request, seed) for request in requests]
+        parts = [self._utterances(**request) for request in requests]
+        utterances = [each for part in parts for each in part]
+        owners = [owner for owner, part in enumerate(parts) for _ in part]
+        sentences = [[] for _ in requests]
+        size = self.hparams.batch_size
+        for first in range(0, len(utterances), size):
+            batch = self._fill(utterances[first : first + size], size)
+            groups = list(self._generate(batch, allocate, settings))
+            for index, owner in enumerate(owners[first : first + size]):
+                sentences[owner].append([g.utterance(index) for g in groups])
+        return [
+            self._decode(groups, part[0], request["seed"], decoding).speech()
+            for groups, part, request in zip(sentences, parts, requests)
+        ]
+
+    def transcribe(self, prompt_wav, sample_rate=None, recognizer=None):
+        """Recognise what a prompt says, to look at it or correct it.
+
+        Arguments
+        ---------
+        prompt_wav, sample_rate
+            As in :meth:`clone_voice`.
+        recognizer : str
+            Hub id or folder of a Whisper model, such as
+            "openai/whisper-base"; by default pocketsphinx, which comes with
+            ``gogo[metrics]`` and is far weaker.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ValueError
+            If no recogniser is installed, or nothing was heard.
+        """
+        return hear_prompt(prompt_wav, sample_rate, self, recognizer)
+
+    def forward(self, *args, **kwargs):
+        """Same as :meth:`clone_voice`."""
+        return self.clone_voice(*args, **kwargs)
+
+    # What a subclass implements
+
+    def most_characters(self, prompt_text, prompt):
+        """Longest sentence that fits after a prompt, in characters.
+
+        Arguments
+        ---------
+        prompt_text : str
+            What the language model reads of the prompt's text.
+        prompt : torch.Tensor
+            Its tokens, int64 [N, K].
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            If the prompt leaves no room.
+        """
+        raise NotImplementedError
+
+    def fits(self, num_ids, num_groups):
+        """Whether text and speech, the prompt included, fit the models."""
+        raise NotImplementedError
+
+    def _utterances(
+        self, text, prompt_wav, prompt_text, seed, sample_rate=None
+    ):
+        """Utterances of a request, one or more."""
+        raise NotImplementedError
+
+    def _generate(self, utterances, allocate, sampling):
+        """Groups of a batch of utterances, each as if it were alone."""
+        raise NotImplementedError
+
+    def _decoding(self, utterance, seed, settings):
+        """Settings of the codec's ``decode_groups`` for a request.
+
+        ``utterance`` is the request's first one, ``settings`` are those of
+        the flow.
+        """
+        raise NotImplementedError
+
+    # Small steps
+
+    def _read_sampling(self, given):
+        """Settings of the samplers, and of the flow where there is one."""
+        defaults = self.hparams.sampling
+        return read_sampling(given, defaults, self.SETTINGS)
+
+    def _fill(self, batch, size):
+        """Utterances to generate side by side, of ``size`` at most."""
+        return batch
+
+    def _stream(self, utterances, allocate, seed, sampling):
+        """Generate utterances one after the other."""
+        settings, decoding = self._read_sampling(sampling)
+        groups = (
+            self._generate([utterance], allocate, settings)
+            for utterance in utterances
+        )
+        return self._decode(groups, utterances[0], seed, decoding)
+
+    def _decode(self, sentences, utterance, seed, decoding):
+        """The groups of several sentences as one stream of audio."""
+        settings = self._decoding(utterance, seed, decoding)
+        return SpeechStream(self.codec, sentences, **settings)
