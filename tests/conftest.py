@@ -398,7 +398,7 @@ def tiny_socodec_speech_folder(
         lm = MultiStreamLM(
             tokenizer.vocab_size, 16384, 4, 32, 16, 1, 2, dropout=0.0
         )
-    lm.heads[0].bias.data[lm.eos] = 6.0
+    lm.speech.heads[0].bias.data[lm.speech.eos] = 6.0
     return export_speech_lm(
         folder,
         lm,

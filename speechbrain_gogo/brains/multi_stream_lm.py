@@ -1,4 +1,4 @@
-"""The Brain that trains SoCodec's language model (Sections 4 and 5.2).
+"""The Brain that trains the language models of SoCodec and CoFi-Speech.
 
 Tokens and reference embedding are those of the target speech itself. The codec
 is frozen: where there is a folder to keep them, each clip is encoded once.
@@ -6,31 +6,25 @@ is frozen: where there is a folder to keep them, each clip is encoded once.
 
 from pathlib import Path
 
-import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import if_main_process
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.plots import plot_curves
-from speechbrain_gogo.brains.speech_lm import LevelMeans
+from speechbrain_gogo.brains.token_lm import TokenLMBrain
 from speechbrain_gogo.dataio.features import FeatureCache
 
 
-class MultiStreamLMBrain(TrainingBrain):
-    """Trains ``modules.lm``, a MultiStreamLM.
+class MultiStreamLMBrain(TokenLMBrain):
+    """Trains ``modules.lm``, a MultiStreamLM or a ScaleLM.
 
-    The recipe's YAML gives ``lm``, ``token_folder`` (or None), ``log_interval``
-    and what :class:`~speechbrain_gogo.brains.base.TrainingBrain` wants; the
-    recipe adds ``codec``, a pretrained codec with embeddings. Batches have
-    ``id``, ``sig`` and ``text``.
+    The recipe's YAML gives ``lm``, ``token_folder`` (or None) and what
+    :class:`~speechbrain_gogo.brains.token_lm.TokenLMBrain` needs; the recipe
+    adds ``codec``, a pretrained codec with embeddings. Batches have ``id``,
+    ``sig`` and ``text``.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         codec = self.codec = self.hparams.codec
-        names = [f"{stream + 1}" for stream in range(codec.num_codebooks)]
-        self.recent, self.valid = LevelMeans(names), LevelMeans(names)
         self.cache = None
         if self.hparams.token_folder is not None:
             self.cache = {
@@ -44,6 +38,11 @@ class MultiStreamLMBrain(TrainingBrain):
                     ("embeddings", "float32"),
                 )
             }
+
+    def level_names(self):
+        """Numbers of the streams, from the coarsest level on."""
+        codebooks = self.hparams.codec.levels.codebooks
+        return [f"{number + 1}" for number in range(1 + max(codebooks))]
 
     # Tokens and embeddings
 
@@ -77,53 +76,8 @@ class MultiStreamLMBrain(TrainingBrain):
     # One update
 
     def compute_forward(self, batch, stage):
-        """Losses of a batch, averaged over the streams."""
+        """Losses of a batch."""
         batch = batch.to(self.device)
         embeddings, tokens, lens = self.encode(batch)
         lm = self.unwrapped(self.modules.lm, stage)
         return lm(embeddings, *batch.text, tokens, lens)
-
-    def compute_objectives(self, predictions, batch, stage):
-        """The cross-entropy."""
-        if stage != sb.Stage.TRAIN:
-            self.valid.add(predictions["nll"], predictions["level"])
-        return predictions["loss"]
-
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Write the log."""
-        if self.nonfinite_in_a_row:
-            return
-        self.recent.add(outputs["nll"], outputs["level"])
-        if should_step and self.optimizer_step % self.hparams.log_interval == 0:
-            rate = self.optimizer.param_groups[0]["lr"]
-            row = {**self.recent.read(), "learning rate": rate}
-            self.write_log("train", **row)
-            self.recent.clear()
-
-    # Validation
-
-    def on_stage_start(self, stage, epoch=None):
-        """Start the means of a validation."""
-        self.valid.clear()
-
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, draw, save a checkpoint."""
-        if stage == sb.Stage.TRAIN:
-            self.train_loss = stage_loss
-            return
-        self.valid.gather()
-        stats = self.valid.read()
-        self.write_log("valid", **stats)
-        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
-            {
-                "epoch": epoch,
-                "updates": self.optimizer_step,
-                **self.clip_stats(),
-            },
-            train_stats={"loss": self.train_loss},
-            valid_stats=stats,
-        )
-        if if_main_process():
-            folder = Path(self.hparams.output_folder)
-            plot_curves(self.log_path, folder / "curves.png")
-        self.save_validated({"loss": stats["loss"]}, min_keys=["loss"])

@@ -24,7 +24,6 @@ from speechbrain_gogo.inference.synthesis.generator import (
     outside_autocast,
     pad_utterances,
 )
-from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 
 
 class LanguageModelSpeech(PretrainedSpeech):
@@ -106,10 +105,11 @@ class LanguageModelSpeech(PretrainedSpeech):
         """Groups that fit the language model, those of a prompt included."""
         raise NotImplementedError
 
-    def _generator(self, voices, text, text_lens, prompt, prompt_lens, **rest):
+    def _generator(self, voices, text, prompt, seeds, sampling, **limits):
         """Iterator of tokens [B, K], active [B] and finished [B].
 
-        ``rest`` are ``sampler``, ``max_groups`` [B] and ``loop_groups``.
+        ``text`` and ``prompt`` come with their relative lengths; ``limits`` are
+        ``max_groups`` [B] and ``loop_groups``.
         """
         raise NotImplementedError
 
@@ -133,10 +133,13 @@ class LanguageModelSpeech(PretrainedSpeech):
             min(u.max_groups, self.most_groups - len(u.prompt))
             for u in utterances
         ]
+        padded = pad_utterances(utterances, device)
         generator = self._generator(
             torch.stack([u.embedding for u in utterances]).to(device),
-            *pad_utterances(utterances, device),
-            sampler=Sampler([u.seed for u in utterances], **sampling),
+            padded[:2],
+            padded[2:],
+            [u.seed for u in utterances],
+            sampling,
             max_groups=torch.tensor(most, device=device),
             loop_groups=self.hparams.loop_groups,
         )

@@ -47,6 +47,8 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
     ]
     # Names of what clone_voice takes as **sampling.
     SETTINGS = SAMPLING
+    # Settings that suit a process which synthesizes a single utterance.
+    ONE_UTTERANCE = {}
 
     def __init__(self, modules, hparams, run_opts, codec, tokenizer):
         super().__init__(modules, hparams, run_opts)
@@ -56,6 +58,11 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
         # Models of before there was a choice read English.
         self.front_end = front_end(getattr(self.hparams, "language", "en"))
         self._read_sampling({})  # checks the defaults
+
+    @property
+    def allocates(self):
+        """Whether there is an allocator, so that ``allocate`` has an effect."""
+        return "allocator" in self.codec.mods
 
     # Synthesis
 
@@ -187,6 +194,23 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
             self._decode(groups, part[0], request["seed"], decoding).speech()
             for groups, part, request in zip(sentences, parts, requests)
         ]
+
+    def check_request(
+        self, text, prompt_wav, prompt_text=None, sample_rate=None
+    ):
+        """Raise the error that :meth:`clone_voice` would, generate nothing.
+
+        Arguments
+        ---------
+        text, prompt_wav, prompt_text, sample_rate
+            As in :meth:`clone_voice`.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`clone_voice` does.
+        """
+        self._utterances(text, prompt_wav, prompt_text, 0, sample_rate)
 
     def transcribe(self, prompt_wav, sample_rate=None, recognizer=None):
         """Recognise what a prompt says, to look at it or correct it.

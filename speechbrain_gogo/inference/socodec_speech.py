@@ -11,7 +11,7 @@ from speechbrain_gogo.inference.language_model_speech import LanguageModelSpeech
 from speechbrain_gogo.inference.socodec import SoCodec
 from speechbrain_gogo.inference.synthesis.requests import read_voice
 from speechbrain_gogo.inference.synthesis.utterances import make_utterances
-from speechbrain_gogo.lobes.socodec.generation import StreamGenerator
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 
 
 class SoCodecSpeech(LanguageModelSpeech):
@@ -56,5 +56,6 @@ class SoCodecSpeech(LanguageModelSpeech):
         nothing = torch.zeros(0, self.codec.num_codebooks, dtype=torch.long)
         return make_utterances(text, None, nothing, seed, self, voice)
 
-    def _generator(self, voices, text, text_lens, prompt, prompt_lens, **rest):
-        return StreamGenerator(self.mods.lm, voices, text, text_lens, **rest)
+    def _generator(self, voices, text, prompt, seeds, sampling, **limits):
+        sampler = Sampler(seeds, **sampling)
+        return self.mods.lm.generate(voices, *text, sampler, **limits)

@@ -65,6 +65,7 @@ class GogoSpeech(PretrainedSpeech):
     ]
     MODULES_NEEDED = ["stage1", "stage2"]
     SETTINGS = (*SAMPLING, TEXT_GUIDANCE, *FLOW)
+    ONE_UTTERANCE = {"compiled": False}  # compiling takes longer
 
     def __init__(self, modules, hparams, run_opts, codec, tokenizer):
         super().__init__(modules, hparams, run_opts, codec, tokenizer)

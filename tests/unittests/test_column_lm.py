@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from speechbrain_gogo.brains.speech_lm import LevelMeans
+from speechbrain_gogo.brains.logs.level_means import LevelMeans
 from speechbrain_gogo.lobes.speech.column_lm import ColumnLM
 
 

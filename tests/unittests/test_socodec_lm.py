@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from speechbrain_gogo.lobes.socodec.generation import StreamGenerator
 from speechbrain_gogo.lobes.socodec.multi_stream_lm import MultiStreamLM
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.tokens.patterns import flatten, unflatten
@@ -29,8 +28,8 @@ def test_patterns_with_any_delay(delay):
 def test_rows_have_bos_and_eos():
     lm = make_lm(streams=3)
     tokens = torch.arange(12).view(2, 2, 3) % 9
-    rows, counted = lm.rows(tokens, torch.tensor([2, 1]))
-    b, e = lm.bos, lm.eos
+    rows, counted = lm.speech.arrange(tokens, torch.tensor([2, 1]), ends=True)
+    b, e = lm.speech.bos, lm.speech.eos
     assert rows[0].tolist() == [
         [0, b, b],
         [3, 1, b],
@@ -74,9 +73,10 @@ def test_a_row_does_not_see_what_comes_later():
 def test_passes(delay):
     """N + (m - 1) d passes; without delay the end is one more."""
     lm = make_lm(delay)
-    lm.heads[0].bias.data[lm.eos] = 1.0  # ends soon, but not at once
-    generator = StreamGenerator(
-        lm,
+    lm.speech.heads[0].bias.data[lm.speech.eos] = (
+        1.0  # ends soon, but not at once
+    )
+    generator = lm.generate(
         torch.randn(1, 6),
         torch.randint(12, (1, 5)),
         torch.ones(1),
@@ -85,7 +85,7 @@ def test_passes(delay):
     )
     steps = list(generator)
     assert 1 < len(steps) < 200 and steps[-1][2][0]  # finished
-    assert generator.passes == len(steps) + max(1, 3 * delay)
+    assert generator.reader.passes == len(steps) + max(1, 3 * delay)
     tokens = torch.cat([tokens for tokens, _, _ in steps])
     assert tokens.max() < lm.vocab_size
 
@@ -96,9 +96,8 @@ def test_generation_is_the_model_s(  # cached and padded, as in training
     reference = torch.randn(2, 6)
     text, lens = torch.randint(12, (2, 7)), torch.tensor([1.0, 3 / 7])
     settings = {"temperature": 0, "repetition_penalty": 1.0}
-    lm.heads[0].bias.data[lm.eos] = -100.0
-    both = StreamGenerator(
-        lm,
+    lm.speech.heads[0].bias.data[lm.speech.eos] = -100.0
+    both = lm.generate(
         reference,
         text,
         lens,
@@ -108,17 +107,15 @@ def test_generation_is_the_model_s(  # cached and padded, as in training
     )
     found = torch.stack([tokens for tokens, _, _ in both], 1)
     for row, size in enumerate((7, 3)):
-        out = lm.rows(found[row : row + 1], torch.tensor([9]))[0]
-        inputs = torch.nn.functional.pad(
-            out[:, :-1], (0, 0, 1, 0), value=lm.bos
-        )
-        prefix, _ = lm.embed_prefix(
+        steps = found[row : row + 1]
+        out, _ = lm.speech.arrange(steps, torch.tensor([9]), ends=False)
+        prefix, _ = lm.prefix(
             reference[row : row + 1], text[row : row + 1, :size], torch.ones(1)
         )
         hidden = lm.gpt(
-            inputs_embeds=torch.cat([prefix, lm.embed_rows(inputs)], 1)
+            inputs_embeds=torch.cat([prefix, lm.speech.inputs(out)], 1)
         ).last_hidden_state[:, size + 1 :]
-        for stream, head in enumerate(lm.heads):
+        for stream, head in enumerate(lm.speech.heads):
             logits = head(hidden)[0, stream : stream + 9, : lm.vocab_size]
             assert torch.equal(logits.argmax(-1), found[row, :, stream])
 
@@ -134,8 +131,7 @@ def test_learns_a_sentence():
         loss.backward()
         optimizer.step()
     assert loss < 0.1
-    generator = StreamGenerator(
-        lm,
+    generator = lm.generate(
         reference,
         text,
         torch.ones(1),

@@ -14,10 +14,10 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
+from recipes.common.codec_lm import train_codec_lm
 from recipes.common.experiment import start
-from recipes.common.socodec_lm import train_socodec_lm
 from speechbrain_gogo.brains.process_group import leave_process_group
 
 if __name__ == "__main__":
-    train_socodec_lm(*start(__file__, sys.argv[1:]))
+    train_codec_lm(*start(__file__, sys.argv[1:]))
     leave_process_group()

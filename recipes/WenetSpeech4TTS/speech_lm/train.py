@@ -16,13 +16,13 @@ import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain.utils.distributed import run_on_main
 
+from recipes.common.codec_lm import train_codec_lm
 from recipes.common.experiment import start
-from recipes.common.socodec_lm import train_socodec_lm
 from recipes.common.wenetspeech4tts import prepare_manifests
 from speechbrain_gogo.brains.process_group import leave_process_group
 
 if __name__ == "__main__":
     hparams, run_opts = start(__file__, sys.argv[1:])
     run_on_main(prepare_manifests, kwargs={"hparams": hparams})
-    train_socodec_lm(hparams, run_opts)
+    train_codec_lm(hparams, run_opts)
     leave_process_group()

@@ -29,7 +29,7 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
         With the codec's hyperparams.yaml.
     lm : torch.nn.Module
         With ``sizes``, the arguments of its class, ``vocab_size`` and
-        ``num_codebooks``; its weights are written.
+        ``levels``; its weights are written.
     tokenizer : WordPieces | HubTokenizer
         Of its text.
     codec : PretrainedCodec
@@ -91,12 +91,38 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
             f"{settings.get('codec')}, not those of '{codec.name}' "
             f"(fingerprint {codec.fingerprint})."
         )
-    sizes = lm.vocab_size, lm.num_codebooks
-    if sizes != (codec.vocab_size, codec.num_codebooks):
-        raise ValueError(
-            f"The language model of {folder} has {sizes[1]} codebooks of "
-            f"{sizes[0]} tokens, its codec {codec.num_codebooks} of "
-            f"{codec.vocab_size}."
-        )
+    check_lm_fits(lm, codec)
     load_weights(lm, Path(folder) / WEIGHTS)
     return settings
+
+
+def check_lm_fits(lm, codec):
+    """Raise an error if a language model cannot have a codec's tokens.
+
+    Arguments
+    ---------
+    lm : torch.nn.Module
+        With ``vocab_size`` and ``levels``.
+    codec : PretrainedCodec
+        Any.
+
+    Raises
+    ------
+    ValueError
+        If its levels have other steps or streams, or these other sizes.
+    """
+    sizes = [
+        (
+            part.vocab_size,
+            [level.steps for level in part.levels],
+            [level.streams for level in part.levels],
+        )
+        for part in (lm, codec)
+    ]
+    if sizes[0] != sizes[1]:
+        (size, steps, streams), (own, own_steps, own_streams) = sizes
+        raise ValueError(
+            f"The language model has levels of {steps} steps and {streams} "
+            f"streams of {size} tokens, the codec '{codec.name}' of {own_steps} "
+            f"and {own_streams}, of {own}: set the model's sizes to these."
+        )

@@ -80,3 +80,26 @@ def mean_square(predicted, target, lens):
     """
     real = length_mask(lens, target.shape[1])
     return (predicted[real].float() - target[real].float()).square().mean()
+
+
+def count_steps(lens, size):
+    """How many positions of a padded batch are real.
+
+    Arguments
+    ---------
+    lens : torch.Tensor
+        Relative lengths [B].
+    size : int
+        Positions of the longest.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [B].
+
+    Example
+    -------
+    >>> count_steps(torch.tensor([1.0, 0.5]), 4).tolist()
+    [4, 2]
+    """
+    return (lens.double() * size).round().long()

@@ -13,6 +13,7 @@ class CachedGPT2(CachedBlocks):
     """A GPT-2's blocks with a key-value cache of fixed size.
 
     Positions are the caller's: they are part of what the blocks read.
+    ``passes`` counts the calls of :meth:`read`.
 
     Arguments
     ---------
@@ -21,7 +22,8 @@ class CachedGPT2(CachedBlocks):
     batch : int
         Sequences in the batch, B.
     max_length : int
-        Positions to allocate, left padding included.
+        Positions to allocate, left padding included; :meth:`read` allocates
+        more where they are too few.
 
     Example
     -------
@@ -37,7 +39,7 @@ class CachedGPT2(CachedBlocks):
     True
     """
 
-    def __init__(self, model, batch, max_length):
+    def __init__(self, model, batch, max_length=256):
         self.layers, self.norm = list(model.h), model.ln_f
         heads = model.config.n_head
         width = model.config.n_embd // heads
@@ -45,6 +47,66 @@ class CachedGPT2(CachedBlocks):
         super().__init__(
             len(self.layers), heads, width, like, batch, max_length
         )
+        self.real = torch.ones_like(self.slots.expand(batch, -1)).bool()
+        self.passes = 0
+
+    def reset(self):
+        """Empty the cache."""
+        super().reset()
+        self.real.fill_(True)
+        self.passes = 0
+
+    def read(self, x, real):
+        """Read new positions, of which some are no part of the sequence.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            [B, T, D].
+        real : torch.Tensor
+            bool [B, T]; later positions attend to these alone.
+
+        Returns
+        -------
+        torch.Tensor
+            Hidden states after the last norm, [B, T, D].
+
+        Example
+        -------
+        >>> from speechbrain_gogo.lobes.speech.gpt import gpt
+        >>> x, real = torch.randn(1, 3, 16), torch.tensor([[True, False, True]])
+        >>> model = gpt(16, 1, 2, max_positions=20).eval()
+        >>> found = CachedGPT2(model, batch=1).read(x, real)[:, -1]
+        >>> expected = model(inputs_embeds=x[:, ::2]).last_hidden_state[:, -1]
+        >>> bool((found - expected).abs().max() < 1e-5)
+        True
+        """
+        count = x.shape[1]
+        if self.length + count > self.max_length:
+            self._grow(max(count, self.max_length))
+        self.real[:, self.length : self.length + count] = real
+        self.padded = self.padded or not bool(real.all())
+        self.passes += 1
+        return self.step(x)
+
+    def mask(self, slot):
+        """Which keys each position sees, bool [B, 1, T, S], or None for all."""
+        seen = super().mask(slot)
+        if seen is None:
+            return None
+        own = self.slots[: self.length] == slot.unsqueeze(1)  # [T, S]
+        return seen & (self.real[:, None, None, : self.length] | own)
+
+    def _grow(self, count):
+        """Allocate more positions."""
+        self.cache = [
+            (F.pad(k, (0, 0, 0, count)), F.pad(v, (0, 0, 0, count)))
+            for k, v in self.cache
+        ]
+        self.real = F.pad(self.real, (0, count), value=True)
+        self.max_length += count
+        device = self.slots.device
+        self.slots = torch.arange(self.max_length, device=device)
 
     def forward(self, x, position=None):
         """The computation of ``step``.

@@ -1,4 +1,7 @@
-"""Training of SoCodec's language model, the same on every corpus."""
+"""Training of a codec's language model, the same on every corpus.
+
+SoCodec's and CoFi-Speech's: tokens and embedding are those of a pretrained codec.
+"""
 
 import logging
 import shutil
@@ -20,9 +23,10 @@ from speechbrain_gogo.dataio.shards.batching import (
 )
 from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
-from speechbrain_gogo.inference import SoCodec
+from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.inference.loading.speech_lm import (
+    check_lm_fits,
     export_speech_lm,
 )
 
@@ -80,7 +84,7 @@ def dataio_prepare(hparams):
     return datasets, loaders, reports, tokenizer
 
 
-def train_socodec_lm(hparams, run_opts):
+def train_codec_lm(hparams, run_opts):
     """Train a language model for the tokens of a codec, and export both.
 
     Arguments
@@ -90,7 +94,8 @@ def train_socodec_lm(hparams, run_opts):
     """
     source = hparams["codec_source"]
     device = {"device": (run_opts or {}).get("device", "cpu")}
-    codec = hparams["codec"] = SoCodec.from_hparams(source, run_opts=device)
+    codec = hparams["codec"] = open_codec(source, run_opts=device)
+    check_lm_fits(hparams["model"]["lm"], codec)
     datasets, loaders, reports, tokenizer = dataio_prepare(hparams)
     hparams["lm"] = hparams["model"]["lm"]
     brain = make_brain(MultiStreamLMBrain, hparams, run_opts)
@@ -109,7 +114,7 @@ def export(hparams, source, codec, tokenizer):
         Of the recipe: ``export_folder``, ``lm`` and ``speech``, the settings.
     source : str | Path
         Of the codec: a folder of this package.
-    codec : SoCodec
+    codec : PretrainedCodec
         As loaded from there.
     tokenizer : WordPieces
         Of the text.

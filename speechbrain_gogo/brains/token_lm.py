@@ -1,0 +1,87 @@
+"""What every Brain of a language model of tokens does alike.
+
+It logs the loss and the perplexity at each position of a group, in training and
+validation, plots them, and keeps the best checkpoint.
+"""
+
+from pathlib import Path
+
+import speechbrain as sb
+from speechbrain.utils.distributed import if_main_process
+
+from speechbrain_gogo.brains.base import TrainingBrain
+from speechbrain_gogo.brains.logs.level_means import LevelMeans
+from speechbrain_gogo.brains.plots import plot_curves
+
+
+class TokenLMBrain(TrainingBrain):
+    """Trains a language model whose output has "loss", "nll" and "level".
+
+    The recipe's YAML gives ``log_interval`` and what
+    :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. A subclass
+    implements ``level_names`` and ``compute_forward``.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        names = self.level_names()
+        self.recent, self.valid = LevelMeans(names), LevelMeans(names)
+
+    def level_names(self):
+        """What the positions are called, in the order of "level".
+
+        Returns
+        -------
+        list of str
+        """
+        raise NotImplementedError
+
+    # One update
+
+    def compute_objectives(self, predictions, batch, stage):
+        """The cross-entropy."""
+        if stage != sb.Stage.TRAIN:
+            self.valid.add(predictions["nll"], predictions["level"])
+        return predictions["loss"]
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Write the log."""
+        if self.nonfinite_in_a_row:
+            return
+        self.recent.add(outputs["nll"], outputs["level"])
+        if should_step and self.optimizer_step % self.hparams.log_interval == 0:
+            rate = self.optimizer.param_groups[0]["lr"]
+            row = {**self.recent.read(), "learning rate": rate}
+            self.write_log("train", **row)
+            self.recent.clear()
+
+    # Validation
+
+    def on_stage_start(self, stage, epoch=None):
+        """Start the means of a validation."""
+        self.valid.clear()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, draw, save a checkpoint."""
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = stage_loss
+            return
+        self.valid.gather()
+        stats = self.valid.read()
+        self.write_log("valid", **stats)
+        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
+            {
+                "epoch": epoch,
+                "updates": self.optimizer_step,
+                **self.clip_stats(),
+            },
+            train_stats={"loss": self.train_loss},
+            valid_stats=stats,
+        )
+        if if_main_process():
+            self.draw(Path(self.hparams.output_folder))
+        self.save_validated({"loss": stats["loss"]}, min_keys=["loss"])
+
+    def draw(self, folder):
+        """Pictures of the training so far, after a validation."""
+        plot_curves(self.log_path, folder / "curves.png")

@@ -1,0 +1,230 @@
+"""What both language models of CoFi-Speech have in common (Section II-B).
+
+A reference embedding and text are followed by the scales of a token matrix, from
+the coarsest on. Each scale is a sequence of rows with embeddings, positions and
+output layers of its own; in a scale of several streams, a stream is one step
+behind the one before ("delay"). The coarsest scale has an EOS. The others need
+none: the rates say how many steps they have.
+
+chain_of_scales.py reads them one after another with one GPT-2, stack_of_scales.py
+with one GPT-2 each.
+
+Letters: B batch, L text ids, N groups, K tokens per group, T steps of a scale, D
+width.
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.nn.lengths import count_steps
+from speechbrain_gogo.lobes.speech.gpt import TextPrefix
+from speechbrain_gogo.lobes.speech.stream_rows import StreamRows, join_losses
+from speechbrain_gogo.lobes.tokens.levels import Levels
+
+
+class ScaleLM(nn.Module):
+    """Text and a reference embedding to the scales of a token matrix.
+
+    A subclass makes its GPT-2s and implements ``hidden_states`` and ``follow``.
+
+    Arguments
+    ---------
+    text_size : int
+        Text ids.
+    vocab_size : int
+        Tokens of a stream.
+    steps, streams : list of int
+        Of each scale, steps per group and streams; the coarsest scale, which is
+        the first, has one step.
+    reference_dim : int
+        Width of the reference embedding.
+    dim, num_layers, num_heads : int
+        Of each GPT-2.
+    delay : int
+        Steps that a stream lags behind the one before it.
+    text_positions, group_positions : int
+        Longest text and most groups of speech, prompts included.
+    dropout : float
+        Of each GPT-2.
+    """
+
+    def __init__(
+        self,
+        text_size,
+        vocab_size,
+        steps,
+        streams,
+        reference_dim,
+        dim=1024,
+        num_layers=12,
+        num_heads=16,
+        delay=1,
+        text_positions=512,
+        group_positions=256,
+        dropout=0.1,
+    ):
+        super().__init__()
+        self.sizes = {  # with which it can be built again
+            "text_size": text_size,
+            "vocab_size": vocab_size,
+            "steps": list(steps),
+            "streams": list(streams),
+            "reference_dim": reference_dim,
+            "dim": dim,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "delay": delay,
+            "text_positions": text_positions,
+            "group_positions": group_positions,
+            "dropout": dropout,
+        }
+        pairs = list(zip(steps, steps[1:]))
+        if steps[0] != 1 or any(fine % coarse for coarse, fine in pairs):
+            raise ValueError(
+                f"Scales of {list(steps)} steps per group: the first needs one "
+                "step, and each as many as the one before, or a multiple."
+            )
+        self.levels = Levels(steps, streams)
+        self.vocab_size = vocab_size
+        self.text_positions = text_positions
+        self.group_positions = group_positions
+        self.dim = dim
+        self.prefix = TextPrefix(reference_dim, text_size, dim, text_positions)
+        self.scales = nn.ModuleList()
+        for level in self.levels:
+            rows = level.steps * group_positions
+            rows += (level.streams - 1) * delay + 1  # and BOS
+            scale = StreamRows(vocab_size, level.streams, dim, rows, delay)
+            self.scales.append(scale)
+
+    @property
+    def ratios(self):
+        """Steps of each scale but the first for one of the scale before."""
+        steps = [level.steps for level in self.levels]
+        return [fine // coarse for coarse, fine in zip(steps, steps[1:])]
+
+    def hidden_states(self, prefix, scales):
+        """What the language model makes of whole sequences.
+
+        Arguments
+        ---------
+        prefix : tuple of torch.Tensor
+            Vectors [B, 1 + L, D] and which are real, bool [B, 1 + L].
+        scales : list of tuple
+            Of each scale: vectors of BOS and its rows, [B, R, D], and how many
+            steps each utterance has, int64 [B].
+
+        Returns
+        -------
+        list of torch.Tensor
+            Of each scale, [B, R, D].
+        """
+        raise NotImplementedError
+
+    def follow(self, previous, number):
+        """What generation of a scale starts from.
+
+        Arguments
+        ---------
+        previous : StepGenerator
+            Of the scale before, which has come to its end.
+        number : int
+            Of the scale, from 0 on.
+
+        Returns
+        -------
+        dict
+            ``reader``, ``context`` and ``condition`` of
+            :class:`~speechbrain_gogo.lobes.speech.step_generator.StepGenerator`.
+        """
+        raise NotImplementedError
+
+    def parts(self, num_ids, num_groups):
+        """What the sequences consist of.
+
+        Arguments
+        ---------
+        num_ids, num_groups : int
+            Text ids, and groups of speech, of an utterance.
+
+        Returns
+        -------
+        list of list of tuple
+            Of each GPT-2, names and sizes of the parts that it reads.
+        """
+        raise NotImplementedError
+
+    def _sizes(self, num_ids, num_groups):
+        """Names and sizes of the prefix, and those of the scales."""
+        prefix = [("reference", 1), ("text", num_ids)]
+        scales = []
+        for level, scale in zip(self.levels, self.scales):
+            rows = num_groups * level.steps + scale.lag + 1  # and BOS
+            scales.append((f"scale {level.name}", rows))
+        return prefix, scales
+
+    def real_rows(self, scale, counts, size):
+        """Which of ``size`` vectors, BOS and rows, belong to utterances."""
+        places = torch.arange(size, device=counts.device)
+        return places <= (counts + scale.lag)[:, None]  # [B, R]
+
+    def forward(self, reference, text, text_lens, tokens, lens):
+        """Losses of a padded batch.
+
+        Arguments
+        ---------
+        reference : torch.Tensor
+            Embeddings [B, reference_dim].
+        text : torch.Tensor
+            int64 [B, L].
+        text_lens : torch.Tensor
+            Relative lengths [B] over L.
+        tokens : torch.Tensor
+            int64 [B, N, K].
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+
+        Returns
+        -------
+        dict
+            "loss", the cross-entropy averaged over the streams of a scale and
+            over the scales; "nll" [P], of each token and EOS; "level" int64
+            [P], its stream, counted from the coarsest scale on.
+        """
+        groups = count_steps(lens, tokens.shape[1])
+        parts, arranged = [], []
+        levels = zip(self.scales, self.levels, self.levels.unpack(tokens))
+        for number, (scale, level, steps) in enumerate(levels):
+            counts, ends = groups * level.steps, number == 0
+            rows, counted = scale.arrange(steps, counts, ends)
+            # EOS is predicted, but not read.
+            read = rows[:, :-1] if ends else rows
+            parts.append((scale.inputs(read), counts))
+            arranged.append((rows, counted))
+        prefix = self.prefix(reference, text, text_lens)
+        losses = []
+        hidden = self.hidden_states(prefix, parts)
+        for scale, states, pair in zip(self.scales, hidden, arranged):
+            # What follows the last row is not predicted.
+            states = states[:, : pair[0].shape[1]]
+            losses.append(scale.losses(states, *pair))
+        return join_losses(losses)
+
+
+def make_scale_lm(kind, **sizes):
+    """A language model of a class that a YAML names.
+
+    Another YAML can replace the class alone, and keep all sizes.
+
+    Arguments
+    ---------
+    kind : callable
+        ChainOfScales or StackOfScales.
+    **sizes
+        Of :class:`ScaleLM`.
+
+    Returns
+    -------
+    ScaleLM
+    """
+    return kind(**sizes)

@@ -1,0 +1,86 @@
+"""Where a language model attends to (Section IV-D of the CoFi-Speech paper).
+
+Letters: H heads, S positions.
+"""
+
+import contextlib
+
+
+@contextlib.contextmanager
+def attention_maps(models):
+    """Record the attention of GPT-2s, summed over layers and heads.
+
+    Arguments
+    ---------
+    models : sequence of transformers.GPT2Model
+        Each reads one utterance inside, once.
+
+    Yields
+    ------
+    list of torch.Tensor
+        Empty at first; when a model has read, its map [S, S] is appended,
+        whose row is the position that attends.
+
+    Example
+    -------
+    >>> import torch
+    >>> from speechbrain_gogo.lobes.speech.gpt import gpt
+    >>> model = gpt(16, 3, 2, max_positions=20).eval()
+    >>> with attention_maps([model]) as maps:
+    ...     _ = model(inputs_embeds=torch.randn(1, 5, 16))
+    >>> maps[0].shape, maps[0].sum(1).round().tolist()  # 3 layers, 2 heads
+    (torch.Size([5, 5]), [6.0, 6.0, 6.0, 6.0, 6.0])
+    """
+    maps, hooks, used = [], [], []
+    for model in models:
+        used.append(model.config._attn_implementation)
+        model.set_attn_implementation("eager")  # others give no weights
+        for number, block in enumerate(model.h):
+            add = _adder(maps, first=number == 0)
+            hooks.append(block.attn.register_forward_hook(add))
+    try:
+        yield maps
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for model, name in zip(models, used):
+            model.set_attn_implementation(name)
+
+
+def _adder(maps, first):
+    """A hook that adds a layer's weights [1, H, S, S] to the last map."""
+
+    def add(module, given, output):
+        own = output[1][0].sum(0).detach().float()
+        if first:
+            maps.append(own)
+        else:
+            maps[-1] += own
+
+    return add
+
+
+def scale_map(weights, factor=0.25, most=1.0):
+    """A map as Figure 4 shows it.
+
+    Arguments
+    ---------
+    weights : torch.Tensor
+        [S, S], from :func:`attention_maps`.
+    factor : float
+        By which weights are multiplied.
+    most : float
+        Where they are clipped.
+
+    Returns
+    -------
+    torch.Tensor
+        [S, S] in [0, ``most``].
+
+    Example
+    -------
+    >>> import torch
+    >>> scale_map(torch.tensor([[2.0, 8.0]]))
+    tensor([[0.5000, 1.0000]])
+    """
+    return (factor * weights).clamp(max=most)

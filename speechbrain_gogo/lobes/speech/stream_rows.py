@@ -1,0 +1,190 @@
+"""Rows of tokens: one step of a sequence that has several streams.
+
+The streams of a row are added up where a language model reads it, and predicted
+side by side, each by a linear layer of its own. Stream j lags d * j steps behind
+the first one ("delay" of patterns.py), so that it is predicted from the streams
+before it. SoCodec has one such sequence, CoFi-Speech one for each scale.
+
+Letters: B batch, T steps, S streams, d delay, R = T + (S - 1) * d rows, D width.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.tokens.patterns import flatten
+
+
+class StreamRows(nn.Module):
+    """Embeddings, positions and output layers of rows of tokens.
+
+    Arguments
+    ---------
+    vocab_size : int
+        Tokens of a stream; two further ids are BOS and EOS.
+    num_streams : int
+        S.
+    dim : int
+        D.
+    max_rows : int
+        Most rows, BOS included.
+    delay : int
+        d.
+
+    Example
+    -------
+    >>> rows = StreamRows(64, 4, 16, max_rows=20)
+    >>> tokens, counts = torch.randint(64, (2, 6, 4)), torch.tensor([6, 3])
+    >>> ids, counted = rows.arrange(tokens, counts, ends=True)
+    >>> ids.shape, int(counted.sum())  # (6 + 3 tokens, 2 EOS) x 4
+    (torch.Size([2, 10, 4]), 44)
+    """
+
+    def __init__(self, vocab_size, num_streams, dim, max_rows, delay=1):
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.num_streams = num_streams
+        self.max_rows = max_rows
+        self.delay = delay
+        self.bos, self.eos = vocab_size, vocab_size + 1
+        self.place = nn.Embedding(max_rows, dim)
+        self.streams = nn.ModuleList(
+            nn.Embedding(vocab_size + 2, dim) for _ in range(num_streams)
+        )
+        self.heads = nn.ModuleList(
+            nn.Linear(dim, vocab_size + 2) for _ in range(num_streams)
+        )
+        for embedding in (self.place, *self.streams):
+            nn.init.normal_(embedding.weight, std=0.02)
+
+    @property
+    def lag(self):
+        """Rows by which the last stream is behind the first, (S - 1) * d."""
+        return (self.num_streams - 1) * self.delay
+
+    def embed(self, ids, places):
+        """Vectors of rows.
+
+        Arguments
+        ---------
+        ids : torch.Tensor
+            int64 [B, R, S].
+        places : torch.Tensor
+            Places of the rows in their sequences, int64 [R] or [B, R]; BOS is
+            at 0.
+
+        Returns
+        -------
+        torch.Tensor
+            The sum over the streams, [B, R, D].
+        """
+        streams = zip(self.streams, ids.unbind(-1))
+        return sum(embed(row) for embed, row in streams) + self.place(places)
+
+    def arrange(self, tokens, counts, ends):
+        """The delayed rows of a padded batch.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, T, S].
+        counts : torch.Tensor
+            Steps of each utterance, int64 [B].
+        ends : bool
+            Append one row, so that every stream has an EOS.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            int64 [B, R, S], R + 1 rows with ``ends``: BOS before a stream
+            begins, EOS after it ends; and bool of the same shape, where a
+            token is, or with ``ends`` the first EOS of a stream.
+        """
+        places = torch.arange(tokens.shape[1] + ends, device=tokens.device)
+        ended = places >= counts[:, None]  # [B, T + 1]
+        closed = F.pad(tokens, (0, 0, 0, int(ends)), value=self.eos)
+        closed = torch.where(ended.unsqueeze(-1), self.eos, closed)
+        counted = places < (counts + ends)[:, None]
+        counted = counted.unsqueeze(-1).expand_as(closed)
+        shape = {"order": "delay", "delay": self.delay}
+        rows = flatten(closed, pad=self.eos, **shape)
+        counted = flatten(counted.long(), pad=0, **shape).bool()
+        # Before a stream begins.
+        place = torch.arange(rows.shape[1], device=rows.device)[:, None]
+        stream = torch.arange(self.num_streams, device=rows.device)
+        return torch.where(place < stream * self.delay, self.bos, rows), counted
+
+    def inputs(self, rows):
+        """Vectors of BOS and rows: each is followed by what it predicts.
+
+        Arguments
+        ---------
+        rows : torch.Tensor
+            int64 [B, R, S], from :meth:`arrange`.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, 1 + R, D].
+        """
+        ids = F.pad(rows, (0, 0, 1, 0), value=self.bos)
+        return self.embed(ids, torch.arange(ids.shape[1], device=ids.device))
+
+    def losses(self, hidden, rows, counted):
+        """Negative log-likelihood of rows.
+
+        Arguments
+        ---------
+        hidden : torch.Tensor
+            What the language model makes of the inputs, [B, R, D].
+        rows, counted : torch.Tensor
+            From :meth:`arrange`.
+
+        Returns
+        -------
+        list of torch.Tensor
+            Of each stream, [P] in nats.
+        """
+        found = []
+        for stream, head in enumerate(self.heads):
+            wanted = counted[..., stream]
+            logits = head(hidden[wanted]).float()
+            target = rows[..., stream][wanted]
+            loss = F.cross_entropy(logits, target, reduction="none")
+            found.append(loss)
+        return found
+
+
+def join_losses(scales):
+    """The output of a language model of several streams.
+
+    Arguments
+    ---------
+    scales : list of list of torch.Tensor
+        Of each sequence and each of its streams, [P_j] in nats.
+
+    Returns
+    -------
+    dict
+        "loss", averaged over the tokens of a stream, the streams of a
+        sequence, and the sequences; "nll" [P], of each token; "level" int64
+        [P], its stream, counted over all sequences.
+
+    Example
+    -------
+    >>> two = [torch.tensor([1.0, 3.0]), torch.tensor([4.0])]
+    >>> found = join_losses([two, [torch.tensor([1.0])]])
+    >>> found["loss"], found["level"].tolist()
+    (tensor(2.), [0, 0, 1, 2])
+    """
+    means = [sum(nll.mean() for nll in each) / len(each) for each in scales]
+    streams = [nll for each in scales for nll in each]
+    levels = [
+        torch.full_like(nll, number, dtype=torch.long)
+        for number, nll in enumerate(streams)
+    ]
+    return {
+        "loss": sum(means) / len(means),
+        "nll": torch.cat(streams),
+        "level": torch.cat(levels),
+    }
