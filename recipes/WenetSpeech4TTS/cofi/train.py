@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 from speechbrain.utils.distributed import run_on_main
 
 from recipes.common.cofi import train_cofi
