@@ -41,6 +41,8 @@ class ColumnLM(nn.Module):
     (torch.Size([]), torch.Size([18]))
     """
 
+    stage = 2  # as Stage II, it reads no text and predicts no end
+
     def __init__(
         self,
         num_tokens,
