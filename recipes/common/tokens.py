@@ -102,7 +102,7 @@ def check_complete(source, dataset, folder):
         )
 
 
-def loader_settings(lengths, training, hparams):
+def loader_settings(lengths, training, hparams, positions=1):
     """Arguments of the host's loader for batches of similar lengths.
 
     Arguments
@@ -112,20 +112,53 @@ def loader_settings(lengths, training, hparams):
     training : bool
         Shuffle and change batches in every epoch; else short clips first.
     hparams : dict
-        ``batch_length`` (padding included), ``batch_clips``,
-        ``bucket_length``, ``num_workers`` and ``seed``.
+        ``batch_seconds`` (padding included), ``batch_clips``,
+        ``bucket_seconds``, ``num_workers``, ``seed``, and ``tokenizer``, whose
+        codec has a rate of groups.
+    positions : int
+        That a group takes in ``lengths``.
 
     Returns
     -------
     dict
         Arguments of ``Brain.make_dataloader``.
     """
+    codec = hparams["tokenizer"].codec
     return token_loader_settings(
         lengths,
         training,
-        hparams["batch_length"],
+        positions * groups_in(hparams["batch_seconds"], codec),
         hparams["batch_clips"],
-        hparams["bucket_length"],
+        positions * groups_in(hparams["bucket_seconds"], codec),
         hparams["seed"],
         num_workers=hparams["num_workers"],
     )
+
+
+def groups_in(seconds, codec):
+    """Groups of a codec in so many seconds, one at least.
+
+    Example
+    -------
+    >>> from types import SimpleNamespace
+    >>> groups_in(3.0, SimpleNamespace(group_rate=4.6875))
+    14
+    """
+    return max(1, round(codec.group_rate * seconds))
+
+
+def frames_per_group(tokenizer, frame_rate):
+    """Frames of a group, so that there are ``frame_rate`` a second or more.
+
+    Arguments
+    ---------
+    tokenizer : GogoTokenizer
+        Whose codec has a rate of groups.
+    frame_rate : float
+        In Hz.
+
+    Returns
+    -------
+    int
+    """
+    return math.ceil(frame_rate / tokenizer.codec.group_rate)

@@ -98,7 +98,9 @@ def reconstruct(
     def work(source, target):
         tokens, samples = files.encode_with_budgets(model, source, **wanted)
         tokens = tokens[:, :keep]
-        model.decode_file(tokens, target, num_samples=samples, **settings)
+        side = model.file_side_information(source)
+        given = {"num_samples": samples, **side, **settings}
+        model.decode_file(tokens, target, **given)
         return describe_kept(model, tokens)
 
     run_all(pairs, work)

@@ -7,13 +7,13 @@ import typer
 
 
 def load(codec, device, trust_source, speaks=False):
-    """Load a codec, or with ``speaks`` a GogoSpeech, on a device.
+    """Load a codec, or with ``speaks`` a text to speech, on a device.
 
     Raises a ValueError if the device or the model cannot be used.
     """
     import torch
 
-    from speechbrain_gogo.inference import GogoSpeech, open_codec
+    from speechbrain_gogo.inference import open_codec, open_speech
 
     try:
         torch.empty(1, device=device)
@@ -23,10 +23,7 @@ def load(codec, device, trust_source, speaks=False):
     settings = {"run_opts": {"device": device}, "trust_source": trust_source}
     if not speaks:
         return open_codec(codec, **settings)
-    # Compiling takes longer than one utterance.
-    return GogoSpeech.from_hparams(
-        codec, overrides={"compiled": False}, **settings
-    )
+    return open_speech(codec, one_utterance=True, **settings)
 
 
 def describe(spoken, path):
@@ -77,12 +74,15 @@ def sampling(codec, keep, steps, guidance, seed):
         )
     if steps is not None and steps < 1:
         raise ValueError(f"--steps {steps}: give 1 or more.")
-    return {
-        "keep": keep,
-        "num_steps": steps,
-        "guidance_scale": guidance,
-        "seed": seed,
-    }
+    flags = {"--steps": "num_steps", "--guidance": "guidance_scale"}
+    settings = {"num_steps": steps, "guidance_scale": guidance, "seed": seed}
+    for flag, name in flags.items():
+        if settings[name] is not None and name not in codec.sampler:
+            raise ValueError(
+                f"The decoder of '{codec.name}' has no {name}: leave out {flag}."
+            )
+    known = {k: v for k, v in settings.items() if k in codec.sampler}
+    return {"keep": keep, **known}
 
 
 def allocation(allocate, target_rate):

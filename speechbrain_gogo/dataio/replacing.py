@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 import contextlib
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 NAMED = 50  # characters of a name, which in all may have 255 bytes
@@ -41,3 +42,32 @@ def replaced_when_complete(path):
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def appearing_when_complete(path, anew=False):
+    """Write a file or folder aside; None if it is there already.
+
+    Arguments
+    ---------
+    path : Path
+        A folder, if it has no suffix.
+    anew : bool
+        Replace one that is there.
+
+    Yields
+    ------
+    Path
+        Where to write; renamed to ``path`` at the end.
+    """
+    if path.exists() and not anew:
+        yield None
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One process writes at a time: what stands there was left by a kill.
+    partial = path.with_name(f"{path.name}.partial")
+    if not path.suffix:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+    yield partial
+    os.replace(partial, path)

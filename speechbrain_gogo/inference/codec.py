@@ -7,7 +7,6 @@ do alike is in pretrained_codec.py, streams are in streaming/.
 
 import torch
 
-from speechbrain_gogo.inference.allocation import AllocatingCodec
 from speechbrain_gogo.inference.checks import (
     check_lengths,
     check_lens,
@@ -16,7 +15,7 @@ from speechbrain_gogo.inference.checks import (
 from speechbrain_gogo.inference.streaming.codec import StreamingCodec
 
 
-class GogoCodec(StreamingCodec, AllocatingCodec):
+class GogoCodec(StreamingCodec):
     """Encodes 24 kHz speech into groups of coarse-to-fine tokens.
 
     ``modules`` are ``codec`` (a :class:`~speechbrain_gogo.lobes.gogo.codec.Gogo`),

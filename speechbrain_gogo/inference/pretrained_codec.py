@@ -13,7 +13,8 @@ from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.dataio.audio.streaming import stream_audio
-from speechbrain_gogo.dataio.audio.writing import written_audio
+from speechbrain_gogo.dataio.audio.writing import audio_path, written_audio
+from speechbrain_gogo.inference.allocation import AllocatingCodec
 from speechbrain_gogo.inference.checks import (
     check_level,
     check_tokens,
@@ -34,10 +35,13 @@ from speechbrain_gogo.lobes.nn.precision import (
 from speechbrain_gogo.lobes.tokens.granular import GranularCodec
 
 
-class PretrainedCodec(KeepsPrecision, Pretrained, GranularCodec):
+class PretrainedCodec(
+    AllocatingCodec, KeepsPrecision, Pretrained, GranularCodec
+):
     """A codec that has ``modules`` ``codec`` and ``vocoder``.
 
-    A subclass gives ``encode_stream``, ``decode_stream`` and ``decode_batch``.
+    A subclass gives ``encode_stream``, ``decode_stream``, ``decode_batch``, and
+    ``file_side_information`` where tokens do not say everything.
     """
 
     HPARAMS_NEEDED = ["modules"]
@@ -247,41 +251,27 @@ class PretrainedCodec(KeepsPrecision, Pretrained, GranularCodec):
         """
         return {}
 
+    def file_side_information(self, path):
+        """The same of an audio file, as arguments of ``decode_stream``.
+
+        Arguments
+        ---------
+        path : str | Path
+            Audio of any length, rate and number of channels.
+
+        Returns
+        -------
+        dict
+            Tensors by name.
+        """
+        return {}
+
     @property
     def sampler(self):
         """Settings of ``decode_batch`` that choose how it samples, and their
         values by default; none of a codec whose decoder does not sample.
         """
         return {}
-
-    @torch.no_grad()
-    def reconstruct_batch(self, wavs, wav_lens=None, keep=None, **sampler):
-        """Encode waveforms and decode them again, at their length.
-
-        Arguments
-        ---------
-        wavs, wav_lens
-            As of :meth:`encode_batch`, at the codec's rate.
-        keep : int | torch.Tensor
-            Levels of each group to use; all by default.
-        **sampler
-            Of ``decode_batch``.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T].
-        """
-        tokens, lens = self.encode_batch(wavs, wav_lens)
-        side = self.side_information(wavs, wav_lens)
-        return self.decode_batch(
-            tokens,
-            lens,
-            keep=keep,
-            num_samples=wavs.shape[1],
-            **side,
-            **sampler,
-        )[0]
 
     # Files
 
@@ -332,6 +322,42 @@ class PretrainedCodec(KeepsPrecision, Pretrained, GranularCodec):
             for audio in self.decode_stream(tokens, **settings):
                 write(audio)
         return Path(out_path)
+
+    def reconstruct_file(self, path, out_path, keep=None, **settings):
+        """Encode a file and decode it again, at its original length.
+
+        Arguments
+        ---------
+        path : str | Path
+            Audio file to read.
+        out_path : str | Path
+            Audio file to write.
+        keep : int
+            Tokens of each group to use; all by default.
+        **settings
+            As in ``decode_stream``. What decoding needs beside tokens, such
+            as ``embedding``, is the file's own by default.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`encode_file` and :meth:`decode_file` do.
+        """
+        out_path = audio_path(out_path)  # before the long work
+        tokens, num_samples = encode_recording(self, path)
+        given = {k: v for k, v in settings.items() if v is not None}
+        settings = {
+            "num_samples": num_samples,
+            "keep": keep,
+            **self.file_side_information(path),
+            **given,
+        }
+        return self.decode_file(tokens, out_path, **settings)
 
     # Helpers
 

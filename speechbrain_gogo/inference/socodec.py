@@ -5,6 +5,7 @@ the weights as their authors released them. Tokens say what is said and how, the
 embedding says in which voice.
 """
 
+from numbers import Real
 from pathlib import Path
 
 import torch
@@ -139,44 +140,87 @@ class SoCodec(VoicedCodec):
     # Streams
 
     @torch.no_grad()
-    def encode_stream(self, pieces):
+    def encode_stream(self, pieces, latency=None):
         """Encode consecutive pieces of one recording at bounded memory.
 
         Arguments
         ---------
         pieces : iterable of torch.Tensor
             float [T], mono, at the codec's rate, of any lengths.
+        latency : float
+            Seconds of audio after which its tokens come at the latest, a step
+            at least: for live audio. The self-supervised network then reads
+            each stretch together with what came before it, as far as
+            ``max_seconds`` allow, and nothing after it, so that tokens differ
+            from those of the whole recording. By default it reads
+            ``max_seconds`` at a time.
 
         Yields
         ------
         torch.Tensor
             Tokens int64 [n, S] of the next steps; joined, they are those of
-            the whole recording.
+            the whole recording, if there is no ``latency``.
 
         Raises
         ------
         ValueError
-            If a piece is empty, not finite, not in float or not in [-1, 1].
+            If a piece is empty, not finite, not in float or not in [-1, 1],
+            or no tokens can come that early.
         """
-        window = self.codec.window_samples
-        held, before = torch.zeros(0, dtype=torch.float32), None
+        size = self._samples_within(latency)  # that are new in each window
+        past = self.codec.window_samples - size  # the most that are read again
+        held, new, before = torch.zeros(0, dtype=torch.float32), 0, None
         for piece in pieces:
-            held = torch.cat([held, check_wav(piece, "cpu")])
-            while len(held) > window:
-                tokens, before = self._encode_window(held[:window], before)
-                held = held[window:]
+            piece = check_wav(piece, "cpu")
+            held, new = torch.cat([held, piece]), new + len(piece)
+            while new >= size:
+                new -= size
+                end = len(held) - new
+                tokens, before = self._encode_window(held[:end], size, before)
+                held = held[max(0, end - past) :]
                 yield tokens
-        if len(held):
-            yield self._encode_window(held, before)[0]
+        if new:
+            yield self._encode_window(held, new, before)[0]
 
-    def _encode_window(self, held, before):
-        """Tokens [n, S] of samples [T], and the features that come before."""
+    def _samples_within(self, latency):
+        """Samples of whole steps, so that tokens come within ``latency``."""
+        longest, step = self.codec.window_samples, self.group_samples
+        if latency is None:
+            return longest
+        if not (
+            isinstance(latency, Real) and latency * self.sample_rate >= step
+        ):
+            raise ValueError(
+                f"latency={latency!r}: tokens come {step / self.sample_rate:g} "
+                "s after their audio at the earliest; allow for as much."
+            )
+        return min(int(latency * self.sample_rate) // step * step, longest)
+
+    def _encode_window(self, held, new, before):
+        """Tokens of the last ``new`` samples of a window.
+
+        Arguments
+        ---------
+        held : torch.Tensor
+            The window, [T].
+        new : int
+            Samples whose tokens are wanted.
+        before : torch.Tensor
+            Features of the steps before these, or None.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Tokens [n, S], and the features that come before the next ones.
+        """
         codec = self.codec
         missing = -len(held) % self.group_samples
+        steps = (new + missing) // self.group_samples
         with self.own_precision():
             ssl = codec.ssl(F.pad(held, (0, missing)).to(self._device()))
-            seen = ssl if before is None else torch.cat([before, ssl])
+            frames = len(ssl) * self.group_samples // (len(held) + missing)
+            seen = ssl[-steps * frames :]
+            if before is not None:
+                seen = torch.cat([before, seen])
             tokens = codec.tokenize(seen[None])[0]
-        steps = (len(held) + missing) // self.group_samples
-        frames = codec.encoder_context * (len(ssl) // steps)
-        return tokens[-steps:], seen[-frames:]
+        return tokens[-steps:], seen[-codec.encoder_context * frames :]

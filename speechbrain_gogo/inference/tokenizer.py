@@ -126,6 +126,11 @@ class GogoTokenizer(nn.Module):
         """Steps that a group takes."""
         return self.num_codebooks // self.codebooks
 
+    @property
+    def embedding_dim(self):
+        """Dimension of a token's embedding, H."""
+        return self.vocabulary.shape[2]
+
     # The names that other codecs have for these numbers.
 
     @property

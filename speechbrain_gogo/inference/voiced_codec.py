@@ -8,16 +8,12 @@ files; a subclass encodes.
 import torch
 
 from speechbrain_gogo.dataio.audio.streaming import stream_audio
-from speechbrain_gogo.dataio.audio.writing import audio_path
 from speechbrain_gogo.inference.checks import (
     check_embedding,
     check_lengths,
     check_lens,
 )
-from speechbrain_gogo.inference.pretrained_codec import (
-    PretrainedCodec,
-    encode_recording,
-)
+from speechbrain_gogo.inference.pretrained_codec import PretrainedCodec
 from speechbrain_gogo.inference.waveforms import read_wavs
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
@@ -68,6 +64,10 @@ class VoicedCodec(PretrainedCodec):
     def side_information(self, wavs, wav_lens=None):
         """The embedding, for ``decode_batch``."""
         return {"embedding": self.speaker_embedding(wavs, wav_lens)}
+
+    def file_side_information(self, path):
+        """The embedding, for ``decode_stream``."""
+        return {"embedding": self.file_embedding(path)}
 
     def file_embedding(self, path):
         """Global embedding [D] of an audio file, of its first minute."""
@@ -200,43 +200,6 @@ class VoicedCodec(PretrainedCodec):
             wavs[b, :size] = torch.cat(list(audio))
         wav_lens = torch.tensor(lengths, device=wavs.device) / wavs.shape[1]
         return wavs, wav_lens
-
-    def reconstruct_file(
-        self, path, out_path, keep=None, embedding=None, **settings
-    ):
-        """Encode a file and decode it again, at its original length.
-
-        Arguments
-        ---------
-        path : str | Path
-            Audio file to read.
-        out_path : str | Path
-            Audio file to write.
-        keep : int
-            Levels to use; all by default.
-        embedding : torch.Tensor
-            [D], another voice; the file's own by default.
-        **settings
-            As in :meth:`decode_stream`.
-
-        Returns
-        -------
-        Path
-            The file written.
-
-        Raises
-        ------
-        ValueError
-            As :meth:`encode_file` and :meth:`decode_file` do.
-        """
-        out_path = audio_path(out_path)  # before the long work
-        tokens, num_samples = encode_recording(self, path)
-        if embedding is None:
-            embedding = self.file_embedding(path)
-        settings = {"num_samples": num_samples, "keep": keep, **settings}
-        return self.decode_file(
-            tokens, out_path, embedding=embedding, **settings
-        )
 
     # Small steps
 

@@ -52,8 +52,7 @@ def settings(tiny_corpus, tiny_tokens, tiny_codec_folder, tmp_path):
             "data_folder": tiny_corpus,
             "skip_prep": True,
             "language": "null",
-            "tokenizer": f"{{source: {tiny_codec_folder}}}",
-            "embedding_dim": 32,
+            "source": tiny_codec_folder,
             "tokens_folder": tmp_path / "tokens",
             "num_workers": 0,
             "warmup_steps": 2,
@@ -202,8 +201,9 @@ def test_clips_of_speakers_are_held_out(script):
 
 def test_crops_are_stretches_of_clips(script):
     brain = script("speaker_id_tokens/train.py")["SpeakerBrain"]
+    tokenizer = SimpleNamespace(codec=SimpleNamespace(group_rate=2))
     fake = SimpleNamespace(
-        hparams=SimpleNamespace(crop_groups=6),
+        hparams=SimpleNamespace(crop_seconds=3, tokenizer=tokenizer),
         generator=lambda: torch.manual_seed(3),
     )
     clips = torch.arange(20).reshape(1, 20, 1).repeat(3, 1, 2)
@@ -231,7 +231,7 @@ def test_runs_are_compared(script, settings, tmp_path, monkeypatch):
         dim=16,
         channels="[16,16,16,16,48]",
         batch_clips=3,
-        crop_groups=5,
+        crop_seconds=1,
         number_of_epochs=2,
     )
     line += ["--num_codebooks", "10", "3", f"--output_folder={tmp_path}/out"]
@@ -258,13 +258,14 @@ def test_speech_is_continued(script, tmp_path):
     torch.manual_seed(0)
     llama = speech_llama(82, 32, 2, 2, 64, period=5)
     lm = BackboneLM(llama, 0, codebook_size=80, backbone_size=5).eval()
+    codec = SimpleNamespace(group_rate=1)
     clips = [
         {"id": f"{size}", "tokens": torch.randint(80, (size, 10))}
         for size in (9, 4, 1, 12)
     ]
     found = {}
     for batch_size in (1, 4):
-        speak = continuations(None, clips, 3, 6, 7, {}, batch_size)
+        speak = continuations(codec, clips, 3, 6, 7, {}, batch_size)
         prompts = [len(speak.prompt(clip)) for clip in clips]
         assert prompts == [3, 2, 1, 3]
         said = dict((clip["id"], said) for clip, said in speak.spoken(lm))
@@ -289,16 +290,14 @@ def test_a_run_continues_recordings(script, settings, tiny_corpus, tmp_path):
         "token_lm",
         output_folder=tmp_path / "out",
         num_codebooks=5,
-        dim=32,
-        num_heads=2,
-        num_layers=1,
+        lm="{dim: 32, num_heads: 2, num_layers: 1}",
         precision="fp32",
         num_samples=0,
         number_of_epochs=1,
-        clip_groups=8,
+        clip_seconds=1.6,
     )
     yaml = f"{RECIPES}/token_lm/hparams/train.yaml"
-    main([yaml, *line, "--continue={max_groups: 2}", "--noprogressbar"])
+    main([yaml, *line, "--continue={max_seconds: 0.4}", "--noprogressbar"])
     with open(tmp_path / "out" / "results.csv", newline="") as file:
         counts = [int(row["tokens"]) for row in csv.DictReader(file)]
     assert len(counts) == 12 and max(counts) <= 8 * 5 + 1

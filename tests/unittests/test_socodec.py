@@ -1,14 +1,14 @@
 """SoCodec: its parts against independent calculations, and bad input."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from torch.nn import functional as F
 from transformers import HubertConfig, HubertModel
 
-from speechbrain_gogo import HPARAMS
+from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import SoCodec
 from speechbrain_gogo.inference.loading.socodec_release import build_hubert
 from speechbrain_gogo.lobes.nn.ema_codebooks import EMACodebooks
@@ -21,6 +21,7 @@ from speechbrain_gogo.lobes.nn.self_supervised import SelfSupervised
 from speechbrain_gogo.lobes.vocoder.mel_discriminator import MelDiscriminator
 
 RATE, STEP = 16000, 1920
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def tiny_hubert(**changes):
@@ -86,6 +87,28 @@ def test_batch_and_stream_equal_single(codec, wavs):
         assert torch.allclose(g[0], embeddings[b], atol=1e-5)
         single, _ = codec.decode_batch(alone, embedding=g, num_samples=length)
         assert (audio[b, :length] - single[0]).abs().max() < 1e-4
+
+
+def test_live_audio_has_its_tokens_in_time(codec, wavs):
+    wav, read, given = wavs[0, : 3 * RATE], [], 0
+
+    def pieces():
+        for piece in wav.split(700):
+            read.append(len(piece))
+            yield piece
+
+    live = []
+    for tokens in codec.encode_stream(pieces(), latency=0.3):
+        assert sum(read) - given < 0.3 * RATE + 700
+        given += len(tokens) * STEP
+        live.append(tokens)
+    live = torch.cat(live)
+    assert len(live) == math.ceil(len(wav) / STEP)
+    # Nothing that comes later decides a token.
+    early = torch.cat(list(codec.encode_stream([wav[: 6 * STEP]], 0.3)))
+    assert torch.equal(live[:6], early)
+    with pytest.raises(ValueError, match="0.12 s after"):
+        next(codec.encode_stream([wav], latency=0.1))
 
 
 def test_keep_equals_masking_by_hand(codec, wavs):
@@ -297,40 +320,27 @@ def test_discriminators_see_the_same_windows():
     assert scores.shape == (3, 2)
 
 
+@pytest.mark.parametrize("corpus", ["LibriTTS", "WenetSpeech4TTS"])
 @pytest.mark.parametrize(
-    "changes, rate, streams",
+    "yaml, rate, streams",
     [
-        ({}, 25 / 3, 4),
-        (
-            {
-                "group_samples": 640,
-                "encoder_strides": [2],
-                "decoder_strides": [2],
-                "num_streams": 1,
-            },
-            25,
-            1,
-        ),
-        (
-            {
-                "group_samples": 3840,
-                "encoder_strides": [2, 2, 3],
-                "decoder_strides": [3, 2, 2],
-                "num_streams": 8,
-            },
-            25 / 6,
-            8,
-        ),
+        ("table1/socodec_40", 25, 1),
+        ("train", 25 / 3, 4),
+        ("table1/socodec_240", 25 / 6, 8),
     ],
 )
-def test_the_paper_s_three_rates(changes, rate, streams):
-    changes = {"dim": 32, "groups": 4, "ssl_dim": 12, **changes}
-    with open(HPARAMS / "mini/socodec.yaml") as stream:
-        codec = load_hyperpyyaml(stream, changes)["codec"].eval()
+def test_the_paper_s_three_rates(corpus, yaml, rate, streams):
+    path = f"recipes/{corpus}/socodec/hparams/{yaml}.yaml"
+    small = "{dim: 32, groups: 4, ssl_dim: 12, global_encoder: {channels: 8}}"
+    line = [str(REPOSITORY / path), "--data_folder=.", f"--model={small}"]
+    hparams = parse_arguments(line).load()
+    codec = hparams["model"]["codec"].eval()
     ssl, mel = torch.randn(1, 48, 12), torch.randn(1, 96, 80)
     tokens, g = codec.encode_features(ssl, mel)
     assert tokens.shape == (1, round(48 / 50 * rate), streams)
     assert codec.decode_mel(tokens, g).shape == mel.shape
+    assert codec.group_samples / 16000 == 1 / rate
+    assert hparams["valid_keeps"][-1] == streams
 
 
 # Speech

@@ -1,11 +1,18 @@
 """What takes a codec takes a SoCodec or a CoFi-Codec, by its folder alone."""
 
 import csv
+import json
+import math
+import tarfile
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from typer.testing import CliRunner
 
+from speechbrain_gogo.cli import app
+from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.dataio.tokens.layouts import group_ids, lay_out
 from speechbrain_gogo.inference import (
     CoFiCodec,
@@ -14,7 +21,7 @@ from speechbrain_gogo.inference import (
     open_codec,
 )
 from speechbrain_gogo.inference.files.corpora import tokenize_to_folder
-from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
+from speechbrain_gogo.inference.files.tokens import load_tokens
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +76,41 @@ def test_tokenizer(folder, wavs, layout):
     assert torch.allclose(decoded[0, 0], expected[0], atol=1e-5)
 
 
-def test_token_files(folder, tmp_path, wavs):
+def test_files_keep_the_voice(folder, tmp_path, wavs):
+    """By the command line: a decoded file sounds as the recording does."""
     codec = open_codec(folder)
-    tokens = codec.encode_batch(wavs[:1])[0][0]
-    path = tmp_path / "a.safetensors"
-    save_tokens(path, tokens, 30_000, codec.fingerprint, codec.name)
-    assert torch.equal(load_tokens(path, codec).tokens, tokens)
+    clip = tmp_path / "clip.wav"
+    soundfile.write(clip, wavs[0].numpy(), 16000, "FLOAT")
+
+    def gogo(*words):
+        words = [*map(str, words), "--codec", str(folder)]
+        return CliRunner().invoke(app, words)
+
+    names = "a.safetensors", "decoded.wav", "again.wav", "mean.wav"
+    stored, decoded, again, mean = (tmp_path / name for name in names)
+    for words in (
+        ("encode", clip, stored),
+        ("decode", stored, decoded, "--keep", 1),
+        ("reconstruct", clip, again, "--keep", 1),
+        ("info", stored),
+    ):
+        result = gogo(*words)
+        assert result.exit_code == 0, result.stderr
+    found = load_tokens(stored, codec)
+    tokens, lens = codec.encode_batch(wavs[:1])
+    assert torch.equal(found.tokens, tokens[0])
+    voice = codec.speaker_embedding(wavs[:1])
+    assert torch.allclose(found.side["embedding"], voice[0], atol=1e-5)
+    codec.decode_file(tokens[0], mean, keep=1, num_samples=30_000)
+    heard = [soundfile.read(path)[0] for path in (decoded, again, mean)]
+    assert np.array_equal(heard[0], heard[1])
+    assert len(heard[0]) == 30_000 and not np.array_equal(heard[0], heard[2])
+    for words, wrong in (
+        (("decode", stored, decoded, "--steps", 4), "--steps"),
+        (("encode", clip, stored, "--allocate"), "allocator"),
+    ):
+        result = gogo(*words)
+        assert result.exit_code == 1 and wrong in result.stderr
 
 
 def test_a_corpus(folder, tiny_corpus, tmp_path):
@@ -84,10 +120,23 @@ def test_a_corpus(folder, tiny_corpus, tmp_path):
     source = ManifestShards(
         tiny_corpus / "valid.csv", tiny_corpus, 20, sample_rate=16000
     )
-    report = tokenize_to_folder(codec, source, tmp_path, forms=["npy"])
+    report = tokenize_to_folder(
+        codec, source, tmp_path, forms=["npy", "webdataset"]
+    )
     assert report.clips.used == 4
     with open(tiny_corpus / "valid.csv", newline="") as file:
-        key = next(csv.DictReader(file))["ID"]
-    (path,) = tmp_path.rglob(f"{key}.npy")
-    found = np.load(path).reshape(-1, codec.num_codebooks)
-    assert (found // codec.vocab_size == codec.codebooks).all()
+        row = next(csv.DictReader(file))
+    found = np.load(tmp_path / "codes" / f"{row['ID']}.npy")
+    books = found.reshape(-1, codec.num_codebooks) // codec.vocab_size
+    assert (books == codec.codebooks).all()
+    wav = row["wav"].replace("$data_root", str(tiny_corpus))
+    voice = codec.file_embedding(wav).numpy()
+    kept = np.load(tmp_path / "embedding" / f"{row['ID']}.npy")
+    assert np.allclose(kept, voice, atol=1e-4)
+    with tarfile.open(tmp_path / "webdataset" / "000000.tar") as tar:
+        name = next(n for n in tar.getnames() if n.endswith("json"))
+        about = json.load(tar.extractfile(name))
+    assert len(about["embedding"]) == len(voice)
+    dataset = TokenDataset(tmp_path / "corpus", math.inf, codec=codec)
+    item = next(each for each in dataset if each["id"] == row["ID"])
+    assert np.array_equal(item["side"]["embedding"].numpy(), kept)

@@ -90,15 +90,8 @@ def measure(lm, batches, counts):
 def dataio_prepare(hparams):
     """Datasets and loader settings, by stage; tokens are made where missing."""
     datasets = {s: tokenized_dataset(hparams, s) for s in STAGES}
-    rate = hparams["tokenizer"].codec.group_rate
-    groups = {
-        "batch_length": round(rate * hparams["batch_seconds"]),
-        "bucket_length": max(1, round(rate * hparams["bucket_seconds"])),
-    }
     loaders = {
-        stage: loader_settings(
-            data.lengths, stage == "train", {**hparams, **groups}
-        )
+        stage: loader_settings(data.lengths, stage == "train", hparams)
         for stage, data in datasets.items()
     }
     return datasets, loaders

@@ -94,6 +94,7 @@ class GogoSystem:
         name=None,
     ):
         self.codec = open_codec(source, run_opts=run_opts)
+        self._encoded = None  # the last waveforms, their tokens and the like
         self.checkpoint = self.codec.name
         self.name = name or self.codec.name
         self.licence = licence
@@ -181,7 +182,20 @@ class GogoSystem:
         """
         if vocoder_only:
             return self._vocode(wavs)
-        return self.codec.reconstruct_batch(wavs, keep=keep, **self.sampling)
+        tokens, side = self._encode(wavs)
+        samples = wavs.shape[1]
+        settings = {**side, **self.sampling}
+        return self.codec.decode_batch(
+            tokens, keep=keep, num_samples=samples, **settings
+        )[0]
+
+    def _encode(self, wavs):
+        """Tokens, and what decoding needs beside them; all rows share them."""
+        if self._encoded is None or not torch.equal(self._encoded[0], wavs):
+            tokens, _ = self.codec.encode_batch(wavs)
+            side = self.codec.side_information(wavs)
+            self._encoded = wavs, tokens, side
+        return self._encoded[1:]
 
     @torch.no_grad()
     def _vocode(self, wavs):

@@ -24,7 +24,7 @@ from recipes.common.results_file import ResultsFile
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
-from speechbrain_gogo.inference import SoCodecSpeech
+from speechbrain_gogo.inference import open_speech
 from speechbrain_gogo.metrics.speech_metric import Figure
 from speechbrain_gogo.metrics.tables import markdown_table
 
@@ -86,7 +86,7 @@ def evaluate(hparams, run_opts):
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]
     columns = [column for judge in judges for column in judge.columns]
     models = {
-        name: SoCodecSpeech.from_hparams(source, run_opts=run_opts)
+        name: open_speech(source, run_opts=run_opts)
         for name, source in hparams["models"].items()
     }
     folder = Path(hparams["output_folder"])

@@ -21,7 +21,11 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch.utils.data import Subset
 
 from recipes.common.token_task import TokenTaskBrain, fit_tokens, start_tokens
-from recipes.common.tokens import loader_settings, tokenized_dataset
+from recipes.common.tokens import (
+    groups_in,
+    loader_settings,
+    tokenized_dataset,
+)
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.metrics.speech_metric import Figure
 
@@ -49,12 +53,13 @@ class SpeakerBrain(TokenTaskBrain):
         return self.modules.classifier(voice)
 
     def crop(self, tokens, lens):
-        """A random stretch of each clip, [B, crop_groups, 10].
+        """A random stretch of ``crop_seconds`` of each clip.
 
         A shorter clip starts again at its end, so nothing is padding.
         """
         counts = (lens * tokens.shape[1]).round().long()  # [B]
-        size = self.hparams.crop_groups
+        codec = self.hparams.tokenizer.codec
+        size = groups_in(self.hparams.crop_seconds, codec)
         chance = torch.rand(len(tokens), generator=self.generator())
         last = (counts - size).clamp(min=0)  # where a stretch can start
         start = (chance.to(lens) * (last + 1)).long()

@@ -7,6 +7,7 @@ ends it, repeats itself, or has said enough.
 import soundfile
 import torch
 
+from recipes.common.tokens import groups_in
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import generate_backbone
@@ -18,13 +19,14 @@ class Continuations:
 
     Arguments
     ---------
-    codec : GogoCodec
+    codec : PretrainedCodec
         Decodes the tokens.
     clips : list of dict
-        With ``id`` and ``tokens`` [N, K or more].
-    prompt_groups : int
+        With ``id``, ``tokens`` [N, K or more] and ``side``, what decoding
+        needs beside tokens.
+    prompt_seconds : float
         Longest prompt; of a clip that is not twice as long, the first half.
-    max_groups : int
+    max_seconds : float
         Longest continuation.
     seed : int
         Of the draws.
@@ -38,16 +40,16 @@ class Continuations:
         self,
         codec,
         clips,
-        prompt_groups,
-        max_groups,
+        prompt_seconds,
+        max_seconds,
         seed,
         sampling,
         batch_size=32,
     ):
         self.codec = codec
         self.clips = clips
-        self.prompt_groups = prompt_groups
-        self.max_groups = max_groups
+        self.prompt_groups = groups_in(prompt_seconds, codec)
+        self.max_groups = groups_in(max_seconds, codec)
         self.seed = seed
         self.sampling = sampling
         self.batch_size = batch_size
@@ -105,7 +107,8 @@ class Continuations:
             whole = torch.cat([self.prompt(clip)[:, : said.shape[1]], said])
             mels = {}
             for title, tokens in {"clip": own, "continued": whole}.items():
-                wav = self.codec.decode_batch(tokens[None])[0]  # [1, T]
+                found = self.codec.decode_batch(tokens[None], **clip["side"])
+                wav = found[0]  # [1, T]
                 mels[title] = self.codec.codec.mel(wav)[0].cpu()
             path = folder / f"{file_name(clip['id'])}.wav"
             soundfile.write(path, wav[0].cpu().numpy(), self.codec.sample_rate)

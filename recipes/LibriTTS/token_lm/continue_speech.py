@@ -11,6 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import torch
 from continuations import Continuations
 from hyperpyyaml import load_hyperpyyaml
@@ -60,9 +62,10 @@ def main(arguments):
     hparams = load(known.run)
     codec = hparams["tokenizer"].codec
     clips = [
-        {"id": f"{path.stem}_{number}", "tokens": tokens}
+        {"id": f"{path.stem}_{number}", "tokens": tokens, "side": side}
         for path in tqdm(known.recordings, "encoding")
         for tokens in [codec.encode_file(path)]
+        for side in [codec.file_side_information(path)]
         for number in range(known.number)
     ]
     speak = Continuations(codec, clips, seed=known.seed, **hparams["continue"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a language model of Gogo tokens, which continues speech.
+"""Train a language model of a codec's tokens, which continues speech.
 
     python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
 
@@ -29,7 +29,6 @@ from recipes.common.token_task import (
 from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
-from speechbrain_gogo.lobes.speech.code_rows import start_code_embeddings
 from speechbrain_gogo.metrics.speakers.similarity import SpeakerSimilarity
 from speechbrain_gogo.metrics.speech_metric import Figure
 
@@ -46,12 +45,12 @@ class TokenLMBrain(SpeechLMBrain):
     """Stage I of GogoSpeech without text, and with all tokens if wanted."""
 
     def compute_forward(self, batch, stage):
-        """Losses of a batch of tokens [B, N, 10]."""
+        """Losses of a batch of tokens [B, N, K or more]."""
         return predict(self.modules.lm, *batch.to(self.device).tokens)
 
 
 def predict(lm, tokens, lens):
-    """Losses of tokens [B, N, 10], lengths [B], that no text goes before."""
+    """Losses of tokens [B, N, K or more], lengths [B], that no text goes before."""
     text = tokens.new_zeros(len(tokens), 0)
     return lm(text, torch.zeros_like(lens), tokens, lens)
 
@@ -70,7 +69,7 @@ def test(hparams, dataset):
     lm, codec = hparams["lm"].eval(), hparams["tokenizer"].codec
     codec.to(lm.llama.device)
     similarity = SpeakerSimilarity(codec.sample_rate)
-    longest = hparams["clip_groups"]
+    longest = (lm.max_positions - 2) // lm.backbone_size
     clips = [{**clip, "tokens": clip["tokens"][:longest]} for clip in dataset]
     speak = Continuations(
         codec, clips, seed=hparams["seed"], **hparams["continue"]
@@ -78,7 +77,7 @@ def test(hparams, dataset):
     return [
         {
             "ID": clip["id"],
-            **count_bits(lm, clip, hparams["backbone_size"]),
+            **count_bits(lm, clip, codec.backbone_size),
             **compare_voices(similarity, speak, clip, said),
             "seconds": len(said) / codec.group_rate,
         }
@@ -88,7 +87,7 @@ def test(hparams, dataset):
 
 def count_bits(lm, clip, backbone_size):
     """What the tokens of a clip cost."""
-    tokens = clip["tokens"][None].to(lm.llama.device)  # [1, N, 10]
+    tokens = clip["tokens"][None].to(lm.llama.device)  # [1, N, K or more]
     found = predict(lm, tokens, torch.ones(1, device=tokens.device))
     bits, level = found["nll"] / math.log(2), found["level"]
     if len(clip["tokens"]) < clip["num_groups"]:  # speech does not end there
@@ -110,7 +109,7 @@ def compare_voices(similarity, speak, clip, said):
     prompt = speak.prompt(clip)
     parts = same_length(said, clip["tokens"][len(prompt) :], speak.max_groups)
     prompt, said, rest = (
-        voice(speak.codec, part[:, : said.shape[1]])
+        voice(speak.codec, part[:, : said.shape[1]], clip["side"])
         for part in (prompt, *parts)
     )
     return {
@@ -128,11 +127,11 @@ def same_length(said, rest, most):
     return said[:length], rest[:length]
 
 
-def voice(codec, tokens):
-    """Audio [T] of tokens [N, K]; N may be 0."""
+def voice(codec, tokens, side):
+    """Audio [T] of tokens [N, K], decoded as the clip is; N may be 0."""
     if not len(tokens):
         return torch.zeros(0)
-    return codec.decode_batch(tokens[None])[0][0].cpu()
+    return codec.decode_batch(tokens[None], **side)[0][0].cpu()
 
 
 def compare(similarity, wav, prompt):
@@ -155,8 +154,10 @@ def dataio_prepare(hparams):
     for stage in STAGES:
         dataset = tokenized_dataset(hparams, stage, **limits[stage])
         datasets[stage] = dataset
+        training = stage == "train"
+        positions = 1 if stage == "test" else lm.backbone_size
         loaders[stage] = loader_settings(
-            dataset.lengths, stage == "train", hparams
+            dataset.lengths, training, hparams, positions
         )
     return datasets, loaders
 
@@ -172,11 +173,8 @@ def main(arguments):
     hparams, run_opts = start_tokens(__file__, arguments)
     datasets, loaders = dataio_prepare(hparams)
     hparams["test_name"] = Path(hparams["test_csv"]).name
-    lm, tokenizer = hparams["lm"], hparams["tokenizer"]
-    codes = tokenizer.vocabulary[0]  # [C, H]; near codes start near each other
-    start_code_embeddings(lm.llama, lm.offset, codes - codes.mean(0))
     hparams["draw_samples"] = Continuations(
-        tokenizer.codec,
+        hparams["tokenizer"].codec,
         some_clips(datasets["valid"], hparams["num_samples"]),
         seed=hparams["seed"],
         **hparams["continue"],

@@ -1,6 +1,6 @@
-"""Zero-shot speech of GogoSpeech on a list of tasks, judged: Table 3.
+"""Zero-shot speech of a model on a list of tasks, judged: Table 3.
 
-Speaks with the allocator and without it, lets the judges that the YAML names
+Speaks with the codec's allocator and without it, lets the judges that the YAML names
 listen, to utterances and to long forms, and measures the speed. A killed
 evaluation goes on where it was; a missing or broken audio file makes it fail.
 
@@ -31,22 +31,22 @@ from table import write_reports, write_samples
 from recipes.common.report import list_unscored, read_published, summarize
 from recipes.common.results_file import hash_files
 from recipes.common.settings import parse_arguments
-from speechbrain_gogo.inference import GogoSpeech
+from speechbrain_gogo.inference import open_speech
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.lobes.nn.precision import full_precision
 from speechbrain_gogo.metrics.timing import Clock, device_name
 
-NAMES = {False: "GogoSpeech", True: "GogoSpeech w/ allocator"}
+ALLOCATED = " w/ allocator"
 DAGGER = " †"
 MODEL_FILES = "*.safetensors", "*.yaml", "*.model"  # decide what is said
 
 
 def speak(speech, tasks, hparams, folder):
-    """Everything that GogoSpeech is to say.
+    """Everything that a model is to say.
 
     Arguments
     ---------
-    speech : GogoSpeech
+    speech : PretrainedSpeech
         Speaks.
     tasks : list of Task
         What.
@@ -66,12 +66,15 @@ def speak(speech, tasks, hparams, folder):
         If the allocator is asked for and there is none.
     """
     wanted = hparams["allocate"]
-    if any(wanted) and "allocator" not in speech.codec.mods:
+    if wanted is None:
+        wanted = [False, True] if speech.allocates else [False]
+    if any(wanted) and not speech.allocates:
         raise ValueError(
-            f"{hparams['source']} has no token allocator: train one, or say "
-            "--allocate [False]."
+            f"{hparams['source']} has no token allocator: train one, or leave "
+            "out --allocate."
         )
-    systems = {NAMES[allocate]: allocate for allocate in wanted}
+    name = type(speech).__name__
+    systems = {name + ALLOCATED * each: each for each in wanted}
     model = find_source(hparams["source"], speech=True)
     files = [path for kind in MODEL_FILES for path in model.rglob(kind)]
     settings = {
@@ -92,7 +95,7 @@ def measure_speed(speech, task, systems, hparams, folder):
 
     Arguments
     ---------
-    speech : GogoSpeech
+    speech : PretrainedSpeech
         Speaks.
     task : Task, optional
         Whose prompt is used; without one nothing is measured.
@@ -200,7 +203,7 @@ def evaluate(speech, judges, hparams):
 
     Arguments
     ---------
-    speech : GogoSpeech
+    speech : PretrainedSpeech
         Speaks.
     judges : list
         Metrics.
@@ -253,8 +256,8 @@ def main(arguments):
     hparams["published"] = published
     torch.set_num_threads(hparams["num_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]
-    speech = GogoSpeech.from_hparams(hparams["source"], run_opts=run_opts)
-    # No TF32. The stages compute in the precision of the run options.
+    speech = open_speech(hparams["source"], run_opts=run_opts)
+    # No TF32. The language models compute in the precision of the run options.
     with full_precision(torch.device(speech.codec.device).type):
         evaluate(speech, judges, hparams)
     print(f"Results are in {hparams['output_folder']}")

@@ -13,8 +13,6 @@ from recipes.common.report import summarize
 from recipes.common.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
-from speechbrain_gogo.inference.synthesis.requests import read_prompt
-from speechbrain_gogo.inference.synthesis.utterances import make_utterances
 from speechbrain_gogo.metrics.speech_metric import Figure
 from speechbrain_gogo.metrics.timing import SENTENCE, mean_seconds
 
@@ -28,7 +26,7 @@ def synthesize(speech, tasks, systems, folder, settings, batch_size):
 
     Arguments
     ---------
-    speech : GogoSpeech
+    speech : PretrainedSpeech
         Speaks.
     tasks : list of Task
         The tasks.
@@ -118,7 +116,7 @@ def real_time_factor(speech, task, allocate, trials, clock, settings):
 
     Arguments
     ---------
-    speech : GogoSpeech
+    speech : PretrainedSpeech
         Says the sentence of 47 characters.
     task : Task
         Whose prompt is used.
@@ -191,8 +189,7 @@ def _say(speech, some, label, allocate, results, settings):
 def _refusal(speech, task):
     """Why a task cannot be synthesized, "" if it can; broken audio raises."""
     try:
-        prompt = read_prompt(speech.codec, task.prompt_wav)
-        make_utterances(task.text, task.prompt_text, prompt, 0, speech)
+        speech.check_request(task.text, task.prompt_wav, task.prompt_text)
     except AudioError:
         raise
     except ValueError as error:

@@ -22,8 +22,9 @@ class TokenDataset(Dataset):
     """Clips as token matrices, with their text as ids.
 
     An item is a dict with ``id``, ``speaker`` and ``wrd`` (str), ``tokens``
-    (int64 [N, K]), ``num_groups`` (N), and with a text tokenizer ``text_ids``
-    (int64 [L]); SpeechBrain's PaddedBatch collates them. The order is that of
+    (int64 [N, K]), ``num_groups`` (N), ``side`` (what decoding needs beside
+    tokens, such as ``embedding`` [D], by name), and with a text tokenizer
+    ``text_ids`` (int64 [L]); SpeechBrain's PaddedBatch collates them. The order is that of
     the folders, their shards, and the ids in each shard.
 
     Arguments
@@ -180,6 +181,7 @@ class TokenDataset(Dataset):
             "wrd": row.text,
             "tokens": row.tokens,
             "num_groups": len(row.tokens),
+            "side": row.side,
         }
         if self.tokenizer is not None:
             ids = self.index.text(clip).astype(np.int64)

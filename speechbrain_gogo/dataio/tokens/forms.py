@@ -3,6 +3,7 @@
 From the shards of ``token_corpus.py``, once they are all there:
 
     codes/<id>.npy              npy: one integer array [T', K'] per utterance
+    embedding/<id>.npy          and what decoding needs beside tokens, by name
     webdataset/000000.tar       webdataset: tars of <id>.npy and <id>.json
     dataset/                    datasets: for datasets.load_from_disk
     tokens.csv                  a SpeechBrain manifest of the clips
@@ -13,10 +14,8 @@ once: the first wins.
 """
 
 import csv
-import os
 import re
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,6 +24,7 @@ import webdataset
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.ids import unfit_id
+from speechbrain_gogo.dataio.replacing import appearing_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.corpus import CorpusReport, open_corpus
 from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
@@ -145,6 +145,7 @@ class TokenForms:
             "sample_rate": self.sample_rate,
             "codec": self.header["codec"],
             "fingerprint": self.header["fingerprint"],
+            **{name: value.tolist() for name, value in row.side.items()},
         }
 
     def _claim_layout(self):
@@ -168,29 +169,33 @@ class TokenForms:
         """The shards, with a bar for whoever waits."""
         return tqdm(self.shards(), desc=form, total=len(self._shards))
 
-    def _array_path(self, row):
+    def _array_path(self, row, name="codes"):
         """Where a host recipe looks for an utterance: codes/<id>.npy."""
         if reason := unfit_id(row.id):
             raise ValueError(
                 f"The id '{row.id}' {reason} and cannot be the name of a "
                 f"file below {self.folder}: rename the clip."
             )
-        return self.folder / "codes" / f"{row.id}.npy"
+        return self.folder / name / f"{row.id}.npy"
 
     def _write_arrays(self):
-        """Of each utterance an int64 array [T', K']."""
+        """Of each utterance an int64 array [T', K'], and others by name."""
         for rows in self._shown("npy"):
             for row in rows:
-                with _complete(self._array_path(row)) as path:
-                    if path is not None:
-                        with open(path, "wb") as file:
-                            np.save(file, row.tokens.numpy())
+                for name, array in {"codes": row.tokens, **row.side}.items():
+                    place = self._array_path(row, name)
+                    with appearing_when_complete(place) as path:
+                        if path is not None:
+                            with open(path, "wb") as file:
+                                np.save(file, array.numpy())
 
     def _write_tars(self):
         """Of each shard a tar; its keys are ids, with dots escaped."""
         for number, rows in enumerate(self._shown("webdataset")):
             name = f"{number:06d}.tar"
-            with _complete(self.folder / "webdataset" / name) as path:
+            with appearing_when_complete(
+                self.folder / "webdataset" / name
+            ) as path:
                 if path is None:
                     continue
                 with webdataset.TarWriter(str(path), mtime=0) as tar:
@@ -212,13 +217,16 @@ class TokenForms:
             **dict.fromkeys(("num_samples", "sample_rate"), number),
             **dict.fromkeys(("codec", "fingerprint"), text),
         }
+        clips = (shard[0] for shard in self._shards if len(shard))
+        floats = datasets.List(datasets.Value("float32"))
+        features |= dict.fromkeys(next(clips).side, floats)
         settings = {
             "corpus": str(self.corpus),
             "folder": str(self.folder),
             "layout": self.layout,
             "sample_rate": self.sample_rate,
         }
-        with _complete(self.folder / "dataset") as path:
+        with appearing_when_complete(self.folder / "dataset") as path:
             if path is None:
                 return
             made = datasets.Dataset.from_generator(
@@ -237,7 +245,7 @@ class TokenForms:
         # A folder's name may be no UTF-8.
         written = {"encoding": "utf-8", "errors": "surrogateescape"}
         with (
-            _complete(self.folder / MANIFEST, anew=True) as path,
+            appearing_when_complete(self.folder / MANIFEST, anew=True) as path,
             open(path, "w", newline="", **written) as file,
         ):
             writer = csv.writer(file)
@@ -297,22 +305,3 @@ def _examples(**settings):
     for rows in forms._shown("datasets"):
         for row in rows:
             yield {**forms.metadata(row), "tokens": row.tokens.numpy()}
-
-
-@contextmanager
-def _complete(path, anew=False):
-    """Write aside, and appear when complete; None if it is there already.
-
-    What stands aside is a file, or a folder if the path has no suffix.
-    """
-    if path.exists() and not anew:
-        yield None
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One process writes at a time: what stands there was left by a kill.
-    partial = path.with_name(f"{path.name}.partial")
-    if not path.suffix:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-    yield partial
-    os.replace(partial, path)

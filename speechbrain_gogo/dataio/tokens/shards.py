@@ -1,7 +1,8 @@
 """A shard of tokens: a safetensors file with the clips of one shard of a corpus.
 
 It holds the groups of all its clips one after the other, and with them ids,
-texts and speakers; the count of what was used and skipped is in its metadata.
+texts, speakers and what decoding needs beside tokens; the count of what was
+used and skipped is in its metadata.
 A file that is there is whole: it is written aside and renamed. The folder that
 shards form together is the matter of ``token_corpus.py``.
 """
@@ -20,13 +21,15 @@ from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 STRINGS = ("id", "text", "speaker")
+SIDE = "side."  # before the names of what decoding needs beside tokens
 
 
 class TokenRow(NamedTuple):
     """One clip: tokens int64 [N, K], and what is known of it.
 
     ``num_samples`` is how long its audio is, at the codec's rate; 0 where
-    that was not stored.
+    that was not stored. ``side`` is what else the codec's decoder needs,
+    float32 tensors by the names of its arguments, of one shape in all clips.
     """
 
     id: str
@@ -34,6 +37,7 @@ class TokenRow(NamedTuple):
     speaker: str
     tokens: torch.Tensor
     num_samples: int = 0
+    side: dict = {}
 
 
 def shard_path(folder, number):
@@ -79,6 +83,9 @@ def save_shard(path, rows, header, report, source=""):
         encoded = [getattr(row, name).encode() for row in rows]
         arrays[name] = np.frombuffer(b"".join(encoded), np.uint8)
         arrays[f"{name}_at"] = _offsets(encoded)
+    for name in rows[0].side if rows else ():
+        values = [row.side[name].cpu().numpy() for row in rows]
+        arrays[SIDE + name] = np.stack(values).astype(np.float32)
     metadata = {
         "fingerprint": header["fingerprint"],
         "codec": header["codec"],
@@ -131,7 +138,9 @@ class TokenShard:
             metadata = self._stored.metadata() or {}
             at = self._stored.get_slice("tokens_at")
             self._length = at.get_shape()[0] - 1
-            self._has_samples = "num_samples" in set(self._stored.keys())
+            keys = set(self._stored.keys())
+            self._has_samples = "num_samples" in keys
+            self._sides = sorted(k for k in keys if k.startswith(SIDE))
             self.fingerprint = metadata["fingerprint"]
             self.codec = metadata["codec"]
             self.vocab_size = int(metadata["vocab_size"])
@@ -170,7 +179,13 @@ class TokenShard:
         samples = 0
         if self._has_samples:
             samples = self._stored.get_slice("num_samples")[place].item()
-        return TokenRow(**strings, tokens=tokens, num_samples=samples)
+        side = {
+            key.removeprefix(SIDE): self._stored.get_slice(key)[place]
+            for key in self._sides
+        }
+        return TokenRow(
+            **strings, tokens=tokens, num_samples=samples, side=side
+        )
 
     def texts(self):
         """The texts of all clips, a list of str."""

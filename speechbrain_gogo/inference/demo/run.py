@@ -156,11 +156,12 @@ def decode_at_each_rate(codec, recording, folder):
     tokens = codec.encode_file(original)
     spent = time.perf_counter() - start
     recording.encode_factor = spent / recording.seconds
-    num_samples = soundfile.info(original).frames
+    given = codec.file_side_information(original)
+    given["num_samples"] = soundfile.info(original).frames
     for keep in keeps(codec):
         path = folder / f"{prefix}keep{keep:02d}.wav"
         start = time.perf_counter()
-        codec.decode_file(tokens, path, keep=keep, num_samples=num_samples)
+        codec.decode_file(tokens, path, keep=keep, **given)
         spent = time.perf_counter() - start
         rates = token_and_bit_rate(codec, keep)
         recording.decodings.append(

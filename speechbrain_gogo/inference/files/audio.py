@@ -1,7 +1,8 @@
 """From audio files to token files and back, at bounded memory.
 
-Connects GogoCodec and the format of tokens.py: the number of samples of a
-recording is stored with its tokens. Maps input files to output files.
+Connects a codec and the format of tokens.py: the number of samples of a
+recording, and what decoding needs beside tokens, are stored with them. Maps
+input files to output files.
 """
 
 from pathlib import Path
@@ -24,7 +25,7 @@ def encode_with_budgets(codec, path, allocate=False, target_rate=None):
 
     Arguments
     ---------
-    codec : GogoCodec
+    codec : PretrainedCodec
         The codec.
     path : str | Path
         Audio of any length, rate and number of channels.
@@ -57,7 +58,7 @@ def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
 
     Arguments
     ---------
-    codec : GogoCodec
+    codec : PretrainedCodec
         The codec, whose fingerprint the token file keeps.
     path : str | Path
         Audio of any length, rate and number of channels.
@@ -80,7 +81,8 @@ def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
     tokens, samples = encode_with_budgets(codec, path, allocate, target_rate)
     mask_id = codec.mask_id if allocate else None
     metadata = samples, codec.fingerprint, codec.name
-    save_tokens(token_path, tokens, *metadata, mask_id=mask_id)
+    side = codec.file_side_information(path)
+    save_tokens(token_path, tokens, *metadata, mask_id=mask_id, side=side)
     return tokens, samples
 
 
@@ -89,15 +91,15 @@ def decode_to_file(codec, token_path, out_path, **settings):
 
     Arguments
     ---------
-    codec : GogoCodec
+    codec : PretrainedCodec
         The codec that made the tokens.
     token_path : str | Path
         Token file to read.
     out_path : str | Path
         Audio file to write; folders are made.
     **settings
-        ``keep``, ``num_steps``, ``guidance_scale`` and ``seed`` of
-        :meth:`GogoCodec.decode_stream`.
+        Of the codec's ``decode_stream``, such as ``keep``. They replace
+        what the token file holds, such as ``embedding``.
 
     Returns
     -------
@@ -111,9 +113,8 @@ def decode_to_file(codec, token_path, out_path, **settings):
         range.
     """
     found = load_tokens(token_path, codec)
-    codec.decode_file(
-        found.tokens, out_path, num_samples=found.num_samples, **settings
-    )
+    settings = {"num_samples": found.num_samples, **found.side, **settings}
+    codec.decode_file(found.tokens, out_path, **settings)
     return found.num_samples
 
 

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from speechbrain_gogo.inference.files.tokens import load_tokens
 from speechbrain_gogo.inference.loading.export_speech import FOLDERS
 from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.inference.loading.speech_lm import WEIGHTS
 
 # Networks that tokens come from; the others decode.
 ENCODING = "encoder", "quantizer", "quantizers", "global_encoder"
@@ -61,7 +62,7 @@ def describe_codec(codec, source):
 
     Arguments
     ---------
-    codec : GogoCodec
+    codec : PretrainedCodec
         The codec.
     source : str | Path
         Where it was loaded from.
@@ -96,7 +97,7 @@ def describe_codec(codec, source):
         "allocator": _parameters(codec.mods.allocator)
         if "allocator" in codec.mods
         else "none",
-        "speech": _stages(folder) or "none in this folder",
+        "speech": _language_models(folder) or "none in this folder",
         "weights": f"{megabytes:.1f} MB on disk",
     }
 
@@ -108,7 +109,7 @@ def describe_token_file(path, codec):
     ---------
     path : str | Path
         Token file.
-    codec : GogoCodec
+    codec : PretrainedCodec
         Gives the rates, if the tokens are its own.
 
     Returns
@@ -153,11 +154,12 @@ def _parameters(*modules):
     return f"{count / 1e6:.2f} M parameters" if count else "no parameters"
 
 
-def _stages(folder):
-    """How many weights the stages of GogoSpeech have, without reading them."""
+def _language_models(folder):
+    """How many weights the language models have, without reading them."""
+    paths = {name: folder / name / "model.safetensors" for name in FOLDERS}
+    paths["lm"] = folder / WEIGHTS
     metadata = []
-    for name in FOLDERS:
-        path = folder / name / "model.safetensors"
+    for name, path in paths.items():
         if path.is_file():
             with safe_open(path, "pt") as file:
                 keys = file.keys()

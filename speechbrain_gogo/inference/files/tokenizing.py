@@ -184,6 +184,7 @@ def _encode(codec, batch, num_tokens, allocation):
     """The rows of a batch."""
     wavs, wav_lens = batch.sig
     tokens, lens = codec.encode_batch(wavs, wav_lens, num_tokens=num_tokens)
+    sides = codec.side_information(wavs, wav_lens)  # each [B, ...]
     if allocation is not None:
         budgets = codec.allocate(tokens, lens, **allocation)  # [B, N]
         tokens = keep_prefix(tokens, budgets, codec.mask_id)
@@ -192,6 +193,11 @@ def _encode(codec, batch, num_tokens, allocation):
     samples = (wav_lens.double() * wavs.shape[1]).round().int().tolist()
     known = zip(batch.id, batch.wrd, batch.speaker, tokens, counts, samples)
     return [
-        TokenRow(name, text, speaker, matrix[:count], length)
-        for name, text, speaker, matrix, count, length in known
+        TokenRow(
+            *(name, text, speaker, matrix[:count], length),
+            side={key: value[place].cpu() for key, value in sides.items()},
+        )
+        for place, (name, text, speaker, matrix, count, length) in enumerate(
+            known
+        )
     ]

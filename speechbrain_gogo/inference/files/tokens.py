@@ -3,6 +3,7 @@
 A safetensors file with the matrix [N, K] (16-bit where ids fit), the number
 of samples they stand for, and the fingerprint of the codec that made them. At
 a variable rate it holds the kept tokens in a row, and a budget for each group.
+It also holds what decoding needs beside tokens, such as the voice's embedding.
 """
 
 from pathlib import Path
@@ -15,23 +16,35 @@ from safetensors.torch import save
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.lobes.tokens.granular import prefix_mask
 
+SIDE = "side."  # before the names of what decoding needs beside tokens
+
 
 class TokenFile(NamedTuple):
     """What a token file holds.
 
     tokens: int64 [N, K]; num_samples: length of the audio; fingerprint and
     codec: which codec made them; budgets: how many tokens of each group are
-    kept, int64 [N], None where all of them are.
+    kept, int64 [N], None where all of them are; side: what else the codec's
+    decoder needs, tensors by the names of its arguments.
     """
 
     tokens: torch.Tensor
     num_samples: int
     fingerprint: str
     codec: str
-    budgets: torch.Tensor | None = None
+    budgets: torch.Tensor | None
+    side: dict
 
 
-def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
+def save_tokens(
+    path,
+    tokens,
+    num_samples,
+    fingerprint,
+    codec="",
+    mask_id=None,
+    side=None,
+):
     """Write a token file.
 
     Arguments
@@ -49,6 +62,9 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     mask_id : int
         Id of dropped tokens at the end of groups, which are not stored. None
         if no token is dropped.
+    side : dict
+        What decoding needs beside the tokens: tensors by name, see
+        :meth:`PretrainedCodec.file_side_information`.
 
     Returns
     -------
@@ -72,6 +88,10 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     tensor([2, 1])
     >>> torch.equal(load_tokens(path).tokens, fewer)
     True
+    >>> voice = {"embedding": torch.ones(4)}
+    >>> _ = save_tokens(path, fewer, 10240, "abc", "mine", side=voice)
+    >>> load_tokens(path).side
+    {'embedding': tensor([1., 1., 1., 1.])}
     """
     path, stored = Path(path), {}
     levels = tokens.shape[1]
@@ -95,6 +115,8 @@ def save_tokens(path, tokens, num_samples, fingerprint, codec="", mask_id=None):
     if mask_id is not None:
         metadata.update(levels=str(levels), mask_id=str(mask_id))
     stored["tokens"] = tokens.to("cpu", dtype).contiguous()
+    for name, value in (side or {}).items():
+        stored[SIDE + name] = value.to("cpu", torch.float32).contiguous()
     with replaced_when_complete(path) as partial:
         partial.write_bytes(save(stored, metadata))
     return path
@@ -107,7 +129,7 @@ def load_tokens(path, codec=None):
     ---------
     path : str | Path
         The file.
-    codec : GogoCodec
+    codec : PretrainedCodec
         Checks that the tokens are of this codec.
 
     Returns
@@ -131,12 +153,18 @@ def load_tokens(path, codec=None):
                 budgets = stored.get_tensor("budgets").long()
                 numbers = int(metadata["levels"]), int(metadata["mask_id"])
                 tokens = _spread(tokens, budgets, *numbers)
+            side = {
+                key.removeprefix(SIDE): stored.get_tensor(key)
+                for key in stored.keys()  # noqa: SIM118, it is no dict
+                if key.startswith(SIDE)
+            }
         found = TokenFile(
             tokens,
             int(metadata["num_samples"]),
             metadata["fingerprint"],
             metadata["codec"],
             budgets,
+            side,
         )
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is no token file: {error}") from None

@@ -5,10 +5,7 @@ cross-faded. Groups that are generated one by one are decoded as they
 arrive.
 """
 
-from speechbrain_gogo.inference.streaming.codec import (
-    StreamingCodec,
-    encode_recording,
-)
+from speechbrain_gogo.inference.streaming.codec import StreamingCodec
 from speechbrain_gogo.inference.streaming.groups import (
     decode_group_stream,
 )
@@ -22,5 +19,4 @@ __all__ = [
     "SpeechStream",
     "StreamingCodec",
     "decode_group_stream",
-    "encode_recording",
 ]

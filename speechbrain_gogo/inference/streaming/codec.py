@@ -1,4 +1,4 @@
-"""Methods of GogoCodec on streams and files, at bounded memory.
+"""Methods of GogoCodec on streams, at bounded memory.
 
 Audio is processed piece by piece. Tokens and samples equal those of the methods
 on tensors in inference/codec.py, on a GPU up to rounding.
@@ -8,15 +8,11 @@ from numbers import Real
 
 import torch
 
-from speechbrain_gogo.dataio.audio.writing import audio_path
 from speechbrain_gogo.inference.checks import (
     check_lengths,
     check_sampling,
 )
-from speechbrain_gogo.inference.pretrained_codec import (
-    PretrainedCodec,
-    encode_recording,
-)
+from speechbrain_gogo.inference.pretrained_codec import PretrainedCodec
 from speechbrain_gogo.inference.streaming.decoding import decode_mel, windows
 from speechbrain_gogo.inference.streaming.groups import decode_group_stream
 from speechbrain_gogo.inference.waveforms import check_wav
@@ -24,7 +20,7 @@ from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 
 class StreamingCodec(PretrainedCodec):
-    """Streams and files, for a codec that has ``codec`` and ``vocoder``.
+    """Streams, for a codec that has ``codec`` and ``vocoder``.
 
     A subclass loads them; the YAML's ``window_groups`` and ``overlap_groups``
     set the windows in which long audio is decoded.
@@ -124,37 +120,6 @@ class StreamingCodec(PretrainedCodec):
                 audio = next(pieces)[0, :left].float()
             left -= len(audio)
             yield audio
-
-    # Files
-
-    def reconstruct_file(self, path, out_path, keep=None, **settings):
-        """Encode a file and decode it again, at its original length.
-
-        Arguments
-        ---------
-        path : str | Path
-            Audio file to read.
-        out_path : str | Path
-            Audio file to write.
-        keep : int
-            Tokens of each group to use; all by default.
-        **settings
-            As in :meth:`decode_stream`.
-
-        Returns
-        -------
-        Path
-            The file written.
-
-        Raises
-        ------
-        ValueError
-            As :meth:`encode_file` and :meth:`decode_file` do.
-        """
-        out_path = audio_path(out_path)  # before the long work
-        tokens, num_samples = encode_recording(self, path)
-        settings = {"num_samples": num_samples, "keep": keep, **settings}
-        return self.decode_file(tokens, out_path, **settings)
 
     def decode_groups(self, groups, **settings):
         """Decode groups [K] that arrive one by one.

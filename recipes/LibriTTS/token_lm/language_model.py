@@ -1,0 +1,43 @@
+"""The language model of this recipe, for the tokens of any codec."""
+
+import math
+
+from speechbrain_gogo.lobes.speech.code_rows import start_code_embeddings
+from speechbrain_gogo.lobes.speech.llama import speech_llama
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+
+
+def token_lm(tokenizer, clip_seconds, **llama):
+    """Stage I of GogoSpeech without text, for all tokens of the tokenizer.
+
+    All levels share the ids and the rows of codes: the position tells the
+    level. Codes that are near each other, at all levels, start near each other.
+
+    Arguments
+    ---------
+    tokenizer : GogoTokenizer
+        Of the layout "grouped".
+    clip_seconds : float
+        Longest clip.
+    **llama
+        Of :func:`~speechbrain_gogo.lobes.speech.llama.speech_llama`.
+
+    Returns
+    -------
+    BackboneLM
+    """
+    codes, levels = tokenizer.vocab_size, tokenizer.num_codebooks
+    groups = math.ceil(clip_seconds * tokenizer.codec.group_rate)
+    positions = groups * levels + 2  # start and end
+    lm = BackboneLM(
+        speech_llama(
+            codes + 2, max_positions=positions, period=levels, **llama
+        ),
+        text_size=0,
+        codebook_size=codes,
+        backbone_size=levels,
+        max_positions=positions,
+    )
+    points = tokenizer.vocabulary.transpose(0, 1).flatten(1)  # [C, K * H]
+    start_code_embeddings(lm.llama, lm.offset, points - points.mean(0))
+    return lm
