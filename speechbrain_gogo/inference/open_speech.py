@@ -1,19 +1,13 @@
 """One way to open any text to speech of this package."""
 
 from speechbrain_gogo.inference.codec import GogoCodec
-from speechbrain_gogo.inference.cofi import CoFiCodec
-from speechbrain_gogo.inference.cofi_speech import CoFiSpeech
 from speechbrain_gogo.inference.open_codec import codec_class
 from speechbrain_gogo.inference.socodec import SoCodec
 from speechbrain_gogo.inference.socodec_speech import SoCodecSpeech
 from speechbrain_gogo.inference.speech import GogoSpeech
 
 # The codec of a model's folder, and what speaks its tokens.
-SPEAKS = {
-    GogoCodec: GogoSpeech,
-    SoCodec: SoCodecSpeech,
-    CoFiCodec: CoFiSpeech,
-}
+SPEAKS = {GogoCodec: GogoSpeech, SoCodec: SoCodecSpeech}
 
 
 def open_speech(
@@ -38,7 +32,7 @@ def open_speech(
     Returns
     -------
     PretrainedSpeech
-        GogoSpeech, SoCodecSpeech or CoFiSpeech.
+        GogoSpeech or SoCodecSpeech.
 
     Raises
     ------
@@ -52,7 +46,13 @@ def open_speech(
     >>> speech.sample_rate
     24000
     """
-    kind = SPEAKS[codec_class(source, savedir, options)]
+    codec = codec_class(source, savedir, options)
+    if codec not in SPEAKS:
+        raise ValueError(
+            f"{source} cannot speak: no model here has the tokens of a "
+            f"{codec.__name__}."
+        )
+    kind = SPEAKS[codec]
     if one_utterance:
         given = options.pop("overrides", None) or {}
         options["overrides"] = {**kind.ONE_UTTERANCE, **given}
