@@ -142,7 +142,7 @@ def compose(path, folder=None):
             )
         file = folder / _tag(base).removeprefix(INCLUDE)
         tree = _replace(tree, compose(file, folder))
-    return _replace(tree, settings)
+    return _replace(tree, settings) if tree else settings
 
 
 def _tag(node):
@@ -152,8 +152,6 @@ def _tag(node):
 
 def _replace(tree, changes):
     """Replace settings of a tree by those of another."""
-    if not tree:
-        return changes
     for key, change in changes.items():
         if isinstance(change, dict) and not _tag(change) and key in tree:
             _replace(tree[key], change)
