@@ -4,8 +4,11 @@ import csv
 import runpy
 import shutil
 import sys
+from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -25,12 +28,13 @@ Here it was again.
 
 @pytest.fixture(scope="module")
 def recipe():
-    """The names of both files of the recipe."""
+    """The names of the recipe's files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(RECIPE)
         names = runpy.run_path(str(RECIPE / "synthesize.py"))
         names |= vars(sys.modules.pop("sentences"))
-    return names
+        yield names
+        sys.modules.pop("synthesizers", None)
 
 
 @pytest.fixture
@@ -90,7 +94,7 @@ def test_made_up_sentences_take_more_words(recipe, files):
         make(given, 1, 9, 1, share=0.5)
 
 
-def run(recipe, files, **overrides):
+def run(recipe, files, yaml="synthesize.yaml", **overrides):
     """The recipe on the sentences; the files it made, with their times."""
     settings = {
         "sentence_files": f"[{files / 'lines.txt'}]",
@@ -104,7 +108,7 @@ def run(recipe, files, **overrides):
         **overrides,
     }
     options = [str(x) for k, v in settings.items() for x in (f"--{k}", v)]
-    recipe["main"]([str(RECIPE / "hparams" / "synthesize.yaml"), *options])
+    recipe["main"]([str(RECIPE / "hparams" / yaml), *options])
     audio = sorted((files / "out" / "audio").rglob("*.*"))
     return {path: path.stat().st_mtime_ns for path in audio}
 
@@ -139,10 +143,52 @@ def test_a_corpus_and_its_completion(recipe, files, monkeypatch):
     assert (files / "out/train.csv").read_bytes() == manifest
 
     with pytest.raises(ValueError, match=r"no English voice .*\['en-xx'\]"):
-        run(recipe, files, languages="[en-us, en-xx]")
+        run(recipe, files, synthesizer="{languages: [en-us, en-xx]}")
 
 
 def test_without_the_synthesiser(recipe, files, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ValueError, match="apt-get install espeak-ng"):
         run(recipe, files)
+
+
+class Voice:
+    """Stands for the piper-tts package: a sample of sound for each letter."""
+
+    config = SimpleNamespace(sample_rate=22050)
+
+    @classmethod
+    def load(cls, path):
+        assert Path(path).name == "en-small.onnx"
+        return cls()
+
+    def synthesize(self, text, settings):
+        assert 0.9 <= settings.length_scale <= 1.3
+        for word in text.split():
+            yield SimpleNamespace(
+                audio_float_array=np.full(9000, len(word) / 50, np.float32)
+            )
+
+
+def test_voices_of_piper(recipe, files, monkeypatch):
+    """Their manners of speaking are one speaker; what is missing is named."""
+    config = namedtuple("Config", "length_scale noise_scale noise_w_scale")
+    piper = SimpleNamespace(PiperVoice=Voice, SynthesisConfig=config)
+    monkeypatch.setitem(sys.modules, "piper", piper)
+    voice = files / "en-small.onnx"
+    options = {
+        "synthesizer": f"{{voice_files: [{voice}]}}",
+        "voices_per_sentence": 1,
+    }
+    voice.write_bytes(b"")
+    with pytest.raises(ValueError, match="en-small.onnx.json have to be files"):
+        run(recipe, files, "synthesize_piper.yaml", **options)
+    Path(f"{voice}.json").write_text("{}")
+    made = run(recipe, files, "synthesize_piper.yaml", **options)
+    assert len(made) == 7
+    with open(files / "out" / "train.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["spk_id"] for row in rows} == {"en-small"}
+    for row in rows:
+        seconds = len(row["wrd"].split()) * 9000 / 22050
+        assert float(row["duration"]) == pytest.approx(seconds, abs=1e-3)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Synthetic English: sentences spoken by espeak-ng in many voices.
+"""Synthetic English: sentences that a synthesiser reads in many voices.
 
     python synthesize.py hparams/synthesize.yaml \
         --sentence_files "[/path/to/train.csv]" --output_folder results/espeak
@@ -10,12 +10,8 @@ there stays.
 """
 
 import csv
-import io
 import logging
 import random
-import re
-import shutil
-import subprocess
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -46,67 +42,13 @@ logger = logging.getLogger(__name__)
 FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 
 
-class Voice(NamedTuple):
-    """One of espeak-ng's voices as a speaker.
-
-    pitch: 0 to 99; rate: words a minute; noise: of the room, its deviation.
-    """
-
-    name: str
-    voice: str
-    pitch: int
-    rate: int
-    noise: float
-
-
 class Clip(NamedTuple):
     """A sentence to be spoken by a voice, and where it will be."""
 
     id: str
     path: Path
-    voice: Voice
+    voice: NamedTuple
     text: str
-
-
-def draw_voices(hparams):
-    """So many different voices, as the settings bound them."""
-    _check_installed(hparams["languages"], hparams["variants"])
-    generator = random.Random(f"{hparams['seed']}/voices")
-    voices = []
-    for number in range(hparams["num_voices"]):
-        language = generator.choice(hparams["languages"])
-        variant = generator.choice(hparams["variants"])
-        pitch = generator.randint(*hparams["pitches"])
-        rate = generator.randint(*hparams["rates"])
-        noise = round(generator.uniform(*hparams["noises"]), 5)
-        name, voice = f"espeak{number:03d}", f"{language}+{variant}"
-        voices.append(Voice(name, voice, pitch, rate, noise))
-    return voices
-
-
-def _check_installed(languages, variants):
-    """Refuse to start without the synthesiser or a voice: it tells nothing."""
-    if shutil.which("espeak-ng") is None:
-        raise ValueError(
-            "espeak-ng is not installed: apt-get install espeak-ng, or brew "
-            "install espeak-ng, or see github.com/espeak-ng/espeak-ng."
-        )
-    languages_here = re.findall(r"^ *\d+ +(\S+)", _listed("en"), re.MULTILINE)
-    variants_here = re.findall(r"!v/(\S+)", _listed("variant"))
-    unknown = sorted(
-        {*languages}.difference(languages_here)
-        | {*variants}.difference(variants_here)
-    )
-    if unknown:
-        raise ValueError(f"espeak-ng has no English voice named {unknown}.")
-
-
-def _listed(kind):
-    """What espeak-ng tells of its voices of a language, or its variants."""
-    command = ["espeak-ng", f"--voices={kind}"]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True
-    ).stdout
 
 
 def plan_clips(sentences, voices, hparams):
@@ -127,40 +69,29 @@ def plan_clips(sentences, voices, hparams):
     return clips
 
 
-def speak(clip, sample_rate):
+def speak(clip, synthesizer, sample_rate):
     """Make a clip's audio file, unless it is there.
 
     Arguments
     ---------
     clip : Clip
         What to say, in which voice, and where to.
+    synthesizer : Espeak | Piper
+        Reads it aloud.
     sample_rate : int
         Of the file, in Hz.
 
     Returns
     -------
     float
-        Seconds; None if espeak-ng said nothing.
+        Seconds; None if nothing was said.
     """
     if clip.path.is_file():
         return soundfile.info(str(clip.path)).duration
-    _, voice, pitch, rate, noise = clip.voice
-    made = subprocess.run(
-        ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(rate)]
-        + ["--stdin", "--stdout"],
-        input=clip.text.encode(),
-        capture_output=True,
-        check=True,
-    )
-    wav, made_at = soundfile.read(io.BytesIO(made.stdout), dtype="float32")
+    wav, made_at = synthesizer.speak(clip.voice, clip.text)
     if not wav.any():
         return None
-    wav = torchaudio.functional.resample(
-        torch.from_numpy(wav), made_at, sample_rate
-    )
-    # No recording is silent to the last bit, and recognisers need that.
-    seed = torch.Generator().manual_seed(zlib.crc32(clip.id.encode()))
-    wav = wav + noise * torch.randn(len(wav), generator=seed)
+    wav = torchaudio.functional.resample(wav, made_at, sample_rate)
     with replaced_when_complete(clip.path) as partial:
         soundfile.write(partial, wav.clamp(-1, 1).numpy(), sample_rate)
     return len(wav) / sample_rate
@@ -176,7 +107,7 @@ def write_split(stage, clips, hparams):
     """
     folder, report, seconds = Path(hparams["output_folder"]), ClipReport(), 0
     csv_path = folder / f"{stage}.csv"
-    rate = hparams["sample_rate"]
+    how = hparams["synthesizer"], hparams["sample_rate"]
     with (
         ThreadPoolExecutor(hparams["num_workers"]) as pool,
         replaced_when_complete(csv_path) as partial,
@@ -184,7 +115,7 @@ def write_split(stage, clips, hparams):
     ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(FIELDS)
-        durations = pool.map(lambda clip: speak(clip, rate), clips)
+        durations = pool.map(lambda clip: speak(clip, *how), clips)
         durations = tqdm(durations, desc=stage, total=len(clips), unit="clip")
         for duration, clip in zip(durations, clips):
             if duration is None:
@@ -202,7 +133,9 @@ def write_split(stage, clips, hparams):
 def main(arguments):
     """Run the experiment."""
     hparams, _ = start(__file__, arguments)
-    voices = draw_voices(hparams)
+    voices = hparams["synthesizer"].draw_voices(
+        hparams["num_voices"], hparams["seed"]
+    )
     torch.set_num_threads(1)  # the clips are what runs in parallel
     words = hparams["min_words"], hparams["max_words"]
     sentences, report = read_sentences(hparams["sentence_files"], *words)

@@ -1,0 +1,200 @@
+"""Synthesisers whose speech is training data: espeak-ng, and voices of Piper.
+
+Both draw voices and read sentences aloud; synthesize.py asks nothing else.
+"""
+
+import io
+import random
+import re
+import shutil
+import subprocess
+import threading
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import soundfile
+import torch
+
+
+class EspeakVoice(NamedTuple):
+    """One of espeak-ng's voices as a speaker.
+
+    pitch: 0 to 99; rate: words a minute; noise: of the room, its deviation.
+    """
+
+    name: str
+    voice: str
+    pitch: int
+    rate: int
+    noise: float
+
+
+class Espeak:
+    """espeak-ng: as many speakers as one likes, all of them robots.
+
+    Arguments
+    ---------
+    languages, variants : list of str
+        A voice is one of each.
+    pitches, rates, noises : list
+        Smallest and largest, see :class:`EspeakVoice`.
+
+    Raises
+    ------
+    ValueError
+        If espeak-ng or one of its voices is missing.
+    """
+
+    def __init__(self, languages, variants, pitches, rates, noises):
+        self.languages, self.variants = languages, variants
+        self.pitches, self.rates, self.noises = pitches, rates, noises
+        if shutil.which("espeak-ng") is None:
+            raise ValueError(
+                "espeak-ng is not installed: apt-get install espeak-ng, or "
+                "brew install espeak-ng, or see "
+                "github.com/espeak-ng/espeak-ng."
+            )
+        known = re.findall(r"^ *\d+ +(\S+)", self._list("en"), re.MULTILINE)
+        known_variants = re.findall(r"!v/(\S+)", self._list("variant"))
+        unknown = sorted(
+            {*languages}.difference(known)
+            | {*variants}.difference(known_variants)
+        )
+        if unknown:
+            raise ValueError(f"espeak-ng has no English voice named {unknown}.")
+
+    @staticmethod
+    def _list(kind):
+        """What espeak-ng prints of its voices of a language, or its variants."""
+        command = ["espeak-ng", f"--voices={kind}"]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True
+        ).stdout
+
+    def draw_voices(self, number, seed):
+        """So many voices within the bounds."""
+        generator = random.Random(f"{seed}/voices")
+        voices = []
+        for place in range(number):
+            language = generator.choice(self.languages)
+            variant = generator.choice(self.variants)
+            pitch = generator.randint(*self.pitches)
+            rate = generator.randint(*self.rates)
+            noise = round(generator.uniform(*self.noises), 5)
+            name, voice = f"espeak{place:03d}", f"{language}+{variant}"
+            voices.append(EspeakVoice(name, voice, pitch, rate, noise))
+        return voices
+
+    def speak(self, voice, text):
+        """Read a text aloud.
+
+        No recording is silent to the last bit, and recognisers need that:
+        the noise of the room depends on voice and text.
+
+        Arguments
+        ---------
+        voice : EspeakVoice
+            Who reads.
+        text : str
+            A sentence.
+
+        Returns
+        -------
+        tuple
+            torch.Tensor [T], empty if nothing was said, and its rate in Hz.
+        """
+        made = subprocess.run(
+            ["espeak-ng", "-v", voice.voice, "-p", str(voice.pitch)]
+            + ["-s", str(voice.rate), "--stdin", "--stdout"],
+            input=text.encode(),
+            capture_output=True,
+            check=True,
+        )
+        wav, rate = soundfile.read(io.BytesIO(made.stdout), dtype="float32")
+        if not wav.any():
+            return torch.zeros(0), rate
+        key = zlib.crc32(repr((*voice, text)).encode())
+        noise = torch.Generator().manual_seed(key)
+        noise = torch.randn(len(wav), generator=noise)
+        return torch.from_numpy(wav) + voice.noise * noise, rate
+
+
+class PiperVoice(NamedTuple):
+    """A voice of Piper in a manner of speaking.
+
+    pace: length of its sounds, 1 as trained; noise, rhythm: how much they
+    vary, and their lengths do.
+    """
+
+    name: str
+    pace: float
+    noise: float
+    rhythm: float
+
+
+class Piper:
+    """Neural voices of the piper-tts package, one speaker for each file.
+
+    Nothing seeds what a voice draws while it reads: two runs differ as two
+    readings of a person do.
+
+    Arguments
+    ---------
+    voice_files : list of str
+        ONNX files; each has its settings beside it, in ``<file>.json``.
+    paces, noises, rhythms : list of float
+        Smallest and largest, see :class:`PiperVoice`.
+
+    Raises
+    ------
+    ValueError
+        If the package or a file is missing.
+    """
+
+    def __init__(self, voice_files, paces, noises, rhythms):
+        self.voice_files = {Path(file).stem: str(file) for file in voice_files}
+        self.paces, self.noises, self.rhythms = paces, noises, rhythms
+        try:
+            import piper
+        except ImportError as error:
+            raise ValueError(
+                "piper-tts is not installed: pip install piper-tts."
+            ) from error
+        for file in self.voice_files.values():
+            if not (Path(file).is_file() and Path(f"{file}.json").is_file()):
+                raise ValueError(
+                    f"voice_files: {file} and {file}.json have to be files."
+                )
+        self.piper, self.loaded = piper, {}
+        self.lock = threading.Lock()
+
+    def draw_voices(self, number, seed):
+        """So many manners of speaking, in turn of each of the voices."""
+        generator = random.Random(f"{seed}/voices")
+        voices = []
+        for place in range(number):
+            name = [*self.voice_files][place % len(self.voice_files)]
+            bounds = self.paces, self.noises, self.rhythms
+            drawn = (round(generator.uniform(*pair), 3) for pair in bounds)
+            voices.append(PiperVoice(name, *drawn))
+        return voices
+
+    def speak(self, voice, text):
+        """Read a text aloud, as :meth:`Espeak.speak` does."""
+        with self.lock:  # loaded once, whoever needs it first
+            if voice.name not in self.loaded:
+                file = self.voice_files[voice.name]
+                self.loaded[voice.name] = self.piper.PiperVoice.load(file)
+        settings = self.piper.SynthesisConfig(
+            length_scale=voice.pace,
+            noise_scale=voice.noise,
+            noise_w_scale=voice.rhythm,
+        )
+        model = self.loaded[voice.name]
+        parts = [
+            torch.from_numpy(chunk.audio_float_array)
+            for chunk in model.synthesize(text, settings)
+        ]
+        wav = torch.cat(parts) if parts else torch.zeros(0)
+        return wav, model.config.sample_rate
