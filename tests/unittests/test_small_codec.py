@@ -5,6 +5,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
+from speechbrain_gogo.lobes.allocator.hearing_reward import HearingReward
+from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 from speechbrain_gogo.lobes.gogo.component_start import (
     principal_components,
     start_as_components,
@@ -230,3 +232,30 @@ def test_patches_have_to_fit():
     """Groups of whole patches only."""
     with pytest.raises(ValueError, match="patch_size=6 does not divide"):
         ConvolutionalDecoder(patch_size=6)
+
+
+def test_hearing_reward(model, hearing, clip):
+    """Eq. 10 and what is heard of each group, alone and in a batch."""
+    options = {"codec": shake(model["codec"]), "num_steps": 1}
+    plain = ReconstructionReward(**options)
+    reward = HearingReward(hearing, 50.0, **options)
+    wavs = torch.cat(
+        [clip, torch.nn.functional.pad(clip[:, :15360], (0, 15360))]
+    )
+    lens = torch.tensor([1.0, 0.5])
+    rewards, distances, _, _ = reward(wavs, lens, torch.Generator())
+    _, alone, _, _ = reward(clip[:, :15360], torch.ones(1), torch.Generator())
+    torch.testing.assert_close(distances[1:, :3], alone, rtol=1e-3, atol=1e-2)
+    _, without, _, _ = plain(wavs, lens, torch.Generator())
+    heard = (distances - without) / 50
+    codec = model["codec"]
+    tokens, _ = codec.encode(clip)
+    tokens[..., 3:] = codec.mask_id
+    groups, _ = codec.group(clip)
+    true = codec.log_mel(groups.flatten(1, 2))
+    position = hearing.compare(codec.decode_mel(tokens), true)[0]  # 64 of them
+    bounds = [(64 * n // 6, -(-64 * (n + 1) // 6)) for n in range(6)]
+    expected = torch.stack([position[a:b].mean() for a, b in bounds])
+    torch.testing.assert_close(heard[0, :, 0], expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(rewards, reward.weigh(distances))
+    assert reward.distance_fingerprint != plain.distance_fingerprint

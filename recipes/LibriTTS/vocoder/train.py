@@ -33,6 +33,7 @@ from speechbrain_gogo.dataio.manifests.dataset import (
 )
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.vocoder.coded_mel import CodedMel
+from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
 logger = get_logger(__name__)
 
@@ -121,6 +122,10 @@ def train(hparams, run_opts=None):
     if hparams["num_steps"] > hparams["adversarial_start"]:
         for name, build in hparams["discriminators"].items():
             modules[name] = build()
+    if hparams["start_from"] is not None:
+        start = VocosVocoder.from_source(hparams["start_from"]).state_dict()
+        hparams["vocoder"].load_state_dict(start)
+        hparams["ema"].module.load_state_dict(start)
     brain = make_brain(VocoderBrain, hparams, run_opts, modules)
     brain.fit(
         hparams["epoch_counter"],

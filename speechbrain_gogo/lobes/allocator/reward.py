@@ -137,10 +137,30 @@ class ReconstructionReward(nn.Module):
         noise = torch.randn(groups.flatten(1, 2).shape, generator=generator)
         made = self._decode(q, lens, noise.to(groups))  # [G * B, N * g, d]
         mel = self._compare_with(made, wavs, wav_lens)  # [G, B, N, g, d]
-        error = codec.log_mel(mel) - codec.log_mel(groups)
-        distances = error.square().sum(-1).mean(-1)  # [G, B, N], Eq. (10)
+        distances = self.compare(
+            codec.log_mel(mel), codec.log_mel(groups), lens
+        )
         distances = distances.permute(1, 2, 0)  # [B, N, G]
         return self.weigh(distances), distances, q, lens
+
+    def compare(self, made, mel, lens):
+        """Distance of each choice's log-mel (Eq. 10).
+
+        Arguments
+        ---------
+        made : torch.Tensor
+            Log-mel of the choices, shape [G, B, N, g, d].
+        mel : torch.Tensor
+            Log-mel of the recordings, shape [B, N, g, d].
+        lens : torch.Tensor
+            Relative lengths [B] over N.
+
+        Returns
+        -------
+        torch.Tensor
+            [G, B, N].
+        """
+        return (made - mel).square().sum(-1).mean(-1)
 
     def _decode(self, q, lens, noise):
         """Normalized mel of every choice, [G * B, N * g, d]."""

@@ -121,15 +121,32 @@ class HearingLoss(nn.Module):
         torch.Tensor
             One value an utterance that is heard, [min(B, max_utterances)].
         """
-        predicted = predicted[: self.max_utterances]
-        log_mel = log_mel[: self.max_utterances]
+        heard = slice(self.max_utterances)
+        return self.compare(predicted[heard], log_mel[heard]).mean(1)
+
+    def compare(self, predicted, log_mel):
+        """The same at each position of the recogniser, every 20 ms.
+
+        Arguments
+        ---------
+        predicted : torch.Tensor
+            Log-mel that a codec gives, shape [B, T, d].
+        log_mel : torch.Tensor
+            Log-mel of the recordings, shape [B, T, d]; or of one recording
+            that all are compared with, [1, T, d].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, T''].
+        """
         with torch.no_grad():
             mel = self.whisper_mel(log_mel)
             loudest = mel.amax((1, 2), keepdim=True)
             wanted = self.features(mel, loudest)
         found = self.features(self.whisper_mel(predicted), loudest)
         differences = [
-            (ours - theirs).square().mean((1, 2))
+            (ours - theirs).square().mean(2)
             for ours, theirs in zip(found, wanted)
         ]
         return torch.stack(differences).mean(0)

@@ -1,0 +1,54 @@
+"""A reward that also listens: Eq. 10 beside the features of a recogniser.
+
+A mel that is near in the mean of its squares need not be understood as well:
+what a recogniser hears of each group, with each number of tokens, is added to
+the distance of Eq. 10. An option; the paper has Eq. 10 alone.
+
+Letters: B batch, N groups, G choices, g frames per group, d mel bins, P
+positions of the recogniser.
+"""
+
+import torch
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
+
+
+class HearingReward(ReconstructionReward):
+    """R_d of Eq. 10 plus the distance of a recogniser's features.
+
+    Arguments
+    ---------
+    hearing : HearingLoss
+        Compares what its recogniser hears; frozen.
+    hearing_weight : float
+        Of that distance in the one of Eq. 10, whose scale is larger.
+    **options
+        Of :class:`ReconstructionReward`.
+    """
+
+    def __init__(self, hearing, hearing_weight, **options):
+        super().__init__(**options)
+        self.hearing = hearing
+        self.hearing_weight = hearing_weight
+
+    @property
+    def distance_fingerprint(self):
+        """As the base class has it, and what is heard."""
+        return f"{super().distance_fingerprint}/{self.hearing_weight}"
+
+    def compare(self, made, mel, lens):
+        """Distances [G, B, N], see :class:`ReconstructionReward`.
+
+        Each utterance is heard alone, without its padding: what it is worth
+        does not depend on its batch.
+        """
+        heard = torch.zeros(made.shape[:3]).to(made)
+        counts = (lens * mel.shape[1]).round().long().tolist()
+        for place, count in enumerate(counts):
+            positions = self.hearing.compare(
+                made[:, place, :count].flatten(1, 2),  # [G, T, d]
+                mel[None, place, :count].flatten(1, 2),  # [1, T, d]
+            )  # [G, P]
+            heard[:, place, :count] = F.adaptive_avg_pool1d(positions, count)
+        return super().compare(made, mel, lens) + self.hearing_weight * heard
