@@ -30,14 +30,15 @@ BUNDLE := $(CURDIR)/speechbrain_gogo/pretrained/gogo-mini
 # The trainings end after so many minutes; on a GPU, if not given, after as many
 # updates as their YAMLs say.
 MINUTES ?=
-SHORTCUT_MINUTES ?= 30 # at most, of the codec's path alone, before MINUTES
 VOCODER_MINUTES ?=
 STAGE_MINUTES ?=
 ALLOCATOR_MINUTES ?=
-# Synthetic speech: so many sentences are made up of words of DATA. A GPU that
-# learns for long wants 20000. Both count when it is made first. The stages read
-# all of it, the others a fifth: of more, a small codec spends its tokens on
-# what synthesisers do and people do not.
+# Synthetic speech: by a voice of Piper if VOICE is its ONNX file, else by
+# espeak-ng. So many sentences are made up of words of DATA. A GPU that learns for
+# long wants 20000. All count when it is made first. The stages read all of it, the
+# others a fifth: of more, a small codec spends its tokens on what synthesisers do
+# and people do not.
+VOICE ?=
 SENTENCES ?= 8000
 # A list of more words for those, such as /usr/share/dict/words.
 WORDS ?=
@@ -100,7 +101,12 @@ limit = $(if $(1),--max_minutes $(1),$$($(ON_GPU) || echo --max_minutes $(2)))
 LARGER = $$($(ON_GPU) && echo --ablation hparams/gpu/mini.yaml)
 LONGER = $$($(ON_GPU) && echo --num_steps 40000 --batch_size 16 \
 	--learning_rate 0.0005)
-SYNTHETIC := $(MINI)/espeak
+SYNTHETIC := $(MINI)/synthetic
+SYNTHESISER = $(if $(VOICE),hparams/synthesize_piper.yaml \
+	--synthesizer "{voice_files: [$(abspath $(VOICE))]}",hparams/synthesize.yaml \
+	--num_voices 60 --voices_per_sentence 3)
+# The recogniser of the codec's loss and of the judge.
+HEARING = $(if $(ASR),--model "{hearing_source: $(abspath $(ASR))}")
 MANIFESTS = --data_folder "$(FOLDER)" --train_csv "$(FOLDER)/train.csv" \
 	--valid_csv "$(FOLDER)/valid.csv" --skip_prep True
 MORE = --more_train_csv "{'$(FIFTH)': '$(SYNTHETIC)'}"
@@ -116,29 +122,30 @@ $(MINIS): export MALLOC_TOP_PAD_ = 268435456
 mini: mini-codec mini-speech mini-allocator
 	$(MAKE) evaluate DATA="$(FOLDER)"
 
-# What espeak-ng reads aloud: sentences of DATA, and more made up of its words.
+# What a synthesiser reads aloud: sentences of DATA, and more made up of its words.
 $(MINI)/.synthesized: | $(VENV)/.tested
 	@test -f "$(FOLDER)/train.csv" || \
 		(echo "Say where the speech is: make mini DATA=/path/with/train.csv"; exit 1)
-	@command -v espeak-ng || (echo "Please: apt-get install espeak-ng"; exit 1)
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) synthesize.py \
-		hparams/synthesize.yaml --output_folder $(SYNTHETIC) \
-		--sentence_files "['$(FOLDER)/train.csv']" --num_voices 60 \
-		--voices_per_sentence 3 --made_up_sentences $(SENTENCES) $(LISTED)
+		$(SYNTHESISER) --output_folder $(SYNTHETIC) \
+		--sentence_files "['$(FOLDER)/train.csv']" \
+		--made_up_sentences $(SENTENCES) $(LISTED)
 	touch $@
 
 FIFTH := $(SYNTHETIC)/fifth.csv
 $(FIFTH): | $(MINI)/.synthesized
 	awk 'NR % 5 == 1' $(SYNTHETIC)/train.csv > $@.part && mv $@.part $@
 
-# Trains codec and vocoder on DATA and a fifth of it, bundles the better choices.
+# Trains the codec on DATA and a fifth of it, and the vocoder on what the codec
+# decodes; bundles both.
 mini-codec: $(MINI)/.bundled
 $(MINI)/.bundled: | $(FIFTH)
-	cd recipes/LibriTTS/codec && $(PYTHON_HERE) train.py hparams/mini.yaml \
-		$(CACHED) --output_folder $(MINI)/codec $(LARGER) \
-		--shortcut_minutes $(SHORTCUT_MINUTES) $(call limit,$(MINUTES),90)
+	cd recipes/LibriTTS/codec && $(PYTHON_HERE) train.py hparams/mini_mlp.yaml \
+		$(CACHED) --output_folder $(MINI)/codec $(HEARING) \
+		$(call limit,$(MINUTES),180)
 	cd recipes/LibriTTS/vocoder && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/vocoder $(LONGER) \
+		--coded_by $(MINI)/codec/export \
 		$(call limit,$(VOCODER_MINUTES),30)
 	cd recipes/LibriTTS/codec && $(PYTHON_HERE) bundle.py hparams/bundle.yaml \
 		--codec $(MINI)/codec/export --vocoder $(MINI)/vocoder/export \
