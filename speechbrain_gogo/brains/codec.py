@@ -64,7 +64,19 @@ class CodecBrain(TrainingBrain):
             for clip in clips
         ]
         start_as_components(codec, torch.cat(groups))  # [M, g, d]
-        self.hparams.ema.module.load_state_dict(codec.state_dict())
+        self.start_from(codec)
+
+    def start_from(self, codec):
+        """Start from the weights of another codec of the same numbers.
+
+        Arguments
+        ---------
+        codec : Gogo
+            Trained, or started in some way.
+        """
+        weights = codec.state_dict()
+        for module in (self.hparams.codec, self.hparams.ema.module):
+            module.load_state_dict(weights)
 
     # One update
 

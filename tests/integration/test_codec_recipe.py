@@ -19,6 +19,7 @@ import pytest
 import speechbrain as sb
 import torch
 from processes import run_ranks
+from safetensors.torch import load_file
 
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.plots import read_log
@@ -151,6 +152,21 @@ def test_learns(main, tiny_corpus, tmp_path):
     written = {path.name for path in (tmp_path / "out").rglob("*")}
     assert {"curves.png", "codec.safetensors", "hyperparams.yaml"} <= written
     assert any(name.endswith("_keep10.wav") for name in written)
+
+
+def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
+    """Its weights are where the training begins: at rate 0, where it ends."""
+    once = {"num_steps": 1, "number_of_epochs": 1, "ckpt_interval_steps": 0}
+    main(arguments(tiny_corpus, tmp_path / "first", **once))
+    options = {"start_from": tmp_path / "first/export", "learning_rate": 0.0}
+    main(arguments(tiny_corpus, tmp_path / "second", seed=5, **once, **options))
+    first, second = (
+        load_file(tmp_path / name / "export" / "codec.safetensors")
+        for name in ("first", "second")
+    )
+    moved = {k for k in first if not torch.equal(first[k], second[k])}
+    # The statistics of standardized projections follow the clips.
+    assert all(name.startswith("quantizer.project_in.1") for name in moved)
 
 
 def test_stops_leave_no_trace(main, order, whole, tiny_corpus, tmp_path):

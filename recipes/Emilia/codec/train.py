@@ -32,6 +32,7 @@ from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
 from speechbrain_gogo.dataio.shards.tars import find_splits
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
+from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export import export_run
 
 
@@ -110,9 +111,14 @@ def main(arguments):
     hparams["codec"] = hparams["model"]["codec"]
 
     brain = make_brain(EmiliaBrain, hparams, run_opts)
-    if hparams["start_clips"] and not brain.checkpointer.list_checkpoints():
-        clips = sample_clips(loaders["start"], hparams["start_clips"])
-        brain.start_as_components(clips)
+    if brain.checkpointer.list_checkpoints():
+        pass  # training goes on from the last one
+    elif hparams["start_from"] is not None:
+        brain.start_from(GogoCodec.from_hparams(hparams["start_from"]).codec)
+    elif hparams["start_clips"]:
+        brain.start_as_components(
+            sample_clips(loaders["start"], hparams["start_clips"])
+        )
     brain.fit_shards(loaders)
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")

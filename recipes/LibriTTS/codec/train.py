@@ -31,6 +31,7 @@ from speechbrain_gogo.dataio.shards.batching import (
     worker_settings,
 )
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
+from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export import export_run
 
 logger = logging.getLogger(__name__)
@@ -106,9 +107,16 @@ def main(arguments):
     hparams["codec"] = hparams["model"]["codec"]
 
     brain = make_brain(CodecBrain, hparams, run_opts)
-    if hparams["start_clips"] and not brain.checkpointer.list_checkpoints():
-        clips = hparams["start_clips"], hparams["seed"]
-        brain.start_as_components(usable_clips(datasets["train"], *clips))
+    if brain.checkpointer.list_checkpoints():
+        pass  # training goes on from the last one
+    elif hparams["start_from"] is not None:
+        brain.start_from(GogoCodec.from_hparams(hparams["start_from"]).codec)
+    elif hparams["start_clips"]:
+        brain.start_as_components(
+            usable_clips(
+                datasets["train"], hparams["start_clips"], hparams["seed"]
+            )
+        )
     fit(brain, datasets, loaders)
     log_clips(brain, **reports)
     run_on_main(export_run, args=[hparams])
