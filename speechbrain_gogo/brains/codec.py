@@ -78,6 +78,32 @@ class CodecBrain(TrainingBrain):
         for module in (self.hparams.codec, self.hparams.ema.module):
             module.load_state_dict(weights)
 
+    def freeze(self, parts):
+        """Leave parts of the codec as they are.
+
+        With encoder and quantizer frozen tokens keep their meaning: what was
+        tokenised stays valid, and so does what was trained on it.
+
+        Arguments
+        ---------
+        parts : list of str
+            Names of the codec's modules: "encoder", "quantizer", "flow".
+
+        Raises
+        ------
+        ValueError
+            If the codec has no such module.
+        """
+        modules = dict(self.hparams.codec.named_children())
+        unknown = sorted(set(parts) - set(modules))
+        if unknown:
+            raise ValueError(
+                f"frozen: the codec has no {', '.join(unknown)}; it has "
+                f"{', '.join(modules)}."
+            )
+        for part in parts:
+            modules[part].requires_grad_(False)
+
     # One update
 
     def compute_forward(self, batch, stage):

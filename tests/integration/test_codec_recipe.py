@@ -169,6 +169,24 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
     assert all(name.startswith("quantizer.project_in.1") for name in moved)
 
 
+def test_frozen_parts_stay(main, tiny_corpus, tmp_path):
+    """And the others learn; a part that is not there is refused."""
+    options = {"num_steps": 2, "number_of_epochs": 1, "warmup_steps": 0}
+    options |= {"ckpt_interval_steps": 0, "learning_rate": 0.01}
+    with pytest.raises(ValueError, match="codec has no decoder; it has"):
+        main(arguments(tiny_corpus, tmp_path / "a", frozen="[decoder]"))
+    options["frozen"] = "[encoder]"
+    main(arguments(tiny_corpus, tmp_path / "b", **options))
+    main(arguments(tiny_corpus, tmp_path / "c", **{**options, "num_steps": 1}))
+    longer, shorter = (
+        load_file(tmp_path / name / "export" / "codec.safetensors")
+        for name in ("b", "c")
+    )
+    moved = {k for k in longer if not torch.equal(longer[k], shorter[k])}
+    assert any(name.startswith("flow") for name in moved)
+    assert not any(name.startswith("encoder") for name in moved)
+
+
 def test_stops_leave_no_trace(main, order, whole, tiny_corpus, tmp_path):
     """Mid-epoch twice, at an epoch's last batch, and after its validation."""
     log, said, seen = whole

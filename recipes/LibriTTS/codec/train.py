@@ -107,6 +107,7 @@ def main(arguments):
     hparams["codec"] = hparams["model"]["codec"]
 
     brain = make_brain(CodecBrain, hparams, run_opts)
+    brain.freeze(hparams["frozen"])
     if brain.checkpointer.list_checkpoints():
         pass  # training goes on from the last one
     elif hparams["start_from"] is not None:
