@@ -100,7 +100,12 @@ Text = Annotated[
 TextFile = Annotated[
     Path | None, typer.Option(help="A file with the text to say, in UTF-8.")
 ]
-Prompt = Annotated[Path, typer.Option(help="A recording of the voice.")]
+Prompt = Annotated[
+    Path | None,
+    typer.Option(
+        help="A recording of the voice; the model's own voice by default."
+    ),
+]
 PromptText = Annotated[
     str | None,
     typer.Option(help="Transcript of the recording; recognised by default."),

@@ -26,8 +26,8 @@ from speechbrain_gogo.cli.steps import describe, load, text_to_speak
 
 
 def speak(
-    prompt: Prompt,
     out: Wav,
+    prompt: Prompt = None,
     text: Text = None,
     text_file: TextFile = None,
     prompt_text: PromptText = None,
@@ -46,7 +46,7 @@ def speak(
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
-    """Synthesize a text in the voice of a recording."""
+    """Synthesize a text in the voice of a recording, or the model's own."""
     from speechbrain_gogo.inference.synthesis.files import synthesize_file
 
     text = text_to_speak(text, text_file)
@@ -66,7 +66,7 @@ def speak(
         if stream:
             typer.echo(f"{seconds:.2f} s after {elapsed:.2f} s")
 
-    if recognizer is not None and prompt_text is None:
+    if recognizer is not None and prompt is not None and prompt_text is None:
         prompt_text = model.transcribe(prompt, recognizer=recognizer)
     request = text, prompt, prompt_text
     result = synthesize_file(

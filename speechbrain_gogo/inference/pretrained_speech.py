@@ -58,6 +58,8 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
         # Models of before there was a choice read English.
         self.front_end = front_end(getattr(self.hparams, "language", "en"))
         self._read_sampling({})  # checks the defaults
+        # The recording of the model's own voice and what it says, or None.
+        self.voice = getattr(self.hparams, "voice", None)
 
     @property
     def allocates(self):
@@ -69,7 +71,7 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
     def clone_voice(
         self,
         text,
-        prompt_wav,
+        prompt_wav=None,
         prompt_text=None,
         allocate=True,
         seed=0,
@@ -85,7 +87,8 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
         prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
             A few seconds of the voice: an audio file of any rate, or samples
             in [-1, 1], float of any precision: [T], [1, T], [1, 1, T] or, of
-            several channels, [T, C].
+            several channels, [T, C]. None is the model's own voice, if it has
+            one.
         prompt_text : str
             What the prompt says. If it is not given and the model reads it,
             it is recognised by :meth:`transcribe`. A warning says if the
@@ -125,7 +128,7 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
     def stream_voice(
         self,
         text,
-        prompt_wav,
+        prompt_wav=None,
         prompt_text=None,
         allocate=True,
         seed=0,
@@ -151,9 +154,8 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
             As :meth:`clone_voice` does, before the first chunk.
         """
         self._read_sampling(sampling)  # before the long work
-        utterances = self._utterances(
-            text, prompt_wav, prompt_text, seed, sample_rate
-        )
+        prompt = self._prompt(prompt_wav, prompt_text)
+        utterances = self._utterances(text, *prompt, seed, sample_rate)
         return self._stream(utterances, allocate, seed, sampling)
 
     def clone_voice_batch(self, requests, allocate=True, seed=0, **sampling):
@@ -180,6 +182,10 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
         """
         settings, decoding = self._read_sampling(sampling)
         requests = [read_request(request, seed) for request in requests]
+        for request in requests:
+            names = "prompt_wav", "prompt_text"
+            prompt = self._prompt(*(request[name] for name in names))
+            request.update(zip(names, prompt))
         parts = [self._utterances(**request) for request in requests]
         utterances = [each for part in parts for each in part]
         owners = [owner for owner, part in enumerate(parts) for _ in part]
@@ -196,7 +202,7 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
         ]
 
     def check_request(
-        self, text, prompt_wav, prompt_text=None, sample_rate=None
+        self, text, prompt_wav=None, prompt_text=None, sample_rate=None
     ):
         """Raise the error that :meth:`clone_voice` would, generate nothing.
 
@@ -210,7 +216,8 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
         ValueError
             As :meth:`clone_voice` does.
         """
-        self._utterances(text, prompt_wav, prompt_text, 0, sample_rate)
+        prompt = self._prompt(prompt_wav, prompt_text)
+        self._utterances(text, *prompt, 0, sample_rate)
 
     def transcribe(self, prompt_wav, sample_rate=None, recognizer=None):
         """Recognise what a prompt says, to look at it or correct it.
@@ -285,6 +292,17 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
         raise NotImplementedError
 
     # Small steps
+
+    def _prompt(self, prompt_wav, prompt_text):
+        """A prompt and its text: those of the model's own voice for None."""
+        if prompt_wav is not None:
+            return prompt_wav, prompt_text
+        if self.voice is None:
+            raise ValueError(
+                "This model has no voice of its own: give prompt_wav, a few "
+                "seconds of a voice."
+            )
+        return self.voice
 
     def _read_sampling(self, given):
         """Settings of the samplers, and of the flow where there is one."""

@@ -73,6 +73,23 @@ def test_stages_are_plain_hugging_face_folders(
     assert speech.tokenizer.encode("so, why?") != []
 
 
+def test_a_voice_of_its_own(tiny_speech_folder, speech, prompt, tmp_path):
+    """Without a prompt it is the recording that the model comes with."""
+    with pytest.raises(ValueError, match="no voice of its own: give prompt"):
+        speech.clone_voice("So.")
+    voice = written(tmp_path / "me.wav", prompt[:24000], 24000)
+    stages = (tiny_speech_folder / name for name in ("stage1", "stage2"))
+    folder = tmp_path / "model"
+    options = {"voice": (voice, PROMPT_TEXT), "compiled": False}
+    export_speech(folder, tiny_speech_folder, *stages, **options)
+    named = GogoSpeech.from_hparams(folder, run_opts={"device": "cpu"})
+    assert (folder / "voice.wav").read_bytes() == voice.read_bytes()
+    wanted = named.clone_voice("So.", voice, PROMPT_TEXT, seed=3)
+    assert torch.equal(named.clone_voice("So.", seed=3).wav, wanted.wav)
+    batch = named.clone_voice_batch([("So.", None, None)], seed=3)
+    assert torch.equal(batch[0].tokens, wanted.tokens)
+
+
 def test_speech(speech, prompt):
     first = speech.clone_voice("Why? So!", prompt, PROMPT_TEXT, seed=1)
     groups = len(first.tokens)

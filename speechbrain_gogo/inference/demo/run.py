@@ -75,7 +75,7 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     wavs : sequence of str | Path
         Audio files besides the bundled clip.
     speech : GogoSpeech
-        Says a sentence in the voice of the bundled clip.
+        Says a sentence in its own voice, or that of the bundled clip.
 
     Returns
     -------
@@ -102,7 +102,8 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     spoken = None
     if speech is not None:
         path = folder / "speech.wav"
-        spoken = synthesize_file(speech, path, SENTENCE, EXAMPLE, EXAMPLE_TEXT)
+        prompt = speech.voice or (EXAMPLE, EXAMPLE_TEXT)
+        spoken = synthesize_file(speech, path, SENTENCE, *prompt)
     page = write_page(codec, recordings, spoken, folder, PICTURE_SECONDS)
     return recordings, spoken, page
 

@@ -109,6 +109,7 @@ def export_speech(
     loop_groups=16,
     batch_size=8,
     compiled=True,
+    voice=None,
 ):
     """Write a folder that ``GogoSpeech.from_hparams`` loads.
 
@@ -150,6 +151,9 @@ def export_speech(
         fewer are filled up with repeats.
     compiled : bool
         Compile the steps of the language models where there is a GPU.
+    voice : tuple of str
+        Path of a recording, which is copied, and what it says: the model's
+        own voice, for texts without a prompt.
 
     Returns
     -------
@@ -182,6 +186,12 @@ def export_speech(
         "batch_size": batch_size,
         "compiled": compiled,
     }
+    if voice is not None:
+        recording, text = Path(voice[0]), voice[1]
+        name = f"voice{recording.suffix}"
+        if recording.resolve() != (folder / name).resolve():
+            shutil.copy(recording, folder / name)
+        settings["voice"] = {"file": name, "text": text}
     YAML().dump(settings, folder / SPEECH_FILE)
     return folder
 

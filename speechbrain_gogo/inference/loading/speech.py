@@ -77,7 +77,10 @@ def load_settings(path, overrides=None, trust_source=False):
     if not trust_source:
         check_trust(path)
     with open(path) as stream:
-        return load_hyperpyyaml(stream, overrides or {})
+        settings = load_hyperpyyaml(stream, overrides or {})
+    if voice := settings.get("voice"):
+        settings["voice"] = path.parent / voice["file"], voice["text"]
+    return settings
 
 
 def load_stages(folder, codec, dtype=torch.float32, load_llama=None):

@@ -59,7 +59,8 @@ def synthesize_file(
         audio format, or if it is the prompt.
     """
     audio_path(out_path)  # before the long work
-    if Path(out_path).resolve() == Path(prompt_wav).resolve():
+    prompt = Path(prompt_wav).resolve() if prompt_wav is not None else None
+    if Path(out_path).resolve() == prompt:
         raise ValueError(f"{out_path} is the prompt: write to another file.")
     start = time.perf_counter()
     stream = speech.stream_voice(text, prompt_wav, prompt_text, **settings)
