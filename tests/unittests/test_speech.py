@@ -194,13 +194,13 @@ def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
 
 
 def count_passes(monkeypatch):
-    """Forward passes by the number of rows that are read."""
-    passes, read = {}, CachedDecoder.step
+    """Forward passes by the number of ids that they can generate."""
+    passes, step = {}, CachedDecoder.step
 
     def counted(self, *given):
-        rows = self.output_slice.stop - self.output_slice.start
-        passes[rows] = passes.get(rows, 0) + 1
-        return read(self, *given)
+        logits = step(self, *given)
+        passes[logits.shape[1]] = passes.get(logits.shape[1], 0) + 1
+        return logits
 
     monkeypatch.setattr(CachedDecoder, "step", counted)
     return passes

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 RECORD = "source.txt"
 CODEC = ("*.yaml", "*.safetensors", "*.md")
-SPEECH = ("*.json", "*.model")  # and the folders of both stages
+SPEECH = ("*.json", "*.model", "voice.*")  # and the folders of both stages
 
 
 def fetch_model(source, savedir=None, speech=False, **hub_options):
