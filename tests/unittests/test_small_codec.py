@@ -238,7 +238,7 @@ def test_hearing_reward(model, hearing, clip):
     """Eq. 10 and what is heard of each group, alone and in a batch."""
     options = {"codec": shake(model["codec"]), "num_steps": 1}
     plain = ReconstructionReward(**options)
-    reward = HearingReward(hearing, 50.0, **options)
+    reward = HearingReward(lambda mel: hearing, 50.0, **options)
     wavs = torch.cat(
         [clip, torch.nn.functional.pad(clip[:, :15360], (0, 15360))]
     )

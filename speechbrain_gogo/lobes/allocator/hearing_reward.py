@@ -19,8 +19,8 @@ class HearingReward(ReconstructionReward):
 
     Arguments
     ---------
-    hearing : HearingLoss
-        Compares what its recogniser hears; frozen.
+    hearing : callable
+        Makes a frozen :class:`HearingLoss` for ``mel``, the codec's.
     hearing_weight : float
         Of that distance in the one of Eq. 10, whose scale is larger.
     **options
@@ -29,7 +29,7 @@ class HearingReward(ReconstructionReward):
 
     def __init__(self, hearing, hearing_weight, **options):
         super().__init__(**options)
-        self.hearing = hearing
+        self.hearing = hearing(mel=self.codec.mel)
         self.hearing_weight = hearing_weight
 
     @property
