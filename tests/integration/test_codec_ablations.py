@@ -276,11 +276,11 @@ def test_lines_for_a_gpu(recipe):
 
 
 def test_the_larger_codec_fits_the_bundle(load):
-    """In 30 MB of half precision."""
+    """In 20 MB of half precision."""
     folder = RECIPES[0] / "codec" / "hparams"
     larger = load(
         folder / "gpu/mini.yaml", folder / "mini.yaml", model="{text_vocab: 40}"
     )
     codec = larger["model"]["codec"]
     assert len(codec.flow.backbone.blocks) == 6
-    assert 14e6 < sum(p.numel() for p in codec.parameters()) < 15e6
+    assert 9e6 < sum(p.numel() for p in codec.parameters()) < 10e6
