@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Train the language models of CoFi-Speech on WenetSpeech4TTS (Section III).
+
+    python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS \
+        --codec_source /path/to/cofi
+
+The README beside this file tells more.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+import speechbrain_gogo.compatibility  # noqa: F401
+
+from speechbrain.utils.distributed import run_on_main
+
+from recipes.common.codec_lm import train_codec_lm
+from recipes.common.experiment import start
+from recipes.common.wenetspeech4tts import prepare_manifests
+from speechbrain_gogo.brains.process_group import leave_process_group
+
+if __name__ == "__main__":
+    hparams, run_opts = start(__file__, sys.argv[1:])
+    run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    train_codec_lm(hparams, run_opts)
+    leave_process_group()
