@@ -415,6 +415,50 @@ def tiny_socodec_speech_folder(
 
 
 @pytest.fixture(scope="session")
+def tiny_cofi_speech_folder(tiny_cofi_folder, tiny_stages, tmp_path_factory):
+    """The tiny CoFi-Codec with a random stack of scales."""
+    import shutil
+
+    from speechbrain_gogo.inference import CoFiCodec
+    from speechbrain_gogo.inference.loading.speech_lm import export_speech_lm
+    from speechbrain_gogo.lobes.cofi.stack_of_scales import StackOfScales
+
+    folder, tokenizer = tmp_path_factory.mktemp("speech"), tiny_stages[2]
+    shutil.copytree(tiny_cofi_folder, folder, dirs_exist_ok=True)
+    codec = CoFiCodec.from_hparams(folder)
+    steps, streams = zip(*((lv.steps, lv.streams) for lv in codec.levels))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lm = StackOfScales(
+            tokenizer.vocab_size,
+            codec.vocab_size,
+            steps,
+            streams,
+            len(codec.codec.mean_embedding),
+            dim=16,
+            num_layers=1,
+            num_heads=2,
+            text_positions=200,
+            group_positions=60,
+            dropout=0.0,
+        )
+    lm.scales[0].heads[0].bias.data[lm.scales[0].eos] = 3.0
+    return export_speech_lm(
+        folder,
+        lm,
+        tokenizer,
+        codec,
+        language="en",
+        sampling={"temperature": 1.0, "top_k": 50, "repetition_penalty": 2.0},
+        max_characters=100,
+        groups_per_character=0.6,
+        slowest=2.0,
+        loop_groups=16,
+        batch_size=2,
+    )
+
+
+@pytest.fixture(scope="session")
 def tiny_tasks(tiny_corpus):
     """A list in Seed-TTS' format: two prompts, with two and one targets."""
     with open(tiny_corpus / "train.csv", newline="") as file:

@@ -133,4 +133,3 @@ def speak_and_judge(arguments):
     path.write_text(f"{table}\n{notes}", encoding="utf-8")
     print(table)
     print(f"Results are in {hparams['output_folder']}")
-

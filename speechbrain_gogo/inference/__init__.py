@@ -4,6 +4,7 @@ import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.cofi import CoFiCodec
+from speechbrain_gogo.inference.cofi_speech import CoFiSpeech
 from speechbrain_gogo.inference.open_codec import open_codec
 from speechbrain_gogo.inference.open_speech import open_speech
 from speechbrain_gogo.inference.socodec import SoCodec
@@ -13,6 +14,7 @@ from speechbrain_gogo.inference.tokenizer import GogoTokenizer
 
 __all__ = [
     "CoFiCodec",
+    "CoFiSpeech",
     "GogoCodec",
     "GogoSpeech",
     "GogoTokenizer",

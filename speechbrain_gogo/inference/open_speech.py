@@ -1,13 +1,19 @@
 """One way to open any text to speech of this package."""
 
 from speechbrain_gogo.inference.codec import GogoCodec
+from speechbrain_gogo.inference.cofi import CoFiCodec
+from speechbrain_gogo.inference.cofi_speech import CoFiSpeech
 from speechbrain_gogo.inference.open_codec import codec_class
 from speechbrain_gogo.inference.socodec import SoCodec
 from speechbrain_gogo.inference.socodec_speech import SoCodecSpeech
 from speechbrain_gogo.inference.speech import GogoSpeech
 
 # The codec of a model's folder, and what speaks its tokens.
-SPEAKS = {GogoCodec: GogoSpeech, SoCodec: SoCodecSpeech}
+SPEAKS = {
+    GogoCodec: GogoSpeech,
+    SoCodec: SoCodecSpeech,
+    CoFiCodec: CoFiSpeech,
+}
 
 
 def open_speech(
@@ -32,7 +38,7 @@ def open_speech(
     Returns
     -------
     PretrainedSpeech
-        GogoSpeech or SoCodecSpeech.
+        GogoSpeech, SoCodecSpeech or CoFiSpeech.
 
     Raises
     ------

@@ -5,8 +5,8 @@ LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models;
 {tokens}, the clips as tokens of the codec; {llama}, one of 60 words; {speech},
 the codec with stages; {tasks}, what it is to say; {whisper}, one that listens;
 {hubert}, one that gives features; {socodec}, one that
-encodes these; {socodec_speech}, with a language model; {cofi}, a CoFi-Codec;
-{wenetspeech4tts}, the clips in the layout of that corpus.
+encodes these; {socodec_speech}, with a language model; {cofi} and {cofi_speech},
+the same of CoFi; {wenetspeech4tts}, the clips in the layout of that corpus.
 What has to be there afterwards is in the row's checks.
 """
 
@@ -52,6 +52,7 @@ def made(
     tiny_socodec_folder,
     tiny_socodec_speech_folder,
     tiny_cofi_folder,
+    tiny_cofi_speech_folder,
     tmp_path_factory,
 ):
     """What flags can name."""
@@ -62,9 +63,10 @@ def made(
     WordPieces.train(["Any text, it is!"], llama / WordPieces.FILE, 60)
     return {
         "{hubert}": str(tiny_hubert_folder),
-        "{cofi}": str(tiny_cofi_folder),
         "{socodec}": str(tiny_socodec_folder),
         "{socodec_speech}": str(tiny_socodec_speech_folder),
+        "{cofi}": str(tiny_cofi_folder),
+        "{cofi_speech}": str(tiny_cofi_speech_folder),
         "{wenetspeech4tts}": str(as_wenetspeech4tts(tiny_corpus)),
         "{tokens}": str(tiny_tokens),
         "{speech}": str(tiny_speech_folder),
