@@ -102,7 +102,7 @@ LARGER = $$($(ON_GPU) && echo --ablation hparams/gpu/mini.yaml)
 LONGER = $$($(ON_GPU) && echo --num_steps 40000 --batch_size 16 \
 	--learning_rate 0.0005)
 SYNTHETIC := $(MINI)/synthetic
-SYNTHESISER = $(if $(VOICE),hparams/synthesize_piper.yaml \
+SYNTHESISER = $(if $(VOICE),hparams/piper/synthesize.yaml \
 	--synthesizer "{voice_files: [$(abspath $(VOICE))]}",hparams/synthesize.yaml \
 	--num_voices 60 --voices_per_sentence 3)
 # The recogniser of the codec's loss and of the judge.

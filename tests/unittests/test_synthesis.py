@@ -182,9 +182,9 @@ def test_voices_of_piper(recipe, files, monkeypatch):
     }
     voice.write_bytes(b"")
     with pytest.raises(ValueError, match="en-small.onnx.json have to be files"):
-        run(recipe, files, "synthesize_piper.yaml", **options)
+        run(recipe, files, "piper/synthesize.yaml", **options)
     Path(f"{voice}.json").write_text("{}")
-    made = run(recipe, files, "synthesize_piper.yaml", **options)
+    made = run(recipe, files, "piper/synthesize.yaml", **options)
     assert len(made) == 7
     with open(files / "out" / "train.csv", newline="") as file:
         rows = list(csv.DictReader(file))
