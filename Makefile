@@ -5,7 +5,7 @@
 # make oldest     the same with the oldest ones
 # make constraints  write constraints.txt anew; UPGRADE=--upgrade takes the
 #                   newest releases, UPGRADE="-P torch==2.14.1" that one
-# make mini DATA=...      train the bundled model again and evaluate it; its
+# make mini DATA=...      train a small model in its place and evaluate it; its
 #                         parts: mini-codec, mini-speech, mini-allocator
 # make evaluate DATA=... [ASR=...]  evaluate it alone; ASR is the folder of a
 #                         Whisper, if the hub cannot be reached
@@ -177,6 +177,7 @@ mini-speech: $(MINI)/.bundled
 mini-allocator: $(MINI)/.bundled | $(FIFTH)
 	cd recipes/LibriTTS/allocator && $(PYTHON_HERE) train.py hparams/mini.yaml \
 		$(CACHED) --output_folder $(MINI)/allocator --export_folder $(BUNDLE) \
+		--model "{in_dim: 6}" \
 		$(LARGER) $(call limit,$(ALLOCATOR_MINUTES),35)
 
 evaluate: $(VENV)/.tested

@@ -141,7 +141,7 @@ def test_learns(main, tiny_corpus, tmp_path):
         )
     )
     told = (tmp_path / "out" / "log.txt").read_text()
-    assert told.count("training precision: `--precision=bf16`") == 2
+    assert told.count("training precision: `--precision=bf16`") == 1
     assert "--precision=fp32`" not in told.replace("eval_precision", "")
     log = read_log(tmp_path / "out" / "progress.jsonl")
     losses = [row["cfm"] for row in log if row["stage"] == "train"]
@@ -164,9 +164,7 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
         load_file(tmp_path / name / "export" / "codec.safetensors")
         for name in ("first", "second")
     )
-    moved = {k for k in first if not torch.equal(first[k], second[k])}
-    # The statistics of standardized projections follow the clips.
-    assert all(name.startswith("quantizer.project_in.1") for name in moved)
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_frozen_parts_stay(main, tiny_corpus, tmp_path):
@@ -226,7 +224,7 @@ def test_validates_now_and_then(main, order, tiny_corpus, tmp_path):
     seen, said = dict(order), summaries(tmp_path / "a")
     log = read_log(tmp_path / "a" / "progress.jsonl")
     steps = [row["step"] for row in log if row["stage"] == "valid"]
-    assert steps == [len(seen) // 3, len(seen)] and len(said) == 3
+    assert steps == [len(seen) // 3, len(seen)] and len(said) == 2
     order.clear()
     validate = CodecBrain._fit_valid
 

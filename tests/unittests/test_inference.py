@@ -296,7 +296,7 @@ def test_whatever_decides_the_tokens_is_in_the_fingerprint(tiny_codec_folder):
     for change in (
         lambda codec: None,
         lambda codec: setattr(codec, "mel_floor", -9.0),
-        lambda codec: codec.quantizer.project_in[1].mean.add_(1),
+        lambda codec: codec.quantizer.project_in.bias.data.add_(1),
         lambda codec: codec.encoder.queries.data.add_(1),
     ):
         codec = GogoCodec.from_hparams(tiny_codec_folder)

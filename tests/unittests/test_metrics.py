@@ -160,7 +160,9 @@ def test_normalizations_differ():
     assert errors["deleted"] == (3, 4)  # Mr., and one word against two
     assert errors["whisper"][0] == 0
     assert errors["verbatim"] == (4, 4)
-    with pytest.raises(ValueError, match="there are words, deleted"):
+    with pytest.raises(
+        ValueError, match="there are characters, words, deleted"
+    ):
         count_errors(said, heard, "no such")
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from ruamel.yaml import YAML
 
+from recipes.common.settings import compose
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
 from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 
@@ -134,11 +134,11 @@ def test_allocator(request):
 def test_recipes_decode_as_the_paper_does(request, corpus):
     """With Vocos, in windows that hold the 20 s of the longest clips."""
     recipe = request.config.rootpath / "recipes" / corpus
-    tree = YAML().load(recipe / "codec" / "hparams" / "train.yaml")
+    tree = compose(recipe / "codec" / "hparams" / "train.yaml")
     assert tree["vocoder"].tag.value.endswith("VocosVocoder.from_source")
     assert tree["vocoder"]["source"].value == "<vocoder_source>"
     assert tree["vocoder_source"] == "charactr/vocos-mel-24khz"
     seconds = tree["window_groups"] * 20 * 256 / 24000
     assert 20 <= seconds < 21
-    reward = YAML().load(recipe / "allocator" / "hparams" / "train.yaml")
+    reward = compose(recipe / "allocator" / "hparams" / "train.yaml")
     assert reward["vocoder"].value == "<codec.vocoder>"

@@ -1,16 +1,11 @@
-"""A path around the transformers, for models that train for hours.
+"""A path around the transformers, which the weights of gogo-mini have.
 
-Not in the paper. A group's mel is so redundant that its principal components,
-as many as the tokens hold numbers, tell 94 % of its variance; attention alone
-needs days to find out which frame goes with which token. The path starts at
-the principal components, coarse to fine. It sees one group at a time, so that
-tokens stay local, and takes a group at once, so that an update costs a small
-part of one of the whole codec: two hidden layers let it bend the components
-(shortcut_objective.py trains it alone, before everything else), and the
-transformers learn what it cannot tell.
+Not in the paper, and no recipe trains it any more (group_mlp.py is what small
+codecs have today). It reads a group at once: linear components of the mel,
+largest first, which two hidden layers correct.
 
-Letters: M groups, K tokens per group, c dimensions of a code, g frames per
-group, d mel bins, D width, R components.
+Letters: K tokens per group, c dimensions of a code, g frames per group, d mel
+bins, D width.
 """
 
 import torch
@@ -19,11 +14,10 @@ from torch.nn import functional as F
 
 
 class Shortcut(nn.Module):
-    """One sequence of a group to another: a matrix of low rank, perhaps bent.
+    """A map from one sequence of a group to another, of low rank.
 
-    x -> up (h + mlp(h)) + bias, where h = down x. Both matrices are stored
-    large and scaled down in use (an equalized learning rate), or Adam's steps,
-    alike for every entry, would add up over the thousands of inputs.
+    x -> up (h + mlp(h)) + bias, where h = down x. Both matrices are scaled
+    down in use (an equalized learning rate).
 
     Arguments
     ---------
@@ -86,20 +80,6 @@ class Shortcut(nn.Module):
         """x [..., in_shape] -> [..., out_shape]."""
         return self.draw(self.bend(self.see(x)))
 
-    @torch.no_grad()
-    def become(self, down, up, bias, centre):
-        """Be x -> up (down x - centre) + bias from now on.
-
-        Of what comes in, the hidden layers see the same: down x - centre.
-        """
-        self.down.copy_(down / self.scales[0])
-        self.up.copy_(up / self.scales[1])
-        seen = F.pad(centre, (0, self.more))
-        self.bias.copy_(bias - up @ seen)
-        if self.mlp is not None:
-            first = self.mlp[0]
-            first.bias.sub_(first.weight @ centre.to(first.weight))
-
 
 def make_shortcuts(mel_shape, token_shape, codebook_dim, components, hidden):
     """The paths of a codec, untrained.
@@ -136,109 +116,3 @@ def make_shortcuts(mel_shape, token_shape, codebook_dim, components, hidden):
         Shortcut(mel_shape, token_shape, ranks_in, hidden),
         Shortcut(token_shape, frame_shape, ranks_out, hidden),
     )
-
-
-@torch.no_grad()
-def fit_shortcuts(codec, groups):
-    """Let an untrained codec's path be its principal components.
-
-    Token k codes components k c to k c + c - 1 of the mel, largest first; the
-    way back is the least-squares map from codes to mel. What runs beside
-    the path starts small.
-
-    Arguments
-    ---------
-    codec : Gogo
-        With ``shortcut``, and a DiT with ``condition_skip``.
-    groups : torch.Tensor
-        Normalized mel of some real groups, shape [M, g, d].
-
-    Raises
-    ------
-    ValueError
-        If the codec has no path, or there are no more groups than
-        components.
-    """
-    if codec.shortcut_in is None or codec.flow.backbone.skip is None:
-        raise ValueError(
-            "There is no path to start: give the codec a shortcut and the DiT "
-            "condition_skip, or set shortcut_clips to 0."
-        )
-    x = groups.flatten(1).double()  # [M, g d]
-    count = len(codec.shortcut_in.down)
-    if len(x) <= count:  # M groups have M - 1 components
-        raise ValueError(
-            f"The shortcuts need more than {count} groups to start from, not "
-            f"{len(x)}: give more audio."
-        )
-    variance, vectors = torch.linalg.eigh(torch.cov(x.T))  # ascending
-    # A few clips, over and over, have fewer components: the rest has none.
-    variance = variance.flip(0)[:count].clamp(min=1e-6)
-    vectors = vectors.flip(1)[:, :count]  # [g d, R]
-    codec.encoder.transformer.norm.weight.mul_(0.1)
-    codec.flow.backbone.project_out.weight.mul_(0.1)
-    _fit_in(codec, vectors, variance, x.mean(0))
-    _fit_out(codec, groups, x, vectors, variance)
-
-
-def split_projection(quantizer):
-    """The linear part of what is before a quantizer, and the rest."""
-    project = quantizer.project_in
-    if isinstance(project, nn.Sequential):
-        return project
-    return project, nn.Identity()
-
-
-def _fit_in(codec, vectors, variance, mean):
-    """Mel to queries: what the quantizer's projection reads as components."""
-    project, _ = split_projection(codec.quantizer)
-    read = torch.linalg.pinv(project.weight.double())  # [D, c]
-    blocks = torch.block_diag(*[read] * codec.num_codebooks)  # [K D, K c]
-    # Those without a place in a token are not blown up.
-    least = variance[blocks.shape[1] - 1]
-    components = (vectors / variance.clamp(min=least).sqrt()).T  # [R, g d]
-    bias = -blocks @ project.bias.double().repeat(codec.num_codebooks)
-    codec.shortcut_in.become(components, blocks, bias, components @ mean)
-
-
-def _fit_out(codec, groups, x, vectors, variance):
-    """Codes to frames: what the DiT's skip reads as the closest mel."""
-    project, skip = codec.quantizer.project_out, codec.flow.backbone.skip
-    read = torch.linalg.pinv(project.weight.double())  # [c, D]
-    bent = codec.shortcut_out.mlp is not None
-    # A masked token says code 0, and if someone reads it, that it is masked:
-    # by a number that no code moves.
-    apart = torch.linalg.svd(project.weight.double()).U[:, -1]  # [D]
-    codec.mask.copy_(project.bias + bent * apart)
-    q = torch.cat(
-        [
-            codec.quantize(
-                chunk[None], torch.ones(1, len(chunk), dtype=torch.bool)
-            )[0]
-            for chunk in groups.split(1000)
-        ]
-    )
-    codes = ((q - project.bias).double() @ read.T).flatten(1)  # [M, K c]
-    # The path has to add what the tokens in their places do not say.
-    tokens = F.pad(q, (0, 0, 0, groups.shape[1] - q.shape[1])) + codec.places
-    rest = x - skip(tokens).double().flatten(1)  # [M, g d]
-    centred = codes - codes.mean(0)
-    # A trace of ridge, for codes that are the same in every group.
-    gram = centred.T @ centred + 1e-6 * len(x) * torch.eye(codes.shape[1]).to(x)
-    back = torch.linalg.solve(gram, centred.T @ rest).T  # [g d, K c]
-    offset = rest.mean(0) - back @ codes.mean(0)
-    down = torch.block_diag(*[read] * codec.num_codebooks)  # [K c, K D]
-    if bent:
-        masked = torch.block_diag(*[apart[None]] * codec.num_codebooks)
-        down = torch.cat([down, masked])
-        # What the hidden layers draw, each component at the same scale.
-        drawn = 0.3 * variance[0].sqrt() * vectors
-        silent = back.new_zeros(len(back), codec.num_codebooks)
-        back = torch.cat([back, silent, drawn], dim=1)
-    write = torch.linalg.pinv(skip.weight.double())  # [D, d]
-    up = (write @ back.unflatten(0, groups.shape[1:])).flatten(0, 1)
-    offset = (
-        offset.unflatten(0, groups.shape[1:]) @ write.T
-    ).flatten()  # [g D]
-    start = down @ project.bias.double().repeat(codec.num_codebooks)
-    codec.shortcut_out.become(down, up, offset, start)
