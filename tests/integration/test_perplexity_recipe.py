@@ -65,7 +65,9 @@ def arguments(codec, corpus, output_folder, **overrides):
     return [str(yaml), *options, "--noprogressbar"]
 
 
-def test_a_row_beside_another(recipe, tiny_codec_folder, tiny_corpus, tmp_path):
+def test_a_row_beside_another(
+    recipe, tiny_codec_folder, tiny_corpus, tmp_path, real_plots
+):
     """The second of three positions; run again, it only measures again."""
     line = tiny_codec_folder, tiny_corpus, tmp_path / "a"
     names = {"system": "ten", "num_codebooks": 3}

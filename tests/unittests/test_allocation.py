@@ -187,10 +187,13 @@ def gogo(folder):
     return run
 
 
-def test_commands(gogo, codec, tmp_path, tiny_codec_folder):
+def test_commands(gogo, codec, tmp_path, tiny_codec_folder, real_plots):
     clip, path = tmp_path / "clip.wav", tmp_path / "clip.safetensors"
-    noise = np.random.default_rng(0).normal(size=60000)
-    soundfile.write(clip, 0.1 * noise, 24000)
+    # Tones that differ from group to group, so that their tokens do.
+    group = np.arange(60000) // 5120
+    pitch, volume = 2.0**group, 0.5 ** (group % 5)
+    tone = np.sin(2 * np.pi * 60 * pitch * np.arange(60000) / 24000)
+    soundfile.write(clip, 0.9 * volume * tone, 24000)
     options = "--allocate", "--target-rate", 36
     result = gogo("encode", clip, path, *options)
     assert result.exit_code == 0, result.stderr

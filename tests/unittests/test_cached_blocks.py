@@ -109,7 +109,7 @@ def test_eight_bits_keep_the_loss():
         ids = logits[0].softmax(1).multinomial(1, generator=generator)
         losses.append([F.cross_entropy(x, ids[:, 0]) for x in logits])
     exact, quick = torch.tensor(losses).mean(0)
-    assert exact < 4.5 and 0 < abs(quick - exact) < 0.02
+    assert exact < 5.0 and 0 < abs(quick - exact) < 0.02
 
 
 def test_biases_are_refused():

@@ -225,7 +225,7 @@ def test_calls_are_checked(build):
     tokenizer = build()
     with pytest.raises(ValueError, match=r"flat.* \[batch, steps, 1\]"):
         tokenizer.decode(torch.zeros(1, 5, 10))
-    with pytest.raises(ValueError, match="Token -1 at .* none of 0..12800"):
+    with pytest.raises(ValueError, match="Token -1 at .* 0..12799, or 12800"):
         tokenizer.decode(torch.full((1, 5, 1), -1))
     with pytest.raises(
         ValueError, match=r"has 1 codebooks .* asked for \[0, 1"

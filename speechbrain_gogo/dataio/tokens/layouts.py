@@ -112,7 +112,8 @@ def group_ids(ids, codes, codebooks=None):
         raise ValueError(
             f"Token {int(ids[tuple(first)])} at [..., group, column] = {first} "
             f"is not one of column {first[-1]}, whose ids are "
-            f"{least}..{least + codes - 1}."
+            f"{least}..{least + codes - 1}, or "
+            f"{codes * (int(books.max()) + 1)} for a token that is masked."
         )
     found = torch.where(missing, codes, ids - codes * books)
     return torch.where(ids == 0, 0, found)
