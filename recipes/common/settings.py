@@ -153,10 +153,14 @@ def _tag(node):
 def _replace(tree, changes):
     """Replace settings of a tree by those of another."""
     for key, change in changes.items():
-        if isinstance(change, dict) and not _tag(change) and key in tree:
-            _replace(tree[key], change)
-        else:
-            tree[key] = change
+        old = tree.get(key)
+        plain = isinstance(change, dict) and not _tag(change)
+        if plain and isinstance(old, dict):
+            _replace(old, change)
+            continue
+        if plain and _tag(old):  # an object without arguments gets some
+            change.yaml_set_ctag(old.tag)
+        tree[key] = change
     return tree
 
 

@@ -94,7 +94,7 @@ def test_speech_is_learnt_by_heart(script, settings, tiny_corpus, tmp_path):
         tokens_folder=tmp_path / "two",
         output_folder=tmp_path / "out",
         num_codebooks=3,
-        number_of_epochs=9,
+        number_of_epochs=12,
         batch_clips=2,
         learning_rate=0.01,
         group_dropout=0,

@@ -54,6 +54,17 @@ def test_the_command_line_reaches_every_setting(yaml, tmp_path, monkeypatch):
         parse_arguments([str(yaml), "--rates=7"]).load()
 
 
+def test_an_object_without_arguments_gets_some(yaml):
+    """And so does what is null in a base."""
+    base = yaml.parent / "more.yaml"
+    base.write_text("other: !new:collections.Counter\nnothing: null\n")
+    lines = "other: {b: 2}\nnothing: {c: 3}\n"
+    yaml.write_text(yaml.read_text() + lines)
+    found = parse_arguments([str(yaml)]).load()
+    assert found["other"] == {"b": 2} and found["nothing"] == {"c": 3}
+    assert type(found["other"]).__name__ == "Counter"
+
+
 def test_a_tag_replaces_a_whole_object(yaml):
     lines = "made: !new:collections.OrderedDict {c: 3}\n"
     yaml.write_text(yaml.read_text().replace("made: {b: 4}\n", lines))
