@@ -73,7 +73,20 @@ class CodecBrain(TrainingBrain):
         ---------
         codec : Gogo
             Trained, or started in some way.
+
+        Raises
+        ------
+        ValueError
+            If it normalizes the mel in another way: its weights would read
+            another mel than they have learned.
         """
+        own, other = self.hparams.codec.mel_signature, codec.mel_signature
+        if own != other:
+            raise ValueError(
+                f"start_from: that codec's mel has the numbers {other}, this "
+                f"one's {own}. Give its mel_mean, mel_std, mel_floor and "
+                "mel_power with --model '{codec: {...}}'."
+            )
         weights = codec.state_dict()
         for module in (self.hparams.codec, self.hparams.ema.module):
             module.load_state_dict(weights)

@@ -165,6 +165,11 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
         for name in ("first", "second")
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
+    options["model"] = TINY["model"].replace(
+        "{dim", "{codec: {mel_std: 3}, dim"
+    )
+    with pytest.raises(ValueError, match="mel has the numbers .*mel_std"):
+        main(arguments(tiny_corpus, tmp_path / "third", **options))
 
 
 def test_frozen_parts_stay(main, tiny_corpus, tmp_path):
