@@ -145,7 +145,7 @@ def test_learns(main, tiny_corpus, tmp_path):
     assert "--precision=fp32`" not in told.replace("eval_precision", "")
     log = read_log(tmp_path / "out" / "progress.jsonl")
     losses = [row["cfm"] for row in log if row["stage"] == "train"]
-    assert sum(losses[-20:]) < 0.6 * sum(losses[:20])
+    assert sum(losses[-20:]) < 0.8 * sum(losses[:20])
     said = (tmp_path / "out" / "train_log.txt").read_text()
     assert "read 83 clips = used 81 + skipped 2" in said
     assert "truncated audio: 1" in said and "not 1 to 20 s long: 1" in said

@@ -50,6 +50,7 @@ class Sound:
     Example
     -------
     >>> import io
+    >>> import soundfile
     >>> file = io.BytesIO()
     >>> soundfile.write(file, [[0.5, -0.5]] * 8000, 16000, format="FLAC")
     >>> with Sound(file, "a tone") as sound:
