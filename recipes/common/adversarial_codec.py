@@ -1,55 +1,10 @@
 """Training of SoCodec and CoFi-Codec, on every corpus that has manifests."""
 
-import logging
-
 from speechbrain.utils.distributed import run_on_main
 
+from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain
-from speechbrain_gogo.dataio.manifests.dataset import (
-    check_usable,
-    recipe_manifests,
-    speech_dataset,
-    usable_clips,
-)
-from speechbrain_gogo.dataio.shards.batching import (
-    loader_settings,
-    worker_settings,
-)
-
-logger = logging.getLogger(__name__)
-
-
-def dataio_prepare(hparams):
-    """Datasets, loader settings and reports of skipped clips, by stage."""
-    datasets, loaders, reports = {}, {}, {}
-    workers = worker_settings(
-        hparams["num_workers"],
-        hparams["prefetch_batches"],
-        hparams["pin_memory"],
-    )
-    for stage, paths in recipe_manifests(hparams).items():
-        datasets[stage], reports[stage] = speech_dataset(
-            paths,
-            sample_rate=hparams["model"]["sample_rate"],
-            min_seconds=hparams["min_seconds"],
-            max_seconds=hparams["max_seconds"],
-            cache_folder=hparams["cache_folder"],
-        )
-        name = ", ".join(map(str, paths))
-        logger.info("%s: %s", name, reports[stage])
-        check_usable(datasets[stage], name)
-        training = stage == "train"
-        key = "batch_seconds" if training else "valid_batch_seconds"
-        loaders[stage] = loader_settings(
-            datasets[stage],
-            training,
-            hparams[key],
-            hparams["max_batch_clips"],
-            hparams["num_buckets"],
-            hparams["seed"],
-            **workers,
-        )
-    return datasets, loaders, reports
+from speechbrain_gogo.dataio.manifests.dataset import usable_clips
 
 
 def train_adversarial_codec(hparams, run_opts, brain_class, export):
@@ -65,7 +20,8 @@ def train_adversarial_codec(hparams, run_opts, brain_class, export):
         Takes ``hparams``, with the trained ``codec``, and writes it to
         ``export_folder``.
     """
-    datasets, loaders, reports = dataio_prepare(hparams)
+    sample_rate = hparams["model"]["sample_rate"]
+    datasets, loaders, reports = speech_datasets(hparams, sample_rate)
     hparams["sample_clips"] = list(
         usable_clips(datasets["valid"], hparams["num_samples"])
     )

@@ -15,6 +15,7 @@ from speechbrain.utils.distributed import ddp_barrier
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
+from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 logger = logging.getLogger(__name__)
@@ -162,3 +163,33 @@ def frames_per_group(tokenizer, frame_rate):
     int
     """
     return math.ceil(frame_rate / tokenizer.codec.group_rate)
+
+
+def tokenize_splits(hparams, device, make_source):
+    """Encode the clips of training and validation.
+
+    Arguments
+    ---------
+    hparams : dict
+        ``codec``, ``trust_codec``, ``output_folder``, ``num_workers`` and
+        ``front_end``.
+    device : str
+        Of the codec.
+    make_source : callable
+        Takes the stage, "train" or "valid", and the codec's sample rate, and
+        returns shards of clips.
+    """
+    codec = open_codec(
+        hparams["codec"],
+        run_opts={"device": device},
+        trust_source=hparams["trust_codec"],
+    )
+    for stage in ("train", "valid"):
+        report = tokenize_corpus(
+            codec,
+            make_source(stage, codec.sample_rate),
+            f"{hparams['output_folder']}/{stage}",
+            num_workers=hparams["num_workers"],
+            normalize=hparams["front_end"],
+        )
+        print(f"{stage}: {report or 'other processes have not finished'}")

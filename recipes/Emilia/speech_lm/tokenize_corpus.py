@@ -19,43 +19,27 @@ import speechbrain_gogo.compatibility  # noqa: F401
 from speechbrain.utils.distributed import infer_device
 
 from recipes.common.experiment import start
+from recipes.common.tokens import tokenize_splits
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.tars import find_splits
-from speechbrain_gogo.inference import open_codec
-from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
-
-
-def tokenize_splits(hparams, device):
-    """Encode the shards of training and validation."""
-    codec = open_codec(
-        hparams["codec"],
-        run_opts={"device": device},
-        trust_source=hparams["trust_codec"],
-    )
-    splits = find_splits(hparams["train_shards"], hparams["valid_shards"])
-    for stage, shards in splits.items():
-        source = EmiliaShards(
-            shards,
-            sample_rate=codec.sample_rate,
-            training=False,
-            **hparams["clips"],
-        )
-        report = tokenize_corpus(
-            codec,
-            source,
-            f"{hparams['output_folder']}/{stage}",
-            num_workers=hparams["num_workers"],
-            normalize=hparams["front_end"],
-        )
-        print(f"{stage}: {report or 'other processes are still at work'}")
 
 
 def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start(__file__, arguments)
-    leave_process_group()  # from here on each works alone
-    tokenize_splits(hparams, run_opts["device"] or infer_device())
+    leave_process_group()  # the processes do not communicate any more
+    splits = find_splits(hparams["train_shards"], hparams["valid_shards"])
+
+    def shards(stage, sample_rate):
+        return EmiliaShards(
+            splits[stage],
+            sample_rate=sample_rate,
+            training=False,
+            **hparams["clips"],
+        )
+
+    tokenize_splits(hparams, run_opts["device"] or infer_device(), shards)
 
 
 if __name__ == "__main__":

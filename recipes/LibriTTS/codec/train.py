@@ -6,7 +6,6 @@
 See the README in this folder.
 """
 
-import logging
 import sys
 from pathlib import Path
 
@@ -16,75 +15,47 @@ import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain.utils.distributed import run_on_main
 
+from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.dataset import (
-    check_usable,
     recipe_manifests,
     speech_dataset,
     usable_clips,
-)
-from speechbrain_gogo.dataio.shards.batching import (
-    loader_settings,
-    worker_settings,
 )
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export import export_run
 
-logger = logging.getLogger(__name__)
-
 
 def dataio_prepare(hparams):
     """Datasets, loader settings and reports of skipped clips, by stage."""
-    manifests = recipe_manifests(hparams)
-    settings = {
-        "sample_rate": hparams["model"]["sample_rate"],
-        "min_seconds": hparams["min_seconds"],
-        "max_seconds": hparams["max_seconds"],
-        "cache_folder": hparams["cache_folder"],
-    }
-    sentences, _ = speech_dataset(manifests["train"], **settings)
-    words = [row["wrd"] for row in sentences.data.values()]
+    sample_rate = hparams["model"]["sample_rate"]
+    sentences, _ = speech_dataset(
+        recipe_manifests(hparams)["train"],
+        sample_rate=sample_rate,
+        min_seconds=hparams["min_seconds"],
+        max_seconds=hparams["max_seconds"],
+    )
     train_text = {
-        "sentences": words,
+        "sentences": [row["wrd"] for row in sentences.data.values()],
         "model_path": hparams["tokenizer_file"],
         "vocab_size": hparams["model"]["text_vocab"],
     }
     run_on_main(train_tokenizer, kwargs=train_text)
-    settings["tokenizer"] = train_tokenizer(**train_text)
-
-    datasets, loaders, reports = {}, {}, {}
-    workers = worker_settings(
-        hparams["num_workers"],
-        hparams["prefetch_batches"],
-        hparams["pin_memory"],
+    tokenizer = train_tokenizer(**train_text)
+    datasets, loaders, reports = speech_datasets(
+        hparams, sample_rate, tokenizer
     )
-    for stage, paths in manifests.items():
-        datasets[stage], reports[stage] = speech_dataset(paths, **settings)
-        name = ", ".join(map(str, paths))
-        logger.info("%s: %s", name, reports[stage])
-        check_usable(datasets[stage], name)
-        training = stage == "train"
-        if training and hparams["augmentation"] is not None:
-            augment_clips(datasets[stage], hparams)
-        key = "batch_seconds" if training else "valid_batch_seconds"
-        loaders[stage] = loader_settings(
-            datasets[stage],
-            training,
-            hparams[key],
-            hparams["max_batch_clips"],
-            hparams["num_buckets"],
-            hparams["seed"],
-            **workers,
-        )
+    if hparams["augmentation"] is not None:
+        augment_clips(datasets["train"], hparams)
     return datasets, loaders, reports
 
 
 def augment_clips(dataset, hparams):
-    """Every epoch sees clips as other voices and rooms would give them."""
+    """Augment the clips of a dataset differently in every epoch."""
 
     def augment(key, sig):
         if isinstance(sig, AudioError):

@@ -17,41 +17,25 @@ import speechbrain_gogo.compatibility  # noqa: F401
 from speechbrain.utils.distributed import infer_device
 
 from recipes.common.experiment import start
+from recipes.common.tokens import tokenize_splits
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-from speechbrain_gogo.inference import open_codec
-from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
-
-
-def tokenize_splits(hparams, device):
-    """Encode the manifests of training and validation."""
-    codec = open_codec(
-        hparams["codec"],
-        run_opts={"device": device},
-        trust_source=hparams["trust_codec"],
-    )
-    for stage in ("train", "valid"):
-        source = ManifestShards(
-            hparams[f"{stage}_csv"],
-            hparams["data_folder"],
-            sample_rate=codec.sample_rate,
-            **hparams["clips"],
-        )
-        report = tokenize_corpus(
-            codec,
-            source,
-            f"{hparams['output_folder']}/{stage}",
-            num_workers=hparams["num_workers"],
-            normalize=hparams["front_end"],
-        )
-        print(f"{stage}: {report or 'other processes are still at work'}")
 
 
 def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start(__file__, arguments)
-    leave_process_group()  # from here on each works alone
-    tokenize_splits(hparams, run_opts["device"] or infer_device())
+    leave_process_group()  # the processes do not communicate any more
+
+    def shards(stage, sample_rate):
+        return ManifestShards(
+            hparams[f"{stage}_csv"],
+            hparams["data_folder"],
+            sample_rate=sample_rate,
+            **hparams["clips"],
+        )
+
+    tokenize_splits(hparams, run_opts["device"] or infer_device(), shards)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Griffin-Lim for the log-mel of the siblings, where there is no BigVGAN."""
+"""Griffin-Lim: waveforms from log-mel without a trained network.
+
+The algorithm, and a vocoder of the siblings' mel in place of BigVGAN. The one of
+Gogo's mel is in vocoders.py.
+"""
 
 import math
 
@@ -8,12 +12,76 @@ from torch import nn
 from torch.nn import functional as F
 
 
-class MagnitudeGriffinLim(nn.Module):
-    """Phase by alternating projections, nothing to train.
+def invert_filters(n_fft, sample_rate, n_mels, **scale):
+    """Pseudo-inverse of mel filters.
 
-    The mel filters of :class:`~speechbrain_gogo.lobes.nn.log_mel.MagnitudeMel`
-    are undone by their pseudo-inverse, clipped at zero. All phases start at
-    zero, so the same mel always gives the same audio.
+    Arguments
+    ---------
+    n_fft, sample_rate, n_mels : int
+        Of the mel.
+    **scale
+        ``norm`` and ``mel_scale`` of torchaudio.
+
+    Returns
+    -------
+    torch.Tensor
+        [n_mels, n_fft / 2 + 1].
+    """
+    filters = torchaudio.functional.melscale_fbanks(
+        n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, **scale
+    )
+    return torch.linalg.pinv(filters.double()).float()
+
+
+def griffin_lim(mel, inverse, window, n_fft, hop, iterations, momentum):
+    """Waveforms of log-mel frames, by alternating projections.
+
+    Magnitudes are clipped at zero. All phases start at zero, so the same mel
+    always gives the same audio.
+
+    Arguments
+    ---------
+    mel : torch.Tensor
+        Log-mel, [B, T, n_mels].
+    inverse : torch.Tensor
+        From :func:`invert_filters`.
+    window : torch.Tensor
+        Of the STFT, [win_length].
+    n_fft, hop : int
+        Of the STFT.
+    iterations : int
+        Rounds of inverse and forward STFT.
+    momentum : float
+        Of fast Griffin-Lim, in [0, 1).
+
+    Returns
+    -------
+    torch.Tensor
+        [B, T * hop or more]; the centre of frame t is at sample t * hop.
+    """
+    with torch.autocast(mel.device.type, enabled=False):
+        magnitude = mel.float().exp() @ inverse
+        magnitude = magnitude.clamp(min=0).transpose(1, 2)
+        # One more frame completes the last hop. The STFT reflects half a
+        # transform at the ends, which must not be longer than the audio.
+        missing = max(1, n_fft // hop - mel.shape[1])
+        magnitude = F.pad(magnitude, (0, missing), mode="replicate")
+        return torchaudio.functional.griffinlim(
+            magnitude,
+            window,
+            n_fft,
+            hop,
+            len(window),
+            power=1.0,
+            n_iter=iterations,
+            momentum=momentum,
+            length=None,
+            rand_init=False,
+        )
+
+
+class MagnitudeGriffinLim(nn.Module):
+    """Griffin-Lim for :class:`~speechbrain_gogo.lobes.nn.log_mel.MagnitudeMel`.
 
     Arguments
     ---------
@@ -49,16 +117,9 @@ class MagnitudeGriffinLim(nn.Module):
         self.hop_length = hop_length
         self.num_iterations = num_iterations
         self.momentum = momentum
-        filters = torchaudio.functional.melscale_fbanks(
-            n_fft // 2 + 1,
-            0.0,
-            sample_rate / 2,
-            n_mels,
-            sample_rate,
-            norm="slaney",
-            mel_scale="slaney",
+        inverse = invert_filters(
+            n_fft, sample_rate, n_mels, norm="slaney", mel_scale="slaney"
         )
-        inverse = torch.linalg.pinv(filters.double()).float()
         self.register_buffer("mel_inverse", inverse, persistent=False)
         window = torch.hann_window(win_length)
         self.register_buffer("window", window, persistent=False)
@@ -72,26 +133,15 @@ class MagnitudeGriffinLim(nn.Module):
     @torch.no_grad()
     def forward(self, mel):
         """Log-mel [B, M, n_mels] to waveforms [B, M * hop_length]."""
-        frames = mel.shape[1]
-        with torch.autocast(mel.device.type, enabled=False):
-            magnitude = mel.float().exp() @ self.mel_inverse
-            magnitude = magnitude.clamp(min=0).transpose(1, 2)
-            # The STFT reflects half a transform at the ends, which must not
-            # be longer than the audio.
-            missing = max(1, self.n_fft // self.hop_length - frames)
-            magnitude = F.pad(magnitude, (0, missing), mode="replicate")
-            wavs = torchaudio.functional.griffinlim(
-                magnitude,
-                self.window,
-                self.n_fft,
-                self.hop_length,
-                self.win_length,
-                power=1.0,
-                n_iter=self.num_iterations,
-                momentum=self.momentum,
-                length=None,
-                rand_init=False,
-            )
+        wavs = griffin_lim(
+            mel,
+            self.mel_inverse,
+            self.window,
+            self.n_fft,
+            self.hop_length,
+            self.num_iterations,
+            self.momentum,
+        )
         # Frame t has its centre at (t + 1/2) hops, not at t hops as here.
         wavs = F.pad(wavs, (self.hop_length // 2, 0))
-        return wavs[:, : frames * self.hop_length]
+        return wavs[:, : mel.shape[1] * self.hop_length]

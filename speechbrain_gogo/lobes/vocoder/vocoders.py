@@ -9,19 +9,23 @@ package in lobes/vocoder/vocos_files.py.
 import math
 
 import torch
-import torchaudio
 from torch import nn
 from vocos.heads import ISTFTHead
 from vocos.models import VocosBackbone
 from vocos.spectral_ops import ISTFT
 
+from speechbrain_gogo.lobes.vocoder.griffin_lim import (
+    griffin_lim,
+    invert_filters,
+)
+
 
 class Vocoder(nn.Module):
-    """What every vocoder promises.
+    """Base class of vocoders.
 
-    T frames give exactly T * hop samples, and sample i * hop is the centre
-    of frame i. ``context`` says how many frames on each side an output frame
-    hears. A subclass gives ``context`` and ``vocode``.
+    T frames become exactly T * hop samples, and sample i * hop is the centre of
+    frame i. ``context`` is the number of frames on each side on which an output
+    frame depends. A subclass defines ``context`` and ``vocode``.
 
     Arguments
     ---------
@@ -194,10 +198,7 @@ class VocosVocoder(Vocoder):
 
 
 class GriffinLimVocoder(Vocoder):
-    """Griffin-Lim: phase by alternating projections, nothing to train.
-
-    The mel filters are undone by their pseudo-inverse, clipped at zero. All
-    phases start at zero, so the same mel always gives the same audio.
+    """Griffin-Lim for :class:`~speechbrain_gogo.lobes.gogo.mel.VocosMel`.
 
     Arguments
     ---------
@@ -232,10 +233,8 @@ class GriffinLimVocoder(Vocoder):
         self.sample_rate = sample_rate
         self.num_iterations = num_iterations
         self.momentum = momentum
-        filters = torchaudio.functional.melscale_fbanks(
-            n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate
-        )  # [n_fft / 2 + 1, n_mels], HTK scale, not normalised
-        inverse = torch.linalg.pinv(filters.double()).float()
+        # HTK scale, not normalized
+        inverse = invert_filters(n_fft, sample_rate, n_mels)
         self.register_buffer("mel_inverse", inverse, persistent=False)
         window = torch.hann_window(n_fft)
         self.register_buffer("window", window, persistent=False)
@@ -244,8 +243,9 @@ class GriffinLimVocoder(Vocoder):
     def context(self):
         """Frames on each side on which an output frame depends.
 
-        A round spreads news as far as two windows overlap. Nearly all of it
-        comes from within 32 frames; the rest makes windows leave no trace.
+        In a round, a frame influences those whose windows overlap with its own.
+        Nearly all of the influence is within 32 frames; with the full context,
+        vocoding in windows is exact.
         """
         spread = math.ceil(self.n_fft / self.hop_length) - 1
         last = math.ceil(self.n_fft / (2 * self.hop_length))
@@ -254,26 +254,13 @@ class GriffinLimVocoder(Vocoder):
     @torch.no_grad()
     def vocode(self, mel):
         """Mel [B, T, n_mels] to waveforms [B, T * hop_length]."""
-        frames = mel.shape[1]
-        with torch.autocast(mel.device.type, enabled=False):
-            magnitude = mel.float().exp() @ self.mel_inverse
-            magnitude = magnitude.clamp(min=0).transpose(1, 2)
-            # One more frame closes the last hop; the STFT reflects half a
-            # window at the ends, which must not be longer than the audio.
-            missing = max(1, self.n_fft // self.hop_length - frames)
-            magnitude = nn.functional.pad(
-                magnitude, (0, missing), mode="replicate"
-            )
-            wavs = torchaudio.functional.griffinlim(
-                magnitude,
-                self.window,
-                self.n_fft,
-                self.hop_length,
-                self.n_fft,
-                power=1.0,
-                n_iter=self.num_iterations,
-                momentum=self.momentum,
-                length=None,
-                rand_init=False,
-            )
-        return wavs[:, : frames * self.hop_length]
+        wavs = griffin_lim(
+            mel,
+            self.mel_inverse,
+            self.window,
+            self.n_fft,
+            self.hop_length,
+            self.num_iterations,
+            self.momentum,
+        )
+        return wavs[:, : mel.shape[1] * self.hop_length]
