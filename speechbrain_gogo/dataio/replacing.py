@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that appear when they are complete."""
 
 import contextlib
 import os
@@ -6,24 +6,22 @@ import secrets
 import shutil
 from pathlib import Path
 
-NAMED = 50  # characters of a name, which in all may have 255 bytes
+NAMED = 50  # last characters of a name, which may have 255 bytes in all
 
 
 @contextlib.contextmanager
 def replaced_when_complete(path):
-    """Write beside a file, which is replaced if all went well.
+    """Write to a temporary file, which replaces a file if there is no error.
 
     Arguments
     ---------
     path : str | Path
-        The file; folders are made. A link stays one: what it leads to is
-        replaced.
+        The file; folders are created. Of a link, the target is replaced.
 
     Yields
     ------
     Path
-        Where to write, with the same suffix. After an error it is gone, and
-        the file is as it was.
+        The temporary file, with the same suffix. It is deleted after an error.
 
     Example
     -------
@@ -45,26 +43,28 @@ def replaced_when_complete(path):
 
 
 @contextlib.contextmanager
-def appearing_when_complete(path, anew=False):
-    """Write a file or folder aside; None if it is there already.
+def written_once(path, again=False):
+    """Write a file or folder that does not exist yet.
+
+    One process writes at a time: the temporary file of a killed process is
+    overwritten.
 
     Arguments
     ---------
     path : Path
-        A folder, if it has no suffix.
-    anew : bool
-        Replace one that is there.
+        A folder if it has no suffix.
+    again : bool
+        Also replace an existing file.
 
     Yields
     ------
     Path
-        Where to write; renamed to ``path`` at the end.
+        The temporary file or folder; None if ``path`` exists.
     """
-    if path.exists() and not anew:
+    if path.exists() and not again:
         yield None
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # One process writes at a time: what stands there was left by a kill.
     partial = path.with_name(f"{path.name}.partial")
     if not path.suffix:
         shutil.rmtree(partial, ignore_errors=True)

@@ -7,7 +7,7 @@ utterance.
 
 import torch
 
-from speechbrain_gogo.inference.checks import check_lens
+from speechbrain_gogo.inference.checks.settings import check_lens
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 CHUNK = 4096  # groups that are judged at a time

@@ -7,7 +7,7 @@ do alike is in pretrained_codec.py, streams are in streaming/.
 
 import torch
 
-from speechbrain_gogo.inference.checks import (
+from speechbrain_gogo.inference.checks.settings import (
     check_lengths,
     check_lens,
     check_sampling,

@@ -7,8 +7,8 @@ voice.
 
 import torch
 
+from speechbrain_gogo.inference.checks.waveforms import check_wav
 from speechbrain_gogo.inference.voiced_codec import VoicedCodec
-from speechbrain_gogo.inference.waveforms import check_wav
 
 
 class CoFiCodec(VoicedCodec):

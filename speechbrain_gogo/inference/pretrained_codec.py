@@ -15,17 +15,17 @@ from speechbrain.utils.autocast import AMPConfig
 from speechbrain_gogo.dataio.audio.streaming import stream_audio
 from speechbrain_gogo.dataio.audio.writing import audio_path, written_audio
 from speechbrain_gogo.inference.allocation import AllocatingCodec
-from speechbrain_gogo.inference.checks import (
+from speechbrain_gogo.inference.checks.tokens import (
     check_level,
     check_tokens,
     mask_dropped,
 )
+from speechbrain_gogo.inference.checks.waveforms import read_wavs
 from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
     load_model,
     source_name,
 )
-from speechbrain_gogo.inference.waveforms import read_wavs
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
 from speechbrain_gogo.lobes.nn.precision import (
     KeepsPrecision,

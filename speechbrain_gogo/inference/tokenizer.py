@@ -20,7 +20,7 @@ from speechbrain_gogo.dataio.tokens.layouts import (
     group_ids,
     lay_out,
 )
-from speechbrain_gogo.inference.checks import check_level
+from speechbrain_gogo.inference.checks.tokens import check_level
 from speechbrain_gogo.inference.open_codec import open_codec
 
 

@@ -8,13 +8,13 @@ files; a subclass encodes.
 import torch
 
 from speechbrain_gogo.dataio.audio.streaming import stream_audio
-from speechbrain_gogo.inference.checks import (
+from speechbrain_gogo.inference.checks.settings import (
     check_embedding,
     check_lengths,
     check_lens,
 )
+from speechbrain_gogo.inference.checks.waveforms import read_wavs
 from speechbrain_gogo.inference.pretrained_codec import PretrainedCodec
-from speechbrain_gogo.inference.waveforms import read_wavs
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 WINDOW = 100  # groups that are decoded at a time

@@ -1,6 +1,6 @@
 """Checks of samples and rates, and the conversion to mono.
 
-The same checks apply to files (sound.py) and tensors (inference/waveforms.py).
+The same checks apply to files (sound.py) and tensors (inference/checks/waveforms.py).
 """
 
 import functools

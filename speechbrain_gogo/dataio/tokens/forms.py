@@ -24,7 +24,7 @@ import webdataset
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.ids import unfit_id
-from speechbrain_gogo.dataio.replacing import appearing_when_complete
+from speechbrain_gogo.dataio.replacing import written_once
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.corpus import CorpusReport, open_corpus
 from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
@@ -184,7 +184,7 @@ class TokenForms:
             for row in rows:
                 for name, array in {"codes": row.tokens, **row.side}.items():
                     place = self._array_path(row, name)
-                    with appearing_when_complete(place) as path:
+                    with written_once(place) as path:
                         if path is not None:
                             with open(path, "wb") as file:
                                 np.save(file, array.numpy())
@@ -193,9 +193,7 @@ class TokenForms:
         """Of each shard a tar; its keys are ids, with dots escaped."""
         for number, rows in enumerate(self._shown("webdataset")):
             name = f"{number:06d}.tar"
-            with appearing_when_complete(
-                self.folder / "webdataset" / name
-            ) as path:
+            with written_once(self.folder / "webdataset" / name) as path:
                 if path is None:
                     continue
                 with webdataset.TarWriter(str(path), mtime=0) as tar:
@@ -226,7 +224,7 @@ class TokenForms:
             "layout": self.layout,
             "sample_rate": self.sample_rate,
         }
-        with appearing_when_complete(self.folder / "dataset") as path:
+        with written_once(self.folder / "dataset") as path:
             if path is None:
                 return
             made = datasets.Dataset.from_generator(
@@ -245,7 +243,7 @@ class TokenForms:
         # A folder's name may be no UTF-8.
         written = {"encoding": "utf-8", "errors": "surrogateescape"}
         with (
-            appearing_when_complete(self.folder / MANIFEST, anew=True) as path,
+            written_once(self.folder / MANIFEST, again=True) as path,
             open(path, "w", newline="", **written) as file,
         ):
             writer = csv.writer(file)

@@ -13,7 +13,7 @@ from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.shards.webdataset import AudioShards
 from speechbrain_gogo.dataio.tokens.forms import TokenForms, check_forms
 from speechbrain_gogo.dataio.tokens.layouts import check_layout
-from speechbrain_gogo.inference.checks import check_level
+from speechbrain_gogo.inference.checks.tokens import check_level
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.inference.checks.waveforms import read_wavs
 from speechbrain_gogo.inference.pretrained_codec import encode_recording
 from speechbrain_gogo.inference.synthesis.transcription import (
     transcribe,
 )
-from speechbrain_gogo.inference.waveforms import read_wavs
 
 REQUIRED = "text", "prompt_wav", "prompt_text"
 

@@ -3,7 +3,10 @@
 import math
 import numbers
 
-from speechbrain_gogo.inference.checks import check_sampling, check_whole
+from speechbrain_gogo.inference.checks.settings import (
+    check_sampling,
+    check_whole,
+)
 
 SAMPLING = "temperature", "repetition_penalty", "top_p", "top_k"
 TEXT_GUIDANCE = "text_guidance"  # of GogoSpeech's Stage I

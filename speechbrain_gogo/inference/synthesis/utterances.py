@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from speechbrain_gogo.inference.checks import check_whole
+from speechbrain_gogo.inference.checks.settings import check_whole
 from speechbrain_gogo.inference.synthesis.transcription import (
     doubt_transcript,
 )

@@ -12,7 +12,7 @@ from speechbrain_gogo.dataio.audio.waveform import (
     check_rate,
     to_mono,
 )
-from speechbrain_gogo.inference.checks import check_lens
+from speechbrain_gogo.inference.checks.settings import check_lens
 
 # [samples, channels], as files are read, is no batch of short utterances.
 MOST_CHANNELS, FEWEST_SAMPLES = 8, 256
