@@ -42,15 +42,28 @@ class CachedBlocks:
     def __init__(
         self, num_layers, groups, width, like, batch, max_length, static=False
     ):
-        self.groups, self.width = groups, width
-        self.max_length, self.static = max_length, static
-        shape = batch, groups, max_length, width
+        self.num_layers, self.groups, self.width = num_layers, groups, width
+        self.like, self.static = like, static
+        self.allocate(batch, max_length)
+
+    def allocate(self, batch, max_length):
+        """Make an empty cache of another size.
+
+        Arguments
+        ---------
+        batch : int
+            Sequences in the batch, B.
+        max_length : int
+            Positions, left padding included.
+        """
+        self.max_length = max_length
+        shape = batch, self.groups, max_length, self.width
         # Zeros: what lies beyond the sequence is multiplied by zero.
         self.cache = [
-            (like.new_zeros(shape), like.new_zeros(shape))
-            for _ in range(num_layers)
+            (self.like.new_zeros(shape), self.like.new_zeros(shape))
+            for _ in range(self.num_layers)
         ]
-        device = like.device
+        device = self.like.device
         self.padding = torch.zeros(batch, dtype=torch.long, device=device)
         self.slots = torch.arange(max_length, device=device)
         self.length, self.padded = 0, False

@@ -93,6 +93,20 @@ class CachedDecoder:
         self.blocks.reset()
         self.passes = 0
 
+    def allocate(self, batch, max_length):
+        """Empty the cache, which gets another size unless passes are compiled.
+
+        Arguments
+        ---------
+        batch : int
+            Sequences in the batch, B.
+        max_length : int
+            Positions to allocate, left padding included.
+        """
+        if not self.compiled:
+            self.blocks.allocate(batch, max_length)
+        self.reset()
+
     def step(self, ids, padding=None):
         """Run the model over new ids.
 
@@ -213,9 +227,9 @@ class Sampler:
             logits = torch.where(seen, less, logits)
         if self.greedy:
             return logits.argmax(1)
-        # Double precision: rounding, which depends on the batch, rarely
-        # changes a sample.
-        likely = self.warpers(None, logits).double().softmax(1).cumsum(1)
+        # Summed up in double precision: rounding rarely changes a sample.
+        likely = self.warpers(None, logits).softmax(1)
+        likely = likely.cumsum(1, dtype=torch.double)
         # Below 1 by more than the rounding of the sum: the last ids may have
         # probability 0.
         chance = self._uniform(position, logits.device) * (1 - 1e-6)

@@ -39,11 +39,7 @@ class DecodingState:
         self.seen = real.new_zeros(len(ids), lm.codebook_size + 1)
         self.seen.scatter_(1, tokens, True)
         self.seen[:, -1] = False  # padding, not the end token
-
-    def use(self, decoder):
-        """Run on a decoder from now on; its cache is emptied."""
-        self.decoder = decoder
-        decoder.reset()
+        self.decoder = None  # comes with the first sample
 
     def sample(self, position, num_tokens):
         """Sample the next token, one of the first ``num_tokens``, int64 [B]."""

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.llama_block import RMSNorm, SwiGLU
 from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding, GridOutput
+from speechbrain_gogo.lobes.speech.weights import Dense, fuse
 
 
 class DepthNetwork(nn.Module):
@@ -110,3 +111,54 @@ class DepthNetwork(nn.Module):
         for norm, block in zip(self.norms, self.blocks):
             x = x + block(norm(x))
         return self.norms[-1](x)
+
+
+class DepthSteps:
+    """The network, one token at a time with fused weights.
+
+    Arguments
+    ---------
+    depth : DepthNetwork
+        In evaluation mode. Its weights are fused where they are.
+    linear : callable
+        ``Dense`` or ``Int8`` of weights.py.
+
+    Example
+    -------
+    >>> depth = DepthNetwork([4, 3], 5, 2, 16, 1, 32).eval()
+    >>> group, tokens = torch.randn(7, 16), torch.randint(12, (7, 3))
+    >>> found = DepthSteps(depth).log_probs(group, tokens)
+    >>> bool((found - depth.log_probs(group, tokens)).abs().max() < 1e-5)
+    True
+    """
+
+    def __init__(self, depth, linear=Dense):
+        self.depth = depth
+        self.norms = [norm.weight for norm in depth.norms]
+        self.eps = depth.norms[0].eps
+        self.blocks = [
+            (
+                linear(fuse([block.gate_proj, block.up_proj])),
+                linear(block.down_proj.weight),
+            )
+            for block in depth.blocks
+        ]
+        self.heads = [linear(head) for head in depth.heads]
+
+    @torch.inference_mode()
+    def log_probs(self, group, tokens):
+        """As :meth:`DepthNetwork.log_probs`."""
+        depth = self.depth
+        place = tokens.shape[1] - depth.first
+        x = group + depth.tokens(tokens).sum(1) + depth.places[place]
+        for norm, (gate_up, down) in zip(self.norms, self.blocks):
+            gate, up = gate_up(self._rms(x, norm)).chunk(2, -1)
+            x = x + down(F.silu(gate).mul_(up))
+        scores = self.heads[place](self._rms(x, self.norms[-1]))
+        return depth.output.log_probs(scores)
+
+    def _rms(self, x, weight):
+        """RMSNorm, in float32."""
+        full = x.float()
+        scale = full.square().mean(-1, keepdim=True).add_(self.eps).rsqrt_()
+        return (full * scale).to(x) * weight

@@ -59,8 +59,8 @@ def generate_backbone(
         Generation stops if a cycle of one to four groups repeats for so many
         groups.
     decoder : CachedDecoder | GroupDecoder
-        A decoder to reuse, for B sequences, or 2 B with guidance; a new one
-        by default.
+        A decoder to reuse; a compiled one is for B sequences, or 2 B with
+        guidance. A new one by default.
 
     Yields
     ------
@@ -93,10 +93,8 @@ def generate_backbone(
     size = lm.group_positions
     limit = max_new_groups(lm.max_positions, used, size, max_groups)
     most = int(limit.max())
-    if decoder is None:
-        length = int(used.max()) + size * most
-        decoder = lm.decoder(len(parts[0]), length)
-    state.use(decoder)
+    needed = len(parts[0]), int(used.max()) + size * most
+    state.decoder = prepare(lm, decoder, *needed)
     in_loop = LoopDetector(len(used), loop_groups, used.device)
     active = torch.ones_like(used, dtype=torch.bool)
     finished = torch.zeros_like(active)
@@ -170,11 +168,9 @@ class DetailGenerator:
         self.state = lm.start(prompt, prompt_lens, sampler)
         used, size = self.state.used, lm.group_positions
         limit = max_new_groups(lm.max_positions, used, size, max_groups)
-        if decoder is None:
-            length = int(used.max()) + size * int(limit.max())
-            decoder = lm.decoder(len(prompt), length)
-        self.decoder = decoder
-        self.state.use(decoder)
+        length = int(used.max()) + size * int(limit.max())
+        self.decoder = prepare(lm, decoder, len(prompt), length)
+        self.state.decoder = self.decoder
 
     @torch.no_grad()
     def complete(self, backbone, budgets):
@@ -205,6 +201,14 @@ class DetailGenerator:
         self.state.append(group[:, most:])  # pending: costs no pass
         self.index += 1
         return group
+
+
+def prepare(lm, decoder, batch, max_length):
+    """A decoder with an empty cache: the given one, or a new one for None."""
+    if decoder is None:
+        return lm.decoder(batch, max_length)
+    decoder.allocate(batch, max_length)
+    return decoder
 
 
 def _check_tokens(prompt, lens, codes):

@@ -20,6 +20,7 @@ from speechbrain_gogo.lobes.nn.llama import llama
 from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
 from speechbrain_gogo.lobes.speech.depth import DepthNetwork
 from speechbrain_gogo.lobes.speech.group_state import GroupDecoder, GroupState
+from speechbrain_gogo.lobes.speech.weights import Dense
 from speechbrain_gogo.lobes.tokens.patterns import pack
 
 
@@ -261,7 +262,7 @@ class GroupBackboneLM(nn.Module):
         sequence = self.sequence(text, text_lens, prompt, real)
         return GroupState(self, sampler, sequence, prompt, real, guidance)
 
-    def decoder(self, batch, max_length, compiled=False):
+    def decoder(self, batch, max_length, compiled=False, linear=Dense):
         """Memory and weights for generation, to be used again.
 
         Arguments
@@ -272,12 +273,14 @@ class GroupBackboneLM(nn.Module):
             Positions, left padding included.
         compiled : bool
             Without meaning here: large passes are too few to be compiled.
+        linear : callable
+            As of CachedLlama.
 
         Returns
         -------
         GroupDecoder
         """
-        return GroupDecoder(self, batch, max_length)
+        return GroupDecoder(self, batch, max_length, linear)
 
     def group_inputs(self, before, given):
         """What the pass for the next group reads of the one before it.
@@ -296,7 +299,7 @@ class GroupBackboneLM(nn.Module):
         """
         return self.groups(before).sum(1)
 
-    def log_probs(self, hidden, tokens):
+    def log_probs(self, hidden, tokens, depth=None):
         """Log-probabilities of the next token, at first also of the end.
 
         Arguments
@@ -306,12 +309,15 @@ class GroupBackboneLM(nn.Module):
         tokens : torch.Tensor
             Of the group so far, int64 [B, T].
 
+        depth : DepthSteps
+            Computes instead of this stage's own network.
+
         Returns
         -------
         torch.Tensor
             [B, C + 1] of the first token, else [B, C].
         """
-        found = self.depth.log_probs(hidden, tokens)
+        found = (depth or self.depth).log_probs(hidden, tokens)
         if tokens.shape[1]:
             return found
         end = self.end(hidden).float()

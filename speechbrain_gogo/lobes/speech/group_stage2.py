@@ -18,6 +18,7 @@ from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
 from speechbrain_gogo.lobes.speech.depth import DepthNetwork
 from speechbrain_gogo.lobes.speech.group_state import GroupDecoder, GroupState
 from speechbrain_gogo.lobes.speech.stage2 import draw_budgets
+from speechbrain_gogo.lobes.speech.weights import Dense
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
@@ -170,7 +171,7 @@ class GroupDetailLM(nn.Module):
         sequence = self.sequence(prompt), place.expand(real.shape), real
         return GroupState(self, sampler, sequence, prompt, real)
 
-    def decoder(self, batch, max_length, compiled=False):
+    def decoder(self, batch, max_length, compiled=False, linear=Dense):
         """Memory and weights for generation, to be used again.
 
         Arguments
@@ -181,12 +182,14 @@ class GroupDetailLM(nn.Module):
             Positions, left padding included.
         compiled : bool
             Without meaning here: large passes are too few to be compiled.
+        linear : callable
+            As of CachedLlama.
 
         Returns
         -------
         GroupDecoder
         """
-        return GroupDecoder(self, batch, max_length)
+        return GroupDecoder(self, batch, max_length, linear)
 
     def group_inputs(self, before, given):
         """What the pass for the next group reads.
@@ -205,7 +208,7 @@ class GroupDetailLM(nn.Module):
         """
         return self.groups(before).sum(1) + self.backbones(given).sum(1)
 
-    def log_probs(self, hidden, tokens):
+    def log_probs(self, hidden, tokens, depth=None):
         """Log-probabilities of the next token.
 
         Arguments
@@ -215,9 +218,12 @@ class GroupDetailLM(nn.Module):
         tokens : torch.Tensor
             Of the group so far, int64 [B, b or more].
 
+        depth : DepthSteps
+            Computes instead of this stage's own network.
+
         Returns
         -------
         torch.Tensor
             [B, C].
         """
-        return self.depth.log_probs(hidden, tokens)
+        return (depth or self.depth).log_probs(hidden, tokens)

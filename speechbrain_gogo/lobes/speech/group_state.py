@@ -11,6 +11,8 @@ reads, D width; the token C is m, the masking token.
 import torch
 
 from speechbrain_gogo.lobes.speech.cached_llama import CachedLlama
+from speechbrain_gogo.lobes.speech.depth import DepthSteps
+from speechbrain_gogo.lobes.speech.weights import Dense
 
 
 class GroupDecoder:
@@ -27,18 +29,32 @@ class GroupDecoder:
         Sequences in the batch.
     max_length : int
         Positions to allocate, left padding included.
-    **settings
+    linear : callable
         Of :class:`~speechbrain_gogo.lobes.speech.cached_llama.CachedLlama`.
     """
 
-    def __init__(self, lm, batch, max_length, **settings):
-        self.blocks = CachedLlama(lm.llama, batch, max_length, **settings)
+    def __init__(self, lm, batch, max_length, linear=Dense):
+        self.blocks = CachedLlama(lm.llama, batch, max_length, linear)
+        self.depth = DepthSteps(lm.depth, linear)
         self.reset()
 
     def reset(self):
         """Empty the cache."""
         self.blocks.reset()
         self.passes = self.small_passes = 0
+
+    def allocate(self, batch, max_length):
+        """Empty the cache, which gets another size.
+
+        Arguments
+        ---------
+        batch : int
+            Sequences in the batch.
+        max_length : int
+            Positions to allocate, left padding included.
+        """
+        self.blocks.allocate(batch, max_length)
+        self.reset()
 
     def step(self, x, position, padding=None):
         """Vectors [B, T, D] to the hidden state of the last one, [B, D]."""
@@ -95,11 +111,7 @@ class GroupState:
         self.seen[:, -1] = False  # padding, not the end token
         self.group = self.before[:, :0]
         self.hidden = None
-
-    def use(self, decoder):
-        """Run on a decoder from now on; its cache is emptied."""
-        self.decoder = decoder
-        decoder.reset()
+        self.decoder = None  # comes with the first sample
 
     @torch.inference_mode()
     def sample(self, position, num_tokens):
@@ -112,7 +124,8 @@ class GroupState:
             )
             self.pending, self.positions, self.padding = [], [], None
         self.decoder.small_passes += 1
-        logits = self.lm.log_probs(self.hidden, self.group)[:, :num_tokens]
+        logits = self.lm.log_probs(self.hidden, self.group, self.decoder.depth)
+        logits = logits[:, :num_tokens]
         if self.guidance:
             cond, uncond = logits.chunk(2)
             difference = cond.log_softmax(1) - uncond.log_softmax(1)

@@ -17,6 +17,7 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
 from speechbrain_gogo.lobes.speech.decoding_state import DecodingState
 from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
+from speechbrain_gogo.lobes.speech.weights import Dense
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 
@@ -127,12 +128,12 @@ class BackboneLM(nn.Module):
         pieces = self.prefix(text, text_lens, prompt, prompt_lens)
         return DecodingState(self, sampler, pieces, guidance)
 
-    def decoder(self, batch, max_length, compiled=False):
+    def decoder(self, batch, max_length, compiled=False, linear=Dense):
         """Memory and weights for generation, to be used again.
 
         Arguments
         ---------
-        batch, max_length, compiled
+        batch, max_length, compiled, linear
             As of CachedDecoder.
 
         Returns
@@ -140,7 +141,7 @@ class BackboneLM(nn.Module):
         CachedDecoder
         """
         return CachedDecoder(
-            self.llama, self.output_slice, batch, max_length, compiled
+            self.llama, self.output_slice, batch, max_length, compiled, linear
         )
 
     def prefix(self, text, text_lens, tokens, lens):

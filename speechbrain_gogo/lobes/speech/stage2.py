@@ -14,6 +14,7 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
 from speechbrain_gogo.lobes.speech.decoding_state import DecodingState
 from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
+from speechbrain_gogo.lobes.speech.weights import Dense
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 from speechbrain_gogo.lobes.tokens.patterns import flatten
 
@@ -105,12 +106,12 @@ class DetailLM(nn.Module):
         pieces.append((speech, real))
         return DecodingState(self, sampler, pieces)
 
-    def decoder(self, batch, max_length, compiled=False):
+    def decoder(self, batch, max_length, compiled=False, linear=Dense):
         """Memory and weights for generation, to be used again.
 
         Arguments
         ---------
-        batch, max_length, compiled
+        batch, max_length, compiled, linear
             As of CachedDecoder.
 
         Returns
@@ -118,7 +119,7 @@ class DetailLM(nn.Module):
         CachedDecoder
         """
         return CachedDecoder(
-            self.llama, self.output_slice, batch, max_length, compiled
+            self.llama, self.output_slice, batch, max_length, compiled, linear
         )
 
     def forward(self, tokens, lens, budgets=None, generator=None):
