@@ -127,7 +127,10 @@ class Trial:
         guided = speech.hparams.sampling.get("text_guidance")
         rows = 2 * batch if guided else batch  # of Stage I
         decoders = speech.generator.idle_decoders
-        self.decoders = decoders[0, rows], decoders[1, batch]
+        self.decoders = [
+            decoders.get((stage, batch), decoders.get((stage, None)))
+            for stage, batch in enumerate((rows, batch))
+        ]
         device = self.tokens.device
         self.ones = torch.ones(batch, device=device)
         ids = speech.tokenizer.encode(f"{PROMPT_TEXT} {SENTENCE}")

@@ -45,6 +45,34 @@ class GogoCodec(StreamingCodec):
         if "allocator" in self.mods:
             self.mods.allocator.check_fits(self.codec)
 
+    @classmethod
+    def from_hparams(cls, source, *args, steps=None, **kwargs):
+        """Load a pretrained codec.
+
+        Arguments
+        ---------
+        source, args, kwargs
+            As of :meth:`PretrainedCodec.from_hparams
+            <speechbrain_gogo.inference.pretrained_codec.PretrainedCodec.from_hparams>`.
+        steps : int
+            Flow steps of everything that is decoded; the model's setting by
+            default. A decoder without a flow has none to set.
+
+        Returns
+        -------
+        GogoCodec
+
+        Raises
+        ------
+        ValueError
+            If the model cannot be loaded, or ``steps`` is less than one.
+        """
+        steps = check_sampling(steps, None)["num_steps"]
+        codec = super().from_hparams(source, *args, **kwargs)
+        if steps is not None:
+            codec.codec.flow.num_steps = steps
+        return codec
+
     @property
     def sampler(self):
         """Steps and guidance of the flow, and the seed of its noise."""

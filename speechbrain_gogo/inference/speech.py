@@ -70,6 +70,7 @@ class GogoSpeech(PretrainedSpeech):
     def __init__(self, modules, hparams, run_opts, codec, tokenizer):
         super().__init__(modules, hparams, run_opts, codec, tokenizer)
         settings = self.hparams.loop_groups, self.hparams.compiled
+        settings += (getattr(self.hparams, "weights", "float"),)
         self.generator = GroupGenerator(codec, *self.mods.values(), *settings)
 
     @classmethod
@@ -81,6 +82,7 @@ class GogoSpeech(PretrainedSpeech):
         run_opts=None,
         overrides=None,
         trust_source=False,
+        steps=None,
         **hub_options,
     ):
         """Load a codec together with the two stages that generate its tokens.
@@ -101,8 +103,8 @@ class GogoSpeech(PretrainedSpeech):
             Replace values of the settings.
         trust_source : bool
             Run any code that the YAMLs name.
-        **hub_options
-            ``revision``, ``token`` of huggingface_hub.
+        steps, **hub_options
+            Flow steps of the codec; ``revision``, ``token`` of huggingface_hub.
 
         Returns
         -------
@@ -117,7 +119,7 @@ class GogoSpeech(PretrainedSpeech):
         folder = find_source(source, savedir, speech=True, **hub_options)
         hparams = load_settings(folder / hparams_file, overrides, trust_source)
         codec = GogoCodec.from_hparams(
-            folder, run_opts=run_opts, trust_source=trust_source
+            folder, run_opts=run_opts, trust_source=trust_source, steps=steps
         )
         codec.name = source_name(source)
         dtype = AMPConfig.from_name(codec.precision).dtype

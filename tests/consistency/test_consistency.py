@@ -14,7 +14,11 @@ from recipes.common.settings import compose, parse_arguments
 REPOSITORY = Path(__file__).resolve().parents[2]
 YAMLS = sorted(REPOSITORY.glob("recipes/*/*/hparams/*.yaml"))
 BASES = sorted(REPOSITORY.glob("recipes/common/hparams/*.yaml"))
-MODELS = sorted(REPOSITORY.glob("hparams/**/*.yaml"))
+MODELS = [
+    path
+    for path in sorted(REPOSITORY.glob("hparams/**/*.yaml"))
+    if path.parent.name != "samplers"  # settings of a flow, see test_solvers.py
+]
 PAGES = [
     page
     for page in sorted(REPOSITORY.glob("**/*.md"))

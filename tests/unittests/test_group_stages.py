@@ -1,14 +1,21 @@
 """Stages with one large pass per group: losses, generation, passes, files."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from speechbrain_gogo.inference import GogoSpeech
+from speechbrain_gogo.inference.loading.export_speech import (
+    export_speech,
+    export_speech_stage,
+)
 from speechbrain_gogo.inference.loading.group_stage import (
     load_group_stage,
     save_group_stage,
 )
+from speechbrain_gogo.inference.loading.speech import weights_of
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.code_grid import CodeGrid, GridOutput
 from speechbrain_gogo.lobes.speech.generation import (
@@ -17,6 +24,8 @@ from speechbrain_gogo.lobes.speech.generation import (
 )
 from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
 from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
+from speechbrain_gogo.lobes.speech.group_state import GroupDecoder
+from speechbrain_gogo.lobes.speech.weights import Int8
 
 LEVELS, CODES, TEXT = [4, 3, 5], 60, 30
 SMALL = {"dim": 16, "num_layers": 2, "num_heads": 4, "num_key_value_heads": 2}
@@ -219,3 +228,49 @@ def test_files_hold_all_of_a_stage(stage1, stage2, tmp_path):
             assert torch.equal(kept[name], weight.half().float())
     with pytest.raises(ValueError, match="does not describe a stage"):
         load_group_stage(tmp_path, {**page, "widht": 3})
+
+
+@pytest.mark.parametrize("weights", ["float", "int8"])
+def test_speech_from_files(
+    tiny_stages, tiny_codec_folder, tmp_path, monkeypatch, weights
+):
+    """Streamed, in a batch and whole it is the same; passes are counted."""
+    levels, parts = [8, 8, 8, 5, 5], (tmp_path / "one", tmp_path / "two")
+    torch.manual_seed(3)
+    size = {"text_size": 60, "text_positions": 20, **SMALL}
+    first = GroupBackboneLM(levels=levels, **size)
+    first.end.bias.data -= 2
+    export_speech_stage(parts[0], shaken(first), tiny_stages[2])
+    export_speech_stage(parts[1], shaken(GroupDetailLM(levels, **SMALL)))
+    folder = export_speech(
+        tmp_path / "both", tiny_codec_folder, *parts, weights=weights
+    )
+    speech = GogoSpeech.from_hparams(folder, run_opts={"device": "cpu"})
+    passes, step = [], GroupDecoder.step
+
+    def counted(self, *given):
+        passes.append(len(given[0]))
+        return step(self, *given)
+
+    monkeypatch.setattr(GroupDecoder, "step", counted)
+    prompt = 0.1 * torch.randn(3 * 24000)
+    request = "So be it", prompt, "the quick brown fox"
+    said = speech.clone_voice(*request, seed=5)
+    groups = len(said.tokens)
+    # One large pass of each stage, and one more that says the end.
+    assert groups > 1 and len(passes) == 2 * groups + said.finished
+    chunks = list(speech.stream_voice(*request, seed=5))
+    assert torch.equal(torch.cat(chunks), said.wav)
+    if weights == "float":  # 8 bits scale by the largest value of a batch
+        pair = speech.clone_voice_batch([request, request], seed=5)
+        assert all(torch.equal(one.tokens, said.tokens) for one in pair)
+
+
+def test_eight_bits_are_for_a_cpu():
+    codec = SimpleNamespace(device="cpu", precision="fp32")
+    assert weights_of("int8", codec) is Int8
+    with pytest.raises(ValueError, match="use one of"):
+        weights_of("int4", codec)
+    codec.precision = "bf16"
+    with pytest.raises(ValueError, match="take weights='float'"):
+        weights_of("int8", codec)

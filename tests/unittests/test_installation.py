@@ -156,3 +156,12 @@ def test_the_wheel_has_all_that_a_model_needs(installed, tmp_path):
     wanted = {str(x.relative_to(folder)) for x in folder.rglob("*.yaml")}
     assert set(found) == wanted and len(wanted) >= 6
     assert version == speechbrain_gogo.__version__
+
+
+def test_the_package_does_not_import_transformers():
+    """Which would take as long as torch and SpeechBrain together."""
+    code = (
+        "import speechbrain_gogo.inference, speechbrain_gogo.lobes.speech, sys;"
+        "sys.exit('transformers' in sys.modules)"
+    )
+    assert not subprocess.run([sys.executable, "-c", code]).returncode

@@ -110,6 +110,7 @@ def export_speech(
     batch_size=8,
     compiled=True,
     voice=None,
+    weights="float",
 ):
     """Write a folder that ``GogoSpeech.from_hparams`` loads.
 
@@ -154,6 +155,8 @@ def export_speech(
     voice : tuple of str
         Path of a recording, which is copied, and what it says: the model's
         own voice, for texts without a prompt.
+    weights : str
+        "float", or "int8": the stages read a quarter of the bytes, on a CPU.
 
     Returns
     -------
@@ -185,6 +188,7 @@ def export_speech(
         "loop_groups": loop_groups,
         "batch_size": batch_size,
         "compiled": compiled,
+        "weights": weights,
     }
     if voice is not None:
         recording, text = Path(voice[0]), voice[1]

@@ -13,7 +13,6 @@ import yaml
 from hyperpyyaml import load_hyperpyyaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import PretrainedConfig
 
 from speechbrain_gogo.inference.loading.hub import fetch_model
 
@@ -267,4 +266,8 @@ def _is_known_network(name):
     if not found.__module__.startswith(TRUSTED_NETWORKS):
         return False
     ours = found.__module__.startswith("speechbrain_gogo.")
-    return ours or issubclass(found, (torch.nn.Module, PretrainedConfig))
+    if ours or issubclass(found, torch.nn.Module):
+        return True
+    from transformers import PretrainedConfig  # takes long to import
+
+    return issubclass(found, PretrainedConfig)

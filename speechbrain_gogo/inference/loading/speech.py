@@ -12,8 +12,6 @@ from pathlib import Path
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from safetensors import SafetensorError
-from transformers import LlamaForCausalLM
-from transformers.utils import logging
 
 from speechbrain_gogo.inference.loading.export_speech import (
     FOLDERS,
@@ -27,6 +25,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
+from speechbrain_gogo.lobes.speech.weights import Dense, Int8
 
 # What config.json has to say of a stage.
 NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"
@@ -81,6 +80,38 @@ def load_settings(path, overrides=None, trust_source=False):
     if voice := settings.get("voice"):
         settings["voice"] = path.parent / voice["file"], voice["text"]
     return settings
+
+
+def weights_of(kind, codec):
+    """How the stages apply their weights.
+
+    Arguments
+    ---------
+    kind : str
+        "float", as they are, or "int8": a quarter of the bytes, on a CPU.
+    codec : GogoCodec
+        For its precision and device.
+
+    Returns
+    -------
+    callable
+        See weights.py of lobes/speech.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, or it does not go with precision and device.
+    """
+    kinds = {"float": Dense, "int8": Int8}
+    if kind not in kinds:
+        raise ValueError(f"weights='{kind}': use one of {sorted(kinds)}.")
+    device = torch.device(codec.device).type
+    if kind == "int8" and (codec.precision, device) != ("fp32", "cpu"):
+        raise ValueError(
+            f"weights='int8' are for a CPU and precision fp32; here they are "
+            f"{device} and {codec.precision}: take weights='float'."
+        )
+    return kinds[kind]
 
 
 def load_stages(folder, codec, dtype=torch.float32, load_llama=None):
@@ -206,6 +237,8 @@ def _check_codec(folder, metadata, codec):
 
 def _load_llama(folder, dtype):
     """A Llama with all of its weights and no others."""
+    from transformers import LlamaForCausalLM
+
     try:
         with _without_progress_bar():
             llama, report = LlamaForCausalLM.from_pretrained(
@@ -238,6 +271,8 @@ def _load_llama(folder, dtype):
 
 @contextlib.contextmanager
 def _without_progress_bar():
+    from transformers.utils import logging
+
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

@@ -3,7 +3,6 @@
 import logging
 
 from torch import device, nn
-from transformers import LlamaConfig
 
 from speechbrain_gogo.dataio.text.tokenizers import load_text_tokenizer
 from speechbrain_gogo.inference.codec import GogoCodec
@@ -34,6 +33,8 @@ class ServedLlama(nn.Module):
 
     def __init__(self, folder):
         super().__init__()
+        from transformers import LlamaConfig
+
         self.config = LlamaConfig.from_pretrained(folder, local_files_only=True)
         self.device = device("cpu")
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from speechbrain_gogo.inference.loading.speech import weights_of
 from speechbrain_gogo.lobes.nn.precision import float32_by_default
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
@@ -61,14 +62,19 @@ class GroupGenerator:
         See ``generate_backbone``.
     compiled : bool
         Compile the forward passes of both stages on a GPU.
+    weights : str
+        See :func:`~speechbrain_gogo.inference.loading.speech.weights_of`.
     """
 
-    def __init__(self, codec, stage1, stage2, loop_groups, compiled):
+    def __init__(
+        self, codec, stage1, stage2, loop_groups, compiled, weights="float"
+    ):
         self.codec = codec
         self.stages = stage1, stage2
         self.loop_groups = loop_groups
-        self.compiled = compiled
-        self.idle_decoders = {}  # compiled ones, by stage and batch
+        self.compiled, self.linear = compiled, weights_of(weights, codec)
+        # By stage; those that are compiled also by batch.
+        self.idle_decoders = {}
 
     @property
     def compiles(self):
@@ -103,10 +109,11 @@ class GroupGenerator:
         guided = sampling.get("text_guidance") and any(
             len(utterance.text) for utterance in utterances
         )
-        needed = (
-            (0, len(utterances) * (2 if guided else 1)),
-            (1, len(utterances)),
-        )
+        batches = len(utterances) * (2 if guided else 1), len(utterances)
+        needed = [
+            (stage, batch if self.compiles else None)
+            for stage, batch in enumerate(batches)
+        ]
         decoders = [
             self.idle_decoders.pop(each, None) or self._make_decoder(*each)
             for each in needed
@@ -165,10 +172,12 @@ class GroupGenerator:
         return Groups(nothing, 0 * nothing[:, 0], active, finished)
 
     def _make_decoder(self, index, batch):
-        """A compiled decoder of a stage, to be reused; None if not compiled."""
+        """A decoder of a stage, to be reused; None if it needs none."""
         stage = self.stages[index]
-        if not self.compiles or isinstance(stage, NoDetailLM):
+        if isinstance(stage, NoDetailLM):
             return None
+        if not self.compiles:  # gets its size with each batch
+            return stage.decoder(1, 1, linear=self.linear)
         # Padding on the left takes positions, too.
         length = (1 if batch == 1 else 2) * stage.max_positions
         return stage.decoder(batch, length, compiled=True)

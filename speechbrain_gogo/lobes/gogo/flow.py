@@ -14,6 +14,11 @@ import torch
 from torch import nn
 
 from speechbrain_gogo.lobes.gogo.mel_regression import squared_error
+from speechbrain_gogo.lobes.gogo.solvers import (
+    GRIDS,
+    SOLVERS,
+    evaluation_times,
+)
 from speechbrain_gogo.lobes.nn.lengths import length_mask, unless_equal
 
 
@@ -55,13 +60,23 @@ class ConditionalFlowMatching(nn.Module):
         Share of utterances that train without condition, for guidance; none
         in evaluation.
     num_steps : int
-        Euler steps when sampling, unless the caller says otherwise.
+        Steps when sampling, unless the caller says otherwise.
     guidance_scale : float
         w in v + w (v - v_null); 0 samples without guidance in half the time.
     sway_coefficient : float
         See :func:`sway`.
     temperature : float
         Standard deviation of the initial noise when sampling.
+    grid : str
+        Times before sway sampling: "uniform" (the paper) or "epss", see
+        solvers.py.
+    solver : str
+        "euler" (the paper), "midpoint", which evaluates the backbone twice a
+        step, or "adams_bashforth".
+    guidance_interval : sequence of float
+        First and last time at which there is guidance (Kynkaanniemi et al.
+        2024, arXiv 2404.07724); a pass elsewhere costs half. The paper guides
+        at all times.
 
     Example
     -------
@@ -83,8 +98,16 @@ class ConditionalFlowMatching(nn.Module):
         guidance_scale=2.0,
         sway_coefficient=-1.0,
         temperature=1.0,
+        grid="uniform",
+        solver="euler",
+        guidance_interval=(0.0, 1.0),
     ):
         super().__init__()
+        if grid not in GRIDS or solver not in SOLVERS:
+            raise ValueError(
+                f"grid='{grid}', solver='{solver}': use one of {list(GRIDS)} "
+                f"and one of {list(SOLVERS)}."
+            )
         if predict not in ("velocity", "data"):
             raise ValueError(
                 f"predict='{predict}': use 'velocity' (Eq. 3) or 'data'."
@@ -96,6 +119,8 @@ class ConditionalFlowMatching(nn.Module):
         self.guidance_scale = guidance_scale
         self.sway_coefficient = sway_coefficient
         self.temperature = temperature
+        self.grid, self.solver = grid, solver
+        self.guidance_interval = tuple(guidance_interval)
 
     def forward(
         self,
@@ -150,11 +175,14 @@ class ConditionalFlowMatching(nn.Module):
             self.predict,
             self.sway_coefficient,
             self.temperature,
+            self.grid,
+            self.solver,
+            self.guidance_interval,
         )
 
     def schedule(self, num_steps, device):
         """Flow times from 0 to 1, shape [S + 1]."""
-        times = torch.linspace(0, 1, num_steps + 1, device=device)
+        times = GRIDS[self.grid](num_steps).to(device)
         return sway(times, self.sway_coefficient)
 
     @torch.no_grad()
@@ -166,7 +194,7 @@ class ConditionalFlowMatching(nn.Module):
         num_steps=None,
         guidance_scale=None,
     ):
-        """Integrate the flow by Euler steps, from noise to data.
+        """Integrate the flow from noise to data.
 
         Arguments
         ---------
@@ -178,7 +206,7 @@ class ConditionalFlowMatching(nn.Module):
             Standard normal, shape [B, T, d]; drawn from torch's global
             generator if not given.
         num_steps : int
-            Euler steps S.
+            Steps S of the solver.
         guidance_scale : float
             w of classifier-free guidance; 0 for none.
 
@@ -195,24 +223,41 @@ class ConditionalFlowMatching(nn.Module):
         if noise is None:
             shape = (*cond.shape[:2], self.backbone.n_mels)
             noise = torch.randn(shape, device=cond.device)
-        x = self.temperature * noise
         times = self.schedule(steps, cond.device)
-        modulations = self.backbone.modulation(times[:-1])  # [S, R, D]
-        if scale:  # condition and null in one batch
-            cond = torch.cat([cond, torch.zeros_like(cond)])
-            mask = None if mask is None else torch.cat([mask, mask])
-        condition = self.backbone.condition(cond)
-        for step in range(steps):
-            t, dt = times[step], times[step + 1] - times[step]
-            doubled = torch.cat([x, x]) if scale else x
-            out = self.backbone.velocity(
-                doubled, condition, modulations[step : step + 1], mask
-            )
-            if scale:
-                out, null = out.chunk(2)
+        velocity = self._guided_velocity(
+            cond, mask, evaluation_times(times, self.solver), scale
+        )
+        x = self.temperature * noise
+        return SOLVERS[self.solver](velocity, x, times)
+
+    def _guided_velocity(self, cond, mask, times, scale):
+        """The velocity at times [E], a function of x and the number of a time.
+
+        What does not depend on x is computed here, once.
+        """
+        modulations = self.backbone.modulation(times)  # [E, R, D]
+        first, last = self.guidance_interval
+        guided = [bool(scale) and first <= t <= last for t in times.tolist()]
+        single, double = (self.backbone.condition(cond), mask), None
+        if any(guided):  # condition and null in one batch
+            both = torch.cat([cond, torch.zeros_like(cond)])
+            masks = None if mask is None else torch.cat([mask, mask])
+            double = self.backbone.condition(both), masks
+
+        def velocity(x, index):
+            modulation = modulations[index : index + 1]
+            if guided[index]:
+                condition, masks = double
+                x_twice = torch.cat([x, x])
+                out, null = self.backbone.velocity(
+                    x_twice, condition, modulation, masks
+                ).chunk(2)
                 out = out + scale * (out - null)
-            velocity = (
-                out if self.predict == "velocity" else (out - x) / (1 - t)
-            )
-            x = x + dt * velocity
-        return x
+            else:
+                condition, masks = single
+                out = self.backbone.velocity(x, condition, modulation, masks)
+            if self.predict == "velocity":
+                return out
+            return (out - x) / (1 - times[index])
+
+        return velocity

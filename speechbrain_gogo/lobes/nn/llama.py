@@ -5,7 +5,6 @@ file sets their sizes and gives them continuous inputs.
 """
 
 from torch import nn
-from transformers import LlamaConfig, LlamaModel
 
 NO_SPECIAL_TOKENS = {
     "bos_token_id": None,
@@ -41,6 +40,8 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
     >>> llama_config(64, 2, 4, 128).head_dim
     16
     """
+    from transformers import LlamaConfig  # takes seconds to import
+
     return LlamaConfig(
         hidden_size=dim,
         num_hidden_layers=num_layers,
@@ -88,6 +89,8 @@ def llama(dim, num_layers, num_heads, ffn_dim, **settings):
     >>> model(inputs_embeds=torch.randn(1, 5, 64)).last_hidden_state.shape
     torch.Size([1, 5, 64])
     """
+    from transformers import LlamaModel  # takes seconds to import
+
     model = LlamaModel(
         llama_config(dim, num_layers, num_heads, ffn_dim, **settings)
     )

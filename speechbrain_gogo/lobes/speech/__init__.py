@@ -13,6 +13,8 @@ from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
     generate_backbone,
 )
+from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
+from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
 from speechbrain_gogo.lobes.speech.llama import (
     extended_llama,
     speech_llama,
@@ -25,6 +27,8 @@ __all__ = [
     "CachedDecoder",
     "DetailGenerator",
     "DetailLM",
+    "GroupBackboneLM",
+    "GroupDetailLM",
     "Sampler",
     "extended_llama",
     "generate_backbone",

@@ -10,12 +10,6 @@ Letters: B batch, T new tokens, S positions, V ids that have logits.
 
 import torch
 from torch.nn import functional as F
-from transformers import (
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from speechbrain_gogo.lobes.speech.cached_llama import CachedLlama
 from speechbrain_gogo.lobes.speech.weights import Dense
@@ -74,6 +68,7 @@ class CachedDecoder:
             llama.model, batch, max_length, linear, static=compiled
         )
         self.embedding = llama.get_input_embeddings().weight
+        self.output_slice = output_slice
         # A view: weights of other ids are not read.
         self.output = linear(llama.lm_head.weight[output_slice])
         self.short = self.long = self._forward
@@ -195,13 +190,13 @@ class Sampler:
         self.uniform = torch.empty(len(seeds), 0)
         self.repetition_penalty = repetition_penalty
         self.greedy = temperature == 0
-        self.warpers = LogitsProcessorList()
-        if not self.greedy and temperature != 1:
-            self.warpers.append(TemperatureLogitsWarper(float(temperature)))
-        if top_k:
-            self.warpers.append(TopKLogitsWarper(top_k))
-        if top_p < 1:
-            self.warpers.append(TopPLogitsWarper(top_p))
+        self.temperature = 1.0 if self.greedy else float(temperature)
+        self.warpers = []
+        if top_k or top_p < 1:
+            from transformers import TopKLogitsWarper, TopPLogitsWarper
+
+            self.warpers += [TopKLogitsWarper(top_k)] if top_k else []
+            self.warpers += [TopPLogitsWarper(top_p)] if top_p < 1 else []
 
     def draw(self, logits, seen, position):
         """Sample a token for each utterance.
@@ -228,7 +223,10 @@ class Sampler:
         if self.greedy:
             return logits.argmax(1)
         # Summed up in double precision: rounding rarely changes a sample.
-        likely = self.warpers(None, logits).softmax(1)
+        logits = logits / self.temperature
+        for warper in self.warpers:
+            logits = warper(None, logits)
+        likely = logits.softmax(1)
         likely = likely.cumsum(1, dtype=torch.double)
         # Below 1 by more than the rounding of the sum: the last ids may have
         # probability 0.

@@ -9,7 +9,6 @@ Letters: B batch, L text ids, T vectors, D width.
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import GPT2Config, GPT2Model
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
@@ -36,6 +35,8 @@ def gpt(dim, num_layers, num_heads, max_positions, dropout=0.1):
     >>> model(inputs_embeds=torch.randn(1, 5, 16)).last_hidden_state.shape
     torch.Size([1, 5, 16])
     """
+    from transformers import GPT2Config, GPT2Model  # takes seconds to import
+
     model = GPT2Model(
         GPT2Config(
             vocab_size=1,  # there are no ids

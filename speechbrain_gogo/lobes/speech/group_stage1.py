@@ -19,12 +19,12 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.nn.llama import llama
 from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
 from speechbrain_gogo.lobes.speech.depth import DepthNetwork
-from speechbrain_gogo.lobes.speech.group_state import GroupDecoder, GroupState
-from speechbrain_gogo.lobes.speech.weights import Dense
+from speechbrain_gogo.lobes.speech.group_stage import GroupStage, causal_mask
+from speechbrain_gogo.lobes.speech.group_state import GroupState
 from speechbrain_gogo.lobes.tokens.patterns import pack
 
 
-class GroupBackboneLM(nn.Module):
+class GroupBackboneLM(GroupStage):
     """Stage I, group by group: [text][start][groups][end].
 
     Arguments
@@ -63,7 +63,6 @@ class GroupBackboneLM(nn.Module):
     """
 
     stage = 1
-    group_positions = 1
     given = 0  # tokens of a group that are known before its pass
 
     def __init__(
@@ -192,9 +191,11 @@ class GroupBackboneLM(nn.Module):
                 f"A clip of the batch takes {longest} positions, this model "
                 f"has {self.max_positions}: leave such clips out."
             )
+        # Without a mask transformers takes positions with gaps for several
+        # sequences side by side.
         hidden = self.llama(
             inputs_embeds=x,
-            attention_mask=_causal_mask(kept),
+            attention_mask=causal_mask(kept),
             position_ids=position,
         ).last_hidden_state[:, -1 - tokens.shape[1] :]  # [B, 1 + N, D]
         last = real.sum(1)  # of the groups, after which the end comes
@@ -262,26 +263,6 @@ class GroupBackboneLM(nn.Module):
         sequence = self.sequence(text, text_lens, prompt, real)
         return GroupState(self, sampler, sequence, prompt, real, guidance)
 
-    def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Memory and weights for generation, to be used again.
-
-        Arguments
-        ---------
-        batch : int
-            Sequences.
-        max_length : int
-            Positions, left padding included.
-        compiled : bool
-            Without meaning here: large passes are too few to be compiled.
-        linear : callable
-            As of CachedLlama.
-
-        Returns
-        -------
-        GroupDecoder
-        """
-        return GroupDecoder(self, batch, max_length, linear)
-
     def group_inputs(self, before, given):
         """What the pass for the next group reads of the one before it.
 
@@ -304,32 +285,16 @@ class GroupBackboneLM(nn.Module):
 
         Arguments
         ---------
-        hidden : torch.Tensor
-            Of the group, [B, D].
-        tokens : torch.Tensor
-            Of the group so far, int64 [B, T].
-
-        depth : DepthSteps
-            Computes instead of this stage's own network.
+        hidden, tokens, depth
+            As of GroupStage.
 
         Returns
         -------
         torch.Tensor
             [B, C + 1] of the first token, else [B, C].
         """
-        found = (depth or self.depth).log_probs(hidden, tokens)
+        found = super().log_probs(hidden, tokens, depth)
         if tokens.shape[1]:
             return found
         end = self.end(hidden).float()
         return torch.cat([found - F.softplus(end), -F.softplus(-end)], dim=1)
-
-
-def _causal_mask(kept):
-    """Which positions see which, bool [B, 1, S, S], of those kept [B, S]."""
-    # Always given: transformers takes positions with gaps for several
-    # sequences side by side where there is no mask.
-    place = torch.arange(kept.shape[1], device=kept.device)
-    earlier = place <= place.unsqueeze(1)  # [S, S]
-    # Padding attends to itself: a row without any key gives NaN.
-    itself = place == place.unsqueeze(1)
-    return ((earlier & kept.unsqueeze(1)) | itself).unsqueeze(1)

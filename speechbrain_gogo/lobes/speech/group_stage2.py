@@ -10,19 +10,18 @@ P predicted groups, C codes, D width.
 """
 
 import torch
-from torch import nn
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.nn.llama import llama
 from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
 from speechbrain_gogo.lobes.speech.depth import DepthNetwork
-from speechbrain_gogo.lobes.speech.group_state import GroupDecoder, GroupState
+from speechbrain_gogo.lobes.speech.group_stage import GroupStage
+from speechbrain_gogo.lobes.speech.group_state import GroupState
 from speechbrain_gogo.lobes.speech.stage2 import draw_budgets
-from speechbrain_gogo.lobes.speech.weights import Dense
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
-class GroupDetailLM(nn.Module):
+class GroupDetailLM(GroupStage):
     """Stage II, group by group: a position has the group before and the backbone.
 
     Arguments
@@ -52,7 +51,6 @@ class GroupDetailLM(nn.Module):
     """
 
     stage = 2
-    group_positions = 1
 
     def __init__(
         self,
@@ -171,26 +169,6 @@ class GroupDetailLM(nn.Module):
         sequence = self.sequence(prompt), place.expand(real.shape), real
         return GroupState(self, sampler, sequence, prompt, real)
 
-    def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Memory and weights for generation, to be used again.
-
-        Arguments
-        ---------
-        batch : int
-            Sequences.
-        max_length : int
-            Positions, left padding included.
-        compiled : bool
-            Without meaning here: large passes are too few to be compiled.
-        linear : callable
-            As of CachedLlama.
-
-        Returns
-        -------
-        GroupDecoder
-        """
-        return GroupDecoder(self, batch, max_length, linear)
-
     def group_inputs(self, before, given):
         """What the pass for the next group reads.
 
@@ -207,23 +185,3 @@ class GroupDetailLM(nn.Module):
             [B, D].
         """
         return self.groups(before).sum(1) + self.backbones(given).sum(1)
-
-    def log_probs(self, hidden, tokens, depth=None):
-        """Log-probabilities of the next token.
-
-        Arguments
-        ---------
-        hidden : torch.Tensor
-            Of the group, [B, D].
-        tokens : torch.Tensor
-            Of the group so far, int64 [B, b or more].
-
-        depth : DepthSteps
-            Computes instead of this stage's own network.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, C].
-        """
-        return (depth or self.depth).log_probs(hidden, tokens)

@@ -10,7 +10,6 @@ import math
 
 import torch
 from torch.nn import functional as F
-from transformers import AutoConfig, LlamaForCausalLM
 
 from speechbrain_gogo.lobes.nn.llama import llama_config
 
@@ -38,6 +37,8 @@ def extended_llama(source, num_new, pretrained=True, seed=0):
         Weights in float32; the size of its text vocabulary is
         ``config.vocab_size - num_new``.
     """
+    from transformers import AutoConfig, LlamaForCausalLM
+
     if pretrained:
         model = LlamaForCausalLM.from_pretrained(source, dtype=torch.float32)
         size = model.config.vocab_size + num_new
@@ -134,6 +135,8 @@ def speech_llama(
     >>> (model.model.rotary_emb.inv_freq[1] * 10 / math.tau).numpy().round(3)
     np.float32(1.0)
     """
+    from transformers import LlamaForCausalLM
+
     settings = {}
     if period is not None:
         period *= math.ceil(math.tau / period)

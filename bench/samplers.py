@@ -1,0 +1,128 @@
+"""Quality of decoded speech against passes of the flow's network.
+
+    python -m bench samplers --codec results/codec/export --manifest test.csv
+
+Clips are encoded once and decoded with Euler steps and with each sampler of
+hparams/samplers. STOI and the mel distance to the original are written as a table
+and drawn against passes; a pass with guidance counts as two, as it computes twice.
+"""
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib
+import torch
+import typer
+from hyperpyyaml import load_hyperpyyaml
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.audio import read_audio
+from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.lobes.gogo.solvers import evaluation_times
+from speechbrain_gogo.metrics.intelligibility import STOI
+
+matplotlib.use("Agg")
+ROOT = Path(__file__).resolve().parent.parent
+EULER = 1, 2, 4, 8, 16, 32, 64
+NAMES = "num_steps", "grid", "solver", "guidance_interval"
+
+
+def main(
+    codec: Annotated[str, typer.Option(help="Folder or name.")],
+    manifest: Annotated[Path, typer.Option(help="CSV with a column wav.")],
+    data_root: Annotated[Path, typer.Option(help="What $data_root is.")] = None,
+    clips: Annotated[int, typer.Option(min=1)] = 8,
+    guidance: Annotated[float, typer.Option(help="Scale w.")] = None,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    output: Path = ROOT / "results" / "bench" / "samplers",
+):
+    """Decode clips with all samplers, and write a table and a picture."""
+    torch.set_num_threads(threads)
+    model = GogoCodec.from_hparams(codec)
+    flow = model.codec.flow
+    if not hasattr(flow, "solver"):
+        raise typer.BadParameter(f"The decoder of {codec} has no flow.")
+    if guidance is not None:
+        flow.guidance_scale = guidance
+    audio = read_clips(manifest, data_root, clips, model.sample_rate)
+    coded = [model.encode_batch(wav[None]) for wav in audio]
+    rows = []
+    for name, settings in tqdm(samplers().items()):
+        for key in NAMES:
+            setattr(flow, key, settings[key])
+        rows.append({"sampler": name, "passes": count_passes(flow)})
+        rows[-1] |= score(model, audio, coded)
+    output.mkdir(parents=True, exist_ok=True)
+    draw(rows, output / "samplers.png")
+    with open(output / "samplers.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    print((output / "samplers.csv").read_text())
+
+
+def samplers():
+    """Settings of all samplers by name."""
+    plain = {
+        "grid": "uniform",
+        "solver": "euler",
+        "guidance_interval": (0.0, 1.0),
+    }
+    found = {f"euler {n}": {"num_steps": n, **plain} for n in EULER}
+    for path in sorted((ROOT / "hparams" / "samplers").glob("*.yaml")):
+        with open(path) as stream:
+            found[path.stem] = load_hyperpyyaml(stream)
+    return found
+
+
+def count_passes(flow):
+    """Network passes of a flow as it is set; two where there is guidance."""
+    times = flow.schedule(flow.num_steps, "cpu")
+    first, last = flow.guidance_interval
+    return sum(
+        1 + (bool(flow.guidance_scale) and first <= t <= last)
+        for t in evaluation_times(times, flow.solver).tolist()
+    )
+
+
+def read_clips(manifest, data_root, number, rate):
+    """The first clips of a manifest, float32 [T] each."""
+    with open(manifest, newline="") as file:
+        paths = [row["wav"] for row in csv.DictReader(file)][:number]
+    root = str(data_root or manifest.parent)
+    return [
+        read_audio(path.replace("$data_root", root), rate) for path in paths
+    ]
+
+
+def score(model, audio, coded):
+    """Mean STOI and mel distance of the clips."""
+    metric, distances = STOI(model.sample_rate), []
+    for index, (wav, (tokens, lens)) in enumerate(zip(audio, coded)):
+        made = model.decode_batch(tokens, lens, num_samples=len(wav))[0]
+        metric.append([str(index)], predict=made, target=wav[None])
+        mels = [model.codec.mel(each) for each in (made, wav[None])]
+        distances.append(float((mels[0] - mels[1]).abs().mean()))
+    mel = sum(distances) / len(distances)
+    return {"stoi": metric.summarize("average"), "mel_distance": mel}
+
+
+def draw(rows, path):
+    """The picture: both figures over passes, Euler as a line."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.5))
+    for axis, key in zip(axes, ("stoi", "mel_distance")):
+        line = [row for row in rows if row["sampler"].startswith("euler ")]
+        axis.plot(*([r[k] for r in line] for k in ("passes", key)), "o-")
+        for row in rows[len(line) :]:
+            axis.plot(row["passes"], row[key], "s", label=row["sampler"])
+        axis.set(xlabel="passes", ylabel=key.replace("_", " "), xscale="log")
+    axes[0].legend()
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    typer.run(main)
