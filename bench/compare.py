@@ -1,10 +1,10 @@
-"""gogo-mini of two checkouts side by side: medians and their ratios.
+"""Speed of two checkouts side by side: medians and their ratios.
 
     python -m bench compare ../other-checkout --rounds 5
 
 Each round is a process of its own (probe.py) on one thread; the checkouts take
-turns, so that whatever else the machine does hits both. Both speak with the
-weights that they bundle.
+turns, so that whatever else the machine does hits both. Each speaks with the
+weights that it bundles, or both with those of --source.
 """
 
 import json
@@ -17,6 +17,8 @@ from typing import Annotated
 
 import typer
 
+from speechbrain_gogo.metrics.timing import device_name
+
 HERE = Path(__file__).resolve().parent
 HIGHER_IS_BETTER = {"groups per second"}
 
@@ -27,6 +29,9 @@ def main(
     times: Annotated[
         int, typer.Option(min=1, help="Calls a round; the fastest counts.")
     ] = 2,
+    source: Annotated[
+        str, typer.Option(help="Folder of GogoSpeech, or a bundled name.")
+    ] = "gogo-mini",
     output: Path = HERE.parent / "results" / "bench" / "compare.md",
 ):
     """Measure two checkouts, and print and write a table."""
@@ -36,14 +41,14 @@ def main(
     found = {name: [] for name in checkouts}
     for _ in range(rounds):
         for name, root in checkouts.items():
-            found[name].append(run_probe(root, times))
-    page = describe(found, checkouts, rounds)
+            found[name].append(run_probe(root, times, source))
+    page = describe(found, checkouts, source)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page)
     print(page)
 
 
-def run_probe(root, times):
+def run_probe(root, times, source):
     """A round of one checkout.
 
     Arguments
@@ -52,6 +57,8 @@ def run_probe(root, times):
         Of the checkout.
     times : int
         Calls, of which the fastest counts.
+    source : str
+        What it loads.
 
     Returns
     -------
@@ -60,7 +67,7 @@ def run_probe(root, times):
     """
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", str(HERE / "probe.py"), str(times)],
+        [sys.executable, "-W", "ignore", HERE / "probe.py", str(times), source],
         cwd=root,
         env={**os.environ, **threads, "PYTHONPATH": str(root)},
         capture_output=True,
@@ -71,7 +78,7 @@ def run_probe(root, times):
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def describe(found, checkouts, rounds):
+def describe(found, checkouts, source):
     """The table.
 
     Arguments
@@ -80,8 +87,8 @@ def describe(found, checkouts, rounds):
         "this" and "other" to their rounds.
     checkouts : dict
         The same names to roots.
-    rounds : int
-        How many.
+    source : str
+        What was loaded.
 
     Returns
     -------
@@ -91,7 +98,8 @@ def describe(found, checkouts, rounds):
     lines = [
         f"# {checkouts['this'].name} beside {checkouts['other'].name}",
         "",
-        f"gogo-mini, one thread, medians of {rounds} rounds.",
+        f"{source}, {device_name('cpu')}, one thread, medians of "
+        f"{len(found['this'])} rounds.",
         "",
         "| | this | other | times better |",
         "|---|---|---|---|",

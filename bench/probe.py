@@ -1,4 +1,4 @@
-"""One round of timings of gogo-mini, as a line of JSON; compare.py starts it.
+"""One round of timings of GogoSpeech, as a line of JSON; compare.py starts it.
 
 It runs in a process of its own on whatever checkout is first on the path, and so
 uses public names only. On one thread time is the CPU time of the process, which
@@ -23,7 +23,7 @@ def timed(action, times):
     return best, found
 
 
-def main(times):
+def main(times, source):
     """Measure, and print."""
     import speechbrain  # noqa: F401
     import torch
@@ -33,7 +33,7 @@ def main(times):
     from speechbrain_gogo.inference import GogoSpeech
 
     imported = process_time()
-    speech = GogoSpeech.from_hparams("gogo-mini", run_opts={"device": "cpu"})
+    speech = GogoSpeech.from_hparams(source, run_opts={"device": "cpu"})
     loaded = process_time()
     generator = torch.Generator().manual_seed(0)
     prompt = 0.1 * torch.randn(3 * speech.sample_rate, generator=generator)
@@ -61,4 +61,4 @@ def main(times):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

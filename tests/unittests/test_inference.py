@@ -39,6 +39,16 @@ def test_contract(codec):
     assert codec.group_rate == 4.6875 and codec.token_rate == 46.875
 
 
+def test_steps_of_a_loaded_model(codec, tiny_codec_folder):
+    fewer = GogoCodec.from_hparams(tiny_codec_folder, steps=1)
+    tokens = torch.zeros(1, 2, 10, dtype=torch.long)
+    found, wanted = fewer.decode_batch(tokens)[0], codec.decode_batch(tokens)[0]
+    assert not torch.equal(found, wanted)
+    assert torch.equal(found, codec.decode_batch(tokens, num_steps=1)[0])
+    with pytest.raises(ValueError, match="num_steps=0"):
+        GogoCodec.from_hparams(tiny_codec_folder, steps=0)
+
+
 def test_batch_equals_single(codec, wavs):
     lengths = [wavs.shape[1], 2 * RATE + 5]
     lens = torch.tensor(lengths) / wavs.shape[1]

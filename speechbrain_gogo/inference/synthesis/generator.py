@@ -124,6 +124,9 @@ class GroupGenerator:
             yield from outside_autocast(groups, kind)
         finally:
             groups.close()
+            if not self.compiles:
+                for decoder in filter(None, decoders):
+                    decoder.allocate(1, 1)  # no memory while it is idle
             # Returned only now: another stream may need decoders meanwhile.
             self.idle_decoders.update(zip(needed, decoders))
 

@@ -68,7 +68,6 @@ class CachedDecoder:
             llama.model, batch, max_length, linear, static=compiled
         )
         self.embedding = llama.get_input_embeddings().weight
-        self.output_slice = output_slice
         # A view: weights of other ids are not read.
         self.output = linear(llama.lm_head.weight[output_slice])
         self.short = self.long = self._forward

@@ -1,0 +1,68 @@
+"""The comparison of two checkouts, and the list of measurements."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def compare(monkeypatch, request):
+    monkeypatch.syspath_prepend(request.config.rootpath / "bench")
+    import compare
+
+    return compare
+
+
+def checkout(folder, body):
+    """A package whose import says what it does; nothing slow beside it."""
+    package = folder / "speechbrain_gogo" / "inference"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (folder / "speechbrain.py").touch()
+    (folder / "torch.py").write_text("set_num_threads = print\n")
+    (package / "__init__.py").write_text(body)
+    return folder
+
+
+def test_ratios_say_how_many_times_better(compare, tmp_path):
+    rounds = {
+        "this": [
+            {"speak, RTF": x, "groups per second": 8.0} for x in (1, 9, 2)
+        ],
+        "other": [{"speak, RTF": 6.0, "groups per second": 2.0}] * 3,
+    }
+    roots = {"this": tmp_path / "new", "other": tmp_path / "old"}
+    page = compare.describe(rounds, roots, "gogo-mini")
+    assert "# new beside old" in page and "medians of 3 rounds" in page
+    assert "| speak, RTF | 2.000 | 6.000 | 3.00 |" in page
+    assert "| groups per second | 8.000 | 2.000 | 4.00 |" in page
+
+
+def test_a_round_uses_the_checkout_it_is_given(compare, tmp_path):
+    root = checkout(
+        tmp_path / "one",
+        "import json, os, sys\n"
+        "print(json.dumps([os.getcwd(), os.environ['OMP_NUM_THREADS'],"
+        " sys.argv[1:]]))\nsys.exit(0)\n",
+    )
+    found = compare.run_probe(root, 4, "a model")
+    assert found == [str(root), "1", ["4", "a model"]]
+    broken = checkout(tmp_path / "two", "raise RuntimeError('no speech')\n")
+    with pytest.raises(RuntimeError, match="no speech"):
+        compare.run_probe(broken, 1, "gogo-mini")
+
+
+def test_measurements_are_listed_and_run(request):
+    def bench(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *arguments],
+            cwd=request.config.rootpath,
+            capture_output=True,
+            text=True,
+        )
+
+    listed = bench()
+    names = [line.split()[0] for line in listed.stdout.splitlines()]
+    assert {"codec", "compare", "speech", "step"} <= set(names)
+    assert listed.returncode == 0 and bench("no-such").returncode == 2
