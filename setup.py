@@ -123,6 +123,7 @@ setup(
         "speechbrain_gogo": [
             "hparams/**/*.yaml",
             "inference/**/*.html",
+            "inference/**/*.jinja",
             "pretrained/**/*",
         ]
     },

@@ -13,6 +13,7 @@ from speechbrain_gogo.cli.coding import decode, encode, reconstruct
 from speechbrain_gogo.cli.corpora import tokenize
 from speechbrain_gogo.cli.inspection import budgets, demo, info
 from speechbrain_gogo.cli.options import Version
+from speechbrain_gogo.cli.publishing import push
 from speechbrain_gogo.cli.speech import speak
 from speechbrain_gogo.cli.steps import is_user_error, print_error
 
@@ -52,6 +53,7 @@ for command in (
     budgets,
     info,
     demo,
+    push,
 ):
     app.command()(command)
 

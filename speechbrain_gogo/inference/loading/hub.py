@@ -12,8 +12,10 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 RECORD = "source.txt"
-CODEC = ("*.yaml", "*.safetensors", "*.md")
-SPEECH = ("*.json", "*.model", "voice.*")  # and the folders of both stages
+# With the folder of the self-supervised network that a SoCodec listens to.
+CODEC = ("*.yaml", "*.safetensors", "*.md", "ssl/*")
+SPEECH = ("*.json", "*.model", "voice.*")
+SPEECH_FOLDERS = ("stage1/*", "stage2/*", "text/*")
 
 
 def fetch_model(source, savedir=None, speech=False, **hub_options):
@@ -95,7 +97,7 @@ def _download(source, savedir, speech, hub_options):
         str(source),
         local_dir=savedir,
         allow_patterns=[*CODEC, *(SPEECH if speech else ())],
-        ignore_patterns=None if speech else ["*/*"],
+        ignore_patterns=None if speech else [*SPEECH_FOLDERS],
         **hub_options,
     )
 

@@ -1,0 +1,121 @@
+"""The model card: README.md of a published model.
+
+A card that is in the model folder already is kept; it only gets what the hub reads,
+the YAML at its head. Otherwise one is written from the model, the log of its
+training and the table of its evaluation.
+"""
+
+from pathlib import Path
+
+import jinja2
+from huggingface_hub import ModelCard, ModelCardData
+
+from speechbrain_gogo.inference.files.describe import describe_codec
+from speechbrain_gogo.inference.publishing.run_figures import read_run
+
+CARD = "README.md"
+HIDDEN = "codec", "folder"  # facts that are true on this machine alone
+TEMPLATE = "model_card.jinja"
+
+
+def write_card(
+    folder,
+    repo_id,
+    codec,
+    speech=None,
+    run_folder=None,
+    evaluation=None,
+    licence="apache-2.0",
+    language="en",
+    revision=None,
+):
+    """The text of a model card.
+
+    Arguments
+    ---------
+    folder : str | Path
+        The model folder; a README.md in it is kept, below the YAML.
+    repo_id : str
+        What the model is published as, "owner/name".
+    codec : PretrainedCodec
+        Loaded from the folder.
+    speech : PretrainedSpeech
+        The same, if the model speaks.
+    run_folder : str | Path
+        Output folder of the recipe that trained it.
+    evaluation : str | Path
+        Output folder of an evaluation, with ``table.md``.
+    licence : str
+        Of the weights, as the hub spells it.
+    language : str
+        Code of the language.
+    revision : str
+        Tag of this version.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the evaluation has no table.
+    """
+    head = ModelCardData(
+        license=licence,
+        language=language,
+        library_name="speechbrain",
+        pipeline_tag="text-to-speech" if speech else "audio-to-audio",
+        tags=["speechbrain_gogo", "speech-codec", type(codec).__name__],
+    )
+    path = Path(folder) / CARD
+    own = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if own.startswith("---"):
+        card = ModelCard(own, ignore_metadata_errors=True)
+        told = {k: v for k, v in card.data.to_dict().items() if v is not None}
+        card.data = ModelCardData(**{**head.to_dict(), **told})
+        return str(card)
+    if own:
+        return f"---\n{head.to_yaml()}\n---\n\n{own}"
+    facts = describe_codec(codec, folder)
+    body = (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            name=repo_id.rpartition("/")[2],
+            repo_id=repo_id,
+            revision=f', revision="{revision}"' if revision else "",
+            facts={k: v for k, v in facts.items() if k not in HIDDEN},
+            interface=type(codec).__name__,
+            speech_interface=type(speech).__name__,
+            speaks=speech is not None,
+            columns=codec.num_codebooks,
+            backbone=codec.backbone_size,
+            run=run_folder and read_run(run_folder),
+            evaluation=evaluation and _read_table(evaluation),
+            licence=licence,
+        )
+    )
+    return f"---\n{head.to_yaml()}\n---\n\n{body}"
+
+
+def _read_table(folder):
+    """The table that an evaluation has left in its output folder."""
+    path = Path(folder) / "table.md"
+    if not path.is_file():
+        raise ValueError(
+            f"{folder} has no table.md: give the output folder of an "
+            "evaluation, such as that of recipes/LibriTTS/reconstruction."
+        )
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _environment():
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # Markdown
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
