@@ -5,6 +5,7 @@ import json
 import math
 import tarfile
 
+import datasets
 import numpy as np
 import pytest
 import soundfile
@@ -120,9 +121,8 @@ def test_a_corpus(folder, tiny_corpus, tmp_path):
     source = ManifestShards(
         tiny_corpus / "valid.csv", tiny_corpus, 20, sample_rate=16000
     )
-    report = tokenize_to_folder(
-        codec, source, tmp_path, forms=["npy", "webdataset"]
-    )
+    forms = ["npy", "webdataset", "datasets"]
+    report = tokenize_to_folder(codec, source, tmp_path, forms)
     assert report.clips.used == 4
     with open(tiny_corpus / "valid.csv", newline="") as file:
         row = next(csv.DictReader(file))
@@ -137,6 +137,10 @@ def test_a_corpus(folder, tiny_corpus, tmp_path):
         name = next(n for n in tar.getnames() if n.endswith("json"))
         about = json.load(tar.extractfile(name))
     assert len(about["embedding"]) == len(voice)
+    table = datasets.load_from_disk(str(tmp_path / "dataset"))
+    entry = next(each for each in table if each["id"] == row["ID"])
+    assert entry["tokens"] == found.tolist()
+    assert np.allclose(entry["embedding"], kept)
     dataset = TokenDataset(tmp_path / "corpus", math.inf, codec=codec)
     item = next(each for each in dataset if each["id"] == row["ID"])
     assert np.array_equal(item["side"]["embedding"].numpy(), kept)

@@ -1,6 +1,6 @@
 """A tokenised corpus in the forms that other recipes read.
 
-From the shards of ``token_corpus.py``, once they are all there:
+Of the shards of a complete corpus:
 
     codes/<id>.npy              npy: one integer array [T', K'] per utterance
     embedding/<id>.npy          and what decoding needs beside tokens, by name
@@ -8,26 +8,23 @@ From the shards of ``token_corpus.py``, once they are all there:
     dataset/                    datasets: for datasets.load_from_disk
     tokens.csv                  a SpeechBrain manifest of the clips
 
-Nothing here computes. A file appears when it is complete and then stays, so
-running it again writes what is missing. An id that several shards have counts
-once: the first wins.
+A file appears when it is complete and is not written again, so a stopped run
+continues where it stopped.
 """
 
 import csv
 import re
-import shutil
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import webdataset
-from tqdm import tqdm
 
 from speechbrain_gogo.dataio.ids import unfit_id
 from speechbrain_gogo.dataio.replacing import written_once
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.dataio.tokens.corpus import CorpusReport, open_corpus
-from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
+from speechbrain_gogo.dataio.tokens.arrow import import_datasets, write_dataset
+from speechbrain_gogo.dataio.tokens.corpus import CorpusReport
 
 FORMS = ("npy", "webdataset", "datasets")
 MANIFEST = "tokens.csv"
@@ -35,42 +32,19 @@ COLUMNS = ("ID", "duration", "wav", "spk_id", "wrd", "codes")
 
 
 class TokenForms:
-    """A complete corpus, and the folder that gets its forms.
+    """Writes forms of a corpus into a folder.
 
     Arguments
     ---------
-    corpus : str | Path
-        A folder that :func:`~.tokenizing.tokenize_corpus` has filled.
+    corpus : LaidOutCorpus
+        The clips.
     folder : str | Path
-        Where the forms go.
-    layout : str
-        Of all forms, see token_layouts.py.
-    sample_rate : int
-        At which the samples of a clip are counted, in Hz.
-    codes, codebooks
-        See :func:`~speechbrain_gogo.dataio.tokens.layouts.lay_out`.
-
-    Raises
-    ------
-    ValueError
-        If the corpus is not complete, or there is no such layout.
+        Where the forms are written.
     """
 
-    def __init__(
-        self,
-        corpus,
-        folder,
-        layout,
-        sample_rate,
-        codes=None,
-        codebooks=None,
-    ):
-        self.codes = codes, codebooks
-        self.header, self._shards = open_corpus(corpus)
-        self.corpus = Path(corpus)
+    def __init__(self, corpus, folder):
+        self.corpus = corpus
         self.folder = Path(folder)
-        self.layout = check_layout(layout)
-        self.sample_rate = sample_rate
 
     def write(self, forms, wavs=None, parts=None):
         """Write forms, and then the manifest.
@@ -80,20 +54,21 @@ class TokenForms:
         forms : sequence of str
             Some of FORMS.
         wavs : dict
-            The audio file of an id, where it has one, for the manifest.
+            The audio file of each id, if it has one, for the manifest.
         parts : dict
-            The samples of that file between which the clip is, if not all.
+            For clips that are a part of their file: first and last sample.
 
         Returns
         -------
         CorpusReport
-            What became of every clip.
+            Counts of used and skipped clips.
 
         Raises
         ------
         ValueError
-            If a form is unknown or needs a package that is not there, the
-            folder holds another layout, or an id cannot be the name of a file.
+            If a form is unknown or its package is not installed, the folder
+            has tokens of another layout or codec, or an id cannot be the name
+            of a file.
         """
         check_forms(forms)
         self._claim_layout()
@@ -106,55 +81,10 @@ class TokenForms:
             writers[form]()
         return self._write_manifest(wavs or {}, parts or {})
 
-    def shards(self, report=None):
-        """The clips of one shard after the other, each id once.
-
-        Arguments
-        ---------
-        report : ClipReport
-            Counts what became of them.
-
-        Yields
-        ------
-        list of TokenRow
-            With their tokens laid out.
-        """
-        report = ClipReport() if report is None else report
-        seen = set()
-        for shard in self._shards:
-            rows = []
-            report.update(shard.report.skipped)
-            for place in range(len(shard)):
-                row = shard[place]
-                if row.id in seen:
-                    report["id of an earlier shard"] += 1
-                    continue
-                seen.add(row.id)
-                report["used"] += 1
-                tokens = lay_out(row.tokens, self.layout, *self.codes)
-                rows.append(row._replace(tokens=tokens))
-            yield rows
-
-    def metadata(self, row):
-        """What is known of a clip beside its tokens, JSON-able."""
-        return {
-            "id": row.id,
-            "text": row.text,
-            "speaker": row.speaker,
-            "num_samples": row.num_samples,
-            "sample_rate": self.sample_rate,
-            "codec": self.header["codec"],
-            "fingerprint": self.header["fingerprint"],
-            **{name: value.tolist() for name, value in row.side.items()},
-        }
-
     def _claim_layout(self):
-        """Files that are there stay: they must be of the same making."""
+        """Refuse a folder with forms of another layout or codec."""
         path = self.folder / "layout.txt"
-        ours = (
-            f"{self.layout}, {self.header['num_codebooks']} tokens per group "
-            f"of codec {self.header['fingerprint']}"
-        )
+        ours = self.corpus.description
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{ours}\n")
@@ -164,10 +94,6 @@ class TokenForms:
                 f"{self.folder} holds tokens in the layout '{there}': write "
                 f"'{ours}' to another folder."
             )
-
-    def _shown(self, form):
-        """The shards, with a bar for whoever waits."""
-        return tqdm(self.shards(), desc=form, total=len(self._shards))
 
     def _array_path(self, row, name="codes"):
         """Where a host recipe looks for an utterance: codes/<id>.npy."""
@@ -179,8 +105,8 @@ class TokenForms:
         return self.folder / name / f"{row.id}.npy"
 
     def _write_arrays(self):
-        """Of each utterance an int64 array [T', K'], and others by name."""
-        for rows in self._shown("npy"):
+        """An int64 array [T', K'] of each utterance, and others by name."""
+        for rows in self.corpus.shards(progress="npy"):
             for row in rows:
                 for name, array in {"codes": row.tokens, **row.side}.items():
                     place = self._array_path(row, name)
@@ -190,8 +116,9 @@ class TokenForms:
                                 np.save(file, array.numpy())
 
     def _write_tars(self):
-        """Of each shard a tar; its keys are ids, with dots escaped."""
-        for number, rows in enumerate(self._shown("webdataset")):
+        """A tar of each shard; its keys are ids, with dots escaped."""
+        shards = self.corpus.shards(progress="webdataset")
+        for number, rows in enumerate(shards):
             name = f"{number:06d}.tar"
             with written_once(self.folder / "webdataset" / name) as path:
                 if path is None:
@@ -201,46 +128,18 @@ class TokenForms:
                         sample = {
                             "__key__": quote(row.id, "").replace(".", "%2E"),
                             "npy": row.tokens.numpy(),
-                            "json": self.metadata(row),
+                            "json": self.corpus.metadata(row),
                         }
                         tar.write(sample)
 
     def _write_dataset(self):
-        """A row per utterance: ``tokens`` [T', K'] and the metadata."""
-        datasets = import_datasets()
-        text, number = datasets.Value("string"), datasets.Value("int64")
-        features = {
-            **dict.fromkeys(("id", "text", "speaker"), text),
-            "tokens": datasets.List(datasets.List(datasets.Value("int32"))),
-            **dict.fromkeys(("num_samples", "sample_rate"), number),
-            **dict.fromkeys(("codec", "fingerprint"), text),
-        }
-        clips = (shard[0] for shard in self._shards if len(shard))
-        floats = datasets.List(datasets.Value("float32"))
-        features |= dict.fromkeys(next(clips).side, floats)
-        settings = {
-            "corpus": str(self.corpus),
-            "folder": str(self.folder),
-            "layout": self.layout,
-            "sample_rate": self.sample_rate,
-        }
-        with written_once(self.folder / "dataset") as path:
-            if path is None:
-                return
-            made = datasets.Dataset.from_generator(
-                _examples,
-                datasets.Features(features),
-                cache_dir=str(path / "cache"),
-                gen_kwargs=settings,
-            )
-            made.save_to_disk(str(path))
-            del made  # it maps the cache
-            shutil.rmtree(path / "cache")
+        """See :func:`~speechbrain_gogo.dataio.tokens.arrow.write_dataset`."""
+        write_dataset(self.corpus, self.folder / "dataset")
 
     def _write_manifest(self, wavs, parts):
-        """What host recipes read; the arrays are in its column codes."""
+        """The manifest; its column ``codes`` has the paths of the arrays."""
         report, seconds = ClipReport(), 0.0
-        # A folder's name may be no UTF-8.
+        # A folder's name may not be valid UTF-8.
         written = {"encoding": "utf-8", "errors": "surrogateescape"}
         with (
             written_once(self.folder / MANIFEST, again=True) as path,
@@ -248,10 +147,10 @@ class TokenForms:
         ):
             writer = csv.writer(file)
             writer.writerow([*COLUMNS, *(("start", "stop") if parts else ())])
-            for rows in self.shards(report):
+            for rows in self.corpus.shards(report):
                 for row in rows:
                     codes = self._array_path(row)
-                    duration = row.num_samples / self.sample_rate
+                    duration = row.num_samples / self.corpus.sample_rate
                     seconds += duration
                     writer.writerow(
                         [row.id, f"{duration:.4f}", wavs.get(row.id, "")]
@@ -266,7 +165,7 @@ class TokenForms:
 
 
 def check_forms(forms):
-    """Refuse what could not be written at the end.
+    """Raise an error if a form could not be written.
 
     Arguments
     ---------
@@ -276,30 +175,10 @@ def check_forms(forms):
     Raises
     ------
     ValueError
-        If a form is unknown, or needs a package that is not there.
+        If a form is unknown, or its package is not installed.
     """
     unknown = sorted(set(forms).difference(FORMS))
     if unknown:
         raise ValueError(f"Unknown form {unknown}: use {', '.join(FORMS)}.")
     if "datasets" in forms:
         import_datasets()
-
-
-def import_datasets():
-    """The package, or a ValueError that tells how to get it."""
-    try:
-        import datasets
-    except ImportError:
-        raise ValueError(
-            "The form 'datasets' needs the package of this name: "
-            "pip install 'speechbrain-gogo[datasets]'."
-        ) from None
-    return datasets
-
-
-def _examples(**settings):
-    """Rows for datasets, which reads them from a place of its own."""
-    forms = TokenForms(**settings)
-    for rows in forms._shown("datasets"):
-        for row in rows:
-            yield {**forms.metadata(row), "tokens": row.tokens.numpy()}

@@ -4,7 +4,7 @@ It holds the groups of all its clips one after the other, and with them ids,
 texts, speakers and what decoding needs beside tokens; the count of what was
 used and skipped is in its metadata.
 A file that is there is whole: it is written aside and renamed. The folder that
-shards form together is the matter of ``token_corpus.py``.
+shards form together is the matter of ``corpus.py``.
 """
 
 import json

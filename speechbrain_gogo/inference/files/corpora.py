@@ -12,6 +12,7 @@ from pathlib import Path
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.shards.webdataset import AudioShards
 from speechbrain_gogo.dataio.tokens.forms import TokenForms, check_forms
+from speechbrain_gogo.dataio.tokens.laid_out import LaidOutCorpus
 from speechbrain_gogo.dataio.tokens.layouts import check_layout
 from speechbrain_gogo.inference.checks.tokens import check_level
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
@@ -135,16 +136,15 @@ def tokenize_to_folder(
         return None
     with open(folder / "corpus" / "writing", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two ranks can be the last
-        written = TokenForms(
+        corpus = LaidOutCorpus(
             folder / "corpus",
-            folder,
             layout,
             codec.sample_rate,
             codec.vocab_size,
             codec.codebooks[:num_codebooks],
         )
         known = (getattr(source, name, None) for name in ("wavs", "parts"))
-        return written.write(forms, *known)
+        return TokenForms(corpus, folder).write(forms, *known)
 
 
 def rank_device(device):

@@ -1,0 +1,96 @@
+"""A tokenised corpus in the layout of other recipes.
+
+Clips are read from its shards, one shard at a time. An id that several shards
+have counts once: the first clip is used.
+"""
+
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.dataio.tokens.corpus import open_corpus
+from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
+
+
+class LaidOutCorpus:
+    """The clips of a complete corpus, with their tokens in a layout.
+
+    Arguments
+    ---------
+    folder : str | Path
+        A folder that :func:`~.tokenizing.tokenize_corpus` has filled.
+    layout : str
+        One of :data:`~speechbrain_gogo.dataio.tokens.layouts.LAYOUTS`.
+    sample_rate : int
+        At which the samples of a clip are counted, in Hz.
+    codes, codebooks
+        See :func:`~speechbrain_gogo.dataio.tokens.layouts.lay_out`.
+
+    Raises
+    ------
+    ValueError
+        If the corpus is not complete, or there is no such layout.
+    """
+
+    def __init__(self, folder, layout, sample_rate, codes=None, codebooks=None):
+        self.settings = folder, layout, sample_rate, codes, codebooks
+        self.header, self._shards = open_corpus(folder)
+        self.layout = check_layout(layout)
+        self.sample_rate = sample_rate
+        self._books = codes, codebooks
+
+    @property
+    def description(self):
+        """One line: layout, tokens per group, and codec."""
+        return (
+            f"{self.layout}, {self.header['num_codebooks']} tokens per group "
+            f"of codec {self.header['fingerprint']}"
+        )
+
+    def shards(self, report=None, progress=None):
+        """The clips of each shard, each id once.
+
+        Arguments
+        ---------
+        report : ClipReport
+            Counts used and skipped clips.
+        progress : str
+            Show a progress bar with this name.
+
+        Yields
+        ------
+        list of TokenRow
+        """
+        report = ClipReport() if report is None else report
+        seen = set()
+        hidden = progress is None
+        for shard in tqdm(self._shards, desc=progress, disable=hidden):
+            rows = []
+            report.update(shard.report.skipped)
+            for index in range(len(shard)):
+                row = shard[index]
+                if row.id in seen:
+                    report["id of an earlier shard"] += 1
+                    continue
+                seen.add(row.id)
+                report["used"] += 1
+                tokens = lay_out(row.tokens, self.layout, *self._books)
+                rows.append(row._replace(tokens=tokens))
+            yield rows
+
+    def metadata(self, row):
+        """Everything about a clip except its tokens, as a dict for JSON."""
+        return {
+            "id": row.id,
+            "text": row.text,
+            "speaker": row.speaker,
+            "num_samples": row.num_samples,
+            "sample_rate": self.sample_rate,
+            "codec": self.header["codec"],
+            "fingerprint": self.header["fingerprint"],
+            **{name: value.tolist() for name, value in row.side.items()},
+        }
+
+    def side_names(self):
+        """Names of arrays that clips have beside their tokens."""
+        first = next(shard[0] for shard in self._shards if len(shard))
+        return list(first.side)
