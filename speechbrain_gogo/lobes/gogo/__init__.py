@@ -33,10 +33,6 @@ from speechbrain_gogo.lobes.gogo.mel import (
 from speechbrain_gogo.lobes.gogo.objective import (
     GogoObjective,
 )
-from speechbrain_gogo.lobes.gogo.quantizer import (
-    FSQ,
-    ResidualVQ,
-)
 
 __all__ = [
     "ARPrior",
@@ -54,3 +50,12 @@ __all__ = [
     "asymmetric_mask",
     "sway",
 ]
+
+
+def __getattr__(name):
+    """The quantizers, whose library takes a second to import."""
+    if name in ("FSQ", "ResidualVQ"):
+        from speechbrain_gogo.lobes.gogo import quantizer
+
+        return getattr(quantizer, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,6 @@
 import functools
 import re
 
-import inflect
 import roman
 
 # Never the start of another number: not within 1.2.3, F16 or 12.
@@ -16,6 +15,8 @@ LONGEST = 15  # digits of a number that is read as one
 
 @functools.lru_cache(maxsize=1)
 def _inflect():
+    import inflect  # takes two seconds
+
     return inflect.engine()
 
 
