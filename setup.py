@@ -90,6 +90,10 @@ MEMORY = ["peft>=0.17", "bitsandbytes>=0.45"]
 # `gogo tokenize --form datasets`.
 DATASETS = ["datasets>=4,<6"]
 
+# `gogo serve`. Both are from after their 1.0 or change little; the lower ends are
+# those that were run.
+SERVE = ["starlette>=1.10,<2", "uvicorn>=0.54,<1"]
+
 # What the recipe LibriTTS/probing measures speech and text with.
 PROBING = ["librosa>=0.10.2", "praat-parselmouth>=0.4.5", "textblob>=0.18"]
 
@@ -125,6 +129,7 @@ setup(
             "inference/**/*.html",
             "inference/**/*.jinja",
             "pretrained/**/*",
+            "serving/page/*",
         ]
     },
     install_requires=REQUIRED,
@@ -134,7 +139,8 @@ setup(
         "recognizer": RECOGNIZER,
         "remote": REMOTE,
         "memory": MEMORY,
-        "dev": METRICS + DATASETS + PROBING + TESTS,
+        "serve": SERVE,
+        "dev": METRICS + DATASETS + PROBING + SERVE + TESTS,
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )

@@ -14,6 +14,7 @@ from speechbrain_gogo.cli.corpora import tokenize
 from speechbrain_gogo.cli.inspection import budgets, demo, info
 from speechbrain_gogo.cli.options import Version
 from speechbrain_gogo.cli.publishing import push
+from speechbrain_gogo.cli.serving import serve
 from speechbrain_gogo.cli.speech import speak
 from speechbrain_gogo.cli.steps import is_user_error, print_error
 
@@ -50,6 +51,7 @@ for command in (
     reconstruct,
     tokenize,
     speak,
+    serve,
     budgets,
     info,
     demo,

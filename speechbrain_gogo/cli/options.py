@@ -145,3 +145,33 @@ TextGuidance = Annotated[
         help="Scale of classifier-free guidance by the text; 0: none."
     ),
 ]
+
+# Serving
+
+Host = Annotated[
+    str,
+    typer.Option(
+        help="Address to listen at; 0.0.0.0 lets other machines in, all of them."
+    ),
+]
+Port = Annotated[int, typer.Option(help="Port to listen at; 0: a free one.")]
+Voices = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of voices by name: NAME.wav, and in NAME.txt what it says."
+    ),
+]
+MostCharacters = Annotated[int, typer.Option(help="Longest text.")]
+MostBytes = Annotated[
+    float, typer.Option(help="Largest request, audio included.")
+]
+MostSeconds = Annotated[float, typer.Option(help="Longest recording.")]
+Waiting = Annotated[
+    int,
+    typer.Option(
+        help="Requests that may wait; others are told to come again later."
+    ),
+]
+Threads = Annotated[
+    int, typer.Option(help="Requests that are computed at the same time.")
+]

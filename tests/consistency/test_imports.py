@@ -18,7 +18,8 @@ ROOMS = {
     "metrics": {"dataio"},
     "brains": {"lobes", "dataio", "metrics"},
     "inference": {"lobes", "dataio", "metrics"},
-    "cli": {"inference"},
+    "serving": {"inference", "dataio"},
+    "cli": {"inference", "serving"},
 }
 CODECS = {"gogo", "socodec", "cofi"}  # never import each other
 SHARED = {"nn", "tokens"}  # never import a concept

@@ -8,6 +8,8 @@ import io
 import os
 from pathlib import Path
 
+import torch
+
 from speechbrain_gogo.dataio.audio.resampling import change_rate
 from speechbrain_gogo.dataio.audio.sound import Sound
 from speechbrain_gogo.dataio.audio.waveform import (
@@ -78,6 +80,51 @@ def read_audio(path, sample_rate):
         check_rate(rate, sample_rate, str(path))
         wav = change_rate(wav, rate, sample_rate)
     return wav
+
+
+def read_audio_bytes(data, sample_rate, longest, name="the audio"):
+    """Read an audio file that is in memory, of any length up to a limit.
+
+    Arguments
+    ---------
+    data : bytes
+        An audio file, of any rate and number of channels.
+    sample_rate : int
+        Of the result, in Hz.
+    longest : float
+        Most seconds; of a longer file no more than that is decoded.
+    name : str
+        Name of the audio in error messages.
+
+    Returns
+    -------
+    torch.Tensor
+        Mono samples, float32 [T].
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be read, lasts longer, holds NaN or Inf, is not in
+        [-1, 1], or has an unusual rate.
+    """
+    pieces, samples = [], 0
+    with Sound(io.BytesIO(data), name) as sound:
+        rate = sound.sample_rate
+        check_rate(rate, sample_rate, name)
+        if (sound.num_samples or 0) <= longest * rate:
+            for piece in sound.pieces():
+                pieces.append(piece)
+                samples += len(piece)
+                if samples > longest * rate:
+                    break
+        if max(samples, sound.num_samples or 0) > longest * rate:
+            raise AudioError(
+                "too long",
+                f"{name} is longer than {longest:g} s, the most that is read.",
+            )
+    wav = torch.cat(pieces)
+    check_range(wav, name)
+    return change_rate(wav, rate, sample_rate)
 
 
 def decode_audio(data, duration, sample_rate, name="the clip"):

@@ -11,11 +11,13 @@ from speechbrain_gogo.inference.streaming.groups import (
 )
 from speechbrain_gogo.inference.streaming.speech import (
     Speech,
+    SpeechCancelledError,
     SpeechStream,
 )
 
 __all__ = [
     "Speech",
+    "SpeechCancelledError",
     "SpeechStream",
     "StreamingCodec",
     "decode_group_stream",

@@ -1,5 +1,6 @@
 """Output of GogoSpeech: a whole utterance, or a stream of audio chunks."""
 
+import threading
 from dataclasses import dataclass
 
 import torch
@@ -24,10 +25,16 @@ class Speech:
     finished: bool
 
 
+class SpeechCancelledError(Exception):
+    """Somebody cancelled a stream while it was read."""
+
+
 class SpeechStream:
     """Iterator of audio chunks, each as early as possible.
 
-    Each chunk is float32 [T], on the CPU.
+    Each chunk is float32 [T], on the CPU. Once the event ``cancelled`` is set,
+    by whichever thread, no more groups are generated: the iterator raises a
+    SpeechCancelledError.
 
     Arguments
     ---------
@@ -45,6 +52,7 @@ class SpeechStream:
         self.sample_rate = codec.sample_rate
         self.chunks = []  # of audio, so far
         self.groups = []  # of each sentence
+        self.cancelled = threading.Event()
         self.decoded = codec.decode_groups(self._tokens(sentences), **decoding)
 
     def __iter__(self):
@@ -98,6 +106,8 @@ class SpeechStream:
         for sentence in sentences:
             self.groups.append([])
             for groups in sentence:
+                if self.cancelled.is_set():
+                    raise SpeechCancelledError
                 self.groups[-1].append(groups)
                 if groups.active[0]:
                     yield groups.tokens[0]

@@ -1,0 +1,73 @@
+"""The command that serves a model."""
+
+import typer
+
+from speechbrain_gogo.cli.options import (
+    BUNDLED,
+    Codec,
+    Device,
+    Host,
+    MostBytes,
+    MostCharacters,
+    MostSeconds,
+    Port,
+    Recognizer,
+    Threads,
+    Trust,
+    Voices,
+    Waiting,
+)
+from speechbrain_gogo.cli.steps import load
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    voices: Voices = None,
+    recognizer: Recognizer = None,
+    max_characters: MostCharacters = 4096,
+    max_megabytes: MostBytes = 10.0,
+    max_seconds: MostSeconds = 60.0,
+    waiting: Waiting = 16,
+    workers: Threads = 1,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Serve a web page and an HTTP API in the shape of OpenAI's."""
+    serving = _import_serving()
+    from speechbrain_gogo.inference.loading.speech import can_speak
+
+    limits = serving.Limits(
+        max_characters, round(max_megabytes * 1e6), max_seconds
+    )
+    found = serving.find_voices(voices) if voices else {}
+    with serving.listen(host, port) as sock:
+        speech = None
+        if can_speak(codec):
+            speech = load(codec, device, trust_source, speaks=True)
+            model = speech.codec
+        else:
+            model = load(codec, device, trust_source)
+        served = serving.Served(model, speech, found, recognizer, limits)
+        queue = serving.JobQueue(workers, waiting)
+        app = serving.make_app(served, queue, serving.host_names(host))
+        shown = f"[{host}]" if ":" in host else host
+        typer.echo(
+            f"'{served.name}' at http://{shown}:{sock.getsockname()[1]}, "
+            "Ctrl-C ends it"
+        )
+        serving.run_server(app, sock)
+
+
+def _import_serving():
+    try:
+        from speechbrain_gogo import serving
+    except ModuleNotFoundError as error:
+        if error.name.partition(".")[0] not in ("starlette", "uvicorn"):
+            raise
+        raise ValueError(
+            f"gogo serve needs {error.name}: "
+            "pip install 'speechbrain-gogo[serve]'"
+        ) from None
+    return serving

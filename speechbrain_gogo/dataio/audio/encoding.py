@@ -1,0 +1,153 @@
+"""Audio as the bytes of a file that is never written to a disk.
+
+For what is sent elsewhere: a whole file, or its bytes as the audio arrives.
+"""
+
+import io
+import struct
+from typing import NamedTuple
+
+import soundfile
+import torch
+
+
+class Encoding(NamedTuple):
+    """A format of encoded audio: its media type, and what soundfile calls it."""
+
+    media_type: str
+    options: dict
+
+
+ENCODINGS = {
+    "mp3": Encoding(
+        "audio/mpeg",  # constant bit rate: of 128 kbit/s
+        {
+            "format": "MP3",
+            "bitrate_mode": "CONSTANT",
+            "compression_level": 0.2,
+        },
+    ),
+    "wav": Encoding("audio/wav", {"format": "WAV", "subtype": "PCM_16"}),
+    "flac": Encoding("audio/flac", {"format": "FLAC", "subtype": "PCM_16"}),
+    "opus": Encoding("audio/ogg", {"format": "OGG", "subtype": "OPUS"}),
+    # Samples alone: mono, 16 bits, little-endian.
+    "pcm": Encoding("audio/pcm", {}),
+}
+UNKNOWN_BYTES = 2**32 - 1  # of a WAV that is sent before its end is known
+
+
+def encode_whole(pieces, encoding, sample_rate):
+    """A whole file, with its length in its header where the format has one.
+
+    Arguments
+    ---------
+    pieces : iterable of torch.Tensor
+        Consecutive samples, float [T] each, on the CPU; clipped to [-1, 1].
+    encoding : str
+        One of ENCODINGS.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    bytes
+
+    Example
+    -------
+    >>> len(encode_whole([torch.zeros(8), torch.zeros(4)], "wav", 16000))
+    68
+    """
+    if encoding == "pcm":
+        return b"".join(map(_pcm, pieces))
+    file = io.BytesIO()
+    with _open(file, encoding, sample_rate) as sound:
+        for wav in pieces:
+            sound.write(_clip(wav))
+    return file.getvalue()
+
+
+def encode_pieces(pieces, encoding, sample_rate):
+    """The bytes of a file, each as soon as it is final.
+
+    Nothing that has been given is changed afterwards, so headers do not tell
+    the length: a WAV says that it has 4 GiB, as is usual for streams.
+
+    Arguments
+    ---------
+    pieces, encoding, sample_rate
+        As of :func:`encode_whole`.
+
+    Yields
+    ------
+    bytes
+        Not empty.
+
+    Example
+    -------
+    >>> pieces = [torch.zeros(8), torch.zeros(4)]
+    >>> [len(data) for data in encode_pieces(pieces, "wav", 16000)]
+    [60, 8]
+    """
+    if encoding in ("pcm", "wav"):
+        header = _wav_header(sample_rate) if encoding == "wav" else b""
+        for wav in pieces:
+            yield header + _pcm(wav)
+            header = b""
+        return
+    file = _FinalBytes(skips_first=encoding == "mp3")
+    with _open(file, encoding, sample_rate) as sound:
+        for wav in pieces:
+            sound.write(_clip(wav))
+            if data := file.take():
+                yield data
+    if data := file.take():
+        yield data
+
+
+class _FinalBytes(io.BytesIO):
+    """A file of which the bytes written since the last look can be taken.
+
+    With ``skips_first`` those of the first write are left out: libsndfile
+    begins an MP3 with a frame that it fills with the length at the end. In a
+    stream it would remain a frame of silence.
+    """
+
+    def __init__(self, skips_first):
+        super().__init__()
+        self.skips_first, self.taken = skips_first, 0
+
+    def write(self, data):
+        if self.skips_first:
+            self.skips_first, self.taken = False, len(data)
+        return super().write(data)
+
+    def take(self):
+        with self.getbuffer() as held:
+            data = bytes(held[self.taken :])
+        self.taken += len(data)
+        return data
+
+
+def _open(file, encoding, sample_rate):
+    options = ENCODINGS[encoding].options
+    return soundfile.SoundFile(file, "w", sample_rate, 1, **options)
+
+
+def _clip(wav):
+    return wav.float().clamp(-1, 1).numpy()
+
+
+def _pcm(wav):
+    """Samples of 16 bits, scaled as libsndfile scales them."""
+    scaled = (wav.float().clamp(-1, 1) * 32767).round()
+    return scaled.to(torch.int16).numpy().astype("<i2").tobytes()
+
+
+def _wav_header(sample_rate):
+    """The first 44 bytes of a mono WAV of 16 bits, of unknown length."""
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", UNKNOWN_BYTES, b"WAVE", b"fmt ", 16),
+        *(1, 1, sample_rate, 2 * sample_rate, 2, 16),
+        *(b"data", UNKNOWN_BYTES),
+    )

@@ -1,0 +1,77 @@
+"""Responses that are audio: whole, or in chunks while it is made."""
+
+from starlette.responses import Response, StreamingResponse
+
+from speechbrain_gogo.dataio.audio.encoding import (
+    ENCODINGS,
+    encode_pieces,
+    encode_whole,
+)
+from speechbrain_gogo.serving.errors import ApiError
+from speechbrain_gogo.serving.jobs import CancelledJobError
+
+FIELDS = {"response_format": "text", "stream": "flag"}
+DEFAULT = "mp3"  # as in OpenAI's API
+
+
+def check_format(given):
+    """Raise an ApiError if a request wants a format that there is not."""
+    wanted = given.get("response_format", DEFAULT)
+    if wanted not in ENCODINGS:
+        raise ApiError(
+            400,
+            f"response_format '{wanted}': use one of {', '.join(ENCODINGS)}.",
+            "response_format",
+            "invalid_value",
+        )
+
+
+async def respond_with_audio(request, given, make_pieces, sample_rate):
+    """Have a worker make audio, and send it.
+
+    Errors before the first chunk become a response of their own; after one
+    later the connection is closed before the last chunk.
+
+    Arguments
+    ---------
+    request : starlette.requests.Request
+        The request, whose body has been read.
+    given : dict
+        Its fields, of which those in FIELDS count here.
+    make_pieces : callable
+        Takes a :class:`~speechbrain_gogo.serving.jobs.Job` and gives an
+        iterable of float32 [T].
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    Response
+    """
+    encoding = given.get("response_format", DEFAULT)
+    stream = given.get("stream", False)
+
+    def work(job):
+        pieces = job.until_stopped(make_pieces(job))
+        if stream:
+            return encode_pieces(pieces, encoding, sample_rate)
+        return iter([encode_whole(pieces, encoding, sample_rate)])
+
+    job = request.state.ticket.start(work, request.receive)
+    first = await anext(job)
+    settings = {
+        "headers": job.headers,
+        "media_type": ENCODINGS[encoding].media_type,
+    }
+    if not stream:
+        return Response(first, **settings)
+    return StreamingResponse(_from_first(first, job), **settings)
+
+
+async def _from_first(first, job):
+    yield first
+    try:
+        async for data in job:
+            yield data
+    except CancelledJobError:  # the client has gone
+        return

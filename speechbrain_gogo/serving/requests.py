@@ -1,0 +1,131 @@
+"""Bodies of requests: their size, their JSON, the kinds of their fields."""
+
+import asyncio
+import json
+import math
+
+from speechbrain_gogo.serving.errors import ApiError
+
+SLOWEST_UPLOAD = 60  # seconds for a whole body
+
+# What JSON has for the kinds of fields.
+KINDS = {
+    "text": str,
+    "flag": bool,
+    "whole number": int,
+    "number": (int, float),
+    "list": list,
+    "object": dict,
+    "whole number or list": (int, list),
+}
+
+
+async def read_body(request, media_types, most_bytes):
+    """The body of a request, of a limited size.
+
+    Arguments
+    ---------
+    request : starlette.requests.Request
+        The request.
+    media_types : sequence of str
+        Beginnings of the types that it may have. Browsers ask for permission,
+        which is not given, before a page of another site may send these.
+    most_bytes : int
+        Largest body.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ApiError
+        If the type is another one, or the body too large or too slow.
+    """
+    kind = request.headers.get("content-type", "").lower()
+    if not kind.startswith(tuple(media_types)):
+        raise ApiError(
+            415,
+            f"Content-Type '{kind}': send {' or '.join(media_types)}.",
+            code="unsupported_media_type",
+        )
+    too_large = ApiError(
+        413,
+        f"The request is larger than {most_bytes} bytes.",
+        code="request_too_large",
+    )
+    claimed = request.headers.get("content-length", "0")
+    if claimed.isdecimal() and int(claimed) > most_bytes:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(SLOWEST_UPLOAD):
+            async for part in request.stream():
+                body += part
+                if len(body) > most_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise ApiError(
+            408, f"The request took more than {SLOWEST_UPLOAD} s to arrive."
+        ) from None
+    return bytes(body)
+
+
+async def read_json(request, fields, most_bytes):
+    """The fields of a JSON body.
+
+    Arguments
+    ---------
+    request : starlette.requests.Request
+        The request.
+    fields : dict
+        Name -> kind of all fields that there are.
+    most_bytes : int
+        Largest body.
+
+    Returns
+    -------
+    dict
+        Those that are given and not null.
+
+    Raises
+    ------
+    ApiError
+        If it is no JSON object, or a field is unknown or of another kind.
+    """
+    body = await read_body(request, ["application/json"], most_bytes)
+    try:
+        given = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"The body is no JSON: {error}.") from None
+    if not isinstance(given, dict):
+        raise ApiError(400, "The body has to be a JSON object.")
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if name not in fields:
+            raise ApiError(
+                400,
+                f"No field is called '{name}': there are {', '.join(fields)}.",
+                name,
+                "unknown_parameter",
+            )
+        if not _is_of_kind(value, fields[name]):
+            raise ApiError(
+                400,
+                f"{name} has to be a {fields[name]}.",
+                name,
+                "invalid_type",
+            )
+    return given
+
+
+def _is_of_kind(value, kind):
+    if isinstance(value, bool) or kind == "flag":
+        return isinstance(value, bool) and kind == "flag"
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return isinstance(value, KINDS[kind])
+
+
+def _no_constant(name):
+    raise ValueError(f"it holds {name}")

@@ -1,0 +1,104 @@
+"""A server of the application, by uvicorn."""
+
+import ipaddress
+import socket
+
+import uvicorn
+
+LOCAL = "localhost", "127.0.0.1", "::1"
+LAST_WORDS = 5  # seconds that open responses have when the server ends
+
+
+def listen(host="127.0.0.1", port=8000):
+    """Take a port, before the models are loaded.
+
+    Arguments
+    ---------
+    host : str
+        Address or name to listen at; 0.0.0.0 is all of IPv4.
+    port : int
+        Its number; 0 for a free one.
+
+    Returns
+    -------
+    socket.socket
+
+    Raises
+    ------
+    OSError
+        If the port is taken, or the address not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise OSError(
+            f"Cannot listen at {host}, port {port}: {error.strerror}. Choose "
+            "another with --host and --port."
+        ) from None
+
+
+def host_names(host):
+    """By which names clients may call a server, None for any.
+
+    A server for this machine alone has the names of this machine alone: a
+    page of another site cannot make a name of its own lead here.
+
+    Arguments
+    ---------
+    host : str
+        Where the server listens.
+
+    Returns
+    -------
+    list of str
+
+    Example
+    -------
+    >>> host_names("127.0.0.1")
+    ['localhost', '127.0.0.1', '::1']
+    >>> host_names("0.0.0.0")
+    """
+    if host in LOCAL:
+        return list(LOCAL)
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return None
+    return [*LOCAL, host] if local else None
+
+
+def make_server(app):
+    """A server of the application, which ends on Ctrl-C and SIGTERM.
+
+    Arguments
+    ---------
+    app : starlette.applications.Starlette
+        From :func:`~speechbrain_gogo.serving.app.make_app`.
+
+    Returns
+    -------
+    uvicorn.Server
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=LAST_WORDS,
+    )
+    return uvicorn.Server(config)
+
+
+def run_server(app, sock):
+    """Serve until the server is told to end.
+
+    Arguments
+    ---------
+    app : starlette.applications.Starlette
+        From :func:`~speechbrain_gogo.serving.app.make_app`.
+    sock : socket.socket
+        From :func:`listen`.
+    """
+    # Global switches of precision, which each call sets and resets: set for all
+    # threads as long as any of them computes.
+    with app.state.served.codec.own_precision():
+        make_server(app).run(sockets=[sock])
