@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -84,36 +83,6 @@ def test_page_is_blind_and_drawn_by_its_seed(written):
     assert page.stat().st_size < 50_000
     with pytest.raises(ValueError, match="the reference is Gamma"):
         written("five", reference="Gamma")
-
-
-@pytest.fixture
-def browser(tmp_path, monkeypatch):
-    """Chromium without a screen, its downloads in tmp_path/downloads."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    driver = shutil.which("chromedriver")
-    if not (program and driver):
-        pytest.skip("no browser: install chromium and chromium-driver")
-    monkeypatch.setenv("SE_AVOID_STATS", "true")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for flag in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-dev-shm-usage",  # it is small in containers
-        "mute-audio",
-    ):
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
-    folder = str(tmp_path / "downloads")
-    options.add_experimental_option(
-        "prefs", {"download.default_directory": folder}
-    )
-    service = webdriver.ChromeService(driver)
-    browser = webdriver.Chrome(options, service)
-    yield browser
-    browser.quit()
 
 
 def wait_for(browser, condition):
