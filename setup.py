@@ -90,8 +90,7 @@ MEMORY = ["peft>=0.17", "bitsandbytes>=0.45"]
 # `gogo tokenize --form datasets`.
 DATASETS = ["datasets>=4,<6"]
 
-# `gogo serve`. Both are from after their 1.0 or change little; the lower ends are
-# those that were run.
+# `gogo serve`.
 SERVE = ["starlette>=1.10,<2", "uvicorn>=0.54,<1"]
 
 # What the recipe LibriTTS/probing measures speech and text with.

@@ -98,6 +98,7 @@ def recording(tmp_path):
     return tmp_path / "noise.wav"
 
 
+@pytest.mark.long
 def test_speaking_in_a_browser(page, recording):
     """Upload a voice, press, hear samples arrive; cancel; errors are told."""
     assert "synthetic" in page["disclosure"].text
@@ -149,6 +150,7 @@ def test_speaking_in_a_browser(page, recording):
     page.browser.get_log("browser")  # which notes the status 400
 
 
+@pytest.mark.long
 def test_coding_in_a_browser(page, recording):
     """Upload, encode and decode, change the rate; then from the microphone."""
     page["file"].send_keys(str(recording))
