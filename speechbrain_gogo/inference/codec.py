@@ -2,7 +2,7 @@
 
 The interface that users load with ``from_hparams``. It checks what it is
 given and leaves the networks to lobes/. Here is how it decodes; what all codecs
-do alike is in pretrained_codec.py, streams are in streaming/.
+do alike is in codecs/, streams are in streaming/.
 """
 
 import torch
@@ -53,7 +53,7 @@ class GogoCodec(StreamingCodec):
         ---------
         source, args, kwargs
             As of :meth:`PretrainedCodec.from_hparams
-            <speechbrain_gogo.inference.pretrained_codec.PretrainedCodec.from_hparams>`.
+            <speechbrain_gogo.inference.codecs.pretrained.PretrainedCodec.from_hparams>`.
         steps : int
             Flow steps of everything that is decoded; the model's setting by
             default. A decoder without a flow has none to set.

@@ -8,7 +8,7 @@ voice.
 import torch
 
 from speechbrain_gogo.inference.checks.waveforms import check_wav
-from speechbrain_gogo.inference.voiced_codec import VoicedCodec
+from speechbrain_gogo.inference.codecs.voiced import VoicedCodec
 
 
 class CoFiCodec(VoicedCodec):

@@ -8,9 +8,11 @@ them meanwhile, with the same embedding.
 import torch
 
 from speechbrain_gogo.inference.cofi import CoFiCodec
-from speechbrain_gogo.inference.language_model_speech import LanguageModelSpeech
 from speechbrain_gogo.inference.synthesis.generator import (
     pad_utterances,
+)
+from speechbrain_gogo.inference.synthesis.language_model import (
+    LanguageModelSpeech,
 )
 from speechbrain_gogo.inference.synthesis.requests import (
     read_prompt,

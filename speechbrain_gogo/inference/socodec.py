@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.inference.checks.waveforms import check_wav
+from speechbrain_gogo.inference.codecs.voiced import VoicedCodec
 from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
     source_name,
@@ -20,7 +21,6 @@ from speechbrain_gogo.inference.loading.socodec_release import (
     is_release,
     load_release,
 )
-from speechbrain_gogo.inference.voiced_codec import VoicedCodec
 from speechbrain_gogo.lobes.nn.precision import float32_by_default
 
 

@@ -7,8 +7,10 @@ embedding.
 
 import torch
 
-from speechbrain_gogo.inference.language_model_speech import LanguageModelSpeech
 from speechbrain_gogo.inference.socodec import SoCodec
+from speechbrain_gogo.inference.synthesis.language_model import (
+    LanguageModelSpeech,
+)
 from speechbrain_gogo.inference.synthesis.requests import read_voice
 from speechbrain_gogo.inference.synthesis.utterances import make_utterances
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler

@@ -16,8 +16,8 @@ from speechbrain_gogo.inference.loading.pretrained import (
     source_name,
 )
 from speechbrain_gogo.inference.loading.speech import load_settings, load_stages
-from speechbrain_gogo.inference.pretrained_speech import PretrainedSpeech
 from speechbrain_gogo.inference.synthesis.generator import GroupGenerator
+from speechbrain_gogo.inference.synthesis.pretrained import PretrainedSpeech
 from speechbrain_gogo.inference.synthesis.requests import read_prompt
 from speechbrain_gogo.inference.synthesis.sampling import (
     FLOW,

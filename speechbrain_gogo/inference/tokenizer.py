@@ -1,8 +1,9 @@
 """GogoTokenizer: Gogo tokens for recipes that use EnCodec's.
 
 It has the interface of the host's EnCodec integration and the method names of
-the DASB benchmark. GogoCodec computes the tokens; this module returns them as one
-sequence or as groups, at the recipe's sample rate, and is frozen.
+the DASB benchmark. A codec of this package computes the tokens; this module
+returns them as one sequence or as groups, at the recipe's sample rate, and is
+frozen.
 """
 
 import math
@@ -20,11 +21,12 @@ from speechbrain_gogo.dataio.tokens.layouts import (
     group_ids,
     lay_out,
 )
+from speechbrain_gogo.inference.benchmark_tokenizer import BenchmarkTokenizer
 from speechbrain_gogo.inference.checks.tokens import check_level
 from speechbrain_gogo.inference.open_codec import open_codec
 
 
-class GogoTokenizer(nn.Module):
+class GogoTokenizer(BenchmarkTokenizer, nn.Module):
     """A frozen codec with the interface of SpeechBrain's Encodec.
 
     Letters: B batch, N groups, K tokens per group, C codes, H dimension of a
@@ -240,76 +242,7 @@ class GogoTokenizer(nn.Module):
             clean_padding_(wavs, length.to(wavs.device))
         return wavs.unsqueeze(1)
 
-    # The names of the DASB benchmark
-
-    def sig_to_tokens(self, signal, lengths=None, num_codebooks=None, **_):
-        """Audio to tokens.
-
-        Arguments
-        ---------
-        signal : torch.Tensor
-            [B, T] in [-1, 1].
-        lengths : torch.Tensor
-            Relative lengths [B].
-        num_codebooks : int | list of int
-            Number of codebooks to use, or their indices; all by default.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [B, T', K' or fewer].
-        """
-        tokens, _ = self.encode(signal, lengths)
-        return tokens[..., self._chosen(num_codebooks)]
-
-    def tokens_to_sig(self, tokens, length=None, **_):
-        """Tokens [B, T', K'] to audio [B, T], see :meth:`decode`."""
-        return self.decode(tokens, length).squeeze(1)
-
-    def get_pretrained_embeddings(
-        self, vocab_size=None, num_codebooks=None, **_
-    ):
-        """What an embedding layer of a recipe can start from.
-
-        Arguments
-        ---------
-        vocab_size : int
-            Codes per codebook; there are no others than C.
-        num_codebooks : int | list of int
-            Number of codebooks to use, or their indices; all by default.
-
-        Returns
-        -------
-        torch.Tensor
-            [K' * C, H].
-
-        Raises
-        ------
-        ValueError
-            If the vocabulary has another size.
-        """
-        if vocab_size not in (None, self.vocab_size):
-            raise ValueError(
-                f"vocab_size={vocab_size}: the codec has {self.vocab_size} "
-                "codes; set it so in the recipe's YAML."
-            )
-        return self.vocabulary[self._chosen(num_codebooks)].flatten(0, 1)
-
     # Helpers
-
-    def _chosen(self, num_codebooks):
-        """Indices of codebooks that a recipe asks for."""
-        every = list(range(self.codebooks))
-        if num_codebooks is None:
-            return every
-        if isinstance(num_codebooks, int):
-            num_codebooks = list(range(num_codebooks)) or [-1]
-        if not set(num_codebooks) <= set(every):
-            raise ValueError(
-                f"The layout '{self.layout}' has {self.codebooks} codebooks per "
-                f"step; asked for {list(num_codebooks)}."
-            )
-        return list(num_codebooks)
 
     def _check_shape(self, tokens):
         """Tokens int64 [B, T', K' or fewer]."""

@@ -19,7 +19,7 @@ from synthesis import write_audio
 from tqdm import tqdm
 
 from speechbrain_gogo.inference import GogoSpeech
-from speechbrain_gogo.inference.pretrained_codec import encode_recording
+from speechbrain_gogo.inference.codecs.files import encode_recording
 from speechbrain_gogo.inference.synthesis.requests import read_prompt
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import DetailGenerator

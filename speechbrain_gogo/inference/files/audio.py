@@ -8,8 +8,8 @@ input files to output files.
 from pathlib import Path
 
 from speechbrain_gogo.dataio.audio.writing import FORMATS
+from speechbrain_gogo.inference.codecs.files import encode_recording
 from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
-from speechbrain_gogo.inference.pretrained_codec import encode_recording
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 READABLE_AUDIO = (

@@ -36,7 +36,7 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
         Of its tokens.
     **settings
         ``sampling`` and others of
-        :class:`~speechbrain_gogo.inference.pretrained_speech.PretrainedSpeech`.
+        :class:`~speechbrain_gogo.inference.synthesis.pretrained.PretrainedSpeech`.
 
     Returns
     -------

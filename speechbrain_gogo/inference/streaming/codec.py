@@ -13,7 +13,7 @@ from speechbrain_gogo.inference.checks.settings import (
     check_sampling,
 )
 from speechbrain_gogo.inference.checks.waveforms import check_wav
-from speechbrain_gogo.inference.pretrained_codec import PretrainedCodec
+from speechbrain_gogo.inference.codecs.pretrained import PretrainedCodec
 from speechbrain_gogo.inference.streaming.decoding import decode_mel, windows
 from speechbrain_gogo.inference.streaming.groups import decode_group_stream
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows

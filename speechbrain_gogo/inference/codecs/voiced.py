@@ -14,7 +14,7 @@ from speechbrain_gogo.inference.checks.settings import (
     check_lens,
 )
 from speechbrain_gogo.inference.checks.waveforms import read_wavs
-from speechbrain_gogo.inference.pretrained_codec import PretrainedCodec
+from speechbrain_gogo.inference.codecs.pretrained import PretrainedCodec
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 WINDOW = 100  # groups that are decoded at a time

@@ -1,26 +1,23 @@
-"""What every pretrained codec of this package does alike.
+"""The base class of all pretrained codecs: loading, checks and batches.
 
-Loading, checking what it is given, and files, for a codec whose networks are a
-module of lobes/ and whose subclass encodes and decodes streams.
+The networks are a module of lobes/. A subclass encodes and decodes streams.
 """
 
 import contextlib
-from pathlib import Path
 
 import torch
 from speechbrain.dataio.preprocess import AudioNormalizer
 from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
-from speechbrain_gogo.dataio.audio.writing import audio_path, written_audio
-from speechbrain_gogo.inference.allocation import AllocatingCodec
 from speechbrain_gogo.inference.checks.tokens import (
     check_level,
     check_tokens,
     mask_dropped,
 )
 from speechbrain_gogo.inference.checks.waveforms import read_wavs
+from speechbrain_gogo.inference.codecs.allocation import AllocatingCodec
+from speechbrain_gogo.inference.codecs.files import FileCodec
 from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
     load_model,
@@ -36,7 +33,7 @@ from speechbrain_gogo.lobes.tokens.granular import GranularCodec
 
 
 class PretrainedCodec(
-    AllocatingCodec, KeepsPrecision, Pretrained, GranularCodec
+    AllocatingCodec, FileCodec, KeepsPrecision, Pretrained, GranularCodec
 ):
     """A codec that has ``modules`` ``codec`` and ``vocoder``.
 
@@ -251,113 +248,12 @@ class PretrainedCodec(
         """
         return {}
 
-    def file_side_information(self, path):
-        """The same of an audio file, as arguments of ``decode_stream``.
-
-        Arguments
-        ---------
-        path : str | Path
-            Audio of any length, rate and number of channels.
-
-        Returns
-        -------
-        dict
-            Tensors by name.
-        """
-        return {}
-
     @property
     def sampler(self):
         """Settings of ``decode_batch`` that choose how it samples, and their
         values by default; none of a codec whose decoder does not sample.
         """
         return {}
-
-    # Files
-
-    def encode_file(self, path):
-        """Encode an audio file of any length, rate and number of channels.
-
-        Arguments
-        ---------
-        path : str | Path
-            Any format of libsndfile.
-
-        Returns
-        -------
-        torch.Tensor
-            Tokens int64 [N, K].
-
-        Raises
-        ------
-        ValueError
-            If the file is missing, broken or empty.
-        """
-        return encode_recording(self, path)[0]
-
-    def decode_file(self, tokens, out_path, **settings):
-        """Decode one token matrix into an audio file, at bounded memory.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [N, K].
-        out_path : str | Path
-            Audio file to write (WAV, FLAC, OGG, MP3 by its suffix).
-        **settings
-            As in ``decode_stream``.
-
-        Returns
-        -------
-        Path
-            The file.
-
-        Raises
-        ------
-        ValueError
-            If the suffix names no audio format, or tokens, keep or the
-            length are out of range; the error names the position.
-        """
-        with written_audio(out_path, self.sample_rate) as write:
-            for audio in self.decode_stream(tokens, **settings):
-                write(audio)
-        return Path(out_path)
-
-    def reconstruct_file(self, path, out_path, keep=None, **settings):
-        """Encode a file and decode it again, at its original length.
-
-        Arguments
-        ---------
-        path : str | Path
-            Audio file to read.
-        out_path : str | Path
-            Audio file to write.
-        keep : int
-            Tokens of each group to use; all by default.
-        **settings
-            As in ``decode_stream``. What decoding needs beside tokens, such
-            as ``embedding``, is the file's own by default.
-
-        Returns
-        -------
-        Path
-            The file written.
-
-        Raises
-        ------
-        ValueError
-            As :meth:`encode_file` and :meth:`decode_file` do.
-        """
-        out_path = audio_path(out_path)  # before the long work
-        tokens, num_samples = encode_recording(self, path)
-        given = {k: v for k, v in settings.items() if v is not None}
-        settings = {
-            "num_samples": num_samples,
-            "keep": keep,
-            **self.file_side_information(path),
-            **given,
-        }
-        return self.decode_file(tokens, out_path, **settings)
 
     # Helpers
 
@@ -370,34 +266,3 @@ class PretrainedCodec(
         columns, mask_id = self.num_codebooks, self.mask_id
         tokens = check_tokens(tokens, columns, mask_id, self._device())
         return mask_dropped(tokens, keep, self.levels, mask_id)
-
-
-def encode_recording(codec, path):
-    """Tokens of an audio file, and how long a recording they stand for.
-
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-
-    Returns
-    -------
-    tuple
-        Tokens int64 [N, K], and the number of samples at the codec's rate.
-
-    Raises
-    ------
-    ValueError
-        If the audio is missing, broken, empty or not finite.
-    """
-    lengths = []
-
-    def counted():
-        for piece in stream_audio(path, codec.sample_rate):
-            lengths.append(len(piece))
-            yield piece
-
-    tokens = torch.cat(list(codec.encode_stream(counted())))
-    return tokens, sum(lengths)

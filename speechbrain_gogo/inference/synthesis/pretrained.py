@@ -1,65 +1,17 @@
-"""What every text to speech of this package does alike.
+"""The methods that every text to speech of this package has for users."""
 
-A text and a prompt become utterances, a language model generates their groups of
-tokens, and the codec decodes these meanwhile. A subclass loads its networks and
-implements the methods under "What a subclass implements".
-"""
-
-from speechbrain.inference.interfaces import Pretrained
-
-from speechbrain_gogo.dataio.text.front_ends import front_end
-from speechbrain_gogo.inference.streaming.speech import SpeechStream
 from speechbrain_gogo.inference.synthesis.requests import (
     hear_prompt,
     read_request,
 )
-from speechbrain_gogo.inference.synthesis.sampling import (
-    SAMPLING,
-    read_sampling,
-)
-from speechbrain_gogo.lobes.nn.precision import KeepsPrecision
+from speechbrain_gogo.inference.synthesis.synthesizer import Synthesizer
 
 
-class PretrainedSpeech(KeepsPrecision, Pretrained):
-    """Text to speech in the voice of a prompt.
+class PretrainedSpeech(Synthesizer):
+    """Text to speech in the voice of a prompt; see :class:`Synthesizer`."""
 
-    Arguments
-    ---------
-    modules : dict
-        The language models.
-    hparams : dict
-        Settings, those of ``HPARAMS_NEEDED`` and ``language``.
-    run_opts : dict
-        SpeechBrain's run options.
-    codec : PretrainedCodec
-        The codec of the language models' tokens.
-    tokenizer : WordPieces | HubTokenizer
-        Of the text.
-    """
-
-    HPARAMS_NEEDED = [
-        "sampling",
-        "max_characters",
-        "groups_per_character",
-        "slowest",
-        "loop_groups",
-        "batch_size",
-    ]
-    # Names of what clone_voice takes as **sampling.
-    SETTINGS = SAMPLING
-    # Settings that suit a process which synthesizes a single utterance.
+    # Arguments of from_hparams that suit the synthesis of a single utterance.
     ONE_UTTERANCE = {}
-
-    def __init__(self, modules, hparams, run_opts, codec, tokenizer):
-        super().__init__(modules, hparams, run_opts)
-        self.codec = codec
-        self.tokenizer = tokenizer
-        self.sample_rate = codec.sample_rate
-        # Models of before there was a choice read English.
-        self.front_end = front_end(getattr(self.hparams, "language", "en"))
-        self._read_sampling({})  # checks the defaults
-        # The recording of the model's own voice and what it says, or None.
-        self.voice = getattr(self.hparams, "voice", None)
 
     @property
     def allocates(self):
@@ -246,53 +198,6 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
         """Same as :meth:`clone_voice`."""
         return self.clone_voice(*args, **kwargs)
 
-    # What a subclass implements
-
-    def most_characters(self, prompt_text, prompt):
-        """Longest sentence that fits after a prompt, in characters.
-
-        Arguments
-        ---------
-        prompt_text : str
-            What the language model reads of the prompt's text.
-        prompt : torch.Tensor
-            Its tokens, int64 [N, K].
-
-        Returns
-        -------
-        int
-
-        Raises
-        ------
-        ValueError
-            If the prompt leaves no room.
-        """
-        raise NotImplementedError
-
-    def fits(self, num_ids, num_groups):
-        """Whether text and speech, the prompt included, fit the models."""
-        raise NotImplementedError
-
-    def _utterances(
-        self, text, prompt_wav, prompt_text, seed, sample_rate=None
-    ):
-        """Utterances of a request, one or more."""
-        raise NotImplementedError
-
-    def _generate(self, utterances, allocate, sampling):
-        """Groups of a batch of utterances, each as if it were alone."""
-        raise NotImplementedError
-
-    def _decoding(self, utterance, seed, settings):
-        """Settings of the codec's ``decode_groups`` for a request.
-
-        ``utterance`` is the request's first one, ``settings`` are those of
-        the flow.
-        """
-        raise NotImplementedError
-
-    # Small steps
-
     def _prompt(self, prompt_wav, prompt_text):
         """A prompt and its text: those of the model's own voice for None."""
         if prompt_wav is not None:
@@ -303,26 +208,3 @@ class PretrainedSpeech(KeepsPrecision, Pretrained):
                 "seconds of a voice."
             )
         return self.voice
-
-    def _read_sampling(self, given):
-        """Settings of the samplers, and of the flow where there is one."""
-        defaults = self.hparams.sampling
-        return read_sampling(given, defaults, self.SETTINGS)
-
-    def _fill(self, batch, size):
-        """Utterances to generate side by side, of ``size`` at most."""
-        return batch
-
-    def _stream(self, utterances, allocate, seed, sampling):
-        """Generate utterances one after the other."""
-        settings, decoding = self._read_sampling(sampling)
-        groups = (
-            self._generate([utterance], allocate, settings)
-            for utterance in utterances
-        )
-        return self._decode(groups, utterances[0], seed, decoding)
-
-    def _decode(self, sentences, utterance, seed, decoding):
-        """The groups of several sentences as one stream of audio."""
-        settings = self._decoding(utterance, seed, decoding)
-        return SpeechStream(self.codec, sentences, **settings)

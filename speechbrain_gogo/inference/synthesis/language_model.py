@@ -18,12 +18,12 @@ from speechbrain_gogo.inference.loading.speech_lm import (
     TEXT_FOLDER,
     load_speech_lm,
 )
-from speechbrain_gogo.inference.pretrained_speech import PretrainedSpeech
 from speechbrain_gogo.inference.synthesis.generator import (
     Groups,
     outside_autocast,
     pad_utterances,
 )
+from speechbrain_gogo.inference.synthesis.pretrained import PretrainedSpeech
 
 
 class LanguageModelSpeech(PretrainedSpeech):

@@ -1,0 +1,72 @@
+"""Method names of the DASB benchmark for a tokenizer."""
+
+
+class BenchmarkTokenizer:
+    """Methods on ``encode``, ``decode`` and ``vocabulary`` of GogoTokenizer."""
+
+    def sig_to_tokens(self, signal, lengths=None, num_codebooks=None, **_):
+        """Audio to tokens.
+
+        Arguments
+        ---------
+        signal : torch.Tensor
+            [B, T] in [-1, 1].
+        lengths : torch.Tensor
+            Relative lengths [B].
+        num_codebooks : int | list of int
+            Number of codebooks to use, or their indices; all by default.
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [B, T', K' or fewer].
+        """
+        tokens, _ = self.encode(signal, lengths)
+        return tokens[..., self._chosen(num_codebooks)]
+
+    def tokens_to_sig(self, tokens, length=None, **_):
+        """Tokens [B, T', K'] to audio [B, T], see :meth:`decode`."""
+        return self.decode(tokens, length).squeeze(1)
+
+    def get_pretrained_embeddings(
+        self, vocab_size=None, num_codebooks=None, **_
+    ):
+        """What an embedding layer of a recipe can start from.
+
+        Arguments
+        ---------
+        vocab_size : int
+            Codes per codebook; there are no others than C.
+        num_codebooks : int | list of int
+            Number of codebooks to use, or their indices; all by default.
+
+        Returns
+        -------
+        torch.Tensor
+            [K' * C, H].
+
+        Raises
+        ------
+        ValueError
+            If the vocabulary has another size.
+        """
+        if vocab_size not in (None, self.vocab_size):
+            raise ValueError(
+                f"vocab_size={vocab_size}: the codec has {self.vocab_size} "
+                "codes; set it so in the recipe's YAML."
+            )
+        return self.vocabulary[self._chosen(num_codebooks)].flatten(0, 1)
+
+    def _chosen(self, num_codebooks):
+        """Indices of codebooks that a recipe asks for."""
+        every = list(range(self.codebooks))
+        if num_codebooks is None:
+            return every
+        if isinstance(num_codebooks, int):
+            num_codebooks = list(range(num_codebooks)) or [-1]
+        if not set(num_codebooks) <= set(every):
+            raise ValueError(
+                f"The layout '{self.layout}' has {self.codebooks} codebooks per "
+                f"step; asked for {list(num_codebooks)}."
+            )
+        return list(num_codebooks)
