@@ -188,7 +188,11 @@ class DiT(nn.Module):
         t [S] -> [S, 6 L + 2, D]: shifts, scales and gates of every block,
         then shift and scale of the last norm.
         """
-        time = F.silu(self.time(t))
+        return self.modulate(self.time(t))
+
+    def modulate(self, time):
+        """The same from an embedding of the time, [S, D]."""
+        time = F.silu(time)
         rows = [layer(time) for layer in self.modulations]
         return torch.cat(rows, dim=-1).unflatten(-1, (-1, time.shape[-1]))
 

@@ -230,12 +230,16 @@ class ConditionalFlowMatching(nn.Module):
         x = self.temperature * noise
         return SOLVERS[self.solver](velocity, x, times)
 
+    def modulations(self, times):
+        """What the times [E] of all passes contribute, [E, R, D]."""
+        return self.backbone.modulation(times)
+
     def _guided_velocity(self, cond, mask, times, scale):
         """The velocity at times [E], a function of x and the number of a time.
 
         What does not depend on x is computed here, once.
         """
-        modulations = self.backbone.modulation(times)  # [E, R, D]
+        modulations = self.modulations(times)  # [E, R, D]
         first, last = self.guidance_interval
         guided = [bool(scale) and first <= t <= last for t in times.tolist()]
         single, double = (self.backbone.condition(cond), mask), None

@@ -1,0 +1,89 @@
+"""The model folder of a decoder that learns to take few steps."""
+
+import shutil
+from pathlib import Path
+
+from ruamel.yaml.tag import Tag
+from safetensors.torch import load_file, save
+
+from speechbrain_gogo.inference.loading.export import MODEL_FILE, edit_model
+from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.lobes.gogo.dit import DiT
+from speechbrain_gogo.lobes.gogo.few_step_flow import (
+    FewStepFlow,
+    StepDiT,
+    step_embedding,
+)
+from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+
+WEIGHTS = "codec.safetensors"
+# Settings of a flow that a FewStepFlow does not take.
+SAMPLING = "guidance_scale", "guidance_interval", "grid", "solver"
+
+
+def make_student(folder, teacher, num_steps):
+    """Write a codec whose flow can learn to take few steps.
+
+    All else is the teacher's: tokens keep their meaning, and an allocator stays
+    valid. As it is written it samples as the teacher without guidance.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Folder to write.
+    teacher : str
+        Model folder or bundled name of a codec with a flow over a DiT.
+    num_steps : int
+        Steps of the flow, unless ``from_hparams(..., steps=)`` says otherwise.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ValueError
+        If the teacher has no such flow, or is in that folder.
+    """
+    folder, source = Path(folder), Path(find_source(teacher))
+    if folder.resolve() == source.resolve():
+        raise ValueError(f"{folder} holds the teacher: choose another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (source / MODEL_FILE, *source.glob("*.safetensors")):
+        shutil.copyfile(path, folder / path.name)
+    with edit_model(folder) as tree:
+        flow = tree["modules"]["codec"]["flow"]
+        found = [str(node.tag.value) for node in (flow, flow["backbone"])]
+        if found != [name_of(ConditionalFlowMatching), name_of(DiT)]:
+            raise ValueError(
+                f"{teacher}: its decoder is {' over '.join(found)}; a student "
+                "is made of a ConditionalFlowMatching over a DiT."
+            )
+        for key in SAMPLING:
+            flow.pop(key, None)
+        flow["num_steps"] = num_steps
+        flow.yaml_set_ctag(Tag(suffix=name_of(FewStepFlow)))
+        flow["backbone"].yaml_set_ctag(Tag(suffix=name_of(StepDiT)))
+    add_step_embedding(folder / WEIGHTS)
+    return folder
+
+
+def name_of(kind):
+    """How a YAML names a class of which it makes an object."""
+    return f"!new:{kind.__module__}.{kind.__qualname__}"
+
+
+def add_step_embedding(path):
+    """Add the weights of a StepDiT that has not learned yet to a codec's file.
+
+    Arguments
+    ---------
+    path : Path
+        A safetensors file with the weights of a DiT.
+    """
+    weights = load_file(path)
+    dim = len(weights["flow.backbone.project_x.weight"])
+    for key, value in step_embedding(dim).state_dict().items():
+        weights[f"flow.backbone.step.{key}"] = value
+    path.write_bytes(save(weights))
