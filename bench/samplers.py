@@ -1,10 +1,12 @@
 """Quality of decoded speech against passes of the flow's network.
 
-    python -m bench samplers --codec results/codec/export --manifest test.csv
+    python -m bench samplers --codec results/codec/export --manifest test.csv \
+        --guidance 0,2 --student results/distill/export
 
 Clips are encoded once and decoded with Euler steps and with each sampler of
-hparams/samplers. STOI and the mel distance to the original are written as a table
-and drawn against passes; a pass with guidance counts as two, as it computes twice.
+hparams/samplers, and by a student of the codec in 1, 2 and 4 steps. STOI and the mel
+distance to the original are written as a table and drawn against passes; a pass with
+guidance counts as two, as it computes twice.
 """
 
 import csv
@@ -24,8 +26,8 @@ from speechbrain_gogo.metrics.intelligibility import STOI
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).resolve().parent.parent
-EULER = 1, 2, 4, 8, 16, 32, 64
-NAMES = "num_steps", "grid", "solver", "guidance_interval"
+EULER = 1, 2, 4, 8, 16, 32
+STUDENT = 1, 2, 4
 
 
 def main(
@@ -33,7 +35,10 @@ def main(
     manifest: Annotated[Path, typer.Option(help="CSV with a column wav.")],
     data_root: Annotated[Path, typer.Option(help="What $data_root is.")] = None,
     clips: Annotated[int, typer.Option(min=1)] = 8,
-    guidance: Annotated[float, typer.Option(help="Scale w.")] = None,
+    guidance: Annotated[
+        str, typer.Option(help="Scales w, with commas between.")
+    ] = "0,2",
+    student: Annotated[str, typer.Option(help="A distilled codec.")] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
     output: Path = ROOT / "results" / "bench" / "samplers",
 ):
@@ -43,16 +48,21 @@ def main(
     flow = model.codec.flow
     if not hasattr(flow, "solver"):
         raise typer.BadParameter(f"The decoder of {codec} has no flow.")
-    if guidance is not None:
-        flow.guidance_scale = guidance
     audio = read_clips(manifest, data_root, clips, model.sample_rate)
     coded = [model.encode_batch(wav[None]) for wav in audio]
     rows = []
-    for name, settings in tqdm(samplers().items()):
-        for key in NAMES:
-            setattr(flow, key, settings[key])
-        rows.append({"sampler": name, "passes": count_passes(flow)})
-        rows[-1] |= score(model, audio, coded)
+    for scale in map(float, guidance.split(",")):
+        for name, settings in tqdm(samplers().items(), f"guidance {scale:g}"):
+            use(flow, {**settings, "guidance_scale": scale})
+            passes = count_passes(flow)
+            rows.append({"sampler": name, "guidance": scale, "passes": passes})
+            rows[-1] |= score(model, audio, coded)
+    if student is not None:
+        model = GogoCodec.from_hparams(student)
+        for steps in STUDENT:
+            model.codec.flow.num_steps = steps
+            rows.append({"sampler": f"student {steps}", "guidance": "learned"})
+            rows[-1] |= {"passes": steps} | score(model, audio, coded)
     output.mkdir(parents=True, exist_ok=True)
     draw(rows, output / "samplers.png")
     with open(output / "samplers.csv", "w", newline="") as file:
@@ -74,6 +84,12 @@ def samplers():
         with open(path) as stream:
             found[path.stem] = load_hyperpyyaml(stream)
     return found
+
+
+def use(flow, settings):
+    """Set a flow's sampler."""
+    for key, value in settings.items():
+        setattr(flow, key, value)
 
 
 def count_passes(flow):
@@ -109,19 +125,29 @@ def score(model, audio, coded):
 
 
 def draw(rows, path):
-    """The picture: both figures over passes, Euler as a line."""
+    """The picture: both figures over passes, Euler and students as lines."""
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.5))
+    lines, points = {}, []
+    for row in rows:
+        kind = row["sampler"].split()[0]
+        if kind in ("euler", "student"):
+            lines.setdefault((kind, row["guidance"]), []).append(row)
+        else:
+            points.append(row)
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
     for axis, key in zip(axes, ("stoi", "mel_distance")):
-        line = [row for row in rows if row["sampler"].startswith("euler ")]
-        axis.plot(*([r[k] for r in line] for k in ("passes", key)), "o-")
-        for row in rows[len(line) :]:
-            axis.plot(row["passes"], row[key], "s", label=row["sampler"])
-        axis.set(xlabel="passes", ylabel=key.replace("_", " "), xscale="log")
-    axes[0].legend()
+        for (kind, guidance), line in lines.items():
+            xy = [[row[k] for row in line] for k in ("passes", key)]
+            axis.plot(*xy, "o-", label=f"{kind}, guidance {guidance}")
+        for row in points:
+            label = f"{row['sampler']}, guidance {row['guidance']}"
+            axis.plot(row["passes"], row[key], "s", label=label)
+        axis.set(xlabel="passes", ylabel=key.replace("_", " "))
+        axis.set_xscale("log", base=2)
+    axes[1].legend(fontsize="x-small")
     figure.tight_layout()
-    figure.savefig(path)
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
