@@ -18,6 +18,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from processes import start_server
 from quick import make_plots, make_quick
+from tiny_cofi import build_tiny_cofi
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -339,32 +340,6 @@ vocoder: !new:speechbrain_gogo.lobes.vocoder.bigvgan.BigVGAN
         network.quantizer.codebooks.embed.normal_()
         network.quantizer.project_in.weight.data.mul_(20)
     return export_codec(path.parent, path, network, hparams["vocoder"])
-
-
-def build_tiny_cofi(path):
-    """The objects of a tiny CoFi-Codec, whose YAML is written to a path."""
-    from speechbrain_gogo import HPARAMS
-
-    path.write_text(f"""
-model: !include:{HPARAMS}/mini/cofi.yaml
-    dim: 32
-    num_units: [2, 1, 1]
-    vocab_size: 64
-    codebooks: [1, 1, 2]
-    stream_dim: 16
-    global_encoder: {{channels: 16}}
-    discriminator: {{channels: 4}}
-vocoder: !new:speechbrain_gogo.lobes.vocoder.bigvgan.BigVGAN
-    channels: 32
-""")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        with open(path) as stream:
-            hparams = load_hyperpyyaml(stream)
-        for quantizer in hparams["model"]["quantizers"]:
-            quantizer.codebooks.embed.normal_()
-            quantizer.project_in.weight.data.mul_(3)
-    return hparams
 
 
 @pytest.fixture(scope="session")

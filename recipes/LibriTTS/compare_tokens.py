@@ -20,9 +20,9 @@ import speechbrain_gogo.compatibility  # noqa: F401
 
 import matplotlib
 
-from speechbrain_gogo.metrics.bootstrap import figure_interval
+from speechbrain_gogo.metrics.reports.bootstrap import figure_interval
+from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
-from speechbrain_gogo.metrics.tables import markdown_table
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402

@@ -13,17 +13,17 @@ from itertools import compress
 from pathlib import Path
 
 from recipes.common.rate_plot import plot_rates
-from speechbrain_gogo.metrics.bootstrap import (
-    figure_interval,
-    has_score,
-    paired_difference,
-)
 from speechbrain_gogo.metrics.panel import UNSCORED
 from speechbrain_gogo.metrics.recognition.transcripts import (
     NORMALIZERS,
     count_errors,
 )
-from speechbrain_gogo.metrics.tables import markdown_table
+from speechbrain_gogo.metrics.reports.bootstrap import (
+    figure_interval,
+    has_score,
+    paired_difference,
+)
+from speechbrain_gogo.metrics.reports.tables import markdown_table
 
 
 def write_reports(folder, rows, measured, judges, utterances, hparams):

@@ -16,8 +16,8 @@ from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.inference import open_speech
+from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
-from speechbrain_gogo.metrics.tables import markdown_table
 
 FINISHED = Figure("finished (%)", "finished", scale=100)
 

@@ -18,8 +18,10 @@ from speechbrain_gogo.brains.logs.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import plot_curves, plot_mels
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
-from speechbrain_gogo.lobes.gogo.component_start import start_as_components
-from speechbrain_gogo.lobes.gogo.warmup import RegressionWarmup
+from speechbrain_gogo.lobes.gogo.training.component_start import (
+    start_as_components,
+)
+from speechbrain_gogo.lobes.gogo.training.warmup import RegressionWarmup
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 

@@ -1,7 +1,7 @@
 """Plots of a training: curves of its log, and mels.
 
 Reads the JSON-lines log that the Brains write. Plots of mels are in
-metrics/pictures.py, which the demo uses too.
+metrics/reports/pictures.py, which the demo uses too.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from speechbrain_gogo.metrics.pictures import plot_mels
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 __all__ = ["plot_curves", "plot_mels", "plot_perplexities", "read_log"]
 

@@ -24,7 +24,7 @@ from speechbrain_gogo.inference.synthesis.utterances import (
     read_text,
 )
 from speechbrain_gogo.lobes.cofi.generation import ScaleGenerator
-from speechbrain_gogo.lobes.speech.attention_maps import attention_maps
+from speechbrain_gogo.lobes.speech.analysis.attention_maps import attention_maps
 
 
 class CoFiSpeech(LanguageModelSpeech):

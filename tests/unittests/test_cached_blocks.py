@@ -6,10 +6,10 @@ from torch.nn import functional as F
 from transformers import GPT2Config, GPT2Model
 
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
-from speechbrain_gogo.lobes.speech.cached_gpt2 import CachedGPT2
-from speechbrain_gogo.lobes.speech.cached_llama import CachedLlama
+from speechbrain_gogo.lobes.speech.decoding.cached_gpt2 import CachedGPT2
+from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
+from speechbrain_gogo.lobes.speech.decoding.weights import Int8, fuse
 from speechbrain_gogo.lobes.speech.llama import extended_llama, speech_llama
-from speechbrain_gogo.lobes.speech.weights import Int8, fuse
 
 PIECES = 7, 1, 3, 1, 1
 

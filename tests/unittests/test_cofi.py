@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import build_tiny_cofi
 from hyperpyyaml import load_hyperpyyaml
+from tiny_cofi import build_tiny_cofi
 from torch.nn import functional as F
 
 from speechbrain_gogo import HPARAMS

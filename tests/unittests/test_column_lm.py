@@ -5,7 +5,7 @@ import math
 import torch
 
 from speechbrain_gogo.brains.logs.level_means import LevelMeans
-from speechbrain_gogo.lobes.speech.column_lm import ColumnLM
+from speechbrain_gogo.lobes.speech.analysis.column_lm import ColumnLM
 
 
 def test_a_column_sees_its_own_past_only():

@@ -17,7 +17,8 @@ from speechbrain_gogo.inference.loading.group_stage import (
 )
 from speechbrain_gogo.inference.loading.speech import weights_of
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
-from speechbrain_gogo.lobes.speech.code_grid import CodeGrid, GridOutput
+from speechbrain_gogo.lobes.speech.codes.code_grid import CodeGrid, GridOutput
+from speechbrain_gogo.lobes.speech.decoding.weights import Int8
 from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
     generate_backbone,
@@ -25,7 +26,6 @@ from speechbrain_gogo.lobes.speech.generation import (
 from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
 from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
 from speechbrain_gogo.lobes.speech.group_state import GroupDecoder
-from speechbrain_gogo.lobes.speech.weights import Int8
 
 LEVELS, CODES, TEXT = [4, 3, 5], 60, 30
 SMALL = {"dim": 16, "num_layers": 2, "num_heads": 4, "num_key_value_heads": 2}

@@ -21,15 +21,15 @@ from speechbrain_gogo.metrics import (
     WordErrors,
     workers,
 )
-from speechbrain_gogo.metrics.bootstrap import (
-    bootstrap_interval,
-    figure_interval,
-    paired_difference,
-)
 from speechbrain_gogo.metrics.panel import judge_utterances
 from speechbrain_gogo.metrics.recognition.transcripts import (
     NORMALIZERS,
     count_errors,
+)
+from speechbrain_gogo.metrics.reports.bootstrap import (
+    bootstrap_interval,
+    figure_interval,
+    paired_difference,
 )
 from speechbrain_gogo.metrics.signals import at_rate
 from speechbrain_gogo.metrics.speech_metric import Figure

@@ -7,18 +7,18 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
 from speechbrain_gogo.lobes.allocator.hearing_reward import HearingReward
 from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
-from speechbrain_gogo.lobes.gogo.component_start import (
-    principal_components,
-    start_as_components,
-)
 from speechbrain_gogo.lobes.gogo.convolutional_decoder import (
     ConvolutionalDecoder,
     DilatedConvolution,
 )
 from speechbrain_gogo.lobes.gogo.group_mlp import GroupMLPEncoder
 from speechbrain_gogo.lobes.gogo.grouping import MelGroups
-from speechbrain_gogo.lobes.gogo.hearing import HearingLoss, WhisperMel
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
+from speechbrain_gogo.lobes.gogo.training.component_start import (
+    principal_components,
+    start_as_components,
+)
+from speechbrain_gogo.lobes.gogo.training.hearing import HearingLoss, WhisperMel
 from tests.conftest import REPOSITORY
 
 SMALL = f"""

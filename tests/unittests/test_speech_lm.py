@@ -6,7 +6,7 @@ import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_gogo.lobes.speech.code_rows import (
+from speechbrain_gogo.lobes.speech.codes.code_rows import (
     share_code_rows,
     start_code_embeddings,
     unshare_code_rows,

@@ -4,7 +4,7 @@ import torch
 
 from speechbrain_gogo.lobes.gogo.dit import DiT
 from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
-from speechbrain_gogo.lobes.gogo.warmup import RegressionWarmup
+from speechbrain_gogo.lobes.gogo.training.warmup import RegressionWarmup
 
 
 class Codec(torch.nn.Module):

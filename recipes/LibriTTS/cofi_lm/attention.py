@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import CoFiSpeech
-from speechbrain_gogo.lobes.speech.attention_maps import scale_map
+from speechbrain_gogo.lobes.speech.analysis.attention_maps import scale_map
 
 
 def draw_maps(maps, path, factor, most):
@@ -32,7 +32,7 @@ def draw_maps(maps, path, factor, most):
     path : Path
         PNG to write.
     factor, most : float
-        Of :func:`~speechbrain_gogo.lobes.speech.attention_maps.scale_map`.
+        Of :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
     """
     figure = Figure(figsize=(5 * len(maps), 5), layout="constrained")
     axes = figure.subplots(1, len(maps), squeeze=False)[0]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import matplotlib
 
-from speechbrain_gogo.metrics.bootstrap import bootstrap_interval
-from speechbrain_gogo.metrics.tables import markdown_table
+from speechbrain_gogo.metrics.reports.bootstrap import bootstrap_interval
+from speechbrain_gogo.metrics.reports.tables import markdown_table
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402

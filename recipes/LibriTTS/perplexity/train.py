@@ -28,7 +28,7 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 class PerplexityBrain(SpeechLMBrain):
-    """Trains a :class:`~speechbrain_gogo.lobes.speech.column_lm.ColumnLM`."""
+    """Trains a :class:`~speechbrain_gogo.lobes.speech.analysis.column_lm.ColumnLM`."""
 
     def compute_forward(self, batch, stage):
         """Losses of a batch of tokens [B, N, K]."""

@@ -16,7 +16,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
-from speechbrain_gogo.metrics.bootstrap import has_score  # noqa: E402
+from speechbrain_gogo.metrics.reports.bootstrap import has_score  # noqa: E402
 from speechbrain_gogo.metrics.speech_metric import Figure  # noqa: E402
 
 KEEP = re.compile(r"^(.*?),? ?keep (\d+)$")  # "gogo-mini, keep 3"

@@ -15,7 +15,7 @@ from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
     generate_backbone,
 )
-from speechbrain_gogo.metrics.pictures import plot_mels
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 
 class Samples:

@@ -33,7 +33,7 @@ from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
-from speechbrain_gogo.lobes.speech.code_rows import (
+from speechbrain_gogo.lobes.speech.codes.code_rows import (
     share_code_rows,
     start_code_embeddings,
 )

@@ -11,7 +11,7 @@ from recipes.common.tokens import groups_in
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import generate_backbone
-from speechbrain_gogo.metrics.pictures import plot_mels
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 
 class Continuations:

@@ -2,7 +2,7 @@
 
 import math
 
-from speechbrain_gogo.lobes.speech.code_rows import start_code_embeddings
+from speechbrain_gogo.lobes.speech.codes.code_rows import start_code_embeddings
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 

@@ -8,7 +8,7 @@ import torch
 
 from speechbrain_gogo.dataio.audio.streaming import stream_audio
 from speechbrain_gogo.inference.files.describe import describe_rate
-from speechbrain_gogo.metrics.pictures import plot_budgets
+from speechbrain_gogo.metrics.reports.pictures import plot_budgets
 
 
 def draw_budgets(

@@ -19,7 +19,7 @@ from speechbrain_gogo.inference.demo.page import write_page
 from speechbrain_gogo.inference.files.describe import token_and_bit_rate
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
 from speechbrain_gogo.inference.synthesis.files import synthesize_file
-from speechbrain_gogo.metrics.pictures import plot_mels
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 KEEPS = (1, 3, 5)  # tokens per group, besides all of them
 PICTURE_SECONDS = 10.0  # of longer recordings the picture shows the beginning

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from speechbrain_gogo.inference.loading.export import edit_model
 from speechbrain_gogo.inference.loading.group_stage import save_group_stage
-from speechbrain_gogo.lobes.speech.code_rows import unshare_code_rows
+from speechbrain_gogo.lobes.speech.codes.code_rows import unshare_code_rows
 
 logger = logging.getLogger(__name__)
 

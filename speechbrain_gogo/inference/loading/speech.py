@@ -22,10 +22,10 @@ from speechbrain_gogo.inference.loading.pretrained import (
     check_trust,
     find_source,
 )
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense, Int8
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
-from speechbrain_gogo.lobes.speech.weights import Dense, Int8
 
 # What config.json has to say of a stage.
 NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"
@@ -95,7 +95,7 @@ def weights_of(kind, codec):
     Returns
     -------
     callable
-        See weights.py of lobes/speech.
+        See lobes/speech/decoding/weights.py.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from speechbrain_gogo.inference.synthesis.generator import (
     stage2_limit,
 )
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
-from speechbrain_gogo.lobes.speech.loop_detector import LoopDetector
+from speechbrain_gogo.lobes.speech.decoding.loop_detector import LoopDetector
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 LAST_SEED = 2**31

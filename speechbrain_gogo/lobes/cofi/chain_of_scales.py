@@ -6,7 +6,7 @@ Letters: B batch, R rows, D width.
 import torch
 
 from speechbrain_gogo.lobes.cofi.scale_lm import ScaleLM
-from speechbrain_gogo.lobes.speech.gpt import gpt
+from speechbrain_gogo.lobes.speech.streams.gpt import gpt
 
 
 class ChainOfScales(ScaleLM):

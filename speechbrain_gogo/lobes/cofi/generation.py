@@ -16,8 +16,8 @@ import torch
 
 from speechbrain_gogo.lobes.nn.lengths import count_steps
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
-from speechbrain_gogo.lobes.speech.cached_gpt2 import CachedGPT2
-from speechbrain_gogo.lobes.speech.step_generator import StepGenerator
+from speechbrain_gogo.lobes.speech.decoding.cached_gpt2 import CachedGPT2
+from speechbrain_gogo.lobes.speech.streams.step_generator import StepGenerator
 
 
 class ScaleGenerator:

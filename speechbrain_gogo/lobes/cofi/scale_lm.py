@@ -17,8 +17,11 @@ import torch
 from torch import nn
 
 from speechbrain_gogo.lobes.nn.lengths import count_steps
-from speechbrain_gogo.lobes.speech.gpt import TextPrefix
-from speechbrain_gogo.lobes.speech.stream_rows import StreamRows, join_losses
+from speechbrain_gogo.lobes.speech.streams.gpt import TextPrefix
+from speechbrain_gogo.lobes.speech.streams.stream_rows import (
+    StreamRows,
+    join_losses,
+)
 from speechbrain_gogo.lobes.tokens.levels import Levels
 
 
@@ -135,7 +138,7 @@ class ScaleLM(nn.Module):
         -------
         dict
             ``reader``, ``context`` and ``condition`` of
-            :class:`~speechbrain_gogo.lobes.speech.step_generator.StepGenerator`.
+            :class:`~speechbrain_gogo.lobes.speech.streams.step_generator.StepGenerator`.
         """
         raise NotImplementedError
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from speechbrain_gogo.lobes.cofi.scale_lm import ScaleLM
-from speechbrain_gogo.lobes.speech.cached_gpt2 import CachedGPT2
-from speechbrain_gogo.lobes.speech.gpt import gpt, pad_left
+from speechbrain_gogo.lobes.speech.decoding.cached_gpt2 import CachedGPT2
+from speechbrain_gogo.lobes.speech.streams.gpt import gpt, pad_left
 
 
 class StackOfScales(ScaleLM):

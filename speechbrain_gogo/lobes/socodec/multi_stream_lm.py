@@ -13,10 +13,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import count_steps
-from speechbrain_gogo.lobes.speech.cached_gpt2 import CachedGPT2
-from speechbrain_gogo.lobes.speech.gpt import TextPrefix, gpt
-from speechbrain_gogo.lobes.speech.step_generator import StepGenerator
-from speechbrain_gogo.lobes.speech.stream_rows import StreamRows, join_losses
+from speechbrain_gogo.lobes.speech.decoding.cached_gpt2 import CachedGPT2
+from speechbrain_gogo.lobes.speech.streams.gpt import TextPrefix, gpt
+from speechbrain_gogo.lobes.speech.streams.step_generator import StepGenerator
+from speechbrain_gogo.lobes.speech.streams.stream_rows import (
+    StreamRows,
+    join_losses,
+)
 from speechbrain_gogo.lobes.tokens.levels import Levels
 
 

@@ -11,8 +11,8 @@ Letters: B batch, T new tokens, S positions, V ids that have logits.
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.speech.cached_llama import CachedLlama
-from speechbrain_gogo.lobes.speech.weights import Dense
+from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 
 # Only short inputs are compiled: longer ones (prompts) are rare, have many
 # different lengths, and are bound by computation anyway.

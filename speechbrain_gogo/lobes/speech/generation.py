@@ -12,8 +12,8 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.speech.decoding_state import max_new_groups
-from speechbrain_gogo.lobes.speech.loop_detector import LoopDetector
+from speechbrain_gogo.lobes.speech.decoding.decoding_state import max_new_groups
+from speechbrain_gogo.lobes.speech.decoding.loop_detector import LoopDetector
 
 
 @torch.no_grad()

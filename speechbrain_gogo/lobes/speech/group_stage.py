@@ -7,8 +7,8 @@ generation in group_state.py.
 import torch
 from torch import nn
 
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 from speechbrain_gogo.lobes.speech.group_state import GroupDecoder
-from speechbrain_gogo.lobes.speech.weights import Dense
 
 
 class GroupStage(nn.Module):

@@ -13,8 +13,8 @@ import torch
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.nn.llama import llama
-from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
-from speechbrain_gogo.lobes.speech.depth import DepthNetwork
+from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
+from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage
 from speechbrain_gogo.lobes.speech.group_state import GroupState
 from speechbrain_gogo.lobes.speech.stage2 import draw_budgets

@@ -10,9 +10,9 @@ reads, D width; the token C is m, the masking token.
 
 import torch
 
-from speechbrain_gogo.lobes.speech.cached_llama import CachedLlama
-from speechbrain_gogo.lobes.speech.depth import DepthSteps
-from speechbrain_gogo.lobes.speech.weights import Dense
+from speechbrain_gogo.lobes.speech.codes.depth import DepthSteps
+from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 
 
 class GroupDecoder:
@@ -30,7 +30,7 @@ class GroupDecoder:
     max_length : int
         Positions to allocate, left padding included.
     linear : callable
-        Of :class:`~speechbrain_gogo.lobes.speech.cached_llama.CachedLlama`.
+        Of :class:`~speechbrain_gogo.lobes.speech.decoding.cached_llama.CachedLlama`.
     """
 
     def __init__(self, lm, batch, max_length, linear=Dense):

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
-from speechbrain_gogo.lobes.speech.decoding_state import DecodingState
+from speechbrain_gogo.lobes.speech.decoding.decoding_state import DecodingState
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
-from speechbrain_gogo.lobes.speech.weights import Dense
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 

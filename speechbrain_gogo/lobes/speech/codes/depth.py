@@ -14,8 +14,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.llama_block import RMSNorm, SwiGLU
-from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding, GridOutput
-from speechbrain_gogo.lobes.speech.weights import Dense, fuse
+from speechbrain_gogo.lobes.speech.codes.code_grid import (
+    GridEmbedding,
+    GridOutput,
+)
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense, fuse
 
 
 class DepthNetwork(nn.Module):
@@ -121,7 +124,7 @@ class DepthSteps:
     depth : DepthNetwork
         In evaluation mode. Its weights are fused where they are.
     linear : callable
-        ``Dense`` or ``Int8`` of weights.py.
+        ``Dense`` or ``Int8`` of decoding/weights.py.
 
     Example
     -------

@@ -24,7 +24,7 @@ def attention_maps(models):
     Example
     -------
     >>> import torch
-    >>> from speechbrain_gogo.lobes.speech.gpt import gpt
+    >>> from speechbrain_gogo.lobes.speech.streams.gpt import gpt
     >>> model = gpt(16, 3, 2, max_positions=20).eval()
     >>> with attention_maps([model]) as maps:
     ...     _ = model(inputs_embeds=torch.randn(1, 5, 16))

@@ -6,7 +6,7 @@ Letters: B batch, T new positions, H heads, D width, E width of a head.
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.speech.cached_blocks import CachedBlocks
+from speechbrain_gogo.lobes.speech.decoding.cached_blocks import CachedBlocks
 
 
 class CachedGPT2(CachedBlocks):
@@ -73,7 +73,7 @@ class CachedGPT2(CachedBlocks):
 
         Example
         -------
-        >>> from speechbrain_gogo.lobes.speech.gpt import gpt
+        >>> from speechbrain_gogo.lobes.speech.streams.gpt import gpt
         >>> x, real = torch.randn(1, 3, 16), torch.tensor([[True, False, True]])
         >>> model = gpt(16, 1, 2, max_positions=20).eval()
         >>> found = CachedGPT2(model, batch=1).read(x, real)[:, -1]

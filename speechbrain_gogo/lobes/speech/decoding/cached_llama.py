@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.speech.cached_blocks import CachedBlocks
-from speechbrain_gogo.lobes.speech.weights import Dense, fuse
+from speechbrain_gogo.lobes.speech.decoding.cached_blocks import CachedBlocks
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense, fuse
 
 
 class Block(NamedTuple):

@@ -11,8 +11,8 @@ streams, d delay, D width.
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.speech.gpt import pad_left
-from speechbrain_gogo.lobes.speech.loop_detector import LoopDetector
+from speechbrain_gogo.lobes.speech.decoding.loop_detector import LoopDetector
+from speechbrain_gogo.lobes.speech.streams.gpt import pad_left
 
 
 class StepGenerator:
@@ -46,9 +46,9 @@ class StepGenerator:
     Example
     -------
     >>> from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
-    >>> from speechbrain_gogo.lobes.speech.cached_gpt2 import CachedGPT2
-    >>> from speechbrain_gogo.lobes.speech.gpt import gpt
-    >>> from speechbrain_gogo.lobes.speech.stream_rows import StreamRows
+    >>> from speechbrain_gogo.lobes.speech.decoding.cached_gpt2 import CachedGPT2
+    >>> from speechbrain_gogo.lobes.speech.streams.gpt import gpt
+    >>> from speechbrain_gogo.lobes.speech.streams.stream_rows import StreamRows
     >>> rows, reader = StreamRows(9, 4, 16, 20), CachedGPT2(gpt(16, 1, 2, 30), 1)
     >>> context = torch.randn(1, 3, 16), torch.ones(1, 3, dtype=torch.bool)
     >>> steps = StepGenerator(

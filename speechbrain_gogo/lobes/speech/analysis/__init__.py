@@ -1,0 +1,1 @@
+"""Analysis of tokens and of language models (Appendix I, CoFi-Speech Section IV-D)."""

@@ -1,0 +1,1 @@
+"""Tables, plots and bootstrap intervals of results."""
