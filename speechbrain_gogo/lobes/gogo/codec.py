@@ -12,16 +12,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.grouping import MelGroups
 from speechbrain_gogo.lobes.gogo.shortcut import make_shortcuts
+from speechbrain_gogo.lobes.gogo.windowed_encoding import WindowedEncoding
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
-# Frames of mel that are encoded at a time: few enough for a processor's cache,
-# or enough to keep a GPU busy.
-CHUNK_ON_CPU, CHUNK_ON_GPU = 480, 40_000
 
-
-class Gogo(MelGroups):
+class Gogo(WindowedEncoding):
     """Group-wise granularity-ordered codec, from waveform to mel and back.
 
     Arguments
@@ -39,12 +35,10 @@ class Gogo(MelGroups):
     backbone_size : int
         Coarse tokens b that Stage I of GogoSpeech generates.
     mel_mean, mel_std, mel_floor, mel_power : float
-        Of the mel, see :class:`MelGroups`.
-    chunk_size : int
-        Groups that are encoded at a time; as suits the device by default.
-    window_size : int
-        Groups whose mel is held at a time: memory does not grow with the
-        length of the audio.
+        Of the mel, see
+        :class:`~speechbrain_gogo.lobes.gogo.grouping.MelGroups`.
+    chunk_size, window_size : int
+        See :class:`WindowedEncoding`.
     shortcut : bool
         Have a path beside the encoder (mel to queries) and one beside the
         alignment (tokens to frames), see shortcut.py; the paper has none.
@@ -94,7 +88,14 @@ class Gogo(MelGroups):
         if not isinstance(encoder, nn.Module):
             encoder = encoder()
         super().__init__(
-            mel, encoder.group_size, mel_mean, mel_std, mel_floor, mel_power
+            mel,
+            encoder.group_size,
+            mel_mean,
+            mel_std,
+            mel_floor,
+            mel_power,
+            chunk_size=chunk_size,
+            window_size=window_size,
         )
         if not isinstance(quantizer, nn.Module):
             quantizer = quantizer(dim=encoder.dim)
@@ -108,8 +109,6 @@ class Gogo(MelGroups):
         self.quantizer = quantizer
         self.flow = flow
         self.backbone_size = backbone_size
-        self.chunk_size = chunk_size
-        self.window_size = window_size
         self.vocab_size = self.mask_id = quantizer.codebook_size
         self.own_codes = quantizer.residual  # each level's are its own
         queries, dim = encoder.num_queries, quantizer.dim
@@ -195,69 +194,6 @@ class Gogo(MelGroups):
         found, tokens = self.quantize(groups, real)
         q = found.new_zeros(*real.shape, *found.shape[1:])
         return q.masked_scatter(real[..., None, None], found), found, tokens
-
-    @torch.no_grad()
-    def encode(self, wavs, wav_lens=None, num_tokens=None):
-        """Waveforms to tokens, at bounded memory.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        num_tokens : int
-            How many of the first tokens of each group to compute, K.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens int64 [B, N, K], zeros beyond each utterance's groups, and
-            relative lengths [B] over N.
-        """
-        count = self.count_samples(wavs, wav_lens)
-        groups = self.count_groups(count)
-        num_groups = self.count_groups(wavs.shape[1])
-        tokens = []
-        for first in range(0, num_groups, self.window_size):
-            size = min(self.window_size, num_groups - first)
-            place = torch.arange(first, first + size, device=wavs.device)
-            real = place < groups.unsqueeze(1)  # [B, size]
-            stretch = self.stretch(wavs, count, first, size)
-            tokens.append(self.encode_window(stretch, real, num_tokens))
-        return torch.cat(tokens, dim=1), groups / num_groups
-
-    @torch.no_grad()
-    def encode_window(self, wavs, real=None, num_tokens=None):
-        """Tokens of a segment of audio with its context.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, window_samples(N)]: the groups' audio, and before it the
-            ``mel.margin`` samples that its first frame also sees.
-        real : torch.Tensor
-            bool [B, N], False for groups to leave out (their tokens are 0).
-        num_tokens : int
-            How many of the first tokens of each group to compute.
-
-        Returns
-        -------
-        torch.Tensor
-            Tokens int64 [B, N, K].
-        """
-        groups = self.mel_groups(wavs)  # [B, N, g, d]
-        if real is None:
-            real = torch.ones(groups.shape[:2], dtype=bool, device=wavs.device)
-        frames = CHUNK_ON_GPU if groups.is_cuda else CHUNK_ON_CPU
-        chunk_size = self.chunk_size or frames // self.group_size
-        parts = self.encoder.split(groups, real, chunk_size)
-        found = [self.quantize(*part, num_tokens)[1] for part in parts]
-        levels = self.num_codebooks if num_tokens is None else num_tokens
-        tokens = real.new_zeros((*real.shape, levels), dtype=torch.long)
-        if found:
-            tokens[real] = torch.cat(found)  # [M, K]
-        return tokens
 
     def embed(self, tokens):
         """Features of token ids; ``mask_id`` gives the masking token m.
