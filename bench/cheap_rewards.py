@@ -43,15 +43,14 @@ def compare(cheap, dear, weights):
     cheap, dear : torch.Tensor
         Distances of the choices, [M, G].
     weights : list of float
-        lambda_n, each a row; 0 compares the distances themselves.
+        lambda_n of each row; 0 compares the distances alone.
 
     Returns
     -------
     list of tuple
-        lambda_n; mean rank correlation; share of the groups whose best choice
-        is the same; share of the possible gain over one
-        budget for all groups that the choices by the cheap one have, by
-        the expensive one.
+        lambda_n; mean rank correlation; share of groups with the same best
+        choice; and gain of the choices by the cheap reward over the best single
+        budget, as a share of the largest gain, both by the expensive reward.
     """
     rows, steps = [], torch.arange(cheap.shape[1])
     for weight in weights:

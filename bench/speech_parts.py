@@ -33,7 +33,7 @@ LLAMA = Path(__file__).resolve().parent / "llama-3.2-1b"
 
 
 class Letters:
-    """A tokenizer that makes one id of four characters, as Llamas do."""
+    """A tokenizer with one id per four characters, about as many as Llama's."""
 
     def encode(self, text):
         """Text to ids."""
@@ -75,7 +75,7 @@ def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
         "first_window_groups": 6,
         "overlap_groups": 1,
         "max_characters": 200,
-        # Where a sentence is cut off: at so many groups.
+        # Number of groups at which a sentence is cut off.
         "groups_per_character": (GROUPS - 0.5) / (len(SENTENCE) + 10),
         "slowest": 1.0,
         "loop_groups": GROUPS + 1,
@@ -87,7 +87,7 @@ def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
 
 @torch.no_grad()
 def add_allocator(codec):
-    """Give a codec an allocator that likes some groups better than others."""
+    """Give a codec an allocator whose budgets differ from group to group."""
     allocator = TokenAllocator(codec.codec.quantizer.dim)
     torch.nn.init.normal_(allocator.classifier.weight)
     codec.mods["allocator"] = allocator.to(codec.codec.places.device).eval()
@@ -100,7 +100,7 @@ def add_allocator(codec):
 
 
 class Trial:
-    """A number of equal requests, and the parts of answering them.
+    """A batch of equal requests, and the parts of their synthesis.
 
     Arguments
     ---------
@@ -119,7 +119,7 @@ class Trial:
         self.requests = [(SENTENCE, self.audio, PROMPT_TEXT)] * batch
         said = self.answer()
         self.seconds = sum(len(each.wav) for each in said) / speech.sample_rate
-        groups = min(len(each.tokens) for each in said)  # GROUPS, as a rule
+        groups = min(len(each.tokens) for each in said)  # usually GROUPS
         tokens = [each.tokens[:groups] for each in said]
         budgets = [each.budgets[:groups] for each in said]
         self.tokens = torch.stack(tokens)  # [B, N, K]
@@ -139,23 +139,23 @@ class Trial:
         self.prompt = self.prompt.expand(batch, -1, -1).to(device)
 
     def answer(self):
-        """Everything, from the prompts' audio to the end of the speech."""
+        """All parts, from the prompts' audio to the end of the speech."""
         if len(self.requests) == 1:
             return [self.speech.clone_voice(*self.requests[0], self.allocate)]
         return self.speech.clone_voice_batch(self.requests, self.allocate)
 
     def first(self):
-        """The first piece of audio that can be heard."""
+        """The first chunk of audio."""
         stream = self.speech.stream_voice(*self.requests[0], self.allocate)
         return next(stream)
 
     def sampler(self, stage):
-        """Draws of a stage."""
+        """The sampler of a stage."""
         seeds = range(stage, stage + 2 * len(self.requests), 2)
         return Sampler(seeds, **self.speech.hparams.sampling)
 
     def stage1(self):
-        """The backbones alone."""
+        """Stage I alone."""
         return list(
             generate_backbone(
                 self.speech.mods.stage1,
@@ -171,7 +171,7 @@ class Trial:
         )
 
     def stage2(self):
-        """The fine tokens alone."""
+        """Stage II alone."""
         details = DetailGenerator(
             self.speech.mods.stage2,
             self.prompt,
@@ -185,11 +185,11 @@ class Trial:
             details.complete(backbone, budgets)
 
     def encode(self):
-        """The prompts alone."""
+        """Encoding of the prompts alone."""
         return [self.codec.encode_batch(self.audio) for _ in self.requests]
 
     def decode(self):
-        """The codec's part alone."""
+        """Decoding of the tokens alone."""
         return self.codec.decode_batch(self.tokens)
 
 

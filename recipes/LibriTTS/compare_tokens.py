@@ -39,7 +39,7 @@ def read_results(folder):
     Returns
     -------
     tuple
-        Facts about the run, a dict, and its rows, a list of dict.
+        Settings and totals of the run, a dict, and its rows, a list of dict.
 
     Raises
     ------

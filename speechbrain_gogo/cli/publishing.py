@@ -29,7 +29,9 @@ Run = Annotated[
 ]
 Evaluation = Annotated[
     Path | None,
-    typer.Option(help="Output folder of an evaluation, whose table is told."),
+    typer.Option(
+        help="Output folder of an evaluation, whose table is in the card."
+    ),
 ]
 Licence = Annotated[
     str, typer.Option("--licence", "--license", help="Of the weights.")

@@ -1,7 +1,7 @@
 """IDs of clips: which ones can be the names of files, and as text.
 
 Tokens of a clip become ``codes/<id>.npy``, folders and all, so an id must be a
-path below a folder. Names in tars are bytes; what is no UTF-8 is escaped.
+path below a folder. Names in tars are bytes; bytes that are not UTF-8 are escaped.
 """
 
 from pathlib import PurePosixPath
@@ -67,7 +67,7 @@ def file_name(key):
 
 
 def escape_bytes(name):
-    """A name as text: what is no UTF-8 in it becomes ``%XX``.
+    """A name as text: bytes that are not UTF-8 become ``%XX``.
 
     Arguments
     ---------

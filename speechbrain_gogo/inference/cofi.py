@@ -68,7 +68,7 @@ class CoFiCodec(VoicedCodec):
         checked = (check_wav(piece, device) for piece in pieces)
         encoded = self.codec.encode_pieces(checked)
         while True:
-            with self.own_precision():  # not while the caller is at work
+            with self.own_precision():  # not during the caller's code
                 tokens = next(encoded, None)
             if tokens is None:
                 return

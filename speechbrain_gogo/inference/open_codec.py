@@ -39,7 +39,7 @@ def open_codec(source, savedir=None, run_opts=None, **options):
     Raises
     ------
     ValueError
-        If there is no such model, it is not to be trusted, or its weights do
+        If there is no such model, it is not trusted, or its weights do
         not match.
 
     Example
@@ -68,5 +68,5 @@ def codec_class(source, savedir=None, options=None):
         modules = {key.value: node for key, node in nodes["modules"].value}
         name = modules["codec"].tag.removeprefix("!new:")
     except (yaml.YAMLError, OSError, KeyError, AttributeError, ValueError):
-        return GogoCodec  # which says what is wrong with it
+        return GogoCodec  # whose error says what is wrong
     return INTERFACES.get(name, GogoCodec)

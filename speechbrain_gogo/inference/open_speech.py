@@ -8,7 +8,7 @@ from speechbrain_gogo.inference.socodec import SoCodec
 from speechbrain_gogo.inference.socodec_speech import SoCodecSpeech
 from speechbrain_gogo.inference.speech import GogoSpeech
 
-# The codec of a model's folder, and what speaks its tokens.
+# The codec of a model's folder, and the text to speech with its tokens.
 SPEAKS = {
     GogoCodec: GogoSpeech,
     SoCodec: SoCodecSpeech,
@@ -31,7 +31,8 @@ def open_speech(
     run_opts : dict
         SpeechBrain run options, such as ``{"device": "cuda"}``.
     one_utterance : bool
-        Leave out what pays only for many utterances, such as compiling.
+        Leave out steps that save time only over many utterances, such as
+        compiling.
     **options
         Others of ``from_hparams``, such as ``trust_source``.
 

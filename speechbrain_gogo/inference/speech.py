@@ -201,7 +201,7 @@ class GogoSpeech(PretrainedSpeech):
         return self.generator.generate(utterances, allocate, sampling)
 
     def _fill(self, batch, size):
-        """Repeats up to ``size``: a smaller batch would be compiled anew."""
+        """Repeats up to ``size``: a smaller batch would be compiled again."""
         missing = size - len(batch) if self.generator.compiles else 0
         return batch + batch[-1:] * missing
 

@@ -1,9 +1,9 @@
 """Mel-cepstral distortion (Kubichek, 1993) by mel-cepstral-distance.
 
-The distance of SoCodec's and CoFi-Speech's codec evaluations (Section 5.3).
-Neither paper says with which coefficients; here they are the package's: 20 mel
-bands, the coefficients 1 to 15, windows of 32 ms every 8 ms, and both signals
-scaled to their peak. Figures of other settings are not to be put beside these.
+SoCodec and CoFi-Speech evaluate their codecs with it (Section 5.3). Neither paper
+gives its settings; here they are the defaults of the package: 20 mel bands,
+coefficients 1 to 15, windows of 32 ms every 8 ms, and both signals scaled to
+their peak. Values with other settings are not comparable.
 """
 
 import tempfile
@@ -25,10 +25,10 @@ class MelCepstralDistortion(SpeechMetric):
     sample_rate : int
         Rate of the signals, in Hz.
     rate : int
-        At which they are compared.
+        Sample rate of the comparison, in Hz.
     aligning : str
-        "pad": frame by frame, for reconstructions, which keep the time of the
-        original; "dtw": along the best path, for speech of its own.
+        "pad": frame by frame, for reconstructions, which have the timing of the
+        original; "dtw": along the best alignment, for synthesized speech.
 
     Example
     -------

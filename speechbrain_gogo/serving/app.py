@@ -21,7 +21,7 @@ from speechbrain_gogo.serving.jobs import JobQueue
 from speechbrain_gogo.serving.speaking import create_speech
 
 PAGE = Path(__file__).parent / "page"
-# What a prompt says is told in its log.
+# The text of a prompt is in its log.
 TRANSCRIPTION = "speechbrain_gogo.inference.synthesis.transcription"
 SECURITY = {
     # The page needs nothing from elsewhere; recordings are blobs of its own.

@@ -89,7 +89,7 @@ def make_server(app):
 
 
 def run_server(app, sock):
-    """Serve until the server is told to end.
+    """Serve until the server is stopped.
 
     Arguments
     ---------

@@ -153,7 +153,7 @@ def _decode(text):
 def _read_voice(voice, served, job):
     """Arguments of ``clone_voice`` for a voice; a transcript if there is none.
 
-    What was recognised is told in a header of the response.
+    A header of the response has the recognised text.
     """
     recording, text = voice
     if isinstance(recording, bytes):

@@ -171,7 +171,7 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
                 name = re.sub(r"[^\w.-]+", "_", label)
                 path = samples[key] / f"{name}.wav"
                 save(path, predict.clamp(-1, 1), sample_rate)
-            # Arrays: tensors would travel through shared-memory files.
+            # Arrays: tensors would be passed as files in shared memory.
             pair = predict.numpy(), target[:length].numpy()
             yield (key, label), *pair, utterance["wrd"]
 

@@ -147,7 +147,7 @@ class GogoSystem:
         return rows
 
     def rate(self, keep=None, vocoder_only=False):
-        """What a row costs; None where only the vocoder is at work."""
+        """Tokens and bits of a row; None for the vocoder alone."""
         if vocoder_only:
             return None
         tokens = self.codec.group_rate * self._tokens_per_group(keep)

@@ -1,6 +1,6 @@
-"""Synthesisers whose speech is training data: espeak-ng, and voices of Piper.
+"""Synthesisers of training data: espeak-ng and voices of Piper.
 
-Both draw voices and read sentences aloud; synthesize.py asks nothing else.
+Both draw voices and read sentences; synthesize.py uses no other method of them.
 """
 
 import io
@@ -20,7 +20,8 @@ import torch
 class EspeakVoice(NamedTuple):
     """One of espeak-ng's voices as a speaker.
 
-    pitch: 0 to 99; rate: words a minute; noise: of the room, its deviation.
+    pitch: 0 to 99; rate: words per minute; noise: standard deviation of the
+    background noise.
     """
 
     name: str
@@ -31,12 +32,12 @@ class EspeakVoice(NamedTuple):
 
 
 class Espeak:
-    """espeak-ng: as many speakers as one likes, all of them robots.
+    """espeak-ng: any number of speakers, which sound synthetic.
 
     Arguments
     ---------
     languages, variants : list of str
-        A voice is one of each.
+        A voice has one of each.
     pitches, rates, noises : list
         Smallest and largest, see :class:`EspeakVoice`.
 
@@ -73,7 +74,7 @@ class Espeak:
         ).stdout
 
     def draw_voices(self, number, seed):
-        """So many voices within the bounds."""
+        """Draw ``count`` voices within the bounds."""
         generator = random.Random(f"{seed}/voices")
         voices = []
         for place in range(number):
@@ -89,8 +90,8 @@ class Espeak:
     def speak(self, voice, text):
         """Read a text aloud.
 
-        No recording is silent to the last bit, and recognisers need that:
-        the noise of the room depends on voice and text.
+        Noise, which depends on voice and text, is added: recordings are never
+        digitally silent, and recognisers fail on digital silence.
 
         Arguments
         ---------
@@ -121,10 +122,10 @@ class Espeak:
 
 
 class PiperVoice(NamedTuple):
-    """A voice of Piper in a manner of speaking.
+    """A voice of Piper and how it reads.
 
-    pace: length of its sounds, 1 as trained; noise, rhythm: how much they
-    vary, and their lengths do.
+    pace: duration of its sounds relative to training; noise, rhythm: how much
+    the sounds and their durations vary.
     """
 
     name: str
@@ -136,8 +137,7 @@ class PiperVoice(NamedTuple):
 class Piper:
     """Neural voices of the piper-tts package, one speaker for each file.
 
-    Nothing seeds what a voice draws while it reads: two runs differ as two
-    readings of a person do.
+    Piper takes no seed: two runs give different recordings of the same text.
 
     Arguments
     ---------
@@ -170,7 +170,7 @@ class Piper:
         self.lock = threading.Lock()
 
     def draw_voices(self, number, seed):
-        """So many manners of speaking, in turn of each of the voices."""
+        """Draw ``count`` settings, for the voices in turn."""
         generator = random.Random(f"{seed}/voices")
         voices = []
         for place in range(number):
@@ -182,7 +182,7 @@ class Piper:
 
     def speak(self, voice, text):
         """Read a text aloud, as :meth:`Espeak.speak` does."""
-        with self.lock:  # loaded once, whoever needs it first
+        with self.lock:  # one thread loads it
             if voice.name not in self.loaded:
                 file = self.voice_files[voice.name]
                 self.loaded[voice.name] = self.piper.PiperVoice.load(file)

@@ -16,7 +16,7 @@ from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
 
 
 def read_speech(path, rate):
-    """Read a file for judges, [T], with all of its bandwidth.
+    """Read a file for judges, [T], with its full bandwidth.
 
     Judges resample it to their rates. The protocol resamples in the frequency
     domain, which keeps the whole band; the usual short filters would attenuate
@@ -63,24 +63,24 @@ def single_cases(tasks):
 
 
 def long_cases(tasks, files, seconds, rate):
-    """All tasks of a prompt together, where that makes long speech.
+    """Joined tasks of each prompt, if they are long enough.
 
     Arguments
     ---------
     tasks : list of Task
         All of them.
     files : dict
-        Task name -> audio file of the system that decides how long a case
-        is: the cases are to be the same for all.
+        Task name -> audio file of the system whose durations select the cases,
+        so that all systems have the same cases.
     seconds : float
-        A case is longer than that.
+        Smallest duration of a case.
     rate : int
-        Of the audio to be read, in Hz.
+        Sample rate at which the audio is read, in Hz.
 
     Returns
     -------
     tuple
-        List of Case, and how long each is, in s.
+        List of Case, and the duration of each in seconds.
     """
     cases, lengths = [], []
 
@@ -98,23 +98,23 @@ def long_cases(tasks, files, seconds, rate):
 
 
 def judge(cases, systems, judges, folder, settings, foreign, hparams):
-    """Measure what is not yet measured.
+    """Compute the scores that results.csv does not have.
 
     Arguments
     ---------
     cases : list of Case
-        What is judged.
+        Cases to judge.
     systems : dict
         Label -> task name -> audio file.
     judges : list
-        Metrics; what they compare with is the prompt.
+        Metrics; the reference is the prompt.
     folder : Path
         For results.csv.
     settings : dict
-        Whatever decides all values, JSON only.
+        All settings on which the scores depend, for JSON.
     foreign : dict
-        Label -> hash of the audio, of systems that the settings do not
-        decide.
+        Label -> hash of the audio, for systems that do not depend on the
+        settings.
     hparams : dict
         "sample_rate", "num_workers", "judge_batch_size".
 
@@ -138,7 +138,7 @@ def judge(cases, systems, judges, folder, settings, foreign, hparams):
 
     def audible():
         for case, label in todo:
-            # Arrays: tensors would travel through shared-memory files.
+            # Arrays: tensors would be passed as files in shared memory.
             wav = case.read(systems[label], rate).numpy()
             prompt = case.read_prompt(rate).numpy()
             yield _key(case, label), wav, prompt, case.text

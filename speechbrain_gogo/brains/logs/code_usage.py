@@ -45,7 +45,7 @@ class CodeUsage:
         self.clear()
 
     def clear(self):
-        """Start the averages anew."""
+        """Reset the averages."""
         self.updates, self.total = 0, 0.0
 
     def add(self, tokens):

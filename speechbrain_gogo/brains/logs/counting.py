@@ -1,4 +1,4 @@
-"""What becomes of clips in training and validation, told by every Brain.
+"""Counts of used and skipped clips in training and validation.
 
 A clip counts as used once it was in a batch. Batches without a usable clip are
 silence (see ``collate_usable``): they belong to no validation, and a training

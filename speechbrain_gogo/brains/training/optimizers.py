@@ -102,7 +102,7 @@ class MasterAdamW(Optimizer):
         Arguments
         ---------
         closure : callable
-            Computes the loss anew; None leaves the gradients as they are.
+            Computes the loss again; None leaves the gradients as they are.
 
         Returns
         -------

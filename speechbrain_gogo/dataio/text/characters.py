@@ -2,7 +2,7 @@
 
 Compatibility characters (ligatures, full-width forms, squared units, circled
 digits), digits of other scripts, and invisible characters are folded.
-Superscripts stay told apart from digits: 10² becomes 10^2, never 102.
+Superscripts remain distinct from digits: 10² becomes 10^2, never 102.
 """
 
 import re

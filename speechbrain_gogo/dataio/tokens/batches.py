@@ -25,7 +25,7 @@ class BucketBatches(Sampler):
     lengths : numpy.ndarray
         Of each clip, positive; not copied.
     training : bool
-        Shuffle, in every epoch anew; else the short clips first.
+        Shuffle in every epoch; else short clips come first.
     batch_length : float
         Largest batch, in units of the lengths, padding included. A longer
         clip is a batch of its own.

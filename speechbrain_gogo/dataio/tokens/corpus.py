@@ -5,8 +5,8 @@
     000001.safetensors     ...
     report.txt             at the end: how much was read, used and skipped
 
-What is in a shard is the matter of ``shards.py``, who makes the tokens
-that of ``tokenizing.py``.
+``shards.py`` reads and writes a shard; inference/files/tokenizing.py computes the
+tokens.
 """
 
 import json
@@ -34,15 +34,16 @@ class CorpusReport(NamedTuple):
 
 
 def claim_folder(folder, header):
-    """Make a folder the place of a corpus; to go on with one is the same.
+    """Create the folder of a corpus, or continue in an existing one.
 
     Arguments
     ---------
     folder : str | Path
-        It is made if it is not there.
+        Created if it is missing.
     header : dict
         JSON-able: fingerprint, codec, num_codebooks, vocab_size, group_rate,
-        num_shards, and source, a dict of what decides the shards' content.
+        num_shards, and source, a dict of everything on which the shards
+        depend.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""How a token matrix [B, N, K] looks to recipes that were made for others.
+"""Layouts of a token matrix [B, N, K] for recipes of other codecs.
 
-Recipes know T' steps of K' codebooks. ``flat`` is one codebook, the tokens of
+Such recipes read T' steps of K' codebooks. ``flat`` is one codebook, the tokens of
 a group one after the other: at 47 Hz it has the steps that a CTC loss needs.
 ``grouped`` is K codebooks, a group per step.
 """
@@ -11,7 +11,7 @@ LAYOUTS = ("flat", "grouped")
 
 
 def check_layout(layout):
-    """Refuse what is no layout.
+    """Raise an error if there is no such layout.
 
     Arguments
     ---------
@@ -26,7 +26,7 @@ def check_layout(layout):
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not one of LAYOUTS.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout='{layout}': use one of {LAYOUTS}.")
@@ -36,8 +36,8 @@ def check_layout(layout):
 def lay_out(tokens, layout, codes=None, codebooks=None):
     """A token matrix as steps of codebooks.
 
-    Columns whose codes mean other things under the same ids, as those of a
-    residual or a product quantizer, share one codebook under different ids:
+    In a residual or product quantizer, the same id means different codes in
+    different columns. In the flat layout, these share one codebook:
     those of codebook k begin at k * codes.
 
     Arguments
@@ -47,8 +47,8 @@ def lay_out(tokens, layout, codes=None, codebooks=None):
     layout : str
         One of LAYOUTS.
     codes : int
-        Codes C of each codebook, if there are several; ids C stand for a
-        token that is not there. None where all columns have the same codes.
+        Codes C of each codebook, if there are several; the id C is a masked
+        token. None where all columns have the same codes.
     codebooks : sequence of int
         Number of each column's codebook; all differ by default. There may be
         more than K.
@@ -81,7 +81,7 @@ def lay_out(tokens, layout, codes=None, codebooks=None):
 def group_ids(ids, codes, codebooks=None):
     """Flat ids of several codebooks, as ids of their columns.
 
-    The inverse of what :func:`lay_out` does to them.
+    The inverse of :func:`lay_out` for a group.
 
     Arguments
     ---------

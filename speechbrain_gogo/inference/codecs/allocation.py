@@ -10,7 +10,7 @@ import torch
 from speechbrain_gogo.inference.checks.settings import check_lens
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
-CHUNK = 4096  # groups that are judged at a time
+CHUNK = 4096  # groups of one pass of the policy
 
 
 class AllocatingCodec:
@@ -88,7 +88,7 @@ def check_backbone(tokens, real, size, mask_id):
     """
     if tokens.shape[2] < size:
         raise ValueError(
-            f"Budgets follow from the first {size} tokens of each group; here "
+            f"Budgets depend on the first {size} tokens of each group; here "
             f"are {tokens.shape[2]}."
         )
     masked = (tokens[..., :size] == mask_id).any(-1) & real

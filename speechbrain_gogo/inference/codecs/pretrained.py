@@ -38,7 +38,7 @@ class PretrainedCodec(
     """A codec that has ``modules`` ``codec`` and ``vocoder``.
 
     A subclass gives ``encode_stream``, ``decode_stream``, ``decode_batch``, and
-    ``file_side_information`` where tokens do not say everything.
+    ``file_side_information`` if decoding needs more than tokens.
     """
 
     HPARAMS_NEEDED = ["modules"]
@@ -56,7 +56,7 @@ class PretrainedCodec(
         self.num_codebooks = codec.num_codebooks
         self.group_size = codec.group_size
         self.group_samples = codec.group_samples
-        # Coarse tokens that a language model speaks first, b.
+        # Number b of coarse tokens that a language model generates first.
         self.backbone_size = getattr(
             codec, "backbone_size", codec.num_codebooks
         )
@@ -113,7 +113,7 @@ class PretrainedCodec(
 
     @property
     def levels(self):
-        """The columns' levels; each is one column if the network says no other."""
+        """The columns' levels; each is one column if the network defines none."""
         return getattr(self.codec, "levels", None) or super().levels
 
     @property
@@ -134,8 +134,8 @@ class PretrainedCodec(
         precision do not change it; a corpus of tokens records its precision.
         """
         if self._fingerprint is None:
-            facts, states = self.codec.token_identity()
-            self._fingerprint = hash_weights(*states, metadata=repr(facts))
+            settings, states = self.codec.token_identity()
+            self._fingerprint = hash_weights(*states, metadata=repr(settings))
         return self._fingerprint
 
     @contextlib.contextmanager
@@ -244,14 +244,14 @@ class PretrainedCodec(
         Returns
         -------
         dict
-            Arguments of ``decode_batch``; none if tokens say everything.
+            Arguments of ``decode_batch``; none if tokens are enough.
         """
         return {}
 
     @property
     def sampler(self):
-        """Settings of ``decode_batch`` that choose how it samples, and their
-        values by default; none of a codec whose decoder does not sample.
+        """Sampling settings of ``decode_batch`` and their defaults; empty for a
+        codec whose decoder does not sample.
         """
         return {}
 

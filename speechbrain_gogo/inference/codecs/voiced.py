@@ -125,7 +125,7 @@ class VoicedCodec(PretrainedCodec):
             least=1,
         )
         while left > 0:
-            with self.own_precision():  # not while the caller is at work
+            with self.own_precision():  # not during the caller's code
                 wav = next(audio, None)
             if wav is None:
                 return

@@ -14,7 +14,7 @@ from speechbrain_gogo.inference.files.describe import describe_codec
 from speechbrain_gogo.inference.publishing.run_figures import read_run
 
 CARD = "README.md"
-HIDDEN = "codec", "folder"  # facts that are true on this machine alone
+HIDDEN = "codec", "folder"  # entries that hold on this machine alone
 TEMPLATE = "model_card.jinja"
 
 

@@ -13,7 +13,7 @@ import torch
 
 
 def frame_noise(seed, first, last, block, num_values):
-    """Noise of the groups first..last, whoever asks for it.
+    """Noise of the groups first..last, the same in every window.
 
     It is drawn block by block, each from its own generator.
 

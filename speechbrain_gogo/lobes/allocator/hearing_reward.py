@@ -1,7 +1,7 @@
 """A reward that also listens: Eq. 10 beside the features of a recogniser.
 
 A mel that is near in the mean of its squares need not be understood as well:
-what a recogniser hears of each group, with each number of tokens, is added to
+the features of a recogniser for each group, with each number of tokens, is added to
 the distance of Eq. 10. An option; the paper has Eq. 10 alone.
 
 Letters: B batch, N groups, G choices, g frames per group, d mel bins, P

@@ -3,8 +3,8 @@
 Log-mel -> e^1 .. e^Ns, each at a lower rate, and one global embedding g. From
 the coarsest scale on, with d^Ns = 0: s^i quantizes e^i - d^i, and
 d^i + s^i + g -> d^(i-1); d^0 -> log-mel. Encoding is the same recursion as
-decoding, so tokens depend on g. The vocoder stands apart, it is trained apart;
-so does the training objective, in objective.py.
+decoding, so tokens depend on g. The vocoder is a separate module with its own
+training; the training objective is in objective.py.
 
 Letters: B batch, N groups, K columns, i scale (1 the finest), T_i steps of a
 scale, S streams, C width, M frames of mel.
@@ -102,22 +102,21 @@ class CoFiCodecNetwork(nn.Module):
             [f"{each * shift:g} ms" for each in frames],
         )
         self.num_codebooks = self.levels.num_columns
-        # The voice of tokens that come without one: the mean of those that
-        # were seen in training.
+        # The default embedding: the mean over the training data.
         self.register_buffer("mean_embedding", torch.zeros(global_encoder.dim))
 
     def token_identity(self):
-        """What decides the tokens: facts, and weights.
+        """Everything on which tokens depend: settings, and weights.
 
         Returns
         -------
         tuple
             Anything with a ``repr``, and a list of state dicts.
         """
-        facts = self.sample_rate, self.group_samples, self.levels
+        settings = self.sample_rate, self.group_samples, self.levels
         parts = self.encoder, self.quantizers, self.global_encoder
         parts = [*parts, *self.decoder.blocks[1:]]  # dec_1 decides the mel
-        return facts, [part.state_dict() for part in parts]
+        return settings, [part.state_dict() for part in parts]
 
     @property
     def encoder_context(self):
@@ -165,8 +164,8 @@ class CoFiCodecNetwork(nn.Module):
     def encode_pieces(self, pieces):
         """Tokens of one recording that comes in pieces.
 
-        A window is encoded when the group that follows it is there, since mel
-        frames look ahead; the first one also tells the voice.
+        A window is encoded when the next group has arrived, since mel frames
+        need later samples. The first window decides the embedding.
 
         Arguments
         ---------
@@ -200,8 +199,8 @@ class CoFiCodecNetwork(nn.Module):
     def inner_mel(self, wav, first, last):
         """Log-mel [1, M, n_mels] of samples [T], as within the recording.
 
-        The frames of a group at either end know what is beyond it: without
-        this, the group is left out.
+        Frames at either end of a recording's part depend on samples that are
+        not in it, so the first and the last group are left out there.
         """
         mel = self.mel(wav[None])
         start = 0 if first else self.group_size
@@ -236,7 +235,7 @@ class CoFiCodecNetwork(nn.Module):
                 ids = quantizer.encode(residual)  # [B, T_i, S]
                 q = quantizer.decode(ids)
             parts.append(ids)
-            if place:  # what the finest scale adds is not needed
+            if place:  # the output of the finest scale is not needed
                 d = self.decoder.step(place, d, q, g)
         return self.levels.pack(parts)
 

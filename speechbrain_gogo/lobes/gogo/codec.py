@@ -110,7 +110,9 @@ class Gogo(WindowedEncoding):
         self.flow = flow
         self.backbone_size = backbone_size
         self.vocab_size = self.mask_id = quantizer.codebook_size
-        self.own_codes = quantizer.residual  # each level's are its own
+        self.own_codes = (
+            quantizer.residual
+        )  # each level has a codebook of its own
         queries, dim = encoder.num_queries, quantizer.dim
         self.num_codebooks = queries * quantizer.tokens_per_feature
         if quantizer.residual:  # m adds nothing
@@ -132,7 +134,7 @@ class Gogo(WindowedEncoding):
             )
 
     def token_identity(self):
-        """What decides the tokens: numbers, and weights.
+        """Everything on which tokens depend: settings, and weights.
 
         Returns
         -------

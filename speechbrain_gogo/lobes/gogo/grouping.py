@@ -2,7 +2,7 @@
 
 Padding is of zeros, to whole groups, before and after; every frame is centred
 at a multiple of the hop. So a group's mel, and its tokens, are the same in
-any batch and in any stretch of the audio.
+any batch and in any segment of the audio.
 
 Letters: B batch, T samples, N groups, g frames per group, d mel bins.
 """
@@ -32,8 +32,8 @@ class MelGroups(nn.Module):
         silence, at -16, would dominate the loss. None for no bound.
     mel_power : float
         Code the magnitudes to this power instead of their logarithm (the
-        paper): between 0.1 and 0.3 the error counts less where nothing is
-        heard. Mean and deviation are then those of the powers.
+        paper): with 0.1 to 0.3, errors of inaudible magnitudes count less.
+        Mean and deviation are then those of the powers.
 
     Example
     -------
@@ -64,7 +64,7 @@ class MelGroups(nn.Module):
 
     @property
     def mel_signature(self):
-        """What of the mel decides the tokens."""
+        """Settings of the mel on which tokens depend."""
         numbers = (self.mel_mean, self.mel_std, self.mel_floor)
         return numbers if self.mel_power is None else (*numbers, self.mel_power)
 
@@ -96,13 +96,13 @@ class MelGroups(nn.Module):
         return (wav_lens.double() * samples).round().long().clamp(max=samples)
 
     def count_groups(self, count):
-        """Groups that hold so many samples."""
+        """Number of groups for ``count`` samples."""
         return -(-count // self.group_samples)
 
     def stretch(self, wavs, count, first, size):
         """Groups first..first + size and the audio that their frames also see.
 
-        Silence stands beyond both ends of every utterance.
+        Zeros are added beyond both ends of every utterance.
         """
         samples = wavs.shape[1]
         start = first * self.group_samples - self.mel.margin
@@ -120,7 +120,7 @@ class MelGroups(nn.Module):
         return mel.unflatten(1, (-1, self.group_size))
 
     def normalize(self, log_mel):
-        """What the networks see of a log-mel, any shape."""
+        """Input of the networks from a log-mel of any shape."""
         mel = log_mel
         if self.mel_floor is not None:
             mel = mel.clamp(min=self.mel_floor)
@@ -129,7 +129,7 @@ class MelGroups(nn.Module):
         return (mel - self.mel_mean) / self.mel_std
 
     def log_mel(self, normalized):
-        """The inverse: the log-mel of what the networks give."""
+        """The inverse: log-mel from the output of the networks."""
         mel = normalized * self.mel_std + self.mel_mean
         if self.mel_power is not None:
             floor = math.log(self.mel.clip)
@@ -140,6 +140,6 @@ class MelGroups(nn.Module):
         return mel
 
     def window_samples(self, num_groups):
-        """Samples that so many groups see."""
+        """Number of samples on which ``num_groups`` groups depend."""
         overlap = self.mel.n_fft - self.mel.hop_length
         return num_groups * self.group_samples + overlap

@@ -30,7 +30,7 @@ class MagnitudeMel(nn.Module):
     n_mels : int
         Mel bins, from 0 to half the sample rate.
     floor : float
-        Smallest magnitude that is told from silence.
+        Lower bound of the magnitudes.
 
     Example
     -------

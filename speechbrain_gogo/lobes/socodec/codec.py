@@ -2,9 +2,9 @@
 
 Waveform -> self-supervised features -> encoder -> ordered streams of tokens;
 log-mel -> one global embedding g. Tokens and g -> h -> self-supervised
-features, which only training needs; h and g -> log-mel. The two decoders stand
-in series, g is added before each. The vocoder stands apart, it is trained
-apart; so does the training objective, in objective.py.
+features, which only training needs; h and g -> log-mel. The two decoders follow each
+other, and g is added before each. The vocoder is a separate module with its own
+training; the training objective is in objective.py.
 
 Letters: B batch, N token steps, S streams, D width, F frames of features, M
 frames of mel.
@@ -38,7 +38,7 @@ class SoCodecNetwork(nn.Module):
     semantic_decoder : CausalDecoder
         Quantized vectors to self-supervised features.
     acoustic_decoder : CausalDecoder
-        What the semantic decoder makes of them to log-mel.
+        The hidden features of the semantic decoder to log-mel.
     group_samples : int
         Samples of a token step.
 
@@ -96,20 +96,22 @@ class SoCodecNetwork(nn.Module):
         self.num_codebooks = quantizer.num_streams
         self.own_codes = True  # each stream's
         self.group_size = group_samples // mel.hop_length  # mel frames
-        # The voice of tokens that come without one: the mean of those that
-        # were seen in training, or zeros.
+        # The default embedding: the mean over the training data, or zeros.
         self.register_buffer("mean_embedding", torch.zeros(global_encoder.dim))
 
     def token_identity(self):
-        """What decides the tokens: facts, and weights.
+        """Everything on which tokens depend: settings, and weights.
 
         Returns
         -------
         tuple
             Anything with a ``repr``, and a list of state dicts.
         """
-        facts = (self.sample_rate, self.group_samples, *self.ssl.signature)
-        return facts, [self.encoder.state_dict(), self.quantizer.state_dict()]
+        settings = (self.sample_rate, self.group_samples, *self.ssl.signature)
+        return settings, [
+            self.encoder.state_dict(),
+            self.quantizer.state_dict(),
+        ]
 
     @property
     def window_samples(self):
@@ -133,7 +135,7 @@ class SoCodecNetwork(nn.Module):
     # Features
 
     def read_features(self, wavs, wav_lens=None):
-        """What is encoded of waveforms, each read as if it were alone.
+        """Features of waveforms, each computed as if it were alone.
 
         Arguments
         ---------
@@ -156,8 +158,7 @@ class SoCodecNetwork(nn.Module):
     def read_ssl(self, clip):
         """Self-supervised features [F, D] of a clip [T] of whole steps.
 
-        A clip that is longer than the network reads at a time is read piece
-        by piece.
+        A clip longer than the network's window is processed in pieces.
         """
         return torch.cat([self.ssl(c) for c in clip.split(self.window_samples)])
 
@@ -274,7 +275,7 @@ class SoCodecNetwork(nn.Module):
         return self._mel(self._hidden(q, embedding), embedding)
 
     def _hidden(self, q, g):
-        """What both outputs follow from, [B, D, F]."""
+        """Hidden features of both outputs, [B, D, F]."""
         q = q + g.unsqueeze(1)
         return self.semantic_decoder.hidden(q.transpose(1, 2))
 

@@ -22,7 +22,7 @@ class GranularCodec(ABC):
     Tokens are an int64 matrix [B, N, K]: N groups in time, K tokens per
     group, coarse to fine. ``mask_id == vocab_size`` stands for the masking
     token m of the paper. The K columns are those of ``levels``, of which a
-    codec that is told to keep b keeps the first b.
+    codec with ``keep=b`` keeps the first b.
     """
 
     sample_rate: int

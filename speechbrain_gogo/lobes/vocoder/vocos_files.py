@@ -1,9 +1,9 @@
 """Files of a trained Vocos, on disk or on the hub, in the vocos package's layout.
 
 A folder holds config.yaml, which names the classes of backbone and head and
-their sizes, and the weights. The classes are compared, never imported, and
-the weights are read as plain tensors, so that no file can run code. The
-module they belong to is in lobes/vocoder/vocoders.py.
+their sizes, and the weights. The names of the classes are compared, nothing
+is imported by name, and the weights are read as plain tensors, so that no file can
+run code. The module is in lobes/vocoder/vocoders.py.
 """
 
 import pickle

@@ -2,9 +2,10 @@
 
 UniSpeech's verification model (Chen et al., 2022) sums WavLM's hidden states
 with learned weights and embeds them with a small ECAPA-TDNN (Desplanques et
-al., 2020). SpeechBrain's ECAPA_TDNN pads and pools otherwise, so its weights
-would not fit. Names of parts are those of the published checkpoint,
-wavlm_large_finetune.pth; its WavLM has fairseq's names, which are translated.
+al., 2020). SpeechBrain's ECAPA_TDNN pads and pools in another way, so the
+published weights do not fit it. Modules have the names of the published checkpoint,
+wavlm_large_finetune.pth; its WavLM has fairseq's names, which are mapped to
+transformers'.
 """
 
 import re
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.metrics.feature_frames import count_frames
 
-SCALE = 8  # parts that channels are split into
+SCALE = 8  # number of parts into which channels are split
 BOTTLENECK = 128  # of squeeze-and-excitation, and of the pooling's attention
 WIDE = 1536  # channels that are pooled
 
@@ -58,7 +59,7 @@ class ConvReluNorm(nn.Module):
 
 
 class Res2Conv(nn.Module):
-    """A cascade over parts of the channels, the last of which passes."""
+    """Res2Net: a cascade over parts of the channels; the last part is unchanged."""
 
     def __init__(self, channels, kernel_size, dilation):
         super().__init__()
@@ -98,7 +99,7 @@ class SqueezeExcite(nn.Module):
 
 
 class SERes2Block(nn.Module):
-    """Residual block of ECAPA-TDNN; the published names of its parts."""
+    """Residual block of ECAPA-TDNN; submodules have the published names."""
 
     def __init__(self, channels, kernel_size, dilation):
         super().__init__()
@@ -170,10 +171,10 @@ class SpeakerNetwork(nn.Module):
         Returns
         -------
         torch.Tensor
-            Voices, [B, dim].
+            Speaker embeddings, [B, dim].
         """
         states, frames = self._hidden_states(wavs)
-        # One by one: instance norm and pooling are over an utterance's time.
+        # One by one: instance norm and pooling must not see padding.
         return torch.cat(
             [self._embed(s[:n].T.unsqueeze(0)) for s, n in zip(states, frames)]
         )
@@ -190,7 +191,7 @@ class SpeakerNetwork(nn.Module):
             attention_mask=mask.long().to(padded.device),
             output_hidden_states=True,
         )
-        # What enters each layer, and what leaves the last one's layer norm.
+        # Inputs of all layers, and the output of the final layer norm.
         states = (*found.hidden_states[:-1], found.last_hidden_state)
         weights = self.feature_weight.softmax(dim=0)
         summed = sum(w * state for w, state in zip(weights, states))
@@ -218,8 +219,8 @@ def published_state(state):
     Returns
     -------
     dict
-        For ``SpeakerNetwork.load_state_dict``. What only training needs (the
-        loss' speakers, WavLM's prediction heads) is left out.
+        For ``SpeakerNetwork.load_state_dict``. Without the parts for training: the
+        loss' speakers, WavLM's prediction heads.
     """
     named = {}
     for name, value in state.items():

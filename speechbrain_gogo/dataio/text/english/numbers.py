@@ -85,7 +85,7 @@ def _comma(match):
 
 
 def _spaced(match):
-    """10 000 with spaces, told by a group that begins with zero."""
+    """10 000 with spaces, recognised by a group that begins with zero."""
     groups = match[0].split(" ")
     if any(group[0] == "0" for group in groups[1:]):
         return "".join(groups)

@@ -2,9 +2,9 @@
 
 One pass of a large model per group gives a vector; the tokens of the group
 follow from it and from each other. Moshi (Defossez et al. 2024) and
-RQ-Transformers (Lee et al. 2022) have a small transformer here. A group has
-ten tokens at most, each position with embeddings of its own, so their sum
-holds the whole group so far, and blocks without attention suffice.
+RQ-Transformers (Lee et al. 2022) use a small transformer for this. A group has
+ten tokens at most, and each position has embeddings of its own, so the sum of
+embeddings represents all previous tokens, and no attention is needed.
 
 Letters: P groups, K tokens per group, J digits of a code, D width.
 """
@@ -72,19 +72,18 @@ class DepthNetwork(nn.Module):
         group : torch.Tensor
             Vectors of groups, [P, D].
         tokens : torch.Tensor
-            int64 [P, K]; C where there is none.
+            int64 [P, K]; C (the number of codes) for a missing token.
 
         Returns
         -------
         torch.Tensor
-            float32 [P, K - first]; of a token that is not there it has no
-            meaning.
+            float32 [P, K - first]; undefined for missing tokens.
         """
         before = self.tokens(tokens).cumsum(1)  # [P, K, D]
         before = F.pad(before, (0, 0, 1, -1))[:, self.first :]
         x = self._blocks(group.unsqueeze(1) + before + self.places)
         scores = torch.einsum("pkd,krd->pkr", x, self.heads)
-        # A missing token has digits past the last; it is not counted.
+        # The digits of a missing token are out of range.
         known = tokens[:, self.first :].clamp(max=self.output.grid.size - 1)
         nll = self.output.nll(scores.flatten(0, 1), known.flatten())
         return nll.view_as(known)
@@ -122,7 +121,7 @@ class DepthSteps:
     Arguments
     ---------
     depth : DepthNetwork
-        In evaluation mode. Its weights are fused where they are.
+        In evaluation mode. Its weights are fused in place.
     linear : callable
         ``Dense`` or ``Int8`` of decoding/weights.py.
 

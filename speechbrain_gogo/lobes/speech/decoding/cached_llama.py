@@ -30,8 +30,8 @@ class CachedLlama(CachedBlocks):
     Arguments
     ---------
     model : transformers.LlamaModel
-        In evaluation mode. Its weights are fused where they are: no second
-        copy is kept, and what changes them later changes this object.
+        In evaluation mode. Its weights are fused in place, without a copy:
+        later changes of them change this object.
     batch : int
         Sequences in the batch, B.
     max_length : int
@@ -86,7 +86,7 @@ class CachedLlama(CachedBlocks):
         x : torch.Tensor
             [B, T, D].
         position : torch.Tensor
-            Rotary positions, int64 [B, T]; one after the other by default.
+            Rotary positions, int64 [B, T]; consecutive by default.
 
         Returns
         -------
@@ -121,7 +121,7 @@ class CachedLlama(CachedBlocks):
         qkv = qkv.unflatten(-1, (-1, self.width))  # [B, T, H + 2 G, E]
         qk, v = qkv.split([self.heads + self.groups, self.groups], dim=2)
         cos, sin = rope
-        turned = qk.roll(self.width // 2, -1)  # halves change places
+        turned = qk.roll(self.width // 2, -1)  # swap the halves
         qk = torch.addcmul(qk * cos, turned, sin)
         q, k = qk.transpose(1, 2).split([self.heads, self.groups], dim=1)
         return q, k, v.transpose(1, 2)
