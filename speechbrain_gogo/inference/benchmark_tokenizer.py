@@ -58,7 +58,7 @@ class BenchmarkTokenizer:
         return self.vocabulary[self._chosen(num_codebooks)].flatten(0, 1)
 
     def _chosen(self, num_codebooks):
-        """Indices of codebooks that a recipe asks for."""
+        """Indices of the codebooks that a recipe uses."""
         every = list(range(self.codebooks))
         if num_codebooks is None:
             return every

@@ -104,7 +104,7 @@ class GogoCodec(StreamingCodec):
         lens : torch.Tensor
             Relative lengths [B] over N.
         keep : int | torch.Tensor
-            Use only the first so many tokens of every group, or int64
+            Use only this many first tokens of every group, or int64
             [B, N]: of each group.
         num_steps : int
             Flow steps; the model's setting by default.

@@ -1,7 +1,7 @@
 """CoFi-Codec: speech to scales of tokens and one embedding, and back.
 
-The interface that users load with ``from_hparams``. Coarse scales say what is
-said and how it is spoken, fine ones the rest; the embedding says in which
+The interface that users load with ``from_hparams``. Coarse scales represent
+content and prosody, fine ones the rest; the embedding represents the
 voice.
 """
 
@@ -85,7 +85,7 @@ class CoFiCodec(VoicedCodec):
         embedding : torch.Tensor
             Global embeddings [B, D] or [D]; the model's mean one by default.
         keep : int | torch.Tensor
-            Use only the first so many scales, of every group or int64 [B, N].
+            Use only this many first scales, of every group or int64 [B, N].
 
         Returns
         -------

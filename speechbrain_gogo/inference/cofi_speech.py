@@ -33,7 +33,7 @@ class CoFiSpeech(LanguageModelSpeech):
     ``modules`` are ``lm``, a
     :class:`~speechbrain_gogo.lobes.cofi.chain_of_scales.ChainOfScales` or a
     :class:`~speechbrain_gogo.lobes.cofi.stack_of_scales.StackOfScales`. It
-    continues the prompt: ``prompt_text`` has to be what that says. A sentence
+    continues the prompt: ``prompt_text`` has to be its transcript. A sentence
     is heard when its finest scale begins.
 
     Arguments
@@ -76,7 +76,7 @@ class CoFiSpeech(LanguageModelSpeech):
         sample_rate=None,
         **sampling,
     ):
-        """Where the language models attend to while they say something.
+        """Attention of the language models during synthesis.
 
         Arguments
         ---------

@@ -1,8 +1,8 @@
 """SoCodec: speech to streams of tokens and one embedding, and back.
 
 The interface that users load with ``from_hparams``: a model of this package, or
-the weights as their authors released them. Tokens say what is said and how, the
-embedding says in which voice.
+the weights as their authors released them. Tokens represent content and prosody, the
+embedding the voice.
 """
 
 from numbers import Real
@@ -123,7 +123,7 @@ class SoCodec(VoicedCodec):
         embedding : torch.Tensor
             Global embeddings [B, D] or [D]; the model's mean one by default.
         keep : int | torch.Tensor
-            Use only the first so many streams, of every step or int64 [B, N].
+            Use only this many first streams, of every step or int64 [B, N].
 
         Returns
         -------

@@ -162,7 +162,7 @@ class GogoSpeech(PretrainedSpeech):
         utterance = make_continuation(prompt, seed, self, max_groups)
         return self._stream([utterance], allocate, seed, sampling).speech()
 
-    # What all text to speech needs of this one
+    # Methods that Synthesizer calls
 
     def most_characters(self, prompt_text, prompt):
         """Longest sentence that fits after a prompt, in characters."""
@@ -173,7 +173,7 @@ class GogoSpeech(PretrainedSpeech):
         left = stage1.max_positions - stage1.sequence_length(ids, groups)
         taken = stage1.group_positions * usual
         fitting = left / taken
-        # A text takes further positions only if it is longer than these.
+        # Only a text longer than text_positions takes further positions.
         left += max(0, stage1.text_positions - ids)
         fitting = min(fitting, left / (ids / len(prompt_text) + taken))
         left = stage2.max_positions - stage2.sequence_length(groups)

@@ -34,7 +34,7 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
 
     - ``flat``: one codebook, the tokens of a group one after the other,
       [B, N * K, 1]. At 47 Hz it has the steps that a CTC loss needs.
-    - ``grouped``: K codebooks, a group per step, [B, N, K].
+    - ``grouped``: K codebooks, one group per step, [B, N, K].
 
     Arguments
     ---------
@@ -49,8 +49,8 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
     num_codebooks : int
         Tokens of each group to use, K: the coarsest ones; all by default.
     layout : str
-        "flat" or "grouped". Where there are several codebooks, as in SoCodec
-        and CoFi-Codec, flat ids tell them apart.
+        "flat" or "grouped". With several codebooks, as in SoCodec and CoFi-Codec,
+        each has flat ids of its own.
     run_opts : dict
         SpeechBrain run options; on the CPU, until moved, by default.
     **options
@@ -87,13 +87,13 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         check_level(num_codebooks, self.codec.num_codebooks, "num_codebooks")
         self.sample_rate = sample_rate
         self.num_codebooks = num_codebooks
-        # Flat tokens of several codebooks have ids that tell them apart.
+        # Each codebook has flat ids of its own.
         self._books = self.codec.codebooks[:num_codebooks]
         codes = code_table(
             self.codec.embed, self.codec.vocab_size, layout, self._books
         )  # [K', C, H]
         self.vocab_size = self.mask_id = codes.shape[1]
-        # In no checkpoint: it follows from the codec.
+        # Not in checkpoints: it is computed from the codec.
         self.register_buffer("vocabulary", codes, persistent=False)
         self.eval()
 
@@ -266,6 +266,6 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         if length is None:
             return tokens, None
         # A group that has begun counts whole: relative lengths of audio end
-        # before those of its tokens. What a model left empty is one group.
+        # before those of its tokens. An empty sequence counts as one group.
         count = (length.to(tokens.device) * steps / per_group - 1e-3).ceil()
         return tokens, count.clamp(min=1) / tokens.shape[1]

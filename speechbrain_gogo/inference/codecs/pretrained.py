@@ -182,7 +182,7 @@ class PretrainedCodec(
         sample_rate : int
             Of ``wavs``, in Hz, if it is not the codec's own.
         num_tokens : int
-            Only the first so many tokens of each group.
+            Number of tokens of each group to compute; all by default.
 
         Returns
         -------

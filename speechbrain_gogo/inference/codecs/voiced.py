@@ -1,8 +1,7 @@
-"""Codecs whose tokens come with one embedding of the voice.
+"""Base class of codecs with a global embedding, SoCodec and CoFi-Codec.
 
-SoCodec and CoFi-Codec share this: tokens say what is said, a global embedding
-says in which voice. Here is how both are decoded, as batches, streams and
-files; a subclass encodes.
+Tokens represent the content, and the global embedding the voice. Both are decoded
+here, as batches, streams and files; a subclass encodes.
 """
 
 import torch
@@ -18,15 +17,15 @@ from speechbrain_gogo.inference.codecs.pretrained import PretrainedCodec
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 WINDOW = 100  # groups that are decoded at a time
-VOICE_SECONDS = 60  # of a recording, whose embedding is its voice
+VOICE_SECONDS = 60  # at the start of a recording, for its embedding
 
 
 class VoicedCodec(PretrainedCodec):
     """Tokens and a global embedding to speech.
 
     ``modules.codec`` has ``decode_mel``, ``speaker_embedding``,
-    ``mean_embedding`` and ``decoder_context``, the earlier groups that decide
-    a group's mel. A subclass gives ``encode_stream``.
+    ``mean_embedding`` and ``decoder_context``, the number of earlier groups on
+    which a group's mel depends. A subclass implements ``encode_stream``.
     """
 
     @property
@@ -85,26 +84,26 @@ class VoicedCodec(PretrainedCodec):
     def decode_stream(
         self, tokens, keep=None, embedding=None, num_samples=None
     ):
-        """Decode one token matrix, yielding audio as it is made.
+        """Decode one token matrix and yield audio in chunks.
 
         Arguments
         ---------
         tokens : torch.Tensor | iterable of torch.Tensor
-            int64 [N, K]; or pieces [n, K] of it, which need not exist before
-            they are asked for.
+            int64 [N, K]; or an iterable of pieces [n, K] of it, read one by one.
         keep, embedding, num_samples
             As in :meth:`decode_batch`, of one utterance.
 
         Yields
         ------
         torch.Tensor
-            Consecutive pieces of the waveform, float32 [T]; joined they are
-            what :meth:`decode_batch` gives.
+            Chunks of the waveform, float32 [T]; concatenated, they are the result
+            of :meth:`decode_batch`.
 
         Raises
         ------
         ValueError
-            If tokens, keep or the length are out of range, saying where.
+            If tokens, keep or the length are out of range; the error names the
+            position.
         """
         if torch.is_tensor(tokens):
             keep = (
@@ -164,10 +163,10 @@ class VoicedCodec(PretrainedCodec):
         lens : torch.Tensor
             Relative lengths [B] over N.
         keep : int | torch.Tensor
-            Use only the first so many levels, of every group or int64 [B, N].
+            Use only this many first levels, of every group or int64 [B, N].
         embedding : torch.Tensor
-            Global embeddings [B, D] or [D], of any utterances: whose voice is
-            heard. The model's mean one by default (of released weights, which
+            Global embeddings [B, D] or [D], of any utterances with the wanted
+            voice. The model's mean one by default (of released weights, which
             have none, zeros).
         num_samples : int | sequence of int
             Length of the audio, where it is known (of each utterance).

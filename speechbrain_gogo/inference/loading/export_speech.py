@@ -138,15 +138,14 @@ def export_speech(
     overlap_groups : int
         Groups that two windows share, at most half of the first one.
     max_characters : int
-        Longer sentences are spoken in pieces.
+        Longer sentences are split.
     groups_per_character : float
-        That slow speech takes: a sentence that would not fit the positions
-        is spoken in pieces.
+        Of slow speech: a sentence that would not fit the positions is split.
     slowest : float
-        Speech that takes so many times longer, and as long for ten more
-        characters, is cut off.
+        Speech is cut off if it is longer than this factor times the duration of
+        slow speech with ten more characters.
     loop_groups : int
-        So many groups of a repeating cycle are a loop.
+        Speech is cut off if a cycle of groups repeats for this many groups.
     batch_size : int
         Sentences that are spoken side by side; where steps are compiled,
         fewer are filled up with repeats.

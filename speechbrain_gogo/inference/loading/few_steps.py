@@ -34,7 +34,7 @@ def make_student(folder, teacher, num_steps):
     teacher : str
         Model folder or bundled name of a codec with a flow over a DiT.
     num_steps : int
-        Steps of the flow, unless ``from_hparams(..., steps=)`` says otherwise.
+        Steps of the flow, unless ``from_hparams(..., steps=)`` gives another number.
 
     Returns
     -------

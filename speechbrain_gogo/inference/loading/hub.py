@@ -1,9 +1,8 @@
 """Models of the Hugging Face hub, fetched once.
 
-What is in a ``savedir`` is used as it is: its ``source.txt`` tells which model
-that is, and whether all of it is there. Then nothing is asked and nothing is
-written, so a folder that only an administrator can write to will do, without a
-network as well.
+The files of a ``savedir`` are used without a request if its ``source.txt`` records
+that they are all files of the model. Then nothing is written either, so the folder may
+be read-only and the machine may have no network.
 """
 
 import logging

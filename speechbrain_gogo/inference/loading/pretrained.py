@@ -127,7 +127,7 @@ def load_model(folder, overrides=None, trust_source=False):
     overrides : dict
         Replace values of the YAML.
     trust_source : bool
-        Run whatever the YAML names.
+        Run any code that the YAML names.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def load_model(folder, overrides=None, trust_source=False):
     with open(yaml_path) as stream:
         try:
             hparams = load_hyperpyyaml(stream, overrides or {})
-        except Exception as error:  # of whatever class it names
+        except Exception as error:  # any class in the YAML may raise any error
             raise ValueError(
                 f"{yaml_path} does not describe a model: {error}"
             ) from error

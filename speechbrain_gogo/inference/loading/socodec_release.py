@@ -206,7 +206,7 @@ def vocoder_state(state, kinds):
 
 
 def build_hubert(state, path):
-    """The HuBERT that a release holds, of whatever size.
+    """The HuBERT in a release, of any size.
 
     Arguments
     ---------

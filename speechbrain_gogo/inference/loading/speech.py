@@ -27,7 +27,7 @@ from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
-# What config.json has to say of a stage.
+# Entries of config.json that describe a stage.
 NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"
 
 
@@ -47,7 +47,7 @@ def can_speak(source):
 
 
 def load_settings(path, overrides=None, trust_source=False):
-    """Read the YAML that says how to speak.
+    """Read the YAML with the settings of synthesis.
 
     Arguments
     ---------
@@ -56,7 +56,7 @@ def load_settings(path, overrides=None, trust_source=False):
     overrides : dict
         Replace values of it.
     trust_source : bool
-        Run whatever it names.
+        Run any code that it names.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
 
 
 def _read_metadata(folder):
-    """What config.json says of the stage."""
+    """The entries of config.json that describe the stage."""
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} is no stage of GogoSpeech: no config.json.")
     try:

@@ -66,7 +66,7 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
     overrides : dict
         Replace values of ``speech.yaml``.
     trust_source : bool
-        Run whatever that YAML names.
+        Run any code that the YAML names.
 
     Returns
     -------

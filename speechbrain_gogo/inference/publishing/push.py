@@ -1,7 +1,7 @@
 """Uploading a model folder to the Hugging Face hub.
 
-What will be uploaded is gathered in a folder of its own and loaded from there
-first, without trust: what ``from_hparams`` would refuse is not published.
+The files are copied to a temporary folder and loaded from there first, without
+``trust_source``: a model that ``from_hparams`` refuses is not uploaded.
 """
 
 import shutil
@@ -25,7 +25,10 @@ from speechbrain_gogo.inference.publishing.card import CARD, write_card
 from speechbrain_gogo.inference.publishing.run_figures import LOG
 
 MODEL = *CODEC, *SPEECH  # what from_hparams fetches
-YAMLS = MODEL_FILE, SPEECH_FILE  # and reads; others say where something was
+YAMLS = (
+    MODEL_FILE,
+    SPEECH_FILE,
+)  # which have no paths; other YAMLs may have some
 SHOWN = "*.png", "*.flac", "*.wav", "LICENSE*"  # beside the card
 EXPORT = "export"  # of a recipe's output folder
 

@@ -1,6 +1,6 @@
-"""What a recipe's output folder tells of a training, for the model card.
+"""Figures of a training from its output folder, for the model card.
 
-Nothing here reads the settings that name paths: a card is public.
+Settings that contain paths are not read: a card is public.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ SENTENCES = "training data: ", "validation data: "
 
 
 class Run(NamedTuple):
-    """A training, as far as its output folder tells of it.
+    """What the output folder records about a training.
 
     Arguments
     ---------

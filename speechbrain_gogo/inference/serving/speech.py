@@ -77,7 +77,7 @@ class ServedSpeech(GogoSpeech):
         overrides : dict
             Replace values of the settings.
         trust_source : bool
-            Run whatever the YAMLs name.
+            Run any code that the YAMLs name.
         **hub_options
             ``savedir``; ``revision``, ``token`` of huggingface_hub.
 

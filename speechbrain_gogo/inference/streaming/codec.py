@@ -61,7 +61,7 @@ class StreamingCodec(PretrainedCodec):
             piece = check_wav(piece, "cpu")
             held = torch.cat([held, piece])
             samples += len(piece)
-            # Whole windows: those of `encode`, whatever the pieces are.
+            # The same windows as in `encode`, for pieces of any length.
             while (samples - ahead) // step - encoded >= size:
                 yield self._encode_groups(held, size)
                 held = held[size * step :]

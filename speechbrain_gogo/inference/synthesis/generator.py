@@ -179,14 +179,14 @@ class GroupGenerator:
         stage = self.stages[index]
         if isinstance(stage, NoDetailLM):
             return None
-        if not self.compiles:  # gets its size with each batch
+        if not self.compiles:  # its size is set for each batch
             return stage.decoder(1, 1, linear=self.linear)
         # Padding on the left takes positions, too.
         length = (1 if batch == 1 else 2) * stage.max_positions
         return stage.decoder(batch, length, compiled=True)
 
     def _budgets(self, backbone, allocate):
-        """How many tokens each of the groups [B, b] gets, [B]."""
+        """Number of tokens of each group [B, b], [B]."""
         codec = self.codec
         if allocate and "allocator" in codec.mods:
             budgets = codec.allocate(backbone.unsqueeze(1))

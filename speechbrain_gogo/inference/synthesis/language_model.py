@@ -73,7 +73,7 @@ class LanguageModelSpeech(PretrainedSpeech):
         overrides : dict
             Replace values of the settings.
         trust_source : bool
-            Run whatever the YAMLs name.
+            Run any code that the YAMLs name.
         **hub_options
             ``revision``, ``token`` of huggingface_hub.
 

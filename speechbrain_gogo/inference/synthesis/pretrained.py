@@ -42,9 +42,9 @@ class PretrainedSpeech(Synthesizer):
             several channels, [T, C]. None is the model's own voice, if it has
             one.
         prompt_text : str
-            What the prompt says. If it is not given and the model reads it,
-            it is recognised by :meth:`transcribe`. A warning says if the
-            prompt cannot say that.
+            Transcript of the prompt. If it is not given and the model reads it,
+            it is recognised by :meth:`transcribe`. A warning is logged if it
+            is too long or too short for the prompt.
         allocate : bool
             Use the codec's allocator, if it has one, to set the number of
             tokens of each group; else all of them.
@@ -172,7 +172,7 @@ class PretrainedSpeech(Synthesizer):
         self._utterances(text, *prompt, 0, sample_rate)
 
     def transcribe(self, prompt_wav, sample_rate=None, recognizer=None):
-        """Recognise what a prompt says, to look at it or correct it.
+        """Transcribe a prompt, to check and correct the result.
 
         Arguments
         ---------

@@ -122,7 +122,7 @@ def read_voice(codec, prompt_wav, sample_rate=None):
 
 
 def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
-    """What a prompt says, see :func:`.transcription.transcribe`.
+    """Transcribe a prompt, see :func:`.transcription.transcribe`.
 
     Arguments
     ---------
@@ -165,7 +165,7 @@ def _read_samples(wav, sample_rate, codec):
 
 
 def _as_array(wav):
-    """An array of numbers, from whatever holds some."""
+    """An array of numbers from any sequence or tensor."""
     try:
         array = np.asarray(wav)
     except (RuntimeError, TypeError, ValueError):

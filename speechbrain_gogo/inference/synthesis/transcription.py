@@ -1,7 +1,7 @@
-"""What a prompt says: recognised where nobody tells it, and doubted.
+"""Transcripts of prompts: recognition, and a check of their length.
 
-A language model that gets the wrong words for a prompt speaks wrong words
-afterwards. Recognisers are the judges of word errors in metrics/.
+With a wrong transcript of the prompt, a language model also speaks wrong words of
+the text. Recognisers are the judges of word errors in metrics/.
 """
 
 import functools
@@ -13,7 +13,7 @@ from speechbrain_gogo.metrics.recognition.words import WordErrors
 
 logger = logging.getLogger(__name__)
 
-LANGUAGES = "en", None  # of both recognisers; None: the model does not say
+LANGUAGES = "en", None  # of both recognisers; None: the model names none
 LONGEST = 30.0  # seconds of a prompt that is worth recognising
 SILENT = 1e-3  # of full scale
 NO_WORDS = re.compile(r"<[^>]*>|\[[^]]*\]|\+\+\w+\+\+|\(\d+\)")
@@ -86,7 +86,7 @@ def _load(recognizer, sample_rate):
 
 
 def doubt_transcript(text, seconds):
-    """Warn if a prompt cannot say its transcript.
+    """Warn if a transcript is too long or too short for its prompt.
 
     Arguments
     ---------

@@ -43,7 +43,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     text : str
         What to say.
     prompt_text : str
-        What the prompt says; None if the model does not read it.
+        Transcript of the prompt; None if the model does not read it.
     prompt : torch.Tensor
         From :func:`~speechbrain_gogo.inference.synthesis.requests.read_prompt`;
         without groups if the model does not read it.
@@ -183,14 +183,14 @@ def read_text(text, name, front_end):
 
 
 def check_room(fitting, prompt_text, prompt, speech):
-    """The longest sentence that a prompt leaves room for.
+    """The longest sentence that fits after a prompt.
 
     Arguments
     ---------
     fitting : float
         Characters that fit the positions.
     prompt_text : str
-        What the prompt says.
+        Transcript of the prompt.
     prompt : torch.Tensor
         Its tokens, int64 [N, K].
     speech : PretrainedSpeech

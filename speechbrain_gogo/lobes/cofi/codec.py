@@ -38,7 +38,7 @@ class CoFiCodecNetwork(nn.Module):
         Quantized sequences to log-mel.
     window_groups : int
         Groups that are encoded at a time, at bounded memory. The embedding of
-        a longer recording is that of the first so many.
+        a longer recording is that of its first window.
 
     Example
     -------
@@ -147,7 +147,7 @@ class CoFiCodecNetwork(nn.Module):
         wav_lens : torch.Tensor
             Relative lengths [B].
         num_tokens : int
-            Only the first so many columns.
+            Number of columns to compute; all by default.
 
         Returns
         -------

@@ -1,8 +1,8 @@
 """Generation with the language models of CoFi-Speech (Section II-B).
 
-Scale after scale, from the coarsest on, each after the tokens of a prompt. The
-coarsest scale says when speech ends. Groups come as soon as the finest scale has
-generated them.
+Scales are generated one after the other, from the coarsest on, each after the tokens
+of a prompt. The coarsest scale predicts the end of speech. A group is returned as soon
+as the finest scale has generated it.
 
 With N groups, p_i steps per group and S_i streams of scale i, a delay d and I
 scales, sum_i (N p_i + (S_i - 1) d) forward passes give all tokens. A chain of
@@ -30,7 +30,7 @@ class ScaleGenerator:
     reference : torch.Tensor
         Embeddings [B, reference_dim].
     text : tuple of torch.Tensor
-        Text of the prompt and text to say, int64 [B, L], and its relative
+        Text of the prompt and text to synthesize, int64 [B, L], and its relative
         lengths [B].
     prompt : tuple of torch.Tensor
         int64 [B, P, K], P may be 0, and its relative lengths [B].

@@ -1,10 +1,10 @@
-"""What both language models of CoFi-Speech have in common (Section II-B).
+"""Base class of both language models of CoFi-Speech (Section II-B).
 
 A reference embedding and text are followed by the scales of a token matrix, from
 the coarsest on. Each scale is a sequence of rows with embeddings, positions and
 output layers of its own; in a scale of several streams, a stream is one step
 behind the one before ("delay"). The coarsest scale has an EOS. The others need
-none: the rates say how many steps they have.
+none: their numbers of steps follow from the rates.
 
 chain_of_scales.py reads them one after another with one GPT-2, stack_of_scales.py
 with one GPT-2 each.
@@ -67,7 +67,7 @@ class ScaleLM(nn.Module):
         dropout=0.1,
     ):
         super().__init__()
-        self.sizes = {  # with which it can be built again
+        self.sizes = {  # arguments, for the export
             "text_size": text_size,
             "vocab_size": vocab_size,
             "steps": list(steps),
@@ -107,7 +107,7 @@ class ScaleLM(nn.Module):
         return [fine // coarse for coarse, fine in zip(steps, steps[1:])]
 
     def hidden_states(self, prefix, scales):
-        """What the language model makes of whole sequences.
+        """Hidden states of whole sequences.
 
         Arguments
         ---------
@@ -125,12 +125,12 @@ class ScaleLM(nn.Module):
         raise NotImplementedError
 
     def follow(self, previous, number):
-        """What generation of a scale starts from.
+        """The start of the generation of a scale.
 
         Arguments
         ---------
         previous : StepGenerator
-            Of the scale before, which has come to its end.
+            Of the previous scale, after its end.
         number : int
             Of the scale, from 0 on.
 
@@ -143,7 +143,7 @@ class ScaleLM(nn.Module):
         raise NotImplementedError
 
     def parts(self, num_ids, num_groups):
-        """What the sequences consist of.
+        """Parts of the sequences.
 
         Arguments
         ---------
@@ -208,7 +208,7 @@ class ScaleLM(nn.Module):
         losses = []
         hidden = self.hidden_states(prefix, parts)
         for scale, states, pair in zip(self.scales, hidden, arranged):
-            # What follows the last row is not predicted.
+            # Nothing is predicted after the last row.
             states = states[:, : pair[0].shape[1]]
             losses.append(scale.losses(states, *pair))
         return join_losses(losses)

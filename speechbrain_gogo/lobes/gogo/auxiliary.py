@@ -69,8 +69,8 @@ class ARPrior(nn.Module):
         learning rate.
     gradient_scale : float
         The literal reading of Section 4.1: the gradients of the prior's own
-        weights are so many times as large, those of the tokens are not. It
-        matters to optimizers such as SGD.
+        weights are multiplied by this, those of the tokens are not. It has an
+        effect with optimizers such as SGD.
 
     Example
     -------
@@ -193,7 +193,7 @@ class ASRHead(nn.Module):
         )
         x = torch.cat([prefix, self.embedding(inputs).to(prefix)], dim=1)
 
-        # The text follows the speech directly, whatever padding lies between.
+        # The text follows the speech directly, without padding between.
         place = torch.arange(x.shape[1], device=x.device).unsqueeze(0)
         is_text = place >= prefix.shape[1]
         gap = (prefix.shape[1] - spoken).unsqueeze(1)

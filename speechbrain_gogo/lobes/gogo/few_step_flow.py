@@ -1,9 +1,8 @@
 """A flow whose network knows how long a step is, for decoding in few steps.
 
-Shortcut models (Frans et al. 2024, arXiv 2410.12557): where a velocity says in
-which direction the path leaves a point, this network predicts the mean velocity
-of the whole step, so that few steps end where many would. distillation.py
-teaches it. The Gogo paper has no such decoder.
+Shortcut models (Frans et al. 2024, arXiv 2410.12557): instead of the
+velocity at a point, this network predicts the mean velocity of the whole step, so
+that few steps reach nearly the same end as many. distillation.py trains it. The Gogo paper has no such decoder.
 """
 
 import torch

@@ -60,7 +60,7 @@ class ConditionalFlowMatching(nn.Module):
         Share of utterances that train without condition, for guidance; none
         in evaluation.
     num_steps : int
-        Steps when sampling, unless the caller says otherwise.
+        Default number of steps when sampling.
     guidance_scale : float
         w in v + w (v - v_null); 0 samples without guidance in half the time.
     sway_coefficient : float

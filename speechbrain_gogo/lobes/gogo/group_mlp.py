@@ -114,7 +114,7 @@ class GroupMLPEncoder(IndependentGroups, nn.Module):
         groups : torch.Tensor
             Mel frames, shape [M, g, d].
         num_queries : int
-            Only the first so many features of each group; all by default.
+            Number of features of each group to compute; all by default.
 
         Returns
         -------

@@ -2,8 +2,8 @@
 
 An ECAPA-TDNN without normalisation reads the log-mel and gives one embedding
 of an utterance: speaker, style and acoustic environment. In training it reads
-shuffled segments of a part of the utterance ("Clip&Shuffle"), which tell little
-of what was said.
+shuffled segments of a part of the utterance ("Clip&Shuffle"), which contain little
+information about the content.
 """
 
 import torch

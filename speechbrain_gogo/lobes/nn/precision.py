@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def float32_by_default():
-    """New tensors are float32 inside, whatever default dtype the caller set.
+    """A context in which new tensors are float32, for any default dtype.
 
     The default is global: it holds for other threads, too.
 

@@ -28,7 +28,7 @@ class StreamQuantizer(nn.Module):
     ordered : bool
         Keep a random number of the streams of each utterance in training.
     codebooks_per_stream : int
-        A stream's id has so many digits.
+        Digits of a stream's id.
     """
 
     def __init__(

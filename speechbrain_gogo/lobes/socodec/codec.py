@@ -205,7 +205,7 @@ class SoCodecNetwork(nn.Module):
         wav_lens : torch.Tensor
             Relative lengths [B].
         num_tokens : int
-            Only the first so many streams.
+            Number of streams to compute; all by default.
 
         Returns
         -------

@@ -3,7 +3,7 @@
 A GPT-2 reads a reference embedding, text, and steps of speech whose streams are
 added up, and predicts all streams of the next step side by side, each by a
 linear layer of its own. Stream j lags d * (j - 1) steps behind the first (Eq.
-5, "delay" of patterns.py), so it knows the streams before it.
+5, "delay" of patterns.py), so its prediction depends on the streams before it.
 
 Letters: B batch, L text ids, N token steps, S streams.
 """
@@ -70,7 +70,7 @@ class MultiStreamLM(nn.Module):
         dropout=0.1,
     ):
         super().__init__()
-        self.sizes = {  # with which it can be built again
+        self.sizes = {  # arguments, for the export
             "text_size": text_size,
             "vocab_size": vocab_size,
             "num_streams": num_streams,
@@ -136,7 +136,7 @@ class MultiStreamLM(nn.Module):
         """Generate steps of speech.
 
         N of them take N + (S - 1) * d forward passes; without delay one more:
-        their end is a row of its own.
+        then the end is one more row.
 
         Arguments
         ---------

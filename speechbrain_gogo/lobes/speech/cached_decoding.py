@@ -159,7 +159,7 @@ class Sampler:
         Sample from the most probable tokens that together have this
         probability.
     top_k : int
-        Sample from so many most probable tokens; 0 is all of them.
+        Sample from this many most probable tokens; 0: from all.
     text_guidance : float
         Used by the caller that computes the logits, see
         :func:`~speechbrain_gogo.lobes.speech.generation.generate_backbone`.

@@ -39,7 +39,7 @@ def generate_backbone(
     lm : BackboneLM | GroupBackboneLM
         Stage I, in evaluation mode.
     text : torch.Tensor
-        Text of the prompt and text to say, int64 [B, L].
+        Text of the prompt and text to synthesize, int64 [B, L].
     text_lens : torch.Tensor
         Relative lengths [B] over L.
     prompt : torch.Tensor

@@ -1,11 +1,10 @@
-"""Levels of a token matrix, each at a rate of its own.
+"""Levels of a token matrix, each with its own rate.
 
 A codec's group may hold several steps of a finer level: of CoFi-Codec (Section
 II-A), 120 ms hold one token of the coarsest scale, three of the next one and
 six steps of four streams of the finest, 28 columns. A level is a slice of the
-columns of [B, N, K], coarse to fine; within it, one step's streams stand
-together, then the next step's. Where every column is a level, as in Gogo and
-SoCodec, all this is the matrix itself.
+columns of [B, N, K], coarse to fine; within it, the columns are ordered
+by step and then by stream. In Gogo and SoCodec, every column is a level.
 
 Letters: B batch, N groups, K columns, p steps of a level per group, S streams.
 """
@@ -153,7 +152,7 @@ class Levels:
         return found
 
     def num_kept(self, keep):
-        """Columns of the first so many levels.
+        """Number of columns of the first levels.
 
         Arguments
         ---------

@@ -1,10 +1,9 @@
-"""A small codec starts as a linear one: principal components of groups.
+"""Initialization of a small codec with principal components of groups.
 
-An encoder and a decoder whose linear paths hold the principal components of
-real groups are a transform coder before their first update, and their MLPs and
-convolutions learn what it misses. From random weights the same codec needs
-several times as many updates to get as far (docs/training.md). Not in the
-paper.
+The linear paths of encoder and decoder start from the principal components of real
+groups, so the codec is a transform coder before its first update, and the MLPs and
+convolutions learn the residual. From random weights the same codec needs several
+times as many updates (docs/training.md). Not in the paper.
 
 Letters: M groups, g frames per group, d mel bins, R components, K tokens per
 group, L dimensions of the quantizer.
@@ -52,7 +51,7 @@ def principal_components(groups, count):
     """
     if len(groups) <= count:
         raise ValueError(
-            f"{len(groups)} groups cannot tell {count} principal components: "
+            f"{len(groups)} groups cannot give {count} principal components: "
             "give more groups, or lower num_components."
         )
     x = groups.flatten(1).double()
@@ -76,7 +75,7 @@ def start_as_components(codec, groups):
         Its encoder is a :class:`GroupMLPEncoder`, its quantizer an
         :class:`FSQ` of L dimensions, its decoder a
         :class:`ConvolutionalDecoder`; the width of a token's feature is
-        L + 1: one dimension tells that the token is masked.
+        L + 1: one dimension marks a masked token.
     groups : torch.Tensor
         Normalized mel of real speech, shape [M, g, d].
 

@@ -86,7 +86,7 @@ class HearingLoss(nn.Module):
     num_layers : int
         Layers whose output is compared, from the first one.
     max_utterances : int
-        Only the first so many utterances of a batch are heard.
+        Number of utterances of a batch for which the loss is computed.
     """
 
     def __init__(

@@ -67,8 +67,8 @@ class CodeGrid:
 class GridEmbedding(nn.Module):
     """Tokens of a group as the sum of a row for each of their digits.
 
-    Each position in the group has rows of its own, so that the sum over a
-    group says which token stands where.
+    Each position in the group has its own rows, so that the sum over a
+    group depends on the order of its tokens.
 
     Arguments
     ---------

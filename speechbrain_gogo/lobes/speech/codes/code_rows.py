@@ -1,10 +1,10 @@
 """Rows of a language model's vocabulary that are points of a grid.
 
 Not in the paper. FSQ's codes are points of a small grid: 12,800 of them, with
-8, 8, 8, 5 and 5 levels. A model of billions of words finds out which rows
-resemble each other; a small one, that sees a code a few hundred times, is
-told. Rows of near codes start near each other, and while they learn, those
-that agree in a level share a part: what is learnt of one holds for thousands.
+8, 8, 8, 5 and 5 levels. A large corpus
+shows which codes are similar; in a small one, each code occurs a few hundred times. So
+the rows of neighbouring codes start close to each other, and codes with the same
+level of a dimension share a part of their rows, which is trained with all of them.
 """
 
 import copy

@@ -76,7 +76,7 @@ class CachedBlocks:
         self.filled.zero_()
 
     def advance(self, count, padding=None):
-        """Check and note that so many positions are about to come.
+        """Check and count the positions of the next pass.
 
         Arguments
         ---------

@@ -1,8 +1,8 @@
 """Generation of a sequence whose steps have several streams.
 
 Every forward pass gives a row of the delayed matrix (stream_rows.py): a token of
-each stream, of steps that lie d apart. T steps take T + (S - 1) * d passes; where
-the model itself says when they end, at least one more.
+each stream, of steps that are d apart. T steps take T + (S - 1) * d passes, and
+at least one more if the model predicts the end.
 
 Letters: B batch, C vectors before the sequence, P prompt steps, T steps, S
 streams, d delay, D width.
@@ -211,7 +211,7 @@ class StepGenerator:
             return self._given(stream, step)
         logits = rows.heads[stream](hidden).float()
         logits[:, rows.bos] = -torch.inf
-        # The first stream says where speech ends.
+        # The first stream predicts the end of speech.
         if stream or step == 0 or not self.ends:
             logits[:, rows.eos] = -torch.inf
         position = place * rows.num_streams + stream

@@ -136,7 +136,7 @@ class StreamRows(nn.Module):
         Arguments
         ---------
         hidden : torch.Tensor
-            What the language model makes of the inputs, [B, R, D].
+            Hidden states of the inputs, [B, R, D].
         rows, counted : torch.Tensor
             From :meth:`arrange`.
 
