@@ -81,7 +81,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: setup.py constraints.txt $(VENV)/bin/python
-	$(BIN)/pip install --quiet $(CONSTRAINTS) --editable .
+	$(BIN)/pip install --quiet $(CONSTRAINTS) --editable ".[watermark]"
 	touch $@
 
 $(VENV)/.tested: setup.py constraints.txt $(VENV)/bin/python

@@ -80,6 +80,16 @@ METRICS = [
 # The engine of Whisper as a judge of words, where transformers is too slow.
 RECOGNIZER = ["faster-whisper>=1.1"]
 
+# Watermarks synthesised audio. Perth declares nothing of what it imports, and its
+# class is None if an import fails: beside this package's torchaudio, scipy and
+# pyyaml it takes the other two. Its weights are those of this release alone, which
+# has to find what it has marked.
+WATERMARK = [
+    "resemble-perth==1.0.1",
+    "librosa>=0.10.2",
+    "setuptools<82",  # it imports pkg_resources, which 82 removed
+]
+
 # Shards at http: and s3: addresses; other storage has packages of its own, see
 # fsspec.
 REMOTE = ["fsspec[http,s3]>=2025.3"]
@@ -139,7 +149,8 @@ setup(
         "remote": REMOTE,
         "memory": MEMORY,
         "serve": SERVE,
-        "dev": METRICS + DATASETS + PROBING + SERVE + TESTS,
+        "watermark": WATERMARK,
+        "dev": METRICS + DATASETS + PROBING + SERVE + WATERMARK + TESTS,
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )

@@ -89,6 +89,7 @@ def reconstruct(
     """Encode audio and decode it again."""
     from speechbrain_gogo.inference.files import audio as files
     from speechbrain_gogo.inference.files.describe import describe_kept
+    from speechbrain_gogo.inference.marking import says_synthetic
 
     wanted = allocation(allocate, target_rate)
     pairs = files.plan(inputs, out, files.READABLE_AUDIO, files.WRITABLE_AUDIO)
@@ -100,7 +101,8 @@ def reconstruct(
         tokens = tokens[:, :keep]
         side = model.file_side_information(source)
         given = {"num_samples": samples, **side, **settings}
-        model.decode_file(tokens, target, **given)
+        synthetic = says_synthetic(source)
+        files.write_decoded(model, tokens, target, synthetic, **given)
         return describe_kept(model, tokens)
 
     run_all(pairs, work)

@@ -11,7 +11,7 @@ import typer
 
 from speechbrain_gogo.cli.coding import decode, encode, reconstruct
 from speechbrain_gogo.cli.corpora import tokenize
-from speechbrain_gogo.cli.inspection import budgets, demo, info
+from speechbrain_gogo.cli.inspection import budgets, demo, detect, info
 from speechbrain_gogo.cli.options import Version
 from speechbrain_gogo.cli.publishing import push
 from speechbrain_gogo.cli.serving import serve
@@ -53,6 +53,7 @@ for command in (
     speak,
     serve,
     budgets,
+    detect,
     info,
     demo,
     push,

@@ -1,5 +1,7 @@
 """Commands that show what a codec, its tokens and its allocator do."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -9,6 +11,7 @@ from speechbrain_gogo.cli.options import (
     Codec,
     Device,
     Image,
+    Json,
     OwnAudio,
     PageFolder,
     Recording,
@@ -41,6 +44,26 @@ def budgets(
     found = draw_budgets(model, wav, image, target_rate, seconds)
     rate = describe_rate(model, float(found.double().mean()))
     typer.echo(f"{image}: {len(found)} groups, {rate}")
+
+
+def detect(wav: Recording, as_json: Json = False):
+    """Tell whether audio is watermarked and its metadata say it is synthetic."""
+    from speechbrain_gogo.inference.marking import detect_file
+
+    found = detect_file(wav)
+    if as_json:
+        typer.echo(json.dumps(asdict(found)))
+        return
+    score = ""
+    if found.probability is not None:
+        score = f", probability {found.probability:.3f}"
+    typer.echo(f"{wav}: {found.verdict}{score}")
+    if len(found.windows) > 1:
+        for start, end, probability in found.windows:
+            heard = "silence" if probability is None else f"{probability:.3f}"
+            typer.echo(f"  {start:8.2f} s to {end:8.2f} s  {heard}")
+    says = "synthetic" if found.says_synthetic else "nothing of synthesis"
+    typer.echo(f"metadata: {says}")
 
 
 def info(

@@ -77,6 +77,9 @@ TargetRate = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 Recording = Annotated[Path, typer.Argument(help="An audio file.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one line of JSON instead.")
+]
 Image = Annotated[Path, typer.Argument(help="PNG file to write.")]
 Seconds = Annotated[
     float,

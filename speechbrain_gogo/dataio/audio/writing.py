@@ -37,7 +37,7 @@ def audio_path(path):
 
 
 @contextlib.contextmanager
-def written_audio(path, sample_rate):
+def written_audio(path, sample_rate, comment=""):
     """A function that appends audio to a file.
 
     An existing file is replaced when the audio is complete.
@@ -48,6 +48,8 @@ def written_audio(path, sample_rate):
         Audio file to write, in the format of its suffix; folders are made.
     sample_rate : int
         In Hz.
+    comment : str
+        Of the file's metadata.
 
     Yields
     ------
@@ -80,4 +82,6 @@ def written_audio(path, sample_rate):
         replaced_when_complete(audio_path(path)) as partial,
         soundfile.SoundFile(str(partial), "w", sample_rate, 1) as sound,
     ):
+        if comment:  # before any audio: formats have it in their headers
+            sound.comment = comment
         yield write

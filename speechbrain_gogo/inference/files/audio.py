@@ -7,9 +7,14 @@ input files to output files.
 
 from pathlib import Path
 
-from speechbrain_gogo.dataio.audio.writing import FORMATS
+from speechbrain_gogo.dataio.audio.writing import FORMATS, written_audio
 from speechbrain_gogo.inference.codecs.files import encode_recording
 from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
+from speechbrain_gogo.inference.marking import (
+    SYNTHETIC,
+    mark_stream,
+    says_synthetic,
+)
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 READABLE_AUDIO = (
@@ -56,6 +61,8 @@ def encode_with_budgets(codec, path, allocate=False, target_rate=None):
 def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
     """Encode an audio file into a token file.
 
+    The token file says whether the audio is a recording, by its metadata.
+
     Arguments
     ---------
     codec : PretrainedCodec
@@ -82,12 +89,22 @@ def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
     mask_id = codec.mask_id if allocate else None
     metadata = samples, codec.fingerprint, codec.name
     side = codec.file_side_information(path)
-    save_tokens(token_path, tokens, *metadata, mask_id=mask_id, side=side)
+    save_tokens(
+        token_path,
+        tokens,
+        *metadata,
+        mask_id=mask_id,
+        side=side,
+        recorded=not says_synthetic(path),
+    )
     return tokens, samples
 
 
 def decode_to_file(codec, token_path, out_path, **settings):
     """Decode a token file into an audio file of the original's length.
+
+    Unless the tokens are those of a recording, the audio file's metadata says that
+    it is synthetic, and it is watermarked.
 
     Arguments
     ---------
@@ -99,7 +116,8 @@ def decode_to_file(codec, token_path, out_path, **settings):
         Audio file to write; folders are made.
     **settings
         Of the codec's ``decode_stream``, such as ``keep``. They replace
-        what the token file holds, such as ``embedding``.
+        what the token file holds, such as ``embedding``. ``watermark`` is
+        that of :func:`write_decoded`.
 
     Returns
     -------
@@ -114,8 +132,47 @@ def decode_to_file(codec, token_path, out_path, **settings):
     """
     found = load_tokens(token_path, codec)
     settings = {"num_samples": found.num_samples, **found.side, **settings}
-    codec.decode_file(found.tokens, out_path, **settings)
+    synthetic = not found.recorded
+    write_decoded(codec, found.tokens, out_path, synthetic, **settings)
     return found.num_samples
+
+
+def write_decoded(
+    codec, tokens, out_path, synthetic, watermark="perth", **settings
+):
+    """Decode a token matrix into an audio file that says what it is.
+
+    Arguments
+    ---------
+    codec : PretrainedCodec
+        The codec that made the tokens.
+    tokens : torch.Tensor
+        int64 [N, K].
+    out_path : str | Path
+        Audio file to write; folders are made.
+    synthetic : bool
+        Whether the tokens are of synthesised speech rather than of a recording:
+        the file's metadata says so, and it is watermarked.
+    watermark : str
+        Inaudible watermark of synthetic audio, where it is installed; None for
+        none.
+    **settings
+        Of the codec's ``decode_stream``.
+
+    Raises
+    ------
+    ValueError
+        If the suffix names no audio format, there is no such watermark, or a
+        setting is out of range.
+    """
+    pieces = codec.decode_stream(tokens, **settings)
+    if synthetic:
+        pieces = (piece.cpu() for piece in pieces)
+        pieces = mark_stream(pieces, codec.sample_rate, watermark)
+    comment = SYNTHETIC if synthetic else ""
+    with written_audio(out_path, codec.sample_rate, comment) as write:
+        for audio in pieces:
+            write(audio)
 
 
 def plan(inputs, out, readable, writable):

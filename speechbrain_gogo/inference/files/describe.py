@@ -135,6 +135,9 @@ def describe_token_file(path, codec):
         "fingerprint": found.fingerprint,
         "tokens": f"{groups} groups of {each}",
         "samples": found.num_samples,
+        "of": "a recording"
+        if found.recorded
+        else "synthetic speech, or unknown",
     }
     if found.fingerprint == codec.fingerprint:
         seconds = found.num_samples / codec.sample_rate

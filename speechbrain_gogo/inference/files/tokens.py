@@ -3,7 +3,8 @@
 A safetensors file with the matrix [N, K] (16-bit where ids fit), the number
 of samples they stand for, and the fingerprint of the codec that made them. At
 a variable rate it holds the kept tokens in a row, and a budget for each group.
-It also holds what decoding needs beside tokens, such as the voice's embedding.
+It also holds what decoding needs beside tokens, such as the voice's embedding,
+and whether they are of a recording or of synthesised speech.
 """
 
 from pathlib import Path
@@ -25,7 +26,8 @@ class TokenFile(NamedTuple):
     tokens: int64 [N, K]; num_samples: length of the audio; fingerprint and
     codec: which codec made them; budgets: how many tokens of each group are
     kept, int64 [N], None where all of them are; side: what else the codec's
-    decoder needs, tensors by the names of its arguments.
+    decoder needs, tensors by the names of its arguments; recorded: whether the
+    tokens are of a recording, which only the file itself can say.
     """
 
     tokens: torch.Tensor
@@ -34,6 +36,7 @@ class TokenFile(NamedTuple):
     codec: str
     budgets: torch.Tensor | None
     side: dict
+    recorded: bool = False
 
 
 def save_tokens(
@@ -44,6 +47,7 @@ def save_tokens(
     codec="",
     mask_id=None,
     side=None,
+    recorded=False,
 ):
     """Write a token file.
 
@@ -65,6 +69,8 @@ def save_tokens(
     side : dict
         What decoding needs beside the tokens: tensors by name, see
         :meth:`PretrainedCodec.file_side_information`.
+    recorded : bool
+        Whether the tokens are of a recording, not of synthesised speech.
 
     Returns
     -------
@@ -111,6 +117,7 @@ def save_tokens(
         "num_samples": str(int(num_samples)),
         "fingerprint": fingerprint,
         "codec": str(codec),
+        "recorded": str(bool(recorded)),
     }
     if mask_id is not None:
         metadata.update(levels=str(levels), mask_id=str(mask_id))
@@ -165,6 +172,7 @@ def load_tokens(path, codec=None):
             metadata["codec"],
             budgets,
             side,
+            metadata.get("recorded") == "True",
         )
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is no token file: {error}") from None

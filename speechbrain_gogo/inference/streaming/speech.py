@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from speechbrain_gogo.dataio.audio.writing import written_audio
+from speechbrain_gogo.inference.marking import SYNTHETIC, mark_stream
 
 
 @dataclass
@@ -79,13 +80,17 @@ class SpeechStream:
         wav = torch.cat([nothing, *self.chunks])
         return Speech(wav, self.sample_rate, tokens, budgets, all(finished))
 
-    def write(self, out_path):
+    def write(self, out_path, watermark="perth"):
         """Write audio into a file, chunk by chunk.
+
+        The file's metadata says that it is synthetic.
 
         Arguments
         ---------
         out_path : str | Path
             Audio file (WAV, FLAC, OGG, MP3 by its suffix); folders are made.
+        watermark : str
+            Inaudible watermark to add, where it is installed; None for none.
 
         Yields
         ------
@@ -95,10 +100,11 @@ class SpeechStream:
         Raises
         ------
         ValueError
-            If the suffix names no audio format.
+            If the suffix names no audio format, or there is no such watermark.
         """
-        with written_audio(out_path, self.sample_rate) as write:
-            for audio in self:
+        pieces = mark_stream(self, self.sample_rate, watermark)
+        with written_audio(out_path, self.sample_rate, SYNTHETIC) as write:
+            for audio in pieces:
                 yield write(audio)
 
     def _tokens(self, sentences):

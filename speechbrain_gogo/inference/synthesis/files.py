@@ -32,6 +32,7 @@ def synthesize_file(
     prompt_wav,
     prompt_text=None,
     on_chunk=lambda seconds, elapsed: None,
+    watermark="perth",
     **settings,
 ):
     """Synthesize speech into an audio file, chunk by chunk.
@@ -47,6 +48,8 @@ def synthesize_file(
     on_chunk : callable
         Called after every chunk with the seconds of audio so far and the
         seconds since the start.
+    watermark : str
+        Inaudible watermark to add, where it is installed; None for none.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def synthesize_file(
     start = time.perf_counter()
     stream = speech.stream_voice(text, prompt_wav, prompt_text, **settings)
     first, elapsed, seconds = 0.0, 0.0, 0.0
-    for seconds in stream.write(out_path):
+    for seconds in stream.write(out_path, watermark):
         elapsed = time.perf_counter() - start
         first = first or elapsed
         on_chunk(seconds, elapsed)

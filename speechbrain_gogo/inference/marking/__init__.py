@@ -1,0 +1,27 @@
+"""Marks of synthetic audio: an inaudible watermark, and what files say of themselves.
+
+Whoever writes or sends synthesised audio passes it through ``mark_stream`` and
+says ``SYNTHETIC`` in the file's metadata; ``detect_file`` looks for both.
+"""
+
+from speechbrain_gogo.inference.marking.detection import (
+    Detection,
+    detect_file,
+)
+from speechbrain_gogo.inference.marking.metadata import (
+    SYNTHETIC,
+    says_synthetic,
+)
+from speechbrain_gogo.inference.marking.watermarks import (
+    find_watermark,
+    mark_stream,
+)
+
+__all__ = [
+    "SYNTHETIC",
+    "Detection",
+    "detect_file",
+    "find_watermark",
+    "mark_stream",
+    "says_synthetic",
+]

@@ -1,0 +1,59 @@
+"""What the metadata of an audio file says about its origin."""
+
+import soundfile
+
+from speechbrain_gogo import __version__
+
+# The comment of every file of synthesised audio. The type is the one that IPTC
+# (NewsCodes, digital source type) gives media that a trained model made.
+SYNTHETIC = (
+    f"Synthetic speech by speechbrain_gogo {__version__} "
+    "(trainedAlgorithmicMedia)"
+)
+MARKS = "synthetic speech", "trainedalgorithmicmedia"
+
+
+def read_comment(path):
+    """The comment in an audio file's metadata.
+
+    Arguments
+    ---------
+    path : str | Path
+        Any format of libsndfile.
+
+    Returns
+    -------
+    str
+        Empty if there is none, or the file cannot be read.
+    """
+    try:
+        with soundfile.SoundFile(str(path)) as sound:
+            return sound.comment
+    except (soundfile.LibsndfileError, OSError):
+        return ""
+
+
+def says_synthetic(path):
+    """Whether an audio file's comment says that it is synthetic.
+
+    Arguments
+    ---------
+    path : str | Path
+        Any format of libsndfile.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> import torch
+    >>> from speechbrain_gogo.dataio.audio.writing import written_audio
+    >>> path = getfixture("tmp_path") / "a.flac"
+    >>> with written_audio(path, 24000, SYNTHETIC) as write:
+    ...     _ = write(torch.zeros(240))
+    >>> says_synthetic(path)
+    True
+    """
+    comment = read_comment(path).lower()
+    return any(mark in comment for mark in MARKS)

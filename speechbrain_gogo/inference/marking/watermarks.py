@@ -1,0 +1,112 @@
+"""Watermarks by name.
+
+A watermark is an object with ``mark_stream(pieces, sample_rate)`` and
+``score(wav, sample_rate)``, such as perth.py has.
+"""
+
+import functools
+import logging
+
+from speechbrain_gogo.inference.marking.perth import PerthWatermark
+
+logger = logging.getLogger(__name__)
+
+WATERMARKS = {"perth": PerthWatermark}
+
+
+@functools.cache
+def load_watermark(name):
+    """Load a watermark once.
+
+    Arguments
+    ---------
+    name : str
+        One of WATERMARKS.
+
+    Returns
+    -------
+    PerthWatermark
+
+    Raises
+    ------
+    ValueError
+        If there is no such watermark.
+    ImportError
+        If it is not installed, with what to install.
+    """
+    if name not in WATERMARKS:
+        raise ValueError(
+            f"watermark={name!r}: it is {', '.join(WATERMARKS)}, or None for "
+            "no watermark."
+        )
+    return WATERMARKS[name]()
+
+
+@functools.cache  # says once what is missing
+def find_watermark(name="perth"):
+    """A watermark, if it is wanted and installed; else None.
+
+    A warning says so, once, where it is wanted but not installed.
+
+    Arguments
+    ---------
+    name : str
+        One of WATERMARKS; None for no watermark.
+
+    Returns
+    -------
+    PerthWatermark | None
+
+    Raises
+    ------
+    ValueError
+        If there is no such watermark.
+    """
+    if name is None:
+        return None
+    try:
+        return load_watermark(name)
+    except ImportError as error:
+        logger.warning(
+            "Synthesised audio gets no watermark: %s (its metadata still says "
+            "that it is synthetic)",
+            error,
+        )
+        return None
+
+
+def mark_stream(pieces, sample_rate, watermark="perth"):
+    """Watermark consecutive pieces of audio while they are made.
+
+    Arguments
+    ---------
+    pieces : iterable of torch.Tensor
+        float [T] each, on the CPU.
+    sample_rate : int
+        In Hz.
+    watermark : str
+        One of WATERMARKS; None for no watermark. One that is not installed
+        adds nothing, see :func:`find_watermark`.
+
+    Returns
+    -------
+    iterator of torch.Tensor
+        float [T], T varying: joined, as long as the pieces are. They come a
+        little later than the pieces do, see :class:`PerthWatermark`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such watermark, before the first piece is made.
+
+    Example
+    -------
+    >>> import torch
+    >>> pieces = mark_stream(torch.zeros(48000).split(5000), 24000)
+    >>> sum(len(piece) for piece in pieces)
+    48000
+    """
+    found = find_watermark(watermark)
+    if found is None:
+        return iter(pieces)
+    return found.mark_stream(pieces, sample_rate)
