@@ -26,7 +26,9 @@ def check_format(given):
         )
 
 
-async def respond_with_audio(request, given, make_pieces, sample_rate):
+async def respond_with_audio(
+    request, given, make_pieces, sample_rate, comment=""
+):
     """Have a worker make audio, and send it.
 
     Errors before the first chunk become a response of their own; after one
@@ -43,6 +45,8 @@ async def respond_with_audio(request, given, make_pieces, sample_rate):
         iterable of float32 [T].
     sample_rate : int
         In Hz.
+    comment : str
+        Of the audio's metadata, in formats that have some.
 
     Returns
     -------
@@ -54,8 +58,8 @@ async def respond_with_audio(request, given, make_pieces, sample_rate):
     def work(job):
         pieces = job.until_stopped(make_pieces(job))
         if stream:
-            return encode_pieces(pieces, encoding, sample_rate)
-        return iter([encode_whole(pieces, encoding, sample_rate)])
+            return encode_pieces(pieces, encoding, sample_rate, comment)
+        return iter([encode_whole(pieces, encoding, sample_rate, comment)])
 
     job = request.state.ticket.start(work, request.receive)
     first = await anext(job)

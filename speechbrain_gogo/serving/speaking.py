@@ -10,6 +10,7 @@ import binascii
 from urllib.parse import quote
 
 from speechbrain_gogo.dataio.audio.files import read_audio_bytes
+from speechbrain_gogo.inference.marking import SYNTHETIC, mark_stream
 from speechbrain_gogo.serving.audio import (
     FIELDS,
     check_format,
@@ -76,12 +77,14 @@ async def create_speech(request):
             **sampling,
         )
         stream.cancelled = job.stopped
-        yield from stream
+        yield from mark_stream(stream, rate)
         finished = stream.speech().finished
         job.headers["X-Finished"] = str(finished).lower()
 
     rate = served.codec.sample_rate
-    return await respond_with_audio(request, given, make_pieces, rate)
+    return await respond_with_audio(
+        request, given, make_pieces, rate, SYNTHETIC
+    )
 
 
 def _check_neutral(given):

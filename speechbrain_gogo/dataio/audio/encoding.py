@@ -36,7 +36,7 @@ ENCODINGS = {
 UNKNOWN_BYTES = 2**32 - 1  # of a WAV that is sent before its end is known
 
 
-def encode_whole(pieces, encoding, sample_rate):
+def encode_whole(pieces, encoding, sample_rate, comment=""):
     """A whole file, with its length in its header where the format has one.
 
     Arguments
@@ -47,6 +47,8 @@ def encode_whole(pieces, encoding, sample_rate):
         One of ENCODINGS.
     sample_rate : int
         In Hz.
+    comment : str
+        Of the file's metadata, which samples alone do not have.
 
     Returns
     -------
@@ -60,13 +62,13 @@ def encode_whole(pieces, encoding, sample_rate):
     if encoding == "pcm":
         return b"".join(map(_pcm, pieces))
     file = io.BytesIO()
-    with _open(file, encoding, sample_rate) as sound:
+    with _open(file, encoding, sample_rate, comment) as sound:
         for wav in pieces:
             sound.write(_clip(wav))
     return file.getvalue()
 
 
-def encode_pieces(pieces, encoding, sample_rate):
+def encode_pieces(pieces, encoding, sample_rate, comment=""):
     """The bytes of a file, each as soon as it is final.
 
     Nothing that has been given is changed afterwards, so headers do not tell
@@ -74,8 +76,8 @@ def encode_pieces(pieces, encoding, sample_rate):
 
     Arguments
     ---------
-    pieces, encoding, sample_rate
-        As of :func:`encode_whole`.
+    pieces, encoding, sample_rate, comment
+        As of :func:`encode_whole`; a WAV and an MP3 get no comment here.
 
     Yields
     ------
@@ -94,8 +96,10 @@ def encode_pieces(pieces, encoding, sample_rate):
             yield header + _pcm(wav)
             header = b""
         return
-    file = _FinalBytes(skips_first=encoding == "mp3")
-    with _open(file, encoding, sample_rate) as sound:
+    is_mp3 = encoding == "mp3"  # whose comment would be written first
+    file = _FinalBytes(skips_first=is_mp3)
+    comment = "" if is_mp3 else comment
+    with _open(file, encoding, sample_rate, comment) as sound:
         for wav in pieces:
             sound.write(_clip(wav))
             if data := file.take():
@@ -128,9 +132,12 @@ class _FinalBytes(io.BytesIO):
         return data
 
 
-def _open(file, encoding, sample_rate):
+def _open(file, encoding, sample_rate, comment):
     options = ENCODINGS[encoding].options
-    return soundfile.SoundFile(file, "w", sample_rate, 1, **options)
+    sound = soundfile.SoundFile(file, "w", sample_rate, 1, **options)
+    if comment:
+        sound.comment = comment
+    return sound
 
 
 def _clip(wav):
