@@ -9,6 +9,7 @@
 #                         parts: mini-codec, mini-speech, mini-allocator
 # make evaluate DATA=... [ASR=...]  evaluate it alone; ASR is the folder of a
 #                         Whisper, if the hub cannot be reached
+# make docs   the documentation as a site: results/site/index.html
 # make lint   ruff
 # make clean  delete what was built, not what was trained
 
@@ -44,7 +45,7 @@ SENTENCES ?= 8000
 WORDS ?=
 LISTED = $(if $(WORDS),--word_files "['$(abspath $(WORDS))']" --word_share 0.3)
 
-.PHONY: demo test test-all newest oldest constraints mini mini-codec mini-speech mini-allocator evaluate lint clean
+.PHONY: demo test test-all newest oldest constraints mini mini-codec mini-speech mini-allocator evaluate docs lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gogo demo $(if $(WAV),--wav "$(WAV)")
@@ -73,6 +74,10 @@ constraints: $(VENV)/.tested
 		--fork-strategy fewest --python-version 3.11 --strip-extras \
 		--no-annotate --custom-compile-command "make constraints" \
 		$(UPGRADE) --quiet --output-file constraints.txt
+
+docs: $(VENV)/.tested
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Read: $(CURDIR)/results/site/index.html"
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

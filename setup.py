@@ -106,8 +106,18 @@ SERVE = ["starlette>=1.10,<2", "uvicorn>=0.54,<1"]
 # What the recipe LibriTTS/probing measures speech and text with.
 PROBING = ["librosa>=0.10.2", "praat-parselmouth>=0.4.5", "textblob>=0.18"]
 
+# `make docs`. Material's last series is 9; MkDocs 2 has no plugins.
+DOCS = [
+    "mkdocs>=1.6,<2",
+    "mkdocs-material>=9.7,<10",
+    "mkdocs-jupyter>=0.25",
+    "mkdocstrings[python]>=1.0,<2",
+]
+
 TESTS = [
     "aiohttp>=3.9",
+    "ipykernel>=6.29",  # with nbclient: notebooks of docs/
+    "nbclient>=0.10",
     "peft>=0.17",
     "pytest>=8",
     "pytest-xdist>=3.6",
@@ -150,7 +160,8 @@ setup(
         "memory": MEMORY,
         "serve": SERVE,
         "watermark": WATERMARK,
-        "dev": METRICS + DATASETS + PROBING + SERVE + WATERMARK + TESTS,
+        "docs": DOCS,
+        "dev": METRICS + DATASETS + PROBING + SERVE + WATERMARK + DOCS + TESTS,
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draw the two pictures of docs/concepts.md; no model is needed.
 
-    python docs/site/draw_concepts.py docs/pictures
+python docs/site/draw_concepts.py docs/pictures
 """
 
 import sys
@@ -76,13 +76,17 @@ def draw_granularity(path):
                 )
                 if not there:
                     middle = group + 0.45, LEVELS - level + 0.42
-                    axis.text(*middle, "m", ha="center", va="center", color="0.6")
+                    axis.text(
+                        *middle, "m", ha="center", va="center", color="0.6"
+                    )
         total = sum(kept)
         axis.set_title(title, fontsize=10)
         axis.text(3, 0.4, f"{total} tokens", ha="center")
         axis.set(xlim=(-0.9, 6), ylim=(-0.8, 11.2))
         axis.text(3, -0.6, "groups (time)", ha="center", fontsize=9)
-    axes[0].text(-0.5, 6, "coarse to fine", rotation=270, va="center", fontsize=9)
+    axes[0].text(
+        -0.5, 6, "coarse to fine", rotation=270, va="center", fontsize=9
+    )
     for axis in axes[:-1]:
         axis.axis("off")
     _save(figure, axes[-1], path)

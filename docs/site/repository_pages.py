@@ -50,7 +50,9 @@ def on_page_markdown(markdown, page, config, files):
 
     def plain(match):
         folder = (source.parent / match[2]).is_dir()
-        return match[1] if folder and not _target(source, match[2]) else match[0]
+        return (
+            match[1] if folder and not _target(source, match[2]) else match[0]
+        )
 
     def rewritten(text):
         return LINK.sub(moved, TEXT_LINK.sub(plain, text))
