@@ -18,6 +18,7 @@ TITLES = {
     "Changes your environment",
     "Needs a download",
     "Needs a GPU",
+    "Needs a running server",
     "Needs an account",
     "Needs other software",
     "Needs recordings",
