@@ -101,7 +101,7 @@ MEMORY = ["peft>=0.17", "bitsandbytes>=0.45"]
 DATASETS = ["datasets>=4,<6"]
 
 # `gogo serve`.
-SERVE = ["starlette>=1.10,<2", "uvicorn>=0.54,<1"]
+SERVE = ["starlette>=0.46,<2", "uvicorn>=0.34"]
 
 # What the recipe LibriTTS/probing measures speech and text with.
 PROBING = ["librosa>=0.10.2", "praat-parselmouth>=0.4.5", "textblob>=0.18"]
