@@ -94,6 +94,7 @@ class Served:
         if speech is not None:
             groups = speech.hparams.groups_per_character
             found["seconds_per_character"] = groups / codec.group_rate
+            found["language"] = speech.front_end.language
         return found
 
 

@@ -102,6 +102,7 @@ def recording(tmp_path):
 def test_speaking_in_a_browser(page, recording):
     """Upload a voice, press, hear samples arrive; cancel; errors are told."""
     assert "synthetic" in page["disclosure"].text
+    assert page["language"].text == ", in English"
     page["text"].clear()
     page["text"].send_keys(TEXT)
     page["speak"].click()  # there is no voice yet

@@ -19,13 +19,11 @@ let prompt; // the recording of a voice: Float32Array
 
 // Requests
 
-class ServerError extends Error {}
-
 async function request(path, options) {
   const response = await fetch(path, options);
   if (response.ok) return response;
   const told = await response.json().catch(() => null);
-  throw new ServerError(told?.error?.message ?? `HTTP ${response.status}`);
+  throw new Error(told?.error?.message ?? `HTTP ${response.status}`);
 }
 
 function post(path, fields, signal) {
@@ -202,6 +200,7 @@ async function takePrompt(blob) {
   } catch (error) {
     return say($("speak-status"), error.message, true);
   }
+  URL.revokeObjectURL($("prompt-player").src);
   $("prompt-player").src = URL.createObjectURL(wavFile(prompt, model.sample_rate));
   $("prompt-player").hidden = false;
   $("prompt-text").value = "";
@@ -213,6 +212,10 @@ async function start() {
   context = new AudioContext({ sampleRate: model.sample_rate });
   $("model").textContent = model.id;
   $("speaking").hidden = !model.speaks;
+  if (model.language) {
+    const names = new Intl.DisplayNames(["en"], { type: "language" });
+    $("language").textContent = `, in ${names.of(model.language)}`;
+  }
   $("allocate-row").hidden = !model.allocates;
   $("allocate-speech").hidden = !model.allocates;
   $("text").maxLength = model.limits.characters;
@@ -226,8 +229,10 @@ async function start() {
   $("keep").max = $("keep").value = model.tokens_kept.length;
   $("keep").oninput = $("allocate").onchange = showRate;
   showRate();
-  $("file").onchange = (event) => takeClip(event.target.files[0]);
-  $("prompt-file").onchange = (event) => takePrompt(event.target.files[0]);
+  const onFile = (name, take) =>
+    ($(name).onchange = ({ target }) => target.files[0] && take(target.files[0]));
+  onFile("file", takeClip);
+  onFile("prompt-file", takePrompt);
   recordsInto($("record"), $("decode-status"), takeClip);
   recordsInto($("prompt-record"), $("speak-status"), takePrompt);
   $("decode").onclick = () => run("decode", decode);
