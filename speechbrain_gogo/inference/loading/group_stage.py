@@ -11,10 +11,14 @@ import torch
 
 from speechbrain_gogo.inference.loading.export import save_weights
 from speechbrain_gogo.inference.loading.pretrained import load_weights
+from speechbrain_gogo.lobes.speech.aligned_stage1 import AlignedBackboneLM
 from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
 from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
 
-CLASSES = {1: GroupBackboneLM, 2: GroupDetailLM}
+CLASSES = {
+    kind.__name__: kind
+    for kind in (AlignedBackboneLM, GroupBackboneLM, GroupDetailLM)
+}
 WEIGHTS = "model.safetensors"
 
 
@@ -34,6 +38,7 @@ def save_group_stage(folder, lm, fingerprint=None):
     folder.mkdir(parents=True, exist_ok=True)
     metadata = {
         "stage": lm.stage,
+        "kind": type(lm).__name__,
         "codec": fingerprint,
         "codebook_size": lm.codebook_size,
         **lm.sizes,
@@ -68,11 +73,11 @@ def load_group_stage(folder, metadata, dtype=torch.float32):
     sizes = {
         key: value
         for key, value in metadata.items()
-        if key not in ("stage", "codec", "codebook_size")
+        if key not in ("stage", "kind", "codec", "codebook_size")
     }
     try:
-        lm = CLASSES[metadata["stage"]](**sizes)
-    except (TypeError, ValueError) as error:
+        lm = CLASSES[metadata["kind"]](**sizes)
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{folder}/config.json does not describe a stage of GogoSpeech "
             f"({error}): write it with export_speech_stage."

@@ -201,7 +201,7 @@ def _read_metadata(folder):
         metadata = json.loads((folder / "config.json").read_text())["gogo"]
         needed = NEEDED + (("order",) if metadata["stage"] == 1 else ())
         if "levels" in metadata:
-            needed = ("stage",)
+            needed = "stage", "kind"
         if lacking := [key for key in needed if key not in metadata]:
             raise AttributeError(f"it lacks {', '.join(lacking)}")
         if metadata["stage"] not in (1, 2):

@@ -117,15 +117,15 @@ class GroupState:
     def sample(self, position, num_tokens):
         """Sample the next token, one of the first ``num_tokens``, int64 [B]."""
         if self.hidden is None:
-            self.hidden = self.decoder.step(
+            hidden = self.decoder.step(
                 torch.cat(self.pending, dim=1),
                 torch.cat(self.positions, dim=1),
                 self.padding,
             )
+            self.hidden = self.begin_group(hidden, position)
             self.pending, self.positions, self.padding = [], [], None
         self.decoder.small_passes += 1
-        logits = self.lm.log_probs(self.hidden, self.group, self.decoder.depth)
-        logits = logits[:, :num_tokens]
+        logits = self.log_probs()[:, :num_tokens]
         if self.guidance:
             cond, uncond = logits.chunk(2)
             difference = cond.log_softmax(1) - uncond.log_softmax(1)
@@ -144,11 +144,25 @@ class GroupState:
             self.before, self.group = self.group, self.group[:, :0]
         # Stage I reads a group once it is complete, Stage II its backbone.
         if self.group.shape[1] == self.lm.given and (complete or self.lm.given):
-            x = self.lm.group_inputs(self.before, self.group)
-            self.pending.append(x.unsqueeze(1))
+            self.pending.append(self.group_inputs().unsqueeze(1))
             self.positions.append(self.next.unsqueeze(1))
             self.next = self.next + self.stride
             self.hidden = None
+
+    # What a stage may do in another way
+
+    def begin_group(self, hidden, position):
+        """The vector [B, D] from which the tokens of a group are predicted."""
+        return hidden
+
+    def log_probs(self):
+        """Log-probabilities of the next token, [B, C], and of the end."""
+        depth = self.decoder.depth
+        return self.lm.log_probs(self.hidden, self.group, depth)
+
+    def group_inputs(self):
+        """What the next pass reads, [B, D]."""
+        return self.lm.group_inputs(self.before, self.group)
 
 
 def _last_group(prompt, real, missing):

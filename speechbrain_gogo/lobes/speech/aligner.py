@@ -1,0 +1,289 @@
+"""Which letters of a text a group of tokens says: alignment by CTC.
+
+Not in the paper. A small network reads the tokens of a clip and predicts its
+text with the CTC loss (Graves et al. 2006); the best path through its
+predictions says in which group each letter is spoken. It is trained together
+with the language model that needs the alignment (aligned_stage1.py), and needs
+no times in the corpus.
+
+Letters: B batch, N groups, K tokens per group, T frames of the aligner,
+L text ids, V text ids that exist, D width.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.nn.llama_block import RMSNorm, SwiGLU
+from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
+
+
+class ConvBlocks(nn.Module):
+    """Residual blocks: a convolution over each channel, then a SwiGLU.
+
+    Padding is kept at zero, so that a sequence does not depend on what it is
+    padded with.
+
+    Arguments
+    ---------
+    dim : int
+        Width D.
+    num_layers : int
+        Blocks.
+    kernel_size : int
+        Odd, of the convolutions.
+    ffn_dim : int
+        Width inside the SwiGLU.
+
+    Example
+    -------
+    >>> blocks = ConvBlocks(16, 2, 5, 32)
+    >>> real = torch.ones(3, 7, dtype=torch.bool)
+    >>> blocks(torch.randn(3, 7, 16), real).shape
+    torch.Size([3, 7, 16])
+    """
+
+    def __init__(self, dim, num_layers, kernel_size, ffn_dim):
+        super().__init__()
+        self.norms = nn.ModuleList(RMSNorm(dim) for _ in range(num_layers))
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(
+                dim, dim, kernel_size, padding=kernel_size // 2, groups=dim
+            )
+            for _ in range(num_layers)
+        )
+        self.blocks = nn.ModuleList(
+            SwiGLU(dim, ffn_dim) for _ in range(num_layers)
+        )
+        self.last = RMSNorm(dim)
+
+    def forward(self, x, real):
+        """Vectors [B, S, D] and which are real, bool [B, S] -> [B, S, D]."""
+        real = real.unsqueeze(-1)
+        for norm, convolution, block in zip(
+            self.norms, self.convolutions, self.blocks
+        ):
+            y = torch.where(real, norm(x), 0)
+            y = convolution(y.transpose(1, 2)).transpose(1, 2)  # [B, S, D]
+            x = x + block(y)
+        return self.last(x)
+
+
+class Aligner(nn.Module):
+    """Predicts text from tokens, and aligns the two.
+
+    Arguments
+    ---------
+    levels : list of int
+        Of each dimension of the codec's quantizer.
+    num_tokens : int
+        Tokens per group K that are read.
+    text_size : int
+        Text ids V; the blank is the id V.
+    dim : int
+        Width D.
+    frames : int
+        Frames per group, at least as many as letters are said in one.
+    num_layers : int
+        Blocks over groups, and again over frames.
+
+    Example
+    -------
+    >>> aligner = Aligner([4, 3], 10, 50, dim=16, frames=4).eval()
+    >>> tokens = torch.randint(12, (2, 6, 10))
+    >>> real = torch.ones(2, 6, dtype=torch.bool)
+    >>> log_probs = aligner(tokens, real)
+    >>> log_probs.shape
+    torch.Size([2, 24, 51])
+    >>> text, lengths = torch.randint(50, (2, 8)), torch.tensor([8, 5])
+    >>> aligner.advances(log_probs, real, text, lengths).sum(1)
+    tensor([8, 5])
+    """
+
+    def __init__(
+        self, levels, num_tokens, text_size, dim=128, frames=8, num_layers=3
+    ):
+        super().__init__()
+        self.num_tokens, self.frames, self.blank = num_tokens, frames, text_size
+        self.tokens = GridEmbedding(levels, num_tokens, dim)
+        self.groups = ConvBlocks(dim, num_layers, 3, 2 * dim)
+        self.expand = nn.Linear(dim, frames * dim)
+        self.over_frames = ConvBlocks(dim, num_layers, 9, 2 * dim)
+        self.output = nn.Linear(dim, text_size + 1)
+
+    def forward(self, tokens, real):
+        """Log-probabilities of text ids in each frame.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [B, N, any]; C for a token that is not there. Those beyond
+            ``num_tokens`` are not read, and fewer are completed with C.
+        real : torch.Tensor
+            bool [B, N].
+
+        Returns
+        -------
+        torch.Tensor
+            float32 [B, N * frames, V + 1].
+        """
+        tokens = tokens[..., : self.num_tokens]
+        lacking = self.num_tokens - tokens.shape[2]
+        tokens = F.pad(tokens, (0, lacking), value=self.tokens.grid.size)
+        x = self.groups(self.tokens(tokens).sum(2), real)
+        x = self.expand(x).unflatten(-1, (self.frames, -1))
+        x = x.flatten(1, 2)  # [B, T, D]
+        x = self.over_frames(x, self.real_frames(real))
+        return self.output(x).float().log_softmax(-1)
+
+    def real_frames(self, real):
+        """Which frames are real: bool [B, N] -> bool [B, T]."""
+        return real.repeat_interleave(self.frames, dim=1)
+
+    def loss(self, log_probs, real, text, lengths):
+        """The CTC loss per letter, a mean over the batch.
+
+        Arguments
+        ---------
+        log_probs : torch.Tensor
+            Of :meth:`forward`.
+        real : torch.Tensor
+            bool [B, N].
+        text, lengths : torch.Tensor
+            int64 [B, L] and how many of them are real, int64 [B].
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar; clips that are too short for their text count nothing.
+        """
+        return F.ctc_loss(
+            log_probs.transpose(0, 1),
+            text,
+            real.sum(1) * self.frames,
+            lengths,
+            blank=self.blank,
+            reduction="mean",
+            zero_infinity=True,
+        )
+
+    @torch.no_grad()
+    def advances(self, log_probs, real, text, lengths):
+        """How many letters each group says, by the best path.
+
+        Arguments
+        ---------
+        log_probs, real, text, lengths
+            As of :meth:`loss`.
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [B, N]. Where a clip has too few frames for its text, the
+            letters stand evenly.
+        """
+        state, possible = best_path(
+            log_probs,
+            real.sum(1) * self.frames,
+            text,
+            lengths,
+            self.blank,
+        )
+        # State 2 l + 1 is letter l, state 2 l the blank before it.
+        said = (state + 1).div(2, rounding_mode="floor")  # [B, T]
+        said = said[:, self.frames - 1 :: self.frames]  # at ends of groups
+        place = real.cumsum(1)  # [B, N]
+        evenly = place * lengths.unsqueeze(1)
+        evenly = evenly.div(
+            real.sum(1, keepdim=True).clamp(min=1), rounding_mode="floor"
+        )
+        said = torch.where(possible.unsqueeze(1), said, evenly)
+        said = F.pad(said, (1, 0))
+        return torch.where(real, said.diff(dim=1), 0)
+
+    @torch.no_grad()
+    def spoken(self, log_probs, real, text, lengths):
+        """How much of the beginning of a text a clip says.
+
+        Arguments
+        ---------
+        log_probs, real, text, lengths
+            As of :meth:`loss`.
+
+        Returns
+        -------
+        torch.Tensor
+            Letters, int64 [B]: the beginning that is most probable.
+        """
+        found = []
+        for i, length in enumerate(lengths.tolist()):
+            frames = int(real[i].sum()) * self.frames
+            ends = torch.arange(length + 1, device=text.device)
+            each = F.ctc_loss(
+                log_probs[i, :frames, None].expand(-1, length + 1, -1),
+                text[i, :length].expand(length + 1, -1),
+                torch.full_like(ends, frames),
+                ends,
+                blank=self.blank,
+                reduction="none",
+            )
+            found.append(each.argmin())
+        return torch.stack(found)
+
+
+def best_path(log_probs, frames, text, lengths, blank):
+    """The most probable path of CTC (Viterbi).
+
+    Arguments
+    ---------
+    log_probs : torch.Tensor
+        float32 [B, T, V + 1].
+    frames : torch.Tensor
+        How many frames are real, int64 [B].
+    text, lengths : torch.Tensor
+        int64 [B, L] and how many of them are real, int64 [B].
+    blank : int
+        Its id.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        The state of each frame, int64 [B, T]: 2 l is the blank before letter
+        l, 2 l + 1 the letter; frames past the end stay in the last state. And
+        bool [B], whether there is a path.
+    """
+    batch, size = text.shape
+    states = 2 * size + 1
+    ids = text.new_full((batch, states), blank)
+    ids[:, 1::2] = text
+    emitted = log_probs.gather(
+        2, ids.unsqueeze(1).expand(-1, log_probs.shape[1], -1)
+    )  # [B, T, states]
+    # A letter may follow another one without a blank if they differ.
+    may_skip = torch.zeros_like(ids, dtype=torch.bool)
+    may_skip[:, 3::2] = text[:, 1:] != text[:, :-1]
+    barred = torch.where(may_skip, 0.0, -torch.inf)
+    score = torch.full_like(emitted[:, 0], -torch.inf)
+    score[:, :2] = emitted[:, 0, :2]
+    choices = []
+    for t in range(1, emitted.shape[1]):
+        before = torch.stack(
+            [
+                score,
+                F.pad(score, (1, -1), value=-torch.inf),
+                F.pad(score, (2, -2), value=-torch.inf) + barred,
+            ]
+        )
+        best, choice = before.max(0)
+        running = (t < frames).unsqueeze(1)
+        score = torch.where(running, best + emitted[:, t], score)
+        choices.append(torch.where(running, choice, 0))
+    last = 2 * lengths
+    ends = torch.stack([last, (last - 1).clamp(min=0)], dim=1)  # [B, 2]
+    final = score.gather(1, ends)
+    state = ends.gather(1, final.argmax(1, keepdim=True))  # [B, 1]
+    path = [state]
+    for choice in reversed(choices):
+        state = state - choice.gather(1, state)
+        path.append(state)
+    return torch.cat(path[::-1], dim=1), final.amax(1) > -torch.inf
