@@ -19,7 +19,7 @@ def seeded_dit():
 def test_untrained_blocks_are_the_identity():
     dit = DiT(10, 16, dim=32, num_layers=2, num_heads=2)  # adaLN-zero
     x, cond = torch.randn(1, 7, 10), torch.randn(1, 7, 16)
-    h = dit.project_x(x) + dit.condition(cond)[0]
+    h = dit.project_x(x) + dit.condition(cond)
     h = h + dit.position(h, None)
     expected = dit.project_out(F.layer_norm(h, (32,), eps=1e-6))
     torch.testing.assert_close(dit(x, cond, torch.rand(1)), expected)

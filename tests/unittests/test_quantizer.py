@@ -6,7 +6,11 @@ import math
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from speechbrain_gogo.lobes.gogo.quantizer import FSQ, ResidualVQ, Standardize
+from speechbrain_gogo.lobes.gogo.quantizer import FSQ, ResidualVQ
+from speechbrain_gogo.lobes.gogo.standardized_fsq import (
+    Standardize,
+    StandardizedFSQ,
+)
 
 LEVELS = [8, 8, 8, 5, 5]
 
@@ -30,7 +34,7 @@ def test_gradient_passes_the_rounding():
 
 def test_standardized_tokens_depend_on_their_own_group_only():
     torch.manual_seed(0)
-    quantizer = FSQ(LEVELS, dim=16, standardized_positions=10)
+    quantizer = StandardizedFSQ(LEVELS, dim=16, num_positions=10)
     features = 3 + 2 * torch.randn(300, 10, 16)
     for _ in range(300):
         learnt = quantizer(features)[1]
@@ -73,7 +77,7 @@ def test_a_spoilt_batch_leaves_the_statistics_alone():
 
 def test_averaging_weights_leaves_the_levels_alone():
     """They are buffers: the recipes average those of Standardize along."""
-    fsq = FSQ(LEVELS, dim=16, standardized_positions=10)
+    fsq = StandardizedFSQ(LEVELS, dim=16, num_positions=10)
     before = {
         k: v.clone() for k, v in fsq.named_buffers() if "project" not in k
     }

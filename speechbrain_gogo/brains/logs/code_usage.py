@@ -93,7 +93,7 @@ class CodeUsage:
                 "Update %d: level %d of the quantizer uses %.0f codes in an "
                 "update, after %.0f at most: it is collapsing. Lower "
                 "learning_rate, lengthen warmup_steps, or standardize the "
-                "quantizer's inputs (standardized_positions of FSQ).",
+                "quantizer's inputs (standardized_fsq.StandardizedFSQ).",
                 step,
                 level + 1,
                 count,

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.shortcut import make_shortcuts
 from speechbrain_gogo.lobes.gogo.windowed_encoding import WindowedEncoding
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
@@ -39,14 +38,6 @@ class Gogo(WindowedEncoding):
         :class:`~speechbrain_gogo.lobes.gogo.grouping.MelGroups`.
     chunk_size, window_size : int
         See :class:`WindowedEncoding`.
-    shortcut : bool
-        Have a path beside the encoder (mel to queries) and one beside the
-        alignment (tokens to frames), see shortcut.py; the paper has none.
-    shortcut_hidden : int
-        Its hidden width; 0 is a linear path.
-    shortcut_components : int
-        Principal components of a group that a path with hidden layers sees
-        and draws.
 
     Example
     -------
@@ -81,9 +72,6 @@ class Gogo(WindowedEncoding):
         mel_power=None,
         chunk_size=None,
         window_size=256,
-        shortcut=False,
-        shortcut_hidden=0,
-        shortcut_components=300,
     ):
         if not isinstance(encoder, nn.Module):
             encoder = encoder()
@@ -99,11 +87,10 @@ class Gogo(WindowedEncoding):
         )
         if not isinstance(quantizer, nn.Module):
             quantizer = quantizer(dim=encoder.dim)
-        if quantizer.residual and (encoder.num_queries > 1 or shortcut):
+        if quantizer.residual and encoder.num_queries > 1:
             raise ValueError(
-                "A residual quantizer codes one feature of each group and has "
-                "no shortcut: set num_queries of the encoder to 1, not "
-                f"{encoder.num_queries}, and shortcut to False."
+                "A residual quantizer codes one feature of each group: set "
+                f"num_queries of the encoder to 1, not {encoder.num_queries}."
             )
         self.encoder = encoder
         self.quantizer = quantizer
@@ -123,15 +110,6 @@ class Gogo(WindowedEncoding):
         # relative positions only, and this identifies level or frame. On the
         # last g - n_q positions it is the placeholder of Eq. (2).
         self.places = nn.Parameter(0.5 * torch.randn(self.group_size, dim))
-        self.shortcut_in = self.shortcut_out = None
-        if shortcut:
-            self.shortcut_in, self.shortcut_out = make_shortcuts(
-                (self.group_size, mel.n_mels),
-                (queries, dim),
-                quantizer.codebook_dim,
-                shortcut_components,
-                shortcut_hidden,
-            )
 
     def token_identity(self):
         """Everything on which tokens depend: settings, and weights.
@@ -147,8 +125,8 @@ class Gogo(WindowedEncoding):
             *self.mel_signature,
             *self.quantizer.signature,
         )
-        parts = self.encoder, self.quantizer, self.shortcut_in
-        return numbers, [part.state_dict() for part in filter(None, parts)]
+        parts = self.encoder, self.quantizer
+        return numbers, [part.state_dict() for part in parts]
 
     def quantize(self, groups, real, num_tokens=None):
         """Tokens of the real groups of a padded batch (Eq. 1).
@@ -170,8 +148,6 @@ class Gogo(WindowedEncoding):
         """
         queries = None if self.quantizer.residual else num_tokens
         features = self.encoder.encode_batch(groups, real, queries)
-        if self.shortcut_in is not None:
-            features = features + self.shortcut_in(groups[real])[:, :queries]
         with torch.autocast(features.device.type, enabled=False):
             q, tokens = self.quantizer(features.float())
         return q[:, :num_tokens], tokens[:, :num_tokens].long()
@@ -246,8 +222,6 @@ class Gogo(WindowedEncoding):
         q = self.combine(q)
         rest = self.group_size - q.shape[2]
         aligned = F.pad(q, (0, 0, 0, rest)) + self.places  # [B, N, g, D]
-        if self.shortcut_out is not None:
-            aligned = aligned + self.shortcut_out(q)
         return aligned.flatten(1, 2)
 
     def decode_mel(

@@ -126,10 +126,6 @@ class DiT(nn.Module):
         Feed-forward width over ``dim``.
     conv_groups : int
         Groups of the convolutional position embedding.
-    condition_skip : bool
-        Add a linear map of the condition to what comes out: with
-        ``predict: data`` and the codec's shortcut, a path from tokens
-        to mel. The paper has none.
 
     Example
     -------
@@ -148,7 +144,6 @@ class DiT(nn.Module):
         num_heads=16,
         ff_mult=2,
         conv_groups=16,
-        condition_skip=False,
     ):
         super().__init__()
         self.n_mels = n_mels
@@ -156,7 +151,6 @@ class DiT(nn.Module):
         self.num_layers = num_layers
         self.project_x = nn.Linear(n_mels, dim, bias=False)
         self.project_cond = nn.Linear(cond_dim, dim)
-        self.skip = nn.Linear(cond_dim, n_mels) if condition_skip else None
         self.position = ConvPositionEmbedding(dim, groups=conv_groups)
         self.time = TimeEmbedding(dim)
         self.blocks = nn.ModuleList(
@@ -176,11 +170,9 @@ class DiT(nn.Module):
     def condition(self, cond):
         """What the condition contributes, the same at every flow step.
 
-        cond [B, T, cond_dim] -> [B, T, D], and [B, T, n_mels] for what comes
-        out, or None without ``condition_skip``.
+        cond [B, T, cond_dim] -> [B, T, D].
         """
-        skip = None if self.skip is None else self.skip(cond)
-        return self.project_cond(cond), skip
+        return self.project_cond(cond)
 
     def modulation(self, t):
         """What the flow time contributes, the same for every input.
@@ -203,8 +195,8 @@ class DiT(nn.Module):
         ---------
         x : torch.Tensor
             Noisy mel frames x_t, shape [B, T, n_mels].
-        condition : tuple of torch.Tensor
-            From :meth:`condition`.
+        condition : torch.Tensor
+            From :meth:`condition`, shape [B, T, D].
         modulation : torch.Tensor
             From :meth:`modulation`, shape [B or 1, 6 L + 2, D].
         mask : torch.Tensor
@@ -215,7 +207,6 @@ class DiT(nn.Module):
         torch.Tensor
             v_theta(x_t, condition, t), shape [B, T, n_mels].
         """
-        condition, skip = condition
         x = self.project_x(x) + condition
         x = x + self.position(x, mask)
         rope = self._rope(x.shape[1], x.device)
@@ -223,8 +214,7 @@ class DiT(nn.Module):
         for block, rows in zip(self.blocks, per_block.unbind(1)):
             x = block(x, rows, rope, mask)
         shift, scale = modulation[:, -2:].unsqueeze(2).unbind(1)  # [B, 1, D]
-        out = self.project_out(_modulated_norm(x, shift, scale))
-        return out if skip is None else out + skip
+        return self.project_out(_modulated_norm(x, shift, scale))
 
     def forward(self, x, cond, t, lens=None):
         """Velocity from scratch: condition, modulation and network.

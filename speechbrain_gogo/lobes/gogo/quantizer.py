@@ -1,8 +1,7 @@
 """The quantizers, from the vector-quantize-pytorch library.
 
 They stand here under names of this package so that a model's YAML need not
-name code from anywhere else (see inference/loading/pretrained.py). FSQ is Gogo's; small
-models need its projections standardized, so that all levels are used.
+name code from anywhere else (see inference/loading/pretrained.py). FSQ is Gogo's,
 ResidualVQ is that of the frame-wise baselines (Section 5.2).
 
 Both make features q and tokens of features, and say what a codec has to know:
@@ -15,68 +14,7 @@ import contextlib
 
 import torch
 import vector_quantize_pytorch
-from torch import nn
 from torch.nn import functional as F
-
-
-class Standardize(nn.Module):
-    """Zero mean and a given deviation at each position, without parameters.
-
-    The statistics run along while gradients are computed in training, of two
-    groups or more. What goes through is standardized by them, never by those
-    of its own batch: a batch is a few voices at a few levels, and the decoder
-    could not know what standardizing by them took away. Gradients are those of
-    batch normalization (batch renormalization, Ioffe 2017), or what comes in
-    would grow without end. (A pretrained codec is put into training mode with
-    whatever model holds it; its tokens stay the same.) Of several processes,
-    all take the statistics of the first, as DDP hands its buffers on.
-
-    Arguments
-    ---------
-    num_positions : int
-        Positions K, each with its own statistics.
-    dim : int
-        Dimension of what is standardized.
-    deviation : float
-        Standard deviation of what comes out.
-    momentum : float
-        Weight of a batch in the running statistics.
-
-    Example
-    -------
-    >>> norm = Standardize(10, 5)
-    >>> for _ in range(500):
-    ...     z = norm(3 + 2 * torch.randn(100, 10, 5))
-    >>> bool(z.mean().abs() < 0.1), bool((z.std() - 1).abs() < 0.1)
-    (True, True)
-    """
-
-    def __init__(self, num_positions, dim, deviation=1.0, momentum=0.02):
-        super().__init__()
-        self.deviation = deviation
-        self.momentum = momentum
-        self.register_buffer("mean", torch.zeros(num_positions, dim))
-        self.register_buffer("variance", torch.ones(num_positions, dim))
-
-    def forward(self, z):
-        """z [M, K or fewer, dim] -> the same, standardized."""
-        count = z.shape[1]
-        mean, variance = self.mean[:count], self.variance[:count]
-        scale = (variance + 1e-5).rsqrt() * self.deviation
-        if not (self.training and torch.is_grad_enabled() and len(z) > 1):
-            return (z - mean) * scale
-        # The values are those of the running statistics, the gradients those
-        # of the batch's: moving or growing as a whole changes nothing for
-        # long, and no gradient asks for it.
-        own = z.mean(0), z.var(0, unbiased=False) + 1e-5
-        centre, spread = own[0].detach(), own[1].detach().sqrt()
-        out = (z - own[0]) * own[1].rsqrt() * (spread * scale)
-        out = out + (centre - mean) * scale
-        # Around the running mean: batches differ in theirs, and that is part
-        # of the variance.
-        _follow(variance, (z - mean).square().mean(0), self.momentum)
-        _follow(mean, z.mean(0), self.momentum)
-        return out
 
 
 class FSQ(vector_quantize_pytorch.FSQ):
@@ -88,15 +26,6 @@ class FSQ(vector_quantize_pytorch.FSQ):
         Levels of each dimension; their product is the vocabulary.
     dim : int
         Dimension of the features before and after.
-    standardized_positions : int
-        Standardize the projections of so many positions, K. Trained fast,
-        plain projections grow into the flat ends of the quantizer's tanh,
-        where a dimension has two levels left and no gradient. None is plain
-        FSQ.
-    standardized_deviation : float
-        To what deviation. At 0.6 the levels, equal steps behind the tanh, lie
-        where they quantize a Gaussian with the least error; at 1 they are
-        used about equally often.
 
     Example
     -------
@@ -109,28 +38,14 @@ class FSQ(vector_quantize_pytorch.FSQ):
     residual = False
     commitment = None
 
-    def __init__(
-        self,
-        levels,
-        dim,
-        standardized_positions=None,
-        standardized_deviation=1.0,
-    ):
+    def __init__(self, levels, dim):
         super().__init__(levels=list(levels), dim=dim)
         self.levels = list(levels)
-        self.deviation = standardized_deviation
-        if standardized_positions is not None:
-            self.project_in = nn.Sequential(
-                self.project_in,
-                Standardize(
-                    standardized_positions, len(levels), standardized_deviation
-                ),
-            )
 
     @property
     def signature(self):
         """What beside the weights decides the tokens."""
-        return self.deviation, self.levels
+        return (self.levels,)
 
     def embed(self, tokens):
         """int64 [B, N, K] -> features [B, N, K, D]."""
@@ -271,9 +186,3 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
         """int64 [B, N, K or fewer] -> codes [B, N, K or fewer, D]."""
         levels = torch.arange(tokens.shape[-1], device=tokens.device)
         return self.codebooks[levels, tokens]
-
-
-def _follow(running, value, momentum):
-    """Move a running statistic; what is not finite leaves it alone."""
-    value = value.detach()
-    running.lerp_(torch.where(value.isfinite(), value, running), momentum)

@@ -1,0 +1,115 @@
+"""FSQ whose projections are standardized, so that all levels stay in use.
+
+Trained fast, plain projections grow into the flat ends of the quantizer's tanh,
+where a dimension has two levels left and no gradient. An option, chosen in a
+model's YAML; the paper has plain FSQ.
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.gogo.quantizer import FSQ
+
+
+class Standardize(nn.Module):
+    """Zero mean and a given deviation at each position, without parameters.
+
+    The statistics run along while gradients are computed in training, of two
+    groups or more. What goes through is standardized by them, never by those
+    of its own batch: a batch is a few voices at a few levels, and the decoder
+    could not know what standardizing by them took away. Gradients are those of
+    batch normalization (batch renormalization, Ioffe 2017), or what comes in
+    would grow without end. (A pretrained codec is put into training mode with
+    whatever model holds it; its tokens stay the same.) Of several processes,
+    all take the statistics of the first, as DDP hands its buffers on.
+
+    Arguments
+    ---------
+    num_positions : int
+        Positions K, each with its own statistics.
+    dim : int
+        Dimension of what is standardized.
+    deviation : float
+        Standard deviation of what comes out.
+    momentum : float
+        Weight of a batch in the running statistics.
+
+    Example
+    -------
+    >>> norm = Standardize(10, 5)
+    >>> for _ in range(500):
+    ...     z = norm(3 + 2 * torch.randn(100, 10, 5))
+    >>> bool(z.mean().abs() < 0.1), bool((z.std() - 1).abs() < 0.1)
+    (True, True)
+    """
+
+    def __init__(self, num_positions, dim, deviation=1.0, momentum=0.02):
+        super().__init__()
+        self.deviation = deviation
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(num_positions, dim))
+        self.register_buffer("variance", torch.ones(num_positions, dim))
+
+    def forward(self, z):
+        """z [M, K or fewer, dim] -> the same, standardized."""
+        count = z.shape[1]
+        mean, variance = self.mean[:count], self.variance[:count]
+        scale = (variance + 1e-5).rsqrt() * self.deviation
+        if not (self.training and torch.is_grad_enabled() and len(z) > 1):
+            return (z - mean) * scale
+        # The values are those of the running statistics, the gradients those
+        # of the batch's: moving or growing as a whole changes nothing for
+        # long, and no gradient asks for it.
+        own = z.mean(0), z.var(0, unbiased=False) + 1e-5
+        centre, spread = own[0].detach(), own[1].detach().sqrt()
+        out = (z - own[0]) * own[1].rsqrt() * (spread * scale)
+        out = out + (centre - mean) * scale
+        # Around the running mean: batches differ in theirs, and that is part
+        # of the variance.
+        _follow(variance, (z - mean).square().mean(0), self.momentum)
+        _follow(mean, z.mean(0), self.momentum)
+        return out
+
+
+class StandardizedFSQ(FSQ):
+    """FSQ of standardized projections.
+
+    Arguments
+    ---------
+    levels : list of int
+        Levels of each dimension; their product is the vocabulary.
+    dim : int
+        Dimension of the features before and after.
+    num_positions : int
+        Positions K of a group; each has statistics of its own.
+    deviation : float
+        Standard deviation of the projections. At 0.6 the levels, equal steps
+        behind the tanh, lie where they quantize a Gaussian with the least
+        error; at 1 they are used about equally often.
+
+    Example
+    -------
+    >>> quantizer = StandardizedFSQ([8, 8, 8, 5, 5], 16, 10)
+    >>> q, tokens = quantizer(torch.randn(7, 10, 16))
+    >>> q.shape, tokens.shape
+    (torch.Size([7, 10, 16]), torch.Size([7, 10]))
+    """
+
+    def __init__(self, levels, dim, num_positions, deviation=0.6):
+        super().__init__(levels, dim)
+        self.deviation = deviation
+        self.project_in = nn.Sequential(
+            self.project_in,
+            Standardize(num_positions, len(self.levels), deviation),
+        )
+
+    @property
+    def signature(self):
+        """What beside the weights decides the tokens."""
+        return self.deviation, self.levels
+
+
+def _follow(running, value, momentum):
+    """Move a running statistic; what is not finite leaves it alone."""
+    value = value.detach()
+    running.lerp_(torch.where(value.isfinite(), value, running), momentum)
