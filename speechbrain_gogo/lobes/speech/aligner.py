@@ -101,7 +101,7 @@ class Aligner(nn.Module):
     """
 
     def __init__(
-        self, levels, num_tokens, text_size, dim=128, frames=8, num_layers=3
+        self, levels, num_tokens, text_size, dim=128, frames=6, num_layers=3
     ):
         super().__init__()
         self.num_tokens, self.frames, self.blank = num_tokens, frames, text_size
