@@ -21,14 +21,15 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.nn.llama import llama
-from speechbrain_gogo.lobes.speech.aligner import Aligner, ConvBlocks
+from speechbrain_gogo.lobes.speech.aligned_state import AlignedState, at
+from speechbrain_gogo.lobes.speech.aligner import Aligner
 from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
 from speechbrain_gogo.lobes.speech.depth import DepthNetwork
-from speechbrain_gogo.lobes.speech.group_stage1 import causal_mask
-from speechbrain_gogo.lobes.speech.group_state import GroupDecoder, GroupState
+from speechbrain_gogo.lobes.speech.group_stage import GroupStage, causal_mask
+from speechbrain_gogo.lobes.speech.text_encoder import TextEncoder
 
 
-class AlignedBackboneLM(nn.Module):
+class AlignedBackboneLM(GroupStage):
     """Stage I, group by group, with a place in the text.
 
     Arguments
@@ -71,7 +72,6 @@ class AlignedBackboneLM(nn.Module):
     """
 
     stage = 1
-    group_positions = 1
     given = 0  # tokens of a group that are known before its pass
     text_positions = 0  # text takes none
 
@@ -124,9 +124,7 @@ class AlignedBackboneLM(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.groups = GridEmbedding(levels, backbone_size, dim)
         self.codebook_size = self.groups.grid.size
-        self.text = nn.Embedding(text_size + 1, dim)  # one for the end
-        self.text_blocks = ConvBlocks(dim, text_layers, 7, 2 * dim)
-        self.no_text = nn.Parameter(torch.zeros(dim))
+        self.text = TextEncoder(text_size, dim, text_layers, dropout)
         self.said = nn.Linear(dim, dim)
         self.advance_rows = nn.Embedding(most_letters + 1, dim)
         self.llama = llama(
@@ -164,38 +162,6 @@ class AlignedBackboneLM(nn.Module):
         """
         return num_groups + 1
 
-    def encode_text(self, text, text_lens):
-        """Vectors of the places in a text.
-
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths [B] over L; 0 is speech without text.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [B, L + 1, D], of the place before each letter and at the end of
-            the text; and the letters of each text, int64 [B].
-        """
-        real = length_mask(text_lens, text.shape[1])  # [B, L]
-        lengths = real.sum(1)
-        place = torch.arange(text.shape[1] + 1, device=text.device)
-        ids = torch.where(place == lengths.unsqueeze(1), self.text_end, 0)
-        ids[:, :-1] = torch.where(real, text, ids[:, :-1])
-        kept = place <= lengths.unsqueeze(1)
-        encoded = self.text_blocks(self.text(ids), kept)
-        none = (lengths == 0)[:, None, None]
-        encoded = torch.where(none, self.no_text.to(encoded.dtype), encoded)
-        return self.dropout(encoded), lengths
-
-    @property
-    def text_end(self):
-        """The id of the end of a text."""
-        return self.text.num_embeddings - 1
-
     def forward(self, text, text_lens, tokens, lens):
         """Negative log-likelihood of the backbone, given the text (Eq. 6).
 
@@ -230,12 +196,9 @@ class AlignedBackboneLM(nn.Module):
             )
         backbone = tokens[..., : self.backbone_size]  # [B, N, b]
         real = length_mask(lens, tokens.shape[1])  # [B, N]
-        encoded, lengths = self.encode_text(text, text_lens)
+        encoded, lengths = self.text(text, text_lens)
         log_probs = self.aligner(self._some(tokens), real)
-        clips = lengths > 0
-        ctc = self.aligner.loss(
-            log_probs[clips], real[clips], text[clips], lengths[clips]
-        )
+        ctc = self.aligner.loss(log_probs, real, text, lengths)
         advances = self.aligner.advances(log_probs, real, text, lengths)
         advances = advances.clamp(max=self.most_letters)
         place = F.pad(advances.cumsum(1), (1, 0))  # [B, N + 1]
@@ -244,18 +207,18 @@ class AlignedBackboneLM(nn.Module):
         last = real.sum(1)
         at_end = hidden[torch.arange(len(hidden), device=real.device), last]
 
-        clips = clips.unsqueeze(1).expand_as(real)[real]  # [P]
-        could_end = (place[:, :-1] == lengths.unsqueeze(1))[real]
+        # At the end of a text speech goes on or ends; before, it advances.
+        could_end = (place[:, :-1] == lengths.unsqueeze(1))[real]  # [P]
         hidden, ahead = hidden[:, :-1][real], at_place[:, 1:][real]  # [P, D]
         advances = advances[real]
         goes_on = F.softplus(self.end(hidden).float()).flatten()
         moved = F.cross_entropy(
             self.advance(hidden).float(), advances, reduction="none"
         )
-        moved = moved[clips & ~could_end].sum()
+        moved = moved[~could_end].sum()
         hidden = self.dropout(self.after(hidden, ahead, advances))
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
-        # The first token says that speech goes on, where it could end.
+        # The first token also says that speech goes on.
         first = nll[:, 0] + torch.where(could_end, goes_on, 0.0)
         ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
         nll = torch.cat([first.unsqueeze(1), nll[:, 1:]], dim=1)
@@ -304,7 +267,8 @@ class AlignedBackboneLM(nn.Module):
             Vectors [B, N + 1, D], positions int64 [B, N + 1], and bool
             [B, N + 1], which of them are real.
         """
-        start = torch.full_like(backbone[:, :1], self.codebook_size)
+        size = len(backbone), 1, self.backbone_size
+        start = backbone.new_full(size, self.codebook_size)
         before = torch.cat([start, backbone], dim=1)  # [B, N + 1, b]
         if self.training and self.history_dropout:
             unseen = torch.rand(before.shape[:2], device=before.device)
@@ -358,24 +322,6 @@ class AlignedBackboneLM(nn.Module):
             self, sampler, text, text_lens, prompt, prompt_lens, guidance
         )
 
-    def decoder(self, batch, max_length, compiled=False):
-        """Memory and weights for generation, to be used again.
-
-        Arguments
-        ---------
-        batch : int
-            Sequences.
-        max_length : int
-            Positions, left padding included.
-        compiled : bool
-            Without meaning here: large passes are too few to be compiled.
-
-        Returns
-        -------
-        GroupDecoder
-        """
-        return GroupDecoder(self, batch, max_length)
-
     def group_inputs(self, before, given):
         """What the pass for the next group reads of the one before it.
 
@@ -402,79 +348,3 @@ class AlignedBackboneLM(nn.Module):
         ).to(tokens.device)
         place = torch.arange(tokens.shape[2], device=tokens.device)
         return torch.where(place < most, tokens, self.codebook_size)
-
-
-class AlignedState(GroupState):
-    """State of :class:`AlignedBackboneLM` during generation.
-
-    Arguments
-    ---------
-    lm : AlignedBackboneLM
-        In evaluation mode.
-    sampler : Sampler
-        With one seed for each utterance.
-    text, text_lens, prompt, prompt_lens
-        As of ``AlignedBackboneLM.start``.
-    guidance : float
-        As of GroupState.
-    """
-
-    def __init__(
-        self, lm, sampler, text, text_lens, prompt, prompt_lens, guidance
-    ):
-        self.encoded, self.lengths = lm.encode_text(text, text_lens)
-        real = length_mask(prompt_lens, prompt.shape[1])
-        place = self._places(lm, text, prompt, real)
-        backbone = prompt[..., : lm.backbone_size]
-        sequence = lm.sequence(backbone, real, at(self.encoded, place))
-        super().__init__(lm, sampler, sequence, backbone, real, guidance)
-        self.place = place[:, -1]  # [B]
-        self.advances = sampler.another()
-
-    def _places(self, lm, text, prompt, real):
-        """Places before each group and after the last one, int64 [B, N + 1]."""
-        if not prompt.shape[1]:
-            return torch.zeros_like(real, dtype=torch.int64).new_zeros(
-                len(text), 1
-            )
-        log_probs = lm.aligner(prompt, real)
-        said = lm.aligner.spoken(log_probs, real, text, self.lengths)
-        advances = lm.aligner.advances(log_probs, real, text, said)
-        advances = advances.clamp(max=lm.most_letters)
-        return F.pad(advances.cumsum(1), (1, 0))
-
-    def begin_group(self, hidden, position):
-        """Sample the advance of the next group."""
-        lm, left = self.lm, self.lengths - self.place
-        self.could_end = left == 0
-        end = lm.end(hidden).float()
-        self.end_score = end.masked_fill(~self.could_end[:, None], -torch.inf)
-        scores = lm.advance(hidden).float()
-        choice = torch.arange(scores.shape[1], device=scores.device)
-        scores.masked_fill_(choice > left.unsqueeze(1), -torch.inf)
-        told = len(scores) // 2 if self.guidance else len(scores)
-        unseen = torch.zeros_like(scores[:told], dtype=torch.bool)
-        advance = self.advances.draw(scores[:told], unseen, position)
-        if self.guidance:
-            advance = torch.cat([advance, torch.zeros_like(advance)])
-        self.place = self.place + advance
-        self.ahead = at(self.encoded, self.place.unsqueeze(1)).squeeze(1)
-        return lm.after(hidden, self.ahead, advance)
-
-    def log_probs(self):
-        """Log-probabilities of the next token, at first also of the end."""
-        found = self.lm.depth.log_probs(self.hidden, self.group)
-        if self.group.shape[1]:
-            return found
-        end = self.end_score
-        return torch.cat([found - F.softplus(end), -F.softplus(-end)], dim=1)
-
-    def group_inputs(self):
-        """What the next pass reads: the group before, and the text ahead."""
-        return super().group_inputs() + self.ahead
-
-
-def at(encoded, place):
-    """Vectors at places: [B, L + 1, D], int64 [B, S] -> [B, S, D]."""
-    index = place.unsqueeze(-1).expand(-1, -1, encoded.shape[2])
-    return encoded.gather(1, index)

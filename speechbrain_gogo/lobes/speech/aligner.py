@@ -14,59 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.llama_block import RMSNorm, SwiGLU
 from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
-
-
-class ConvBlocks(nn.Module):
-    """Residual blocks: a convolution over each channel, then a SwiGLU.
-
-    Padding is kept at zero, so that a sequence does not depend on what it is
-    padded with.
-
-    Arguments
-    ---------
-    dim : int
-        Width D.
-    num_layers : int
-        Blocks.
-    kernel_size : int
-        Odd, of the convolutions.
-    ffn_dim : int
-        Width inside the SwiGLU.
-
-    Example
-    -------
-    >>> blocks = ConvBlocks(16, 2, 5, 32)
-    >>> real = torch.ones(3, 7, dtype=torch.bool)
-    >>> blocks(torch.randn(3, 7, 16), real).shape
-    torch.Size([3, 7, 16])
-    """
-
-    def __init__(self, dim, num_layers, kernel_size, ffn_dim):
-        super().__init__()
-        self.norms = nn.ModuleList(RMSNorm(dim) for _ in range(num_layers))
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(
-                dim, dim, kernel_size, padding=kernel_size // 2, groups=dim
-            )
-            for _ in range(num_layers)
-        )
-        self.blocks = nn.ModuleList(
-            SwiGLU(dim, ffn_dim) for _ in range(num_layers)
-        )
-        self.last = RMSNorm(dim)
-
-    def forward(self, x, real):
-        """Vectors [B, S, D] and which are real, bool [B, S] -> [B, S, D]."""
-        real = real.unsqueeze(-1)
-        for norm, convolution, block in zip(
-            self.norms, self.convolutions, self.blocks
-        ):
-            y = torch.where(real, norm(x), 0)
-            y = convolution(y.transpose(1, 2)).transpose(1, 2)  # [B, S, D]
-            x = x + block(y)
-        return self.last(x)
+from speechbrain_gogo.lobes.speech.text_encoder import ConvBlocks
 
 
 class Aligner(nn.Module):
@@ -127,6 +76,8 @@ class Aligner(nn.Module):
         torch.Tensor
             float32 [B, N * frames, V + 1].
         """
+        if not tokens.shape[1]:
+            return self.output.weight.new_zeros(len(tokens), 0, self.blank + 1)
         tokens = tokens[..., : self.num_tokens]
         lacking = self.num_tokens - tokens.shape[2]
         tokens = F.pad(tokens, (0, lacking), value=self.tokens.grid.size)
@@ -155,13 +106,17 @@ class Aligner(nn.Module):
         Returns
         -------
         torch.Tensor
-            A scalar; clips that are too short for their text count nothing.
+            A scalar; clips without text, or too short for their text, count
+            nothing.
         """
+        with_text = (lengths > 0) & real.any(1)
+        if not with_text.any():
+            return log_probs.new_zeros(())
         return F.ctc_loss(
-            log_probs.transpose(0, 1),
-            text,
-            real.sum(1) * self.frames,
-            lengths,
+            log_probs[with_text].transpose(0, 1),
+            text[with_text],
+            real[with_text].sum(1) * self.frames,
+            lengths[with_text],
             blank=self.blank,
             reduction="mean",
             zero_infinity=True,
@@ -182,6 +137,8 @@ class Aligner(nn.Module):
             int64 [B, N]. Where a clip has too few frames for its text, the
             letters stand evenly.
         """
+        if not (text.shape[1] and real.shape[1]):
+            return torch.zeros_like(real, dtype=torch.int64)
         state, possible = best_path(
             log_probs,
             real.sum(1) * self.frames,
@@ -218,6 +175,9 @@ class Aligner(nn.Module):
         found = []
         for i, length in enumerate(lengths.tolist()):
             frames = int(real[i].sum()) * self.frames
+            if not frames:
+                found.append(torch.zeros_like(lengths[i]))
+                continue
             ends = torch.arange(length + 1, device=text.device)
             each = F.ctc_loss(
                 log_probs[i, :frames, None].expand(-1, length + 1, -1),

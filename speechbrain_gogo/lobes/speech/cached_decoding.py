@@ -184,7 +184,7 @@ class Sampler:
         top_k=0,
         text_guidance=0.0,
     ):
-        self.seeds, self.temperature = seeds, temperature
+        self.seeds = seeds
         self.text_guidance = text_guidance
         self.generators = [
             torch.Generator().manual_seed(seed) for seed in seeds
@@ -208,7 +208,8 @@ class Sampler:
         Sampler
         """
         seeds = [seed + OTHER_SEEDS for seed in self.seeds]
-        return Sampler(seeds, self.temperature, repetition_penalty=1.0)
+        temperature = 0 if self.greedy else self.temperature
+        return Sampler(seeds, temperature, repetition_penalty=1.0)
 
     def draw(self, logits, seen, position):
         """Sample a token for each utterance.

@@ -1,0 +1,119 @@
+"""A text as vectors of its places, from convolutions over its letters.
+
+Letters: B batch, L text ids, S positions, D width.
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.llama_block import RMSNorm, SwiGLU
+
+
+class TextEncoder(nn.Module):
+    """Vectors of the places in a text: before each letter, and at the end.
+
+    Arguments
+    ---------
+    text_size : int
+        Text ids.
+    dim : int
+        Width D.
+    num_layers : int
+        Blocks, each with a convolution over 7 letters.
+    dropout : float
+        Of the vectors.
+
+    Example
+    -------
+    >>> encoder = TextEncoder(50, 16, 2).eval()
+    >>> text = torch.randint(50, (2, 6))
+    >>> vectors, lengths = encoder(text, torch.tensor([1.0, 0.5]))
+    >>> vectors.shape, lengths
+    (torch.Size([2, 7, 16]), tensor([6, 3]))
+    """
+
+    def __init__(self, text_size, dim, num_layers, dropout=0.0):
+        super().__init__()
+        self.end_id = text_size
+        self.rows = nn.Embedding(text_size + 1, dim)
+        self.blocks = ConvBlocks(dim, num_layers, 7, 2 * dim)
+        self.no_text = nn.Parameter(torch.zeros(dim))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, text, text_lens):
+        """Encode texts.
+
+        Arguments
+        ---------
+        text : torch.Tensor
+            int64 [B, L].
+        text_lens : torch.Tensor
+            Relative lengths [B] over L; 0 is speech without text.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            [B, L + 1, D], the place before letter l at l; and the letters of
+            each text, int64 [B].
+        """
+        real = length_mask(text_lens, text.shape[1])  # [B, L]
+        lengths = real.sum(1)
+        place = torch.arange(text.shape[1] + 1, device=text.device)
+        ids = torch.where(place == lengths.unsqueeze(1), self.end_id, 0)
+        ids[:, :-1] = torch.where(real, text, ids[:, :-1])
+        encoded = self.blocks(self.rows(ids), place <= lengths.unsqueeze(1))
+        none = (lengths == 0)[:, None, None]
+        encoded = torch.where(none, self.no_text.to(encoded.dtype), encoded)
+        return self.dropout(encoded), lengths
+
+
+class ConvBlocks(nn.Module):
+    """Residual blocks: a convolution over each channel, then a SwiGLU.
+
+    Padding is kept at zero, so that a sequence does not depend on what it is
+    padded with.
+
+    Arguments
+    ---------
+    dim : int
+        Width D.
+    num_layers : int
+        Blocks.
+    kernel_size : int
+        Odd, of the convolutions.
+    ffn_dim : int
+        Width inside the SwiGLU.
+
+    Example
+    -------
+    >>> blocks = ConvBlocks(16, 2, 5, 32)
+    >>> real = torch.ones(3, 7, dtype=torch.bool)
+    >>> blocks(torch.randn(3, 7, 16), real).shape
+    torch.Size([3, 7, 16])
+    """
+
+    def __init__(self, dim, num_layers, kernel_size, ffn_dim):
+        super().__init__()
+        self.norms = nn.ModuleList(RMSNorm(dim) for _ in range(num_layers))
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(
+                dim, dim, kernel_size, padding=kernel_size // 2, groups=dim
+            )
+            for _ in range(num_layers)
+        )
+        self.blocks = nn.ModuleList(
+            SwiGLU(dim, ffn_dim) for _ in range(num_layers)
+        )
+        self.last = RMSNorm(dim)
+
+    def forward(self, x, real):
+        """Vectors [B, S, D] and which are real, bool [B, S] -> [B, S, D]."""
+        real = real.unsqueeze(-1)
+        for norm, convolution, block in zip(
+            self.norms, self.convolutions, self.blocks
+        ):
+            y = torch.where(real, norm(x), 0)
+            y = convolution(y.transpose(1, 2)).transpose(1, 2)  # [B, S, D]
+            x = x + block(y)
+        return self.last(x)

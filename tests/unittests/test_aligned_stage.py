@@ -1,0 +1,216 @@
+"""Stage I with a place in the text: alignment, losses, generation, files."""
+
+import itertools
+import json
+
+import pytest
+import torch
+
+from speechbrain_gogo.inference.loading.group_stage import (
+    load_group_stage,
+    save_group_stage,
+)
+from speechbrain_gogo.lobes.speech.aligned_stage1 import AlignedBackboneLM
+from speechbrain_gogo.lobes.speech.aligned_state import at
+from speechbrain_gogo.lobes.speech.aligner import best_path
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.generation import generate_backbone
+
+LEVELS, CODES, TEXT = [4, 3, 5], 60, 30
+SMALL = {
+    "dim": 16,
+    "num_layers": 2,
+    "num_heads": 4,
+    "num_key_value_heads": 2,
+    "aligner_dim": 16,
+    "aligner_frames": 4,
+    "dropout": 0.0,
+    "history_dropout": 0.0,
+}
+
+
+@pytest.fixture
+def lm():
+    torch.manual_seed(1)
+    lm = AlignedBackboneLM(TEXT, LEVELS, **SMALL)
+    for weight in lm.depth.parameters():
+        weight.data += 0.3 * torch.randn_like(weight)
+    return lm.eval()
+
+
+@pytest.fixture
+def inputs():
+    """Text, lengths, prompt, lengths: with both, without a prompt, a text."""
+    generator = torch.Generator().manual_seed(0)
+    return (
+        torch.randint(TEXT, (4, 8), generator=generator),
+        torch.tensor([8, 3, 5, 0]) / 8,
+        torch.randint(CODES, (4, 4, 10), generator=generator),
+        torch.tensor([2, 4, 0, 3]) / 4,
+    )
+
+
+def greedy(batch, **settings):
+    settings = {"repetition_penalty": 1.0, **settings}
+    return Sampler([0] * batch, temperature=0, **settings)
+
+
+def test_best_path_is_the_best_of_all_paths():
+    """Every path of six frames, collapsed as CTC collapses."""
+    torch.manual_seed(0)
+    blank, text = 3, torch.tensor([[0, 0], [1, 2], [2, 0]])
+    lengths, frames = torch.tensor([2, 2, 1]), torch.tensor([6, 4, 5])
+    log_probs = torch.randn(3, 6, 4).log_softmax(-1)
+    found, possible = best_path(log_probs, frames, text, lengths, blank)
+    assert possible.all()
+    for row in range(3):
+        said = text[row, : lengths[row]].tolist()
+        count = int(frames[row])
+        best, score = None, -torch.inf
+        for path in itertools.product(range(4), repeat=count):
+            letters = [k for k, _ in itertools.groupby(path) if k != blank]
+            total = log_probs[row, range(count), path].sum()
+            if letters == said and total > score:
+                best, score = path, total
+        state = found[row, :count]
+        ids = [said[s // 2] if s % 2 else blank for s in state.tolist()]
+        assert ids == list(best)
+        assert (state.diff() >= 0).all()
+    short = best_path(log_probs[:, :1], frames.clamp(max=1), text, lengths, 3)
+    assert short[1].tolist() == [False, False, True]
+
+
+def test_letters_stand_evenly_where_they_cannot_be_aligned(lm):
+    text, lengths = torch.zeros(2, 40, dtype=int), torch.tensor([40, 6])
+    real = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])
+    log_probs = lm.aligner(torch.zeros(2, 4, 10, dtype=int), real)
+    advances = lm.aligner.advances(log_probs, real, text, lengths)
+    assert advances.tolist() == [[10] * 4, [3, 3, 0, 0]]
+    assert lm.aligner.loss(log_probs, real, text, lengths) == 0
+
+
+@torch.no_grad()
+def test_loss_is_that_of_each_utterance_alone(lm, inputs):
+    together, alone = lm(*inputs), []
+    one = torch.ones(1)
+    for row in range(4):
+        text, groups = int(inputs[1][row] * 8), int(inputs[3][row] * 4)
+        part = inputs[0][row : row + 1, :text], one
+        part += inputs[2][row : row + 1, :groups], one
+        alone.append(lm(*part)["nll"])
+    codes = torch.cat([nll[:-1] for nll in alone])
+    ends = torch.cat([nll[-1:] for nll in alone])  # come last in a batch
+    expected = torch.cat([codes, ends])
+    assert torch.allclose(together["nll"], expected, atol=1e-5)
+    assert together["level"].tolist() == [0, 1, 2] * 9 + [3] * 4
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.5])
+@torch.no_grad()
+def test_generation_says_what_the_loss_finds_likely(lm, inputs, guidance):
+    """Greedy groups, with a cache and in a batch, against whole sequences."""
+    text, text_lens, prompt, lens = inputs
+    sampler = greedy(4, text_guidance=guidance)
+    items = generate_backbone(lm, *inputs, sampler, 6, loop_groups=99)
+    found = torch.stack([group for group, _ in items], dim=1)  # [4, N, 3]
+    for row in range(4):
+        count, groups = int(text_lens[row] * 8), int(lens[row] * 4)
+        letters, said = text[row : row + 1, :count], prompt[row : row + 1]
+        said = said[:, :groups]
+        real = torch.ones(1, groups, dtype=torch.bool)
+        place = torch.zeros(1, 1, dtype=int)
+        if groups and count:
+            frames = lm.aligner(said, real)
+            done = lm.aligner.spoken(
+                frames, real, letters, torch.tensor([count])
+            )
+            rest = frames, real, letters, done
+            place = lm.aligner.advances(*rest).cumsum(1)
+            place = torch.cat([torch.zeros(1, 1, dtype=int), place], dim=1)
+        elif groups:
+            place = torch.zeros(1, groups + 1, dtype=int)
+        said = said[..., :3]
+        for group in found[row]:
+            if CODES in group:
+                assert int(place[0, -1]) == count  # ends with its text only
+                break
+            texts = [(letters, place), (letters[:, :0], 0 * place)]
+            hidden, ahead, advance = [], None, None
+            for some, where in texts:
+                vectors, _ = lm.text(some, torch.ones(1))
+                real = torch.ones(1, said.shape[1], dtype=torch.bool)
+                states = lm.hidden_states(said, real, at(vectors, where))
+                if advance is None:
+                    left = count - int(place[0, -1])
+                    advance = lm.advance(states[:, -1])[:, : left + 1]
+                    advance = advance.argmax(1)
+                    after = place[:, -1:] + advance
+                else:
+                    advance, after = advance * 0, where[:, -1:]
+                ahead = at(vectors, after)[:, 0]
+                hidden.append(lm.after(states[:, -1], ahead, advance))
+                if len(hidden) == 1:
+                    next_place = torch.cat([place, after], dim=1)
+            for level in range(3):
+                both = [lm.log_probs(h, group[None, :level]) for h in hidden]
+                scores = both[0] + (guidance if count else 0) * (
+                    both[0] - both[1]
+                )
+                assert int(scores.argmax()) == group[level], (row, level)
+            place = next_place
+            said = torch.cat([said, group[None, None]], dim=1)
+    assert (found < CODES).any()
+
+
+def test_it_learns_to_say_a_text_and_to_go_on_after_a_prompt(lm):
+    """Each letter is a group of its own tokens: a language without context."""
+    torch.manual_seed(3)
+    words = torch.randint(CODES, (6, 10))
+    lm = AlignedBackboneLM(6, LEVELS, **{**SMALL, "dim": 32})
+    optimizer = torch.optim.Adam(lm.parameters(), lr=0.01)
+    for _ in range(150):
+        text = torch.randint(6, (16, 5))
+        lens = torch.randint(2, 6, (16,)) / 5
+        loss = lm(text, lens, words[text], lens)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    lm.eval()
+    text = torch.tensor([[1, 4, 2, 2, 0, 5, 3], [5, 0, 1, 3, 0, 0, 0]])
+    lens, prompt = torch.tensor([7, 4]) / 7, words[text[:, :2]]
+    items = generate_backbone(
+        lm, text, lens, prompt, torch.tensor([1.0, 0.5]), greedy(2)
+    )
+    found = torch.stack([group for group, _ in items], dim=1)
+    assert found[0, :5].tolist() == words[text[0, 2:], :3].tolist()
+    assert found[1, :3].tolist() == words[text[1, 1:4], :3].tolist()
+    assert (found[1, 3:] == CODES).all() and (found[0, 5:] == CODES).all()
+
+
+def test_samples_depend_on_the_seed_of_the_utterance_alone(lm, inputs):
+    def say(rows, seeds):
+        parts = [part[rows] for part in inputs]
+        items = generate_backbone(lm, *parts, Sampler(seeds), 5)
+        return torch.stack([group for group, _ in items], dim=1)
+
+    both, other = say([0, 2], [3, 4]), say([2, 0], [4, 3])
+    assert torch.equal(both, other.flip(0))
+    assert not torch.equal(both[:1], say([0], [5])[:, : both.shape[1]])
+
+
+def test_files_hold_all_of_a_stage(lm, tmp_path):
+    save_group_stage(tmp_path, lm, "fingerprint")
+    page = json.loads((tmp_path / "config.json").read_text())["gogo"]
+    again = load_group_stage(tmp_path, page)
+    assert again.sizes == lm.sizes
+    kept = again.state_dict()
+    for name, weight in lm.state_dict().items():
+        assert torch.equal(kept[name], weight.half().float())
+    with pytest.raises(ValueError, match="leave such clips out"):
+        one = torch.ones(1)
+        lm(
+            torch.zeros(1, 3, dtype=int),
+            one,
+            torch.zeros(1, 200, 10).int(),
+            one,
+        )
