@@ -10,9 +10,9 @@ from speechbrain_gogo.inference.loading.group_stage import (
     load_group_stage,
     save_group_stage,
 )
-from speechbrain_gogo.lobes.speech.aligned_stage1 import AlignedBackboneLM
-from speechbrain_gogo.lobes.speech.aligned_state import at
-from speechbrain_gogo.lobes.speech.aligner import best_path
+from speechbrain_gogo.lobes.speech.aligned.aligner import best_path
+from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
+from speechbrain_gogo.lobes.speech.aligned.state import at
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import generate_backbone
 
@@ -168,7 +168,7 @@ def test_it_learns_to_say_a_text_and_to_go_on_after_a_prompt(lm):
     words = torch.randint(CODES, (6, 10))
     lm = AlignedBackboneLM(6, LEVELS, **{**SMALL, "dim": 32})
     optimizer = torch.optim.Adam(lm.parameters(), lr=0.01)
-    for _ in range(150):
+    for _ in range(100):
         text = torch.randint(6, (16, 5))
         lens = torch.randint(2, 6, (16,)) / 5
         loss = lm(text, lens, words[text], lens)["loss"]

@@ -11,7 +11,7 @@ import torch
 
 from speechbrain_gogo.inference.loading.export import save_weights
 from speechbrain_gogo.inference.loading.pretrained import load_weights
-from speechbrain_gogo.lobes.speech.aligned_stage1 import AlignedBackboneLM
+from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
 from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
 from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
 

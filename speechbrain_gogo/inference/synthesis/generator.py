@@ -149,6 +149,7 @@ class GroupGenerator:
             torch.tensor(limits, device=given[0].device),
             self.loop_groups,
             decoders[0],
+            torch.tensor([u.said for u in utterances], device=given[0].device),
         )
         details = NoDetailGenerator()
         if not isinstance(stage2, NoDetailLM):

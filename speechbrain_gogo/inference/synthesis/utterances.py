@@ -25,7 +25,8 @@ class Utterance:
 
     text: ids of the prompt's text and of the sentence, may be empty; prompt:
     tokens int64 [N, K]; seed: of all sampling; max_groups: most groups to
-    generate; embedding: of the voice, [D], of a codec that has one.
+    generate; embedding: of the voice, [D], of a codec that has one; said: how
+    many ids of the text the prompt says.
     """
 
     text: list
@@ -33,6 +34,7 @@ class Utterance:
     seed: int
     max_groups: int
     embedding: torch.Tensor | None = None
+    said: int = 0
 
 
 def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
@@ -84,6 +86,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
             (seed * 1_000_003 + number) % LAST_SEED,
             math.ceil(settings.slowest * usual),
             embedding,
+            len(encode(before)),
         )
         utterances.append(utterance)
     return utterances

@@ -27,6 +27,7 @@ def generate_backbone(
     max_groups=None,
     loop_groups=16,
     decoder=None,
+    said=None,
 ):
     """Generate the backbone of a text, in the voice of a prompt.
 
@@ -61,6 +62,9 @@ def generate_backbone(
     decoder : CachedDecoder | GroupDecoder
         A decoder to reuse; a compiled one is for B sequences, or 2 B with
         guidance. A new one by default.
+    said : torch.Tensor
+        How many ids of the text the prompt says, int64 [B]; a stage that needs
+        to know finds it out if it is not given.
 
     Yields
     ------
@@ -88,7 +92,7 @@ def generate_backbone(
     if guidance:
         parts = [torch.cat([part, part]) for part in parts]  # [2 B, ...]
         parts[1][len(text) :] = 0.0
-    state = lm.start(*parts, sampler, guidance)
+    state = lm.start(*parts, sampler, guidance, said)
     used = state.used[: len(text)]  # [B]
     size = lm.group_positions
     limit = max_new_groups(lm.max_positions, used, size, max_groups)

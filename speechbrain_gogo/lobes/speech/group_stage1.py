@@ -240,7 +240,16 @@ class GroupBackboneLM(GroupStage):
         x = torch.cat([self.text(ids), self.groups(backbone).sum(2)], dim=1)
         return x, position, torch.cat([place >= padding, real], dim=1)
 
-    def start(self, text, text_lens, prompt, prompt_lens, sampler, guidance=0):
+    def start(
+        self,
+        text,
+        text_lens,
+        prompt,
+        prompt_lens,
+        sampler,
+        guidance=0,
+        said=None,
+    ):
         """The state in which generation begins.
 
         Arguments
@@ -253,6 +262,8 @@ class GroupBackboneLM(GroupStage):
             With one seed for each utterance.
         guidance : float
             See :class:`~speechbrain_gogo.lobes.speech.group_state.GroupState`.
+        said : torch.Tensor
+            Not needed: the stage reads all of the text.
 
         Returns
         -------

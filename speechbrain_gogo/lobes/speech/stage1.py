@@ -107,7 +107,16 @@ class BackboneLM(nn.Module):
         before = np.maximum(text_length, self.text_positions)
         return before + num_groups * self.backbone_size + 2
 
-    def start(self, text, text_lens, prompt, prompt_lens, sampler, guidance=0):
+    def start(
+        self,
+        text,
+        text_lens,
+        prompt,
+        prompt_lens,
+        sampler,
+        guidance=0,
+        said=None,
+    ):
         """The state in which generation begins.
 
         Arguments
@@ -120,6 +129,8 @@ class BackboneLM(nn.Module):
             With one seed for each utterance.
         guidance : float
             See DecodingState.
+        said : torch.Tensor
+            Not needed: the stage reads all of the text.
 
         Returns
         -------

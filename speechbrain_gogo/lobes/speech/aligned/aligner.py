@@ -3,7 +3,7 @@
 Not in the paper. A small network reads the tokens of a clip and predicts its
 text with the CTC loss (Graves et al. 2006); the best path through its
 predictions says in which group each letter is spoken. It is trained together
-with the language model that needs the alignment (aligned_stage1.py), and needs
+with the language model that needs the alignment (stage1.py), and needs
 no times in the corpus.
 
 Letters: B batch, N groups, K tokens per group, T frames of the aligner,
@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
-from speechbrain_gogo.lobes.speech.text_encoder import ConvBlocks
+from speechbrain_gogo.lobes.speech.aligned.text_encoder import ConvBlocks
+from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
 
 
 class Aligner(nn.Module):

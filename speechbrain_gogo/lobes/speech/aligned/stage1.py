@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.nn.llama import llama
-from speechbrain_gogo.lobes.speech.aligned_state import AlignedState, at
-from speechbrain_gogo.lobes.speech.aligner import Aligner
-from speechbrain_gogo.lobes.speech.code_grid import GridEmbedding
-from speechbrain_gogo.lobes.speech.depth import DepthNetwork
+from speechbrain_gogo.lobes.speech.aligned.aligner import Aligner
+from speechbrain_gogo.lobes.speech.aligned.state import AlignedState, at
+from speechbrain_gogo.lobes.speech.aligned.text_encoder import TextEncoder
+from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
+from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage, causal_mask
-from speechbrain_gogo.lobes.speech.text_encoder import TextEncoder
 
 
 class AlignedBackboneLM(GroupStage):
@@ -51,7 +51,7 @@ class AlignedBackboneLM(GroupStage):
     text_layers : int
         Convolutions over 7 letters.
     aligner_dim, aligner_frames, aligner_layers : int
-        Of the :class:`~speechbrain_gogo.lobes.speech.aligner.Aligner`.
+        Of the :class:`~speechbrain_gogo.lobes.speech.aligned.aligner.Aligner`.
     most_letters : int
         In one group, A; also of the aligner's path.
     dropout : float
@@ -298,10 +298,17 @@ class AlignedBackboneLM(GroupStage):
         """
         return hidden + self.said(ahead) + self.advance_rows(advances)
 
-    def start(self, text, text_lens, prompt, prompt_lens, sampler, guidance=0):
+    def start(
+        self,
+        text,
+        text_lens,
+        prompt,
+        prompt_lens,
+        sampler,
+        guidance=0,
+        said=None,
+    ):
         """The state in which generation begins.
-
-        Where the text of the prompt ends is found by the aligner.
 
         Arguments
         ---------
@@ -313,14 +320,16 @@ class AlignedBackboneLM(GroupStage):
             With one seed for each utterance.
         guidance : float
             See :class:`~speechbrain_gogo.lobes.speech.group_state.GroupState`.
+        said : torch.Tensor
+            How many ids of the text the prompt says, int64 [B]; found by the
+            aligner if not given.
 
         Returns
         -------
         AlignedState
         """
-        return AlignedState(
-            self, sampler, text, text_lens, prompt, prompt_lens, guidance
-        )
+        parts = text, text_lens, prompt, prompt_lens
+        return AlignedState(self, sampler, *parts, guidance, said)
 
     def group_inputs(self, before, given):
         """What the pass for the next group reads of the one before it.

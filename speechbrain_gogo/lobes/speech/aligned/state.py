@@ -22,30 +22,42 @@ class AlignedState(GroupState):
         In evaluation mode.
     sampler : Sampler
         With one seed for each utterance.
-    text, text_lens, prompt, prompt_lens
+    text, text_lens, prompt, prompt_lens, said
         As of ``AlignedBackboneLM.start``.
     guidance : float
         As of GroupState.
     """
 
     def __init__(
-        self, lm, sampler, text, text_lens, prompt, prompt_lens, guidance
+        self,
+        lm,
+        sampler,
+        text,
+        text_lens,
+        prompt,
+        prompt_lens,
+        guidance,
+        said=None,
     ):
+        self.guidance = guidance
         self.encoded, self.lengths = lm.text(text, text_lens)
         real = length_mask(prompt_lens, prompt.shape[1])
-        place = self._places(lm, text, prompt, real)
+        place = self._places(lm, text, prompt, real, said)
         backbone = prompt[..., : lm.backbone_size]
         sequence = lm.sequence(backbone, real, at(self.encoded, place))
         super().__init__(lm, sampler, sequence, backbone, real, guidance)
         self.place = place[:, -1]  # [B]
         self.advances = sampler.another()
 
-    def _places(self, lm, text, prompt, real):
+    def _places(self, lm, text, prompt, real, said):
         """Places before each group and after the last one, int64 [B, N + 1]."""
         if not prompt.shape[1]:
             return text.new_zeros(len(text), 1)
         log_probs = lm.aligner(prompt, real)
-        said = lm.aligner.spoken(log_probs, real, text, self.lengths)
+        if said is None:
+            said = lm.aligner.spoken(log_probs, real, text, self.lengths)
+        elif self.guidance:  # the second half has no text
+            said = torch.cat([said, torch.zeros_like(said)])
         advances = lm.aligner.advances(log_probs, real, text, said)
         advances = advances.clamp(max=lm.most_letters)
         return F.pad(advances.cumsum(1), (1, 0))

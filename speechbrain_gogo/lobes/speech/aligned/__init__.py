@@ -1,0 +1,9 @@
+"""Stage I that knows its place in the text: model, aligner, state, text encoder.
+
+It is an option for models that learn from hours of speech, not the paper's.
+"""
+
+from speechbrain_gogo.lobes.speech.aligned.aligner import Aligner
+from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
+
+__all__ = ["Aligner", "AlignedBackboneLM"]
