@@ -11,6 +11,8 @@ FLOPs utilization (MFU).
 from pathlib import Path
 from typing import Annotated
 
+import speechbrain_gogo.compatibility  # noqa: F401
+
 import torch
 import typer
 from hyperpyyaml import load_hyperpyyaml
