@@ -61,7 +61,7 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
     >>> tokenizer = GogoTokenizer("gogo-mini", sample_rate=16000)
     >>> tokens, emb = tokenizer.encode(torch.zeros(1, 16000), torch.ones(1))
     >>> tokens.shape, emb.shape
-    (torch.Size([1, 50, 1]), torch.Size([1, 50, 1, 256]))
+    (torch.Size([1, 50, 1]), torch.Size([1, 50, 1, 6]))
     >>> tokenizer.decode(tokens).shape
     torch.Size([1, 1, 17067])
     """

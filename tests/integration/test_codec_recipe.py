@@ -164,7 +164,9 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
         load_file(tmp_path / name / "export" / "codec.safetensors")
         for name in ("first", "second")
     )
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    # Running statistics go on without a learning rate.
+    weights = [x for x in first if not x.endswith((".mean", ".variance"))]
+    assert all(torch.equal(first[name], second[name]) for name in weights)
     options["model"] = TINY["model"].replace(
         "{dim", "{codec: {mel_std: 3}, dim"
     )

@@ -42,15 +42,14 @@ def export_for_servers(source, folder):
     Raises
     ------
     ValueError
-        If the model has no stages.
+        If the model has no stages, or they are no plain Llamas.
 
     Example
     -------
-    >>> stages = export_for_servers("gogo-mini", getfixture("tmp_path"))
-    >>> [stage.name for stage in stages]
-    ['stage1', 'stage2']
-    >>> sorted(path.name for path in stages[1].iterdir())
-    ['config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.model']
+    >>> export_for_servers("gogo-mini", getfixture("tmp_path"))
+    Traceback (most recent call last):
+        ...
+    ValueError: stage1 of the model is no Llama (AlignedBackboneLM): ...
     """
     found = find_source(source, speech=True)
     stages = [found / name for name in FOLDERS if (found / name).is_dir()]
@@ -61,11 +60,17 @@ def export_for_servers(source, folder):
 
 def _export_stage(stage, folder):
     """One stage, with a tokenizer that has all of its ids."""
+    config = json.loads((stage / "config.json").read_text())
+    if "vocab_size" not in config:
+        kind = config.get("architectures", ["unknown"])[0]
+        raise ValueError(
+            f"{stage.name} of the model is no Llama ({kind}): servers of Llama "
+            "models serve stages of stage1.yaml and stage2.yaml only."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for pattern in ("config.json", "generation_config.json", *WEIGHTS):
         for path in stage.glob(pattern):
             shutil.copy(path, folder)
-    config = json.loads((stage / "config.json").read_text())
     num_ids, num_text = config["vocab_size"], config["gogo"]["text_size"]
     tokenizer = None
     if config["gogo"]["stage"] == 1:
