@@ -34,6 +34,12 @@ class FakeRecognizer:
         return [self.hears] * len(wavs)
 
 
+@pytest.fixture(autouse=True)
+def transcripts_are_logged(caplog):
+    """A server in another test of this process keeps them out of the log."""
+    caplog.set_level(logging.INFO, transcription.__name__)
+
+
 @pytest.fixture
 def recognizer(monkeypatch):
     fake = FakeRecognizer("<s> the quick(2) brown [NOISE] fox </s>")
