@@ -1,20 +1,77 @@
-"""What both stages of one large pass per group have in common.
+"""What the stages of one large pass per group have in common.
 
-The stages are in group_stage1.py and group_stage2.py, their state during
-generation in group_state.py.
+The stages are in group_stage1.py, aligned/stage1.py and group_stage2.py, their
+state during generation in group_state.py.
+
+Letters: B batch, N groups, b tokens of the backbone, P predicted groups, C
+codes, D width.
 """
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
+from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
 from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 from speechbrain_gogo.lobes.speech.group_state import GroupDecoder
 
 
 class GroupStage(nn.Module):
-    """A stage with a Llama, ``llama``, and a DepthNetwork, ``depth``."""
+    """A stage with a Llama, ``llama``, and a DepthNetwork, ``depth``.
+
+    Arguments
+    ---------
+    levels : list of int
+        Of each dimension of the codec's quantizer; their product is C.
+    num_tokens : int
+        Tokens per group that the stage reads.
+    given : int
+        The first of them, which are known before a group's pass.
+    dim, num_layers, num_heads, ffn_dim, num_key_value_heads : int
+        Of the Llama; as many key and value heads as heads by default.
+    depth_layers, depth_ffn_dim : int
+        Of the network that predicts the tokens of a group.
+    """
 
     group_positions = 1
+
+    def __init__(
+        self,
+        levels,
+        num_tokens,
+        given,
+        dim=256,
+        num_layers=4,
+        num_heads=4,
+        ffn_dim=768,
+        num_key_value_heads=None,
+        depth_layers=2,
+        depth_ffn_dim=512,
+    ):
+        super().__init__()
+        heads = num_key_value_heads or num_heads
+        self.sizes = {  # with which it can be built again
+            "levels": list(levels),
+            "dim": dim,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "ffn_dim": ffn_dim,
+            "num_key_value_heads": heads,
+            "depth_layers": depth_layers,
+            "depth_ffn_dim": depth_ffn_dim,
+        }
+        self.dim = dim
+        self.group_tokens, self.given = num_tokens, given
+        self.groups = GridEmbedding(levels, num_tokens, dim)
+        self.codebook_size = self.groups.grid.size
+        self.llama = llama(
+            dim, num_layers, num_heads, ffn_dim, num_key_value_heads=heads
+        )
+        self.depth = DepthNetwork(
+            levels, num_tokens, given, dim, depth_layers, depth_ffn_dim
+        )
 
     def decoder(self, batch, max_length, compiled=False, linear=Dense):
         """Memory and weights for generation, to be used again.
@@ -54,6 +111,71 @@ class GroupStage(nn.Module):
             [B, C].
         """
         return (depth or self.depth).log_probs(hidden, tokens)
+
+
+class GroupStage1(GroupStage):
+    """A Stage I, which also says where speech ends.
+
+    Arguments
+    ---------
+    levels : list of int
+        Of each dimension of the codec's quantizer.
+    backbone_size : int
+        Tokens per group that it predicts, b.
+    **network
+        Of :class:`GroupStage`.
+    """
+
+    stage = 1
+
+    def __init__(self, levels, backbone_size, **network):
+        super().__init__(levels, backbone_size, 0, **network)
+        self.backbone_size = self.sizes["backbone_size"] = backbone_size
+        self.end = nn.Linear(self.dim, 1)
+
+    def group_inputs(self, before, given):
+        """What the pass for the next group reads of the one before it.
+
+        Arguments
+        ---------
+        before : torch.Tensor
+            int64 [B, b].
+        given : torch.Tensor
+            int64 [B, 0].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, D].
+        """
+        return self.groups(before).sum(1)
+
+    def score(self, nll, goes_on, at_end):
+        """Negative log-likelihoods of the codes, and of going on and ending.
+
+        Arguments
+        ---------
+        nll : torch.Tensor
+            Of the codes, [P, b].
+        goes_on : torch.Tensor
+            Scores of the end before each group, [P]; -inf where it cannot be.
+        at_end : torch.Tensor
+            Hidden states after the last groups, [B, D].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            [P * b + B]: the first token of a group also says that speech goes
+            on, and the ends come last; and the level of each, int64, b for
+            the end.
+        """
+        first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
+        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
+        level = torch.arange(self.backbone_size, device=nll.device)
+        level = level.expand_as(nll).flatten()
+        nll = torch.cat([first, nll[:, 1:]], dim=1)
+        end_level = level.new_full((len(ended),), self.backbone_size)
+        return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
 
 
 def causal_mask(kept):

@@ -16,15 +16,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.nn.llama import llama
-from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
-from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
-from speechbrain_gogo.lobes.speech.group_stage import GroupStage, causal_mask
+from speechbrain_gogo.lobes.speech.group_stage import GroupStage1, causal_mask
 from speechbrain_gogo.lobes.speech.group_state import GroupState
 from speechbrain_gogo.lobes.tokens.patterns import pack
 
 
-class GroupBackboneLM(GroupStage):
+class GroupBackboneLM(GroupStage1):
     """Stage I, group by group: [text][start][groups][end].
 
     Arguments
@@ -44,12 +41,8 @@ class GroupBackboneLM(GroupStage):
         Rotary positions that a group takes. A small model learns the
         alignment sooner if text and speech advance at about the same speed:
         a group lasts .21 s, about three letters.
-    dim, num_layers, num_heads, ffn_dim : int
-        Of the Llama.
-    num_key_value_heads : int
-        As many as ``num_heads`` by default.
-    depth_layers, depth_ffn_dim : int
-        Of the network that predicts the tokens of a group.
+    **network
+        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -62,9 +55,6 @@ class GroupBackboneLM(GroupStage):
     (torch.Size([]), torch.Size([20]))
     """
 
-    stage = 1
-    given = 0  # tokens of a group that are known before its pass
-
     def __init__(
         self,
         text_size,
@@ -73,50 +63,20 @@ class GroupBackboneLM(GroupStage):
         max_positions=256,
         text_positions=0,
         group_stride=3,
-        dim=256,
-        num_layers=4,
-        num_heads=4,
-        ffn_dim=768,
-        num_key_value_heads=None,
-        depth_layers=2,
-        depth_ffn_dim=512,
+        **network,
     ):
-        super().__init__()
-        self.sizes = {  # with which it can be built again
-            "text_size": text_size,
-            "levels": list(levels),
-            "backbone_size": backbone_size,
-            "max_positions": max_positions,
-            "text_positions": text_positions,
-            "group_stride": group_stride,
-            "dim": dim,
-            "num_layers": num_layers,
-            "num_heads": num_heads,
-            "ffn_dim": ffn_dim,
-            "num_key_value_heads": num_key_value_heads or num_heads,
-            "depth_layers": depth_layers,
-            "depth_ffn_dim": depth_ffn_dim,
-        }
-        self.backbone_size = backbone_size
-        self.group_tokens = backbone_size
+        super().__init__(levels, backbone_size, **network)
+        self.sizes.update(
+            text_size=text_size,
+            max_positions=max_positions,
+            text_positions=text_positions,
+            group_stride=group_stride,
+        )
         self.max_positions = max_positions
         self.text_positions = text_positions
         self.group_stride = group_stride
         self.start_id = text_size
-        self.text = nn.Embedding(text_size + 1, dim)
-        self.groups = GridEmbedding(levels, backbone_size, dim)
-        self.codebook_size = self.groups.grid.size
-        self.llama = llama(
-            dim,
-            num_layers,
-            num_heads,
-            ffn_dim,
-            num_key_value_heads=num_key_value_heads or num_heads,
-        )
-        self.depth = DepthNetwork(
-            levels, backbone_size, 0, dim, depth_layers, depth_ffn_dim
-        )
-        self.end = nn.Linear(dim, 1)
+        self.text = nn.Embedding(text_size + 1, self.dim)
 
     def sequence_length(self, text_length, num_groups):
         """Positions that utterances take, start and end included.
@@ -202,15 +162,7 @@ class GroupBackboneLM(GroupStage):
         at_end = hidden[torch.arange(len(hidden), device=x.device), last]
         hidden = hidden[:, :-1][real]  # [P, D]
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
-        # The first token says that speech goes on.
-        first = nll[:, :1] + F.softplus(self.end(hidden).float())
-        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
-        nll = torch.cat([first, nll[:, 1:]], dim=1)
-        level = torch.arange(self.backbone_size, device=x.device)
-        level = level.expand_as(nll).flatten()
-        end_level = level.new_full((len(ended),), self.backbone_size)
-        nll = torch.cat([nll.flatten(), ended])
-        level = torch.cat([level, end_level])
+        nll, level = self.score(nll, self.end(hidden).flatten(), at_end)
         return {"loss": nll.mean(), "nll": nll, "level": level}
 
     def sequence(self, text, text_lens, backbone, real):
@@ -273,23 +225,6 @@ class GroupBackboneLM(GroupStage):
         real = length_mask(prompt_lens, prompt.shape[1])
         sequence = self.sequence(text, text_lens, prompt, real)
         return GroupState(self, sampler, sequence, prompt, real, guidance)
-
-    def group_inputs(self, before, given):
-        """What the pass for the next group reads of the one before it.
-
-        Arguments
-        ---------
-        before : torch.Tensor
-            int64 [B, b].
-        given : torch.Tensor
-            int64 [B, 0].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, D].
-        """
-        return self.groups(before).sum(1)
 
     def log_probs(self, hidden, tokens, depth=None):
         """Log-probabilities of the next token, at first also of the end.

@@ -12,9 +12,7 @@ P predicted groups, C codes, D width.
 import torch
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.nn.llama import llama
 from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
-from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage
 from speechbrain_gogo.lobes.speech.group_state import GroupState
 from speechbrain_gogo.lobes.speech.stage2 import draw_budgets
@@ -36,10 +34,8 @@ class GroupDetailLM(GroupStage):
         Most groups.
     full_share : float
         As of DetailLM.
-    dim, num_layers, num_heads, ffn_dim, num_key_value_heads : int
-        Of the Llama.
-    depth_layers, depth_ffn_dim : int
-        Of the network that predicts the tokens of a group.
+    **network
+        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -59,45 +55,18 @@ class GroupDetailLM(GroupStage):
         backbone_size=3,
         max_positions=128,
         full_share=0.5,
-        dim=256,
-        num_layers=3,
-        num_heads=4,
-        ffn_dim=768,
-        num_key_value_heads=None,
-        depth_layers=2,
-        depth_ffn_dim=512,
+        **network,
     ):
-        super().__init__()
-        self.sizes = {  # with which it can be built again
-            "levels": list(levels),
-            "num_tokens": num_tokens,
-            "backbone_size": backbone_size,
-            "max_positions": max_positions,
-            "dim": dim,
-            "num_layers": num_layers,
-            "num_heads": num_heads,
-            "ffn_dim": ffn_dim,
-            "num_key_value_heads": num_key_value_heads or num_heads,
-            "depth_layers": depth_layers,
-            "depth_ffn_dim": depth_ffn_dim,
-        }
-        self.num_tokens = self.group_tokens = num_tokens
-        self.backbone_size = self.given = backbone_size
+        super().__init__(levels, num_tokens, backbone_size, **network)
+        self.sizes.update(
+            num_tokens=num_tokens,
+            backbone_size=backbone_size,
+            max_positions=max_positions,
+        )
+        self.num_tokens, self.backbone_size = num_tokens, backbone_size
         self.max_positions = max_positions
         self.full_share = full_share
-        self.groups = GridEmbedding(levels, num_tokens, dim)
-        self.backbones = GridEmbedding(levels, backbone_size, dim)
-        self.codebook_size = self.groups.grid.size
-        self.llama = llama(
-            dim,
-            num_layers,
-            num_heads,
-            ffn_dim,
-            num_key_value_heads=num_key_value_heads or num_heads,
-        )
-        self.depth = DepthNetwork(
-            levels, num_tokens, backbone_size, dim, depth_layers, depth_ffn_dim
-        )
+        self.backbones = GridEmbedding(levels, backbone_size, self.dim)
 
     def sequence_length(self, num_groups):
         """Positions that an utterance takes."""

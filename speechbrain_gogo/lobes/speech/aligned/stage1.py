@@ -20,16 +20,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.nn.llama import llama
 from speechbrain_gogo.lobes.speech.aligned.aligner import Aligner
 from speechbrain_gogo.lobes.speech.aligned.state import AlignedState, at
 from speechbrain_gogo.lobes.speech.aligned.text_encoder import TextEncoder
-from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
-from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
-from speechbrain_gogo.lobes.speech.group_stage import GroupStage, causal_mask
+from speechbrain_gogo.lobes.speech.group_stage import GroupStage1, causal_mask
 
 
-class AlignedBackboneLM(GroupStage):
+class AlignedBackboneLM(GroupStage1):
     """Stage I, group by group, with a place in the text.
 
     Arguments
@@ -44,10 +41,6 @@ class AlignedBackboneLM(GroupStage):
         Tokens per group that this stage predicts, b.
     max_positions : int
         Most groups, and one for the start.
-    dim, num_layers, num_heads, ffn_dim, num_key_value_heads : int
-        Of the Llama.
-    depth_layers, depth_ffn_dim : int
-        Of the network that predicts the tokens of a group.
     text_layers : int
         Convolutions over 7 letters.
     aligner_dim, aligner_frames, aligner_layers : int
@@ -58,7 +51,9 @@ class AlignedBackboneLM(GroupStage):
         Of the text's vectors and before the depth network.
     history_dropout : float
         Share of the groups that the model does not see in training when it
-        predicts what follows, so that it listens to the text.
+        predicts what follows, so that it depends on the text.
+    **network
+        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -71,8 +66,6 @@ class AlignedBackboneLM(GroupStage):
     (torch.Size([]), torch.Size([20]))
     """
 
-    stage = 1
-    given = 0  # tokens of a group that are known before its pass
     text_positions = 0  # text takes none
 
     def __init__(
@@ -82,13 +75,6 @@ class AlignedBackboneLM(GroupStage):
         num_tokens=10,
         backbone_size=3,
         max_positions=128,
-        dim=256,
-        num_layers=4,
-        num_heads=4,
-        ffn_dim=768,
-        num_key_value_heads=None,
-        depth_layers=2,
-        depth_ffn_dim=512,
         text_layers=3,
         aligner_dim=128,
         aligner_frames=6,
@@ -96,49 +82,28 @@ class AlignedBackboneLM(GroupStage):
         most_letters=12,
         dropout=0.1,
         history_dropout=0.1,
+        **network,
     ):
-        super().__init__()
-        self.sizes = {  # with which it can be built again
-            "text_size": text_size,
-            "levels": list(levels),
-            "num_tokens": num_tokens,
-            "backbone_size": backbone_size,
-            "max_positions": max_positions,
-            "dim": dim,
-            "num_layers": num_layers,
-            "num_heads": num_heads,
-            "ffn_dim": ffn_dim,
-            "num_key_value_heads": num_key_value_heads or num_heads,
-            "depth_layers": depth_layers,
-            "depth_ffn_dim": depth_ffn_dim,
-            "text_layers": text_layers,
-            "aligner_dim": aligner_dim,
-            "aligner_frames": aligner_frames,
-            "aligner_layers": aligner_layers,
-            "most_letters": most_letters,
-        }
-        self.backbone_size = self.group_tokens = backbone_size
+        super().__init__(levels, backbone_size, **network)
+        self.sizes.update(
+            text_size=text_size,
+            num_tokens=num_tokens,
+            max_positions=max_positions,
+            text_layers=text_layers,
+            aligner_dim=aligner_dim,
+            aligner_frames=aligner_frames,
+            aligner_layers=aligner_layers,
+            most_letters=most_letters,
+        )
+        dim = self.dim
         self.max_positions = max_positions
         self.most_letters = most_letters
         self.history_dropout = history_dropout
         self.dropout = nn.Dropout(dropout)
-        self.groups = GridEmbedding(levels, backbone_size, dim)
-        self.codebook_size = self.groups.grid.size
         self.text = TextEncoder(text_size, dim, text_layers, dropout)
         self.said = nn.Linear(dim, dim)
         self.advance_rows = nn.Embedding(most_letters + 1, dim)
-        self.llama = llama(
-            dim,
-            num_layers,
-            num_heads,
-            ffn_dim,
-            num_key_value_heads=num_key_value_heads or num_heads,
-        )
         self.advance = nn.Linear(dim, most_letters + 1)
-        self.end = nn.Linear(dim, 1)
-        self.depth = DepthNetwork(
-            levels, backbone_size, 0, dim, depth_layers, depth_ffn_dim
-        )
         self.aligner = Aligner(
             levels,
             num_tokens,
@@ -208,26 +173,15 @@ class AlignedBackboneLM(GroupStage):
         at_end = hidden[torch.arange(len(hidden), device=real.device), last]
 
         # At the end of a text speech goes on or ends; before, it advances.
-        could_end = (place[:, :-1] == lengths.unsqueeze(1))[real]  # [P]
+        before_end = (place[:, :-1] < lengths.unsqueeze(1))[real]  # [P]
         hidden, ahead = hidden[:, :-1][real], at_place[:, 1:][real]  # [P, D]
-        advances = advances[real]
-        goes_on = F.softplus(self.end(hidden).float()).flatten()
-        moved = F.cross_entropy(
-            self.advance(hidden).float(), advances, reduction="none"
-        )
-        moved = moved[~could_end].sum()
+        end = self.end(hidden).flatten().masked_fill(before_end, -torch.inf)
+        scores, advances = self.advance(hidden).float(), advances[real]
+        moved = F.cross_entropy(scores, advances, reduction="none")
         hidden = self.dropout(self.after(hidden, ahead, advances))
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
-        # The first token also says that speech goes on.
-        first = nll[:, 0] + torch.where(could_end, goes_on, 0.0)
-        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
-        nll = torch.cat([first.unsqueeze(1), nll[:, 1:]], dim=1)
-        level = torch.arange(self.backbone_size, device=real.device)
-        level = level.expand_as(nll).flatten()
-        end_level = level.new_full((len(ended),), self.backbone_size)
-        nll = torch.cat([nll.flatten(), ended])
-        level = torch.cat([level, end_level])
-        loss = nll.mean() + moved / len(nll) + ctc
+        nll, level = self.score(nll, end, at_end)
+        loss = nll.mean() + moved[before_end].sum() / len(nll) + ctc
         return {"loss": loss, "nll": nll, "level": level}
 
     def hidden_states(self, backbone, real, at_place):
@@ -330,23 +284,6 @@ class AlignedBackboneLM(GroupStage):
         """
         parts = text, text_lens, prompt, prompt_lens
         return AlignedState(self, sampler, *parts, guidance, said)
-
-    def group_inputs(self, before, given):
-        """What the pass for the next group reads of the one before it.
-
-        Arguments
-        ---------
-        before : torch.Tensor
-            int64 [B, b].
-        given : torch.Tensor
-            int64 [B, 0].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, D].
-        """
-        return self.groups(before).sum(1)
 
     def _some(self, tokens):
         """In training the aligner reads b to K tokens of a clip's groups."""
