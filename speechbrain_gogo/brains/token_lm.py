@@ -52,6 +52,8 @@ class TokenLMBrain(TrainingBrain):
         if should_step and self.optimizer_step % self.hparams.log_interval == 0:
             rate = self.optimizer.param_groups[0]["lr"]
             row = {**self.recent.read(), "learning rate": rate}
+            if "aligner" in outputs:
+                row["aligner"] = float(outputs["aligner"])
             self.write_log("train", **row)
             self.recent.clear()
 

@@ -11,8 +11,11 @@ from speechbrain_gogo.inference.loading.group_stage import (
     save_group_stage,
 )
 from speechbrain_gogo.lobes.speech.aligned.aligner import best_path
+from speechbrain_gogo.lobes.speech.aligned.durations import (
+    Durations,
+    places_at,
+)
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
-from speechbrain_gogo.lobes.speech.aligned.state import at
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import generate_backbone
 
@@ -81,28 +84,89 @@ def test_best_path_is_the_best_of_all_paths():
 
 
 def test_letters_stand_evenly_where_they_cannot_be_aligned(lm):
-    text, lengths = torch.zeros(2, 40, dtype=int), torch.tensor([40, 6])
+    text, lengths = torch.zeros(2, 40, dtype=int), torch.tensor([40, 4])
     real = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])
     log_probs = lm.aligner(torch.zeros(2, 4, 10, dtype=int), real)
-    advances = lm.aligner.advances(log_probs, real, text, lengths)
-    assert advances.tolist() == [[10] * 4, [3, 3, 0, 0]]
-    assert lm.aligner.loss(log_probs, real, text, lengths) == 0
+    log_probs[1] = -torch.inf  # no path
+    places = lm.aligner.places(log_probs, real, text, lengths).flatten(1)
+    assert places[0].tolist() == [40 * t // 16 for t in range(1, 17)]
+    assert places[1].tolist() == [0, 1, 1, 2, 2, 3, 3, 4] + [4] * 8
+    assert lm.aligner.loss(log_probs[:1], real[:1], text[:1], lengths[:1]) == 0
+
+
+def test_durations_are_counted_and_laid_out_again():
+    torch.manual_seed(0)
+    durations = Durations(16, most=5)
+    places = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 3], [1, 1, 1, 1, 1, 1, 1, 1]])
+    real = torch.arange(8) < torch.tensor([[8], [7]])
+    lengths = torch.tensor([3, 1])
+    scores = durations(torch.randn(2, 4, 16), lengths)
+    found = durations.nll(scores, lengths, places, real)
+    wanted = [[2, 1, 3, 2], [0, 5]]  # 7 frames are more than ``most``
+    expected = [
+        -scores[row, place].log_softmax(0)[count]
+        for row, counts in enumerate(wanted)
+        for place, count in enumerate(counts)
+    ]
+    assert torch.allclose(found, torch.stack(expected))
+    counts = torch.tensor([[2.0, 1.0, 3.0, 2.0]])
+    assert torch.equal(places_at(counts, 8), places[:1])
+    # Ends are rounded: ten times .6 are six frames.
+    parts = torch.full((1, 10), 0.6)
+    assert places_at(parts, 6).tolist() == [[0, 2, 4, 5, 7, 9]]
 
 
 @torch.no_grad()
 def test_loss_is_that_of_each_utterance_alone(lm, inputs):
+    inputs = *inputs[:3], torch.tensor([2, 4, 1, 3]) / 4
     together, alone = lm(*inputs), []
     one = torch.ones(1)
     for row in range(4):
         text, groups = int(inputs[1][row] * 8), int(inputs[3][row] * 4)
         part = inputs[0][row : row + 1, :text], one
         part += inputs[2][row : row + 1, :groups], one
-        alone.append(lm(*part)["nll"])
-    codes = torch.cat([nll[:-1] for nll in alone])
-    ends = torch.cat([nll[-1:] for nll in alone])  # come last in a batch
-    expected = torch.cat([codes, ends])
-    assert torch.allclose(together["nll"], expected, atol=1e-5)
-    assert together["level"].tolist() == [0, 1, 2] * 9 + [3] * 4
+        alone.append(lm(*part))
+    levels = torch.cat([part["level"] for part in alone])
+    expected = torch.cat([part["nll"] for part in alone])
+    order = (levels == 3).long().argsort(stable=True)  # durations come last
+    assert torch.allclose(together["nll"], expected[order], atol=1e-5)
+    assert together["level"].tolist() == [0, 1, 2] * 10 + [3] * (9 + 4 + 6)
+    tokens, lasting = expected[levels < 3], expected[levels == 3]
+    loss = tokens.mean() + lasting.mean()
+    assert torch.allclose(together["loss"], loss, atol=1e-5)
+
+
+@torch.no_grad()
+def plan(lm, text, prompt):
+    """Places of all groups [G, F] of one utterance, and how many there are."""
+    expected = lm.durations.expected(*lm.text(text, torch.ones(1)))[0]
+    frames, letters = lm.aligner.frames, text.shape[1]
+    before = []
+    if prompt.shape[1] and letters:
+        real = torch.ones(prompt.shape[:2], dtype=torch.bool)
+        log_probs = lm.aligner(prompt, real)
+        count = torch.tensor([letters])
+        said = lm.aligner.spoken(log_probs, real, text, count)
+        before = lm.aligner.places(log_probs, real, text, said)[0].flatten()
+        before, said = before.tolist(), int(said)
+        inner = [expected[place] for place in range(1, said)]
+        pace = 1.0
+        if inner:
+            usual = sum(p in range(1, said) for p in before)
+            pace = min(max(usual / float(sum(inner)), 0.6), 1.6)
+        expected = expected * pace
+        spent = [before.count(place) for place in range(letters + 1)]
+        for place, count in enumerate(spent):
+            left = max(float(expected[place]) - count, 0)
+            expected[place] = count + (left if place >= said else 0)
+    elif prompt.shape[1]:
+        return [[0] * frames] * lm.max_positions, lm.max_positions
+    ends = expected.cumsum(0).round()
+    groups = max(-int(-ends[-1] // frames), prompt.shape[1] + 1)
+    places = [int((ends[:-1] <= t).sum()) for t in range(groups * frames)]
+    places[: len(before)] = before
+    rows = [places[i : i + frames] for i in range(0, len(places), frames)]
+    return rows, groups
 
 
 @pytest.mark.parametrize("guidance", [0.0, 1.5])
@@ -115,65 +179,48 @@ def test_generation_says_what_the_loss_finds_likely(lm, inputs, guidance):
     found = torch.stack([group for group, _ in items], dim=1)  # [4, N, 3]
     for row in range(4):
         count, groups = int(text_lens[row] * 8), int(lens[row] * 4)
-        letters, said = text[row : row + 1, :count], prompt[row : row + 1]
-        said = said[:, :groups]
-        real = torch.ones(1, groups, dtype=torch.bool)
-        place = torch.zeros(1, 1, dtype=int)
-        if groups and count:
-            frames = lm.aligner(said, real)
-            done = lm.aligner.spoken(
-                frames, real, letters, torch.tensor([count])
-            )
-            rest = frames, real, letters, done
-            place = lm.aligner.advances(*rest).cumsum(1)
-            place = torch.cat([torch.zeros(1, 1, dtype=int), place], dim=1)
-        elif groups:
-            place = torch.zeros(1, groups + 1, dtype=int)
+        letters = text[row : row + 1, :count]
+        said = prompt[row : row + 1, :groups]
+        places, last = plan(lm, letters, said)
         said = said[..., :3]
         for group in found[row]:
             if CODES in group:
-                assert int(place[0, -1]) == count  # ends with its text only
+                assert said.shape[1] == last
                 break
-            texts = [(letters, place), (letters[:, :0], 0 * place)]
-            hidden, ahead, advance = [], None, None
-            for some, where in texts:
+            assert said.shape[1] < last
+            real = torch.ones(1, said.shape[1] + 1, dtype=torch.bool)
+            where = torch.tensor(places)[None, : said.shape[1] + 1]
+            next_one = torch.cat([said, group[None, None]], dim=1)
+            hidden = []
+            for some, there in ((letters, where), (letters[:, :0], 0 * where)):
                 vectors, _ = lm.text(some, torch.ones(1))
-                real = torch.ones(1, said.shape[1], dtype=torch.bool)
-                states = lm.hidden_states(said, real, at(vectors, where))
-                if advance is None:
-                    left = count - int(place[0, -1])
-                    advance = lm.advance(states[:, -1])[:, : left + 1]
-                    advance = advance.argmax(1)
-                    after = place[:, -1:] + advance
-                else:
-                    advance, after = advance * 0, where[:, -1:]
-                ahead = at(vectors, after)[:, 0]
-                hidden.append(lm.after(states[:, -1], ahead, advance))
-                if len(hidden) == 1:
-                    next_place = torch.cat([place, after], dim=1)
+                states = lm.hidden_states(next_one, real, vectors, there)
+                hidden.append(states[:, -1])
             for level in range(3):
                 both = [lm.log_probs(h, group[None, :level]) for h in hidden]
                 scores = both[0] + (guidance if count else 0) * (
                     both[0] - both[1]
                 )
                 assert int(scores.argmax()) == group[level], (row, level)
-            place = next_place
-            said = torch.cat([said, group[None, None]], dim=1)
+            said = next_one
     assert (found < CODES).any()
 
 
-def test_it_learns_to_say_a_text_and_to_go_on_after_a_prompt(lm):
+def test_it_learns_to_say_a_text_and_to_go_on_after_a_prompt():
     """Each letter is a group of its own tokens: a language without context."""
     torch.manual_seed(3)
     words = torch.randint(CODES, (6, 10))
-    lm = AlignedBackboneLM(6, LEVELS, **{**SMALL, "dim": 32})
+    lm = AlignedBackboneLM(
+        6, LEVELS, **{**SMALL, "dim": 32, "aligner_batches": 100}
+    )
     optimizer = torch.optim.Adam(lm.parameters(), lr=0.01)
-    for _ in range(100):
+    for _ in range(250):
         text = torch.randint(6, (16, 5))
         lens = torch.randint(2, 6, (16,)) / 5
-        loss = lm(text, lens, words[text], lens)["loss"]
+        out = lm(text, lens, words[text], lens)
+        assert ("aligner" in out) == (int(lm.batches) <= 100)
         optimizer.zero_grad()
-        loss.backward()
+        out["loss"].backward()
         optimizer.step()
     lm.eval()
     text = torch.tensor([[1, 4, 2, 2, 0, 5, 3], [5, 0, 1, 3, 0, 0, 0]])

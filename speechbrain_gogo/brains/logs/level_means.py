@@ -45,10 +45,10 @@ class LevelMeans:
     def read(self):
         """Mean loss of all tokens, and the perplexity at each position.
 
-        Positions without tokens are left out.
+        Positions without tokens are left out, the loss too if there are none.
         """
         nll, count = self.sums.sum(1).tolist()
-        found = {"loss": nll / count}
+        found = {"loss": nll / count} if count else {}
         for name, nll, count in zip(self.names, *self.sums.tolist()):
             if count:
                 found[f"perplexity {name}"] = math.exp(nll / count)

@@ -120,8 +120,8 @@ def export_speech(
         Where to; created if need be.
     codec : str | Path
         Folder of the codec, whose files are copied; may be ``folder``. Its
-        backbone becomes that of Stage I; an allocator that reads another
-        backbone is left out.
+        backbone becomes that of Stage I, unless this speaks all tokens; an
+        allocator that reads another backbone is left out.
     stage1 : str | Path
         Folder of Stage I, from :func:`export_speech_stage`; copied too.
     stage2 : str | Path
@@ -175,7 +175,8 @@ def export_speech(
         elif Path(source).resolve() != target.resolve():
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target)
-    _set_backbone(folder)
+    if stage2 is not None:
+        _set_backbone(folder)
     settings = {
         "sampling": dict(sampling or {}),
         "language": language,

@@ -166,7 +166,8 @@ class GroupGenerator:
         if active.any():
             budgets = torch.zeros_like(backbone[:, 0])
             some = backbone[active]
-            budgets[active] = self._budgets(some, allocate)
+            single = isinstance(stage2, NoDetailLM)  # all tokens are there
+            budgets[active] = self._budgets(some, allocate and not single)
             return Groups(
                 details.complete(backbone, budgets), budgets, active, finished
             )

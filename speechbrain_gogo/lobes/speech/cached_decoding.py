@@ -18,8 +18,6 @@ from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 # different lengths, and are bound by computation anyway.
 LONGEST_COMPILED = 16
 GRAPHS = 64
-# Far from the seeds of utterances, which are near each other.
-OTHER_SEEDS = 2**40
 
 
 class CachedDecoder:
@@ -199,17 +197,6 @@ class Sampler:
 
             self.warpers += [TopKLogitsWarper(top_k)] if top_k else []
             self.warpers += [TopPLogitsWarper(top_p)] if top_p < 1 else []
-
-    def another(self):
-        """A sampler with other random numbers, which penalises nothing.
-
-        Returns
-        -------
-        Sampler
-        """
-        seeds = [seed + OTHER_SEEDS for seed in self.seeds]
-        temperature = 0 if self.greedy else self.temperature
-        return Sampler(seeds, temperature, repetition_penalty=1.0)
 
     def draw(self, logits, seen, position):
         """Sample a token for each utterance.

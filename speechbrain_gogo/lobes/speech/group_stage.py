@@ -127,6 +127,7 @@ class GroupStage1(GroupStage):
     """
 
     stage = 1
+    last_level = "end"  # what the level after the tokens is
 
     def __init__(self, levels, backbone_size, **network):
         super().__init__(levels, backbone_size, 0, **network)

@@ -63,6 +63,7 @@ class BackboneLM(nn.Module):
     """
 
     stage = 1
+    last_level = "end"  # what the level after the tokens is
 
     def __init__(
         self,

@@ -1,10 +1,10 @@
-"""Which letters of a text a group of tokens says: alignment by CTC.
+"""Where in speech each letter of its text begins: alignment by CTC.
 
 Not in the paper. A small network reads the tokens of a clip and predicts its
 text with the CTC loss (Graves et al. 2006); the best path through its
-predictions says in which group each letter is spoken. It is trained together
-with the language model that needs the alignment (stage1.py), and needs
-no times in the corpus.
+predictions says in which frame each letter begins. It is trained before the
+language model that needs the alignment (stage1.py), on the same batches, and
+needs no times in the corpus.
 
 Letters: B batch, N groups, K tokens per group, T frames of the aligner,
 L text ids, V text ids that exist, D width.
@@ -45,8 +45,9 @@ class Aligner(nn.Module):
     >>> log_probs.shape
     torch.Size([2, 24, 51])
     >>> text, lengths = torch.randint(50, (2, 8)), torch.tensor([8, 5])
-    >>> aligner.advances(log_probs, real, text, lengths).sum(1)
-    tensor([8, 5])
+    >>> places = aligner.places(log_probs, real, text, lengths)
+    >>> places.shape, places[:, -1, -1]
+    (torch.Size([2, 6, 4]), tensor([8, 5]))
     """
 
     def __init__(
@@ -123,8 +124,8 @@ class Aligner(nn.Module):
         )
 
     @torch.no_grad()
-    def advances(self, log_probs, real, text, lengths):
-        """How many letters each group says, by the best path.
+    def places(self, log_probs, real, text, lengths):
+        """How many letters have begun in each frame, by the best path.
 
         Arguments
         ---------
@@ -134,11 +135,11 @@ class Aligner(nn.Module):
         Returns
         -------
         torch.Tensor
-            int64 [B, N]. Where a clip has too few frames for its text, the
-            letters stand evenly.
+            int64 [B, N, frames]. Where a clip has too few frames for its text,
+            the letters stand evenly.
         """
         if not (text.shape[1] and real.shape[1]):
-            return torch.zeros_like(real, dtype=torch.int64)
+            return real.new_zeros(*real.shape, self.frames, dtype=torch.int64)
         state, possible = best_path(
             log_probs,
             real.sum(1) * self.frames,
@@ -147,16 +148,14 @@ class Aligner(nn.Module):
             self.blank,
         )
         # State 2 l + 1 is letter l, state 2 l the blank before it.
-        said = (state + 1).div(2, rounding_mode="floor")  # [B, T]
-        said = said[:, self.frames - 1 :: self.frames]  # at ends of groups
-        place = real.cumsum(1)  # [B, N]
-        evenly = place * lengths.unsqueeze(1)
+        begun = (state + 1).div(2, rounding_mode="floor")  # [B, T]
+        frame = self.real_frames(real).cumsum(1)  # [B, T]
+        evenly = frame * lengths.unsqueeze(1)
         evenly = evenly.div(
-            real.sum(1, keepdim=True).clamp(min=1), rounding_mode="floor"
+            frame[:, -1:].clamp(min=1), rounding_mode="floor"
         )
-        said = torch.where(possible.unsqueeze(1), said, evenly)
-        said = F.pad(said, (1, 0))
-        return torch.where(real, said.diff(dim=1), 0)
+        begun = torch.where(possible.unsqueeze(1), begun, evenly)
+        return begun.unflatten(1, (-1, self.frames))
 
     @torch.no_grad()
     def spoken(self, log_probs, real, text, lengths):

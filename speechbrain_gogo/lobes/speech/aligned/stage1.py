@@ -1,18 +1,17 @@
-"""Stage I that knows which letters come next (an option, not the paper's).
+"""Stage I that knows where it is in the text (an option, not the paper's).
 
 The paper's Stage I reads the whole text before the speech, and learns from
 thousands of hours where in the text it is. A small model with a few hours of
-speech does not learn that. Here the place in the text is part of the state: a
-group says the next ``advance`` letters, which the model predicts before the
-tokens of the group, and each pass reads what an encoder of the text has at this
-place. Nothing is lost or repeated, and speech ends where the text ends. In
-training the advances come from an aligner (aligner.py), which is trained
-along. RNN transducers and their descendants in text to speech walk through
-the text alike. The interface is that of group_stage1.py, and each group takes
-one large pass, too.
+speech does not learn that. Here each group is divided into a few frames, and the
+model reads, along with the group before, what an encoder of the text has at the
+place that each frame of the next group says. Nothing is lost or repeated, and
+speech ends where the text ends. How long letters are is predicted from the text
+beforehand (durations.py), as FastSpeech 2 (Ren et al. 2021) does; in training it
+comes from an aligner (aligner.py), which the first batches train alone. The
+interface is that of group_stage1.py, and each group takes one large pass, too.
 
-Letters: B batch, L text ids, N groups, b tokens of the backbone, K tokens per
-group, P predicted groups, C codes, A most letters in a group, D width.
+Letters: B batch, L text ids, N groups, F frames per group, b tokens of the
+backbone, K tokens per group, P predicted groups, C codes, D width.
 """
 
 import torch
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.aligned.aligner import Aligner
+from speechbrain_gogo.lobes.speech.aligned.durations import Durations
 from speechbrain_gogo.lobes.speech.aligned.state import AlignedState, at
 from speechbrain_gogo.lobes.speech.aligned.text_encoder import TextEncoder
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage1, causal_mask
@@ -38,15 +38,17 @@ class AlignedBackboneLM(GroupStage1):
     num_tokens : int
         Tokens per group that the aligner reads, K.
     backbone_size : int
-        Tokens per group that this stage predicts, b.
+        Tokens per group that this stage predicts, b; with b = K it is the only
+        stage.
     max_positions : int
         Most groups, and one for the start.
     text_layers : int
         Convolutions over 7 letters.
     aligner_dim, aligner_frames, aligner_layers : int
         Of the :class:`~speechbrain_gogo.lobes.speech.aligned.aligner.Aligner`.
-    most_letters : int
-        In one group, A; also of the aligner's path.
+    aligner_batches : int
+        With so many batches the training begins that train the aligner alone.
+        Later ones leave it as it is.
     dropout : float
         Of the text's vectors and before the depth network.
     history_dropout : float
@@ -62,11 +64,12 @@ class AlignedBackboneLM(GroupStage1):
     >>> tokens = torch.randint(12, (2, 4, 10))
     >>> half = torch.tensor([1.0, 0.5])
     >>> out = lm(text, half, tokens, half)
-    >>> out["loss"].shape, out["nll"].shape  # 4 * 3 + 2 * 3 codes, 2 ends
-    (torch.Size([]), torch.Size([20]))
+    >>> out["loss"].shape, out["nll"].shape  # 4 * 3 + 2 * 3 codes, 7 + 4 places
+    (torch.Size([]), torch.Size([29]))
     """
 
     text_positions = 0  # text takes none
+    last_level = "duration"
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class AlignedBackboneLM(GroupStage1):
         aligner_dim=128,
         aligner_frames=6,
         aligner_layers=3,
-        most_letters=12,
+        aligner_batches=0,
         dropout=0.1,
         history_dropout=0.1,
         **network,
@@ -93,17 +96,14 @@ class AlignedBackboneLM(GroupStage1):
             aligner_dim=aligner_dim,
             aligner_frames=aligner_frames,
             aligner_layers=aligner_layers,
-            most_letters=most_letters,
         )
         dim = self.dim
         self.max_positions = max_positions
-        self.most_letters = most_letters
         self.history_dropout = history_dropout
         self.dropout = nn.Dropout(dropout)
         self.text = TextEncoder(text_size, dim, text_layers, dropout)
-        self.said = nn.Linear(dim, dim)
-        self.advance_rows = nn.Embedding(most_letters + 1, dim)
-        self.advance = nn.Linear(dim, most_letters + 1)
+        self.durations = Durations(dim)
+        self.frames = nn.Linear(aligner_frames * dim, dim)
         self.aligner = Aligner(
             levels,
             num_tokens,
@@ -112,6 +112,8 @@ class AlignedBackboneLM(GroupStage1):
             aligner_frames,
             aligner_layers,
         )
+        self.aligner_batches = aligner_batches
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     def sequence_length(self, text_length, num_groups):
         """Positions that utterances take, the start included.
@@ -144,10 +146,10 @@ class AlignedBackboneLM(GroupStage1):
         Returns
         -------
         dict
-            "loss", the mean over all predicted tokens, with the nats of the
-            advances shared out over the tokens, and the aligner's loss;
-            "nll" [P], of each token; "level" int64 [P], which of the b a
-            token is, b for the end.
+            "loss"; "nll" [P], of each token and of each duration; "level" int64
+            [P], which of the b a token is, b for a duration. While the
+            aligner is trained alone, its loss, again as "aligner", and no
+            tokens.
 
         Raises
         ------
@@ -159,33 +161,34 @@ class AlignedBackboneLM(GroupStage1):
                 f"A clip of the batch takes {tokens.shape[1] + 1} positions, "
                 f"this model has {self.max_positions}: leave such clips out."
             )
-        backbone = tokens[..., : self.backbone_size]  # [B, N, b]
         real = length_mask(lens, tokens.shape[1])  # [B, N]
+        if self._trains_aligner():
+            lengths = length_mask(text_lens, text.shape[1]).sum(1)
+            log_probs = self.aligner(self._some(tokens), real)
+            loss = self.aligner.loss(log_probs, real, text, lengths)
+            none = loss.new_zeros(0)
+            parts = {"nll": none, "level": none.long()}
+            return {"loss": loss, "aligner": loss.detach(), **parts}
         encoded, lengths = self.text(text, text_lens)
-        log_probs = self.aligner(self._some(tokens), real)
-        ctc = self.aligner.loss(log_probs, real, text, lengths)
-        advances = self.aligner.advances(log_probs, real, text, lengths)
-        advances = advances.clamp(max=self.most_letters)
-        place = F.pad(advances.cumsum(1), (1, 0))  # [B, N + 1]
-        at_place = at(encoded, place)  # [B, N + 1, D]
-        hidden = self.hidden_states(backbone, real, at_place)
-        last = real.sum(1)
-        at_end = hidden[torch.arange(len(hidden), device=real.device), last]
-
-        # At the end of a text speech goes on or ends; before, it advances.
-        before_end = (place[:, :-1] < lengths.unsqueeze(1))[real]  # [P]
-        hidden, ahead = hidden[:, :-1][real], at_place[:, 1:][real]  # [P, D]
-        end = self.end(hidden).flatten().masked_fill(before_end, -torch.inf)
-        scores, advances = self.advance(hidden).float(), advances[real]
-        moved = F.cross_entropy(scores, advances, reduction="none")
-        hidden = self.dropout(self.after(hidden, ahead, advances))
+        with torch.no_grad():
+            log_probs = self.aligner(tokens, real)
+        places = self.aligner.places(log_probs, real, text, lengths)
+        backbone = tokens[..., : self.backbone_size]  # [B, N, b]
+        hidden = self.hidden_states(backbone, real, encoded, places)
+        hidden = self.dropout(hidden[real])
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
-        nll, level = self.score(nll, end, at_end)
-        loss = nll.mean() + moved[before_end].sum() / len(nll) + ctc
+        scores = self.durations(encoded, lengths)
+        places, real = places.flatten(1), self.aligner.real_frames(real)
+        lasting = self.durations.nll(scores, lengths, places, real)
+        level = torch.arange(self.backbone_size, device=nll.device)
+        level = level.expand_as(nll).flatten()
+        level = torch.cat([level, torch.full_like(lasting, nll.shape[1]).long()])
+        loss = nll.mean() + lasting.sum() / max(len(lasting), 1)
+        nll = torch.cat([nll.flatten(), lasting])
         return {"loss": loss, "nll": nll, "level": level}
 
-    def hidden_states(self, backbone, real, at_place):
-        """The Llama over a start and all groups: -> [B, N + 1, D].
+    def hidden_states(self, backbone, real, encoded, places):
+        """The Llama over all groups: vectors that predict them, [B, N, D].
 
         Arguments
         ---------
@@ -193,64 +196,65 @@ class AlignedBackboneLM(GroupStage1):
             int64 [B, N, b].
         real : torch.Tensor
             bool [B, N].
-        at_place : torch.Tensor
-            [B, N + 1, D], of the text.
+        encoded : torch.Tensor
+            The text, [B, L + 1, D].
+        places : torch.Tensor
+            Of each frame, int64 [B, N, F].
 
         Returns
         -------
         torch.Tensor
         """
-        x, position, kept = self.sequence(backbone, real, at_place)
+        kept = F.pad(real[:, 1:], (1, 0), value=True)
+        x, position = self.sequence(backbone[:, :-1], encoded, places)
         return self.llama(
             inputs_embeds=x,
             attention_mask=causal_mask(kept),
             position_ids=position,
         ).last_hidden_state
 
-    def sequence(self, backbone, real, at_place):
-        """What the Llama reads: at each position the group before, and the text.
+    def sequence(self, backbone, encoded, places):
+        """What the Llama reads: the group before, and the text of the next one.
 
         Arguments
         ---------
-        backbone, real, at_place
+        backbone : torch.Tensor
+            int64 [B, N - 1, b].
+        encoded, places
             As of :meth:`hidden_states`.
 
         Returns
         -------
         tuple of torch.Tensor
-            Vectors [B, N + 1, D], positions int64 [B, N + 1], and bool
-            [B, N + 1], which of them are real.
+            Vectors [B, N, D] and positions int64 [B, N].
         """
         size = len(backbone), 1, self.backbone_size
         start = backbone.new_full(size, self.codebook_size)
-        before = torch.cat([start, backbone], dim=1)  # [B, N + 1, b]
+        before = torch.cat([start, backbone], dim=1)  # [B, N, b]
         if self.training and self.history_dropout:
             unseen = torch.rand(before.shape[:2], device=before.device)
             unseen = (unseen < self.history_dropout).unsqueeze(-1)
             before = torch.where(unseen, self.codebook_size, before)
-        x = self.groups(before).sum(2) + at_place
+        x = self.groups(before).sum(2) + self.said(encoded, places)
         position = torch.arange(before.shape[1], device=before.device)
-        kept = F.pad(real, (1, 0), value=True)
-        return x, position.expand(kept.shape), kept
+        return x, position.expand(x.shape[:2])
 
-    def after(self, hidden, ahead, advances):
-        """The vector of a group whose advance is known.
+    def said(self, encoded, places):
+        """The text that groups say.
 
         Arguments
         ---------
-        hidden : torch.Tensor
-            Of the Llama, [P, D].
-        ahead : torch.Tensor
-            Of the text behind the letters of the group, [P, D].
-        advances : torch.Tensor
-            int64 [P].
+        encoded, places
+            As of :meth:`hidden_states`.
 
         Returns
         -------
         torch.Tensor
-            [P, D].
+            [B, N, D].
         """
-        return hidden + self.said(ahead) + self.advance_rows(advances)
+        vectors = at(encoded, places.flatten(1))  # [B, N * F, D]
+        vectors = vectors.unflatten(1, places.shape[1:])
+        return self.frames(vectors.flatten(2))
 
     def start(
         self,
@@ -285,10 +289,15 @@ class AlignedBackboneLM(GroupStage1):
         parts = text, text_lens, prompt, prompt_lens
         return AlignedState(self, sampler, *parts, guidance, said)
 
-    def _some(self, tokens):
-        """In training the aligner reads b to K tokens of a clip's groups."""
+    def _trains_aligner(self):
+        """Whether this batch of the training is one of the aligner's."""
         if not self.training:
-            return tokens
+            return False
+        self.batches += 1
+        return bool(self.batches <= self.aligner_batches)
+
+    def _some(self, tokens):
+        """The aligner learns from b to K tokens of a clip's groups."""
         most = torch.randint(
             self.backbone_size, tokens.shape[2] + 1, (len(tokens), 1, 1)
         ).to(tokens.device)

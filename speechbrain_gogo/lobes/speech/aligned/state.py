@@ -1,16 +1,21 @@
 """State of a stage that knows its place in the text, during generation.
 
-Before the tokens of a group come the letters that it says: their number, the
-advance, is sampled from the hidden state of the group's large pass.
+Which letters each group says, and where speech ends, is known before the first
+group: the durations of the letters say it.
 
-Letters: B batch, L text ids, N groups, S places, D width.
+Letters: B batch, L text ids, N groups of the prompt, G groups in all, F frames
+per group, D width.
 """
 
 import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.speech.aligned.durations import places_at
 from speechbrain_gogo.lobes.speech.group_state import GroupState
+
+PACES = 0.6, 1.6  # of a prompt, relative to the model's own
+FAR = -1e4  # a logit of what cannot be; finite, so that guidance is, too
 
 
 class AlignedState(GroupState):
@@ -39,57 +44,84 @@ class AlignedState(GroupState):
         guidance,
         said=None,
     ):
-        self.guidance = guidance
         self.encoded, self.lengths = lm.text(text, text_lens)
         real = length_mask(prompt_lens, prompt.shape[1])
-        place = self._places(lm, text, prompt, real, said)
-        backbone = prompt[..., : lm.backbone_size]
-        sequence = lm.sequence(backbone, real, at(self.encoded, place))
-        super().__init__(lm, sampler, sequence, backbone, real, guidance)
-        self.place = place[:, -1]  # [B]
-        self.advances = sampler.another()
-
-    def _places(self, lm, text, prompt, real, said):
-        """Places before each group and after the last one, int64 [B, N + 1]."""
-        if not prompt.shape[1]:
-            return text.new_zeros(len(text), 1)
-        log_probs = lm.aligner(prompt, real)
-        if said is None:
-            said = lm.aligner.spoken(log_probs, real, text, self.lengths)
-        elif self.guidance:  # the second half has no text
+        if said is not None and guidance:  # the second half has no text
             said = torch.cat([said, torch.zeros_like(said)])
-        advances = lm.aligner.advances(log_probs, real, text, said)
-        advances = advances.clamp(max=lm.most_letters)
-        return F.pad(advances.cumsum(1), (1, 0))
+        self.places, self.last = self._plan(lm, text, prompt, real, said)
+        if guidance:  # both halves end at the same time
+            self.last = self.last.chunk(2)[0].repeat(2)
+        backbone = prompt[..., : lm.backbone_size]
+        places = self.places[:, : backbone.shape[1] + 1]
+        x, position = lm.sequence(backbone, self.encoded, places)
+        kept = F.pad(real, (1, 0), value=True)
+        sequence = x, position, kept
+        super().__init__(lm, sampler, sequence, backbone, real, guidance)
+        self.count = real.sum(1)  # [B], groups so far
 
-    def begin_group(self, hidden, position):
-        """Sample the advance of the next group."""
-        lm, left = self.lm, self.lengths - self.place
-        end = lm.end(hidden).float()  # [B, 1]
-        self.end_score = end.masked_fill(left.unsqueeze(1) > 0, -torch.inf)
-        scores = lm.advance(hidden).float()
-        choice = torch.arange(scores.shape[1], device=scores.device)
-        scores.masked_fill_(choice > left.unsqueeze(1), -torch.inf)
-        count = len(scores) // 2 if self.guidance else len(scores)
-        unseen = torch.zeros_like(scores[:count], dtype=torch.bool)
-        advance = self.advances.draw(scores[:count], unseen, position)
-        if self.guidance:
-            advance = torch.cat([advance, torch.zeros_like(advance)])
-        self.place = self.place + advance
-        self.ahead = at(self.encoded, self.place.unsqueeze(1)).squeeze(1)
-        return lm.after(hidden, self.ahead, advance)
+    def _plan(self, lm, text, prompt, real, said):
+        """The places of all frames, and how many groups there are.
+
+        int64 [B, G, F], which go on in the last place, and int64 [B].
+        """
+        frames = lm.aligner.frames
+        expected = lm.durations.expected(self.encoded, self.lengths)
+        spoken, prompt_places = torch.zeros_like(expected), None
+        given = real.sum(1) * frames  # [B], frames of the prompt
+        if prompt.shape[1]:
+            log_probs = lm.aligner(prompt, real)
+            if said is None:
+                said = lm.aligner.spoken(log_probs, real, text, self.lengths)
+            prompt_places = lm.aligner.places(log_probs, real, text, said)
+            spoken.scatter_add_(
+                1, prompt_places.flatten(1), lm.aligner.real_frames(real).float()
+            )
+            expected = expected * self._pace(expected, spoken, said)
+            # What the prompt has said already; of its last letter, the rest.
+            place = torch.arange(expected.shape[1], device=text.device)
+            done = place < said.unsqueeze(1)
+            rest = (expected - spoken).clamp(min=0)
+            expected = torch.where(done, spoken, spoken + rest)
+        groups = (expected.sum(1).round() / frames).ceil().long()
+        has_text = self.lengths > 0
+        last = torch.where(has_text, groups, lm.max_positions)
+        last = torch.maximum(last, real.sum(1) + has_text)
+        places = places_at(expected, frames * lm.max_positions)
+        places = torch.minimum(places, self.lengths.unsqueeze(1))
+        places = places.unflatten(1, (-1, frames))  # [B, G, F]
+        if prompt_places is not None:
+            count = prompt.shape[1]
+            places[:, :count] = torch.where(
+                real.unsqueeze(-1), prompt_places, places[:, :count]
+            )
+        return places, last
+
+    def _pace(self, expected, spoken, said):
+        """How much slower than the model a prompt speaks, [B, 1]."""
+        place = torch.arange(expected.shape[1], device=said.device)
+        # The silence before the first letter and the last letter tell little.
+        inner = (place > 0) & (place < said.unsqueeze(1))
+        usual = (expected * inner).sum(1, keepdim=True)
+        pace = (spoken * inner).sum(1, keepdim=True) / usual.clamp(min=1e-3)
+        return torch.where(usual > 0, pace.clamp(*PACES), 1.0)
 
     def log_probs(self):
         """Log-probabilities of the next token, at first also of the end."""
         found = super().log_probs()
         if self.group.shape[1]:
             return found
-        end = self.end_score
-        return torch.cat([found - F.softplus(end), -F.softplus(-end)], dim=1)
+        ended = (self.count >= self.last).unsqueeze(1)  # [B, 1]
+        end = torch.where(ended, 0.0, FAR)
+        return torch.cat([found.masked_fill(ended, FAR), end], dim=1)
 
     def group_inputs(self):
-        """What the next pass reads: the group before, and the text ahead."""
-        return super().group_inputs() + self.ahead
+        """What the next pass reads: the group before, and the text of the next."""
+        self.count = self.count + 1
+        row = torch.arange(len(self.count), device=self.count.device)
+        last = self.places.shape[1] - 1
+        places = self.places[row, self.count.clamp(max=last)].unsqueeze(1)
+        said = self.lm.said(self.encoded, places).squeeze(1)
+        return super().group_inputs() + said
 
 
 def at(encoded, place):

@@ -94,7 +94,22 @@ class GridEmbedding(nn.Module):
         first = position[:, None] + first  # [K, J]
         self.register_buffer("first", first, persistent=False)
         self.rows = nn.Embedding(num_tokens * sum(sizes), dim)
-        nn.init.normal_(self.rows.weight, std=len(sizes) ** -0.5)
+        with torch.no_grad():
+            self.rows.weight.copy_(self._first_rows(num_tokens, dim))
+
+    def _first_rows(self, num_tokens, dim):
+        """Rows that begin in order: levels of a digit lie on a line.
+
+        Codes that are near each other on the grid sound alike.
+        """
+        rows = []
+        for _ in range(num_tokens):
+            for level in self.grid.levels:
+                line = torch.randn(dim) * len(self.grid.levels) ** -0.5
+                place = torch.linspace(-1, 1, level) if level > 1 else torch.ones(1)
+                place = place / place.square().mean().sqrt()
+                rows += [place[:, None] * line, torch.zeros(1, dim)]  # m
+        return torch.cat(rows)
 
     def forward(self, tokens, position=0):
         """Embed tokens that follow each other in a group.
