@@ -94,6 +94,13 @@ def test_letters_stand_evenly_where_they_cannot_be_aligned(lm):
     assert lm.aligner.loss(log_probs[:1], real[:1], text[:1], lengths[:1]) == 0
 
 
+def test_a_batch_without_text_teaches_the_aligner_nothing():
+    lm = AlignedBackboneLM(TEXT, LEVELS, aligner_batches=1, **SMALL)
+    text, one = torch.zeros(2, 3, dtype=int), torch.ones(2)
+    lm(text, 0 * one, torch.zeros(2, 4, 10, dtype=int), one)["loss"].backward()
+    assert not any(w.grad.any() for w in lm.aligner.parameters())
+
+
 def test_durations_are_counted_and_laid_out_again():
     torch.manual_seed(0)
     durations = Durations(16, most=5)
