@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import speechbrain as sb
+import torch
 from processes import run_ranks
 from transformers import LlamaForCausalLM
 
@@ -17,6 +18,8 @@ from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
 from speechbrain_gogo.dataio.tokens.shards import save_shard, shard_path
+from speechbrain_gogo.inference import GogoSpeech
+from speechbrain_gogo.inference.loading.export_speech import export_speech
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "speech_lm" / "train.py"
@@ -58,6 +61,7 @@ def arguments(tiny_tokens, tiny_codec_folder):
         options = [str(x) for k, v in settings.items() for x in (f"--{k}", v)]
         return [str(yaml), *options, "--noprogressbar"]
 
+    line.codec = tiny_codec_folder
     return line
 
 
@@ -133,6 +137,39 @@ def test_learns_two_clips(
     exported = {path.name for path in (folder / "export").iterdir()}
     assert {"config.json", "model.safetensors"} <= exported
     assert ("text.model" in exported) == (stage == "stage1")
+
+
+def test_the_aligned_stage_learns_its_aligner_first(
+    main, arguments, tiny_tokens, tmp_path, real_plots
+):
+    """The only stage of a model, of all ten tokens."""
+    folder, batches = tmp_path / "out", 6
+    line = arguments(
+        "stage1",
+        folder,
+        model=f"{{dim: 32, text_size: 60, stage1: {{num_layers: 1, "
+        f"aligner_batches: {batches}, aligner_dim: 32}}}}",
+        num_steps=2 * batches,
+        number_of_epochs=10,
+        num_samples=1,
+        ckpt_interval_steps=0,
+    )
+    main([str(SCRIPT.parent / "hparams" / "aligned_stage1.yaml"), *line[1:]])
+    log = read_log(folder / "progress.jsonl")
+    log = [row for row in log if row["stage"] == "train"]
+    alone = [row for row in log if "aligner" in row]
+    assert [row["step"] for row in alone] == [*range(1, batches + 1)]
+    assert not any("loss" in row for row in alone)
+    levels = [f"perplexity {k + 1}" for k in range(10)]
+    for row in log[batches:]:
+        assert {*levels, "loss", "perplexity duration"} <= row.keys()
+    bundle = export_speech(
+        tmp_path / "all", arguments.codec, folder / "export", None
+    )
+    speech = GogoSpeech.from_hparams(bundle, run_opts={"device": "cpu"})
+    prompt = 0.1 * torch.randn(1, 24000)
+    said = speech.clone_voice("So be it.", prompt, "No.", seed=1)
+    assert len(said.tokens) and said.tokens.shape[1] == 10
 
 
 def test_a_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
