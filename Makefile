@@ -158,9 +158,8 @@ $(MINI)/.bundled: | $(FIFTH)
 		--output_folder $(BUNDLE)
 	touch $@
 
-# Trains both stages of GogoSpeech on both.
+# Trains the stage that speaks on both.
 TOKENS := $(MINI)/tokens
-STAGES := stage1 stage2
 mini-speech: $(MINI)/.bundled
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) tokenize_corpus.py \
 		hparams/tokenize.yaml $(MANIFESTS) --output_folder $(TOKENS)/real
@@ -168,15 +167,14 @@ mini-speech: $(MINI)/.bundled
 		hparams/tokenize.yaml --data_folder $(SYNTHETIC) --skip_prep True \
 		--train_csv $(SYNTHETIC)/train.csv --valid_csv $(SYNTHETIC)/valid.csv \
 		--output_folder $(TOKENS)/synthetic
-	cd recipes/LibriTTS/speech_lm && for stage in $(STAGES); do \
-		$(PYTHON_HERE) train.py hparams/mini_$$stage.yaml --train_tokens \
+	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) train.py \
+		hparams/aligned_stage1.yaml --train_tokens \
 		"['$(TOKENS)/synthetic/train', '$(TOKENS)/real/train']" \
 		--valid_tokens $(TOKENS)/synthetic/valid $(LARGER) \
-		--output_folder $(MINI)/$$stage $(call limit,$(STAGE_MINUTES),35) \
-		|| exit 1; done
+		--output_folder $(MINI)/stage1 $(call limit,$(STAGE_MINUTES),70)
 	$(PYTHON_HERE) -c "from speechbrain_gogo.inference.loading.export_speech import \
 		export_speech as export; export('$(BUNDLE)', '$(BUNDLE)', \
-		'$(MINI)/stage1/export', '$(MINI)/stage2/export')"
+		'$(MINI)/stage1/export', None)"
 
 # Trains the token allocator, straight into the bundled model's folder.
 mini-allocator: $(MINI)/.bundled | $(FIFTH)
