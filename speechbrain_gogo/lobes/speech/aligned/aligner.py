@@ -151,9 +151,7 @@ class Aligner(nn.Module):
         begun = (state + 1).div(2, rounding_mode="floor")  # [B, T]
         frame = self.real_frames(real).cumsum(1)  # [B, T]
         evenly = frame * lengths.unsqueeze(1)
-        evenly = evenly.div(
-            frame[:, -1:].clamp(min=1), rounding_mode="floor"
-        )
+        evenly = evenly.div(frame[:, -1:].clamp(min=1), rounding_mode="floor")
         begun = torch.where(possible.unsqueeze(1), begun, evenly)
         return begun.unflatten(1, (-1, self.frames))
 

@@ -1,14 +1,14 @@
 """Stage I that knows where it is in the text (an option, not the paper's).
 
 The paper's Stage I reads the whole text before the speech, and learns from
-thousands of hours where in the text it is. A small model with a few hours of
-speech does not learn that. Here each group is divided into a few frames, and the
-model reads, along with the group before, what an encoder of the text has at the
-place that each frame of the next group says. Nothing is lost or repeated, and
-speech ends where the text ends. How long letters are is predicted from the text
-beforehand (durations.py), as FastSpeech 2 (Ren et al. 2021) does; in training it
-comes from an aligner (aligner.py), which the first batches train alone. The
-interface is that of group_stage1.py, and each group takes one large pass, too.
+thousands of hours where in the text it is. A small model with a few hours does
+not learn that. Here each group is divided into a few frames, and the model reads,
+along with the group before, what an encoder of the text has at the place that
+each frame of the next group says. Nothing is lost or repeated, and speech ends
+where the text ends. How long letters are is predicted from the text beforehand
+(durations.py), as FastSpeech 2 (Ren et al. 2021) does; in training it comes from
+an aligner (aligner.py), which the first batches train alone. The interface is
+that of group_stage1.py, and each group takes one large pass, too.
 
 Letters: B batch, L text ids, N groups, F frames per group, b tokens of the
 backbone, K tokens per group, P predicted groups, C codes, D width.
@@ -52,8 +52,8 @@ class AlignedBackboneLM(GroupStage1):
     dropout : float
         Of the text's vectors and before the depth network.
     history_dropout : float
-        Share of the groups that the model does not see in training when it
-        predicts what follows, so that it depends on the text.
+        Share of the groups that the model, in training, does not see before
+        the next one, so that it depends on the text.
     **network
         Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
@@ -162,7 +162,9 @@ class AlignedBackboneLM(GroupStage1):
                 f"this model has {self.max_positions}: leave such clips out."
             )
         real = length_mask(lens, tokens.shape[1])  # [B, N]
-        if self._trains_aligner():
+        if self.training:
+            self.batches += 1
+        if self.training and self.batches <= self.aligner_batches:
             lengths = length_mask(text_lens, text.shape[1]).sum(1)
             log_probs = self.aligner(self._some(tokens), real)
             loss = self.aligner.loss(log_probs, real, text, lengths)
@@ -182,7 +184,9 @@ class AlignedBackboneLM(GroupStage1):
         lasting = self.durations.nll(scores, lengths, places, real)
         level = torch.arange(self.backbone_size, device=nll.device)
         level = level.expand_as(nll).flatten()
-        level = torch.cat([level, torch.full_like(lasting, nll.shape[1]).long()])
+        level = torch.cat(
+            [level, torch.full_like(lasting, nll.shape[1]).long()]
+        )
         loss = nll.mean() + lasting.sum() / max(len(lasting), 1)
         nll = torch.cat([nll.flatten(), lasting])
         return {"loss": loss, "nll": nll, "level": level}
@@ -277,10 +281,9 @@ class AlignedBackboneLM(GroupStage1):
         sampler : Sampler
             With one seed for each utterance.
         guidance : float
-            See :class:`~speechbrain_gogo.lobes.speech.group_state.GroupState`.
+            As of GroupState.
         said : torch.Tensor
-            How many ids of the text the prompt says, int64 [B]; found by the
-            aligner if not given.
+            As of :func:`~speechbrain_gogo.lobes.speech.generation.generate_backbone`.
 
         Returns
         -------
@@ -288,13 +291,6 @@ class AlignedBackboneLM(GroupStage1):
         """
         parts = text, text_lens, prompt, prompt_lens
         return AlignedState(self, sampler, *parts, guidance, said)
-
-    def _trains_aligner(self):
-        """Whether this batch of the training is one of the aligner's."""
-        if not self.training:
-            return False
-        self.batches += 1
-        return bool(self.batches <= self.aligner_batches)
 
     def _some(self, tokens):
         """The aligner learns from b to K tokens of a clip's groups."""

@@ -64,46 +64,27 @@ class AlignedState(GroupState):
 
         int64 [B, G, F], which go on in the last place, and int64 [B].
         """
-        frames = lm.aligner.frames
-        expected = lm.durations.expected(self.encoded, self.lengths)
-        spoken, prompt_places = torch.zeros_like(expected), None
-        given = real.sum(1) * frames  # [B], frames of the prompt
-        if prompt.shape[1]:
+        frames, count = lm.aligner.frames, prompt.shape[1]
+        durations = lm.durations.expected(self.encoded, self.lengths)
+        if count:
             log_probs = lm.aligner(prompt, real)
             if said is None:
                 said = lm.aligner.spoken(log_probs, real, text, self.lengths)
-            prompt_places = lm.aligner.places(log_probs, real, text, said)
-            spoken.scatter_add_(
-                1, prompt_places.flatten(1), lm.aligner.real_frames(real).float()
-            )
-            expected = expected * self._pace(expected, spoken, said)
-            # What the prompt has said already; of its last letter, the rest.
-            place = torch.arange(expected.shape[1], device=text.device)
-            done = place < said.unsqueeze(1)
-            rest = (expected - spoken).clamp(min=0)
-            expected = torch.where(done, spoken, spoken + rest)
-        groups = (expected.sum(1).round() / frames).ceil().long()
-        has_text = self.lengths > 0
-        last = torch.where(has_text, groups, lm.max_positions)
-        last = torch.maximum(last, real.sum(1) + has_text)
-        places = places_at(expected, frames * lm.max_positions)
+            before = lm.aligner.places(log_probs, real, text, said)
+            spoken = torch.zeros_like(durations)  # frames of the prompt
+            ones = lm.aligner.real_frames(real).float()
+            spoken.scatter_add_(1, before.flatten(1), ones)
+            durations = _after_prompt(durations, spoken, said)
+        places = places_at(durations, frames * lm.max_positions)
         places = torch.minimum(places, self.lengths.unsqueeze(1))
         places = places.unflatten(1, (-1, frames))  # [B, G, F]
-        if prompt_places is not None:
-            count = prompt.shape[1]
-            places[:, :count] = torch.where(
-                real.unsqueeze(-1), prompt_places, places[:, :count]
-            )
-        return places, last
-
-    def _pace(self, expected, spoken, said):
-        """How much slower than the model a prompt speaks, [B, 1]."""
-        place = torch.arange(expected.shape[1], device=said.device)
-        # The silence before the first letter and the last letter tell little.
-        inner = (place > 0) & (place < said.unsqueeze(1))
-        usual = (expected * inner).sum(1, keepdim=True)
-        pace = (spoken * inner).sum(1, keepdim=True) / usual.clamp(min=1e-3)
-        return torch.where(usual > 0, pace.clamp(*PACES), 1.0)
+        if count:
+            given = real.unsqueeze(-1)
+            places[:, :count] = torch.where(given, before, places[:, :count])
+        has_text = self.lengths > 0  # without one speech goes on
+        last = (durations.sum(1).round() / frames).ceil().long()
+        last = torch.where(has_text, last, lm.max_positions)
+        return places, torch.maximum(last, real.sum(1) + has_text)
 
     def log_probs(self):
         """Log-probabilities of the next token, at first also of the end."""
@@ -122,6 +103,23 @@ class AlignedState(GroupState):
         places = self.places[row, self.count.clamp(max=last)].unsqueeze(1)
         said = self.lm.said(self.encoded, places).squeeze(1)
         return super().group_inputs() + said
+
+
+def _after_prompt(durations, spoken, said):
+    """Durations of a whole text [B, L + 1] whose beginning a prompt says.
+
+    What the prompt says has the prompt's own, ``spoken``; of the last letter
+    that it says, the rest is still to come.
+    """
+    place = torch.arange(durations.shape[1], device=said.device)
+    said = said.unsqueeze(1)
+    # The silence before the first letter and the last letter tell little.
+    inner = (place > 0) & (place < said)
+    usual = (durations * inner).sum(1, keepdim=True)
+    pace = (spoken * inner).sum(1, keepdim=True) / usual.clamp(min=1e-3)
+    pace = torch.where(usual > 0, pace.clamp(*PACES), 1.0)
+    rest = (durations * pace - spoken).clamp(min=0)
+    return torch.where(place < said, spoken, spoken + rest)
 
 
 def at(encoded, place):

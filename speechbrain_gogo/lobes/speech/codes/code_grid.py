@@ -106,7 +106,9 @@ class GridEmbedding(nn.Module):
         for _ in range(num_tokens):
             for level in self.grid.levels:
                 line = torch.randn(dim) * len(self.grid.levels) ** -0.5
-                place = torch.linspace(-1, 1, level) if level > 1 else torch.ones(1)
+                place = (
+                    torch.linspace(-1, 1, level) if level > 1 else torch.ones(1)
+                )
                 place = place / place.square().mean().sqrt()
                 rows += [place[:, None] * line, torch.zeros(1, dim)]  # m
         return torch.cat(rows)
