@@ -176,8 +176,8 @@ class AlignedBackboneLM(GroupStage1):
             log_probs = self.aligner(tokens, real)
         places = self.aligner.places(log_probs, real, text, lengths)
         backbone = tokens[..., : self.backbone_size]  # [B, N, b]
-        hidden = self.hidden_states(backbone, real, encoded, places)
-        hidden = self.dropout(hidden[real])
+        hidden = self.hidden_states(backbone, real, encoded, places)[real]
+        hidden = self.dropout(hidden)
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
         scores = self.durations(encoded, lengths)
         places, real = places.flatten(1), self.aligner.real_frames(real)
@@ -232,9 +232,7 @@ class AlignedBackboneLM(GroupStage1):
         tuple of torch.Tensor
             Vectors [B, N, D] and positions int64 [B, N].
         """
-        size = len(backbone), 1, self.backbone_size
-        start = backbone.new_full(size, self.codebook_size)
-        before = torch.cat([start, backbone], dim=1)  # [B, N, b]
+        before = F.pad(backbone, (0, 0, 1, 0), value=self.codebook_size)
         if self.training and self.history_dropout:
             unseen = torch.rand(before.shape[:2], device=before.device)
             unseen = (unseen < self.history_dropout).unsqueeze(-1)
