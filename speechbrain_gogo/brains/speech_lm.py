@@ -71,7 +71,7 @@ class SpeechLMBrain(TokenLMBrain):
         lm = self.hparams.lm
         levels = lm.backbone_size if self.speaks_backbone else lm.num_tokens
         names = [f"{level + 1}" for level in range(levels)]
-        return names + [lm.last_level] * self.speaks_backbone
+        return [*names, lm.last_level] if self.speaks_backbone else names
 
     # One update
 
