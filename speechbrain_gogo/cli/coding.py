@@ -98,7 +98,8 @@ def reconstruct(
 
     def work(source, target):
         tokens, samples = files.encode_with_budgets(model, source, **wanted)
-        tokens = tokens[:, :keep]
+        if keep is not None:
+            tokens = tokens[:, : model.levels.num_kept(keep)]
         side = model.file_side_information(source)
         given = {"num_samples": samples, **side, **settings}
         synthetic = says_synthetic(source)

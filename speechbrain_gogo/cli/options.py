@@ -49,7 +49,8 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
 Keep = Annotated[
     int | None,
     typer.Option(
-        help="Number of tokens of each group to decode; all by default."
+        help="Number of levels to decode, coarse to fine: of Gogo and SoCodec "
+        "tokens of each group, of CoFi-Codec scales. All by default."
     ),
 ]
 Steps = Annotated[

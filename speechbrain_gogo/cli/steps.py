@@ -67,10 +67,11 @@ def _decode(data, name):
 
 def sampling(codec, keep, steps, guidance, seed):
     """Settings of the decoder, checked before anything is computed."""
-    if keep is not None and not 1 <= keep <= codec.num_codebooks:
+    levels = len(codec.levels)
+    if keep is not None and not 1 <= keep <= levels:
         raise ValueError(
-            f"--keep {keep} is outside 1..{codec.num_codebooks}, the tokens "
-            f"of a group of '{codec.name}'."
+            f"--keep {keep} is outside 1..{levels}, the levels of "
+            f"'{codec.name}'."
         )
     if steps is not None and steps < 1:
         raise ValueError(f"--steps {steps}: give 1 or more.")

@@ -229,6 +229,38 @@ def test_demo(gogo, clip, tmp_path, real_plots):
             assert len(samples_of(folder / f"{prefix}{name}")) == length
 
 
+def test_keep_counts_scales(gogo, clip, tiny_cofi_folder, tmp_path):
+    """Of a codec whose levels have several tokens of a group each."""
+    path, told = tmp_path / "tokens.safetensors", []
+    assert gogo("encode", clip, path, codec=tiny_cofi_folder).exit_code == 0
+    for keep in (1, 2, 3):
+        audio = []
+        for words in (("decode", path), ("reconstruct", clip)):
+            result = gogo(
+                *words,
+                tmp_path / "r.wav",
+                "--keep",
+                keep,
+                codec=tiny_cofi_folder,
+            )
+            assert result.exit_code == 0, result.stderr
+            audio.append(soundfile.read(tmp_path / "r.wav")[0])
+        np.testing.assert_allclose(*audio, atol=1e-4)
+        assert len(audio[0]) == 16000
+        told.append(result.stdout.replace("\n", " "))
+    for columns, line in zip((1, 4, 28), told):
+        assert f"{columns * 16000 / 1920:.1f} tokens/s" in line
+    result = gogo(
+        "decode", path, tmp_path / "r.wav", "--keep", 4, codec=tiny_cofi_folder
+    )
+    assert "outside 1..3" in complaint(result)
+    folder = tmp_path / "demo"
+    result = gogo("demo", "--out", folder, codec=tiny_cofi_folder)
+    assert result.exit_code == 0, result.stderr
+    sources = Page(folder / "index.html").sources
+    assert sources[1:3] == ["keep01.wav", "keep28.wav"]  # 1 and 3 scales
+
+
 def test_demo_with_a_bad_file(gogo, tmp_path):
     line = complaint(
         gogo("demo", "--wav", tmp_path / "no.wav", "--out", tmp_path / "demo")

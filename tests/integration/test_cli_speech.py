@@ -149,3 +149,28 @@ def test_text_from_a_file_or_a_pipe(gogo, tiny_speech_folder, tmp_path):
     assert "give one" in complaint(run("--text", "So", "--text-file", path))
     missing = tmp_path / "missing.txt"
     assert "missing.txt" in complaint(run("--text-file", missing))
+
+
+@pytest.mark.parametrize("name", ["socodec", "cofi"])
+def test_the_siblings_speak(name, gogo, request, tmp_path):
+    folder = request.getfixturevalue(f"tiny_{name}_speech_folder")
+    noise = np.random.default_rng(0).normal(size=20000)
+    soundfile.write(tmp_path / "prompt.flac", 0.1 * noise, 16000)
+
+    def speak(out, *options):
+        given = ["--text", "The fox jumps.", "-o", tmp_path / out]
+        given += ["--prompt", tmp_path / "prompt.flac"]
+        given += ["--prompt-text", "The quick brown fox."]
+        return gogo("speak", *given, *options, codec=folder)
+
+    audio = []
+    for options in ((), ("--stream",)):
+        result = speak("out.wav", *options)
+        assert result.exit_code == 0, result.stderr
+        wav, rate = soundfile.read(tmp_path / "out.wav")
+        audio.append(wav)
+    assert rate == 16000 and len(wav) % 1920 == 0 and np.ptp(wav) > 0
+    np.testing.assert_allclose(*audio, atol=1e-4)
+    token_rate = {"socodec": 4, "cofi": 28}[name] * 16000 / 1920
+    assert f"{token_rate:.1f} tokens/s" in result.stdout.replace("\n", " ")
+    assert "num_steps" in complaint(speak("no.wav", "--steps", 2))  # no flow

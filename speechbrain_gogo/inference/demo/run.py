@@ -22,7 +22,7 @@ from speechbrain_gogo.inference.marking import mark_stream
 from speechbrain_gogo.inference.synthesis.files import synthesize_file
 from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
-KEEPS = (1, 3, 5)  # tokens per group, besides all of them
+KEEPS = (1, 3, 5)  # first levels, besides all of them
 PICTURE_SECONDS = 10.0  # of longer recordings the picture shows the beginning
 
 EXAMPLE = PRETRAINED / "gogo-mini" / "example.flac"
@@ -165,19 +165,20 @@ def decode_at_each_rate(codec, recording, folder):
     given = codec.file_side_information(original)
     given["num_samples"] = soundfile.info(original).frames
     for keep in keeps(codec):
-        path = folder / f"{prefix}keep{keep:02d}.wav"
+        kept = codec.levels.num_kept(keep)  # tokens of a group
+        path = folder / f"{prefix}keep{kept:02d}.wav"
         start = time.perf_counter()
         codec.decode_file(tokens, path, keep=keep, **given)
         spent = time.perf_counter() - start
-        rates = token_and_bit_rate(codec, keep)
+        rates = token_and_bit_rate(codec, kept)
         recording.decodings.append(
-            Decoding(keep, path.name, *rates, spent / recording.seconds)
+            Decoding(kept, path.name, *rates, spent / recording.seconds)
         )
 
 
 def keeps(codec):
-    """The numbers of tokens per group that the demo decodes from."""
-    total = codec.num_codebooks
+    """The numbers of levels that the demo decodes from."""
+    total = len(codec.levels)
     return sorted({keep for keep in KEEPS if keep < total} | {total})
 
 
