@@ -37,7 +37,8 @@ REQUIRED = [
     "numpy>=2.0,<3",
     "scipy>=1.15,<2",
     "hyperpyyaml>=1.2.3,<2",
-    "ruamel.yaml>=0.17.28",  # the lower end of hyperpyyaml's range
+    # 0.18 is the first with the module of tags; hyperpyyaml has an upper end.
+    "ruamel.yaml>=0.18",
     # 6.0 has no wheels for Python 3.12, and does not build with Cython 3.
     "pyyaml>=6.0.1",
     # 0.2 is the first with wheels for Python 3.12.

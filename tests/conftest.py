@@ -1,6 +1,7 @@
 """What tests share: a device, real speech where there is some, tiny models."""
 
 import csv
+import gc
 import os
 from pathlib import Path
 
@@ -51,11 +52,16 @@ def pytest_configure(config):
 def pytest_collection_finish(session):
     """Have the server of processes.py ready where a test forks from it.
 
-    There is one for all of a process: the judges' workers share it.
+    There is one for all of a process: the judges' workers share it. Tests begin
+    when all is imported.
     """
     modules = {getattr(item, "module", None) for item in session.items}
     if any(hasattr(module, "run_ranks") for module in modules):
         start_server()
+    # A million objects of imported libraries, which stay: the collector need
+    # not look at them again and again.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

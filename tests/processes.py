@@ -2,14 +2,15 @@
 
 A server imports torch, the host and this package once, and every process that
 a test needs is a fork of it. The environment of a rank is that of torchrun,
-which itself starts the ranks of test_tokenize_recipe.py and
-test_cli_tokenize.py.
+which itself starts the ranks of a few tests: those are long.
 """
 
 import multiprocessing
 import os
 import runpy
+import signal
 import socket
+import subprocess
 import sys
 import time
 from multiprocessing import forkserver
@@ -18,6 +19,7 @@ from unittest import mock
 
 import pytest
 from quick import make_quick
+from torch.distributed.launcher import LaunchConfig, elastic_launch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PRELOADED = ("torch.distributed", "torch.optim", "matplotlib.pyplot")
@@ -35,6 +37,31 @@ def start_server():
     """Start the server, unless it is running; it imports in the background."""
     with mock.patch.dict(os.environ, SERVER):
         forkserver.ensure_running()
+
+
+def start_process(script, arguments, output, environment=None):
+    """Start a script in a process of its own, in the script's folder.
+
+    Arguments
+    ---------
+    script : Path
+        It finds the files beside it.
+    arguments : list
+        Its command line.
+    output : Path
+        A file for what it prints.
+    environment : dict
+        Changes of the environment.
+
+    Returns
+    -------
+    multiprocessing.Process
+    """
+    start_server()
+    given = str(script), list(map(str, arguments)), str(output), environment
+    process = forks.Process(target=run_script, args=given)
+    process.start()
+    return process
 
 
 def run_ranks(script, arguments, output, num_ranks=2, timeout=600):
@@ -60,19 +87,20 @@ def run_ranks(script, arguments, output, num_ranks=2, timeout=600):
     AssertionError
         If a rank fails or takes too long, with what was printed.
     """
-    start_server()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(num_ranks))
-    ranks = []
-    for rank in map(str, range(num_ranks)):
-        environment = {**shared, "RANK": rank, "LOCAL_RANK": rank}
-        given = str(script), list(map(str, arguments)), str(output), environment
-        ranks.append(forks.Process(target=_run, args=given))
-    for rank in ranks:
-        rank.start()
+    ranks = [
+        start_process(
+            script,
+            arguments,
+            output,
+            {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(num_ranks)
+    ]
     end = time.monotonic() + timeout
     while any(rank.exitcode is None for rank in ranks):
         if time.monotonic() > end or any(rank.exitcode for rank in ranks):
@@ -86,12 +114,60 @@ def run_ranks(script, arguments, output, num_ranks=2, timeout=600):
     assert codes == [0] * num_ranks, Path(output).read_text()
 
 
-def _run(script, arguments, output, environment):
-    """A rank: the script as ``python script arguments`` would run it."""
+def run_torchrun(script, arguments, output, max_restarts=0, timeout=600):
+    """The same by two ranks of torchrun, which imports everything anew."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc_per_node=2", f"--max_restarts={max_restarts}"]
+    python_path = f"{REPOSITORY}:{os.environ.get('PYTHONPATH', '')}"
+    with open(output, "a") as file:
+        done = subprocess.run(
+            list(map(str, [*command, script, *arguments])),
+            cwd=Path(script).parent,
+            env={**os.environ, **SERVER, "PYTHONPATH": python_path},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+        )
+    assert done.returncode == 0, Path(output).read_text()
+
+
+def run_elastic(script, arguments, output, max_restarts=0):
+    """The same by torchrun's agent in this process: it restarts forks."""
+    start_server()
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=2,
+        run_id=Path(output).parent.name,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=max_restarts,
+        start_method="forkserver",
+    )
+    given = str(script), list(map(str, arguments)), str(output)
+    handled = config.signals_to_handle.split(",")
+    before = {name: signal.getsignal(signal.Signals[name]) for name in handled}
+    elastic_launch(config, run_script)(*given)
+    for name, handler in before.items():
+        signal.signal(signal.Signals[name], handler)
+
+
+def kill_with(path, process, output):
+    """Kill a process when it has written a file; tells the file's time."""
+    while not path.is_file() and process.exitcode is None:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert path.is_file(), Path(output).read_text()
+    return path.stat().st_mtime_ns
+
+
+def run_script(script, arguments, output, environment=None):
+    """In such a process: as ``python script arguments`` would run it."""
     file = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     for stream in (1, 2):
         os.dup2(file, stream)
-    os.environ.update(environment)
+    os.environ.update(environment or {})
     multiprocessing.set_start_method(None, force=True)  # the usual one again
     make_quick(pytest.MonkeyPatch())
     os.chdir(Path(script).parent)

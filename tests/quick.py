@@ -4,13 +4,17 @@ Tests leave it out in their own process (conftest.py) and in those that they
 fork (processes.py); those that look at plots ask for ``real_plots``.
 """
 
+import functools
+import pickle
 from pathlib import Path
 
 import speechbrain as sb
 from matplotlib.figure import Figure
+from ruamel.yaml import YAML
 
 # Texts of a plot take a second to lay out and draw.
 DRAWING = {name: getattr(Figure, name) for name in ("savefig", "tight_layout")}
+PARSE = YAML.load
 
 
 def make_quick(patch):
@@ -24,6 +28,25 @@ def make_quick(patch):
     patch.setattr(sb.utils.logger, "get_environment_description", lambda: "")
     patch.setattr(Figure, "tight_layout", lambda self, **_: None)
     patch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
+    patch.setattr(YAML, "load", parse)
+
+
+def parse(self, stream):
+    """Parse a YAML once: every run of a recipe reads a dozen, the same ones.
+
+    Each time the tree is a new one.
+    """
+    if isinstance(stream, Path):
+        stream = stream.read_text(encoding="utf-8")
+    text = stream if isinstance(stream, str) else stream.read()
+    if type(self) is not YAML or self.typ != ["rt"]:
+        return PARSE(self, text)
+    return pickle.loads(_parse_once(text))
+
+
+@functools.lru_cache(1000)
+def _parse_once(text):
+    return pickle.dumps(PARSE(YAML(), text))
 
 
 def make_plots(patch):

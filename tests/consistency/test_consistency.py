@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import functools
 import re
 from pathlib import Path
 
@@ -30,6 +31,7 @@ SOURCES = [
     for path in sorted((REPOSITORY / folder).rglob("*.py"))
     if not path.is_symlink()
 ]
+HOST = set(RunOptions().as_dict())
 
 
 def name(path):
@@ -63,31 +65,43 @@ def test_every_recipe_is_listed():
         assert (REPOSITORY / folder / "extra_requirements.txt").is_file()
 
 
-@pytest.mark.parametrize("path", YAMLS, ids=name)
-def test_every_setting_of_a_recipe_is_used(path):
-    """In the YAML itself, the recipe's scripts, a Brain, the export, the host."""
+def referred(text):
+    """Settings that a YAML's references name: <key> and <key[...]>."""
+    return set(re.findall(r"<(\w+)[>\[]", text))
+
+
+@functools.cache
+def names_in_code(folder):
+    """Names that the code of a recipe's folder, and of all, may read.
+
+    Those in quotes, attributes of hparams, and f-strings with {stage}.
+    """
     files = [
-        *path.parent.parent.glob("*.py"),
+        *folder.glob("*.py"),
         *(REPOSITORY / "recipes" / "common").glob("*.py"),
         *(REPOSITORY / "speechbrain_gogo" / "brains").rglob("*.py"),
         REPOSITORY / "speechbrain_gogo" / "inference" / "loading" / "export.py",
         REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests" / "dataset.py",
     ]
     code = "\n".join(file.read_text() for file in files)
+    return (
+        set(re.findall(r"[\"'](\w+)(?=[\"'])", code))
+        | set(re.findall(r"hparams\.(\w+)", code))
+        | set(re.findall(r"f[\"'](\{stage\}_\w+)[\"']", code))
+    )
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=name)
+def test_every_setting_of_a_recipe_is_used(path):
+    """In the YAML itself, the recipe's scripts, a Brain, the export, the host."""
     yaml = parse_arguments([str(path)]).text  # with its bases
-    host = set(RunOptions().as_dict())
-    unused = []
-    for key in top_keys(yaml):
+    used = names_in_code(path.parent.parent) | referred(yaml) | HOST
+    unused = [
+        key
+        for key in top_keys(yaml)
         # hparams[f"{stage}_csv"] reads train_csv and valid_csv.
-        staged = re.sub("^(train|valid|test)_", "{stage}_", key)
-        patterns = (
-            rf"[\"']{key}[\"']",
-            rf"hparams\.{key}\b",
-            rf"f[\"']{re.escape(staged)}[\"']" if staged != key else r"(?!)",
-        )
-        in_code = any(re.search(pattern, code) for pattern in patterns)
-        if not (in_code or re.search(rf"<{key}[>\[]", yaml) or key in host):
-            unused.append(key)
+        if not {key, re.sub("^(train|valid|test)_", "{stage}_", key)} & used
+    ]
     assert not unused
 
 

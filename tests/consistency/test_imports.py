@@ -1,6 +1,7 @@
 """Imports between the folders of the package go one way only."""
 
 import ast
+import functools
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -31,8 +32,10 @@ def module_parts(path):
     return parts[:-1] if parts[-1] == "__init__" else parts
 
 
+@functools.cache
 def imported(path):
     """What a file imports from the package, as names below it."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
@@ -44,7 +47,8 @@ def imported(path):
             first, *rest = module.split(".")
             assert first != "recipes", f"{path} imports {module}"
             if first == "speechbrain_gogo" and rest:
-                yield tuple(rest)
+                found.append(tuple(rest))
+    return found
 
 
 def edges(depth):

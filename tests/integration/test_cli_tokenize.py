@@ -3,11 +3,7 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 import tarfile
-import time
 
 import datasets
 import numpy as np
@@ -15,6 +11,7 @@ import pytest
 import soundfile
 import torch
 import webdataset
+from processes import kill_with, run_ranks, run_torchrun, start_process
 from speechbrain.dataio.dataset import DynamicItemDataset
 from typer.testing import CliRunner
 
@@ -253,38 +250,22 @@ def test_ids_stay_in_the_folder(tokenize, tiny_corpus, tmp_path):
     assert not (tmp_path / "away.npy").exists()
 
 
-def test_a_killed_run_is_completed_by_torchrun(
-    tiny_codec_folder, tiny_corpus, done, tmp_path
+@pytest.mark.parametrize(
+    "launch", [run_ranks, pytest.param(run_torchrun, marks=pytest.mark.long)]
+)
+def test_a_killed_run_is_completed_by_two(
+    launch, tiny_codec_folder, tiny_corpus, done, tmp_path
 ):
     words = ["tokenize", tiny_corpus / "train.csv", tmp_path, *FORMS[:4]]
     words += ["--clips-per-shard", 5, "--codec", tiny_codec_folder]
     code = "from speechbrain_gogo.cli import main; main()"
     (tmp_path / "gogo.py").write_text(code)
-    command = [tmp_path / "gogo.py", *words]
-
-    def start(*launcher):
-        return subprocess.Popen(
-            [sys.executable, *launcher, *map(str, command)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            text=True,
-        )
-
-    run = start()
     first = tmp_path / "corpus" / "000000.safetensors"
-    while not first.is_file() and run.poll() is None:
-        time.sleep(0.01)
-    run.kill()
-    output = run.communicate()[0]
-    assert first.is_file(), output
-    made = first.stat().st_mtime_ns
+    given = tmp_path / "gogo.py", words, tmp_path / "printed.txt"
+    made = kill_with(first, start_process(*given), given[-1])
 
-    module = "-m", "torch.distributed.run"
-    run = start(*module, "--standalone", "--nproc_per_node=2")
-    output = run.communicate(timeout=300)[0]
-    assert run.returncode == 0, output
-    assert "used 12 + skipped 0" in output
+    launch(*given)
+    assert "used 12 + skipped 0" in (tmp_path / "printed.txt").read_text()
     assert first.stat().st_mtime_ns == made
     found, expected = arrays(tmp_path), arrays(done)
     assert found.keys() == expected.keys()

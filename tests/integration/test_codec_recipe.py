@@ -6,19 +6,16 @@ this process, where a stop, a NaN or a full disk can be arranged.
 
 import csv
 import json
-import os
 import re
 import resource
 import runpy
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import speechbrain as sb
 import torch
-from processes import run_ranks
+from processes import run_elastic, run_ranks, run_torchrun, start_process
 from safetensors.torch import load_file
 
 from speechbrain_gogo.brains.codec import CodecBrain
@@ -263,7 +260,7 @@ def save_half(state, path):
         os.truncate(path, os.path.getsize(path) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
 torch.save = save_half
-script, *sys.argv[1:] = sys.argv[1:]
+_, script, *sys.argv[1:] = sys.argv
 sys.path.insert(0, os.path.dirname(script))
 runpy.run_path(script, run_name="__main__")
 """
@@ -272,16 +269,12 @@ runpy.run_path(script, run_name="__main__")
 def test_kill_and_full_disk_while_saving(
     main, order, whole, tiny_corpus, tmp_path, monkeypatch
 ):
+    killer, printed = tmp_path / "killer.py", tmp_path / "printed.txt"
+    killer.write_text(KILLED_WHILE_SAVING)
     line = arguments(tiny_corpus, tmp_path)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_WHILE_SAVING, str(SCRIPT), *line],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stdout
+    killed = start_process(killer, [SCRIPT, *line], printed)
+    killed.join(600)
+    assert killed.exitcode == -signal.SIGKILL, printed.read_text()
     kept, lost = checkpoints(tmp_path)
     assert kept.startswith("CKPT+") and lost.startswith("partial-CKPT+")
 
@@ -416,33 +409,25 @@ runpy.run_path(script, run_name="__main__")
 """
 
 
-def test_a_rank_that_dies_is_started_again(tiny_corpus, tmp_path):
+@pytest.mark.parametrize(
+    "launch", [run_elastic, pytest.param(run_torchrun, marks=pytest.mark.long)]
+)
+def test_a_rank_that_dies_is_started_again(
+    launch, tiny_corpus, tmp_path, monkeypatch
+):
     """With all others, by torchrun, from the last checkpoint."""
+    # With a shared store, ranks look for those of before the restart.
+    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     (tmp_path / "dies_once.py").write_text(DIES_ONCE)
-    launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    launch += ["--max_restarts=1", tmp_path / "dies_once.py", SCRIPT]
     settings = {
         "distributed_backend": "gloo",
         "batch_seconds": 4,
         "number_of_epochs": 1,
     }
-    line = arguments(tiny_corpus, tmp_path / "out", **settings)
-    run = subprocess.run(
-        [sys.executable, "-m", *map(str, [*launch, *line])],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY),
-            "OMP_NUM_THREADS": "1",
-            # With a shared store, ranks look for those of before the restart.
-            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert run.returncode == 0, run.stdout
-    assert "Loading a checkpoint" in run.stdout
+    line = [SCRIPT, *arguments(tiny_corpus, tmp_path / "out", **settings)]
+    printed = tmp_path / "printed.txt"
+    launch(tmp_path / "dies_once.py", line, printed, max_restarts=1)
+    assert "Loading a checkpoint" in printed.read_text()
     rows = read_log(tmp_path / "out" / "progress.jsonl")
     steps = [row["step"] for row in rows if row["stage"] == "train"]
     assert len(steps) > 2 and rows[-1]["stage"] == "valid"
