@@ -10,7 +10,7 @@ import os
 import typer
 
 from speechbrain_gogo.cli.coding import decode, encode, reconstruct
-from speechbrain_gogo.cli.corpora import tokenize
+from speechbrain_gogo.cli.corpora import manifest, tokenize
 from speechbrain_gogo.cli.inspection import budgets, demo, detect, info
 from speechbrain_gogo.cli.options import Version
 from speechbrain_gogo.cli.publishing import push
@@ -49,6 +49,7 @@ for command in (
     encode,
     decode,
     reconstruct,
+    manifest,
     tokenize,
     speak,
     serve,

@@ -1,4 +1,4 @@
-"""The command `gogo tokenize`: encode a corpus into tokens."""
+"""The commands that prepare corpora: `gogo manifest` and `gogo tokenize`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,15 @@ Corpus = Annotated[
     typer.Argument(
         help="A SpeechBrain CSV manifest, or WebDataset tars of audio: one, "
         "a folder, or a pattern.",
+    ),
+]
+Recordings = Annotated[
+    Path,
+    typer.Argument(
+        exists=True,
+        file_okay=False,
+        help="A folder of audio; NAME.txt beside NAME.wav, or metadata.csv of "
+        "LJ Speech's form, says what a recording says.",
     ),
 ]
 Folder = Annotated[
@@ -106,3 +115,43 @@ def tokenize(
         workers,
     )
     typer.echo(f"{out}: {report or 'other ranks have not finished'}")
+
+
+def manifest(
+    folder: Recordings,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the CSV files; FOLDER by default."),
+    ] = None,
+    valid: Annotated[
+        int, typer.Option(help="Clips to set aside in valid.csv.")
+    ] = 20,
+    speaker: Annotated[
+        str | None,
+        typer.Option(
+            help="Who speaks; by default the folder in FOLDER where a recording is."
+        ),
+    ] = None,
+    recognizer: Annotated[
+        str | None,
+        typer.Option(
+            help="Writes down recordings that have no text: hub id or folder "
+            "of a Whisper model in the format of transformers."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of clips.")] = 0,
+):
+    """List recordings and what they say in train.csv and valid.csv."""
+    from speechbrain_gogo.inference.files import manifests
+
+    hear = None
+    if recognizer is not None:
+        from speechbrain_gogo.metrics import WhisperWordErrors
+
+        judge = WhisperWordErrors(manifests.RATE, recognizer)
+
+        def hear(wav):
+            return judge.recognize([wav.numpy()])[0].strip()
+
+    report = manifests.make_manifests(folder, out, valid, speaker, hear, seed)
+    typer.echo(f"{out or folder}: {report}")

@@ -1,0 +1,165 @@
+"""Manifests of one's own recordings: a folder of audio and texts as CSV files.
+
+A text lies beside its recording, in ``NAME.normalized.txt``, ``NAME.txt`` or
+``NAME.lab``, or in a file ``metadata.csv`` of LJ Speech's form: lines
+``NAME|text`` or ``NAME|text|the same without abbreviations``.
+"""
+
+import csv
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
+from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.dataio.manifests.rows import read_lines
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
+from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.inference.files.audio import READABLE_AUDIO
+
+TEXTS = ".normalized.txt", ".txt", ".lab"  # the first one that is there
+TABLE = "metadata.csv"
+FIELDS = "ID", "duration", "wav", "spk_id", "wrd"
+RATE = 16000  # of what a recogniser hears
+
+
+class Clip(NamedTuple):
+    """A row of a manifest, see :data:`FIELDS`."""
+
+    id: str
+    duration: str
+    wav: str
+    speaker: str
+    text: str
+
+
+def make_manifests(
+    folder, out=None, num_valid=20, speaker=None, recognizer=None, seed=0
+):
+    """Write train.csv and valid.csv of a folder of recordings.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Searched for audio, at any depth; ``$data_root`` stands for it in the
+        manifests.
+    out : str | Path
+        Folder of the manifests; ``folder`` by default.
+    num_valid : int
+        Clips that go to valid.csv.
+    speaker : str
+        Who speaks; by default the name of the first folder on the way from
+        ``folder`` to a recording, or of ``folder`` itself.
+    recognizer : callable
+        Gives the words of samples, float32 [T] at 16 kHz; for recordings
+        without a text. Without it these are skipped.
+    seed : int
+        Of the choice of validation clips.
+
+    Returns
+    -------
+    ClipReport
+        Of all recordings.
+
+    Raises
+    ------
+    ValueError
+        If there is no audio, or not more of it than ``num_valid`` clips.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> folder = getfixture("tmp_path")
+    >>> for name in ("a", "b", "c"):
+    ...     soundfile.write(folder / f"{name}.wav", [0.1] * 24000, 24000)
+    ...     _ = (folder / f"{name}.txt").write_text(f"This is {name}.")
+    >>> print(make_manifests(folder, num_valid=1, speaker="me"))
+    read 3 clips = used 3 + skipped 0 (none)
+    """
+    folder, out = Path(folder), Path(folder if out is None else out)
+    clips, report = _read_clips(folder, speaker, recognizer)
+    if len(clips) <= num_valid:
+        raise ValueError(
+            f"{folder}: {report}. Those used are too few to set {num_valid} "
+            "aside for validation: add recordings, or lower --valid."
+        )
+    chosen = random.Random(f"{seed}/valid").sample(clips, num_valid)
+    held_out = {clip.id for clip in chosen}
+    for name in ("train", "valid"):
+        rows = [c for c in clips if (c.id in held_out) == (name == "valid")]
+        with (
+            replaced_when_complete(out / f"{name}.csv") as partial,
+            open(partial, "w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([FIELDS, *rows])
+    return report
+
+
+def _read_clips(folder, speaker, recognizer):
+    """The rows of all usable recordings, and the report."""
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in READABLE_AUDIO and path.is_file()
+    )
+    if not paths:
+        raise ValueError(
+            f"No file in {folder} ends in {', '.join(READABLE_AUDIO)}."
+        )
+    table, clips, report = _read_table(folder), [], ClipReport()
+    stems = [path.relative_to(folder).with_suffix("") for path in paths]
+    for path, stem in zip(tqdm(paths, unit="clip"), stems):
+        inside = path.relative_to(folder)
+        try:
+            with open_audio(path) as sound:
+                seconds = sound.duration()
+            text = _read_text(path, table)
+            if text is None and recognizer is not None:
+                text = recognizer(read_audio(path, RATE))
+        except AudioError as error:
+            report[error.reason] += 1
+            continue
+        if not text:
+            report["no text" if text is None else "empty text"] += 1
+            continue
+        report["used"] += 1
+        name = inside if stems.count(stem) > 1 else stem
+        owner = speaker or (inside.parts[0] if len(inside.parts) > 1 else "")
+        clips.append(
+            Clip(
+                name.as_posix(),
+                f"{seconds:.4f}",
+                f"$data_root/{inside.as_posix()}",
+                owner or folder.resolve().name,
+                text,
+            )
+        )
+    return clips, report
+
+
+def _read_text(path, table):
+    """What a recording says, on one line; None if nothing tells."""
+    for suffix in TEXTS:
+        beside = path.with_name(path.stem + suffix)
+        if beside.is_file():
+            return " ".join("".join(read_lines(beside)).split())
+    return table.get(path.stem)
+
+
+def _read_table(folder):
+    """The texts of metadata.csv by name; none if there is no such file."""
+    path, texts = folder / TABLE, {}
+    if not path.is_file():
+        return texts
+    for number, line in enumerate(read_lines(path), 1):
+        parts = [part.strip() for part in line.split("|")]
+        if len(parts) not in (2, 3) or not parts[0]:
+            raise ValueError(
+                f"{path}, line {number}, is {line.strip()!r:.60}: give "
+                "NAME|text or NAME|text|text as it is spoken."
+            )
+        texts[parts[0]] = parts[-1]
+    return texts
