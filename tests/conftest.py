@@ -56,7 +56,8 @@ def pytest_collection_finish(session):
     when all is imported.
     """
     modules = {getattr(item, "module", None) for item in session.items}
-    if any(hasattr(module, "run_ranks") for module in modules):
+    starts = "run_ranks", "start_process"
+    if any(hasattr(module, name) for module in modules for name in starts):
         start_server()
     # A million objects of imported libraries, which stay: the collector need
     # not look at them again and again.

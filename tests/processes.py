@@ -26,7 +26,7 @@ PRELOADED = ("torch.distributed", "torch.optim", "matplotlib.pyplot")
 PRELOADED += ("speechbrain", "speechbrain.utils.distributed")
 PRELOADED += ("transformers", "transformers.models.llama.modeling_llama")
 PRELOADED += ("speechbrain_gogo.inference", "speechbrain_gogo.brains.codec")
-PRELOADED += ("speechbrain_gogo.metrics.workers",)
+PRELOADED += ("speechbrain_gogo.metrics.workers", "inflect")
 SERVER = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
 
 forks = multiprocessing.get_context("forkserver")

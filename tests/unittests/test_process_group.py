@@ -1,10 +1,10 @@
 """Nothing of a process group outlives it: what does may abort the process."""
 
-import subprocess
 import sys
 
 import pytest
 import torch
+from processes import start_process
 
 SCRIPT = """
 from pathlib import Path
@@ -35,8 +35,8 @@ leave_process_group()
     reason="threads are counted where Linux shows them, and gloo has them",
 )
 def test_threads_of_the_group_end_with_it(tmp_path):
-    script = SCRIPT.format(store=tmp_path / "store")
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    script, printed = tmp_path / "script.py", tmp_path / "printed.txt"
+    script.write_text(SCRIPT.format(store=tmp_path / "store"))
+    process = start_process(script, [], printed)
+    process.join(300)
+    assert process.exitcode == 0, printed.read_text()
