@@ -144,14 +144,6 @@ def manifest(
     """List recordings and what they say in train.csv and valid.csv."""
     from speechbrain_gogo.inference.files import manifests
 
-    hear = None
-    if recognizer is not None:
-        from speechbrain_gogo.metrics import WhisperWordErrors
-
-        judge = WhisperWordErrors(manifests.RATE, recognizer)
-
-        def hear(wav):
-            return judge.recognize([wav.numpy()])[0].strip()
-
+    hear = None if recognizer is None else manifests.load_whisper(recognizer)
     report = manifests.make_manifests(folder, out, valid, speaker, hear, seed)
     typer.echo(f"{out or folder}: {report}")

@@ -151,7 +151,7 @@ def test_info(gogo, token_path, tiny_codec_folder, other_folder):
     assert fingerprint in tokens.stdout
     assert re.search(r"speech +none", codec.stdout)
     speaker = gogo("info", codec="gogo-mini")
-    assert re.search(r"speech +stage1 [\d.]+ M, stage2 ", speaker.stdout)
+    assert re.search(r"speech +stage1 [\d.]+ M param", speaker.stdout)
     foreign = gogo("info", token_path, codec=other_folder)
     assert foreign.exit_code == 0 and "unknown" in foreign.stdout
 

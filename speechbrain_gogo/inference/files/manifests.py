@@ -18,6 +18,7 @@ from speechbrain_gogo.dataio.manifests.rows import read_lines
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.inference.files.audio import READABLE_AUDIO
+from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
 
 TEXTS = ".normalized.txt", ".txt", ".lab"  # the first one that is there
 TABLE = "metadata.csv"
@@ -96,6 +97,23 @@ def make_manifests(
             writer = csv.writer(file, lineterminator="\n")
             writer.writerows([FIELDS, *rows])
     return report
+
+
+def load_whisper(source):
+    """A recogniser for :func:`make_manifests`.
+
+    Arguments
+    ---------
+    source : str
+        Hub id or folder of a Whisper model in the format of transformers.
+
+    Returns
+    -------
+    callable
+        Samples, float32 [T] at 16 kHz, to words.
+    """
+    judge = WhisperWordErrors(RATE, str(source))
+    return lambda wav: judge.recognize([wav.numpy()])[0].strip()
 
 
 def _read_clips(folder, speaker, recognizer):
