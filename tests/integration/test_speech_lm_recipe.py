@@ -105,7 +105,11 @@ def two_clips(tokens, folder):
 def test_learns_two_clips(
     main, arguments, tiny_tokens, tmp_path, stage, real_plots
 ):
-    """By heart; and what it writes is all there."""
+    """By heart; and what it writes is all there.
+
+    Every clip with its text: by what else would Stage I tell the two apart?
+    """
+    draws = {"textless_share": 0.0} if stage == "stage1" else {}
     clips = two_clips(tiny_tokens / "train", tmp_path / "clips")
     folder = tmp_path / "out"
     main(
@@ -115,21 +119,22 @@ def test_learns_two_clips(
             train_tokens=clips,
             valid_tokens=clips,
             batch_clips=2,
-            number_of_epochs=4,
+            number_of_epochs=6,  # with 4, some seeds have not learned it all
             num_steps="null",  # what the epochs have
-            learning_rate=0.006,
+            learning_rate=0.004,
             num_samples=1,
             ckpt_interval_steps=0,
+            **draws,
         )
     )
     log = read_log(folder / "progress.jsonl")
     first, last = log[0], log[-1]
     assert first["loss"] > 4 and last["stage"] == "valid"
-    assert last["step"] == 4 * 30 and last["loss"] < 0.1
+    assert last["step"] == 6 * 30 and last["loss"] < 0.1
     positions = {k.split()[1] for k in last if k.startswith("perplexity")}
     assert positions == set(POSITIONS[stage])
     rates = [row["learning rate"] for row in log if row["stage"] == "train"]
-    assert max(rates) > 0.005 and rates[-1] == 0
+    assert max(rates) > 0.0035 and rates[-1] == 0
     written = {path.name for path in folder.rglob("*")}
     for name in ("curves.png", "perplexities.png"):
         assert (folder / name).stat().st_size > 1000

@@ -205,10 +205,12 @@ def test_generation_is_the_model_s(kind, steps, streams):
                 assert torch.equal(likely, steps[first:, stream])
 
 
+@pytest.mark.parametrize("end", [-100.0, 1.0])
 @pytest.mark.parametrize("kind", KINDS)
-def test_batch_equals_single(kind):
+def test_batch_equals_single(kind, end):
+    """Where nothing ends by itself, and where chance decides."""
     lm = make_lm(kind)
-    lm.scales[0].heads[0].bias.data[CODES + 1] = 1.0
+    lm.scales[0].heads[0].bias.data[CODES + 1] = end
     batch, prompts, most = make_batch(), [3, 1], [9, 4]
     settings = {"temperature": 1.0, "top_k": 5, "repetition_penalty": 2.0}
     together, ended, _ = generate(lm, batch, [0, 1], prompts, most, **settings)
@@ -218,7 +220,10 @@ def test_batch_equals_single(kind):
         )
         assert torch.equal(alone[0], together[row])
         assert finished[0] == ended[row]
-    assert len(together[0]) > 4 and len(together[1]) == 4
+    lengths = [len(each) for each in together]
+    assert (
+        lengths == most if end < 0 else not any(map(int.__gt__, lengths, most))
+    )
 
 
 @pytest.mark.parametrize("prompt", [0, 2])

@@ -230,6 +230,7 @@ def test_size_of_the_paper(request):
     expected = (128256 + 12802) * 2048 + 16 * block + 2048
     for stage, positions in (("stage1", 256), ("stage2", 1024)):
         lm = found[stage]
+        lm.llama.tie_weights()  # transformers 5.0 does not, on this device
         assert sum(p.numel() for p in lm.parameters()) == expected
         assert 1.24 <= round(expected / 1e9, 2) <= 1.26
         assert lm.max_positions == positions

@@ -48,6 +48,7 @@ def cardinal(number):
         words = digits(whole)
     else:
         words = _inflect().number_to_words(whole or "0", andword="", comma="")
+        words = words.replace(",", "")  # inflect 7.0 takes "" as its default
     return f"{words} point {digits(decimals)}" if point else words
 
 
