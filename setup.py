@@ -46,8 +46,9 @@ REQUIRED = [
     "inflect>=7,<8",
     "anyascii>=0.3.2",
     "roman>=4",
-    # From the lower end of transformers 5.0's range to the upper one of 5.24's.
-    "huggingface_hub>=1.3,<3",
+    # 1.3.1 fails after a push to a hub at an address of its own; the upper end
+    # is that of transformers 5.24.
+    "huggingface_hub>=1.3.4,<3",
     "safetensors>=0.4.3",  # the lower end of transformers 5.0's range
     "soundfile>=0.13",  # the first that writes MP3 of a chosen bit rate
     "webdataset>=0.2.111,<2",

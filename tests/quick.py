@@ -9,6 +9,7 @@ import pickle
 from pathlib import Path
 
 import speechbrain as sb
+import yaml
 from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
@@ -34,6 +35,9 @@ def make_quick(patch):
     patch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
     patch.setattr(plots.plot_curves, "__code__", no_curves.__code__)
     patch.setattr(YAML, "load", parse)
+    # The host reads what every checkpoint says of itself, again and again.
+    for name in ("Loader", "SafeLoader"):
+        patch.setattr(yaml, name, getattr(yaml, f"C{name}"))
 
 
 def no_curves(log_path, image_path):

@@ -63,8 +63,8 @@ def find_recognizer(
 
     Example
     -------
-    >>> find_recognizer(source="pocketsphinx").judge[:30]
-    'word errors: pocketsphinx 5.1.'
+    >>> find_recognizer(source="pocketsphinx").judge[:27]
+    'word errors: pocketsphinx 5'
     >>> metric = find_recognizer(source="pocketsphinx", units="characters")
     >>> metric.judge[:20], metric.figures[0].label
     ('character errors: po', 'CER (%)')
