@@ -7,6 +7,7 @@ A text lies beside its recording, in ``NAME.normalized.txt``, ``NAME.txt`` or
 
 import csv
 import random
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,6 +130,7 @@ def _read_clips(folder, speaker, recognizer):
         )
     table, clips, report = _read_table(folder), [], ClipReport()
     stems = [path.relative_to(folder).with_suffix("") for path in paths]
+    same = Counter(stems)  # recordings of one name and several formats
     for path, stem in zip(tqdm(paths, unit="clip"), stems):
         inside = path.relative_to(folder)
         try:
@@ -144,7 +146,7 @@ def _read_clips(folder, speaker, recognizer):
             report["no text" if text is None else "empty text"] += 1
             continue
         report["used"] += 1
-        name = inside if stems.count(stem) > 1 else stem
+        name = inside if same[stem] > 1 else stem
         owner = speaker or (inside.parts[0] if len(inside.parts) > 1 else "")
         clips.append(
             Clip(

@@ -1,4 +1,5 @@
-"""Stage I that knows its place in the text: model, aligner, state, text encoder.
+"""Stage I that knows its place in the text: model, aligner, durations, state,
+text encoder.
 
 It is an option for models that learn from hours of speech, not the paper's.
 """
