@@ -1,5 +1,4 @@
-"""Stage I that knows its place in the text: model, aligner, durations, state,
-text encoder.
+"""A stage that knows its place in the text: model, aligner, durations and state.
 
 It is an option for models that learn from hours of speech, not the paper's.
 """
