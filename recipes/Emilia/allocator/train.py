@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from recipes.common.allocator import export_best
+from recipes.common.training.allocator import export_best
 from recipes.common.experiment import (
     ShardMixin,
     make_brain,

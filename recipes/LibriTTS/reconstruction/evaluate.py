@@ -23,8 +23,8 @@ from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
-from recipes.common.report import read_published, write_reports
-from recipes.common.results_file import ResultsFile, hash_utterances
+from recipes.common.evaluation.report import read_published, write_reports
+from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import check_finite

@@ -15,7 +15,7 @@ import torch
 from budgets import fingerprint, mean_budget, plan_budgets
 from torch.nn import functional as F
 
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights

@@ -9,8 +9,8 @@ from folders import folder_name
 from speechbrain.dataio.audio_io import save
 from tqdm import tqdm
 
-from recipes.common.report import summarize
-from recipes.common.results_file import ResultsFile
+from recipes.common.evaluation.report import summarize
+from recipes.common.evaluation.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.metrics.speech_metric import Figure

@@ -9,12 +9,12 @@ from safetensors.torch import load_file, save
 from speechbrain_gogo.inference.loading.export import MODEL_FILE, edit_model
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.lobes.gogo.dit import DiT
-from speechbrain_gogo.lobes.gogo.few_step_flow import (
+from speechbrain_gogo.lobes.gogo.flow.few_step_flow import (
     FewStepFlow,
     StepDiT,
     step_embedding,
 )
-from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
 
 WEIGHTS = "codec.safetensors"
 # Settings of a flow that a FewStepFlow does not take.

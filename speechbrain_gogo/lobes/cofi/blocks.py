@@ -10,7 +10,7 @@ Letters: B batch, T steps, C channels.
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.causal import (
+from speechbrain_gogo.lobes.adversarial_codec.causal import (
     CausalConv,
     CausalUpsampling,
     ResidualUnits,

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.lobes.nn.clips import relative_lengths, split_clips
+from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths, split_clips
 from speechbrain_gogo.lobes.tokens.levels import Levels
 
 
@@ -45,7 +45,7 @@ class CoFiCodecNetwork(nn.Module):
     >>> from speechbrain_gogo.lobes.cofi.blocks import ScaleDecoder
     >>> from speechbrain_gogo.lobes.cofi.blocks import ScaleEncoder
     >>> from speechbrain_gogo.lobes.cofi.quantizers import ScaleQuantizers
-    >>> from speechbrain_gogo.lobes.nn.global_encoder import GlobalEncoder
+    >>> from speechbrain_gogo.lobes.adversarial_codec.global_encoder import GlobalEncoder
     >>> from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
     >>> blocks = {"strides": [2, 2, 3], "num_units": [2, 1, 1]}
     >>> codec = CoFiCodecNetwork(

@@ -7,7 +7,7 @@ as many dimensions.
 
 from torch import nn
 
-from speechbrain_gogo.lobes.nn.ordered_quantizer import OrderedProductQuantizer
+from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import OrderedProductQuantizer
 
 
 class ScaleQuantizers(nn.ModuleList):
@@ -30,7 +30,7 @@ class ScaleQuantizers(nn.ModuleList):
         Nested dropout of the streams of a scale.
     decay, rare_uses : float
         Of the codebooks, see
-        :class:`~speechbrain_gogo.lobes.nn.ema_codebooks.EMACodebooks`.
+        :class:`~speechbrain_gogo.lobes.adversarial_codec.ema_codebooks.EMACodebooks`.
 
     Example
     -------

@@ -16,11 +16,11 @@ from speechbrain_gogo.lobes.gogo.codec import (
 from speechbrain_gogo.lobes.gogo.dit import (
     DiT,
 )
-from speechbrain_gogo.lobes.gogo.encoder import (
+from speechbrain_gogo.lobes.gogo.encoder.group_encoder import (
     GroupEncoder,
     asymmetric_mask,
 )
-from speechbrain_gogo.lobes.gogo.flow import (
+from speechbrain_gogo.lobes.gogo.flow.matching import (
     ConditionalFlowMatching,
     sway,
 )

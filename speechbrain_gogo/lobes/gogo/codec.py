@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.windowed_encoding import WindowedEncoding
+from speechbrain_gogo.lobes.gogo.encoder.windowed_encoding import WindowedEncoding
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
@@ -43,8 +43,8 @@ class Gogo(WindowedEncoding):
     -------
     >>> from speechbrain_gogo.lobes.gogo.quantizer import FSQ
     >>> from speechbrain_gogo.lobes.gogo.dit import DiT
-    >>> from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder
-    >>> from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+    >>> from speechbrain_gogo.lobes.gogo.encoder.group_encoder import GroupEncoder
+    >>> from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
     >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
     >>> codec = Gogo(
     ...     VocosMel(),

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.group_mlp import ResidualMLP
+from speechbrain_gogo.lobes.gogo.encoder.group_mlp import ResidualMLP
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 

@@ -32,8 +32,8 @@ class CodedMel(nn.Module):
     -------
     >>> from speechbrain_gogo.lobes.gogo.codec import Gogo
     >>> from speechbrain_gogo.lobes.gogo.dit import DiT
-    >>> from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder
-    >>> from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+    >>> from speechbrain_gogo.lobes.gogo.encoder.group_encoder import GroupEncoder
+    >>> from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
     >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
     >>> from speechbrain_gogo.lobes.gogo.quantizer import FSQ
     >>> codec = Gogo(

@@ -7,7 +7,7 @@ has no such warm-up.
 
 import torch
 
-from speechbrain_gogo.lobes.gogo.mel_regression import squared_error
+from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
 from speechbrain_gogo.lobes.gogo.objective import GogoObjective
 
 
