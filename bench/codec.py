@@ -2,7 +2,7 @@
 
     python bench/codec.py --lengths 10,60,1800 --rounds 3
 
-Every measurement has its own process (parts/measure.py). In each round all codecs are
+Every measurement has its own process (measure.py). In each round all codecs are
 measured, so that other work on the machine affects all of them. parts/bench_report.py
 writes the results.
 """
@@ -146,7 +146,7 @@ def pin(threads):
 
 def run(job):
     """Run a job in a new process, and return its results."""
-    command = [sys.executable, str(HERE / "parts/measure.py"), json.dumps(job)]
+    command = [sys.executable, str(HERE / "measure.py"), json.dumps(job)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(

@@ -67,7 +67,14 @@ def run_probe(root, times, source):
     """
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", HERE / "parts/probe.py", str(times), source],
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            HERE / "parts/probe.py",
+            str(times),
+            source,
+        ],
         cwd=root,
         env={**os.environ, **threads, "PYTHONPATH": str(root)},
         capture_output=True,

@@ -13,7 +13,7 @@ import torch
 import typer
 from codec import pin
 from hyperpyyaml import load_hyperpyyaml
-from parts.measure import Meter
+from measure import Meter
 from samplers import ROOT, count_passes, samplers, use
 from tqdm import tqdm
 

@@ -20,7 +20,7 @@ import soundfile
 import torch
 import typer
 from codec import pin
-from parts.measure import Meter
+from measure import Meter
 from tqdm import tqdm
 
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech

@@ -16,7 +16,7 @@ import speechbrain_gogo.compatibility  # noqa: F401
 import torch
 import typer
 from codec import pin
-from parts.measure import Meter
+from measure import Meter
 from parts.speech_parts import (
     PROMPT_SECONDS,
     Trial,

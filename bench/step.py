@@ -15,7 +15,7 @@ import torch
 import typer
 from codec import pin
 from hyperpyyaml import load_hyperpyyaml
-from parts.measure import Meter
+from measure import Meter
 from tqdm import tqdm
 
 from speechbrain_gogo.lobes.speech.decoding.weights import Dense, Int8

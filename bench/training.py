@@ -16,7 +16,7 @@ import speechbrain_gogo.compatibility  # noqa: F401
 import torch
 import typer
 from hyperpyyaml import load_hyperpyyaml
-from parts.measure import Meter
+from measure import Meter
 from speechbrain.utils.autocast import AMPConfig
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm

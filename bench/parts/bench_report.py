@@ -9,8 +9,8 @@ from statistics import median
 
 import torch
 import transformers
-from parts.bench_systems import SYSTEMS
 
+from parts.bench_systems import SYSTEMS
 from speechbrain_gogo.metrics.timing import device_name
 
 HEADER = """\

@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 
 import torch
-from parts.bench_systems import Gogo, noise
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.autocast import AMPConfig
 
+from parts.bench_systems import Gogo, noise
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech
 from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
@@ -29,7 +29,7 @@ PROMPT_SECONDS = 3.0
 # The allocator's tokens per group: 36 a second in the paper.
 ALLOCATED = 36 * 10 / 46.875
 # Llama-3.2-1B-Instruct without its weights.
-LLAMA = Path(__file__).resolve().parent / "llama-3.2-1b"
+LLAMA = Path(__file__).resolve().parents[1] / "llama-3.2-1b"
 
 
 class Letters:

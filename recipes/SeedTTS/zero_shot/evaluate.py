@@ -28,7 +28,11 @@ from synthesis import (
 )
 from table import write_reports, write_samples
 
-from recipes.common.evaluation.report import list_unscored, read_published, summarize
+from recipes.common.evaluation.report import (
+    list_unscored,
+    read_published,
+    summarize,
+)
 from recipes.common.evaluation.results_file import hash_files
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import open_speech

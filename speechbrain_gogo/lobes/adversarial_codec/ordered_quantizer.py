@@ -19,7 +19,9 @@ import vector_quantize_pytorch
 from torch import nn
 
 from speechbrain_gogo.lobes.adversarial_codec.ema_codebooks import EMACodebooks
-from speechbrain_gogo.lobes.adversarial_codec.stream_quantizer import StreamQuantizer
+from speechbrain_gogo.lobes.adversarial_codec.stream_quantizer import (
+    StreamQuantizer,
+)
 
 
 class OrderedProductQuantizer(StreamQuantizer):

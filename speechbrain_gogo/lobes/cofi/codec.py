@@ -17,7 +17,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths, split_clips
+from speechbrain_gogo.lobes.adversarial_codec.clips import (
+    relative_lengths,
+    split_clips,
+)
 from speechbrain_gogo.lobes.tokens.levels import Levels
 
 

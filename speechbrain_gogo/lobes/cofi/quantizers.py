@@ -7,7 +7,9 @@ as many dimensions.
 
 from torch import nn
 
-from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import OrderedProductQuantizer
+from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import (
+    OrderedProductQuantizer,
+)
 
 
 class ScaleQuantizers(nn.ModuleList):

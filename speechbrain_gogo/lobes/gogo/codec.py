@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.encoder.windowed_encoding import WindowedEncoding
+from speechbrain_gogo.lobes.gogo.encoder.windowed_encoding import (
+    WindowedEncoding,
+)
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 

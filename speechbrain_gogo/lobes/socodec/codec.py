@@ -16,7 +16,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths, split_clips
+from speechbrain_gogo.lobes.adversarial_codec.clips import (
+    relative_lengths,
+    split_clips,
+)
 
 
 class SoCodecNetwork(nn.Module):

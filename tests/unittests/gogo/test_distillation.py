@@ -7,10 +7,13 @@ import torch
 
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.few_steps import make_student
-from speechbrain_gogo.lobes.gogo.flow.distillation import Distillation
 from speechbrain_gogo.lobes.gogo.dit import DiT
+from speechbrain_gogo.lobes.gogo.flow.distillation import Distillation
 from speechbrain_gogo.lobes.gogo.flow.few_step_flow import FewStepFlow, StepDiT
-from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching, sway
+from speechbrain_gogo.lobes.gogo.flow.matching import (
+    ConditionalFlowMatching,
+    sway,
+)
 
 SIZE = {"n_mels": 6, "cond_dim": 8, "dim": 16, "num_layers": 1, "num_heads": 2}
 

@@ -2,7 +2,10 @@
 
 import torch
 
-from speechbrain_gogo.lobes.gogo.encoder.group_encoder import GroupEncoder, asymmetric_mask
+from speechbrain_gogo.lobes.gogo.encoder.group_encoder import (
+    GroupEncoder,
+    asymmetric_mask,
+)
 from speechbrain_gogo.lobes.nn.llama import llama
 
 

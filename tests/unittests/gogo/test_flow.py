@@ -8,7 +8,10 @@ import torch
 from speechbrain_gogo.lobes.gogo import dit as dit_module
 from speechbrain_gogo.lobes.gogo import flow as flow_module
 from speechbrain_gogo.lobes.gogo.dit import DiT
-from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching, sway
+from speechbrain_gogo.lobes.gogo.flow.matching import (
+    ConditionalFlowMatching,
+    sway,
+)
 
 
 def seeded_flow(**settings):

@@ -5,8 +5,8 @@ import torch
 
 from speechbrain_gogo.lobes.gogo.codec import Gogo
 from speechbrain_gogo.lobes.gogo.dit import DiT
-from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
 from speechbrain_gogo.lobes.gogo.encoder.frame_encoder import FrameEncoder
+from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
 from speechbrain_gogo.lobes.gogo.quantizer import ResidualVQ
 

@@ -12,11 +12,11 @@ from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import SoCodec
 from speechbrain_gogo.inference.loading.socodec_release import build_hubert
 from speechbrain_gogo.lobes.adversarial_codec.ema_codebooks import EMACodebooks
-from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
 from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import (
     OrderedProductQuantizer,
     ResidualStreamQuantizer,
 )
+from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
 from speechbrain_gogo.lobes.nn.self_supervised import SelfSupervised
 from speechbrain_gogo.lobes.vocoder.mel_discriminator import MelDiscriminator
 
