@@ -9,7 +9,6 @@ codes, D width.
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.llama import llama
 from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
@@ -114,7 +113,7 @@ class GroupStage(nn.Module):
 
 
 class GroupStage1(GroupStage):
-    """A Stage I, which also says where speech ends.
+    """A Stage I, which reads the groups that it predicted.
 
     Arguments
     ---------
@@ -127,12 +126,10 @@ class GroupStage1(GroupStage):
     """
 
     stage = 1
-    last_level = "end"  # what the level after the tokens is
 
     def __init__(self, levels, backbone_size, **network):
         super().__init__(levels, backbone_size, 0, **network)
         self.backbone_size = self.sizes["backbone_size"] = backbone_size
-        self.end = nn.Linear(self.dim, 1)
 
     def group_inputs(self, before, given):
         """What the pass for the next group reads of the one before it.
@@ -150,33 +147,6 @@ class GroupStage1(GroupStage):
             [B, D].
         """
         return self.groups(before).sum(1)
-
-    def score(self, nll, goes_on, at_end):
-        """Negative log-likelihoods of the codes, and of going on and ending.
-
-        Arguments
-        ---------
-        nll : torch.Tensor
-            Of the codes, [P, b].
-        goes_on : torch.Tensor
-            Scores of the end before each group, [P]; -inf where it cannot be.
-        at_end : torch.Tensor
-            Hidden states after the last groups, [B, D].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [P * b + B]: the first token of a group also says that speech goes
-            on, and the ends come last; and the level of each, int64, b for
-            the end.
-        """
-        first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
-        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
-        level = torch.arange(self.backbone_size, device=nll.device)
-        level = level.expand_as(nll).flatten()
-        nll = torch.cat([first, nll[:, 1:]], dim=1)
-        end_level = level.new_full((len(ended),), self.backbone_size)
-        return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
 
 
 def causal_mask(kept):

@@ -55,6 +55,8 @@ class GroupBackboneLM(GroupStage1):
     (torch.Size([]), torch.Size([20]))
     """
 
+    last_level = "end"  # what the level after the tokens is
+
     def __init__(
         self,
         text_size,
@@ -76,6 +78,7 @@ class GroupBackboneLM(GroupStage1):
         self.text_positions = text_positions
         self.group_stride = group_stride
         self.start_id = text_size
+        self.end = nn.Linear(self.dim, 1)
         self.text = nn.Embedding(text_size + 1, self.dim)
 
     def sequence_length(self, text_length, num_groups):
@@ -164,6 +167,33 @@ class GroupBackboneLM(GroupStage1):
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
         nll, level = self.score(nll, self.end(hidden).flatten(), at_end)
         return {"loss": nll.mean(), "nll": nll, "level": level}
+
+    def score(self, nll, goes_on, at_end):
+        """Negative log-likelihoods of the codes, and of going on and ending.
+
+        Arguments
+        ---------
+        nll : torch.Tensor
+            Of the codes, [P, b].
+        goes_on : torch.Tensor
+            Scores of the end before each group, [P]; -inf where it cannot be.
+        at_end : torch.Tensor
+            Hidden states after the last groups, [B, D].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            [P * b + B]: the first token of a group also says that speech goes
+            on, and the ends come last; and the level of each, int64, b for
+            the end.
+        """
+        first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
+        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
+        level = torch.arange(self.backbone_size, device=nll.device)
+        level = level.expand_as(nll).flatten()
+        nll = torch.cat([first, nll[:, 1:]], dim=1)
+        end_level = level.new_full((len(ended),), self.backbone_size)
+        return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
 
     def sequence(self, text, text_lens, backbone, real):
         """What the Llama reads up to the end of the speech.

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from speechbrain_gogo.lobes.gogo import dit as dit_module
-from speechbrain_gogo.lobes.gogo.flow import matching as flow_module
 from speechbrain_gogo.lobes.gogo.dit import DiT
+from speechbrain_gogo.lobes.gogo.flow import matching as flow_module
 from speechbrain_gogo.lobes.gogo.flow.matching import (
     ConditionalFlowMatching,
     sway,
