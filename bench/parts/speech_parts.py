@@ -46,13 +46,13 @@ def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
     Arguments
     ---------
     speech_yaml : Path
-        Of the stages: hparams/gogospeech.yaml or another.
+        YAML of the stages: hparams/gogospeech.yaml or another.
     gogo_yaml : Path
-        Of the codec.
+        YAML of the codec.
     device : str
         Device of the model.
     precision : str
-        Of SpeechBrain: "fp32", "bf16" or "fp16".
+        Precision of SpeechBrain: "fp32", "bf16" or "fp16".
     compiled : bool
         Compile the stages' steps, where there is a GPU.
 

@@ -36,7 +36,8 @@ def tokenized_dataset(hparams, stage, **settings):
     stage : str
         "train", "valid" or "test".
     **settings
-        Of the TokenDataset; its lengths are numbers of groups by default.
+        Settings of the TokenDataset; its lengths are numbers of groups by
+        default.
 
     Returns
     -------
@@ -109,7 +110,7 @@ def loader_settings(lengths, training, hparams, positions=1):
     Arguments
     ---------
     lengths : sequence of int
-        Of each clip: groups, or positions of a language model.
+        Lengths of each clip: groups, or positions of a language model.
     training : bool
         Shuffle and change batches in every epoch; else short clips first.
     hparams : dict
@@ -174,7 +175,7 @@ def tokenize_splits(hparams, device, make_source):
         ``codec``, ``trust_codec``, ``output_folder``, ``num_workers`` and
         ``front_end``.
     device : str
-        Of the codec.
+        Device of the codec.
     make_source : callable
         Takes the stage, "train" or "valid", and the codec's sample rate, and
         returns shards of clips.

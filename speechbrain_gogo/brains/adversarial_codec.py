@@ -150,7 +150,7 @@ class AdversarialCodecBrain(TrainingBrain):
         loss : torch.Tensor
             Scalar.
         optimizer : torch.optim.Optimizer
-            Of the modules to update.
+            Optimizer of the modules to update.
         """
         self.set_learning_rate(optimizer)
         # The codec's loss has left gradients in the discriminators.

@@ -179,7 +179,7 @@ class VocoderBrain(TrainingBrain):
         loss : torch.Tensor
             Scalar.
         optimizer : torch.optim.Optimizer
-            Of the modules to update.
+            Optimizer of the modules to update.
         """
         self.set_learning_rate(optimizer)
         # The vocoder's loss has left gradients in the discriminators.

@@ -20,7 +20,7 @@ class FeatureCache:
     signature : object
         What decides the features; anything that JSON can write.
     dtype : str
-        Of the numbers in the files.
+        Data type of the numbers in the files.
 
     Raises
     ------

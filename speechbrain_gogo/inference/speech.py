@@ -54,7 +54,7 @@ class GogoSpeech(PretrainedSpeech):
     codec : GogoCodec
         The codec of the stages' tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     HPARAMS_NEEDED = [

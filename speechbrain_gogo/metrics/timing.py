@@ -25,7 +25,7 @@ class Clock:
     device : str
         Device that computes.
     threads : int
-        Of the CPU.
+        Threads of the CPU.
 
     Example
     -------
@@ -57,7 +57,7 @@ def mean_seconds(call, trials, clock, name=None):
     trials : int
         How often it is timed.
     clock : Clock
-        Of the device where it computes.
+        Clock of the device where it computes.
     name : str
         Beside the progress bar.
 

@@ -46,7 +46,7 @@ async def respond_with_audio(
     sample_rate : int
         In Hz.
     comment : str
-        Of the audio's metadata, in formats that have some.
+        Comment of the audio's metadata, in formats that have some.
 
     Returns
     -------

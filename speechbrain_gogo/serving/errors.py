@@ -35,9 +35,9 @@ def error_response(status, message, param=None, code=None, headers=None):
     Arguments
     ---------
     status, message, param, code
-        As of :class:`ApiError`.
+        As in :class:`ApiError`.
     headers : dict
-        Of the response.
+        Headers of the response.
 
     Returns
     -------

@@ -133,7 +133,7 @@ def fit_probes(
         Validations without a better loss after which a probe has stopped;
         training ends when all have.
     seed : int
-        Of the batches.
+        Seed of the batches.
 
     Returns
     -------

@@ -33,7 +33,7 @@ def summarize(errors, features, blind_errors, seed):
     blind_errors : np.ndarray
         Those of the training clips' mean, [M, F].
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------

@@ -102,7 +102,7 @@ def probe(hparams, data, places, device, identity):
     data : dict
         Stage -> ProbingData.
     places : list of int
-        Of the features.
+        Places of the features.
     device : str
         Where the probes are.
     identity : str

@@ -46,7 +46,7 @@ class Row:
     system : GogoSystem
         Or another with its interface; None for the original recordings.
     options : dict
-        Of its ``rate`` and ``reconstruct``.
+        Options of its ``rate`` and ``reconstruct``.
     """
 
     system: object = None
@@ -145,7 +145,7 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
     utterances : dict
         From :func:`read_test_set`.
     sample_rate : int
-        Of what the judges get, in Hz.
+        Sample rate of what the judges get, in Hz.
     done : container
         (ID, label) pairs to leave out.
     samples : dict
@@ -182,7 +182,7 @@ def evaluate(systems, judges, hparams):
     Arguments
     ---------
     systems : list
-        Of GogoSystem, or others with its interface.
+        Systems of GogoSystem, or others with its interface.
     judges : list
         Metrics.
     hparams : dict

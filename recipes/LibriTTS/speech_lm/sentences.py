@@ -130,7 +130,7 @@ def make_up_sentences(
     max_words : int
         Longer ones are not taken.
     seed : int
-        Of the choices.
+        Seed of the choices.
     avoid : iterable of str
         Sentences not to make, besides ``sentences``.
     more_words : list of str

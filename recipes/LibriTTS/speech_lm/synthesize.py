@@ -79,7 +79,7 @@ def speak(clip, synthesizer, sample_rate):
     synthesizer : Espeak | Piper
         Reads it aloud.
     sample_rate : int
-        Of the file, in Hz.
+        Sample rate of the file, in Hz.
 
     Returns
     -------

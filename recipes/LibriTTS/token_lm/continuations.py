@@ -29,7 +29,7 @@ class Continuations:
     max_seconds : float
         Longest continuation.
     seed : int
-        Of the draws.
+        Seed of the draws.
     sampling : dict
         Settings of a ``Sampler``.
     batch_size : int

@@ -81,7 +81,7 @@ def summarize_speech(rows, seed):
     rows : dict
         Label -> rows of :func:`synthesize`.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def real_time_factor(speech, task, allocate, trials, clock, settings):
     trials : int
         Number of trials to average, each with its own seed.
     clock : Clock
-        Of the device.
+        Clock of the device.
     settings : dict
         "seed" and "sampling".
 

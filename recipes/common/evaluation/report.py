@@ -97,7 +97,7 @@ def summarize(measured, figures, seed):
     figures : list of Figure
         What to compute.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     """
     return {
         (label, figure.label): figure_interval(figure, results, seed)

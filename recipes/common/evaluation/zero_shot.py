@@ -30,7 +30,7 @@ def pair(rows, seed):
     rows : dict
         ID -> row.
     seed : int
-        Of the choice.
+        Seed of the choice.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def speak_and_judge(arguments):
     Arguments
     ---------
     arguments : list of str
-        Of the command line: a YAML, and overrides of it.
+        Arguments of the command line: a YAML, and overrides of it.
     """
     settings = parse_arguments(arguments)
     hparams, run_opts = settings.load(), settings.run_opts

@@ -111,13 +111,14 @@ def export(hparams, source, codec, tokenizer):
     Arguments
     ---------
     hparams : dict
-        Of the recipe: ``export_folder``, ``lm`` and ``speech``, the settings.
+        Settings of the recipe: ``export_folder``, ``lm`` and ``speech``, the
+        settings.
     source : str | Path
-        Of the codec: a folder of this package.
+        Source of the codec: a folder of this package.
     codec : PretrainedCodec
         As loaded from there.
     tokenizer : WordPieces
-        Of the text.
+        Tokenizer of the text.
     """
     folder = Path(hparams["export_folder"])
     shutil.copytree(find_source(source), folder, dirs_exist_ok=True)

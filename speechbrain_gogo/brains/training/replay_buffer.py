@@ -84,7 +84,7 @@ class ReplayBuffer:
         Arguments
         ---------
         save_folder : str | Path
-            Of its checkpoints.
+            Save folder of its checkpoints.
         fingerprint : str
             That its distances have to have.
 

@@ -42,7 +42,7 @@ def speech_dataset(
     data_root : str | Path
         Replaces ``$data_root`` in a single manifest.
     sample_rate : int
-        Of the resulting waveforms, in Hz.
+        Sample rate of the resulting waveforms, in Hz.
     min_seconds : float
         Shorter rows are skipped.
     max_seconds : float

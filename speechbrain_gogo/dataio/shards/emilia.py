@@ -50,7 +50,7 @@ class EmiliaShards(ClipStream):
         turn. The buffer holds clips of one such mix at a time. A resumed
         training reads its current mix again.
     seed : int
-        Of all random orders.
+        Seed of all random orders.
     training : bool
         True: endless passes, shards and clips shuffled, shards split over
         the ranks. False: one pass in order, the same on every rank.
@@ -63,7 +63,7 @@ class EmiliaShards(ClipStream):
     min_dnsmos : float
         Only clips with this DNSMOS or more; all if None.
     sample_rate : int
-        Of ``sig``, in Hz.
+        Sample rate of ``sig``, in Hz.
     tokenizer : sentencepiece.SentencePieceProcessor
         Adds ``text``, the text tokens of ``wrd``; None leaves them out.
 

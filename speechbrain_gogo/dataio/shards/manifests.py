@@ -36,7 +36,7 @@ class ManifestShards:
     max_batch_size : int
         Most clips in a batch.
     sample_rate : int
-        Of ``sig``, in Hz.
+        Sample rate of ``sig``, in Hz.
     min_duration, max_duration : float
         Only clips of this many seconds, both inclusive.
 

@@ -39,7 +39,7 @@ class ClipIndex:
     Arguments
     ---------
     shards : list of TokenShard
-        Of all corpora.
+        Shards of all corpora.
     tokenizer : WordPieces | HubTokenizer
         Whose ids the texts become; None leaves the texts out.
     folder : str | Path
@@ -138,7 +138,7 @@ def clip_numbers(shard, tokenizer=None):
     shard : TokenShard
         To read.
     tokenizer : WordPieces | HubTokenizer
-        As of :class:`ClipIndex`.
+        As in :class:`ClipIndex`.
 
     Returns
     -------

@@ -27,7 +27,7 @@ class ConcatenatedClips(Dataset):
     share : float
         Share of the clips that are preceded by another one, 0 to 1.
     seed : int
-        Of the sampling.
+        Seed of the sampling.
 
     Attributes
     ----------

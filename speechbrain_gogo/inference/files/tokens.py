@@ -60,7 +60,7 @@ def save_tokens(
     num_samples : int
         Samples that the tokens stand for.
     fingerprint : str
-        Of the codec.
+        Fingerprint of the codec.
     codec : str
         Name of the codec, for messages.
     mask_id : int

@@ -36,11 +36,12 @@ def export_speech_stage(
     lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
     tokenizer : WordPieces | HubTokenizer
-        Of its text; Stage I needs it, Stage II reads none.
+        Tokenizer of its text; Stage I needs it, Stage II reads none.
     fingerprint : str
-        Of the codec whose tokens it speaks: it is then used with no other.
+        Fingerprint of the codec whose tokens it speaks: it is then used with no
+        other.
     dtype : torch.dtype
-        Of the weights.
+        Data type of the weights.
 
     Returns
     -------
@@ -140,7 +141,8 @@ def export_speech(
     max_characters : int
         Longer sentences are split.
     groups_per_character : float
-        Of slow speech: a sentence that would not fit the positions is split.
+        Groups per character of slow speech: a sentence that would not fit the
+        positions is split.
     slowest : float
         Speech is cut off if it is longer than this factor times the duration of
         slow speech with ten more characters.

@@ -32,7 +32,7 @@ def save_group_stage(folder, lm, fingerprint=None):
     lm : GroupBackboneLM | GroupDetailLM
         The stage.
     fingerprint : str
-        Of the codec whose tokens it speaks.
+        Fingerprint of the codec whose tokens it speaks.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def load_group_stage(folder, metadata, dtype=torch.float32):
     metadata : dict
         What config.json has under "gogo".
     dtype : torch.dtype
-        Of the weights in memory.
+        Data type of the weights in memory.
 
     Returns
     -------

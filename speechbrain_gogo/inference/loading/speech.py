@@ -124,7 +124,7 @@ def load_stages(folder, codec, dtype=torch.float32, load_llama=None):
     codec : GogoCodec
         Whose tokens the stages must speak.
     dtype : torch.dtype
-        Of the weights in memory.
+        Data type of the weights in memory.
     load_llama : callable
         Takes a stage's folder and gives what stands for its Llama; the
         weights are read by default.
@@ -157,9 +157,9 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     codec : GogoCodec
         Whose tokens the stage must speak.
     dtype : torch.dtype
-        Of the weights in memory.
+        Data type of the weights in memory.
     load_llama : callable
-        As of :func:`load_stages`.
+        As in :func:`load_stages`.
 
     Returns
     -------

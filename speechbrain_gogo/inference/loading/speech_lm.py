@@ -31,9 +31,9 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
         With ``sizes``, the arguments of its class, ``vocab_size`` and
         ``levels``; its weights are written.
     tokenizer : WordPieces | HubTokenizer
-        Of its text.
+        Tokenizer of its text.
     codec : PretrainedCodec
-        Of its tokens.
+        Codec of its tokens.
     **settings
         ``sampling`` and others of
         :class:`~speechbrain_gogo.inference.synthesis.pretrained.PretrainedSpeech`.
@@ -60,7 +60,7 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
     Arguments
     ---------
     folder : str | Path
-        Of the codec.
+        Folder of the codec.
     codec : PretrainedCodec
         Which was loaded from it.
     overrides : dict

@@ -46,7 +46,7 @@ def write_card(
     evaluation : str | Path
         Output folder of an evaluation, with ``table.md``.
     licence : str
-        Of the weights, as the hub spells it.
+        Licence of the weights, as the hub spells it.
     language : str
         Code of the language.
     revision : str

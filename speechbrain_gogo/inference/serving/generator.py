@@ -33,9 +33,9 @@ class ServedGenerator(GroupGenerator):
     Arguments
     ---------
     codec, stage1, stage2, loop_groups
-        As of GroupGenerator; the stages need no weights.
+        As in GroupGenerator; the stages need no weights.
     servers : list of Server
-        Of Stage I, and of Stage II if there is one.
+        Servers of Stage I, and of Stage II if there is one.
     """
 
     def __init__(self, codec, stage1, stage2, loop_groups, servers):
@@ -48,7 +48,7 @@ class ServedGenerator(GroupGenerator):
         Arguments
         ---------
         utterances, allocate, sampling
-            As of GroupGenerator; there is no ``text_guidance``.
+            As in GroupGenerator; there is no ``text_guidance``.
 
         Yields
         ------

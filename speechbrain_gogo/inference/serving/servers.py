@@ -87,7 +87,7 @@ class Server:
         allowed : range
             The ids that they may have.
         seed : int
-            Of the sampling.
+            Seed of the sampling.
         sampling : dict
             ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k``.
 

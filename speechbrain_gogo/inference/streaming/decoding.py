@@ -20,7 +20,7 @@ def frame_noise(seed, first, last, block, num_values):
     Arguments
     ---------
     seed : int
-        Of the whole signal.
+        Seed of the whole signal.
     first : int
         First group.
     last : int
@@ -109,7 +109,7 @@ def decode_mel(codec, reveal, places, block, seed, **sampling):
     block : int
         Groups whose noise is drawn together.
     seed : int
-        Of the initial noise.
+        Seed of the initial noise.
     **sampling
         ``num_steps`` and ``guidance_scale``.
 

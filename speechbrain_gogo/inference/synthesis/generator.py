@@ -224,7 +224,7 @@ def pad_utterances(utterances, device):
     utterances : list of Utterance
         B of them.
     device : torch.device
-        Of the result.
+        Device of the result.
 
     Returns
     -------

@@ -44,7 +44,7 @@ class LanguageModelSpeech(PretrainedSpeech):
     codec : PretrainedCodec
         The codec of the tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     MODULES_NEEDED = ["lm"]

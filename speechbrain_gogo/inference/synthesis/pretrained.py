@@ -49,9 +49,10 @@ class PretrainedSpeech(Synthesizer):
             Use the codec's allocator, if it has one, to set the number of
             tokens of each group; else all of them.
         seed : int
-            Of all sampling.
+            Seed of all sampling.
         sample_rate : int
-            Of ``prompt_wav``, if it is a tensor and not at the codec's rate.
+            Sample rate of ``prompt_wav``, if it is a tensor and not at the
+            codec's rate.
         **sampling
             ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` of
             the language models, and others that the class has in

@@ -30,7 +30,7 @@ class Synthesizer(KeepsPrecision, Pretrained):
     codec : PretrainedCodec
         The codec of the language models' tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     HPARAMS_NEEDED = [

@@ -54,7 +54,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     speech : PretrainedSpeech
         The model, for its front end, tokenizer, positions and settings.
     embedding : torch.Tensor
-        Of the voice, [D].
+        Embedding of the voice, [D].
 
     Returns
     -------
@@ -120,7 +120,7 @@ def make_continuation(prompt, seed, speech, max_groups=None):
     prompt : torch.Tensor
         From :func:`read_prompt`.
     seed : int
-        Of all sampling.
+        Seed of all sampling.
     speech : GogoSpeech
         The model.
     max_groups : int
@@ -160,7 +160,7 @@ def read_text(text, name, front_end):
     name : str
         What errors call it.
     front_end : English | AsWritten
-        Of its language.
+        Text front end of its language.
 
     Returns
     -------

@@ -22,7 +22,7 @@ class CausalConv(nn.Conv1d):
     Arguments
     ---------
     in_channels, out_channels, kernel_size, stride, groups : int
-        As of :class:`torch.nn.Conv1d`.
+        As in :class:`torch.nn.Conv1d`.
 
     Example
     -------
@@ -71,7 +71,7 @@ class ResidualUnit(nn.Module):
     channels : int
         C.
     groups : int
-        Of the convolutions.
+        Groups of the convolutions.
     """
 
     def __init__(self, channels, groups):
@@ -92,7 +92,7 @@ class ResidualUnits(nn.Sequential):
     channels : int
         C.
     groups : int
-        Of the convolutions.
+        Groups of the convolutions.
     num_units : int
         How many units.
     """
@@ -115,7 +115,7 @@ class Downsampling(nn.Module):
     Arguments
     ---------
     channels, groups, num_units : int
-        Of the residual units.
+        Channels, groups and number of units of the residual units.
     stride : int
         Input steps for each output step.
     """
@@ -136,7 +136,7 @@ class Upsampling(nn.Module):
     Arguments
     ---------
     channels, groups, num_units : int
-        Of the residual units.
+        Channels, groups and number of units of the residual units.
     stride : int
         Output steps for each input step.
     """
@@ -224,9 +224,9 @@ class CausalEncoder(CausalStack):
     in_channels, channels, out_channels : int
         Before, within and after the encoder.
     strides : list of int
-        Of each block; their product is how many steps become one.
+        Strides of each block; their product is how many steps become one.
     groups : int
-        Of the convolutions of residual units.
+        Groups of the convolutions of residual units.
     num_units : int
         Residual units of each block.
 
@@ -251,7 +251,7 @@ class CausalDecoder(CausalStack):
     Arguments
     ---------
     in_channels, channels, out_channels, strides, groups, num_units
-        As of :class:`CausalEncoder`, whose steps each become more here.
+        As in :class:`CausalEncoder`, whose steps each become more here.
 
     Example
     -------

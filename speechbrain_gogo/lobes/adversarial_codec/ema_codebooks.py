@@ -23,11 +23,11 @@ class EMACodebooks(nn.Module):
     dim : int
         d.
     decay : float
-        Of the moving averages, from update to update.
+        Decay of the moving averages, from update to update.
     epsilon : float
         Added to every count, so that none is zero.
     kmeans_iterations : int
-        Of the k-means that the first batch starts.
+        Iterations of the k-means that the first batch starts.
     rare_uses : float
         A code that is used less often than this in an update, on average,
         becomes a vector of the batch. 0 is never, as in the released

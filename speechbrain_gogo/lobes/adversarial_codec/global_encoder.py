@@ -19,13 +19,13 @@ class GlobalEncoder(nn.Module):
     n_mels : int
         Mel bins.
     dim : int
-        Of the embedding.
+        Dimension of the embedding.
     channels : int
-        Of the ECAPA-TDNN; three times as many in its last layer.
+        Channels of the ECAPA-TDNN; three times as many in its last layer.
     attention_channels, se_channels : int
-        Of its attentive pooling and of its squeeze-and-excitation.
+        Channels of its attentive pooling and of its squeeze-and-excitation.
     res2net_scale : int
-        Of its Res2Net blocks.
+        Scale of its Res2Net blocks.
     min_frames : int
         Least length of what is read in training.
     num_segments : int

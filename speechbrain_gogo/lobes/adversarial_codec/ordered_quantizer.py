@@ -40,7 +40,7 @@ class OrderedProductQuantizer(StreamQuantizer):
     ordered : bool
         False is plain product quantization.
     decay : float
-        Of the moving averages that the codebooks are.
+        Decay of the moving averages that the codebooks are.
     rare_uses : float
         See :class:`~speechbrain_gogo.lobes.adversarial_codec.ema_codebooks.EMACodebooks`.
     codebooks_per_stream : int
@@ -155,7 +155,7 @@ class ResidualStreamQuantizer(StreamQuantizer):
     Arguments
     ---------
     dim, num_streams, codebook_size, code_dim, decay, rare_uses
-        As of :class:`OrderedProductQuantizer`.
+        As in :class:`OrderedProductQuantizer`.
     ordered : bool
         Nested dropout on top of the order that residuals have.
 

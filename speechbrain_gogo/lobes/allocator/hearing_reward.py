@@ -22,9 +22,9 @@ class HearingReward(ReconstructionReward):
     hearing : callable
         Makes a frozen :class:`HearingLoss` for ``mel``, the codec's.
     hearing_weight : float
-        Of that distance in the one of Eq. 10, whose scale is larger.
+        Weight of that distance in the one of Eq. 10, whose scale is larger.
     **options
-        Of :class:`ReconstructionReward`.
+        Options of :class:`ReconstructionReward`.
     """
 
     def __init__(self, hearing, hearing_weight, **options):

@@ -91,7 +91,7 @@ class TokenAllocator(nn.Module):
         Arguments
         ---------
         codec : Gogo
-            Of which it reads token features.
+            Codec of which it reads token features.
 
         Raises
         ------
@@ -222,7 +222,7 @@ def grpo_loss(logits, advantages):
     Arguments
     ---------
     logits : torch.Tensor
-        Of the policy, [..., G].
+        Logits of the policy, [..., G].
     advantages : torch.Tensor
         [..., G].
 

@@ -38,7 +38,7 @@ class ReconstructionReward(nn.Module):
     num_steps : int
         Flow steps of each decode; None for the codec's setting.
     guidance_scale : float
-        Of classifier-free guidance; None for the codec's setting.
+        Scale of classifier-free guidance; None for the codec's setting.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ReconstructionReward(nn.Module):
         wav_lens : torch.Tensor
             Relative lengths [B].
         generator : torch.Generator
-            Of the noise of the flow, on the CPU.
+            Generator of the noise of the flow, on the CPU.
 
         Returns
         -------

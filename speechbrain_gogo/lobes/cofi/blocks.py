@@ -60,7 +60,7 @@ class EncoderBlock(nn.Module):
     num_units : int
         Residual units.
     groups : int
-        Of the convolutions of residual units.
+        Groups of the convolutions of residual units.
 
     Example
     -------
@@ -89,7 +89,7 @@ class DecoderBlock(nn.Module):
     Arguments
     ---------
     channels, num_units, groups
-        As of :class:`EncoderBlock`.
+        As in :class:`EncoderBlock`.
     stride : int
         Output steps for each input step.
 
@@ -124,11 +124,11 @@ class ScaleEncoder(nn.Module):
     channels : int
         C.
     strides : list of int
-        Of enc_1 .. enc_Ns, the finest scale first.
+        Strides of enc_1 .. enc_Ns, the finest scale first.
     num_units : list of int
         Residual units of each.
     groups : int
-        Of the convolutions of residual units.
+        Groups of the convolutions of residual units.
 
     Example
     -------
@@ -170,7 +170,7 @@ class ScaleDecoder(nn.Module):
     Arguments
     ---------
     n_mels, channels, strides, num_units, groups
-        As of :class:`ScaleEncoder`.
+        As in :class:`ScaleEncoder`.
 
     Example
     -------

@@ -34,7 +34,7 @@ class CoFiCodecNetwork(nn.Module):
     encoder : ScaleEncoder
         Log-mel to the sequences of all scales.
     quantizers : ScaleQuantizers
-        Of each scale, the coarsest first.
+        Quantizers of each scale, the coarsest first.
     global_encoder : GlobalEncoder
         Log-mel to the global embedding g.
     decoder : ScaleDecoder

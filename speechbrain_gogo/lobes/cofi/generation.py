@@ -42,7 +42,8 @@ class ScaleGenerator:
         Groups for which a cycle of the coarsest scale has to repeat to be cut
         off.
     **sampling
-        Of :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`.
 
     Example
     -------

@@ -43,7 +43,7 @@ class CoFiObjective(nn.Module):
         lens : torch.Tensor
             Relative lengths [B].
         generator : torch.Generator
-            Of Clip&Shuffle and both nested dropouts.
+            Generator of Clip&Shuffle and both nested dropouts.
         continuous : bool
             Do not quantize yet.
 

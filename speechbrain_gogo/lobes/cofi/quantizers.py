@@ -31,7 +31,7 @@ class ScaleQuantizers(nn.ModuleList):
     ordered : bool
         Nested dropout of the streams of a scale.
     decay, rare_uses : float
-        Of the codebooks, see
+        Decay and rare uses of the codebooks, see
         :class:`~speechbrain_gogo.lobes.adversarial_codec.ema_codebooks.EMACodebooks`.
 
     Example

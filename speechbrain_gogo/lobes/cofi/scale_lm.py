@@ -42,13 +42,13 @@ class ScaleLM(nn.Module):
     reference_dim : int
         Width of the reference embedding.
     dim, num_layers, num_heads : int
-        Of each GPT-2.
+        Dimension, number of layers and number of heads of each GPT-2.
     delay : int
         Steps that a stream lags behind the one before it.
     text_positions, group_positions : int
         Longest text and most groups of speech, prompts included.
     dropout : float
-        Of each GPT-2.
+        Dropout probability of each GPT-2.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class ScaleLM(nn.Module):
         previous : StepGenerator
             Of the previous scale, after its end.
         number : int
-            Of the scale, from 0 on.
+            Number of the scale, from 0 on.
 
         Returns
         -------
@@ -224,7 +224,7 @@ def make_scale_lm(kind, **sizes):
     kind : callable
         ChainOfScales or StackOfScales.
     **sizes
-        Of :class:`ScaleLM`.
+        Sizes of :class:`ScaleLM`.
 
     Returns
     -------

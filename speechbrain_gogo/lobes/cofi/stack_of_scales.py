@@ -21,7 +21,7 @@ class StackOfScales(ScaleLM):
     Arguments
     ---------
     *args, **kwargs
-        Of :class:`~speechbrain_gogo.lobes.cofi.scale_lm.ScaleLM`.
+        Arguments of :class:`~speechbrain_gogo.lobes.cofi.scale_lm.ScaleLM`.
 
     Example
     -------
@@ -54,7 +54,7 @@ class StackOfScales(ScaleLM):
             before = level.steps * self.group_positions
 
     def hidden_states(self, prefix, scales):
-        """As of :class:`ScaleLM`."""
+        """As in :class:`ScaleLM`."""
         (vectors, real), found = prefix, []
         for number, (rows, counts) in enumerate(scales):
             scale = self.scales[number]
@@ -73,7 +73,7 @@ class StackOfScales(ScaleLM):
         return found
 
     def follow(self, previous, number):
-        """As of :class:`ScaleLM`: hidden states are its prompt, and added."""
+        """As in :class:`ScaleLM`: hidden states are its prompt, and added."""
         context, added = self._bridge(number, *previous.states())
         return {
             "reader": CachedGPT2(self.gpts[number], len(added)),
@@ -82,7 +82,7 @@ class StackOfScales(ScaleLM):
         }
 
     def parts(self, num_ids, num_groups):
-        """As of :class:`ScaleLM`."""
+        """As in :class:`ScaleLM`."""
         prefix, (first, *others) = self._sizes(num_ids, num_groups)
         found = [[*prefix, first]]
         for level, scale in zip(self.levels, others):

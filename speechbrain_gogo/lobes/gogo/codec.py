@@ -247,7 +247,7 @@ class Gogo(WindowedEncoding):
         num_steps : int
             Flow steps.
         guidance_scale : float
-            Of classifier-free guidance.
+            Scale of classifier-free guidance.
 
         Returns
         -------

@@ -20,7 +20,7 @@ class MagnitudeMel(nn.Module):
     Arguments
     ---------
     sample_rate : int
-        Of the waveform, in Hz.
+        Sample rate of the waveform, in Hz.
     n_fft : int
         Samples of a Fourier transform.
     win_length : int

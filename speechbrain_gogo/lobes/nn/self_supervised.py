@@ -74,7 +74,7 @@ class SelfSupervised(nn.Module):
         Arguments
         ---------
         folder : str | Path
-            Of the model that this belongs to.
+            Folder of the model that this belongs to.
         """
         if (Path(folder) / self.source / "config.json").is_file():
             self.source = str(Path(folder) / self.source)

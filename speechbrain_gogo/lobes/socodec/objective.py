@@ -38,7 +38,7 @@ class SoCodecObjective(nn.Module):
         lens : torch.Tensor
             Relative lengths [B] over both.
         generator : torch.Generator
-            Of Clip&Shuffle and nested dropout.
+            Generator of Clip&Shuffle and nested dropout.
         continuous : bool
             Do not quantize yet.
 

@@ -23,15 +23,15 @@ class GroupStage(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     num_tokens : int
         Tokens per group that the stage reads.
     given : int
         The first of them, which are known before a group's pass.
     dim, num_layers, num_heads, ffn_dim, num_key_value_heads : int
-        Of the Llama; as many key and value heads as heads by default.
+        Sizes of the Llama; as many key and value heads as heads by default.
     depth_layers, depth_ffn_dim : int
-        Of the network that predicts the tokens of a group.
+        Sizes of the network that predicts the tokens of a group.
     """
 
     group_positions = 1
@@ -84,7 +84,7 @@ class GroupStage(nn.Module):
         compiled : bool
             Without meaning here: large passes are too few to be compiled.
         linear : callable
-            As of CachedLlama.
+            As in CachedLlama.
 
         Returns
         -------
@@ -98,9 +98,9 @@ class GroupStage(nn.Module):
         Arguments
         ---------
         hidden : torch.Tensor
-            Of the group, [B, D].
+            Hidden state of the group, [B, D].
         tokens : torch.Tensor
-            Of the group so far, int64 [B, T].
+            Tokens of the group so far, int64 [B, T].
         depth : DepthSteps
             Computes instead of this stage's own network.
 
@@ -118,11 +118,11 @@ class GroupStage1(GroupStage):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer.
+        Levels of each dimension of the codec's quantizer.
     backbone_size : int
         Tokens per group that it predicts, b.
     **network
-        Of :class:`GroupStage`.
+        Arguments of :class:`GroupStage`.
     """
 
     stage = 1

@@ -29,7 +29,7 @@ class GroupBackboneLM(GroupStage1):
     text_size : int
         Text ids.
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     backbone_size : int
         Tokens per group that this stage predicts, b.
     max_positions : int
@@ -42,7 +42,8 @@ class GroupBackboneLM(GroupStage1):
         alignment sooner if text and speech advance at about the same speed:
         a group lasts .21 s, about three letters.
     **network
-        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -87,7 +88,7 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         text_length, num_groups : int | numpy.ndarray
-            Of one utterance, or of several.
+            Numbers of text ids and groups of one utterance, or of several.
 
         Returns
         -------
@@ -174,7 +175,7 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         nll : torch.Tensor
-            Of the codes, [P, b].
+            Negative log-likelihoods of the codes, [P, b].
         goes_on : torch.Tensor
             Scores of the end before each group, [P]; -inf where it cannot be.
         at_end : torch.Tensor
@@ -201,7 +202,7 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         text, text_lens
-            As of :meth:`forward`.
+            As in :meth:`forward`.
         backbone : torch.Tensor
             int64 [B, N, b].
         real : torch.Tensor
@@ -237,7 +238,7 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         text, text_lens
-            As of :meth:`forward`.
+            As in :meth:`forward`.
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
         sampler : Sampler
@@ -262,7 +263,7 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         hidden, tokens, depth
-            As of GroupStage.
+            As in GroupStage.
 
         Returns
         -------

@@ -30,7 +30,8 @@ class GroupDecoder:
     max_length : int
         Positions to allocate, left padding included.
     linear : callable
-        Of :class:`~speechbrain_gogo.lobes.speech.decoding.cached_llama.CachedLlama`.
+        Argument of
+        :class:`~speechbrain_gogo.lobes.speech.decoding.cached_llama.CachedLlama`.
     """
 
     def __init__(self, lm, batch, max_length, linear=Dense):

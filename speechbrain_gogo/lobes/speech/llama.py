@@ -29,7 +29,7 @@ def extended_llama(source, num_new, pretrained=True, seed=0):
     pretrained : bool
         False reads only the configuration; weights are random.
     seed : int
-        Of the new rows.
+        Seed of the new rows.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def draw_new_rows(table, num_new, seed=0):
     num_new : int
         Rows to draw.
     seed : int
-        Of the draw.
+        Seed of the draw.
 
     Example
     -------

@@ -112,7 +112,7 @@ class DetailLM(nn.Module):
         Arguments
         ---------
         batch, max_length, compiled, linear
-            As of CachedDecoder.
+            As in CachedDecoder.
 
         Returns
         -------

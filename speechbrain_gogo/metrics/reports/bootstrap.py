@@ -27,7 +27,7 @@ def bootstrap_interval(
     resamples : int
         How many test sets are drawn.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def has_score(figure, row):
     figure : Figure
         Which.
     row : dict
-        Of the utterance; from a file, its values are text.
+        Row of the utterance; from a file, its values are text.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def figure_interval(figure, rows, seed=0):
     rows : list of dict
         One per utterance, with the figure's columns.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def paired_difference(figure, rows, others, seed=0):
     rows, others : list of dict
         One per utterance, the same utterances in the same order.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------

@@ -18,7 +18,7 @@ class WindowedEncoding(MelGroups):
     Arguments
     ---------
     *args
-        Of :class:`MelGroups`.
+        Arguments of :class:`MelGroups`.
     chunk_size : int
         Groups that are encoded at a time; by default as many as suit the
         device.

@@ -104,7 +104,7 @@ class Distillation(nn.Module):
         lens : torch.Tensor
             Relative lengths [B].
         generator : torch.Generator
-            Of levels, steps and noise, on the CPU.
+            Generator of levels, steps and noise, on the CPU.
 
         Returns
         -------

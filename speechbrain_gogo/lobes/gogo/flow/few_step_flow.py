@@ -21,7 +21,7 @@ class StepDiT(DiT):
     Arguments
     ---------
     **settings
-        Of :class:`~speechbrain_gogo.lobes.gogo.dit.DiT`.
+        Settings of :class:`~speechbrain_gogo.lobes.gogo.dit.DiT`.
 
     Example
     -------
@@ -85,7 +85,8 @@ class FewStepFlow(ConditionalFlowMatching):
     backbone : StepDiT
         Predicts from (x_t, cond, t, length of the step).
     **settings
-        Of :class:`~speechbrain_gogo.lobes.gogo.flow.matching.ConditionalFlowMatching`,
+        Settings of
+        :class:`~speechbrain_gogo.lobes.gogo.flow.matching.ConditionalFlowMatching`,
         without guidance and with its default grid and solver.
 
     Raises
@@ -119,7 +120,7 @@ class FewStepFlow(ConditionalFlowMatching):
         Arguments
         ---------
         cond, lens, noise, num_steps
-            As of :meth:`ConditionalFlowMatching.sample`.
+            As in :meth:`ConditionalFlowMatching.sample`.
         guidance_scale : float
             None or 0.
 

@@ -83,7 +83,7 @@ def euler(velocity, x, times):
     x : torch.Tensor
         At the first time.
     times : list of float
-        Of the steps, [S + 1].
+        Times of the steps, [S + 1].
 
     Returns
     -------
@@ -106,7 +106,7 @@ def midpoint(velocity, x, times):
     Arguments
     ---------
     velocity, x, times
-        As of :func:`euler`.
+        As in :func:`euler`.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def adams_bashforth(velocity, x, times):
     Arguments
     ---------
     velocity, x, times
-        As of :func:`euler`.
+        As in :func:`euler`.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def evaluation_times(times, solver):
     Arguments
     ---------
     times : torch.Tensor
-        Of the steps, [S + 1].
+        Times of the steps, [S + 1].
     solver : str
         A key of ``SOLVERS``.
 

@@ -23,7 +23,7 @@ class RegressionWarmup(GogoObjective):
     share : float
         Share of the training that is warm-up.
     *args, **kwargs
-        Of :class:`GogoObjective`.
+        Arguments of :class:`GogoObjective`.
     """
 
     def __init__(self, *args, share=0.7, **kwargs):

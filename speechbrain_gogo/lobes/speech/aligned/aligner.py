@@ -24,7 +24,7 @@ class Aligner(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer.
+        Levels of each dimension of the codec's quantizer.
     num_tokens : int
         Tokens per group K that are read.
     text_size : int
@@ -98,7 +98,7 @@ class Aligner(nn.Module):
         Arguments
         ---------
         log_probs : torch.Tensor
-            Of :meth:`forward`.
+            Result of :meth:`forward`.
         real : torch.Tensor
             bool [B, N].
         text, lengths : torch.Tensor
@@ -130,7 +130,7 @@ class Aligner(nn.Module):
         Arguments
         ---------
         log_probs, real, text, lengths
-            As of :meth:`loss`.
+            As in :meth:`loss`.
 
         Returns
         -------
@@ -162,7 +162,7 @@ class Aligner(nn.Module):
         Arguments
         ---------
         log_probs, real, text, lengths
-            As of :meth:`loss`.
+            As in :meth:`loss`.
 
         Returns
         -------

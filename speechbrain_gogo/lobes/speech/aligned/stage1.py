@@ -33,7 +33,7 @@ class AlignedBackboneLM(GroupStage1):
     text_size : int
         Text ids.
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     num_tokens : int
         Tokens per group that the aligner reads, K.
     backbone_size : int
@@ -44,12 +44,13 @@ class AlignedBackboneLM(GroupStage1):
     text_layers : int
         Convolutions of the text encoder, each over 7 letters.
     aligner_dim, aligner_frames, aligner_layers : int
-        Of the :class:`~speechbrain_gogo.lobes.speech.aligned.aligner.Aligner`.
+        Sizes of the
+        :class:`~speechbrain_gogo.lobes.speech.aligned.aligner.Aligner`.
     aligner_batches : int
         Number of batches, the first of the training, that train the aligner
         alone. It is frozen afterwards.
     dropout : float
-        Of the encoded text and before the depth network.
+        Dropout probability of the encoded text and before the depth network.
     history_dropout : float
         Share of preceding groups that are masked in training, so that the
         model depends on the text.
@@ -57,7 +58,8 @@ class AlignedBackboneLM(GroupStage1):
         Bounds of a prompt's durations, relative to predicted ones. Between
         them, the target's durations follow the prompt's.
     **network
-        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -126,7 +128,7 @@ class AlignedBackboneLM(GroupStage1):
         Arguments
         ---------
         text_length, num_groups : int | numpy.ndarray
-            Of one utterance, or of several.
+            Numbers of text ids and groups of one utterance, or of several.
 
         Returns
         -------

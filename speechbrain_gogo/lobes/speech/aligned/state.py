@@ -27,9 +27,9 @@ class AlignedState(GroupState):
     sampler : Sampler
         With one seed for each utterance.
     text, text_lens, prompt, prompt_lens, said
-        As of ``AlignedBackboneLM.start``.
+        As in ``AlignedBackboneLM.start``.
     guidance : float
-        As of GroupState.
+        As in GroupState.
     """
 
     def __init__(

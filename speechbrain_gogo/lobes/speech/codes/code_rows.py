@@ -32,7 +32,7 @@ def start_code_embeddings(model, offset, code_vectors, noise=0.1, seed=0):
     noise : float
         Share of each row that stays its own.
     seed : int
-        Of the random projection from d to the model's dimension.
+        Seed of the random projection from d to the model's dimension.
 
     Example
     -------

@@ -23,7 +23,7 @@ def gpt(dim, num_layers, num_heads, max_positions, dropout=0.1):
     max_positions : int
         Longest sequence.
     dropout : float
-        Of embeddings, attention and residuals.
+        Dropout probability of embeddings, attention and residuals.
 
     Returns
     -------

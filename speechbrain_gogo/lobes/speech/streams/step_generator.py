@@ -21,7 +21,7 @@ class StepGenerator:
     Arguments
     ---------
     rows : StreamRows
-        Of the sequence.
+        Rows of the sequence.
     reader : CachedGPT2
         The language model, which may have read something before.
     context : tuple of torch.Tensor
