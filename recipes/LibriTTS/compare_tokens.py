@@ -34,7 +34,7 @@ def read_results(folder):
     Arguments
     ---------
     folder : Path
-        Its output folder.
+        Output folder of the run.
 
     Returns
     -------

@@ -50,7 +50,7 @@ def make_brain(brain_class, hparams, run_opts, modules=None):
     Arguments
     ---------
     brain_class : type
-        Its class.
+        Class of the Brain.
     hparams, run_opts : dict
         From :func:`start`.
     modules : dict

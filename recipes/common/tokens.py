@@ -42,7 +42,7 @@ def tokenized_dataset(hparams, stage, **settings):
     Returns
     -------
     TokenDataset
-        With all tokens of each group.
+        Dataset with all tokens of each group.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def loader_settings(lengths, training, hparams, positions=1):
         ``bucket_seconds``, ``num_workers``, ``seed``, and ``tokenizer``, whose
         codec has a rate of groups.
     positions : int
-        That a group takes in ``lengths``.
+        Positions of a group in ``lengths``.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def frames_per_group(tokenizer, frame_rate):
     Arguments
     ---------
     tokenizer : GogoTokenizer
-        Whose codec has a rate of groups.
+        Tokenizer whose codec gives the group rate.
     frame_rate : float
         In Hz.
 

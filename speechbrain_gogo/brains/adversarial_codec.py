@@ -56,7 +56,7 @@ class AdversarialCodecBrain(TrainingBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id`` and ``sig``.
+            Batch with ``id`` and ``sig``.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class AdversarialCodecBrain(TrainingBrain):
         features : tuple of torch.Tensor
             From :meth:`features`.
         batch : PaddedBatch
-            With ``id``.
+            Batch with ``id``.
 
         Returns
         -------
@@ -94,7 +94,8 @@ class AdversarialCodecBrain(TrainingBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id``, ``sig`` and the ``skipped`` of ``collate_usable``.
+            Batch with ``id``, ``sig`` and the ``skipped`` of
+            ``collate_usable``.
 
         Returns
         -------

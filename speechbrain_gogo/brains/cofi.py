@@ -24,7 +24,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``sig``.
+            Batch with ``sig``.
 
         Returns
         -------
@@ -46,7 +46,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         clips : iterable of dict
-            With ``sig``.
+            Clips with ``sig``.
         """
         mel = []
         for item in clips:

@@ -36,7 +36,7 @@ class SoCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id`` and ``sig``.
+            Batch with ``id`` and ``sig``.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class SoCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         clips : iterable of dict
-            With ``id`` and ``sig``.
+            Clips with ``id`` and ``sig``.
         """
         ssl, mel = [], []
         for item in clips:

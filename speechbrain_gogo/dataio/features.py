@@ -18,7 +18,7 @@ class FeatureCache:
     folder : str | Path
         Has, or gets, one .npy file for each clip.
     signature : object
-        What decides the features; anything that JSON can write.
+        Everything on which the features depend; serializable as JSON.
     dtype : str
         Data type of the numbers in the files.
 

@@ -151,7 +151,7 @@ class GogoSpeech(PretrainedSpeech):
         Returns
         -------
         Speech
-            What follows the prompt.
+            Speech after the prompt.
 
         Raises
         ------

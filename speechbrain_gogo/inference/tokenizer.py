@@ -106,7 +106,7 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         source : str | Path
             As in the constructor.
         savedir : str | Path
-            Where files from the hub are put; ``save_path`` in the constructor.
+            Folder for files from the hub; ``save_path`` in the constructor.
         **options
             Others of the constructor.
 

@@ -34,14 +34,14 @@ def attempt(measure, *case):
     Arguments
     ---------
     measure : callable
-        Of the judge.
+        Method ``measure`` of the judge.
     *case
-        Its arguments.
+        Arguments of the judge.
 
     Returns
     -------
     tuple
-        What it returns, and why it failed; one of them is None.
+        Result, and reason of failure; one of them is None.
 
     Example
     -------

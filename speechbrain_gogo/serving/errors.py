@@ -16,7 +16,7 @@ class ApiError(Exception):
     status : int
         HTTP status.
     message : str
-        What was wrong and what to do.
+        Cause of the error, and what to do.
     param : str
         The field that is wrong.
     code : str

@@ -77,7 +77,7 @@ def probing_data(
     Arguments
     ---------
     codec : GogoCodec
-        Codec of which tokens are probed.
+        Codec whose tokens are probed.
     extractor : FeatureExtractor
         Measures the features.
     csv_path, data_root : str | Path

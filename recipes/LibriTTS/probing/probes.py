@@ -124,7 +124,7 @@ def fit_probes(
     opt_class : callable
         Creates the optimizer from parameters.
     num_steps : int
-        At most.
+        Largest number of updates.
     batch_size : int
         Clips of a step.
     valid_interval : int

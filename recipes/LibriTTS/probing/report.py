@@ -100,7 +100,7 @@ def write_table(path, rows, num_coarse, notes):
     Returns
     -------
     str
-        What was written.
+        Text of the report.
     """
     mse, blind = losses(rows)  # [F, P], [F]
     kinds = {row["feature"]: row["kind"] for row in rows}

@@ -74,7 +74,7 @@ class Baseline:
         wavs : torch.Tensor
             [1, T] at ``sample_rate``.
         codebooks : int
-            How many are decoded.
+            Number of codebooks to decode.
 
         Returns
         -------

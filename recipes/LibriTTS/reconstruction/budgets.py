@@ -25,7 +25,7 @@ def plan_budgets(codec, utterances, names, target_rate=None, seed=0, **sampler):
     Arguments
     ---------
     codec : GogoCodec
-        With an allocator.
+        Codec with an allocator.
     utterances : dict
         ID -> row of the manifest.
     names : list of str

@@ -182,7 +182,7 @@ def evaluate(systems, judges, hparams):
     Arguments
     ---------
     systems : list
-        Systems of GogoSystem, or others with its interface.
+        Objects of GogoSystem, or others with its interface.
     judges : list
         Metrics.
     hparams : dict

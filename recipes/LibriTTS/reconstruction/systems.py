@@ -219,7 +219,7 @@ class FolderSystem:
     name : str
         In the table.
     checkpoint : str
-        What made the audio.
+        Name of the model that made the audio.
     licence : str
         Licence of those weights.
     tokens : float
@@ -233,7 +233,7 @@ class FolderSystem:
     run_opts : dict
         Not used.
     sample_rate : int
-        At which the audio is read, in Hz.
+        Rate at which the audio is read, in Hz.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ def speak(speech, tasks, hparams, folder):
     speech : PretrainedSpeech
         Speaks.
     tasks : list of Task
-        What.
+        Tasks to evaluate.
     hparams : dict
         The YAML's settings.
     folder : Path
@@ -102,7 +102,7 @@ def measure_speed(speech, task, systems, hparams, folder):
     speech : PretrainedSpeech
         Speaks.
     task : Task, optional
-        Whose prompt is used; without one nothing is measured.
+        Task whose prompt is used; without one nothing is measured.
     systems : dict
         Label -> whether the allocator is asked.
     hparams : dict
@@ -147,7 +147,7 @@ def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
     Arguments
     ---------
     tasks : list of Task
-        What was to be said.
+        Tasks, with the texts to say.
     systems : dict
         Label -> task name -> audio file.
     spoken : container

@@ -42,7 +42,7 @@ def synthesize(speech, tasks, systems, folder, settings, batch_size):
     Returns
     -------
     ResultsFile
-        With ``COLUMNS`` for each task and system.
+        File with ``COLUMNS`` for each task and system.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def real_time_factor(speech, task, allocate, trials, clock, settings):
     speech : PretrainedSpeech
         Says the sentence of 47 characters.
     task : Task
-        Whose prompt is used.
+        Task whose prompt is used.
     allocate : bool
         Whether the allocator is asked.
     trials : int

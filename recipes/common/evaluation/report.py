@@ -95,7 +95,7 @@ def summarize(measured, figures, seed):
     measured : dict
         Label -> list of results, one per utterance.
     figures : list of Figure
-        What to compute.
+        Names of the figures to compute.
     seed : int
         Seed of the bootstrap.
     """

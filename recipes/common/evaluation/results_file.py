@@ -72,7 +72,7 @@ class ResultsFile:
     Arguments
     ---------
     folder : str | Path
-        Where both files are or will be.
+        Folder of both files.
     columns : list of str
         The judges' columns.
     settings : dict
@@ -113,7 +113,7 @@ class ResultsFile:
         Arguments
         ---------
         utterance : str
-            Its ID.
+            ID of the utterance.
         system : str
             The label in the table.
         values : dict

@@ -153,7 +153,7 @@ class UsableBatches:
     Attributes
     ----------
     report : ClipReport
-        What became of the clips, once the batches are through.
+        Counts of clips used and left out, complete after the last batch.
 
     Raises
     ------

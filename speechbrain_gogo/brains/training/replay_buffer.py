@@ -86,7 +86,7 @@ class ReplayBuffer:
         save_folder : str | Path
             Save folder of its checkpoints.
         fingerprint : str
-            That its distances have to have.
+            Required fingerprint of its distances.
 
         Returns
         -------

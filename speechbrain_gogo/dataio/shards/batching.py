@@ -20,7 +20,7 @@ def batches_by_seconds(
     Arguments
     ---------
     clips : iterable of dict
-        With ``duration`` in seconds.
+        Clips with ``duration`` in seconds.
     batch_seconds : float
         Largest batch, padding included. A longer clip is a batch of its own.
     max_batch_size : int

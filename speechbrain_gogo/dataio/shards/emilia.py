@@ -37,7 +37,8 @@ class EmiliaShards(ClipStream):
     Arguments
     ---------
     shards : str, Path or list of them
-        What :func:`~speechbrain_gogo.dataio.shards.tars.find_shards` accepts.
+        Whatever :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`
+        accepts.
     batch_seconds : float
         Largest batch, padding included. A longer clip is a batch of its own.
     max_batch_size : int
@@ -123,7 +124,7 @@ class EmiliaShards(ClipStream):
         Yields
         ------
         dict
-            What a batch holds, with the bytes "audio" in place of "sig".
+            Items of a batch, with the bytes "audio" in place of "sig".
         """
         for key, members in read_members(shard, report, ("mp3",), ("json",)):
             try:
@@ -173,7 +174,7 @@ class EmiliaShards(ClipStream):
         Arguments
         ---------
         clips : list of dict
-            Of :meth:`batches`.
+            Clips from :meth:`batches`.
         report : ClipReport
             Counts those used and the others by reason.
 

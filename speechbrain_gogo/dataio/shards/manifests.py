@@ -156,14 +156,14 @@ class ManifestShards:
         Arguments
         ---------
         clips : list of dict
-            Of :meth:`batches`.
+            Clips from :meth:`batches`.
         report : ClipReport
             Counts those used and the others by reason.
 
         Returns
         -------
         PaddedBatch
-            With id, sig, wrd and speaker; None if no clip can be used.
+            Batch with id, sig, wrd and speaker; None if no clip can be used.
         """
         decoded = []
         for clip in clips:

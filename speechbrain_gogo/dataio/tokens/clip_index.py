@@ -41,11 +41,10 @@ class ClipIndex:
     shards : list of TokenShard
         Shards of all corpora.
     tokenizer : WordPieces | HubTokenizer
-        Whose ids the texts become; None leaves the texts out.
+        Tokenizer of the texts; None leaves the texts out.
     folder : str | Path
-        Where the arrays are, or will be, in a folder named after what they
-        were made of; every process needs to see it. None keeps them in
-        memory, for small corpora.
+        Folder of the arrays, in a subfolder named after their sources; all
+        processes must see it. None keeps them in memory, for small corpora.
 
     Attributes
     ----------
@@ -118,7 +117,7 @@ class ClipIndex:
         Arguments
         ---------
         clips : numpy.ndarray | slice
-            Their numbers.
+            Numbers of the clips.
 
         Returns
         -------

@@ -23,7 +23,7 @@ class ConcatenatedClips(Dataset):
     Arguments
     ---------
     clips : TokenDataset
-        With texts, if it has a tokenizer.
+        Clips with texts, if it has a tokenizer.
     share : float
         Share of the clips that are preceded by another one, 0 to 1.
     seed : int

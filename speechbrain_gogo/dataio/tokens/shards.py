@@ -64,9 +64,9 @@ def save_shard(path, rows, header, report, source=""):
         Header of the corpus, with fingerprint, codec, num_codebooks,
         vocab_size, and ``mask_id`` if tokens may be left out.
     report : ClipReport
-        What became of the clips that were read.
+        Counts of clips used and left out.
     source : str
-        What they were read from, for people.
+        Description of the source, for people.
     """
     path = Path(path)
     small = header["vocab_size"] < 2**15

@@ -146,7 +146,7 @@ def check_embedding(embedding, batch, dim, device):
     batch, dim : int
         B and D.
     device : torch.device | str
-        Where they are wanted.
+        Device for the result.
 
     Returns
     -------

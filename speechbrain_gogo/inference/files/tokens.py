@@ -67,7 +67,7 @@ def save_tokens(
         Id of dropped tokens at the end of groups, which are not stored. None
         if no token is dropped.
     side : dict
-        What decoding needs beside the tokens: tensors by name, see
+        Side information for decoding: tensors by name, see
         :meth:`PretrainedCodec.file_side_information`.
     recorded : bool
         Whether the tokens are of a recording, not of synthesised speech.

@@ -32,7 +32,7 @@ def export_speech_stage(
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write; created if needed.
     lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
     tokenizer : WordPieces | HubTokenizer
@@ -118,7 +118,7 @@ def export_speech(
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write; created if needed.
     codec : str | Path
         Folder of the codec, whose files are copied; may be ``folder``. Its
         backbone becomes that of Stage I, unless this speaks all tokens; an
@@ -132,7 +132,7 @@ def export_speech(
         ``text_guidance``; by default those of
         :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`, and no guidance.
     language : str | None
-        Whose front end reads texts, as in the corpora of Stage I.
+        Language of the front end, as in the corpora of Stage I.
     first_window_groups : int
         Groups that are decoded first. Each window that follows is half as
         long again, up to the codec's own ``window_groups``.

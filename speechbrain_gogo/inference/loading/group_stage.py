@@ -28,7 +28,7 @@ def save_group_stage(folder, lm, fingerprint=None):
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write; created if needed.
     lm : GroupBackboneLM | GroupDetailLM
         The stage.
     fingerprint : str
@@ -54,9 +54,9 @@ def load_group_stage(folder, metadata, dtype=torch.float32):
     Arguments
     ---------
     folder : str | Path
-        With the two files.
+        Folder with the two files.
     metadata : dict
-        What config.json has under "gogo".
+        Entry "gogo" of config.json.
     dtype : torch.dtype
         Data type of the weights in memory.
 

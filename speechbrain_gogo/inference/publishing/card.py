@@ -36,7 +36,7 @@ def write_card(
     folder : str | Path
         The model folder; a README.md in it is kept, below the YAML.
     repo_id : str
-        What the model is published as, "owner/name".
+        Hub id of the published model, "owner/name".
     codec : PretrainedCodec
         Loaded from the folder.
     speech : PretrainedSpeech

@@ -143,7 +143,7 @@ def prefix_ids(stage1, text, prompt):
     Arguments
     ---------
     stage1 : BackboneLM
-        Whose ids they are.
+        Stage of the ids.
     text : torch.Tensor
         int64 [1, L].
     prompt : torch.Tensor

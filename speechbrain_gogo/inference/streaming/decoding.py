@@ -105,7 +105,7 @@ def decode_mel(codec, reveal, places, block, seed, **sampling):
         [B, N, K], ``mask_id`` where a token is not used; how many groups each
         utterance has so far, a list; and whether these are all.
     places : iterable of tuple of int
-        Where windows begin and end, from :func:`windows`.
+        Starts and ends of windows, from :func:`windows`.
     block : int
         Groups whose noise is drawn together.
     seed : int

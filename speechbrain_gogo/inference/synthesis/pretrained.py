@@ -35,7 +35,7 @@ class PretrainedSpeech(Synthesizer):
         Arguments
         ---------
         text : str
-            Of any length: it is generated sentence by sentence.
+            Text of any length, spoken sentence by sentence.
         prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
             A few seconds of the voice: an audio file of any rate, or samples
             in [-1, 1], float of any precision: [T], [1, T], [1, 1, T] or, of
@@ -121,7 +121,7 @@ class PretrainedSpeech(Synthesizer):
             ``prompt_text``, and optionally ``seed`` and ``sample_rate``; or
             tuples of the first three.
         allocate, seed, sampling
-            Of all requests, as in :meth:`clone_voice`.
+            Settings of all requests, as in :meth:`clone_voice`.
 
         Returns
         -------

@@ -41,7 +41,7 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
     Returns
     -------
     str
-        What was heard; it is logged, too.
+        Transcript; it is also logged.
 
     Raises
     ------

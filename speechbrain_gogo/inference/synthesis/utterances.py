@@ -43,7 +43,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     Arguments
     ---------
     text : str
-        What to say.
+        Text to speak.
     prompt_text : str
         Transcript of the prompt; None if the model does not read it.
     prompt : torch.Tensor
@@ -158,7 +158,7 @@ def read_text(text, name, front_end):
     text : str
         As it is written.
     name : str
-        What errors call it.
+        Name of the utterance in errors.
     front_end : English | AsWritten
         Text front end of its language.
 
@@ -195,7 +195,7 @@ def check_room(fitting, prompt_text, prompt, speech):
     prompt_text : str
         Transcript of the prompt.
     prompt : torch.Tensor
-        Its tokens, int64 [N, K].
+        Tokens of the prompt, int64 [N, K].
     speech : PretrainedSpeech
         The model, for its settings.
 

@@ -94,7 +94,7 @@ class ResidualUnits(nn.Sequential):
     groups : int
         Groups of the convolutions.
     num_units : int
-        How many units.
+        Number of residual units.
     """
 
     def __init__(self, channels, groups, num_units=2):
@@ -157,7 +157,7 @@ class CausalStack(nn.Module):
     Arguments
     ---------
     in_channels, channels, out_channels : int
-        Before, within and after the stack.
+        Channels before, within and after the stack.
     blocks : list of torch.nn.Module
         Each maps [B, channels, T] to [B, channels, T'].
     """
@@ -222,7 +222,7 @@ class CausalEncoder(CausalStack):
     Arguments
     ---------
     in_channels, channels, out_channels : int
-        Before, within and after the encoder.
+        Channels before, within and after the encoder.
     strides : list of int
         Strides of each block; their product is how many steps become one.
     groups : int

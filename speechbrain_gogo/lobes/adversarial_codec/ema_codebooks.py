@@ -153,7 +153,7 @@ def kmeans(x, num_clusters, iterations):
     num_clusters : int
         C, of each set.
     iterations : int
-        How often vectors choose a mean and means move.
+        Iterations of k-means.
 
     Returns
     -------

@@ -101,7 +101,7 @@ class GlobalEncoder(nn.Module):
         lens : torch.Tensor
             Relative lengths [B] over F.
         generator : torch.Generator
-            Where the draws come from; torch's global one by default.
+            Random generator; torch's global one by default.
 
         Returns
         -------

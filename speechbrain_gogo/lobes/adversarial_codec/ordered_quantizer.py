@@ -44,8 +44,8 @@ class OrderedProductQuantizer(StreamQuantizer):
     rare_uses : float
         See :class:`~speechbrain_gogo.lobes.adversarial_codec.ema_codebooks.EMACodebooks`.
     codebooks_per_stream : int
-        Whose ids make one of a stream; 1 with one stream is vector
-        quantization.
+        Codebooks of a stream, whose ids are combined; 1 with one stream is
+        vector quantization.
 
     Example
     -------

@@ -62,7 +62,7 @@ class StreamQuantizer(nn.Module):
         num_kept : torch.Tensor
             int64 [B], streams of each utterance to keep; drawn if not given.
         generator : torch.Generator
-            Where the draw comes from; torch's global one by default.
+            Random generator; torch's global one by default.
         continuous : bool
             Leave the features as they are, and the codebooks alone: codebooks
             that start on features which move fast collapse.

@@ -30,7 +30,7 @@ class CoFiCodecNetwork(nn.Module):
     Arguments
     ---------
     mel : MagnitudeMel
-        What is encoded and decoded.
+        Mel spectrogram to encode and decode.
     encoder : ScaleEncoder
         Log-mel to the sequences of all scales.
     quantizers : ScaleQuantizers

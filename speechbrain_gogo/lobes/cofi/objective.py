@@ -12,9 +12,9 @@ class CoFiObjective(nn.Module):
     Arguments
     ---------
     codec : CoFiCodecNetwork
-        What is trained.
+        Codec to train.
     scale_dropout : ScaleDropout
-        Which scales of an utterance are masked.
+        Chooses the scales of an utterance to mask.
     vq_weight, mel_weight : float
         lambda_vq and lambda_reg; the adversarial term, lambda_adv, is the
         Brain's, who has the discriminators.

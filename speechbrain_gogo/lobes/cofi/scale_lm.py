@@ -37,8 +37,8 @@ class ScaleLM(nn.Module):
     vocab_size : int
         Tokens of a stream.
     steps, streams : list of int
-        Of each scale, steps per group and streams; the coarsest scale, which is
-        the first, has one step.
+        Steps per group, and streams, of each scale; the coarsest scale, which
+        is the first, has one step.
     reference_dim : int
         Width of the reference embedding.
     dim, num_layers, num_heads : int
@@ -114,7 +114,7 @@ class ScaleLM(nn.Module):
         prefix : tuple of torch.Tensor
             Vectors [B, 1 + L, D] and which are real, bool [B, 1 + L].
         scales : list of tuple
-            Of each scale: vectors of BOS and its rows, [B, R, D], and how many
+            For each scale: vectors of BOS and its rows, [B, R, D], and how many
             steps each utterance has, int64 [B].
 
         Returns

@@ -137,7 +137,7 @@ class Bridge(nn.Module):
         states : torch.Tensor
             [B, T, D].
         counts : torch.Tensor
-            How many of them each utterance has, int64 [B].
+            Number per utterance, int64 [B].
         ratio : int
             Steps of the next scale for one of this one.
 

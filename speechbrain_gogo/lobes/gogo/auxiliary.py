@@ -62,11 +62,11 @@ class ARPrior(nn.Module):
     ffn_dim : int
         Feed-forward dimension.
     learning_rate_factor : float
-        What the Brain multiplies the learning rate of the prior's own weights
-        by. Section 4.1 amplifies their gradient by 50 "to ensure effective
-        updates"; AdamW, which divides by the gradient's size, would undo
-        that. LARP (Wang et al., 2025), whose prior this is, multiplies the
-        learning rate.
+        Factor of the learning rate of the prior's own weights, which the Brain
+        applies. Section 4.1 amplifies their gradient by 50 "to ensure effective
+        updates"; AdamW, which divides by the gradient's size, would undo that.
+        LARP (Wang et al., 2025), whose prior this is, multiplies the learning
+        rate.
     gradient_scale : float
         The literal reading of Section 4.1: the gradients of the prior's own
         weights are multiplied by this, those of the tokens are not. It has an

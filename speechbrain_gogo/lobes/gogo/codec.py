@@ -36,7 +36,7 @@ class Gogo(WindowedEncoding):
     backbone_size : int
         Coarse tokens b that Stage I of GogoSpeech generates.
     mel_mean, mel_std, mel_floor, mel_power : float
-        Of the mel, see
+        Normalization of the mel, see
         :class:`~speechbrain_gogo.lobes.gogo.grouping.MelGroups`.
     chunk_size, window_size : int
         See :class:`WindowedEncoding`.
@@ -140,7 +140,7 @@ class Gogo(WindowedEncoding):
         real : torch.Tensor
             bool [B, N], False for padding, which is not computed.
         num_tokens : int
-            How many of the first tokens of each group to compute.
+            Number of tokens of each group to compute, from the first.
 
         Returns
         -------

@@ -79,7 +79,7 @@ class ConvolutionalDecoder(nn.Module):
     ffn_dim : int
         Width inside its layers.
     num_layers : int
-        Its layers.
+        Number of layers.
     patch_size : int
         Frames per position; divides the group size.
     conv_dim : int

@@ -124,7 +124,7 @@ class LlamaBlock(nn.Module):
         Arguments
         ---------
         x : torch.Tensor
-            What attended, [M, T, D].
+            Result of the attention, [M, T, D].
         attended : torch.Tensor
             Values that it found, heads side by side, [M, T, D].
 

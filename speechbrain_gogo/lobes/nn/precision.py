@@ -78,7 +78,7 @@ def full_precision(device_type):
     Arguments
     ---------
     device_type : str
-        Whose autocast, "cpu" or "cuda".
+        Device of the autocast, "cpu" or "cuda".
 
     Example
     -------

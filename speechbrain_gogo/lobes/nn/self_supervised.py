@@ -36,7 +36,7 @@ class SelfSupervised(nn.Module):
         Silence appended to each clip, so that its last frame is whole. What
         stands for it is masked in attention and dropped.
     max_seconds : float
-        How long a clip may be: attention is quadratic. Whisper's limit is 30 s.
+        Longest clip: attention is quadratic. Whisper's limit is 30 s.
 
     Example
     -------
@@ -98,7 +98,7 @@ class SelfSupervised(nn.Module):
         Arguments
         ---------
         folder : str | Path
-            Where to; created if need be.
+            Folder to write; created if needed.
         """
         network, extractor = _load(self.source)
         network.save_pretrained(folder)

@@ -147,7 +147,7 @@ class MultiStreamLM(nn.Module):
         text_lens : torch.Tensor
             Relative lengths [B] over L.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         max_groups : torch.Tensor
             Most steps of each utterance, int64 [B].
         loop_groups : int

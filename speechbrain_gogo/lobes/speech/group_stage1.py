@@ -242,7 +242,7 @@ class GroupBackboneLM(GroupStage1):
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         guidance : float
             See :class:`~speechbrain_gogo.lobes.speech.group_state.GroupState`.
         said : torch.Tensor

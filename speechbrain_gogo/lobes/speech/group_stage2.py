@@ -128,7 +128,7 @@ class GroupDetailLM(GroupStage):
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, K], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
 
         Returns
         -------

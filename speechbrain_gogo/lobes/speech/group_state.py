@@ -71,7 +71,7 @@ class GroupState:
     lm : GroupBackboneLM | GroupDetailLM
         In evaluation mode.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     sequence : tuple of torch.Tensor
         Vectors [B, S, D] before the first new group, their rotary positions
         [B, S], and bool [B, S], which are real.

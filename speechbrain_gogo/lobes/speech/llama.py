@@ -212,7 +212,7 @@ def token_losses(llama, output_slice, hidden, ids, level):
     hidden : torch.Tensor
         Last hidden states, shape [P, D].
     ids : torch.Tensor
-        What they should predict, int64 [P].
+        Targets, int64 [P].
     level : torch.Tensor
         int64 [P], which of its group a token is.
 

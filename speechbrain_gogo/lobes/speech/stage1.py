@@ -31,7 +31,7 @@ class BackboneLM(nn.Module):
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
-        With a vocabulary of ``text_size + codebook_size + 2``.
+        Llama with a vocabulary of ``text_size + codebook_size + 2``.
     text_size : int
         Text ids.
     codebook_size : int
@@ -127,7 +127,7 @@ class BackboneLM(nn.Module):
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         guidance : float
             See DecodingState.
         said : torch.Tensor

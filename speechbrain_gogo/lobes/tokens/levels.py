@@ -28,7 +28,7 @@ class Level:
     streams : int
         Tokens of a step, S.
     start : int
-        Its first column.
+        First column of the level.
 
     Example
     -------

@@ -24,7 +24,7 @@ def kaiser_sinc_filter(taps=TAPS, cutoff=0.25, half_width=0.3):
     Arguments
     ---------
     taps : int
-        How many, an even number.
+        Number of taps, even.
     cutoff : float
         Frequency that is halved, in cycles per sample.
     half_width : float
@@ -130,7 +130,7 @@ class BigVGAN(nn.Module):
     n_mels : int
         Mel bins.
     channels : int
-        Before the first stage; each stage halves them.
+        Channels before the first stage; each stage halves them.
     rates : list of int
         Output steps for each input step, stage by stage; their product is the
         hop of the mel.

@@ -23,7 +23,7 @@ class CodedMel(nn.Module):
     codec : Gogo
         The codec; it is not trained.
     keeps : list of int
-        How many tokens are kept is drawn from this list, for each clip.
+        Numbers of tokens to keep, one of which is drawn for each clip.
     share : float
         Share of the clips that are coded in training; the mels of the others
         are those of the recordings.

@@ -50,7 +50,7 @@ def find_recognizer(
     threads : int
         Threads of faster-whisper.
     units : str
-        What is compared: "words" or "characters".
+        Units to compare: "words" or "characters".
 
     Returns
     -------

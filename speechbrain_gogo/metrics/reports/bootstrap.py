@@ -20,12 +20,12 @@ def bootstrap_interval(
     values : array
         One value per utterance, [N].
     weights : array
-        What to divide by, per utterance, [N] (the words, for a corpus word
-        error rate); ones if None, which makes the ratio a mean.
+        Divisors, one per utterance, [N] (the words, for a corpus word error
+        rate); ones if None, which makes the ratio a mean.
     confidence : float
         Share of the resamples inside the interval.
     resamples : int
-        How many test sets are drawn.
+        Number of test sets to draw.
     seed : int
         Seed of the draws.
 
@@ -81,7 +81,7 @@ def has_score(figure, row):
     Arguments
     ---------
     figure : Figure
-        Which.
+        Name of the figure.
     row : dict
         Row of the utterance; from a file, its values are text.
 
@@ -106,7 +106,7 @@ def figure_interval(figure, rows, seed=0):
     Arguments
     ---------
     figure : Figure
-        What to compute.
+        Name of the figure to compute.
     rows : list of dict
         One per utterance, with the figure's columns.
     seed : int
@@ -140,7 +140,7 @@ def paired_difference(figure, rows, others, seed=0):
     Arguments
     ---------
     figure : Figure
-        What to compute.
+        Name of the figure to compute.
     rows, others : list of dict
         One per utterance, the same utterances in the same order.
     seed : int

@@ -109,7 +109,7 @@ class FrameEncoder(nn.Module):
         real : torch.Tensor
             bool [B, N], False for padding.
         num_queries : int
-            Of no effect: there is one feature for each frame.
+            Without effect: there is one feature for each frame.
 
         Returns
         -------

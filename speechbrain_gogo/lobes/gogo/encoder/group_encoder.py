@@ -109,7 +109,7 @@ class IndependentGroups:
         real : torch.Tensor
             bool [B, N], False for padding.
         num_queries : int
-            How many of the first tokens to compute.
+            Number of tokens to compute, from the first.
 
         Returns
         -------

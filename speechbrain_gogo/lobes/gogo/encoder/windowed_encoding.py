@@ -42,7 +42,7 @@ class WindowedEncoding(MelGroups):
         wav_lens : torch.Tensor
             Relative lengths [B].
         num_tokens : int
-            How many of the first tokens of each group to compute, K.
+            Number of tokens of each group to compute, from the first, K.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class WindowedEncoding(MelGroups):
         real : torch.Tensor
             bool [B, N], False for groups to leave out (their tokens are 0).
         num_tokens : int
-            How many of the first tokens of each group to compute.
+            Number of tokens of each group to compute, from the first.
 
         Returns
         -------

@@ -138,7 +138,7 @@ class Distillation(nn.Module):
         Arguments
         ---------
         x : torch.Tensor
-            Where they start, [B, T, d].
+            Starting points, [B, T, d].
         cond : torch.Tensor
             Condition, [B, T, D].
         times : torch.Tensor

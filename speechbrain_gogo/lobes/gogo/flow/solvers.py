@@ -79,9 +79,9 @@ def euler(velocity, x, times):
     Arguments
     ---------
     velocity : callable
-        Of x and the number of the evaluation, counted from 0.
+        Function of x and the number of the evaluation, counted from 0.
     x : torch.Tensor
-        At the first time.
+        State at the first time.
     times : list of float
         Times of the steps, [S + 1].
 

@@ -26,7 +26,7 @@ class WhisperMel(nn.Module):
     Arguments
     ---------
     mel : VocosMel
-        What computes the codec's mel.
+        Module that computes the codec's mel.
 
     Example
     -------
@@ -80,7 +80,7 @@ class HearingLoss(nn.Module):
     Arguments
     ---------
     mel : VocosMel
-        What computes the codec's mel.
+        Module that computes the codec's mel.
     source : str
         Hub id or folder of a Whisper in transformers' format.
     num_layers : int

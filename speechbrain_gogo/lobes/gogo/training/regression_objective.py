@@ -17,12 +17,12 @@ class RegressionObjective(nn.Module):
     Arguments
     ---------
     codec : Gogo
-        What is trained; its ``flow`` is a :class:`MelRegression`.
+        Codec to train; its ``flow`` is a :class:`MelRegression`.
     nested_dropout : callable
         Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``.
     keeps : list of int
-        How many tokens are kept is drawn from this list, for each utterance.
-        A number that stands in it twice counts twice.
+        Numbers of tokens to keep, one of which is drawn for each utterance. A
+        repeated number is drawn more often.
     hearing : HearingLoss
         None trains without.
     hearing_weight : float

@@ -196,11 +196,11 @@ def best_path(log_probs, frames, text, lengths, blank):
     log_probs : torch.Tensor
         float32 [B, T, V + 1].
     frames : torch.Tensor
-        How many frames are real, int64 [B].
+        Number of real frames, int64 [B].
     text, lengths : torch.Tensor
         int64 [B, L] and how many of them are real, int64 [B].
     blank : int
-        Its id.
+        Id of the blank.
 
     Returns
     -------

@@ -44,8 +44,8 @@ class Durations(nn.Module):
         Arguments
         ---------
         encoded : torch.Tensor
-            Of the text, [B, L + 1, D]. No gradient flows back to it: the
-            text is encoded for what is said, not for how long.
+            Encoded text, [B, L + 1, D]. No gradient flows back to it: the text
+            is encoded for what is said, not for how long.
         lengths : torch.Tensor
             Letters of each text, int64 [B].
 

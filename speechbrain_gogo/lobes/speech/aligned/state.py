@@ -25,7 +25,7 @@ class AlignedState(GroupState):
     lm : AlignedBackboneLM
         In evaluation mode.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     text, text_lens, prompt, prompt_lens, said
         As in ``AlignedBackboneLM.start``.
     guidance : float

@@ -106,7 +106,7 @@ class CachedBlocks:
         Arguments
         ---------
         x : torch.Tensor
-            What they read, [B, T, D].
+            Input, [B, T, D].
         position : torch.Tensor
             Rotary positions, int64 [B, T]; one after the other by default.
         padding : torch.Tensor

@@ -19,7 +19,7 @@ def gpt(dim, num_layers, num_heads, max_positions, dropout=0.1):
     Arguments
     ---------
     dim, num_layers, num_heads : int
-        Its size.
+        Size of the GPT-2.
     max_positions : int
         Longest sequence.
     dropout : float

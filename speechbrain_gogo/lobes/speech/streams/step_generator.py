@@ -28,7 +28,7 @@ class StepGenerator:
         Vectors [B, C, D] to read before the sequence, and bool [B, C], which
         of them are real.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     max_steps : torch.Tensor
         Most steps of each utterance, int64 [B].
     ends : bool
