@@ -1,8 +1,7 @@
 """Causal convolutional stacks of SoCodec (Section 3.2, "ResNet blocks").
 
-Every layer sees its own step and earlier ones alone, so that what comes after
-a step, padding among it, does not change the step's output, and a decoder can
-run token by token.
+A layer's output depends on the current and earlier steps only. Later steps,
+including padding, do not change it, and a decoder can run token by token.
 
 Letters: B batch, C channels, T steps.
 """
@@ -16,8 +15,8 @@ from torch.nn import functional as F
 class CausalConv(nn.Conv1d):
     """A convolution whose padding, kernel_size - 1 zeros, is on the left.
 
-    Of a strided one, output t depends on inputs up to stride * t: on the first
-    of the ``stride`` inputs that it stands for.
+    With a stride, output t depends on inputs up to stride * t, the first of the
+    ``stride`` inputs that it covers.
 
     Arguments
     ---------
@@ -85,7 +84,7 @@ class ResidualUnit(nn.Module):
 
 
 class ResidualUnits(nn.Sequential):
-    """Residual units with an activation between each two of them.
+    """Residual units with activations between them.
 
     Arguments
     ---------
@@ -170,7 +169,7 @@ class CausalStack(nn.Module):
         self.apply(keep_variance)
 
     def hidden(self, x):
-        """What the last convolution sees.
+        """Input of the last convolution.
 
         Arguments
         ---------
@@ -189,7 +188,7 @@ class CausalStack(nn.Module):
 
     @property
     def reach(self):
-        """How far back an output depends on inputs.
+        """Receptive field: how far back an output depends on inputs.
 
         Returns
         -------
@@ -251,7 +250,7 @@ class CausalDecoder(CausalStack):
     Arguments
     ---------
     in_channels, channels, out_channels, strides, groups, num_units
-        As in :class:`CausalEncoder`, whose steps each become more here.
+        As in :class:`CausalEncoder`; strides upsample here.
 
     Example
     -------
@@ -269,12 +268,11 @@ class CausalDecoder(CausalStack):
 
 
 def keep_variance(module):
-    """Start a convolution so that its output is about as large as its input.
+    """Initialize a convolution so that its output has about the variance of its input.
 
-    Residual units keep the default, which is smaller: their sum starts near
-    the identity.
+    Residual units keep the smaller default: they start near the identity.
     """
-    if isinstance(module, CausalUpsampling):  # two inputs make an output
+    if isinstance(module, CausalUpsampling):  # an output depends on two inputs
         std = module.in_channels**-0.5
     elif isinstance(module, CausalConv) and module.groups == 1:
         std = (2 / (module.in_channels * module.kernel_size[0])) ** 0.5

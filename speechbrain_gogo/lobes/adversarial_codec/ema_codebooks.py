@@ -1,8 +1,8 @@
-"""Codebooks that are moving averages of the vectors they stand for.
+"""Codebooks updated by moving averages of the vectors assigned to them.
 
-SoCodec and CoFi-Codec learn theirs so (Section 5.2, decay 0.99): nearest
-neighbours, k-means of the first batch, exponential moving averages of counts
-and sums. Gradients pass straight through.
+SoCodec and CoFi-Codec use them (Section 5.2, decay 0.99): nearest neighbours,
+k-means of the first batch, exponential moving averages of counts and sums, and
+the straight-through gradient.
 
 Letters: G codebooks side by side, M vectors, C codes, d dimensions.
 """
@@ -12,7 +12,7 @@ from torch import nn
 
 
 class EMACodebooks(nn.Module):
-    """Several codebooks, each for vectors of its own.
+    """Several codebooks, each with its own vectors.
 
     Arguments
     ---------
@@ -27,11 +27,10 @@ class EMACodebooks(nn.Module):
     epsilon : float
         Added to every count, so that none is zero.
     kmeans_iterations : int
-        Iterations of the k-means that the first batch starts.
+        Iterations of the k-means of the first batch.
     rare_uses : float
-        A code that is used less often than this in an update, on average,
-        becomes a vector of the batch. 0 is never, as in the released
-        configuration.
+        A code whose average use per update is below this number is replaced by
+        a vector of the batch. 0 disables it, as in the released configuration.
 
     Example
     -------
@@ -72,7 +71,7 @@ class EMACodebooks(nn.Module):
         return torch.stack([book[i] for book, i in zip(self.embed, ids)])
 
     def forward(self, x):
-        """Quantize, and in training let the codebooks follow.
+        """Quantize; in training also update the codebooks.
 
         Arguments
         ---------
@@ -82,7 +81,7 @@ class EMACodebooks(nn.Module):
         Returns
         -------
         tuple of torch.Tensor
-            Codes [G, M, d], from before the update, and ids int64 [G, M].
+            Codes [G, M, d] before the update, and ids int64 [G, M].
         """
         learning = self.training and torch.is_grad_enabled()
         if learning and not self.initialized.all():
@@ -101,15 +100,15 @@ class EMACodebooks(nn.Module):
         )
         self.embed.copy_(means)
         self.cluster_size.copy_(counts)
-        # A sum, as the update below wants it. (With the means here, as the
-        # released configuration would have it, the first update divides the
-        # codes by their counts.)
+        # A sum, as the update below needs. (With means here, as the released
+        # configuration would have it, the first update divides the codes by
+        # their counts.)
         self.embed_avg.copy_(means * counts.unsqueeze(-1))
         self.initialized.fill_(1)
 
     @torch.no_grad()
     def _follow(self, x, ids):
-        """Move counts, sums and codes; vectors that are not finite stay out."""
+        """Update counts, sums and codes; vectors that are not finite are ignored."""
         if x.shape[1] == 0 or not x.isfinite().all():
             x, ids = x[:, :0], ids[:, :0]
         counts = torch.zeros_like(self.cluster_size)
@@ -134,7 +133,7 @@ class EMACodebooks(nn.Module):
             self._replace(rare, _gather(x))
 
     def _replace(self, rare, x):
-        """Make codes, bool [G, C], vectors of x [G, M, d], evenly chosen."""
+        """Replace codes, bool [G, C], by evenly chosen vectors of x [G, M, d]."""
         size = self.embed.shape[1]
         places = torch.arange(size, device=x.device) * x.shape[1] // size
         fresh = x[:, places]  # [G, C, d]
@@ -158,8 +157,8 @@ def kmeans(x, num_clusters, iterations):
     Returns
     -------
     tuple of torch.Tensor
-        Means [G, C, d] and how many vectors chose them, [G, C]. A cluster that
-        nothing chose keeps its mean.
+        Means [G, C, d] and numbers of assigned vectors, [G, C]. An empty
+        cluster keeps its mean.
 
     Example
     -------
@@ -169,7 +168,7 @@ def kmeans(x, num_clusters, iterations):
     tensor([4.])
     """
     sets, vectors, dim = x.shape
-    # The same draws on every process, each of which sees all vectors.
+    # All processes draw the same, since each has all vectors.
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(vectors, generator=generator)
     chosen = order.repeat(-(-num_clusters // vectors))[:num_clusters]
@@ -194,7 +193,7 @@ def _nearest(x, codes):
 
 
 def _gather(x):
-    """The vectors [G, M, d] of all processes, whose numbers differ."""
+    """The vectors [G, M, d] of all processes; M differs between them."""
     if not torch.distributed.is_initialized():
         return x
     parts = [None] * torch.distributed.get_world_size()

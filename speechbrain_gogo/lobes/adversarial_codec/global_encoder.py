@@ -12,7 +12,7 @@ from torch import nn
 
 
 class GlobalEncoder(nn.Module):
-    """Log-mel of an utterance to one embedding of its voice.
+    """Log-mel of an utterance to one global embedding.
 
     Arguments
     ---------
@@ -27,7 +27,7 @@ class GlobalEncoder(nn.Module):
     res2net_scale : int
         Scale of its Res2Net blocks.
     min_frames : int
-        Least length of what is read in training.
+        Smallest length of the input in training.
     num_segments : int
         Equal segments that Clip&Shuffle cuts.
 
@@ -129,7 +129,7 @@ class GlobalEncoder(nn.Module):
 
 
 def _remove_batch_norms(network):
-    """Make every batch normalisation of the host's ECAPA an identity."""
+    """Replace the batch normalisations of SpeechBrain's ECAPA by identities."""
     for module in network.modules():
         if hasattr(module, "norm"):
             module.norm = nn.Identity()

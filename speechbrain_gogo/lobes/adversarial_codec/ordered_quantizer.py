@@ -1,12 +1,12 @@
 """Streams of tokens: ordered product quantization and its baselines.
 
-Section 3.1 of the SoCodec paper. A vector is cut into sub-vectors, each with a
-codebook of its own; two neighbours make one stream, whose id combines theirs.
-One codebook for each stream, and one stream, are vector quantization.
-A prefix of the streams is kept in training ("nested dropout"), so the first
-ones learn to carry the most. Without it this is plain product quantization;
-residual quantization, the other baseline of Figures 4 and 5, has the same
-streams, codebooks and bit rate.
+Section 3.1 of the SoCodec paper. A vector is split into sub-vectors, each with
+its own codebook. Two neighbours form a stream, whose id combines their ids.
+With one stream of one codebook this is vector quantization. In training only a
+prefix of the streams is kept ("nested dropout"), so that the first streams
+learn the most important information. Without it this is plain product
+quantization. Residual quantization, the other baseline of Figures 4 and 5, has
+the same streams, codebooks and bit rate.
 
 All quantizers have ``num_streams``, ``vocab_size``, ``stream_dim`` and
 ``residual``, and the methods ``forward``, ``encode``, ``embed``, ``combine``.
@@ -34,13 +34,13 @@ class OrderedProductQuantizer(StreamQuantizer):
     num_streams : int
         S, each of two codebooks.
     codebook_size : int
-        Codes of a codebook; a stream of two has its square.
+        Codes of a codebook; a stream of two codebooks has the square of it.
     code_dim : int
         Dimension of a code; the codebook's size by default (Section 5.2).
     ordered : bool
         False is plain product quantization.
     decay : float
-        Decay of the moving averages that the codebooks are.
+        Decay of the codebooks' moving averages.
     rare_uses : float
         See :class:`~speechbrain_gogo.lobes.adversarial_codec.ema_codebooks.EMACodebooks`.
     codebooks_per_stream : int
@@ -148,8 +148,8 @@ class OrderedProductQuantizer(StreamQuantizer):
 class ResidualStreamQuantizer(StreamQuantizer):
     """Residual quantization with the streams of the ordered one.
 
-    Each layer quantizes what the layers before it left over, in two halves
-    with a codebook each: as many bits as a stream of
+    Each layer quantizes the residual of the preceding layers, in two halves
+    with a codebook each. It has as many bits as a stream of
     :class:`OrderedProductQuantizer`.
 
     Arguments
@@ -157,7 +157,7 @@ class ResidualStreamQuantizer(StreamQuantizer):
     dim, num_streams, codebook_size, code_dim, decay, rare_uses
         As in :class:`OrderedProductQuantizer`.
     ordered : bool
-        Nested dropout on top of the order that residuals have.
+        Nested dropout in addition to the order of the residuals.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""What quantizers with streams share: projections, and keeping a prefix.
+"""Base class of quantizers with streams: projections and nested dropout.
 
 A vector becomes S streams of ids, each of one or more codebooks; in training a
 random prefix of the streams may be kept (Section 3.1 of the SoCodec paper). How
@@ -58,14 +58,14 @@ class StreamQuantizer(nn.Module):
         x : torch.Tensor
             Features, shape [B, N, D].
         real : torch.Tensor
-            bool [B, N], False in the padding, of which nothing is learned.
+            bool [B, N], False in the padding, which is ignored.
         num_kept : torch.Tensor
             int64 [B], streams of each utterance to keep; drawn if not given.
         generator : torch.Generator
             Random generator; torch's global one by default.
         continuous : bool
-            Leave the features as they are, and the codebooks alone: codebooks
-            that start on features which move fast collapse.
+            Neither quantize the features nor update the codebooks: codebooks
+            collapse if they start while features change fast.
 
         Returns
         -------

@@ -1,8 +1,8 @@
 """Encoder and decoder blocks of CoFi-Codec (Section II-A).
 
-Convolutions see earlier steps and, where the rate falls, all steps that an
-output stands for. So what follows a group does not change its tokens, and a
-group's audio does not depend on later tokens.
+Convolutions are causal; a downsampling one also reads all steps that its output
+covers. A group's tokens therefore do not depend on later audio, and its audio
+does not depend on later tokens.
 
 Letters: B batch, T steps, C channels.
 """
@@ -21,9 +21,9 @@ STEPS_OF_UNIT = 4  # earlier steps that a residual unit sees: two kernels of 3
 
 
 class StridedConv(CausalConv):
-    """A strided convolution of kernel 2s, whose output t ends with its steps.
+    """A strided convolution of kernel 2s, aligned to the end of its steps.
 
-    It sees the s steps that it stands for, and the s before them.
+    Output t reads the s steps that it covers, and the s steps before them.
 
     Arguments
     ---------
@@ -165,7 +165,7 @@ class ScaleEncoder(nn.Module):
 
 
 class ScaleDecoder(nn.Module):
-    """Quantized sequences to log-mel, one scale after the other.
+    """Quantized sequences to log-mel, scale by scale.
 
     Arguments
     ---------
@@ -191,7 +191,7 @@ class ScaleDecoder(nn.Module):
         keep_variance(self.conv_out)
 
     def step(self, place, d, q, g):
-        """d^(i-1) of d^i and what was quantized of e^i - d^i.
+        """d^(i-1) from d^i and the quantized e^i - d^i.
 
         Arguments
         ---------

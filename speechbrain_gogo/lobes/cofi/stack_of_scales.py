@@ -1,8 +1,9 @@
 """Stack-of-scale generation: a language model for each scale (Fig. 1 c).
 
-The first GPT-2 generates the coarsest scale from reference and text. Each other
-one reads the last layer's hidden states of the one before it, as a prompt, and
-upsampled, added to its own rows. It reads neither reference nor text.
+The first GPT-2 generates the coarsest scale from reference and text. Each
+further GPT-2 reads the last hidden states of the preceding one, both as a
+prompt and, upsampled, added to its own rows. It reads neither reference nor
+text.
 
 Letters: B batch, T steps of the scale before, R rows, D width.
 """
@@ -93,7 +94,7 @@ class StackOfScales(ScaleLM):
     def _states(self, number, scales, hidden):
         """Hidden states [B, T, D] of a scale's steps, and their counts [B].
 
-        That of a step is where its last stream has been read.
+        The state of a step is the one at its last stream.
         """
         return hidden[:, 1 + self.scales[number].lag :], scales[number][1]
 
@@ -111,7 +112,7 @@ class Bridge(nn.Module):
     dim : int
         D.
     max_steps : int
-        Most steps that there are states of.
+        Largest number of steps with states.
 
     Example
     -------
@@ -123,7 +124,7 @@ class Bridge(nn.Module):
 
     def __init__(self, dim, max_steps):
         super().__init__()
-        # To the scale of embeddings, beside which it stands.
+        # To the scale of the embeddings that it is added to.
         self.project = nn.Linear(dim, dim)
         nn.init.normal_(self.project.weight, std=0.02 * dim**-0.5)
         self.place = nn.Embedding(max_steps, dim)
@@ -139,7 +140,7 @@ class Bridge(nn.Module):
         counts : torch.Tensor
             Number per utterance, int64 [B].
         ratio : int
-            Steps of the next scale for one of this one.
+            Steps of the next scale per step of this scale.
 
         Returns
         -------

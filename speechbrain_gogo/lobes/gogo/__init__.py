@@ -2,7 +2,7 @@
 
 Mel frames are grouped, encoded and quantized; a diffusion transformer decodes
 them by flow matching. The training objective with its auxiliary networks is
-here too.
+also here.
 """
 
 from speechbrain_gogo.lobes.gogo.auxiliary import (

@@ -107,8 +107,8 @@ class ARPrior(nn.Module):
         torch.Tensor
             Scalar.
         """
-        # Less gradient at the entrance and more at the exit: only what lies
-        # between, the prior's weights, sees the factor.
+        # The gradient is scaled down at the input and up at the output: only
+        # what is between, the prior's weights, sees the factor.
         q = scale_gradient(q, 1 / self.gradient_scale)
         hidden = self.transformer(inputs_embeds=q[:, :-1]).last_hidden_state
         error = F.mse_loss(self.project(hidden).float(), q[:, 1:].float())

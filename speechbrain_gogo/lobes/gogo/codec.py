@@ -26,11 +26,11 @@ class Gogo(WindowedEncoding):
     mel : VocosMel
         Features of the waveform.
     encoder : GroupEncoder | FrameEncoder | callable
-        Groups of frames to query features; or what makes the encoder, where a
-        YAML replaces that of another one.
+        Groups of frames to query features; or a factory of the encoder, for
+        YAMLs that override another YAML's encoder.
     quantizer : FSQ | ResidualVQ | callable
-        Query features to tokens; or what makes it from ``dim``, where a YAML
-        replaces the quantizer of another one.
+        Query features to tokens; or its factory, called with ``dim``, for YAMLs
+        that override another YAML's quantizer.
     flow : ConditionalFlowMatching
         Token features to mel.
     backbone_size : int
@@ -155,7 +155,7 @@ class Gogo(WindowedEncoding):
         return q[:, :num_tokens], tokens[:, :num_tokens].long()
 
     def quantize_batch(self, groups, lens):
-        """Features of a padded batch, in its shape and without the padding.
+        """Features of a padded batch, both padded and unpadded.
 
         Arguments
         ---------

@@ -13,9 +13,9 @@ from speechbrain_gogo.lobes.nn.llama import llama
 
 
 class FrameEncoder(nn.Module):
-    """Mel frames of utterances to one feature for every g of them.
+    """Mel frames of utterances to one feature per g frames.
 
-    What the group encoder calls a group is a frame here, of few mel frames.
+    A group of the group encoder's interface is here a frame of g mel frames.
 
     Letters: B batch, N frames, g mel frames in each, d mel bins, M real
     frames of a batch, D width.
@@ -90,8 +90,8 @@ class FrameEncoder(nn.Module):
         for block in self.stem:
             x = block(x, mel_real)
         x = self.project(x.unflatten(1, (-1, g)).flatten(2))  # [B, N, D]
-        # Everybody sees every real frame, and padding itself, or it would
-        # have nothing to attend to.
+        # All positions attend to real frames; padding also to itself, or it
+        # would have nothing to attend to.
         mask = real[:, None, None] | torch.eye(
             real.shape[1], dtype=torch.bool, device=real.device
         )  # [B, 1, N, N]
@@ -120,7 +120,7 @@ class FrameEncoder(nn.Module):
         return self(groups, real)[real].unsqueeze(1)
 
     def split(self, groups, real, size):
-        """Utterances of a batch, as many at a time as fit.
+        """Parts of a batch, of as many utterances as fit.
 
         Arguments
         ---------

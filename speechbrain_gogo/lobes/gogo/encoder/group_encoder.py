@@ -41,7 +41,7 @@ def asymmetric_mask(group_size, n_q):
 
 
 class GlobalResponseNorm(nn.Module):
-    """Contrast between channels, over all frames that it sees (ConvNeXt V2).
+    """Contrast between channels, over all frames of the input (ConvNeXt V2).
 
     Example
     -------
@@ -87,7 +87,7 @@ class ConvNeXtV2Block(nn.Module):
         """x [M, T, D] -> [M, T, D]; ``real`` [M, T, 1] is 0 in padding."""
         y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
         y = F.gelu(self.expand(self.norm(y)))
-        if real is not None:  # padding has no share in the response
+        if real is not None:  # padding does not contribute to the response
             y = y * real
         y = x + self.contract(self.response_norm(y))
         return y if real is None else y * real
@@ -192,8 +192,8 @@ class GroupEncoder(IndependentGroups, nn.Module):
             nn.GELU(),
             nn.Linear(dim, dim),
         )
-        # As large as what attention adds to them: smaller ones would all
-        # start, and stay, as the same query.
+        # As large as the output of attention: smaller queries would all start,
+        # and stay, as the same query.
         self.queries = nn.Parameter(torch.randn(num_queries, dim))
         self.transformer = LlamaBlocks(dim, num_layers, num_heads, ffn_dim)
         mask = asymmetric_mask(group_size, num_queries)[group_size:]
@@ -208,8 +208,8 @@ class GroupEncoder(IndependentGroups, nn.Module):
             Mel frames, shape [M, g, d]; M counts the groups of all
             utterances.
         num_queries : int
-            Compute only the first so many tokens (they never see the later
-            ones, so they come out the same); all by default.
+            Number of tokens to compute, from the first; all by default. Tokens
+            do not depend on later ones, so the result is the same.
 
         Returns
         -------

@@ -1,12 +1,12 @@
 """A small encoder for a group: a residual MLP over all of its frames.
 
-Stands where gogo.yaml has :class:`GroupEncoder` and sees what that one sees,
-one group (Eq. 1). A group of 20 frames is one vector for it, instead of 20
-frames and 10 queries as positions of a Transformer. Not in the paper.
+It replaces the :class:`GroupEncoder` of gogo.yaml and also reads a single group
+(Eq. 1). A group of 20 frames is one vector, instead of 20 frames and 10 queries
+as positions of a Transformer. Not in the paper.
 
-A linear path and a residual MLP are added. Both read a few linear components
-of the group, and the MLP starts at zero: what :func:`start_as_components`
-writes into the linear path is what the encoder does when training starts.
+The output is the sum of a linear path and a residual MLP. Both read a few
+linear components of the group. The MLP starts at zero, so that training starts
+from the linear path that :func:`start_as_components` sets.
 
 Letters: M groups of a batch, g frames per group, d mel bins, R components, K
 tokens per group, D width of a token's feature.

@@ -1,4 +1,4 @@
-"""Waveforms to tokens of a codec, at bounded memory.
+"""Waveforms to tokens of a codec, in bounded memory.
 
 The mel is computed in windows of groups, and the encoder runs on chunks of them.
 """
@@ -20,8 +20,7 @@ class WindowedEncoding(MelGroups):
     *args
         Arguments of :class:`MelGroups`.
     chunk_size : int
-        Groups that are encoded at a time; by default as many as suit the
-        device.
+        Groups to encode at a time; by default a number that suits the device.
     window_size : int
         Groups whose mel is in memory at a time.
     """

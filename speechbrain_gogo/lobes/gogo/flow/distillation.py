@@ -1,8 +1,9 @@
 """The objective that teaches a flow to decode in few steps.
 
-Self-consistency of shortcut models (Frans et al. 2024, arXiv 2410.12557): a step
-is to end where two of half its length end. The shortest steps are to be those of
-the teacher, a flow with guidance, whose weights the student starts from.
+Self-consistency of shortcut models (Frans et al. 2024, arXiv 2410.12557): a
+step learns to end where two steps of half its length end. The shortest steps
+learn from the teacher, a flow with guidance, whose weights initialize the
+student.
 
 Letters: B batch, T frames, d mel bins, L levels: at level l a path has 2^l steps.
 """
@@ -16,7 +17,7 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask, unless_equal
 
 
 class Distillation(nn.Module):
-    """The loss of a codec's decoder; encoder and quantizer stay as they are.
+    """Distillation loss of a codec's decoder; encoder and quantizer are frozen.
 
     Arguments
     ---------
@@ -93,7 +94,7 @@ class Distillation(nn.Module):
         return {"loss": errors.mean(), "tokens": tokens, **losses}
 
     def flow_loss(self, mel, cond, lens, generator=None):
-        """Squared errors of steps that are drawn for each utterance.
+        """Squared error of a randomly drawn step of each utterance.
 
         Arguments
         ---------
@@ -109,7 +110,7 @@ class Distillation(nn.Module):
         Returns
         -------
         tuple of torch.Tensor
-            Errors [B], and whether a step is of the shortest, bool [B].
+            Errors [B], and which steps have the shortest length, bool [B].
         """
         batch, flow = len(mel), self.codec.flow
         lens = unless_equal(lens)
@@ -133,7 +134,7 @@ class Distillation(nn.Module):
 
     @torch.no_grad()
     def targets(self, x, cond, times, mask, shortest):
-        """The mean velocities that steps are to have, [B, T, d].
+        """Target mean velocities of steps, [B, T, d].
 
         Arguments
         ---------
@@ -146,7 +147,7 @@ class Distillation(nn.Module):
         mask : torch.Tensor
             bool [B, T], or None.
         shortest : torch.Tensor
-            bool [B], of which the teacher is asked.
+            bool [B], steps whose target is the teacher's.
 
         Returns
         -------
@@ -186,7 +187,7 @@ class Distillation(nn.Module):
 
 
 def step_output(flow, x, cond, t, length, mask):
-    """What the network of a FewStepFlow predicts for steps of lengths [B]."""
+    """Prediction of a FewStepFlow's network for steps of lengths [B]."""
     net = flow.backbone
     return net.velocity(x, net.condition(cond), net.modulation(t, length), mask)
 

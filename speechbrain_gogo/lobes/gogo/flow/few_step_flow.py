@@ -1,8 +1,9 @@
-"""A flow whose network knows how long a step is, for decoding in few steps.
+"""A flow conditioned on the step length, for decoding in few steps.
 
-Shortcut models (Frans et al. 2024, arXiv 2410.12557): instead of the
-velocity at a point, this network predicts the mean velocity of the whole step, so
-that few steps reach nearly the same end as many. distillation.py trains it. The Gogo paper has no such decoder.
+Shortcut models (Frans et al. 2024, arXiv 2410.12557): instead of the velocity
+at a point, this network predicts the mean velocity of the whole step, so that
+few steps have nearly the result of many. distillation.py trains it. Not in the
+Gogo paper.
 """
 
 import torch
@@ -13,10 +14,10 @@ from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
 
 
 class StepDiT(DiT):
-    """A DiT with an embedding of the step's length beside that of the time.
+    """A DiT with embeddings of the step's length and of the time.
 
-    At first the length has no effect, so that training starts from the weights
-    of a DiT.
+    The embedding of the length starts at zero, so that training starts from a
+    DiT.
 
     Arguments
     ---------
@@ -35,7 +36,7 @@ class StepDiT(DiT):
         self.step = step_embedding(self.project_x.out_features)
 
     def modulation(self, t, step=None):
-        """What time and length of a step contribute.
+        """Modulation by the time and the length of a step.
 
         Arguments
         ---------
@@ -55,7 +56,7 @@ class StepDiT(DiT):
 
 
 def step_embedding(dim):
-    """An embedding of lengths that is zero until it has learned.
+    """An embedding of lengths whose output is initially zero.
 
     Arguments
     ---------
@@ -108,7 +109,7 @@ class FewStepFlow(ConditionalFlowMatching):
         super().__init__(backbone, guidance_scale=0.0, **settings)
 
     def modulations(self, times):
-        """What the times [E] of all steps contribute, and their lengths."""
+        """Modulations of all steps, at times [E], with their lengths."""
         ends = torch.cat([times[1:], times.new_ones(1)])
         return self.backbone.modulation(times, ends - times)
 

@@ -168,7 +168,7 @@ class ConditionalFlowMatching(nn.Module):
         return squared_error(predicted, target, lens, reduction)
 
     def sampler_signature(self, num_steps=None, guidance_scale=None):
-        """What beside weights, condition and noise decides a sample."""
+        """Settings on which a sample depends, besides weights, condition and noise."""
         return (
             num_steps or self.num_steps,
             self.guidance_scale if guidance_scale is None else guidance_scale,
@@ -231,13 +231,13 @@ class ConditionalFlowMatching(nn.Module):
         return SOLVERS[self.solver](velocity, x, times)
 
     def modulations(self, times):
-        """What the times [E] of all passes contribute, [E, R, D]."""
+        """Modulations of all passes, at times [E]: [E, R, D]."""
         return self.backbone.modulation(times)
 
     def _guided_velocity(self, cond, mask, times, scale):
-        """The velocity at times [E], a function of x and the number of a time.
+        """The velocity at times [E], a function of x and the index of a time.
 
-        What does not depend on x is computed here, once.
+        Everything independent of x is computed here, once.
         """
         modulations = self.modulations(times)  # [E, R, D]
         first, last = self.guidance_interval

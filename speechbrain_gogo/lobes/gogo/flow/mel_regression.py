@@ -1,7 +1,7 @@
 """Regression of the mel, with the methods of the flow.
 
-Stands where gogo.yaml has the flow over a DiT, and draws nothing at random.
-Not in the paper.
+It replaces the flow over a DiT of gogo.yaml and is deterministic. Not in the
+paper.
 
 Letters: B batch, T frames, d mel bins, D width of the condition.
 """
@@ -42,7 +42,7 @@ class MelRegression(nn.Module):
         self.backbone = backbone
 
     def sampler_signature(self, num_steps=None, guidance_scale=None):
-        """What beside weights and condition decides the mel: nothing."""
+        """Empty: the mel depends on weights and condition alone."""
         return ("regression",)
 
     def forward(self, mel, cond, lens=None, reduction="mean", generator=None):

@@ -1,6 +1,6 @@
 """The training objective of a small codec that predicts its mel in one pass.
 
-Stands where gogo.yaml has :class:`GogoObjective`, with the same call.
+It replaces the :class:`GogoObjective` of gogo.yaml, with the same call.
 
 Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
 """
@@ -12,7 +12,7 @@ from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
 
 
 class RegressionObjective(nn.Module):
-    """Error of the mel, and how different it is for a recogniser.
+    """Error of the mel, optionally also in a recogniser's features.
 
     Arguments
     ---------
@@ -26,7 +26,7 @@ class RegressionObjective(nn.Module):
     hearing : HearingLoss
         None trains without.
     hearing_weight : float
-        Multiplies it.
+        Weight of that loss.
     """
 
     def __init__(

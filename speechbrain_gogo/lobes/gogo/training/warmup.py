@@ -1,8 +1,8 @@
 """A warm-up by regression before the flow: an option of small models.
 
 In the first part of a training the decoder predicts the mel from the condition
-alone. A small budget teaches encoder and quantizer sooner this way; the paper
-has no such warm-up.
+alone. With a small budget, encoder and quantizer learn sooner this way. Not in
+the paper.
 """
 
 import torch
@@ -42,7 +42,7 @@ class RegressionWarmup(GogoObjective):
         return squared_error(predicted, mel, lens, "batch")
 
     def prior_input(self, found):
-        """Without gradient in the warm-up.
+        """Tokens without gradient in the warm-up.
 
         The decoder's gradients are small at first, and those of the prior
         would make all tokens equal, since these are predicted best.
