@@ -13,8 +13,8 @@ from pathlib import Path
 import speechbrain_gogo.compatibility  # noqa: F401
 
 import torch
-from bench_systems import SYSTEMS
 from decoding_pass import measure_pass
+from parts.bench_systems import SYSTEMS
 
 from speechbrain_gogo.metrics.timing import Clock
 

@@ -34,7 +34,7 @@ def read_results(folder):
     Arguments
     ---------
     folder : Path
-        Its output folder.
+        Output folder of the run.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def compare(folders, output_folder, seed=0):
     output_folder : Path
         Gets table.md and comparison.png.
     seed : int
-        Of the bootstrap intervals.
+        Seed of the bootstrap intervals.
 
     Returns
     -------

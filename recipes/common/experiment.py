@@ -50,7 +50,7 @@ def make_brain(brain_class, hparams, run_opts, modules=None):
     Arguments
     ---------
     brain_class : type
-        Its class.
+        Class of the Brain.
     hparams, run_opts : dict
         From :func:`start`.
     modules : dict
@@ -96,8 +96,8 @@ def log_clips(brain, train=None, valid=None):
     brain : TrainingBrain
         After its training.
     train, valid : ClipReport
-        Of the data sets, if they are to be told: what they left out, and as
-        used those that could be.
+        Reports of the data sets, if they are to be told: what they left out,
+        and as used those that could be.
     """
     train_logger = brain.hparams.train_logger
     if valid is not None:
@@ -137,7 +137,7 @@ def register_loader(hparams, loader):
     hparams : dict
         Gets ``train_loader``.
     loader : ShardLoader
-        Of the training data.
+        Loader of the training data.
     """
     hparams["train_loader"] = loader
     # The host's name of training loaders, which makes it resume with them.

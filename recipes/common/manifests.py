@@ -32,8 +32,8 @@ def prepare_manifests(hparams, stages=("train", "valid")):
     Arguments
     ---------
     hparams : dict
-        With ``data_folder``, and ``train_splits``, ``train_csv`` and the same of
-        other stages.
+        Settings, with ``data_folder``, and ``train_splits``, ``train_csv`` and
+        the same of other stages.
     stages : tuple of str
         Stages to prepare.
 
@@ -78,7 +78,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
     Arguments
     ---------
     data_folder : str | Path
-        Where the splits are; ``$data_root`` in the manifest.
+        Folder of the splits are; ``$data_root`` in the manifest.
     splits : list of str
         Such as "train-clean-100".
     csv_path : str | Path
@@ -89,7 +89,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
     Returns
     -------
     ClipReport
-        How many utterances were used, and the others by reason.
+        Number of utterances used, and of others by reason.
 
     Raises
     ------

@@ -46,7 +46,7 @@ def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):
     Arguments
     ---------
     brain_class : type
-        Its class.
+        Class of the Brain.
     hparams, run_opts : dict
         From :func:`start_tokens`.
     datasets, loaders : dict
@@ -121,7 +121,7 @@ def figure_value(figure, rows):
     Arguments
     ---------
     figure : Figure
-        What to compute.
+        Name of the figure to compute.
     rows : list of dict
         One per utterance.
 

@@ -36,12 +36,13 @@ def tokenized_dataset(hparams, stage, **settings):
     stage : str
         "train", "valid" or "test".
     **settings
-        Of the TokenDataset; its lengths are numbers of groups by default.
+        Settings of the TokenDataset; its lengths are numbers of groups by
+        default.
 
     Returns
     -------
     TokenDataset
-        With all tokens of each group.
+        Dataset with all tokens of each group.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def loader_settings(lengths, training, hparams, positions=1):
     Arguments
     ---------
     lengths : sequence of int
-        Of each clip: groups, or positions of a language model.
+        Lengths of each clip: groups, or positions of a language model.
     training : bool
         Shuffle and change batches in every epoch; else short clips first.
     hparams : dict
@@ -117,7 +118,7 @@ def loader_settings(lengths, training, hparams, positions=1):
         ``bucket_seconds``, ``num_workers``, ``seed``, and ``tokenizer``, whose
         codec has a rate of groups.
     positions : int
-        That a group takes in ``lengths``.
+        Positions of a group in ``lengths``.
 
     Returns
     -------
@@ -154,7 +155,7 @@ def frames_per_group(tokenizer, frame_rate):
     Arguments
     ---------
     tokenizer : GogoTokenizer
-        Whose codec has a rate of groups.
+        Tokenizer whose codec gives the group rate.
     frame_rate : float
         In Hz.
 
@@ -174,7 +175,7 @@ def tokenize_splits(hparams, device, make_source):
         ``codec``, ``trust_codec``, ``output_folder``, ``num_workers`` and
         ``front_end``.
     device : str
-        Of the codec.
+        Device of the codec.
     make_source : callable
         Takes the stage, "train" or "valid", and the codec's sample rate, and
         returns shards of clips.

@@ -56,7 +56,7 @@ class AdversarialCodecBrain(TrainingBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id`` and ``sig``.
+            Batch with ``id`` and ``sig``.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class AdversarialCodecBrain(TrainingBrain):
         features : tuple of torch.Tensor
             From :meth:`features`.
         batch : PaddedBatch
-            With ``id``.
+            Batch with ``id``.
 
         Returns
         -------
@@ -94,7 +94,8 @@ class AdversarialCodecBrain(TrainingBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id``, ``sig`` and the ``skipped`` of ``collate_usable``.
+            Batch with ``id``, ``sig`` and the ``skipped`` of
+            ``collate_usable``.
 
         Returns
         -------
@@ -150,7 +151,7 @@ class AdversarialCodecBrain(TrainingBrain):
         loss : torch.Tensor
             Scalar.
         optimizer : torch.optim.Optimizer
-            Of the modules to update.
+            Optimizer of the modules to update.
         """
         self.set_learning_rate(optimizer)
         # The codec's loss has left gradients in the discriminators.

@@ -210,7 +210,7 @@ class TrainingBrain(CountingBrain):
         Arguments
         ---------
         figures : dict
-            Of the validation, by which checkpoints are ranked.
+            Figures of the validation, by which checkpoints are ranked.
         **ranking
             ``min_keys`` or ``max_keys`` of the host's
             ``save_and_keep_only``, if any.

@@ -56,7 +56,7 @@ class CodecBrain(TrainingBrain):
         Arguments
         ---------
         clips : iterable of dict
-            With "sig" [T], see :func:`usable_clips`.
+            Clips with "sig" [T], see :func:`usable_clips`.
         """
         codec = self.hparams.codec
         groups = [

@@ -8,7 +8,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.adversarial_codec import AdversarialCodecBrain
-from speechbrain_gogo.lobes.nn.clips import relative_lengths
+from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths
 from speechbrain_gogo.lobes.nn.lengths import mean_square
 
 
@@ -24,7 +24,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``sig``.
+            Batch with ``sig``.
 
         Returns
         -------
@@ -46,7 +46,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         clips : iterable of dict
-            With ``sig``.
+            Clips with ``sig``.
         """
         mel = []
         for item in clips:

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.adversarial_codec import AdversarialCodecBrain
 from speechbrain_gogo.dataio.features import FeatureCache
-from speechbrain_gogo.lobes.nn.clips import relative_lengths
+from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths
 from speechbrain_gogo.lobes.nn.lengths import mean_square
 
 
@@ -36,7 +36,7 @@ class SoCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id`` and ``sig``.
+            Batch with ``id`` and ``sig``.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class SoCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         clips : iterable of dict
-            With ``id`` and ``sig``.
+            Clips with ``id`` and ``sig``.
         """
         ssl, mel = [], []
         for item in clips:

@@ -19,7 +19,7 @@ def check_fits(lm, codec, clips):
     lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
     codec : GogoCodec
-        Whose tokens they are.
+        Codec of the tokens.
     clips : TokenDataset
         The corpora, which may hold fewer tokens of each group.
 

@@ -79,7 +79,7 @@ class VocoderBrain(TrainingBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``sig`` and the ``skipped`` of ``collate_usable``.
+            Batch with ``sig`` and the ``skipped`` of ``collate_usable``.
 
         Returns
         -------
@@ -116,9 +116,9 @@ class VocoderBrain(TrainingBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``sig``.
+            Batch with ``sig``.
         stage : sb.Stage
-            Where we are.
+            Current stage.
 
         Returns
         -------
@@ -138,9 +138,9 @@ class VocoderBrain(TrainingBrain):
         predicted : torch.Tensor
             Waveforms, shape [B, T].
         batch : PaddedBatch
-            With ``sig``.
+            Batch with ``sig``.
         stage : sb.Stage
-            Where we are.
+            Current stage.
 
         Returns
         -------
@@ -179,7 +179,7 @@ class VocoderBrain(TrainingBrain):
         loss : torch.Tensor
             Scalar.
         optimizer : torch.optim.Optimizer
-            Of the modules to update.
+            Optimizer of the modules to update.
         """
         self.set_learning_rate(optimizer)
         # The vocoder's loss has left gradients in the discriminators.
@@ -233,9 +233,9 @@ class VocoderBrain(TrainingBrain):
         Arguments
         ---------
         stage : sb.Stage
-            Which one ended.
+            Stage that ended.
         stage_loss : float
-            Its mean loss.
+            Mean loss of the stage.
         epoch : int
             Current epoch.
         """

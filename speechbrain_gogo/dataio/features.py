@@ -18,9 +18,9 @@ class FeatureCache:
     folder : str | Path
         Has, or gets, one .npy file for each clip.
     signature : object
-        What decides the features; anything that JSON can write.
+        Everything on which the features depend; serializable as JSON.
     dtype : str
-        Of the numbers in the files.
+        Data type of the numbers in the files.
 
     Raises
     ------

@@ -52,7 +52,7 @@ class GogoCodec(StreamingCodec):
         Arguments
         ---------
         source, args, kwargs
-            As of :meth:`PretrainedCodec.from_hparams
+            As in :meth:`PretrainedCodec.from_hparams
             <speechbrain_gogo.inference.codecs.pretrained.PretrainedCodec.from_hparams>`.
         steps : int
             Flow steps of everything that is decoded; the model's setting by
@@ -112,7 +112,7 @@ class GogoCodec(StreamingCodec):
             Classifier-free guidance, 0 for none; the model's setting
             by default.
         seed : int
-            Of the initial noise.
+            Seed of the initial noise.
         num_samples : int | sequence of int
             Length of the audio, where it is known (of each utterance).
 

@@ -47,7 +47,7 @@ class CoFiSpeech(LanguageModelSpeech):
     codec : CoFiCodec
         The codec of the tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     CODEC = CoFiCodec

@@ -25,7 +25,7 @@ def open_codec(source, savedir=None, run_opts=None, **options):
     source : str | Path
         A folder, a bundled name ("gogo-mini"), or a hub id.
     savedir : str | Path
-        Where files from the hub are put; its own cache by default.
+        Folder for files from the hub; its own cache by default.
     run_opts : dict
         SpeechBrain run options, such as ``{"device": "cuda"}``.
     **options

@@ -27,7 +27,7 @@ def open_speech(
         A folder, a bundled name ("gogo-mini"), or a hub id: a codec's, with
         ``speech.yaml`` in it.
     savedir : str | Path
-        Where files from the hub are put; its own cache by default.
+        Folder for files from the hub; its own cache by default.
     run_opts : dict
         SpeechBrain run options, such as ``{"device": "cuda"}``.
     one_utterance : bool

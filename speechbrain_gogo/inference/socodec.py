@@ -59,7 +59,7 @@ class SoCodec(VoicedCodec):
             A folder or a hub id of a model of this package, or with the two
             files of ``hhguo/SoCodec``.
         savedir, run_opts, overrides, trust_source, hub_options
-            As of :meth:`PretrainedCodec.from_hparams`; of released weights,
+            As in :meth:`PretrainedCodec.from_hparams`; of released weights,
             ``overrides`` replace values of ``hparams/socodec.yaml``.
 
         Returns

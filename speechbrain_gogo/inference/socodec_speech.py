@@ -34,7 +34,7 @@ class SoCodecSpeech(LanguageModelSpeech):
     codec : SoCodec
         The codec of the tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     CODEC = SoCodec

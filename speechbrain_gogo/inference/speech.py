@@ -54,7 +54,7 @@ class GogoSpeech(PretrainedSpeech):
     codec : GogoCodec
         The codec of the stages' tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     HPARAMS_NEEDED = [
@@ -151,7 +151,7 @@ class GogoSpeech(PretrainedSpeech):
         Returns
         -------
         Speech
-            What follows the prompt.
+            Speech after the prompt.
 
         Raises
         ------

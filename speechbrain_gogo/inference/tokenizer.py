@@ -45,7 +45,7 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
     save_path : str | Path
         Folder for files from the hub; the hub's cache by default.
     sample_rate : int
-        Of the audio that goes in and comes out, in Hz.
+        Sample rate of the audio that goes in and comes out, in Hz.
     num_codebooks : int
         Tokens of each group to use, K: the coarsest ones; all by default.
     layout : str
@@ -106,7 +106,7 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         source : str | Path
             As in the constructor.
         savedir : str | Path
-            Where files from the hub are put; ``save_path`` in the constructor.
+            Folder for files from the hub; ``save_path`` in the constructor.
         **options
             Others of the constructor.
 

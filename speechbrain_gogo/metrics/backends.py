@@ -63,7 +63,7 @@ def load_weights(load, source, user, probe=None):
     Returns
     -------
     object
-        What ``load`` gives.
+        Result of ``load``.
 
     Raises
     ------

@@ -38,8 +38,8 @@ class DNSMOS(SpeechMetric):
     Arguments
     ---------
     heads : list of str
-        Of p808_mos, ovrl_mos, sig_mos and bak_mos; the first is the score
-        that MetricStats averages.
+        One or more of p808_mos, ovrl_mos, sig_mos and bak_mos; the first is the
+        score that MetricStats averages.
     sample_rate : int
         Rate of the signals, in Hz.
 

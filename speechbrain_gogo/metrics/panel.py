@@ -31,7 +31,7 @@ def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
     judges : list
         Metrics with a ``measure`` method, or with ``measure_batch``.
     cases : iterable
-        Of (key, predict, target, transcript), the signals as arrays [T].
+        Tuples of (key, predict, target, transcript), the signals as arrays [T].
     num_workers : int
         Processes, of one thread each, for judges that take one utterance at
         a time. 0 is one process, and no case is made ahead.

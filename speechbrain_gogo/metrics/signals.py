@@ -46,7 +46,7 @@ def sound_seconds(wav, sample_rate):
     wav : torch.Tensor | np.ndarray
         Samples, [T].
     sample_rate : int
-        Their rate, in Hz.
+        Sample rate, in Hz.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def at_rate(wav, sample_rate, wanted_rate):
     wav : torch.Tensor | np.ndarray
         Samples, [T].
     sample_rate : int
-        Their rate, in Hz.
+        Sample rate, in Hz.
     wanted_rate : int
         The judge's rate, in Hz.
 

@@ -64,7 +64,7 @@ class SpeechMetric(MetricStats, ABC):
         target : torch.Tensor | np.ndarray
             The original, [T].
         transcript : str
-            What is said in the original.
+            Text of the original.
 
         Returns
         -------
@@ -133,9 +133,9 @@ class BatchedMetric(SpeechMetric):
         predicts : list
             Signals to judge, [T] each.
         targets : list
-            Their originals, [T] each.
+            Originals, [T] each.
         transcripts : list of str
-            What is said in them.
+            Texts of the originals.
 
         Returns
         -------
@@ -157,7 +157,7 @@ class BatchedMetric(SpeechMetric):
         predict : torch.Tensor
             Signals to judge, [B, T].
         target : torch.Tensor
-            Their originals, [B, T].
+            Originals, [B, T].
         lengths : torch.Tensor
             Relative lengths of both, [B].
         """

@@ -25,7 +25,7 @@ class Clock:
     device : str
         Device that computes.
     threads : int
-        Of the CPU.
+        Threads of the CPU.
 
     Example
     -------
@@ -55,11 +55,11 @@ def mean_seconds(call, trials, clock, name=None):
     call : callable
         Without arguments.
     trials : int
-        How often it is timed.
+        Number of timed repetitions.
     clock : Clock
-        Of the device where it computes.
+        Clock of the device where it computes.
     name : str
-        Beside the progress bar.
+        Label of the progress bar.
 
     Returns
     -------

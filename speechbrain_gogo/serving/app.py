@@ -60,7 +60,7 @@ def make_app(served, queue=None, hosts=None):
     served : Served
         The model and its limits.
     queue : JobQueue
-        Of its requests; by default one worker, and 16 that may wait.
+        Queue of its requests; by default one worker, and 16 that may wait.
     hosts : list of str
         Names by which clients may call this machine; any by default. A page
         of another site whose name leads here is refused then.

@@ -39,14 +39,14 @@ async def respond_with_audio(
     request : starlette.requests.Request
         The request, whose body has been read.
     given : dict
-        Its fields, of which those in FIELDS count here.
+        Fields of the request; those in FIELDS are used.
     make_pieces : callable
         Takes a :class:`~speechbrain_gogo.serving.jobs.Job` and gives an
         iterable of float32 [T].
     sample_rate : int
         In Hz.
     comment : str
-        Of the audio's metadata, in formats that have some.
+        Comment of the audio's metadata, in formats that have some.
 
     Returns
     -------

@@ -124,7 +124,7 @@ class Job:
     Arguments
     ---------
     queue : JobQueue
-        Whose worker makes it.
+        Queue whose worker does the job.
     work : callable
         Takes the job and gives an iterable. It may add to ``headers``, which
         are those of the response, and is to end soon when ``stopped``, an

@@ -104,7 +104,8 @@ def find_voices(folder):
     Arguments
     ---------
     folder : str | Path
-        With NAME.wav (or .flac, .mp3 and so on) and NAME.txt for each voice.
+        Folder with NAME.wav (or .flac, .mp3 and so on) and NAME.txt for each
+        voice.
 
     Returns
     -------

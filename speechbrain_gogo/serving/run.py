@@ -17,7 +17,7 @@ def listen(host="127.0.0.1", port=8000):
     host : str
         Address or name to listen at; 0.0.0.0 is all of IPv4.
     port : int
-        Its number; 0 for a free one.
+        Port number; 0 for a free port.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def host_names(host):
     Arguments
     ---------
     host : str
-        Where the server listens.
+        Address where the server listens.
 
     Returns
     -------

@@ -31,7 +31,7 @@ async def create_speech(request):
     Arguments
     ---------
     request : starlette.requests.Request
-        With a ticket of the queue.
+        Request with a ticket of the queue.
 
     Returns
     -------

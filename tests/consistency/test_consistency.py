@@ -79,7 +79,7 @@ def names_in_code(folder):
     """
     files = [
         *folder.glob("*.py"),
-        *(REPOSITORY / "recipes" / "common").glob("*.py"),
+        *(REPOSITORY / "recipes" / "common").rglob("*.py"),
         *(REPOSITORY / "speechbrain_gogo" / "brains").rglob("*.py"),
         REPOSITORY / "speechbrain_gogo" / "inference" / "loading" / "export.py",
         REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests" / "dataset.py",

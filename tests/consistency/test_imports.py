@@ -24,6 +24,7 @@ ROOMS = {
 }
 CODECS = {"gogo", "socodec", "cofi"}  # never import each other
 SHARED = {"nn", "tokens"}  # never import a concept
+ADVERSARIAL = "adversarial_codec"  # shared by the two latter codecs
 
 
 def module_parts(path):
@@ -78,6 +79,8 @@ def test_codecs_share_blocks_and_nothing_else():
         and (
             {own[1], other[1]} <= CODECS
             or (own[1] in SHARED and other[1] not in SHARED)
+            or (own[1] == ADVERSARIAL and other[1] not in SHARED)
+            or (other[1] == ADVERSARIAL and own[1] not in CODECS - {"gogo"})
         )
     ]
     assert not wrong

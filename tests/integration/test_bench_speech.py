@@ -12,7 +12,7 @@ BENCH = REPOSITORY / "bench"
 sys.path.insert(0, str(BENCH))
 
 import speech  # noqa: E402
-from speech_parts import (  # noqa: E402
+from parts.speech_parts import (  # noqa: E402
     SENTENCE,
     add_allocator,
     bytes_per_token,

@@ -32,7 +32,8 @@ def draw_maps(maps, path, factor, most):
     path : Path
         PNG to write.
     factor, most : float
-        Of :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
+        Arguments of
+        :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
     """
     figure = Figure(figsize=(5 * len(maps), 5), layout="constrained")
     axes = figure.subplots(1, len(maps), squeeze=False)[0]

@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from recipes.common.zero_shot import speak_and_judge
+from recipes.common.evaluation.zero_shot import speak_and_judge
 
 if __name__ == "__main__":
     speak_and_judge(sys.argv[1:])

@@ -46,9 +46,9 @@ def draw_clips(csv_path, drawn_path, number, seed):
     csv_path, drawn_path : str | Path
         The manifest to read and the one to write.
     number : int
-        Of rows, at most.
+        Number of rows, at most.
     seed : int
-        Of the sample.
+        Seed of the sample.
     """
     head, table = read_table(csv_path)
     rows = [fields for fields in table if fields is not None]
@@ -77,7 +77,7 @@ def probing_data(
     Arguments
     ---------
     codec : GogoCodec
-        Of which tokens are probed.
+        Codec whose tokens are probed.
     extractor : FeatureExtractor
         Measures the features.
     csv_path, data_root : str | Path

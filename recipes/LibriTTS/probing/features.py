@@ -25,7 +25,7 @@ class FeatureExtractor:
     Arguments
     ---------
     sample_rate : int
-        Of the audio, in Hz.
+        Sample rate of the audio, in Hz.
     frame_seconds, hop_seconds : float
         Frames of the acoustic features.
     pitch_floor, pitch_ceiling : float

@@ -102,9 +102,9 @@ def probe(hparams, data, places, device, identity):
     data : dict
         Stage -> ProbingData.
     places : list of int
-        Of the features.
+        Row numbers of the features.
     device : str
-        Where the probes are.
+        Device of the probes.
     identity : str
         Identifies codec and data: a finished seed is not trained again.
 

@@ -29,7 +29,7 @@ class Baseline:
     checkpoint : str | Path
         Id of a hub's repository, or a folder with a copy of it.
     licence : str
-        Of the weights.
+        Licence of the weights.
     codebooks : list of int
         Numbers of codebooks, a row each.
     run_opts : dict
@@ -74,7 +74,7 @@ class Baseline:
         wavs : torch.Tensor
             [1, T] at ``sample_rate``.
         codebooks : int
-            How many are decoded.
+            Number of codebooks to decode.
 
         Returns
         -------

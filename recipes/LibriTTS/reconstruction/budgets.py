@@ -25,7 +25,7 @@ def plan_budgets(codec, utterances, names, target_rate=None, seed=0, **sampler):
     Arguments
     ---------
     codec : GogoCodec
-        With an allocator.
+        Codec with an allocator.
     utterances : dict
         ID -> row of the manifest.
     names : list of str
@@ -33,7 +33,7 @@ def plan_budgets(codec, utterances, names, target_rate=None, seed=0, **sampler):
     target_rate : float
         Tokens per second of each utterance; what the allocator likes if None.
     seed : int
-        Of the random plan, and of the noise of the oracle's decodes.
+        Seed of the random plan, and of the noise of the oracle's decodes.
     **sampler
         ``num_steps`` and ``guidance_scale`` of the oracle's decodes.
 

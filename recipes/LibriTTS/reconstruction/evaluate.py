@@ -23,8 +23,8 @@ from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
-from recipes.common.report import read_published, write_reports
-from recipes.common.results_file import ResultsFile, hash_utterances
+from recipes.common.evaluation.report import read_published, write_reports
+from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import check_finite
@@ -46,7 +46,7 @@ class Row:
     system : GogoSystem
         Or another with its interface; None for the original recordings.
     options : dict
-        Of its ``rate`` and ``reconstruct``.
+        Options of its ``rate`` and ``reconstruct``.
     """
 
     system: object = None
@@ -145,7 +145,7 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
     utterances : dict
         From :func:`read_test_set`.
     sample_rate : int
-        Of what the judges get, in Hz.
+        Sample rate of what the judges get, in Hz.
     done : container
         (ID, label) pairs to leave out.
     samples : dict
@@ -182,7 +182,7 @@ def evaluate(systems, judges, hparams):
     Arguments
     ---------
     systems : list
-        Of GogoSystem, or others with its interface.
+        Objects of GogoSystem, or others with its interface.
     judges : list
         Metrics.
     hparams : dict

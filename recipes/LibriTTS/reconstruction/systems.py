@@ -15,7 +15,7 @@ import torch
 from budgets import fingerprint, mean_budget, plan_budgets
 from torch.nn import functional as F
 
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
@@ -57,7 +57,7 @@ class GogoSystem:
     run_opts : dict
         SpeechBrain's, such as ``{"device": "cuda"}``.
     licence : str
-        Of the weights.
+        Licence of the weights.
     keeps : list of int
         Levels of each group, a row each.
     budgets : list of str
@@ -65,15 +65,15 @@ class GogoSystem:
     target_rate : float
         Tokens per second of those; what the allocator likes if None.
     budget_seed : int
-        Of what is random in them.
+        Seed of what is random in them.
     vocoder_row : bool
         Whether there is a row of the vocoder on the true mel.
     num_steps : int
         Steps of the flow; the model's own number if None.
     guidance_scale : float
-        Of classifier-free guidance; the model's own if None.
+        Scale of classifier-free guidance; the model's own if None.
     seed : int
-        Of the flow's noise.
+        Seed of the flow's noise.
     name : str
         In the table; the codec's own name if None.
     """
@@ -219,9 +219,9 @@ class FolderSystem:
     name : str
         In the table.
     checkpoint : str
-        What made the audio.
+        Name of the model that made the audio.
     licence : str
-        Of those weights.
+        Licence of those weights.
     tokens : float
         Tokens per second.
     frames : float
@@ -233,7 +233,7 @@ class FolderSystem:
     run_opts : dict
         Not used.
     sample_rate : int
-        At which the audio is read, in Hz.
+        Rate at which the audio is read, in Hz.
     """
 
     def __init__(

@@ -17,13 +17,13 @@ def split_clips(speakers, valid_clips=1, test_clips=2, max_clips=None, seed=0):
     Arguments
     ---------
     speakers : list of str
-        Of each clip.
+        Speakers of each clip.
     valid_clips, test_clips : int
         Clips to hold out of each speaker.
     max_clips : int
         Most clips of a speaker for training; None is all.
     seed : int
-        Of the draw.
+        Seed of the draw.
 
     Returns
     -------

@@ -30,7 +30,7 @@ class Samples:
     number : int
         Clips to take, evenly over the dataset.
     seed : int
-        Of the draws.
+        Seed of the draws.
     sampling : dict
         Settings of a ``Sampler``.
     """

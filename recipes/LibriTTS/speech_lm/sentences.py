@@ -20,7 +20,7 @@ def read_sentences(paths, min_words, max_words, normalize=ENGLISH):
     paths : list of str
         CSV manifests with a column wrd; other files hold a sentence a line.
     min_words, max_words : int
-        How many words a sentence may have.
+        Smallest and largest number of words of a sentence.
     normalize : callable
         The front end of their language.
 
@@ -69,9 +69,9 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
     sentences : list of str
         Each once.
     num_valid, num_test : int
-        How many go to validation and to the test.
+        Sentences for validation and for the test.
     seed : int
-        Of which those are.
+        Seed of the sentences.
 
     Returns
     -------
@@ -124,20 +124,19 @@ def make_up_sentences(
     Arguments
     ---------
     sentences : list of str
-        Where the words come from.
+        Source of the words.
     number : int
-        How many to make; fewer come from few sentences.
+        Number to make; few sentences give fewer.
     max_words : int
         Longer ones are not taken.
     seed : int
-        Of the choices.
+        Seed of the choices.
     avoid : iterable of str
         Sentences not to make, besides ``sentences``.
     more_words : list of str
         To put in their places.
     share : float
-        Of the words of a new sentence, how many are one of those instead, 0
-        to 1.
+        Share of words of a new sentence to replace by one of these, 0 to 1.
 
     Returns
     -------

@@ -75,11 +75,11 @@ def speak(clip, synthesizer, sample_rate):
     Arguments
     ---------
     clip : Clip
-        What to say, in which voice, and where to.
+        Text, voice and output file.
     synthesizer : Espeak | Piper
         Reads it aloud.
     sample_rate : int
-        Of the file, in Hz.
+        Sample rate of the file, in Hz.
 
     Returns
     -------

@@ -22,14 +22,14 @@ class Continuations:
     codec : PretrainedCodec
         Decodes the tokens.
     clips : list of dict
-        With ``id``, ``tokens`` [N, K or more] and ``side``, what decoding
+        Clips with ``id``, ``tokens`` [N, K or more] and ``side``, what decoding
         needs beside tokens.
     prompt_seconds : float
         Longest prompt; of a clip that is not twice as long, the first half.
     max_seconds : float
         Longest continuation.
     seed : int
-        Of the draws.
+        Seed of the draws.
     sampling : dict
         Settings of a ``Sampler``.
     batch_size : int

@@ -25,7 +25,7 @@ def load(run):
     Arguments
     ---------
     run : Path
-        Its output folder.
+        Output folder of the run.
 
     Returns
     -------

@@ -16,11 +16,11 @@ def token_lm(tokenizer, clip_seconds, **llama):
     Arguments
     ---------
     tokenizer : GogoTokenizer
-        Of the layout "grouped".
+        Tokenizer of the layout "grouped".
     clip_seconds : float
         Longest clip.
     **llama
-        Of :func:`~speechbrain_gogo.lobes.speech.llama.speech_llama`.
+        Arguments of :func:`~speechbrain_gogo.lobes.speech.llama.speech_llama`.
 
     Returns
     -------

@@ -28,8 +28,12 @@ from synthesis import (
 )
 from table import write_reports, write_samples
 
-from recipes.common.report import list_unscored, read_published, summarize
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.report import (
+    list_unscored,
+    read_published,
+    summarize,
+)
+from recipes.common.evaluation.results_file import hash_files
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import open_speech
 from speechbrain_gogo.inference.loading.pretrained import find_source
@@ -49,7 +53,7 @@ def speak(speech, tasks, hparams, folder):
     speech : PretrainedSpeech
         Speaks.
     tasks : list of Task
-        What.
+        Tasks to evaluate.
     hparams : dict
         The YAML's settings.
     folder : Path
@@ -98,7 +102,7 @@ def measure_speed(speech, task, systems, hparams, folder):
     speech : PretrainedSpeech
         Speaks.
     task : Task, optional
-        Whose prompt is used; without one nothing is measured.
+        Task whose prompt is used; without one nothing is measured.
     systems : dict
         Label -> whether the allocator is asked.
     hparams : dict
@@ -143,7 +147,7 @@ def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
     Arguments
     ---------
     tasks : list of Task
-        What was to be said.
+        Tasks, with the texts to say.
     systems : dict
         Label -> task name -> audio file.
     spoken : container

@@ -6,7 +6,7 @@ too. judging.py and listening_test.py use the files.
 
 from pathlib import Path
 
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.results_file import hash_files
 
 RECORDED = "Ground truth"
 

@@ -10,7 +10,7 @@ import torch
 from scipy.signal import resample
 from tqdm import tqdm
 
-from recipes.common.results_file import ResultsFile
+from recipes.common.evaluation.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
 from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
 

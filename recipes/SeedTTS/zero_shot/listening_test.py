@@ -28,7 +28,7 @@ import typer
 from folders import find_files
 from seed_tts import read_tasks
 
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
 
 RATE = 24000

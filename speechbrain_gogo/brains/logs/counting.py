@@ -106,7 +106,8 @@ class CountingBrain(UpdatingBrain):
         Arguments
         ---------
         listed : ClipReport
-            Of the data set: what it left out, and "used", all the others.
+            Report of the data set: what it left out, and "used", all the
+            others.
 
         Returns
         -------
@@ -128,7 +129,7 @@ class CountingBrain(UpdatingBrain):
         Arguments
         ---------
         listed : ClipReport
-            Of the data set.
+            Report of the data set.
 
         Returns
         -------
@@ -145,14 +146,14 @@ class UsableBatches:
     Arguments
     ---------
     loader : iterable
-        Of batches; one that counts clips itself has a ``report``.
+        Loader of batches; one that counts clips itself has a ``report``.
     over_ranks : bool
         Whether each rank has batches of its own: the report is that of all.
 
     Attributes
     ----------
     report : ClipReport
-        What became of the clips, once the batches are through.
+        Counts of clips used and left out, complete after the last batch.
 
     Raises
     ------

@@ -13,7 +13,7 @@ class LevelMeans:
     Arguments
     ---------
     names : list of str
-        Of the positions, which are numbered from 0.
+        Names of the positions, which are numbered from 0.
 
     Example
     -------

@@ -28,7 +28,7 @@ class RecipeLogger(FileTrainLogger):
         "wandb" starts a run of the project speechbrain_gogo, named as the
         output folder (its environment variables change that).
     precision : int
-        Of the text file: decimal places.
+        Precision of the text file: decimal places.
 
     Raises
     ------
@@ -81,9 +81,9 @@ def log_report(train_logger, name, report):
     train_logger : TrainLogger
         A text file gets the sentence, any other logger the numbers.
     name : str
-        Of the data.
+        Name of the data.
     report : ClipReport
-        Of its clips.
+        Report of its clips.
 
     Example
     -------

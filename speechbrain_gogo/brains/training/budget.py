@@ -96,7 +96,7 @@ class ExponentialBudget(TrainingBudget):
     Arguments
     ---------
     num_steps, warmup_steps, max_minutes
-        As of :class:`TrainingBudget`.
+        As in :class:`TrainingBudget`.
     last_factor : float
         The learning rate at the end, over its maximum.
 

@@ -84,9 +84,9 @@ class ReplayBuffer:
         Arguments
         ---------
         save_folder : str | Path
-            Of its checkpoints.
+            Save folder of its checkpoints.
         fingerprint : str
-            That its distances have to have.
+            Required fingerprint of its distances.
 
         Returns
         -------

@@ -171,9 +171,9 @@ class UpdatingBrain(sb.Brain):
         Arguments
         ---------
         optimizer : torch.optim.Optimizer
-            Its gradients are there; they are gone afterwards.
+            Optimizer whose gradients are computed; they are cleared.
         of : str
-            What it is a gradient of, for the message.
+            Name of the quantity, for the message.
         """
         self.scaler.unscale_(optimizer)
         groups = optimizer.param_groups

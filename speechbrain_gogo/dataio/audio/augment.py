@@ -21,7 +21,7 @@ class ClipAugmentation:
     Arguments
     ---------
     sample_rate : int
-        Of the clips, in Hz.
+        Sample rate of the clips, in Hz.
     seed : int
         Seed of all random numbers.
     max_start : int
@@ -74,7 +74,7 @@ class ClipAugmentation:
         wav : torch.Tensor
             [T].
         epoch : int
-            Of the training.
+            Epoch of the training.
         key : str
             The clip's ID.
 

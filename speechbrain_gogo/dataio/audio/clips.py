@@ -66,7 +66,7 @@ def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
     Arguments
     ---------
     path : str | Path
-        Its audio, in any format of libsndfile.
+        Audio file, in any format of libsndfile.
     sample_rate : int
         Wanted rate, in Hz.
     samples : tuple

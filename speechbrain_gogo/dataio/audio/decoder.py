@@ -52,7 +52,7 @@ def open_decoder(file, name):
     file : bytes | binary file
         A path or an open file.
     name : str
-        How errors name the file.
+        Name of the file in errors.
 
     Returns
     -------

@@ -48,7 +48,7 @@ def encode_whole(pieces, encoding, sample_rate, comment=""):
     sample_rate : int
         In Hz.
     comment : str
-        Of the file's metadata, which samples alone do not have.
+        Comment of the file's metadata, which samples alone do not have.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def encode_pieces(pieces, encoding, sample_rate, comment=""):
     Arguments
     ---------
     pieces, encoding, sample_rate, comment
-        As of :func:`encode_whole`; a WAV and an MP3 get no comment here.
+        As in :func:`encode_whole`; a WAV and an MP3 get no comment here.
 
     Yields
     ------

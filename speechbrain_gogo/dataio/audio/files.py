@@ -90,7 +90,7 @@ def read_audio_bytes(data, sample_rate, longest, name="the audio"):
     data : bytes
         An audio file, of any rate and number of channels.
     sample_rate : int
-        Of the result, in Hz.
+        Sample rate of the result, in Hz.
     longest : float
         Most seconds; of a longer file no more than that is decoded.
     name : str
@@ -138,7 +138,7 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
         Expected seconds. A file whose header claims more is refused before
         memory is allocated.
     sample_rate : int
-        Of the result, in Hz.
+        Sample rate of the result, in Hz.
     name : str
         Name of the audio in error messages.
 

@@ -88,7 +88,7 @@ def find_splits(train, valid):
     Arguments
     ---------
     train : str, Path or list of them
-        What :func:`find_shards` takes.
+        Whatever :func:`find_shards` takes.
     valid : str, Path or list of them
         The same; these files are left out of training, wherever both match.
 

@@ -49,7 +49,7 @@ def front_end(language):
     Arguments
     ---------
     language : str | None
-        Its code, "en"; None leaves texts as they are.
+        Language code, "en"; None leaves texts unchanged.
 
     Returns
     -------

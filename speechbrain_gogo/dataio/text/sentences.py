@@ -23,7 +23,7 @@ def mark_sentences(text):
     Arguments
     ---------
     text : str
-        With its line breaks.
+        Text with its line breaks.
 
     Returns
     -------

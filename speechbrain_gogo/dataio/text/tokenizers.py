@@ -76,12 +76,12 @@ def train_tokenizer(
     sentences : iterable of str
         Transcripts; read only if the model has to be trained.
     model_path : str | Path
-        Where the model is, or will be, kept.
+        File of the model.
     vocab_size : int
         Tokens, unknown, start and end included; fewer come out of a small
         text.
     normalize : callable
-        What the sentences go through first.
+        Normalization of the sentences.
 
     Returns
     -------
@@ -222,7 +222,7 @@ class HubTokenizer:
     Arguments
     ---------
     source : str | Path
-        What transformers' AutoTokenizer takes, such as
+        Argument of transformers' AutoTokenizer, such as
         "meta-llama/Llama-3.2-1B-Instruct".
     """
 

@@ -23,7 +23,7 @@ class BucketBatches(Sampler):
     Arguments
     ---------
     lengths : numpy.ndarray
-        Of each clip, positive; not copied.
+        Lengths of each clip, positive; not copied.
     training : bool
         Shuffle in every epoch; else short clips come first.
     batch_length : float
@@ -34,7 +34,7 @@ class BucketBatches(Sampler):
     bucket_length : float
         Difference of lengths within a bucket.
     seed : int
-        Of the order.
+        Seed of the order.
 
     Example
     -------
@@ -138,7 +138,7 @@ def token_loader_settings(
     Arguments
     ---------
     lengths, training, batch_length, max_batch_size, bucket_length, seed
-        Of :class:`BucketBatches`.
+        Arguments of :class:`BucketBatches`.
     **workers
         Arguments of DataLoader, such as those of
         :func:`~speechbrain_gogo.dataio.shards.batching.worker_settings`.

@@ -39,13 +39,12 @@ class ClipIndex:
     Arguments
     ---------
     shards : list of TokenShard
-        Of all corpora.
+        Shards of all corpora.
     tokenizer : WordPieces | HubTokenizer
-        Whose ids the texts become; None leaves the texts out.
+        Tokenizer of the texts; None leaves the texts out.
     folder : str | Path
-        Where the arrays are, or will be, in a folder named after what they
-        were made of; every process needs to see it. None keeps them in
-        memory, for small corpora.
+        Folder of the arrays, in a subfolder named after their sources; all
+        processes must see it. None keeps them in memory, for small corpora.
 
     Attributes
     ----------
@@ -118,7 +117,7 @@ class ClipIndex:
         Arguments
         ---------
         clips : numpy.ndarray | slice
-            Their numbers.
+            Numbers of the clips.
 
         Returns
         -------
@@ -138,7 +137,7 @@ def clip_numbers(shard, tokenizer=None):
     shard : TokenShard
         To read.
     tokenizer : WordPieces | HubTokenizer
-        As of :class:`ClipIndex`.
+        As in :class:`ClipIndex`.
 
     Returns
     -------

@@ -95,7 +95,7 @@ def missing_shards(folder, header):
     folder : str | Path
         The folder of a corpus.
     header : dict
-        Its header.
+        Header of the corpus.
 
     Returns
     -------

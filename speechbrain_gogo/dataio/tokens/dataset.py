@@ -45,8 +45,7 @@ class TokenDataset(Dataset):
     codec : GogoCodec
         Checks that the tokens are of this codec.
     index_folder : str | Path
-        Where the numbers of the clips are kept, see :class:`ClipIndex`; in
-        memory if None.
+        Folder of the clip index, see :class:`ClipIndex`; in memory if None.
 
     Attributes
     ----------
@@ -55,7 +54,7 @@ class TokenDataset(Dataset):
     num_codebooks : int
         Tokens of each group.
     report : ClipReport
-        What became of every clip, from the audio of the corpora on.
+        Counts of clips used and left out since the corpora were read.
 
     Raises
     ------
@@ -151,7 +150,7 @@ class TokenDataset(Dataset):
         Arguments
         ---------
         items : numpy.ndarray
-            Their numbers in this dataset.
+            Numbers of the clips in this dataset.
 
         Returns
         -------

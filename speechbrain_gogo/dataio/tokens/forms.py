@@ -39,7 +39,7 @@ class TokenForms:
     corpus : LaidOutCorpus
         The clips.
     folder : str | Path
-        Where the forms are written.
+        Folder for the forms.
     """
 
     def __init__(self, corpus, folder):

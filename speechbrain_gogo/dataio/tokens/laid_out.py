@@ -21,7 +21,7 @@ class LaidOutCorpus:
     layout : str
         One of :data:`~speechbrain_gogo.dataio.tokens.layouts.LAYOUTS`.
     sample_rate : int
-        At which the samples of a clip are counted, in Hz.
+        Rate of the sample counts of clips, in Hz.
     codes, codebooks
         See :func:`~speechbrain_gogo.dataio.tokens.layouts.lay_out`.
 

@@ -91,7 +91,7 @@ def group_ids(ids, codes, codebooks=None):
     codes : int
         C.
     codebooks : sequence of int
-        As of :func:`lay_out`.
+        As in :func:`lay_out`.
 
     Returns
     -------

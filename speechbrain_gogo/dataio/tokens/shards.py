@@ -61,12 +61,12 @@ def save_shard(path, rows, header, report, source=""):
     rows : list of TokenRow
         The clips; there may be none.
     header : dict
-        Of the corpus, with fingerprint, codec, num_codebooks, vocab_size,
-        and ``mask_id`` if tokens may be left out.
+        Header of the corpus, with fingerprint, codec, num_codebooks,
+        vocab_size, and ``mask_id`` if tokens may be left out.
     report : ClipReport
-        What became of the clips that were read.
+        Counts of clips used and left out.
     source : str
-        What they were read from, for people.
+        Description of the source, for people.
     """
     path = Path(path)
     small = header["vocab_size"] < 2**15

@@ -78,9 +78,9 @@ def check_sampling(num_steps, guidance_scale, seed=0):
     num_steps : int
         Flow steps; None for the model's setting.
     guidance_scale : float
-        Of classifier-free guidance; None for the model's setting.
+        Scale of classifier-free guidance; None for the model's setting.
     seed : int
-        Of the initial noise.
+        Seed of the initial noise.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def check_embedding(embedding, batch, dim, device):
     batch, dim : int
         B and D.
     device : torch.device | str
-        Where they are wanted.
+        Device for the result.
 
     Returns
     -------

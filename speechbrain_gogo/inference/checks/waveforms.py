@@ -29,7 +29,7 @@ def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
     wav_lens : torch.Tensor
         Relative lengths [B], or None.
     sample_rate : int
-        Of ``wavs``, in Hz; None is ``wanted``.
+        Sample rate of ``wavs``, in Hz; None is ``wanted``.
     wanted : int
         The codec's own.
     device : torch.device | str

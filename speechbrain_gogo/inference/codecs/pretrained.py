@@ -180,7 +180,7 @@ class PretrainedCodec(
             Relative lengths [B]; a list and SpeechBrain's PaddedData bring
             them along.
         sample_rate : int
-            Of ``wavs``, in Hz, if it is not the codec's own.
+            Sample rate of ``wavs``, in Hz, if it is not the codec's own.
         num_tokens : int
             Number of tokens of each group to compute; all by default.
 
@@ -239,7 +239,7 @@ class PretrainedCodec(
         Arguments
         ---------
         wavs, wav_lens
-            As of :meth:`encode_batch`, at the codec's rate.
+            As in :meth:`encode_batch`, at the codec's rate.
 
         Returns
         -------

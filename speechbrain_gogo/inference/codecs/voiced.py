@@ -42,7 +42,7 @@ class VoicedCodec(PretrainedCodec):
         Arguments
         ---------
         wavs, wav_lens, sample_rate
-            As of :meth:`encode_batch`.
+            As in :meth:`encode_batch`.
 
         Returns
         -------

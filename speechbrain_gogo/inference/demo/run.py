@@ -125,7 +125,7 @@ def copy_original(codec, path, folder, prefix, note=""):
     folder : Path
         Gets {prefix}original.wav.
     prefix : str
-        Of all of the recording's files.
+        Prefix of all of the recording's files.
     note : str
         Note on the page.
 

@@ -78,7 +78,7 @@ def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
     Returns
     -------
     tuple
-        As of :func:`encode_with_budgets`.
+        As in :func:`encode_with_budgets`.
 
     Raises
     ------
@@ -115,9 +115,9 @@ def decode_to_file(codec, token_path, out_path, **settings):
     out_path : str | Path
         Audio file to write; folders are made.
     **settings
-        Of the codec's ``decode_stream``, such as ``keep``. They replace
-        what the token file holds, such as ``embedding``. ``watermark`` is
-        that of :func:`write_decoded`.
+        Settings of the codec's ``decode_stream``, such as ``keep``. They
+        replace what the token file holds, such as ``embedding``. ``watermark``
+        is that of :func:`write_decoded`.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def write_decoded(
         Inaudible watermark of synthetic audio, where it is installed; None for
         none.
     **settings
-        Of the codec's ``decode_stream``.
+        Settings of the codec's ``decode_stream``.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def describe_codec(codec, source):
     codec : PretrainedCodec
         The codec.
     source : str | Path
-        Where it was loaded from.
+        Source that it was loaded from.
 
     Returns
     -------

@@ -58,12 +58,12 @@ def make_manifests(
         Gives the words of samples, float32 [T] at 16 kHz; for recordings
         without a text. Without it these are skipped.
     seed : int
-        Of the choice of validation clips.
+        Seed of the choice of validation clips.
 
     Returns
     -------
     ClipReport
-        Of all recordings.
+        Report of all recordings.
 
     Raises
     ------

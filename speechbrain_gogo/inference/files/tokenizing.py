@@ -59,9 +59,8 @@ def tokenize_corpus(
         Processes of each rank that decode audio; each works on a shard of
         its own.
     normalize : callable
-        What the texts go through before they are stored, such as a front
-        end; the header says its name. A clip whose text it refuses is
-        skipped.
+        Normalization of the texts, such as a front end; the header has its
+        name. A clip whose text it refuses is skipped.
     num_tokens : int
         Number of tokens of each group to compute; all by default.
     allocation : dict

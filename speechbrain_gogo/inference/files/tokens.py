@@ -60,14 +60,14 @@ def save_tokens(
     num_samples : int
         Samples that the tokens stand for.
     fingerprint : str
-        Of the codec.
+        Fingerprint of the codec.
     codec : str
         Name of the codec, for messages.
     mask_id : int
         Id of dropped tokens at the end of groups, which are not stored. None
         if no token is dropped.
     side : dict
-        What decoding needs beside the tokens: tensors by name, see
+        Side information for decoding: tensors by name, see
         :meth:`PretrainedCodec.file_side_information`.
     recorded : bool
         Whether the tokens are of a recording, not of synthesised speech.

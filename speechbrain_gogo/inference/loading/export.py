@@ -119,9 +119,9 @@ def export_run(hparams):
     Arguments
     ---------
     hparams : dict
-        Of the recipe: ``output_folder`` with the run's hyperparams.yaml,
-        ``export_folder``, ``ema`` around the codec, ``vocoder``,
-        ``window_groups`` and ``overlap_groups``.
+        Settings of the recipe: ``output_folder`` with the run's
+        hyperparams.yaml, ``export_folder``, ``ema`` around the codec,
+        ``vocoder``, ``window_groups`` and ``overlap_groups``.
 
     Returns
     -------

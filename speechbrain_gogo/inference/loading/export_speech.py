@@ -32,15 +32,16 @@ def export_speech_stage(
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write; created if needed.
     lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
     tokenizer : WordPieces | HubTokenizer
-        Of its text; Stage I needs it, Stage II reads none.
+        Tokenizer of its text; Stage I needs it, Stage II reads none.
     fingerprint : str
-        Of the codec whose tokens it speaks: it is then used with no other.
+        Fingerprint of the codec whose tokens it speaks: it is then used with no
+        other.
     dtype : torch.dtype
-        Of the weights.
+        Data type of the weights.
 
     Returns
     -------
@@ -117,7 +118,7 @@ def export_speech(
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write; created if needed.
     codec : str | Path
         Folder of the codec, whose files are copied; may be ``folder``. Its
         backbone becomes that of Stage I, unless this speaks all tokens; an
@@ -131,7 +132,7 @@ def export_speech(
         ``text_guidance``; by default those of
         :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`, and no guidance.
     language : str | None
-        Whose front end reads texts, as in the corpora of Stage I.
+        Language of the front end, as in the corpora of Stage I.
     first_window_groups : int
         Groups that are decoded first. Each window that follows is half as
         long again, up to the codec's own ``window_groups``.
@@ -140,7 +141,8 @@ def export_speech(
     max_characters : int
         Longer sentences are split.
     groups_per_character : float
-        Of slow speech: a sentence that would not fit the positions is split.
+        Groups per character of slow speech: a sentence that would not fit the
+        positions is split.
     slowest : float
         Speech is cut off if it is longer than this factor times the duration of
         slow speech with ten more characters.

@@ -9,12 +9,12 @@ from safetensors.torch import load_file, save
 from speechbrain_gogo.inference.loading.export import MODEL_FILE, edit_model
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.lobes.gogo.dit import DiT
-from speechbrain_gogo.lobes.gogo.few_step_flow import (
+from speechbrain_gogo.lobes.gogo.flow.few_step_flow import (
     FewStepFlow,
     StepDiT,
     step_embedding,
 )
-from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
 
 WEIGHTS = "codec.safetensors"
 # Settings of a flow that a FewStepFlow does not take.
@@ -55,7 +55,9 @@ def make_student(folder, teacher, num_steps):
     with edit_model(folder) as tree:
         flow = tree["modules"]["codec"]["flow"]
         found = [str(node.tag.value) for node in (flow, flow["backbone"])]
-        if found != [name_of(ConditionalFlowMatching), name_of(DiT)]:
+        # A class has more than one path: its module's, and its package's.
+        names = [name.rpartition(".")[2] for name in found]
+        if names != [ConditionalFlowMatching.__name__, DiT.__name__]:
             raise ValueError(
                 f"{teacher}: its decoder is {' over '.join(found)}; a student "
                 "is made of a ConditionalFlowMatching over a DiT."

@@ -23,9 +23,9 @@ def fetch_model(source, savedir=None, speech=False, **hub_options):
     Arguments
     ---------
     source : str
-        Its id.
+        Hub id.
     savedir : str | Path
-        Where its files are, or are put; the hub's own cache by default.
+        Folder of its files; the hub's own cache by default.
     speech : bool
         Also fetch the language models in a codec's folders.
     **hub_options

@@ -40,7 +40,7 @@ def find_source(source, savedir=None, speech=False, **hub_options):
         A bundled name such as "gogo-mini", a folder, or an id of the Hugging
         Face hub. A bundled name wins over a folder of that name.
     savedir : str | Path
-        Where files of the hub are put; the hub's own cache by default.
+        Folder for files from the hub; the hub's own cache by default.
     speech : bool
         Also fetch the language models in a codec's folders.
     **hub_options
@@ -210,7 +210,7 @@ def load_state(module, found, path):
     found : dict
         Name to tensor.
     path : str | Path
-        Where they are from.
+        File of the weights.
 
     Raises
     ------

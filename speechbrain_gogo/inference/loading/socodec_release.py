@@ -100,7 +100,7 @@ def load_release(folder, overrides=None):
     Arguments
     ---------
     folder : str | Path
-        With ``socodec_*.safetensors`` and ``mel_vocoder_*.safetensors``.
+        Folder with ``socodec_*.safetensors`` and ``mel_vocoder_*.safetensors``.
     overrides : dict
         Replace values of hparams/socodec.yaml.
 
@@ -213,7 +213,7 @@ def build_hubert(state, path):
     state : dict
         Weights under fairseq's names.
     path : str | Path
-        Where they are from.
+        File of the weights.
 
     Returns
     -------

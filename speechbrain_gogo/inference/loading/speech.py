@@ -120,11 +120,11 @@ def load_stages(folder, codec, dtype=torch.float32, load_llama=None):
     Arguments
     ---------
     folder : str | Path
-        With the folders ``stage1`` and ``stage2``.
+        Folder with the folders ``stage1`` and ``stage2``.
     codec : GogoCodec
-        Whose tokens the stages must speak.
+        Codec whose tokens the stages must predict.
     dtype : torch.dtype
-        Of the weights in memory.
+        Data type of the weights in memory.
     load_llama : callable
         Takes a stage's folder and gives what stands for its Llama; the
         weights are read by default.
@@ -153,13 +153,13 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     Arguments
     ---------
     folder : str | Path
-        With config.json and model.safetensors.
+        Folder with config.json and model.safetensors.
     codec : GogoCodec
-        Whose tokens the stage must speak.
+        Codec whose tokens the stage must predict.
     dtype : torch.dtype
-        Of the weights in memory.
+        Data type of the weights in memory.
     load_llama : callable
-        As of :func:`load_stages`.
+        As in :func:`load_stages`.
 
     Returns
     -------

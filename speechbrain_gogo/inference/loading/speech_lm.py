@@ -26,14 +26,14 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
     Arguments
     ---------
     folder : str | Path
-        With the codec's hyperparams.yaml.
+        Folder with the codec's hyperparams.yaml.
     lm : torch.nn.Module
-        With ``sizes``, the arguments of its class, ``vocab_size`` and
-        ``levels``; its weights are written.
+        Language model with ``sizes``, the arguments of its class,
+        ``vocab_size`` and ``levels``; its weights are written.
     tokenizer : WordPieces | HubTokenizer
-        Of its text.
+        Tokenizer of its text.
     codec : PretrainedCodec
-        Of its tokens.
+        Codec of its tokens.
     **settings
         ``sampling`` and others of
         :class:`~speechbrain_gogo.inference.synthesis.pretrained.PretrainedSpeech`.
@@ -60,9 +60,9 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
     Arguments
     ---------
     folder : str | Path
-        Of the codec.
+        Folder of the codec.
     codec : PretrainedCodec
-        Which was loaded from it.
+        Codec that was loaded from the folder.
     overrides : dict
         Replace values of ``speech.yaml``.
     trust_source : bool
@@ -102,7 +102,7 @@ def check_lm_fits(lm, codec):
     Arguments
     ---------
     lm : torch.nn.Module
-        With ``vocab_size`` and ``levels``.
+        Language model with ``vocab_size`` and ``levels``.
     codec : PretrainedCodec
         Any.
 

@@ -51,7 +51,7 @@ def detect_file(path, watermark="perth"):
     path : str | Path
         Audio of any length, rate and number of channels.
     watermark : str
-        Which one.
+        Kind of watermark.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def score_windows(pieces, rate, watermark="perth"):
     rate : int
         In Hz.
     watermark : str
-        Which one.
+        Kind of watermark.
 
     Returns
     -------

@@ -76,7 +76,7 @@ def push_model(
         Output folders of the training and of an evaluation, for the card; by
         default the output folder around the export, and none.
     licence, language : str
-        Of the weights and of the speech, for the card.
+        Licence and language of the weights and of the speech, for the card.
     revision : str
         A tag for this version, that ``from_hparams`` takes as ``revision``.
     private : bool
@@ -84,7 +84,7 @@ def push_model(
     dry_run : bool
         Upload nothing, and use no network.
     token, endpoint : str
-        Of the hub; those of its own settings by default.
+        Token and endpoint of the hub; those of its own settings by default.
 
     Returns
     -------

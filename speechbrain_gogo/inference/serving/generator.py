@@ -33,9 +33,9 @@ class ServedGenerator(GroupGenerator):
     Arguments
     ---------
     codec, stage1, stage2, loop_groups
-        As of GroupGenerator; the stages need no weights.
+        As in GroupGenerator; the stages need no weights.
     servers : list of Server
-        Of Stage I, and of Stage II if there is one.
+        Servers of Stage I, and of Stage II if there is one.
     """
 
     def __init__(self, codec, stage1, stage2, loop_groups, servers):
@@ -48,7 +48,7 @@ class ServedGenerator(GroupGenerator):
         Arguments
         ---------
         utterances, allocate, sampling
-            As of GroupGenerator; there is no ``text_guidance``.
+            As in GroupGenerator; there is no ``text_guidance``.
 
         Yields
         ------
@@ -143,7 +143,7 @@ def prefix_ids(stage1, text, prompt):
     Arguments
     ---------
     stage1 : BackboneLM
-        Whose ids they are.
+        Stage of the ids.
     text : torch.Tensor
         int64 [1, L].
     prompt : torch.Tensor

@@ -19,7 +19,7 @@ class Server:
     Arguments
     ---------
     url : str
-        Where it listens, such as ``http://127.0.0.1:8001``.
+        Address, such as ``http://127.0.0.1:8001``.
     vocab_size : int
         Ids of the model that it should serve.
     """
@@ -87,7 +87,7 @@ class Server:
         allowed : range
             The ids that they may have.
         seed : int
-            Of the sampling.
+            Seed of the sampling.
         sampling : dict
             ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k``.
 

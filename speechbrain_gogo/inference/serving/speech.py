@@ -28,7 +28,7 @@ class ServedLlama(nn.Module):
     Arguments
     ---------
     folder : str | Path
-        Of the stage; only config.json is read.
+        Folder of the stage; only config.json is read.
     """
 
     def __init__(self, folder):
@@ -69,7 +69,7 @@ class ServedSpeech(GogoSpeech):
             A folder, a bundled name ("gogo-mini"), or a hub id. Of the stages
             only their descriptions are read.
         urls : list of str
-            Of the server of Stage I, and of that of Stage II.
+            Addresses of the server of Stage I, and of that of Stage II.
         api : str
             "llama.cpp" or "vllm".
         run_opts : dict
@@ -136,7 +136,7 @@ class ServedSpeech(GogoSpeech):
         Arguments
         ---------
         requests, allocate, seed, sampling
-            As of GogoSpeech.
+            As in GogoSpeech.
 
         Returns
         -------

@@ -129,7 +129,8 @@ class StreamingCodec(PretrainedCodec):
         groups : iterable of torch.Tensor
             int64 [K] each.
         **settings
-            Of :func:`~speechbrain_gogo.inference.streaming.groups.decode_group_stream`.
+            Settings of
+            :func:`~speechbrain_gogo.inference.streaming.groups.decode_group_stream`.
 
         Returns
         -------

@@ -20,7 +20,7 @@ def frame_noise(seed, first, last, block, num_values):
     Arguments
     ---------
     seed : int
-        Of the whole signal.
+        Seed of the whole signal.
     first : int
         First group.
     last : int
@@ -105,11 +105,11 @@ def decode_mel(codec, reveal, places, block, seed, **sampling):
         [B, N, K], ``mask_id`` where a token is not used; how many groups each
         utterance has so far, a list; and whether these are all.
     places : iterable of tuple of int
-        Where windows begin and end, from :func:`windows`.
+        Starts and ends of windows, from :func:`windows`.
     block : int
         Groups whose noise is drawn together.
     seed : int
-        Of the initial noise.
+        Seed of the initial noise.
     **sampling
         ``num_steps`` and ``guidance_scale``.
 

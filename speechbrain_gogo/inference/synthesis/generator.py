@@ -88,7 +88,7 @@ class GroupGenerator:
         Arguments
         ---------
         utterances : list of Utterance
-            What to say.
+            Utterances to speak.
         allocate : bool
             Take budgets from the codec's allocator, if it has one.
         sampling : dict
@@ -206,7 +206,7 @@ def stage2_limit(stage2, utterance):
     stage2 : DetailLM | NoDetailLM
         The stage.
     utterance : Utterance
-        With its prompt.
+        Utterance with its prompt.
 
     Returns
     -------
@@ -224,7 +224,7 @@ def pad_utterances(utterances, device):
     utterances : list of Utterance
         B of them.
     device : torch.device
-        Of the result.
+        Device of the result.
 
     Returns
     -------
@@ -252,14 +252,14 @@ def outside_autocast(groups, kind):
     Arguments
     ---------
     groups : iterator
-        Of anything but None.
+        Groups, not None.
     kind : str
-        Of the device, such as "cpu".
+        Type of the device, such as "cpu".
 
     Yields
     ------
     object
-        What ``groups`` gives.
+        Result of ``groups``.
     """
     while True:
         with float32_by_default(), torch.autocast(kind, enabled=False):

@@ -44,7 +44,7 @@ class LanguageModelSpeech(PretrainedSpeech):
     codec : PretrainedCodec
         The codec of the tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     MODULES_NEEDED = ["lm"]
@@ -67,7 +67,7 @@ class LanguageModelSpeech(PretrainedSpeech):
         source : str | Path
             A folder or a hub id: a codec's, with ``speech.yaml`` in it.
         savedir : str | Path
-            Where files from the hub are put; its own cache by default.
+            Folder for files from the hub; its own cache by default.
         run_opts : dict
             SpeechBrain run options, such as ``{"device": "cuda"}``.
         overrides : dict
@@ -80,7 +80,7 @@ class LanguageModelSpeech(PretrainedSpeech):
         Returns
         -------
         LanguageModelSpeech
-            Of the class that this is called on.
+            Object of the class on which this is called.
 
         Raises
         ------

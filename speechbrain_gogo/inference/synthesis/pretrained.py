@@ -35,7 +35,7 @@ class PretrainedSpeech(Synthesizer):
         Arguments
         ---------
         text : str
-            Of any length: it is generated sentence by sentence.
+            Text of any length, spoken sentence by sentence.
         prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
             A few seconds of the voice: an audio file of any rate, or samples
             in [-1, 1], float of any precision: [T], [1, T], [1, 1, T] or, of
@@ -49,9 +49,10 @@ class PretrainedSpeech(Synthesizer):
             Use the codec's allocator, if it has one, to set the number of
             tokens of each group; else all of them.
         seed : int
-            Of all sampling.
+            Seed of all sampling.
         sample_rate : int
-            Of ``prompt_wav``, if it is a tensor and not at the codec's rate.
+            Sample rate of ``prompt_wav``, if it is a tensor and not at the
+            codec's rate.
         **sampling
             ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` of
             the language models, and others that the class has in
@@ -120,7 +121,7 @@ class PretrainedSpeech(Synthesizer):
             ``prompt_text``, and optionally ``seed`` and ``sample_rate``; or
             tuples of the first three.
         allocate, seed, sampling
-            Of all requests, as in :meth:`clone_voice`.
+            Settings of all requests, as in :meth:`clone_voice`.
 
         Returns
         -------

@@ -72,7 +72,7 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
         An audio file of any rate, or samples in [-1, 1], float of any
         precision: [T], [1, T], [1, 1, T] or, of several channels, [T, C].
     sample_rate : int
-        Of a tensor, in Hz, if it is not the codec's own.
+        Sample rate of a tensor, in Hz, if it is not the codec's own.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def read_voice(codec, prompt_wav, sample_rate=None):
     codec : PretrainedCodec
         One that has a ``speaker_embedding``.
     prompt_wav, sample_rate
-        As of :func:`read_prompt`.
+        As in :func:`read_prompt`.
 
     Returns
     -------
@@ -127,11 +127,11 @@ def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
     Arguments
     ---------
     prompt_wav, sample_rate
-        As of :func:`read_prompt`.
+        As in :func:`read_prompt`.
     speech : PretrainedSpeech
         The model, for its rate and language.
     recognizer : str
-        As of :func:`.transcription.transcribe`.
+        As in :func:`.transcription.transcribe`.
 
     Returns
     -------

@@ -24,7 +24,7 @@ def read_sampling(given, defaults, names=(*SAMPLING, TEXT_GUIDANCE, *FLOW)):
     defaults : dict
         The model's settings of the language models.
     names : sequence of str
-        What may be set.
+        Names of the settings.
 
     Returns
     -------

@@ -30,7 +30,7 @@ class Synthesizer(KeepsPrecision, Pretrained):
     codec : PretrainedCodec
         The codec of the language models' tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     HPARAMS_NEEDED = [
@@ -63,9 +63,9 @@ class Synthesizer(KeepsPrecision, Pretrained):
         Arguments
         ---------
         prompt_text : str
-            What the language model reads of the prompt's text.
+            Prompt text as the language model reads it.
         prompt : torch.Tensor
-            Its tokens, int64 [N, K].
+            Tokens of the prompt, int64 [N, K].
 
         Returns
         -------

@@ -33,7 +33,7 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
     sample_rate : int
         In Hz.
     language : str
-        Of the prompt.
+        Language of the prompt.
     recognizer : str
         Hub id or folder of a Whisper model in the format of transformers;
         pocketsphinx by default, which is far weaker but brings its model.
@@ -41,7 +41,7 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
     Returns
     -------
     str
-        What was heard; it is logged, too.
+        Transcript; it is also logged.
 
     Raises
     ------

@@ -43,7 +43,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     Arguments
     ---------
     text : str
-        What to say.
+        Text to speak.
     prompt_text : str
         Transcript of the prompt; None if the model does not read it.
     prompt : torch.Tensor
@@ -54,7 +54,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     speech : PretrainedSpeech
         The model, for its front end, tokenizer, positions and settings.
     embedding : torch.Tensor
-        Of the voice, [D].
+        Embedding of the voice, [D].
 
     Returns
     -------
@@ -120,7 +120,7 @@ def make_continuation(prompt, seed, speech, max_groups=None):
     prompt : torch.Tensor
         From :func:`read_prompt`.
     seed : int
-        Of all sampling.
+        Seed of all sampling.
     speech : GogoSpeech
         The model.
     max_groups : int
@@ -158,9 +158,9 @@ def read_text(text, name, front_end):
     text : str
         As it is written.
     name : str
-        What errors call it.
+        Name of the utterance in errors.
     front_end : English | AsWritten
-        Of its language.
+        Text front end of its language.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def check_room(fitting, prompt_text, prompt, speech):
     prompt_text : str
         Transcript of the prompt.
     prompt : torch.Tensor
-        Its tokens, int64 [N, K].
+        Tokens of the prompt, int64 [N, K].
     speech : PretrainedSpeech
         The model, for its settings.
 

@@ -16,7 +16,7 @@ class VocosMel(nn.Module):
     Arguments
     ---------
     sample_rate : int
-        Of the waveform, in Hz.
+        Sample rate of the waveform, in Hz.
     n_fft : int
         Size of the window and of the FFT, in samples.
     hop_length : int

@@ -16,7 +16,7 @@ class GogoObjective(nn.Module):
     Arguments
     ---------
     codec : Gogo
-        What is trained.
+        Codec to train.
     nested_dropout : callable
         Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``; None
         trains with all tokens.

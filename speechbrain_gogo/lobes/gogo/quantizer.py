@@ -70,12 +70,12 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
     codebook_size : int
         Codes of each layer.
     decay : float
-        Of the moving averages, from update to update.
+        Decay of the moving averages, from update to update.
     rare_share : float
         A code is replaced if it is used less than so many times as often as
         the codes of its layer are on average.
     commitment_weight : float
-        Of the loss that keeps features near their codes; this is the sum
+        Weight of the loss that keeps features near their codes; this is the sum
         over the layers.
 
     Example

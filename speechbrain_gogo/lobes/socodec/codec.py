@@ -16,7 +16,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.lobes.nn.clips import relative_lengths, split_clips
+from speechbrain_gogo.lobes.adversarial_codec.clips import (
+    relative_lengths,
+    split_clips,
+)
 
 
 class SoCodecNetwork(nn.Module):
@@ -44,11 +47,11 @@ class SoCodecNetwork(nn.Module):
 
     Example
     -------
-    >>> from speechbrain_gogo.lobes.nn.causal import CausalDecoder
-    >>> from speechbrain_gogo.lobes.nn.causal import CausalEncoder
-    >>> from speechbrain_gogo.lobes.nn.global_encoder import GlobalEncoder
+    >>> from speechbrain_gogo.lobes.adversarial_codec.causal import CausalDecoder
+    >>> from speechbrain_gogo.lobes.adversarial_codec.causal import CausalEncoder
+    >>> from speechbrain_gogo.lobes.adversarial_codec.global_encoder import GlobalEncoder
     >>> from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
-    >>> from speechbrain_gogo.lobes.nn.ordered_quantizer import (
+    >>> from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import (
     ...     OrderedProductQuantizer,
     ... )
     >>> codec = SoCodecNetwork(

@@ -37,13 +37,13 @@ class MultiStreamLM(nn.Module):
     reference_dim : int
         Width of the reference embedding.
     dim, num_layers, num_heads : int
-        Of the GPT-2.
+        Dimension, number of layers and number of heads of the GPT-2.
     delay : int
         Steps d that a stream lags behind the one before it.
     text_positions, speech_positions : int
         Longest text, and most rows of speech.
     dropout : float
-        Of the GPT-2.
+        Dropout probability of the GPT-2.
 
     Example
     -------
@@ -147,7 +147,7 @@ class MultiStreamLM(nn.Module):
         text_lens : torch.Tensor
             Relative lengths [B] over L.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         max_groups : torch.Tensor
             Most steps of each utterance, int64 [B].
         loop_groups : int

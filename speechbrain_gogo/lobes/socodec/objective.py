@@ -11,7 +11,7 @@ class SoCodecObjective(nn.Module):
     Arguments
     ---------
     codec : SoCodecNetwork
-        What is trained.
+        Codec to train.
     vq_weight, semantic_weight, mel_weight : float
         lambda_1, lambda_2 and lambda_3; the adversarial term, lambda_4, is
         the Brain's, who has the discriminators.
@@ -38,7 +38,7 @@ class SoCodecObjective(nn.Module):
         lens : torch.Tensor
             Relative lengths [B] over both.
         generator : torch.Generator
-            Of Clip&Shuffle and nested dropout.
+            Generator of Clip&Shuffle and nested dropout.
         continuous : bool
             Do not quantize yet.
 

@@ -39,7 +39,7 @@ class CachedDecoder:
         Compile passes over few tokens, to CUDA graphs on a GPU. The first
         pass takes a minute, so reuse the decoder and :meth:`reset` it.
     linear : callable
-        As of CachedLlama.
+        As in CachedLlama.
 
     Example
     -------
@@ -208,7 +208,7 @@ class Sampler:
         seen : torch.Tensor
             bool [B, V], which tokens the utterance has already.
         position : int
-            Of the token in its utterance.
+            Position of the token in its utterance.
 
         Returns
         -------

@@ -48,11 +48,11 @@ def generate_backbone(
     prompt_lens : torch.Tensor
         Relative lengths [B] over N.
     sampler : Sampler
-        With one seed for each utterance. Its ``text_guidance`` w is the
-        scale of classifier-free guidance, which is not in the paper: logits
-        are (1 + w) times those with the text minus w times those without it.
-        It takes a second sequence for each utterance, and a model that was
-        trained on speech without text, too (``textless_share``).
+        Sampler with one seed for each utterance. Its ``text_guidance`` w is the
+        scale of classifier-free guidance, which is not in the paper: logits are
+        (1 + w) times those with the text minus w times those without it. It
+        takes a second sequence for each utterance, and a model that was trained
+        on speech without text, too (``textless_share``).
     max_groups : int | torch.Tensor
         Most groups to generate, or int64 [B], of each utterance; as many as
         there are positions by default.
@@ -63,8 +63,8 @@ def generate_backbone(
         A decoder to reuse; a compiled one is for B sequences, or 2 B with
         guidance. A new one by default.
     said : torch.Tensor
-        How many ids of the text the prompt says, int64 [B]; a stage that needs
-        to know finds it out if it is not given.
+        Number of text ids that the prompt pronounces, int64 [B]; estimated by a
+        stage that needs it, if not given.
 
     Yields
     ------
@@ -139,7 +139,7 @@ class DetailGenerator:
     prompt_lens : torch.Tensor
         Relative lengths [B] over N.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     max_groups : int
         Most groups to complete; as many as there are positions by default.
     decoder : CachedDecoder | GroupDecoder

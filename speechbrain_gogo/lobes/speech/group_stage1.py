@@ -29,7 +29,7 @@ class GroupBackboneLM(GroupStage1):
     text_size : int
         Text ids.
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     backbone_size : int
         Tokens per group that this stage predicts, b.
     max_positions : int
@@ -42,7 +42,8 @@ class GroupBackboneLM(GroupStage1):
         alignment sooner if text and speech advance at about the same speed:
         a group lasts .21 s, about three letters.
     **network
-        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -54,6 +55,8 @@ class GroupBackboneLM(GroupStage1):
     >>> out["loss"].shape, out["nll"].shape  # 4 * 3 + 2 * 3 codes, 2 ends
     (torch.Size([]), torch.Size([20]))
     """
+
+    last_level = "end"  # what the level after the tokens is
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class GroupBackboneLM(GroupStage1):
         self.text_positions = text_positions
         self.group_stride = group_stride
         self.start_id = text_size
+        self.end = nn.Linear(self.dim, 1)
         self.text = nn.Embedding(text_size + 1, self.dim)
 
     def sequence_length(self, text_length, num_groups):
@@ -84,7 +88,7 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         text_length, num_groups : int | numpy.ndarray
-            Of one utterance, or of several.
+            Numbers of text ids and groups of one utterance, or of several.
 
         Returns
         -------
@@ -165,13 +169,40 @@ class GroupBackboneLM(GroupStage1):
         nll, level = self.score(nll, self.end(hidden).flatten(), at_end)
         return {"loss": nll.mean(), "nll": nll, "level": level}
 
+    def score(self, nll, goes_on, at_end):
+        """Negative log-likelihoods of the codes, and of going on and ending.
+
+        Arguments
+        ---------
+        nll : torch.Tensor
+            Negative log-likelihoods of the codes, [P, b].
+        goes_on : torch.Tensor
+            Scores of the end before each group, [P]; -inf where it cannot be.
+        at_end : torch.Tensor
+            Hidden states after the last groups, [B, D].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            [P * b + B]: the first token of a group also says that speech goes
+            on, and the ends come last; and the level of each, int64, b for
+            the end.
+        """
+        first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
+        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
+        level = torch.arange(self.backbone_size, device=nll.device)
+        level = level.expand_as(nll).flatten()
+        nll = torch.cat([first, nll[:, 1:]], dim=1)
+        end_level = level.new_full((len(ended),), self.backbone_size)
+        return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
+
     def sequence(self, text, text_lens, backbone, real):
         """What the Llama reads up to the end of the speech.
 
         Arguments
         ---------
         text, text_lens
-            As of :meth:`forward`.
+            As in :meth:`forward`.
         backbone : torch.Tensor
             int64 [B, N, b].
         real : torch.Tensor
@@ -207,11 +238,11 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         text, text_lens
-            As of :meth:`forward`.
+            As in :meth:`forward`.
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         guidance : float
             See :class:`~speechbrain_gogo.lobes.speech.group_state.GroupState`.
         said : torch.Tensor
@@ -232,7 +263,7 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         hidden, tokens, depth
-            As of GroupStage.
+            As in GroupStage.
 
         Returns
         -------

@@ -25,7 +25,7 @@ class GroupDetailLM(GroupStage):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     num_tokens : int
         Tokens per group, n_q.
     backbone_size : int
@@ -33,9 +33,10 @@ class GroupDetailLM(GroupStage):
     max_positions : int
         Most groups.
     full_share : float
-        As of DetailLM.
+        As in DetailLM.
     **network
-        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -78,12 +79,12 @@ class GroupDetailLM(GroupStage):
         Arguments
         ---------
         tokens, lens, budgets, generator
-            As of DetailLM.
+            As in DetailLM.
 
         Returns
         -------
         dict
-            As of DetailLM.
+            As in DetailLM.
 
         Raises
         ------
@@ -127,7 +128,7 @@ class GroupDetailLM(GroupStage):
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, K], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
 
         Returns
         -------

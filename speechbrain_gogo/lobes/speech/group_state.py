@@ -30,7 +30,8 @@ class GroupDecoder:
     max_length : int
         Positions to allocate, left padding included.
     linear : callable
-        Of :class:`~speechbrain_gogo.lobes.speech.decoding.cached_llama.CachedLlama`.
+        Argument of
+        :class:`~speechbrain_gogo.lobes.speech.decoding.cached_llama.CachedLlama`.
     """
 
     def __init__(self, lm, batch, max_length, linear=Dense):
@@ -70,7 +71,7 @@ class GroupState:
     lm : GroupBackboneLM | GroupDetailLM
         In evaluation mode.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     sequence : tuple of torch.Tensor
         Vectors [B, S, D] before the first new group, their rotary positions
         [B, S], and bool [B, S], which are real.

@@ -29,7 +29,7 @@ def extended_llama(source, num_new, pretrained=True, seed=0):
     pretrained : bool
         False reads only the configuration; weights are random.
     seed : int
-        Of the new rows.
+        Seed of the new rows.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def draw_new_rows(table, num_new, seed=0):
     num_new : int
         Rows to draw.
     seed : int
-        Of the draw.
+        Seed of the draw.
 
     Example
     -------
@@ -212,7 +212,7 @@ def token_losses(llama, output_slice, hidden, ids, level):
     hidden : torch.Tensor
         Last hidden states, shape [P, D].
     ids : torch.Tensor
-        What they should predict, int64 [P].
+        Targets, int64 [P].
     level : torch.Tensor
         int64 [P], which of its group a token is.
 

@@ -31,7 +31,7 @@ class BackboneLM(nn.Module):
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
-        With a vocabulary of ``text_size + codebook_size + 2``.
+        Llama with a vocabulary of ``text_size + codebook_size + 2``.
     text_size : int
         Text ids.
     codebook_size : int
@@ -99,7 +99,7 @@ class BackboneLM(nn.Module):
         Arguments
         ---------
         text_length, num_groups : int | numpy.ndarray
-            Of one utterance, or of several.
+            Numbers of text ids and groups of one utterance, or of several.
 
         Returns
         -------
@@ -123,11 +123,11 @@ class BackboneLM(nn.Module):
         Arguments
         ---------
         text, text_lens
-            As of :meth:`forward`.
+            As in :meth:`forward`.
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         guidance : float
             See DecodingState.
         said : torch.Tensor
@@ -146,7 +146,7 @@ class BackboneLM(nn.Module):
         Arguments
         ---------
         batch, max_length, compiled, linear
-            As of CachedDecoder.
+            As in CachedDecoder.
 
         Returns
         -------

@@ -30,7 +30,7 @@ class DetailLM(nn.Module):
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
-        With a vocabulary of ``text_size + codebook_size + 2``.
+        Llama with a vocabulary of ``text_size + codebook_size + 2``.
     text_size : int
         Text ids of a pretrained Llama, which this stage does not use.
     codebook_size : int
@@ -92,7 +92,7 @@ class DetailLM(nn.Module):
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, K], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class DetailLM(nn.Module):
         Arguments
         ---------
         batch, max_length, compiled, linear
-            As of CachedDecoder.
+            As in CachedDecoder.
 
         Returns
         -------

@@ -131,7 +131,7 @@ def prefix_mask(keep, num_levels):
     Arguments
     ---------
     keep : torch.Tensor
-        How many tokens are kept, any shape [...].
+        Number of tokens to keep, any shape [...].
     num_levels : int
         Tokens per group, K.
 
@@ -157,7 +157,7 @@ def keep_prefix(tokens, keep, mask):
     tokens : torch.Tensor
         Ids [..., K], or their features [..., K, D].
     keep : int | torch.Tensor
-        How many tokens are kept; a tensor is broadcast over the dimensions
+        Number of tokens to keep; a tensor is broadcast over the dimensions
         before K.
     mask : int | torch.Tensor
         The masking token: an id, or its features [D].

@@ -28,7 +28,7 @@ class Level:
     streams : int
         Tokens of a step, S.
     start : int
-        Its first column.
+        First column of the level.
 
     Example
     -------
@@ -67,7 +67,7 @@ class Levels:
     streams : sequence of int
         Tokens of a step of each level.
     names : sequence of str
-        Of each level; their numbers, from 1, by default.
+        Names of each level; their numbers, from 1, by default.
 
     Example
     -------

@@ -24,11 +24,11 @@ def kaiser_sinc_filter(taps=TAPS, cutoff=0.25, half_width=0.3):
     Arguments
     ---------
     taps : int
-        How many, an even number.
+        Number of taps, even.
     cutoff : float
         Frequency that is halved, in cycles per sample.
     half_width : float
-        Of the transition.
+        Half the width of the transition.
 
     Returns
     -------
@@ -98,9 +98,9 @@ class PeriodicBlock(nn.Module):
     channels : int
         C.
     kernel_size : int
-        Of the convolutions.
+        Kernel size of the convolutions.
     dilations : list of int
-        Of each convolution.
+        Dilations of each convolution.
     """
 
     def __init__(self, channels, kernel_size, dilations=(1, 3)):
@@ -130,7 +130,7 @@ class BigVGAN(nn.Module):
     n_mels : int
         Mel bins.
     channels : int
-        Before the first stage; each stage halves them.
+        Channels before the first stage; each stage halves them.
     rates : list of int
         Output steps for each input step, stage by stage; their product is the
         hop of the mel.
@@ -139,7 +139,7 @@ class BigVGAN(nn.Module):
     block_kernels : list of int
         Kernel of each parallel block of a stage.
     dilations : list of int
-        Of the convolutions of a block.
+        Dilations of the convolutions of a block.
 
     Example
     -------

@@ -23,7 +23,7 @@ class CodedMel(nn.Module):
     codec : Gogo
         The codec; it is not trained.
     keeps : list of int
-        How many tokens are kept is drawn from this list, for each clip.
+        Numbers of tokens to keep, one of which is drawn for each clip.
     share : float
         Share of the clips that are coded in training; the mels of the others
         are those of the recordings.
@@ -32,8 +32,8 @@ class CodedMel(nn.Module):
     -------
     >>> from speechbrain_gogo.lobes.gogo.codec import Gogo
     >>> from speechbrain_gogo.lobes.gogo.dit import DiT
-    >>> from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder
-    >>> from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+    >>> from speechbrain_gogo.lobes.gogo.encoder.group_encoder import GroupEncoder
+    >>> from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
     >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
     >>> from speechbrain_gogo.lobes.gogo.quantizer import FSQ
     >>> codec = Gogo(

@@ -20,7 +20,7 @@ class WindowDiscriminator(nn.Module):
     frames, n_mels : int
         Size of the window.
     channels : int
-        Of each of three convolutions of stride 2.
+        Channels of each of three convolutions of stride 2.
     dropout : float
         Share of the channels that is dropped in training.
     """
@@ -57,7 +57,7 @@ class MelDiscriminator(nn.Module):
     windows : list of int
         Frames of each window.
     channels, dropout
-        As of :class:`WindowDiscriminator`.
+        As in :class:`WindowDiscriminator`.
 
     Example
     -------

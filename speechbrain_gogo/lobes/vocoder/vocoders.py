@@ -203,13 +203,13 @@ class GriffinLimVocoder(Vocoder):
     Arguments
     ---------
     sample_rate : int
-        Of the waveform, in Hz.
+        Sample rate of the waveform, in Hz.
     n_fft, hop_length, n_mels : int
         As in :class:`Vocoder`.
     num_iterations : int
         Rounds of inverse and forward STFT.
     momentum : float
-        Of fast Griffin-Lim, in [0, 1).
+        Momentum of fast Griffin-Lim, in [0, 1).
 
     Example
     -------

@@ -46,11 +46,11 @@ def find_recognizer(
         asks for that one. None takes Whisper base from the hub, or
         pocketsphinx with a warning where that cannot be had.
     decoder_options : dict
-        Of pocketsphinx, see :class:`WordErrors`.
+        Options of pocketsphinx, see :class:`WordErrors`.
     threads : int
-        Of faster-whisper.
+        Threads of faster-whisper.
     units : str
-        What is compared: "words" or "characters".
+        Units to compare: "words" or "characters".
 
     Returns
     -------
@@ -175,9 +175,9 @@ class FasterWhisperWordErrors(RecognitionErrors):
         Hub id or folder of a Whisper in the format of transformers, or folder
         in that of CTranslate2.
     compute_type : str
-        Of the weights, see CTranslate2's documentation.
+        Compute type of the weights, see CTranslate2's documentation.
     threads : int
-        Of the engine.
+        Threads of the engine.
 
     Raises
     ------

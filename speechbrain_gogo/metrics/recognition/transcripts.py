@@ -174,7 +174,7 @@ def repeats_itself(heard, times=4, longest=8):
     Arguments
     ---------
     heard : str
-        What it wrote.
+        Transcript of the recogniser.
     times : int
         A loop says the same words so often, one time after the other.
     longest : int

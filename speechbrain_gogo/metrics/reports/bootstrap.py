@@ -20,14 +20,14 @@ def bootstrap_interval(
     values : array
         One value per utterance, [N].
     weights : array
-        What to divide by, per utterance, [N] (the words, for a corpus word
-        error rate); ones if None, which makes the ratio a mean.
+        Divisors, one per utterance, [N] (the words, for a corpus word error
+        rate); ones if None, which makes the ratio a mean.
     confidence : float
         Share of the resamples inside the interval.
     resamples : int
-        How many test sets are drawn.
+        Number of test sets to draw.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -81,9 +81,9 @@ def has_score(figure, row):
     Arguments
     ---------
     figure : Figure
-        Which.
+        Name of the figure.
     row : dict
-        Of the utterance; from a file, its values are text.
+        Row of the utterance; from a file, its values are text.
 
     Returns
     -------
@@ -106,11 +106,11 @@ def figure_interval(figure, rows, seed=0):
     Arguments
     ---------
     figure : Figure
-        What to compute.
+        Name of the figure to compute.
     rows : list of dict
         One per utterance, with the figure's columns.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -140,11 +140,11 @@ def paired_difference(figure, rows, others, seed=0):
     Arguments
     ---------
     figure : Figure
-        What to compute.
+        Name of the figure to compute.
     rows, others : list of dict
         One per utterance, the same utterances in the same order.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------

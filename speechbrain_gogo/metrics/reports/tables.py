@@ -14,7 +14,7 @@ def markdown_table(head, lines):
     Returns
     -------
     str
-        With a line break at its end.
+        Text with a line break at its end.
 
     Example
     -------

@@ -138,9 +138,9 @@ class SpeakerNetwork(nn.Module):
     wavlm : transformers.WavLMModel
         WavLM, large for the published checkpoint.
     channels : int
-        Of the head's convolutions.
+        Channels of the head's convolutions.
     dim : int
-        Of the embedding.
+        Dimension of the embedding.
     """
 
     def __init__(self, wavlm, channels=512, dim=256):

@@ -24,7 +24,7 @@ class Aligner(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer.
+        Levels of each dimension of the codec's quantizer.
     num_tokens : int
         Tokens per group K that are read.
     text_size : int
@@ -98,7 +98,7 @@ class Aligner(nn.Module):
         Arguments
         ---------
         log_probs : torch.Tensor
-            Of :meth:`forward`.
+            Result of :meth:`forward`.
         real : torch.Tensor
             bool [B, N].
         text, lengths : torch.Tensor
@@ -130,7 +130,7 @@ class Aligner(nn.Module):
         Arguments
         ---------
         log_probs, real, text, lengths
-            As of :meth:`loss`.
+            As in :meth:`loss`.
 
         Returns
         -------
@@ -162,7 +162,7 @@ class Aligner(nn.Module):
         Arguments
         ---------
         log_probs, real, text, lengths
-            As of :meth:`loss`.
+            As in :meth:`loss`.
 
         Returns
         -------
@@ -196,11 +196,11 @@ def best_path(log_probs, frames, text, lengths, blank):
     log_probs : torch.Tensor
         float32 [B, T, V + 1].
     frames : torch.Tensor
-        How many frames are real, int64 [B].
+        Number of real frames, int64 [B].
     text, lengths : torch.Tensor
         int64 [B, L] and how many of them are real, int64 [B].
     blank : int
-        Its id.
+        Id of the blank.
 
     Returns
     -------

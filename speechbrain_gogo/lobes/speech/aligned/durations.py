@@ -44,8 +44,8 @@ class Durations(nn.Module):
         Arguments
         ---------
         encoded : torch.Tensor
-            Of the text, [B, L + 1, D]. No gradient flows back to it: the
-            text is encoded for what is said, not for how long.
+            Encoded text, [B, L + 1, D]. No gradient flows back to it: the text
+            is encoded for what is said, not for how long.
         lengths : torch.Tensor
             Letters of each text, int64 [B].
 
@@ -64,11 +64,11 @@ class Durations(nn.Module):
         Arguments
         ---------
         scores : torch.Tensor
-            Of :meth:`forward`.
+            Result of :meth:`forward`.
         lengths : torch.Tensor
             Letters of each text, int64 [B].
         places : torch.Tensor
-            Of each frame, int64 [B, T].
+            Places of each frame, int64 [B, T].
         real : torch.Tensor
             bool [B, T], which frames are.
 
@@ -93,7 +93,7 @@ class Durations(nn.Module):
         Arguments
         ---------
         encoded, lengths
-            As of :meth:`forward`.
+            As in :meth:`forward`.
 
         Returns
         -------
@@ -114,8 +114,8 @@ def places_at(durations, num_frames):
     Arguments
     ---------
     durations : torch.Tensor
-        Of the places, in frames, float [B, L + 1]. Ends are rounded, not
-        durations, so that errors do not add up.
+        Durations of the places, in frames, float [B, L + 1]. Ends are rounded,
+        not durations, so that errors do not add up.
     num_frames : int
         T.
 

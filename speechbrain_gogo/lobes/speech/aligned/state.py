@@ -14,7 +14,6 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.aligned.durations import places_at
 from speechbrain_gogo.lobes.speech.group_state import GroupState
 
-PACES = 0.6, 1.6  # of a prompt, relative to the model's own
 FAR = -1e4  # a logit of what cannot be; finite, so that guidance is, too
 
 
@@ -26,11 +25,11 @@ class AlignedState(GroupState):
     lm : AlignedBackboneLM
         In evaluation mode.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     text, text_lens, prompt, prompt_lens, said
-        As of ``AlignedBackboneLM.start``.
+        As in ``AlignedBackboneLM.start``.
     guidance : float
-        As of GroupState.
+        As in GroupState.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class AlignedState(GroupState):
             spoken = torch.zeros_like(durations)  # frames of the prompt
             ones = lm.aligner.real_frames(real).float()
             spoken.scatter_add_(1, before.flatten(1), ones)
-            durations = _after_prompt(durations, spoken, said)
+            durations = _after_prompt(durations, spoken, said, lm.pace_range)
         places = places_at(durations, frames * lm.max_positions)
         places = torch.minimum(places, self.lengths.unsqueeze(1))
         places = places.unflatten(1, (-1, frames))  # [B, G, F]
@@ -105,7 +104,7 @@ class AlignedState(GroupState):
         return super().group_inputs() + said
 
 
-def _after_prompt(durations, spoken, said):
+def _after_prompt(durations, spoken, said, pace_range):
     """Durations of a whole text [B, L + 1] whose beginning a prompt says.
 
     What the prompt says has the prompt's own, ``spoken``; of the last letter
@@ -117,7 +116,7 @@ def _after_prompt(durations, spoken, said):
     inner = (place > 0) & (place < said)
     usual = (durations * inner).sum(1, keepdim=True)
     pace = (spoken * inner).sum(1, keepdim=True) / usual.clamp(min=1e-3)
-    pace = torch.where(usual > 0, pace.clamp(*PACES), 1.0)
+    pace = torch.where(usual > 0, pace.clamp(*pace_range), 1.0)
     rest = (durations * pace - spoken).clamp(min=0)
     return torch.where(place < said, spoken, spoken + rest)
 

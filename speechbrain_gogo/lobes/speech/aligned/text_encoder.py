@@ -22,7 +22,7 @@ class TextEncoder(nn.Module):
     num_layers : int
         Blocks, each with a convolution over 7 letters.
     dropout : float
-        Of the vectors.
+        Dropout probability of the vectors.
 
     Example
     -------

@@ -68,9 +68,9 @@ def scale_map(weights, factor=0.25, most=1.0):
     weights : torch.Tensor
         [S, S], from :func:`attention_maps`.
     factor : float
-        By which weights are multiplied.
+        Factor of the weights.
     most : float
-        Where they are clipped.
+        Value at which they are clipped.
 
     Returns
     -------

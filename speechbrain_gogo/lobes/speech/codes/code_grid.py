@@ -24,7 +24,8 @@ class CodeGrid:
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the quantizer; ``[C]`` are codes without a grid.
+        Levels of each dimension of the quantizer; ``[C]`` are codes without a
+        grid.
 
     Example
     -------
@@ -73,7 +74,7 @@ class GridEmbedding(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the quantizer.
+        Levels of each dimension of the quantizer.
     num_tokens : int
         Positions K in a group.
     dim : int
@@ -121,7 +122,7 @@ class GridEmbedding(nn.Module):
         tokens : torch.Tensor
             int64 [..., T].
         position : int
-            Of the first of them in the group.
+            Position of the first of them in the group.
 
         Returns
         -------
@@ -142,7 +143,7 @@ class GridOutput:
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the quantizer.
+        Levels of each dimension of the quantizer.
 
     Example
     -------

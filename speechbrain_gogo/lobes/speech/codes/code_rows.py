@@ -24,7 +24,7 @@ def start_code_embeddings(model, offset, code_vectors, noise=0.1, seed=0):
     Arguments
     ---------
     model : transformers.LlamaForCausalLM
-        Its rows from ``offset`` on are written, at the scale that they have.
+        Model whose rows from ``offset`` on are overwritten; their scale stays.
     offset : int
         Row of the first code.
     code_vectors : torch.Tensor
@@ -32,7 +32,7 @@ def start_code_embeddings(model, offset, code_vectors, noise=0.1, seed=0):
     noise : float
         Share of each row that stays its own.
     seed : int
-        Of the random projection from d to the model's dimension.
+        Seed of the random projection from d to the model's dimension.
 
     Example
     -------
@@ -101,7 +101,7 @@ def share_code_rows(model, offset, code_vectors):
     Arguments
     ---------
     model : transformers.LlamaForCausalLM
-        Whose output is tied to its embeddings.
+        Model whose output is tied to its embeddings.
     offset : int
         Row of the first code.
     code_vectors : torch.Tensor

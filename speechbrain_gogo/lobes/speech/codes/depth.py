@@ -27,7 +27,7 @@ class DepthNetwork(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the quantizer.
+        Levels of each dimension of the quantizer.
     num_tokens : int
         Tokens per group K.
     first : int

@@ -27,7 +27,7 @@ class CachedBlocks:
     groups : int
         Heads of keys and values, G.
     width : int
-        Of a head, E.
+        Width of a head, E.
     like : torch.Tensor
         A weight, for its device and precision.
     batch : int
@@ -106,7 +106,7 @@ class CachedBlocks:
         Arguments
         ---------
         x : torch.Tensor
-            What they read, [B, T, D].
+            Input, [B, T, D].
         position : torch.Tensor
             Rotary positions, int64 [B, T]; one after the other by default.
         padding : torch.Tensor
@@ -147,13 +147,13 @@ class CachedBlocks:
         Arguments
         ---------
         q, k, v : torch.Tensor
-            Of the new positions, [B, H, T, E], and [B, G, T, E] twice.
+            Vectors of the new positions, [B, H, T, E], and [B, G, T, E] twice.
         mask : torch.Tensor
             From :meth:`mask`.
         slot : torch.Tensor
             Slots of the new positions, int64 [T].
         cache : tuple of torch.Tensor
-            Of the block.
+            Cache of the block.
 
         Returns
         -------

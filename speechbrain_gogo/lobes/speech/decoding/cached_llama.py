@@ -40,7 +40,7 @@ class CachedLlama(CachedBlocks):
         Makes a function of a weight matrix: ``Dense`` or ``Int8`` of
         weights.py.
     static : bool
-        As of CachedBlocks.
+        As in CachedBlocks.
 
     Raises
     ------

@@ -19,7 +19,7 @@ class DecodingState:
     lm : BackboneLM | DetailLM
         In evaluation mode.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     pieces : list of tuple of torch.Tensor
         The sequence up to here, see `pack`; the last piece is speech.
     guidance : float

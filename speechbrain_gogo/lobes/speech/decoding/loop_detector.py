@@ -16,7 +16,7 @@ class LoopDetector:
     groups : int
         Groups for which a cycle has to repeat to be a loop.
     device : torch.device
-        Where the groups are.
+        Device of the groups.
     longest : int
         Groups of the longest cycle.
 

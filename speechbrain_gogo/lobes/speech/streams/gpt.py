@@ -19,11 +19,11 @@ def gpt(dim, num_layers, num_heads, max_positions, dropout=0.1):
     Arguments
     ---------
     dim, num_layers, num_heads : int
-        Its size.
+        Size of the GPT-2.
     max_positions : int
         Longest sequence.
     dropout : float
-        Of embeddings, attention and residuals.
+        Dropout probability of embeddings, attention and residuals.
 
     Returns
     -------

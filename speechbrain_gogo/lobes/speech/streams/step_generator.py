@@ -21,14 +21,14 @@ class StepGenerator:
     Arguments
     ---------
     rows : StreamRows
-        Of the sequence.
+        Rows of the sequence.
     reader : CachedGPT2
         The language model, which may have read something before.
     context : tuple of torch.Tensor
         Vectors [B, C, D] to read before the sequence, and bool [B, C], which
         of them are real.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     max_steps : torch.Tensor
         Most steps of each utterance, int64 [B].
     ends : bool

@@ -161,7 +161,7 @@ def join_losses(scales):
     Arguments
     ---------
     scales : list of list of torch.Tensor
-        Of each sequence and each of its streams, [P_j] in nats.
+        For each sequence and stream, [P_j] in nats.
 
     Returns
     -------

@@ -1,0 +1,1 @@
+"""Training of the models whose recipes exist for several corpora."""
