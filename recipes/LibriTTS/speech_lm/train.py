@@ -33,6 +33,10 @@ from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
+from speechbrain_gogo.inference.loading.warm_start import (
+    start_stage,
+    start_tokenizer,
+)
 from speechbrain_gogo.lobes.speech.codes.code_rows import (
     share_code_rows,
     start_code_embeddings,
@@ -43,14 +47,20 @@ logger = logging.getLogger(__name__)
 
 
 def prepare_tokenizer(hparams):
-    """The text tokenizer; trained on the corpora if the YAML names none."""
-    text_size = hparams["model"]["text_size"]
+    """The text tokenizer; trained on the corpora if the YAML names none.
+
+    One of a stage from which the training starts comes along with it.
+    """
+    text_size, tokenizer = hparams["model"]["text_size"], None
     if hparams["text_tokenizer"] is not None:
         tokenizer = load_text_tokenizer(hparams["text_tokenizer"])
+    if hparams["start_from"] is not None:
+        tokenizer = start_tokenizer(hparams["start_from"], tokenizer)
+    if tokenizer is not None:
         if tokenizer.vocab_size > text_size:
             raise ValueError(
-                f"The tokenizer '{hparams['text_tokenizer']}' has "
-                f"{tokenizer.vocab_size} ids, the model has room for "
+                f"The text tokenizer has {tokenizer.vocab_size} ids, the model "
+                "has room for "
                 f"{text_size}: give --model '{{text_size: ...}}'."
             )
         return tokenizer
@@ -119,7 +129,9 @@ def main(arguments):
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
     points = codec.codec.quantizer.implicit_codebook
-    if hparams["start_from_codes"]:
+    if hparams["start_from"] is not None:
+        start_stage(lm, hparams["start_from"], codec)
+    elif hparams["start_from_codes"]:
         start_code_embeddings(lm.llama, lm.offset, points)
     save_memory(
         lm.llama,
