@@ -142,6 +142,10 @@ def test_learns_two_clips(
     exported = {path.name for path in (folder / "export").iterdir()}
     assert {"config.json", "model.safetensors"} <= exported
     assert ("text.model" in exported) == (stage == "stage1")
+    again = {"start_from": folder / "export", "learning_rate": 0.0}
+    clips = {"train_tokens": clips, "valid_tokens": clips, "num_steps": 1}
+    main(arguments(stage, tmp_path / "again", **clips, **again))
+    assert read_log(tmp_path / "again" / "progress.jsonl")[-1]["loss"] < 0.12
 
 
 def test_the_aligned_stage_learns_its_aligner_first(
