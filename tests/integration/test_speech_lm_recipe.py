@@ -5,7 +5,6 @@ Every run is the recipe itself on a dozen tokenised clips with a tiny model.
 
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -68,10 +67,7 @@ def arguments(tiny_tokens, tiny_codec_folder):
 @pytest.fixture(scope="module")
 def main():
     """The recipe's main function."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SCRIPT.parent)  # of samples.py
-        yield runpy.run_path(str(SCRIPT))["main"]
-        sys.modules.pop("samples")
+    return runpy.run_path(str(SCRIPT))["main"]
 
 
 @pytest.fixture
