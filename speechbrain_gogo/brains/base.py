@@ -34,7 +34,8 @@ class TrainingBrain(CountingBrain):
     ``resume_data`` sets how a training resumes that was stopped within an epoch:
     "exact" (default), with the next batch, and a ValueError if
     the order of batches has changed; "restart", with the first batch of the
-    epoch, whatever has changed.
+    epoch, whatever has changed. With ``validate_first`` there is a validation
+    before the first update, too, whose checkpoint is the start itself.
     """
 
     # A subclass whose figures of a validation are sums over all ranks has each
@@ -44,7 +45,9 @@ class TrainingBrain(CountingBrain):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
-        self.train_loader = None  # of a dataset with an index
+        self.train_loader = self.valid_loader = (
+            None  # of datasets with an index
+        )
         self.validated = -math.inf  # at which of the budget's minutes
         self.codec_fingerprint = getattr(
             self.hparams, "codec_fingerprint", None
@@ -65,6 +68,8 @@ class TrainingBrain(CountingBrain):
             share = slice(get_rank() or 0, None, num_processes())
             kwargs["batch_sampler"] = list(sampler)[share]
         loader = super().make_dataloader(dataset, stage, **kwargs)
+        if stage == sb.Stage.VALID:
+            self.valid_loader = loader
         if stage == sb.Stage.TRAIN:
             self.train_loader = loader
             if hasattr(sampler, "identity") and self.checkpointer:
@@ -126,6 +131,9 @@ class TrainingBrain(CountingBrain):
             # The host would skip what the epoch has seen, and count it.
             self.train_loader._speechbrain_recovery_skip_to = None
             self.step, self.avg_train_loss = 0, 0.0
+        first = getattr(self.hparams, "validate_first", False)
+        if first and not self.optimizer_step:
+            self._fit_valid(self.valid_loader, 0, enable=False)
 
     def keep_to_batches(self, last):
         """Raise an error if an epoch would resume with other batches."""
