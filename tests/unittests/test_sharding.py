@@ -6,14 +6,6 @@ import pytest
 import torch
 from processes import run_ranks
 
-from speechbrain_gogo.brains.training.optimizers import make_optimizer
-from speechbrain_gogo.brains.training.sharding import (
-    ShardedModule,
-    ShardedOptimizer,
-)
-from speechbrain_gogo.lobes.speech.llama import speech_llama
-from speechbrain_gogo.lobes.speech.stage2 import DetailLM
-
 # Both ways, for four epochs; the sharded one is begun anew after two.
 SCRIPT = """
 import functools
@@ -144,12 +136,3 @@ def test_shards_learn_resume_and_save_as_copies_do(tmp_path):
                 files = folder.glob(f"*/save/CKPT+epoch-{epoch}/{name}.ckpt")
                 copied, sharded = (torch.load(path) for path in sorted(files))
                 assert_alike(copied, sharded, 20 * far)
-
-
-def test_what_cannot_be_sharded_is_refused():
-    with pytest.raises(ValueError, match="precision 'fp16'.* bf16 or fp32"):
-        ShardedModule(torch.nn.Linear(2, 2), precision="fp16")
-    pytest.importorskip("bitsandbytes")
-    lm = DetailLM(speech_llama(82, 32, 2, 2, 64), codebook_size=80)
-    with pytest.raises(ValueError, match="adamw master or torch"):
-        ShardedOptimizer(make_optimizer(lm.parameters(), "8bit"))
