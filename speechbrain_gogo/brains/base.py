@@ -5,6 +5,7 @@ best checkpoint and the JSON-lines log. Updates are in updates.py, counts of cli
 counting.py; subclasses define what is trained.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -17,6 +18,7 @@ from speechbrain.utils.distributed import get_rank, if_main_process
 
 from speechbrain_gogo.brains.checkpoints import has_finite, num_processes
 from speechbrain_gogo.brains.logs.counting import CountingBrain
+from speechbrain_gogo.brains.training.sharding import ShardedModule
 from speechbrain_gogo.lobes.nn.precision import full_precision
 
 logger = logging.getLogger(__name__)
@@ -181,13 +183,23 @@ class TrainingBrain(CountingBrain):
     def _fit_valid(self, valid_set, epoch, enable):
         # The host asks this after every epoch.
         if self.wants_validation():
-            with full_precision(self.device_type):  # or as eval_precision says
+            with self.validating():
                 super()._fit_valid(valid_set, epoch, enable)
             self.validated = self.hparams.budget.minutes
 
+    @contextlib.contextmanager
+    def validating(self):
+        """In full precision, or as ``eval_precision`` says; with whole models."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(full_precision(self.device_type))
+            for module in self.modules.values():
+                if isinstance(module, ShardedModule):
+                    stack.enter_context(module.gathered())
+            yield
+
     def evaluate(self, *args, **kwargs):
         """The host's, in full precision or as ``eval_precision`` says."""
-        with full_precision(self.device_type):
+        with self.validating():
             return super().evaluate(*args, **kwargs)
 
     def wants_validation(self):

@@ -10,6 +10,10 @@ from speechbrain_gogo.brains.training.optimizers import (
     MasterAdamW,
     make_optimizer,
 )
+from speechbrain_gogo.brains.training.sharding import (
+    ShardedModule,
+    ShardedOptimizer,
+)
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
 from speechbrain_gogo.inference.loading.speech import load_stage
 from speechbrain_gogo.lobes.nn.llama import llama
@@ -180,3 +184,12 @@ def test_other_weights_and_optimizers_are_refused():
         make_optimizer([], "sgd")
     with pytest.raises(ValueError, match="weights='float8'"):
         stage(weights="float8")
+
+
+def test_what_cannot_be_sharded_is_refused():
+    with pytest.raises(ValueError, match="precision 'fp16'.* bf16 or fp32"):
+        ShardedModule(torch.nn.Linear(2, 2), precision="fp16")
+    pytest.importorskip("bitsandbytes")
+    optimizer = make_optimizer(stage().parameters(), "8bit")
+    with pytest.raises(ValueError, match="adamw master or torch"):
+        ShardedOptimizer(optimizer)
