@@ -5,6 +5,7 @@ best checkpoint and the JSON-lines log. Updates are in updates.py, counts of cli
 counting.py; subclasses define what is trained.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -17,6 +18,7 @@ from speechbrain.utils.distributed import get_rank, if_main_process
 
 from speechbrain_gogo.brains.checkpoints import has_finite, num_processes
 from speechbrain_gogo.brains.logs.counting import CountingBrain
+from speechbrain_gogo.brains.training.sharding import ShardedModule
 from speechbrain_gogo.lobes.nn.precision import full_precision
 
 logger = logging.getLogger(__name__)
@@ -34,7 +36,8 @@ class TrainingBrain(CountingBrain):
     ``resume_data`` sets how a training resumes that was stopped within an
     epoch: "exact" (default) continues with the next batch, and raises a
     ValueError if the order of batches has changed; "restart" begins the epoch
-    again.
+    again. ``validate_first`` adds a validation before the first update, whose
+    checkpoint is the initial model.
     """
 
     # A subclass whose figures of a validation are sums over all ranks has each
@@ -44,7 +47,9 @@ class TrainingBrain(CountingBrain):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
-        self.train_loader = None  # of a dataset with an index
+        self.train_loader = self.valid_loader = (
+            None  # of datasets with an index
+        )
         self.validated = -math.inf  # at which of the budget's minutes
         self.codec_fingerprint = getattr(
             self.hparams, "codec_fingerprint", None
@@ -65,6 +70,8 @@ class TrainingBrain(CountingBrain):
             share = slice(get_rank() or 0, None, num_processes())
             kwargs["batch_sampler"] = list(sampler)[share]
         loader = super().make_dataloader(dataset, stage, **kwargs)
+        if stage == sb.Stage.VALID:
+            self.valid_loader = loader
         if stage == sb.Stage.TRAIN:
             self.train_loader = loader
             if hasattr(sampler, "identity") and self.checkpointer:
@@ -126,6 +133,9 @@ class TrainingBrain(CountingBrain):
             # The host would skip what the epoch has seen, and count it.
             self.train_loader._speechbrain_recovery_skip_to = None
             self.step, self.avg_train_loss = 0, 0.0
+        first = getattr(self.hparams, "validate_first", False)
+        if first and not self.optimizer_step:
+            self._fit_valid(self.valid_loader, 0, enable=False)
 
     def keep_to_batches(self, last):
         """Raise an error if an epoch would resume with different batches."""
@@ -173,13 +183,23 @@ class TrainingBrain(CountingBrain):
     def _fit_valid(self, valid_set, epoch, enable):
         # The host asks this after every epoch.
         if self.wants_validation():
-            with full_precision(self.device_type):  # or as eval_precision says
+            with self.validating():
                 super()._fit_valid(valid_set, epoch, enable)
             self.validated = self.hparams.budget.minutes
 
+    @contextlib.contextmanager
+    def validating(self):
+        """Full precision or ``eval_precision``, and unsharded models."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(full_precision(self.device_type))
+            for module in self.modules.values():
+                if isinstance(module, ShardedModule):
+                    stack.enter_context(module.gathered())
+            yield
+
     def evaluate(self, *args, **kwargs):
         """Evaluate as SpeechBrain does, in full precision or ``eval_precision``."""
-        with full_precision(self.device_type):
+        with self.validating():
             return super().evaluate(*args, **kwargs)
 
     def wants_validation(self):

@@ -4,6 +4,7 @@ It logs the loss and the perplexity at each position of a group, in training and
 validation, plots them, and keeps the best checkpoint.
 """
 
+import math
 from pathlib import Path
 
 import speechbrain as sb
@@ -26,6 +27,7 @@ class TokenLMBrain(TrainingBrain):
         super().__init__(*args, **kwargs)
         names = self.level_names()
         self.recent, self.valid = LevelMeans(names), LevelMeans(names)
+        self.train_loss = math.nan  # of the last epoch
 
     def level_names(self):
         """Names of the positions, in the order of "level".

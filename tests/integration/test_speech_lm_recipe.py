@@ -5,7 +5,6 @@ Every run is the recipe itself on a dozen tokenised clips with a tiny model.
 
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -68,10 +67,7 @@ def arguments(tiny_tokens, tiny_codec_folder):
 @pytest.fixture(scope="module")
 def main():
     """The recipe's main function."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SCRIPT.parent)  # of samples.py
-        yield runpy.run_path(str(SCRIPT))["main"]
-        sys.modules.pop("samples")
+    return runpy.run_path(str(SCRIPT))["main"]
 
 
 @pytest.fixture
@@ -142,6 +138,10 @@ def test_learns_two_clips(
     exported = {path.name for path in (folder / "export").iterdir()}
     assert {"config.json", "model.safetensors"} <= exported
     assert ("text.model" in exported) == (stage == "stage1")
+    again = {"start_from": folder / "export", "learning_rate": 0.0}
+    clips = {"train_tokens": clips, "valid_tokens": clips, "num_steps": 1}
+    main(arguments(stage, tmp_path / "again", **clips, **again))
+    assert read_log(tmp_path / "again" / "progress.jsonl")[-1]["loss"] < 0.12
 
 
 def test_the_aligned_stage_learns_its_aligner_first(

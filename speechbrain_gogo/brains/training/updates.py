@@ -13,6 +13,12 @@ from collections import Counter, defaultdict
 import speechbrain as sb
 import torch
 
+from speechbrain_gogo.brains.training.sharding import (
+    ShardedModule,
+    ShardedOptimizer,
+    whole,
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -57,8 +63,9 @@ class UpdatingBrain(sb.Brain):
     """A Brain whose updates are complete, clipped as a whole, or skipped.
 
     The recipe's YAML gives ``budget`` (a
-    :class:`~speechbrain_gogo.brains.training.budget.TrainingBudget`) and
-    ``learning_rate``.
+    :class:`~speechbrain_gogo.brains.training.budget.TrainingBudget`),
+    ``learning_rate`` and, where it can be, ``shard_weights``: then the processes
+    of a distributed run share the weights out among them.
     """
 
     def __init__(self, *args, **kwargs):
@@ -73,8 +80,31 @@ class UpdatingBrain(sb.Brain):
         """One optimizer, with a group for each learning-rate factor."""
         self.optimizer = self.opt_class(parameter_groups(self.modules))
         self.optimizers_dict = {"opt_class": self.optimizer}
+        saved = self.optimizer
+        if self.shards_weights:
+            saved = ShardedOptimizer(saved)
         if self.checkpointer is not None:
-            self.checkpointer.add_recoverable("optimizer", self.optimizer)
+            self.checkpointer.add_recoverable("optimizer", saved)
+
+    # Processes
+
+    @property
+    def shards_weights(self):
+        """Whether each process keeps its share of the weights only."""
+        wanted = getattr(self.hparams, "shard_weights", False)
+        return wanted and self.distributed_launch
+
+    def _wrap_distributed(self):
+        if not self.shards_weights:
+            super()._wrap_distributed()
+            return
+        saved = self.checkpointer.recoverables if self.checkpointer else {}
+        for name, module in self.modules.items():
+            sharded = ShardedModule(module, self.device_type, self.precision)
+            self.modules[name] = sharded
+            for key, value in saved.items():
+                if value is module:
+                    saved[key] = sharded
 
     # Batches of an update
 
@@ -179,6 +209,7 @@ class UpdatingBrain(sb.Brain):
         groups = optimizer.param_groups
         every = [weight for group in groups for weight in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(every, self.max_grad_norm)
+        norm = whole(norm)  # of the shards of all processes
         if self.is_finite(norm, of) or not self.skip_nonfinite_grads:
             self.scaler.step(optimizer)
         self.scaler.update()

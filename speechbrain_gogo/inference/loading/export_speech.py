@@ -6,6 +6,7 @@ the number of positions and others) are under "gogo" in its config.json. These
 folders are loaded by speech.py.
 """
 
+import copy
 import json
 import logging
 import shutil
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 from speechbrain_gogo.inference.loading.export import edit_model
 from speechbrain_gogo.inference.loading.group_stage import save_group_stage
 from speechbrain_gogo.lobes.speech.codes.code_rows import unshare_code_rows
+from speechbrain_gogo.lobes.speech.memory import merge_lora
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ def export_speech_stage(
     10
     """
     if hasattr(lm, "sizes"):  # not a plain Llama
+        lm = copy.deepcopy(lm)
+        merge_lora(lm.llama)
         save_group_stage(folder, lm, fingerprint)
         if tokenizer is not None:
             tokenizer.save(folder)

@@ -15,8 +15,9 @@ def save_memory(
 
     Arguments
     ---------
-    llama : transformers.LlamaForCausalLM
-        It is changed in place.
+    llama : transformers.LlamaForCausalLM | transformers.LlamaModel
+        It is changed in place; the latter is that of a stage with one large
+        pass per group, what is around it stays as it is and learns in full.
     gradient_checkpointing : bool
         Keep only the input of each layer, and compute its activations again for
         the gradients. The gradients stay the same.
@@ -70,7 +71,8 @@ def _add_lora(llama, settings):
         if "lora_" in name:
             weight.data = weight.data.float()
     for end in (llama.get_input_embeddings(), llama.get_output_embeddings()):
-        end.requires_grad_(True)
+        if end is not None:  # a LlamaModel has no output
+            end.requires_grad_(True)
 
 
 def merge_lora(llama):

@@ -10,7 +10,15 @@ from speechbrain_gogo.brains.training.optimizers import (
     MasterAdamW,
     make_optimizer,
 )
+from speechbrain_gogo.brains.training.sharding import (
+    ShardedModule,
+    ShardedOptimizer,
+)
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
+from speechbrain_gogo.inference.loading.speech import load_stage
+from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
+from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.memory import save_memory
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
@@ -124,8 +132,64 @@ def test_lora_learns_little_and_leaves_a_plain_llama(tmp_path):
     assert any("lora" in n for n, _ in lm.named_parameters())  # a copy left
 
 
+def test_lora_of_a_stage_with_large_passes(tmp_path):
+    """Its Llama's matrices stay, the rest learns; the export has no LoRA."""
+    pytest.importorskip("peft")
+    torch.manual_seed(0)
+    sizes = {"dim": 16, "num_heads": 2, "aligner_dim": 16, "dropout": 0.0}
+    lm = AlignedBackboneLM(30, [4, 3, 5], backbone_size=10, **sizes).train()
+    save_memory(lm.llama, lora={"r": 4, "lora_alpha": 8})
+    frozen = {n for n, w in lm.named_parameters() if not w.requires_grad}
+    assert frozen and all(name.startswith("llama.") for name in frozen)
+    text, tokens = torch.randint(30, (2, 6)), torch.randint(60, (2, 5, 10))
+    data = text, torch.ones(2), tokens, torch.ones(2)
+    optimizer = torch.optim.AdamW(lm.parameters(), lr=1e-2)
+    for _ in range(5):
+        lm(*data)["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    codec = Codec()
+    export_speech_stage(tmp_path, lm, fingerprint=codec.fingerprint)
+    loaded = load_stage(tmp_path, codec)
+    with torch.no_grad():
+        expected = lm.eval()(*data)["loss"]
+        found = loaded(*data)["loss"]
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=0)
+
+
+class Codec:
+    """What a stage has to fit."""
+
+    fingerprint, name = "f00d", "codec"
+    vocab_size, backbone_size, num_codebooks = 60, 3, 10
+
+
+def test_generation_applies_lora():
+    """Samples during a training are of what has been learned."""
+    pytest.importorskip("peft")
+    torch.manual_seed(0)
+    model = save_memory(llama(16, 2, 2, 32), lora={"r": 2}).eval()
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight)
+    x = torch.randn(1, 6, 16)
+    with torch.no_grad():
+        found = CachedLlama(model, batch=1, max_length=6).step(x)
+        expected = model(inputs_embeds=x).last_hidden_state
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
 def test_other_weights_and_optimizers_are_refused():
     with pytest.raises(ValueError, match="adamw=sgd: use torch, master"):
         make_optimizer([], "sgd")
     with pytest.raises(ValueError, match="weights='float8'"):
         stage(weights="float8")
+
+
+def test_what_cannot_be_sharded_is_refused():
+    with pytest.raises(ValueError, match="precision 'fp16'.* bf16 or fp32"):
+        ShardedModule(torch.nn.Linear(2, 2), precision="fp16")
+    pytest.importorskip("bitsandbytes")
+    optimizer = make_optimizer(stage().parameters(), "8bit")
+    with pytest.raises(ValueError, match="adamw master or torch"):
+        ShardedOptimizer(optimizer)

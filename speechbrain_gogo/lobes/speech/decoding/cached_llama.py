@@ -10,7 +10,11 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.speech.decoding.cached_blocks import CachedBlocks
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense, fuse
+from speechbrain_gogo.lobes.speech.decoding.weights import (
+    Dense,
+    applied_weight,
+    fuse,
+)
 
 
 class Block(NamedTuple):
@@ -140,8 +144,8 @@ def _fused_block(layer, linear):
     return Block(
         layer.input_layernorm.weight,
         linear(fuse(qkv)),
-        linear(attention.o_proj.weight),
+        linear(applied_weight(attention.o_proj)),
         layer.post_attention_layernorm.weight,
         linear(fuse([mlp.gate_proj, mlp.up_proj])),
-        linear(mlp.down_proj.weight),
+        linear(applied_weight(mlp.down_proj)),
     )

@@ -33,7 +33,7 @@ def fuse(modules):
     >>> fused.shape, fused[2:].unique().tolist()
     (torch.Size([5, 4]), [7.0])
     """
-    weights = [module.weight for module in modules]
+    weights = [applied_weight(module) for module in modules]
     first = weights[0]
     sizes = [len(weight) for weight in weights]
     if _adjacent(weights):
@@ -48,6 +48,27 @@ def fuse(modules):
         for weight, rows in zip(weights, fused.split(sizes)):
             weight.data = rows
     return fused
+
+
+@torch.no_grad()
+def applied_weight(module):
+    """The matrix that a linear layer applies, low-rank changes included.
+
+    Arguments
+    ---------
+    module : torch.nn.Linear | peft.tuners.lora.Linear
+        With LoRA that is not merged the sum is a new tensor.
+
+    Returns
+    -------
+    torch.Tensor
+    """
+    weight = module.weight
+    if not hasattr(module, "lora_A") or module.merged:
+        return weight
+    for name in module.active_adapters:
+        weight = weight + module.get_delta_weight(name).to(weight.dtype)
+    return weight
 
 
 def _adjacent(weights):
