@@ -1,4 +1,4 @@
-"""Preparation of signals for judges: removal of padding, resampling, duration of sound."""
+"""Preparation of signals for judges: unpadded, resampled, audible."""
 
 import numpy as np
 import torch

@@ -188,7 +188,7 @@ class WordPieces:
 
     @property
     def vocab_size(self):
-        """Text ids run from 0 to one less."""
+        """Number of text ids, which start at 0."""
         return self.processor.vocab_size()
 
     @property
@@ -232,7 +232,7 @@ class HubTokenizer:
 
     @property
     def vocab_size(self):
-        """Text ids run from 0 to one less."""
+        """Number of text ids, which start at 0."""
         return len(self.tokenizer)
 
     @property
