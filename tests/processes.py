@@ -1,6 +1,6 @@
 """Recipes in processes of their own, without importing torch in each.
 
-A server imports torch, the host and this package once, and every process that
+A server imports torch, SpeechBrain and this package once, and every process that
 a test needs is a fork of it. The environment of a rank is that of torchrun,
 which itself starts the ranks of a few tests: those are long.
 """

@@ -96,7 +96,7 @@ class TokenForms:
             )
 
     def _array_path(self, row, name="codes"):
-        """Where a host recipe looks for an utterance: codes/<id>.npy."""
+        """Where a SpeechBrain recipe looks for an utterance: codes/<id>.npy."""
         if reason := unfit_id(row.id):
             raise ValueError(
                 f"The id '{row.id}' {reason} and cannot be the name of a "
@@ -154,7 +154,7 @@ class TokenForms:
                     seconds += duration
                     writer.writerow(
                         [row.id, f"{duration:.4f}", wavs.get(row.id, "")]
-                        # The host takes $5 in a text for a variable.
+                        # SpeechBrain takes $5 in a text for a variable.
                         + [row.speaker, re.sub(r"\$(?=[\w.])", "$ ", row.text)]
                         + [codes.resolve() if codes.is_file() else ""]
                         + list(parts.get(row.id, [None, None] if parts else []))
