@@ -36,7 +36,7 @@ MANTISSAS = {"fp32, summed otherwise": 22, "tf32": 10, "bf16": 7}
 
 
 class RoundedFactors(TorchFunctionMode):
-    """Rounds what is multiplied to so many bits of mantissa.
+    """Rounds the factors of products to a number of mantissa bits.
 
     Example
     -------

@@ -239,7 +239,7 @@ class TrainingBrain(CountingBrain):
         for name in figures.keys() - finite.keys():
             logger.warning(
                 "Update %d: the validation figure %s is %s. Its checkpoint is "
-                "saved to go on from, but never counts as the best one.",
+                "saved for resuming, but never counts as the best one.",
                 self.optimizer_step,
                 name,
                 figures[name],

@@ -3,10 +3,10 @@
 Of the shards of a complete corpus:
 
     codes/<id>.npy              npy: one integer array [T', K'] per utterance
-    embedding/<id>.npy          and what decoding needs beside tokens, by name
+    embedding/<id>.npy          and side information for decoding, by name
     webdataset/000000.tar       webdataset: tars of <id>.npy and <id>.json
-    dataset/                    datasets: for datasets.load_from_disk
-    tokens.csv                  a SpeechBrain manifest of the clips
+    dataset/                    datasets: for datasets.load_from_disk tokens.csv
+    a SpeechBrain manifest of the clips
 
 A file appears when it is complete and is not written again, so a stopped run
 continues where it stopped.

@@ -234,7 +234,7 @@ class PretrainedCodec(
             return self.codec.embed(tokens)
 
     def side_information(self, wavs, wav_lens=None):
-        """What decoding needs beside the tokens.
+        """Side information for decoding, besides the tokens.
 
         Arguments
         ---------

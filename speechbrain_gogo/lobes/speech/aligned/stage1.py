@@ -2,12 +2,13 @@
 
 The paper's Stage I reads the whole text before the speech and learns their
 alignment from thousands of hours. From a few hours a small model does not learn
-it. Here each group has a few frames, and the model reads, beside the preceding
-group, the encoded letter that each frame of the next group pronounces: no letter
-is skipped or repeated, and speech ends where the text ends. Durations of letters
-are predicted from the text (durations.py), as in FastSpeech 2 (Ren et al. 2021);
-in training they come from an aligner (aligner.py), which is trained alone in the
-first batches. The interface is that of group_stage1.py, with one pass per group.
+it. Here each group has a few frames, and the model reads, besides the preceding
+group, the encoded letter that each frame of the next group pronounces: no
+letter is skipped or repeated, and speech ends where the text ends. Durations of
+letters are predicted from the text (durations.py), as in FastSpeech 2 (Ren et
+al. 2021); in training they come from an aligner (aligner.py), which is trained
+alone in the first batches. The interface is that of group_stage1.py, with one
+pass per group.
 
 Letters: B batch, L text ids, N groups, F frames per group, b tokens of the
 backbone, K tokens per group, P predicted groups, C codes, D width.
