@@ -27,7 +27,7 @@ from robustness_report import CHANCE, CLEAN, write_reports
 from token_systems import TokenSystem
 from tqdm import tqdm
 
-from recipes.common.results_file import ResultsFile, hash_utterances
+from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.manifests.reading import read_manifest

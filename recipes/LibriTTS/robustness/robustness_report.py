@@ -6,7 +6,11 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from recipes.common.report import list_notes, list_unscored, summarize
+from recipes.common.evaluation.report import (
+    list_notes,
+    list_unscored,
+    summarize,
+)
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
 
