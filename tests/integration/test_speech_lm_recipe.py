@@ -267,9 +267,13 @@ def test_in_little_memory(main, arguments, tmp_path, lora):
 
 
 def test_two_processes(arguments, tmp_path):
-    """Each on its half of the batches, the schedule counted in epochs."""
+    """Each on its half of the batches, the schedule counted in epochs.
+
+    And each with its half of the weights; test_sharding.py has whole ones, too.
+    """
     settings = {"distributed_backend": "gloo", "num_steps": "null"}
-    line = arguments("stage1", tmp_path, **settings, num_samples=1)
+    settings |= {"shard_weights": True, "num_samples": 1}
+    line = arguments("stage1", tmp_path, **settings)
     run_ranks(SCRIPT, line, tmp_path / "printed.txt")
     log = read_log(tmp_path / "progress.jsonl")
     assert [row["step"] for row in log] == [1, 2, 2, 3, 4, 4]
