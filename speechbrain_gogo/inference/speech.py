@@ -31,6 +31,7 @@ from speechbrain_gogo.inference.synthesis.utterances import (
     read_text,
 )
 from speechbrain_gogo.lobes.nn.precision import float32_by_default
+from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 
 class GogoSpeech(PretrainedSpeech):
@@ -72,6 +73,16 @@ class GogoSpeech(PretrainedSpeech):
         settings = self.hparams.loop_groups, self.hparams.compiled
         settings += (getattr(self.hparams, "weights", "float"),)
         self.generator = GroupGenerator(codec, *self.mods.values(), *settings)
+
+    @property
+    def allocates(self):
+        """Whether ``allocate`` has an effect.
+
+        It has none without an allocator, nor where Stage I generates all
+        tokens: a budget is for Stage II.
+        """
+        single = isinstance(self.mods.stage2, NoDetailLM)
+        return super().allocates and not single
 
     @classmethod
     def from_hparams(

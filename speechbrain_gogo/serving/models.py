@@ -88,6 +88,7 @@ class Served:
             "samples": bool(codec.sampler),
             "allocates": "allocator" in codec.mods,
             "speaks": speech is not None,
+            "allocates_speech": speech is not None and speech.allocates,
             "voices": self.all_voices,
             "limits": vars(self.limits),
         }

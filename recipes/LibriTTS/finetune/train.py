@@ -17,7 +17,7 @@ from speechbrain.utils.distributed import run_on_main
 from voices import export_voice, prepare_recordings
 
 from recipes.common.experiment import start
-from recipes.common.speech_lm import train_stage
+from recipes.common.training.speech_lm import train_stage
 from speechbrain_gogo.brains.plots import plot_overfitting
 from speechbrain_gogo.brains.process_group import leave_process_group
 

@@ -135,7 +135,8 @@ class Evaluation:
                 changed = self.read(key, wav, clean, label)
                 values = self.count(clean, changed)
                 if label not in self.judged:
-                    results.append(key, label, values)
+                    unheard = dict.fromkeys(results.columns[2:], "")
+                    results.append(key, label, {**unheard, **values})
                     continue
                 counted[key, label] = values
                 decoded = self.system.decode(changed[0])
@@ -190,7 +191,8 @@ def evaluate(system, judges, hparams):
     cases = evaluation.cases(utterances, results, counted)
     heard = judge_utterances(judges, cases, hparams["num_workers"])
     for pair, values in heard if judges else cases:
-        results.append(*pair, {**counted.pop(pair), **values})
+        unknown = dict.fromkeys(columns, "")  # as of a codec without vectors
+        results.append(*pair, {**unknown, **counted.pop(pair), **values})
         progress.update(len({k for k, _ in results.rows}) - progress.n)
     progress.update(len(chosen) - progress.n)
     progress.close()

@@ -4,9 +4,46 @@ Letters: K codebooks, T' steps, H dimension of a code's vector; a level is a
 matrix int64 [steps, streams].
 """
 
+import pydoc
+
 import torch
 
 from speechbrain_gogo.lobes.tokens.levels import Levels
+
+
+def load_tokenizer(name, source=None, save_path=None, options=None):
+    """A tokenizer of the host.
+
+    Arguments
+    ---------
+    name : str
+        Of its class, such as
+        "speechbrain.integrations.huggingface.encodec.Encodec".
+    source, save_path : str
+        Its first arguments, where it has them; None for classes without.
+    options : dict
+        Its others.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If there is no such class.
+    """
+    found = pydoc.locate(name)
+    if not isinstance(found, type):
+        raise ValueError(
+            f"tokenizer_class: there is no class {name}. Those of SpeechBrain "
+            "are in speechbrain.integrations.huggingface and "
+            "speechbrain.lobes.models.discrete."
+        )
+    places = (
+        {} if source is None else {"source": source, "save_path": save_path}
+    )
+    return found(**places, **dict(options or {}))
 
 
 class TokenSystem:

@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 from recipes.common.experiment import start
-from recipes.common.speech_lm import train_stage
+from recipes.common.training.speech_lm import train_stage
 from speechbrain_gogo.brains.process_group import leave_process_group
 
 

@@ -6,7 +6,7 @@ import logging
 from speechbrain.utils.distributed import run_on_main
 
 from recipes.common.experiment import fit, log_clips, make_brain
-from recipes.common.speech_samples import Samples
+from recipes.common.training.speech_samples import Samples
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain, check_fits
 from speechbrain_gogo.dataio.shards.batching import worker_settings
 from speechbrain_gogo.dataio.text.tokenizers import (
