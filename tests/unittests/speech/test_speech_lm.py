@@ -298,7 +298,7 @@ def test_new_rows_are_spread_as_the_old_ones(tmp_path, tied):
 
 def test_spread_rows_learn_to_tell_codes_apart(tmp_path, monkeypatch, request):
     """Sooner than rows as transformers draws them: codes decide the next."""
-    monkeypatch.syspath_prepend(request.config.rootpath / "bench")
+    monkeypatch.syspath_prepend(request.config.rootpath / "bench" / "quality")
     import new_rows
 
     torch.manual_seed(0)

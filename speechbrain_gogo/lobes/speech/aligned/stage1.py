@@ -104,14 +104,13 @@ class AlignedBackboneLM(GroupStage1):
             aligner_layers=aligner_layers,
             pace_range=list(pace_range),
         )
-        dim = self.dim
         self.max_positions = max_positions
         self.history_dropout = history_dropout
         self.pace_range = pace_range
         self.dropout = nn.Dropout(dropout)
-        self.text = TextEncoder(text_size, dim, text_layers, dropout)
-        self.durations = Durations(dim)
-        self.frames = nn.Linear(aligner_frames * dim, dim)
+        self.text = TextEncoder(text_size, self.dim, text_layers, dropout)
+        self.durations = Durations(self.dim)
+        self.frames = nn.Linear(aligner_frames * self.dim, self.dim)
         self.aligner = Aligner(
             levels,
             num_tokens,
