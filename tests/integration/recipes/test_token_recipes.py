@@ -19,7 +19,7 @@ from speechbrain_gogo.inference import GogoTokenizer
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "LibriTTS"
+RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "LibriTTS"
 STAGES = ("train", "valid", "test")
 
 
