@@ -177,7 +177,9 @@ def export_voice(hparams):
     settings["language"] = hparams["language"]
     folder, codec = hparams["model_folder"], find_source(hparams["codec"])
     export_speech(folder, codec, *stages, **settings)
-    for path in Path(folder).glob("*"):  # card and pictures of the start
-        if path.suffix in (".md", ".png") or path.stem == "example":
+    voice = f"voice{Path(settings['voice'][0]).suffix}"
+    for path in Path(folder).glob("*"):  # what describes the start
+        other = path.stem == "voice" and path.name != voice
+        if path.suffix in (".md", ".png") or path.stem == "example" or other:
             path.unlink()
     return Path(folder)
