@@ -2,13 +2,16 @@
 """Memory and time of the options of docs/memory.md, for a small Llama.
 
     python bench/memory.py [--dim 256] [--layers 8] [--clips 4] [--groups 30]
+    torchrun --nproc_per_node 2 bench/memory.py # what one of two processes holds
 
 Bytes are those of tensors: weights, gradients and the state of the optimizer after
 an update of Stage II, and the activations that its forward pass stores for the
-backward pass. Time is processor time.
+backward pass. Time is processor time. Several processes share the weights out
+(FSDP2); layers that are gathered for a moment are not counted, nor activations.
 """
 
 import argparse
+import os
 import time
 
 import speechbrain_gogo.compatibility  # noqa: F401
@@ -16,11 +19,14 @@ import speechbrain_gogo.compatibility  # noqa: F401
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
+from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.training.optimizers import make_optimizer
+from speechbrain_gogo.brains.training.sharding import ShardedModule
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.memory import save_memory
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
+SHARDED = "RANK" in os.environ
 HALF = {"weights": "bfloat16", "gradient_checkpointing": True}
 ROWS = {
     "float32, AdamW": {},
@@ -36,7 +42,11 @@ ROWS = {
 
 
 def size(tensors):
-    """Megabytes of tensors; those that share memory count once."""
+    """Megabytes of tensors; those that share memory count once.
+
+    Of shards, those of this process.
+    """
+    tensors = [getattr(t, "_local_tensor", t).detach() for t in tensors]
     storages = {t.untyped_storage().data_ptr(): t for t in tensors}
     return sum(t.untyped_storage().nbytes() for t in storages.values()) / 1e6
 
@@ -46,15 +56,17 @@ def measure(dim, layers, clips, groups, adamw="torch", **options):
     torch.manual_seed(0)
     llama = speech_llama(12802, dim, layers, dim // 64, 3 * dim)
     lm = DetailLM(save_memory(llama, **options), full_share=1.0).train()
+    if SHARDED:
+        lm = ShardedModule(lm, "cpu", "bf16").train()
     weights = list(lm.parameters())
     learning = [weight for weight in weights if weight.requires_grad]
     optimizer = make_optimizer(learning, adamw, lr=1e-4)
     tokens = torch.randint(12800, (clips, groups, 10))
-    own = {weight.untyped_storage().data_ptr() for weight in weights}
+    own = () if SHARDED else {w.untyped_storage().data_ptr() for w in weights}
     seconds, kept = [], []
 
     def keep(tensor):
-        if tensor.untyped_storage().data_ptr() not in own:
+        if not SHARDED and tensor.untyped_storage().data_ptr() not in own:
             kept.append(tensor)
         return tensor
 
@@ -89,17 +101,22 @@ def main():
     for name, default in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     settings = vars(parser.parse_args())
+    if SHARDED:
+        torch.distributed.init_process_group("gloo")
     first = None
     for name, options in ROWS.items():
+        if SHARDED and options.get("adamw") == "8bit":
+            continue  # bitsandbytes knows no shards
         found = measure(**settings, **options)
         first = first or found
-        held, activations, seconds = (a / b for a, b in zip(found, first))
-        print(
-            f"| {name} | {found[0]:.0f} MB | {held:.2f} | {found[1]:.0f} MB | "
-            f"{activations:.2f} | {seconds:.2f} |",
-            flush=True,
-        )
+        columns = [name]
+        for value, of, unit in zip(found, first, ("MB", "MB", "s")):
+            if of:
+                columns += [f"{value:.3g} {unit}", f"{value / of:.2f}"]
+        if not SHARDED or torch.distributed.get_rank() == 0:
+            print("|", " | ".join(columns), "|", flush=True)
 
 
 if __name__ == "__main__":
     main()
+    leave_process_group()

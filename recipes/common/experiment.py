@@ -96,8 +96,8 @@ def log_clips(brain, train=None, valid=None):
     brain : TrainingBrain
         After its training.
     train, valid : ClipReport
-        Reports of the data sets, if they are to be told: what they left out,
-        and as used those that could be.
+        Reports of the data sets: skipped clips by reason, and the others as
+        used. None for no report.
     """
     train_logger = brain.hparams.train_logger
     if valid is not None:
@@ -114,7 +114,7 @@ class ShardMixin:
     """
 
     def count_clips(self, batch):
-        """A stream has clips without end: none is remembered."""
+        """Do nothing: the clips of an endless stream are not recorded."""
 
     def skipped_clips(self):
         """Clips skipped so far, by reason, on all ranks."""

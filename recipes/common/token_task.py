@@ -65,10 +65,10 @@ def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):
 class TokenTaskBrain(TrainingBrain):
     """A Brain whose input is embedded tokens and whose evaluation is rows.
 
-    Subclasses set ``figures``, of which smaller is better; the first one chooses
-    the best checkpoint. In validation and test their ``compute_objectives``
-    appends a dict per utterance to ``rows``. The recipe's YAML gives
-    ``tokenizer`` and what TrainingBrain needs.
+    Subclasses set ``figures``, for which smaller is better; the first one
+    selects the best checkpoint. In validation and test their
+    ``compute_objectives`` appends a dict per utterance to ``rows``. The
+    recipe's YAML gives ``tokenizer`` and what TrainingBrain needs.
     """
 
     figures = ()

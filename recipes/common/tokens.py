@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 def tokenized_dataset(hparams, stage, **settings):
     """A manifest as a dataset of tokens, which are computed if they are missing.
 
-    A stop loses one shard at most. Under torchrun each process encodes a part.
-    Clips of a test set may have any length.
+    An interruption loses at most one shard. Under torchrun each process encodes
+    a part. Clips of a test set may have any length.
 
     Arguments
     ---------
@@ -47,8 +47,8 @@ def tokenized_dataset(hparams, stage, **settings):
     Raises
     ------
     ValueError
-        If other tokens are in the folder, or clips of a test set are missing
-        or cannot be used.
+        If the folder has other tokens, or clips of a test set are missing or
+        cannot be used.
     """
     tokenizer, clips = hparams["tokenizer"], hparams["clips"]
     if stage == "test":
@@ -138,7 +138,7 @@ def loader_settings(lengths, training, hparams, positions=1):
 
 
 def groups_in(seconds, codec):
-    """Groups of a codec in so many seconds, one at least.
+    """Number of groups of a codec in a duration, at least one.
 
     Example
     -------
@@ -150,7 +150,7 @@ def groups_in(seconds, codec):
 
 
 def frames_per_group(tokenizer, frame_rate):
-    """Frames of a group, so that there are ``frame_rate`` a second or more.
+    """Frames per group, for at least ``frame_rate`` frames per second.
 
     Arguments
     ---------
@@ -177,8 +177,8 @@ def tokenize_splits(hparams, device, make_source):
     device : str
         Device of the codec.
     make_source : callable
-        Takes the stage, "train" or "valid", and the codec's sample rate, and
-        returns shards of clips.
+        Function of the stage, "train" or "valid", and the codec's sample rate
+        that returns shards of clips.
     """
     codec = open_codec(
         hparams["codec"],

@@ -1,7 +1,7 @@
 """Plots of a training: curves of its log, and mels.
 
-Reads the JSON-lines log that the Brains write. Plots of mels are in
-metrics/reports/pictures.py, which the demo uses too.
+They read the JSON-lines log of the Brains. Plots of mels are in
+metrics/reports/pictures.py, which the demo also uses.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def read_log(path):
-    """The rows of a JSON-lines training log, later runs over earlier ones.
+    """The rows of a JSON-lines training log; later runs replace earlier rows.
 
     Arguments
     ---------
@@ -36,8 +36,8 @@ def read_log(path):
     Returns
     -------
     list of dict
-        In order of steps. A step that was repeated after a resume counts once;
-        an incomplete last line is ignored.
+        Sorted by step. A step that was repeated after a resume is included
+        once; an incomplete last line is ignored.
     """
     rows = {}
     for line in Path(path).read_text().splitlines():
@@ -88,9 +88,9 @@ def plot_curves(log_path, image_path):
 
 
 def plot_perplexities(log_path, image_path):
-    """Draw perplexity over the position in the group, validation by validation.
+    """Plot perplexity over the position in the group, with a curve per validation.
 
-    Early ones are dark, the last one is bright.
+    Early curves are dark, the last one is bright.
 
     Arguments
     ---------

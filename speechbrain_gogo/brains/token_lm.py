@@ -1,4 +1,4 @@
-"""What every Brain of a language model of tokens does alike.
+"""Base class of the Brains of language models of tokens.
 
 It logs the loss and the perplexity at each position of a group, in training and
 validation, plots them, and keeps the best checkpoint.
@@ -30,7 +30,7 @@ class TokenLMBrain(TrainingBrain):
         self.train_loss = math.nan  # of the last epoch
 
     def level_names(self):
-        """What the positions are called, in the order of "level".
+        """Names of the positions, in the order of "level".
 
         Returns
         -------

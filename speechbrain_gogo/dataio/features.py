@@ -11,12 +11,12 @@ from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 
 class FeatureCache:
-    """Arrays by clip, in a folder that knows what made them.
+    """Arrays by clip, in a folder that records how they were computed.
 
     Arguments
     ---------
     folder : str | Path
-        Has, or gets, one .npy file for each clip.
+        Folder of one .npy file for each clip.
     signature : object
         Everything on which the features depend; serializable as JSON.
     dtype : str

@@ -1,4 +1,4 @@
-"""One way to open any codec of this package, by what its YAML holds."""
+"""Loading of any codec of this package."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ INTERFACES = {
 
 
 def open_codec(source, savedir=None, run_opts=None, **options):
-    """Load a pretrained codec, whichever it is.
+    """Load a pretrained codec of any class.
 
     Arguments
     ---------

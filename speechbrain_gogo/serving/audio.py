@@ -1,4 +1,4 @@
-"""Responses that are audio: whole, or in chunks while it is made."""
+"""Audio responses: whole files, or chunks while they are generated."""
 
 from starlette.responses import Response, StreamingResponse
 
@@ -15,7 +15,7 @@ DEFAULT = "mp3"  # as in OpenAI's API
 
 
 def check_format(given):
-    """Raise an ApiError if a request wants a format that there is not."""
+    """Raise an ApiError for an unknown format."""
     wanted = given.get("response_format", DEFAULT)
     if wanted not in ENCODINGS:
         raise ApiError(

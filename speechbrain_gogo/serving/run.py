@@ -10,7 +10,7 @@ LAST_WORDS = 5  # seconds that open responses have when the server ends
 
 
 def listen(host="127.0.0.1", port=8000):
-    """Take a port, before the models are loaded.
+    """Bind a port, before the models are loaded.
 
     Arguments
     ---------
@@ -39,10 +39,10 @@ def listen(host="127.0.0.1", port=8000):
 
 
 def host_names(host):
-    """By which names clients may call a server, None for any.
+    """Allowed host names of a server, None for any.
 
-    A server for this machine alone has the names of this machine alone: a
-    page of another site cannot make a name of its own lead here.
+    A server on a local address only accepts the local names, so that pages of
+    other sites cannot reach it by DNS rebinding.
 
     Arguments
     ---------

@@ -24,8 +24,9 @@ from speechbrain_gogo.brains.plots import read_log
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "codec" / "train.py"
 TINY = {
-    "model": "{dim: 32, text_vocab: 40, encoder: {num_layers: 1, "
-    "ffn_dim: 64}, backbone: {num_layers: 1}, asr_head: {num_layers: 1}, "
+    "model": "{dim: 32, text_vocab: 40, encoder: {stem_layers: 1, "
+    "num_layers: 1, ffn_dim: 64}, backbone: {num_layers: 1}, "
+    "asr_head: {num_layers: 1, ffn_dim: 64}, ar_prior: {ffn_dim: 64}, "
     "objective: {share: 0.2}}",
     "device": "cpu",
     "precision": "fp32",

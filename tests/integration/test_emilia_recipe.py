@@ -19,7 +19,9 @@ def train(output_folder, epochs):
         "data_folder": SAMPLES,
         "valid_shards": SAMPLES / "EN-B000002.tar",
         "output_folder": output_folder,
-        "model": "{dim: 32, text_vocab: 40}",
+        "model": "{dim: 32, text_vocab: 40, encoder: {stem_layers: 1, "
+        "num_layers: 1, ffn_dim: 64}, backbone: {num_layers: 1}, "
+        "asr_head: {num_layers: 1, ffn_dim: 64}, ar_prior: {ffn_dim: 64}}",
         "number_of_epochs": epochs,
         "epoch_batches": 2,
         "valid_batches": 1,

@@ -84,13 +84,13 @@ def order(monkeypatch):
     return seen
 
 
-def two_clips(tokens, folder):
-    """A corpus of two clips, again and again under other names."""
+def two_clips(tokens, folder, times):
+    """A corpus of two clips, so many times under other names."""
     header, (shard,) = open_corpus(tokens)
     claim_folder(folder, header)
     rows = [
         shard[place]._replace(id=f"{place} {again}")
-        for again in range(30)
+        for again in range(times)
         for place in (0, 1)
     ]
     save_shard(shard_path(folder, 0), rows, header, shard.report)
@@ -106,14 +106,17 @@ def test_learns_two_clips(
     Every clip with its text: by what else would Stage I tell the two apart?
     """
     draws = {"textless_share": 0.0} if stage == "stage1" else {}
-    clips = two_clips(tiny_tokens / "train", tmp_path / "clips")
+    once, often = (
+        two_clips(tiny_tokens / "train", tmp_path / f"{times}", times)
+        for times in (1, 30)
+    )
     folder = tmp_path / "out"
     main(
         arguments(
             stage,
             folder,
-            train_tokens=clips,
-            valid_tokens=clips,
+            train_tokens=often,
+            valid_tokens=once,
             batch_clips=2,
             number_of_epochs=6,  # with 4, some seeds have not learned it all
             num_steps="null",  # what the epochs have
@@ -139,7 +142,7 @@ def test_learns_two_clips(
     assert {"config.json", "model.safetensors"} <= exported
     assert ("text.model" in exported) == (stage == "stage1")
     again = {"start_from": folder / "export", "learning_rate": 0.0}
-    clips = {"train_tokens": clips, "valid_tokens": clips, "num_steps": 1}
+    clips = {"train_tokens": once, "valid_tokens": once, "num_steps": 1}
     main(arguments(stage, tmp_path / "again", **clips, **again))
     assert read_log(tmp_path / "again" / "progress.jsonl")[-1]["loss"] < 0.12
 
@@ -267,9 +270,13 @@ def test_in_little_memory(main, arguments, tmp_path, lora):
 
 
 def test_two_processes(arguments, tmp_path):
-    """Each on its half of the batches, the schedule counted in epochs."""
+    """Each on its half of the batches, the schedule counted in epochs.
+
+    And each with its half of the weights; test_sharding.py has whole ones, too.
+    """
     settings = {"distributed_backend": "gloo", "num_steps": "null"}
-    line = arguments("stage1", tmp_path, **settings, num_samples=1)
+    settings |= {"shard_weights": True, "num_samples": 1}
+    line = arguments("stage1", tmp_path, **settings)
     run_ranks(SCRIPT, line, tmp_path / "printed.txt")
     log = read_log(tmp_path / "progress.jsonl")
     assert [row["step"] for row in log] == [1, 2, 2, 3, 4, 4]

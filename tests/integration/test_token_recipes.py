@@ -71,14 +71,14 @@ def settings(tiny_corpus, tiny_tokens, tiny_codec_folder, tmp_path):
     return line
 
 
-def two_clips(corpus, path):
-    """A manifest of two clips, again and again under other names."""
+def two_clips(corpus, path, times):
+    """A manifest of two clips, so many times under other names."""
     with open(corpus / "train.csv", newline="") as file:
         clips = list(csv.DictReader(file))[:2]
     with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, list(clips[0]))
         writer.writeheader()
-        for again in range(20):
+        for again in range(times):
             for clip in clips:
                 writer.writerow({**clip, "ID": f"{again} {clip['ID']}"})
     return path
@@ -87,13 +87,16 @@ def two_clips(corpus, path):
 def test_speech_is_learnt_by_heart(script, settings, tiny_corpus, tmp_path):
     """CTC at 28 frames a second, from groups that come 4.7 times a second."""
     main = script("asr_tokens/train.py")["main"]
-    clips = two_clips(tiny_corpus, tmp_path / "two.csv")
+    clips = two_clips(tiny_corpus, tmp_path / "two.csv", times=2)
     line = settings(
         "asr_tokens",
-        **dict.fromkeys((f"{stage}_csv" for stage in STAGES), clips),
+        **dict.fromkeys((f"{stage}_csv" for stage in STAGES[1:]), clips),
+        train_csv=two_clips(tiny_corpus, tmp_path / "train.csv", times=20),
         tokens_folder=tmp_path / "two",
         output_folder=tmp_path / "out",
         num_codebooks=3,
+        dim=64,
+        hidden_size=64,
         number_of_epochs=12,
         batch_clips=2,
         learning_rate=0.01,
@@ -107,7 +110,7 @@ def test_speech_is_learnt_by_heart(script, settings, tiny_corpus, tmp_path):
     assert errors[-1] < 20, errors
     with open(tmp_path / "out" / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 40
+    assert len(rows) == 4
     edits = sum(int(row["character_errors"]) for row in rows)
     characters = sum(len(row["said"]) for row in rows)
     assert 100 * edits / characters == pytest.approx(min(errors))

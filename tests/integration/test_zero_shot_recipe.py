@@ -282,6 +282,36 @@ def test_list_from_a_manifest(recipe, tiny_corpus, tmp_path, capsys):
         written("four.lst", shortest=50.0, longest=60.0)
 
 
+def test_list_of_sentences_in_the_models_own_voice(
+    recipe, tiny_corpus, tiny_speech_folder, tmp_path, capsys
+):
+    import own_voice_list
+
+    def written(**options):
+        path = tmp_path / "lists" / "own.lst"
+        options = {"data_folder": tiny_corpus, "shortest": 1, **options}
+        options = {"source": "gogo-mini", "longest": 99, "seed": 0, **options}
+        options.setdefault("tasks", None)
+        own_voice_list.main(tiny_corpus / "train.csv", path, **options)
+        return recipe.read_tasks(path)
+
+    with open(tiny_corpus / "train.csv", newline="") as file:
+        said = {row["ID"]: row["wrd"] for row in csv.DictReader(file)}
+    tasks = written()
+    assert "read 12 clips = used" in capsys.readouterr().out
+    assert sorted(task.text for task in tasks) == sorted(set(said.values()))
+    for task in tasks:
+        assert said[task.name] == task.text and task.recording is None
+        assert task.prompt_wav.name == "voice.flac"
+        assert task.prompt_text.startswith("The added weight")
+    assert [t.name for t in written(seed=1)] != [t.name for t in tasks]
+    assert written(tasks=2) == tasks[:2]
+    with pytest.raises(ValueError, match="are wanted"):
+        written(tasks=99)
+    with pytest.raises(ValueError, match="no voice of its own"):
+        written(source=str(tiny_speech_folder))
+
+
 def test_recordings_through_parts_of_the_model(
     recipe, speech, tiny_speech_folder, tiny_tasks, tmp_path, capsys
 ):

@@ -38,7 +38,7 @@ class Characters:
     ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 
     def encode(self, text):
-        """Text to ids, a list of int; what is not in the alphabet goes."""
+        """Text to ids, a list of int; other characters are dropped."""
         known = [c for c in normalize_words(text) if c in self.ALPHABET]
         return [1 + self.ALPHABET.index(c) for c in known]
 
@@ -63,8 +63,8 @@ class CTCBrain(TokenTaskBrain):
         """Log-probabilities of characters [B, N * r, 29], their lengths [B]."""
         tokens, lens = batch.to(self.device).tokens  # [B, N, 10]
         frames = self.modules.frames(self.embed(tokens))  # [B, N * r, D]
-        # Packed, clips of a batch give what they give alone, but it takes
-        # several times as long: in training, a little padding does no harm.
+        # With packing, results do not depend on the batch, but it takes several
+        # times as long: in training, a little padding does no harm.
         packed = None if stage == sb.Stage.TRAIN else lens
         hidden, _ = self.modules.rnn(frames, lengths=packed)
         logits = self.modules.output(hidden)
@@ -82,7 +82,7 @@ class CTCBrain(TokenTaskBrain):
 
 
 def read_errors(batch, found):
-    """Rows of a batch: what was recognised, ids [B][..], and its errors."""
+    """Rows of a batch, with the errors of recognised ids [B][..]."""
     text, text_lens = batch.text_ids
     counts = (text_lens * text.shape[1]).round().long().tolist()
     decode = Characters().decode

@@ -39,7 +39,7 @@ class ProbingData(NamedTuple):
 
 
 def draw_clips(csv_path, drawn_path, number, seed):
-    """Write a manifest with a random sample of the rows of another.
+    """Write a manifest with a random sample of rows of another one.
 
     Arguments
     ---------
@@ -72,7 +72,7 @@ def probing_data(
     complete=False,
     **clips,
 ):
-    """Encode and measure the clips of a manifest that are not done yet.
+    """Encode and measure the remaining clips of a manifest.
 
     Arguments
     ---------
@@ -148,7 +148,7 @@ def probing_data(
 
 
 def measure_clips(extractor, clips, folder, num_workers=0):
-    """Measure the features of clips that are not done yet.
+    """Measure the features of the remaining clips.
 
     Arguments
     ---------
@@ -158,8 +158,8 @@ def measure_clips(extractor, clips, folder, num_workers=0):
     clips : list of tuple
         ID, path, text and, for a part of a file, its samples.
     folder : str | Path
-        Gets a folder for each set of settings and clips, with one file per
-        clip.
+        Folder for the features; each set of settings and clips has a subfolder,
+        with one file per clip.
     num_workers : int
         Processes that measure.
 

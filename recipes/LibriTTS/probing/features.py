@@ -1,7 +1,7 @@
 """The 17 features of Table 5, of one utterance.
 
-Each kind of features has a file of its own. This file computes what they share: an
-analysis of the voice, and the words.
+Each kind of features has its own file. This file computes their common inputs:
+an analysis of the voice, and the words.
 """
 
 import parselmouth
@@ -52,7 +52,7 @@ class FeatureExtractor:
 
     @property
     def settings(self):
-        """All settings that decide the values, for JSON."""
+        """All settings on which the values depend, for JSON."""
         rate = {"sample_rate": self.sample_rate}
         return {**rate, **self.frames, **self.pitches}
 

@@ -1,4 +1,4 @@
-"""Sentences to be spoken by a synthesiser: read, made up, and split."""
+"""Sentences for a synthesiser: reading, generation and splitting."""
 
 import random
 from collections import defaultdict
@@ -13,12 +13,12 @@ ENGLISH = English()
 
 
 def read_sentences(paths, min_words, max_words, normalize=ENGLISH):
-    """The sentences of some files, as they are spoken, each once.
+    """The sentences of some files in their spoken form, each once.
 
     Arguments
     ---------
     paths : list of str
-        CSV manifests with a column wrd; other files hold a sentence a line.
+        CSV manifests with a column wrd; other files have one sentence per line.
     min_words, max_words : int
         Smallest and largest number of words of a sentence.
     normalize : callable
@@ -27,7 +27,7 @@ def read_sentences(paths, min_words, max_words, normalize=ENGLISH):
     Returns
     -------
     tuple
-        List of str, and the ClipReport of what was left out.
+        List of str, and the ClipReport of used and skipped sentences.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
     Raises
     ------
     ValueError
-        If none would be left to train on.
+        If no training sentence would remain.
     """
     held_out = num_valid + num_test
     if len(sentences) <= held_out:
@@ -98,9 +98,10 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
 
 
 def read_words(paths, normalize=ENGLISH):
-    """The words of some lists, one a line: each once, in their order.
+    """The words of some lists, one per line: each once, in order.
 
-    As they are spoken; those in capitals would be spelled, and are left out.
+    Words are in their spoken form; those in capitals would be spelled, and are
+    skipped.
     """
     lines = [line for path in paths for line in _read(Path(path))]
     words = (normalize(x) for x in lines if not _spelled(x))
@@ -116,10 +117,10 @@ def _spelled(word):
 def make_up_sentences(
     sentences, number, max_words, seed, avoid=(), more_words=(), share=0.0
 ):
-    """New sentences, in which each two neighbours are neighbours in another.
+    """New sentences, in which neighbouring words are also neighbours in a given sentence.
 
-    They mean nothing, but bring words together in many more ways than a
-    small corpus does. In place of some, words of a list may stand.
+    They have no meaning, but many more combinations of words than a small
+    corpus. Some words may be replaced by words of a list.
 
     Arguments
     ---------
@@ -128,13 +129,13 @@ def make_up_sentences(
     number : int
         Number to make; few sentences give fewer.
     max_words : int
-        Longer ones are not taken.
+        Largest number of words of a sentence.
     seed : int
         Seed of the choices.
     avoid : iterable of str
         Sentences not to make, besides ``sentences``.
     more_words : list of str
-        To put in their places.
+        Words that replace others.
     share : float
         Share of words of a new sentence to replace by one of these, 0 to 1.
 

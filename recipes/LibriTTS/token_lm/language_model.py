@@ -10,8 +10,8 @@ from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 def token_lm(tokenizer, clip_seconds, **llama):
     """Stage I of GogoSpeech without text, for all tokens of the tokenizer.
 
-    All levels share the ids and the rows of codes: the position tells the
-    level. Codes that are near each other, at all levels, start near each other.
+    All levels share the ids and the rows of codes; the level follows from the
+    position. Neighbouring codes are initialized with similar embeddings.
 
     Arguments
     ---------

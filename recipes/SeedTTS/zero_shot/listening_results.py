@@ -55,8 +55,8 @@ def read_ratings(paths, key):
     Raises
     ------
     ValueError
-        If a file is no answer file, of another test, has ratings off the
-        scale, or contradicts another file of the rater.
+        If a file is not an answer file, belongs to another test, has ratings
+        outside the scale, or contradicts another file of the rater.
     """
     ratings = {}
     for path in paths:
@@ -102,7 +102,7 @@ def _read_rows(path):
 
 
 def _whole(value):
-    """A rating as a number, or as it was."""
+    """A rating as a number if possible, else unchanged."""
     try:
         number = float(value)
     except (TypeError, ValueError):

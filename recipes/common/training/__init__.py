@@ -1,1 +1,1 @@
-"""Training of the models whose recipes exist for several corpora."""
+"""Training of models with recipes for several corpora."""

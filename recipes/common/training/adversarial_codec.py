@@ -1,4 +1,4 @@
-"""Training of SoCodec and CoFi-Codec, on every corpus that has manifests."""
+"""Training of SoCodec and CoFi-Codec, for all corpora with manifests."""
 
 from speechbrain.utils.distributed import run_on_main
 
@@ -17,7 +17,7 @@ def train_adversarial_codec(hparams, run_opts, brain_class, export):
     brain_class : type
         An :class:`~speechbrain_gogo.brains.adversarial_codec.AdversarialCodecBrain`.
     export : callable
-        Takes ``hparams``, with the trained ``codec``, and writes it to
+        Function of ``hparams``, with the trained ``codec``, that writes it to
         ``export_folder``.
     """
     sample_rate = hparams["model"]["sample_rate"]

@@ -1,6 +1,6 @@
-"""Training of a codec's language model, the same on every corpus.
+"""Training of the language models of SoCodec and CoFi-Speech, for all corpora.
 
-SoCodec's and CoFi-Speech's: tokens and embedding are those of a pretrained codec.
+Tokens and embeddings are those of a pretrained codec.
 """
 
 import logging
@@ -111,8 +111,7 @@ def export(hparams, source, codec, tokenizer):
     Arguments
     ---------
     hparams : dict
-        Settings of the recipe: ``export_folder``, ``lm`` and ``speech``, the
-        settings.
+        Settings of the recipe: ``export_folder``, ``lm`` and ``speech``.
     source : str | Path
         Source of the codec: a folder of this package.
     codec : PretrainedCodec

@@ -1,4 +1,4 @@
-"""Training of CoFi-Codec, the same on every corpus that has manifests."""
+"""Training of CoFi-Codec, for all corpora with manifests."""
 
 from recipes.common.training.adversarial_codec import train_adversarial_codec
 from speechbrain_gogo.brains.cofi import CoFiCodecBrain

@@ -1,8 +1,8 @@
-"""What a stage of GogoSpeech makes of validation clips, to listen to.
+"""Samples of a stage of GogoSpeech from validation clips.
 
-The first third of a clip is the prompt. Stage I speaks the rest from the text,
-backbone only; Stage II gets the rest's backbone and fills in the details. The
-picture has the clip as the codec decodes it above.
+The first third of a clip is the prompt. Stage I generates the backbone of the
+rest from the text; Stage II completes the backbone of the rest. The plot also
+shows the decoded clip.
 """
 
 import soundfile
@@ -44,7 +44,7 @@ class Samples:
         self.sampling = sampling
 
     def __call__(self, lm, folder):
-        """Let a stage, in evaluation mode, speak all clips.
+        """Generate samples of all clips by a stage in evaluation mode.
 
         Arguments
         ---------

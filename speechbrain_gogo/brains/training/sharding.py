@@ -91,7 +91,7 @@ class ShardedModule(nn.Module):
             )
         self.shards = copy.deepcopy(module)
         for part in reversed(list(self.shards.modules())):  # inner ones first
-            if isinstance(part, nn.ModuleList):
+            if type(part) is nn.ModuleList:  # torch derives parametrizations
                 for layer in part:
                     fully_shard(layer, mesh=mesh, mp_policy=policy)
         fully_shard(self.shards, mesh=mesh, mp_policy=policy)

@@ -1,8 +1,8 @@
 """Augmentation of training clips: speed, pitch, level and spectrum.
 
-The random numbers depend on the seed, the epoch and the clip only, not on workers
-or on when a training was resumed. Not in the paper: augmentation is for corpora of
-hours, where the paper has ten thousands of hours.
+The random numbers depend on the seed, the epoch and the clip only, not on
+workers or on when a training was resumed. Not in the paper, which has tens of
+thousands of hours; augmentation is for corpora of a few hours.
 """
 
 import math

@@ -67,7 +67,7 @@ def loader_settings(
     seed=0,
     **workers,
 ):
-    """Arguments with which the host's loader batches clips by duration.
+    """Arguments of SpeechBrain's loader for batches by duration.
 
     Arguments
     ---------

@@ -1,15 +1,15 @@
 """Transcripts as token ids, for the ASR head and for the language models.
 
-Corpora disagree about case and punctuation. The ASR head learns words, so both
-are dropped for it; who speaks also wants to know where to pause. The tokens
-are sentencepiece's (:class:`WordPieces`, small models) or those of a language
-model that brings its own (:class:`HubTokenizer`). Both kinds have
+Corpora differ in case and punctuation. The ASR head learns words, so both are
+removed for it; language models of speech keep marks of pauses. The tokens are
+sentencepiece's (:class:`WordPieces`, small models) or those of a language model
+that brings its own (:class:`HubTokenizer`). Both kinds have
 
     encode(text) -> list of int     encode_batch(texts) -> list of lists
     vocab_size                      save(folder)
     fingerprint                     unknown(text) -> set of str
 
-and :func:`load_text_tokenizer` reads again what ``save`` wrote.
+and :func:`load_text_tokenizer` loads what ``save`` wrote.
 """
 
 import re
@@ -44,13 +44,12 @@ def normalize_words(text):
 
 
 def normalize_speech(text):
-    """Like :func:`normalize_words`, with the marks that make a pause.
+    """Like :func:`normalize_words`, with the punctuation marks of pauses.
 
     Arguments
     ---------
     text : str
-        A transcript, or what is to be spoken. Digits are better spelled out
-        before.
+        A transcript, or text to speak. Digits should be spelled out before.
 
     Returns
     -------
@@ -69,7 +68,7 @@ def normalize_speech(text):
 def train_tokenizer(
     sentences, model_path, vocab_size, normalize=normalize_words
 ):
-    """Train a sentencepiece BPE model, if it is not there already.
+    """Train a sentencepiece BPE model, if it does not exist yet.
 
     Arguments
     ---------
@@ -78,8 +77,8 @@ def train_tokenizer(
     model_path : str | Path
         File of the model.
     vocab_size : int
-        Tokens, unknown, start and end included; fewer come out of a small
-        text.
+        Number of tokens, including unknown, start and end; a small text gives
+        fewer.
     normalize : callable
         Normalization of the sentences.
 
@@ -90,7 +89,7 @@ def train_tokenizer(
     Raises
     ------
     ValueError
-        If that is too few for the characters of the text.
+        If it is too small for the characters of the text.
 
     Example
     -------
@@ -173,7 +172,7 @@ class WordPieces:
 
     @classmethod
     def train(cls, sentences, model_path, vocab_size):
-        """Train on sentences, unless the model is there already.
+        """Train on sentences, unless the model exists.
 
         Arguments
         ---------
@@ -189,7 +188,7 @@ class WordPieces:
 
     @property
     def vocab_size(self):
-        """Text ids run from 0 to one less."""
+        """Number of text ids, which start at 0."""
         return self.processor.vocab_size()
 
     @property
@@ -234,7 +233,7 @@ class WordPieces:
 class HubTokenizer:
     """The tokenizer of a language model, from the hub or a folder.
 
-    Text stays as it is: such a model knows case and punctuation.
+    Text is not normalized, since such models use case and punctuation.
 
     Arguments
     ---------
@@ -250,7 +249,7 @@ class HubTokenizer:
 
     @property
     def vocab_size(self):
-        """Text ids run from 0 to one less."""
+        """Number of text ids, which start at 0."""
         return len(self.tokenizer)
 
     @property
@@ -296,7 +295,7 @@ def load_text_tokenizer(source):
     Raises
     ------
     ValueError
-        If there is none that can be read.
+        If there is none or it cannot be read.
     """
     model_path = Path(source) / WordPieces.FILE
     try:

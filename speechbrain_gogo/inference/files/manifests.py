@@ -1,8 +1,8 @@
-"""Manifests of one's own recordings: a folder of audio and texts as CSV files.
+"""Manifests of a folder of recordings and texts, as CSV files.
 
-A text lies beside its recording, in ``NAME.normalized.txt``, ``NAME.txt`` or
-``NAME.lab``, or in a file ``metadata.csv`` of LJ Speech's form: lines
-``NAME|text`` or ``NAME|text|the same without abbreviations``.
+The text of a recording is in ``NAME.normalized.txt``, ``NAME.txt`` or
+``NAME.lab`` in the same folder, or in a file ``metadata.csv`` in LJ Speech's
+format: lines ``NAME|text`` or ``NAME|text|normalized text``.
 """
 
 import csv
@@ -50,13 +50,13 @@ def make_manifests(
     out : str | Path
         Folder of the manifests; ``folder`` by default.
     num_valid : int
-        Clips that go to valid.csv.
+        Number of clips for valid.csv.
     speaker : str
-        Who speaks; by default the name of the first folder on the way from
-        ``folder`` to a recording, or of ``folder`` itself.
+        Name of the speaker; by default that of the recording's top folder below
+        ``folder``, or of ``folder`` itself.
     recognizer : callable
-        Gives the words of samples, float32 [T] at 16 kHz; for recordings
-        without a text. Without it these are skipped.
+        Transcribes samples, float32 [T] at 16 kHz, of recordings without a
+        text. Without it these are skipped.
     seed : int
         Seed of the choice of validation clips.
 
@@ -68,7 +68,7 @@ def make_manifests(
     Raises
     ------
     ValueError
-        If there is no audio, or not more of it than ``num_valid`` clips.
+        If there is no audio, or no more than ``num_valid`` clips.
 
     Example
     -------
@@ -161,7 +161,7 @@ def _read_clips(folder, speaker, recognizer):
 
 
 def _read_text(path, table):
-    """What a recording says, on one line; None if nothing tells."""
+    """Text of a recording, on one line; None if there is none."""
     for suffix in TEXTS:
         beside = path.with_name(path.stem + suffix)
         if beside.is_file():

@@ -1,4 +1,4 @@
-"""The model folder of a decoder that learns to take few steps."""
+"""Model folder of a student that learns to decode in few steps."""
 
 import shutil
 from pathlib import Path
@@ -24,8 +24,9 @@ SAMPLING = "guidance_scale", "guidance_interval", "grid", "solver"
 def make_student(folder, teacher, num_steps):
     """Write a codec whose flow can learn to take few steps.
 
-    All else is the teacher's: tokens keep their meaning, and an allocator stays
-    valid. As it is written it samples as the teacher without guidance.
+    Everything else is copied from the teacher: tokens keep their meaning, and
+    an allocator stays valid. Before training it samples as the teacher without
+    guidance.
 
     Arguments
     ---------
@@ -72,12 +73,12 @@ def make_student(folder, teacher, num_steps):
 
 
 def name_of(kind):
-    """How a YAML names a class of which it makes an object."""
+    """YAML tag that creates an object of a class."""
     return f"!new:{kind.__module__}.{kind.__qualname__}"
 
 
 def add_step_embedding(path):
-    """Add the weights of a StepDiT that has not learned yet to a codec's file.
+    """Add the initial weights of a StepDiT to a codec's file.
 
     Arguments
     ---------

@@ -1,7 +1,7 @@
 """Files of a stage that takes one large pass per group.
 
 config.json has the sizes of the stage under "gogo", model.safetensors its
-weights. What such a stage is stands in lobes/speech/group_stage1.py.
+weights. These stages are defined in lobes/speech/group_stage1.py.
 """
 
 import json

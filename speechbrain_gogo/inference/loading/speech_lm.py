@@ -1,7 +1,8 @@
-"""A codec's language model as files: written by a recipe, read strictly.
+"""Export and strict loading of a codec's language model.
 
-The folder of the codec also holds ``speech.yaml`` (the model, how it samples, the
-codec that it belongs to), ``lm.safetensors`` and, in ``text``, the tokenizer.
+The folder of the codec also has ``speech.yaml`` (the model, its sampling
+settings, the fingerprint of its codec), ``lm.safetensors`` and, in ``text``,
+the tokenizer.
 """
 
 from pathlib import Path
@@ -55,7 +56,7 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
 
 
 def load_speech_lm(folder, codec, overrides=None, trust_source=False):
-    """Read what :func:`export_speech_lm` wrote.
+    """Load a language model that :func:`export_speech_lm` wrote.
 
     Arguments
     ---------
@@ -97,7 +98,7 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
 
 
 def check_lm_fits(lm, codec):
-    """Raise an error if a language model cannot have a codec's tokens.
+    """Raise an error if a language model does not match a codec's tokens.
 
     Arguments
     ---------
@@ -109,7 +110,7 @@ def check_lm_fits(lm, codec):
     Raises
     ------
     ValueError
-        If its levels have other steps or streams, or these other sizes.
+        If the levels differ in steps, streams or sizes.
     """
     sizes = [
         (

@@ -1,8 +1,8 @@
 """The model card: README.md of a published model.
 
-A card that is in the model folder already is kept; it only gets what the hub reads,
-the YAML at its head. Otherwise one is written from the model, the log of its
-training and the table of its evaluation.
+An existing card in the model folder is kept; only the YAML at its top, which
+the hub reads, is added. Otherwise a card is written from the model, the log of
+its training and the table of its evaluation.
 """
 
 from pathlib import Path

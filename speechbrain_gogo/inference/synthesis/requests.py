@@ -1,4 +1,4 @@
-"""Requests of text to speech: their arguments, their prompts as tokens."""
+"""Requests of text to speech: arguments and prompts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,7 +101,7 @@ def read_voice(codec, prompt_wav, sample_rate=None):
     Arguments
     ---------
     codec : PretrainedCodec
-        One that has a ``speaker_embedding``.
+        Codec with a ``speaker_embedding``.
     prompt_wav, sample_rate
         As in :func:`read_prompt`.
 
@@ -129,7 +129,7 @@ def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
     prompt_wav, sample_rate
         As in :func:`read_prompt`.
     speech : PretrainedSpeech
-        The model, for its rate and language.
+        Model with the sample rate and the language.
     recognizer : str
         As in :func:`.transcription.transcribe`.
 
@@ -140,7 +140,7 @@ def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
     Raises
     ------
     ValueError
-        If the audio cannot be used, or not be recognised.
+        If the audio cannot be used or recognised.
     """
     rate = speech.codec.sample_rate
     if isinstance(prompt_wav, (str, Path)):

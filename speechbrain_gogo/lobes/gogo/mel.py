@@ -1,8 +1,8 @@
 """Log-mel features as the Vocos vocoder reads them (Section 4.1).
 
-Frames are centred at multiples of the hop and see zeros beyond both ends of
-the audio, so that a signal cut anywhere on the hop grid gives the same frames
-as the whole. Inside the audio they equal Vocos' own feature extractor.
+Frames are centred at multiples of the hop, with zeros beyond both ends of the
+audio, so that a signal cut anywhere on the hop grid gives the same frames as
+the whole. Inside the audio they equal Vocos' own feature extractor.
 """
 
 import torch
@@ -57,7 +57,7 @@ class VocosMel(nn.Module):
 
     @property
     def margin(self):
-        """Samples on each side of a frame's centre that it sees."""
+        """Samples on each side of a frame's centre on which it depends."""
         return self.n_fft // 2
 
     def forward(self, wavs):

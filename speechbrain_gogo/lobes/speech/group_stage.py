@@ -1,4 +1,4 @@
-"""What the stages of one large pass per group have in common.
+"""Base classes of the stages with one large pass per group.
 
 The stages are in group_stage1.py, aligned/stage1.py and group_stage2.py, their
 state during generation in group_state.py.
@@ -27,7 +27,7 @@ class GroupStage(nn.Module):
     num_tokens : int
         Tokens per group that the stage reads.
     given : int
-        The first of them, which are known before a group's pass.
+        Number of tokens, from the first, that are known before a group's pass.
     dim, num_layers, num_heads, ffn_dim, num_key_value_heads : int
         Sizes of the Llama; as many key and value heads as heads by default.
     depth_layers, depth_ffn_dim : int
@@ -51,7 +51,7 @@ class GroupStage(nn.Module):
     ):
         super().__init__()
         heads = num_key_value_heads or num_heads
-        self.sizes = {  # with which it can be built again
+        self.sizes = {  # arguments, for the export
             "levels": list(levels),
             "dim": dim,
             "num_layers": num_layers,
@@ -73,7 +73,7 @@ class GroupStage(nn.Module):
         )
 
     def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Memory and weights for generation, to be used again.
+        """Reusable cache and weights for generation.
 
         Arguments
         ---------
@@ -82,7 +82,7 @@ class GroupStage(nn.Module):
         max_length : int
             Positions, left padding included.
         compiled : bool
-            Without meaning here: large passes are too few to be compiled.
+            Without effect: large passes are too few to be compiled.
         linear : callable
             As in CachedLlama.
 
@@ -102,7 +102,7 @@ class GroupStage(nn.Module):
         tokens : torch.Tensor
             Tokens of the group so far, int64 [B, T].
         depth : DepthSteps
-            Computes instead of this stage's own network.
+            Replaces this stage's own network.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class GroupStage1(GroupStage):
         self.backbone_size = self.sizes["backbone_size"] = backbone_size
 
     def group_inputs(self, before, given):
-        """What the pass for the next group reads of the one before it.
+        """Part of the next pass's input that comes from the preceding group.
 
         Arguments
         ---------
@@ -150,18 +150,18 @@ class GroupStage1(GroupStage):
 
 
 def causal_mask(kept):
-    """Which positions of a padded sequence see which.
+    """Causal attention mask of a padded sequence.
 
     Arguments
     ---------
     kept : torch.Tensor
-        bool [B, S], which positions are no padding.
+        bool [B, S], False for padding.
 
     Returns
     -------
     torch.Tensor
-        bool [B, 1, S, S]: earlier ones that are kept, and itself, since a row
-        without any key gives NaN.
+        bool [B, 1, S, S]: earlier positions without padding, and the position
+        itself, since a row without keys gives NaN.
 
     Example
     -------

@@ -1,7 +1,7 @@
 """Stage I with one large pass per group (an option, not the paper's).
 
 The paper's stages read and predict token by token (Eq. 6, 7). Here a group is
-one position: the embeddings of its tokens are added up, a Llama reads a group
+one position, the sum of the embeddings of its tokens. A Llama reads one group
 at a time, and the small network of depth.py predicts its tokens. That is a
 third of the large passes of BackboneLM, over a shorter sequence. The interface
 is that of stage1.py; Stage II of this kind is in group_stage2.py.
@@ -38,9 +38,9 @@ class GroupBackboneLM(GroupStage1):
         After a shorter text the start is repeated up to this position, as in
         BackboneLM.
     group_stride : int
-        Rotary positions that a group takes. A small model learns the
-        alignment sooner if text and speech advance at about the same speed:
-        a group lasts .21 s, about three letters.
+        Rotary positions per group. A small model learns the alignment sooner if
+        text and speech advance at about the same speed: a group lasts .21 s,
+        about three letters.
     **network
         Arguments of
         :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
@@ -56,7 +56,7 @@ class GroupBackboneLM(GroupStage1):
     (torch.Size([]), torch.Size([20]))
     """
 
-    last_level = "end"  # what the level after the tokens is
+    last_level = "end"  # name of the level after those of the tokens
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class GroupBackboneLM(GroupStage1):
         self.text = nn.Embedding(text_size + 1, self.dim)
 
     def sequence_length(self, text_length, num_groups):
-        """Positions that utterances take, start and end included.
+        """Positions of utterances, start and end included.
 
         Arguments
         ---------
@@ -139,7 +139,7 @@ class GroupBackboneLM(GroupStage1):
         -------
         dict
             "loss", the mean over all predicted tokens; "nll" [P], of each;
-            "level" int64 [P], which of the b a token is, b for the end.
+            "level" int64 [P], the level of each token, b for the end.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class GroupBackboneLM(GroupStage1):
                 f"A clip of the batch takes {longest} positions, this model "
                 f"has {self.max_positions}: leave such clips out."
             )
-        # Without a mask transformers takes positions with gaps for several
+        # Without a mask, transformers interprets positions with gaps as several
         # sequences side by side.
         hidden = self.llama(
             inputs_embeds=x,
@@ -170,23 +170,24 @@ class GroupBackboneLM(GroupStage1):
         return {"loss": nll.mean(), "nll": nll, "level": level}
 
     def score(self, nll, goes_on, at_end):
-        """Negative log-likelihoods of the codes, and of going on and ending.
+        """Negative log-likelihoods of the codes, and of continuing or ending.
 
         Arguments
         ---------
         nll : torch.Tensor
             Negative log-likelihoods of the codes, [P, b].
         goes_on : torch.Tensor
-            Scores of the end before each group, [P]; -inf where it cannot be.
+            Scores of the end before each group, [P]; -inf where it is
+            impossible.
         at_end : torch.Tensor
             Hidden states after the last groups, [B, D].
 
         Returns
         -------
         tuple of torch.Tensor
-            [P * b + B]: the first token of a group also says that speech goes
-            on, and the ends come last; and the level of each, int64, b for
-            the end.
+            [P * b + B]: the first token of a group also predicts that speech
+            continues, and the ends come last. And the level of each, int64, b
+            for the end.
         """
         first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
         ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
@@ -197,7 +198,7 @@ class GroupBackboneLM(GroupStage1):
         return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
 
     def sequence(self, text, text_lens, backbone, real):
-        """What the Llama reads up to the end of the speech.
+        """Input of the Llama up to the end of the speech.
 
         Arguments
         ---------
@@ -233,7 +234,7 @@ class GroupBackboneLM(GroupStage1):
         guidance=0,
         said=None,
     ):
-        """The state in which generation begins.
+        """The initial state of generation.
 
         Arguments
         ---------

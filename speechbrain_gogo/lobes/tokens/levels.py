@@ -22,7 +22,7 @@ class Level:
     Arguments
     ---------
     name : str
-        For messages and tables.
+        Name in messages and tables.
     steps : int
         Steps per group, p.
     streams : int

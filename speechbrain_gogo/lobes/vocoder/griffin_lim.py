@@ -1,7 +1,7 @@
 """Griffin-Lim: waveforms from log-mel without a trained network.
 
-The algorithm, and a vocoder of the siblings' mel in place of BigVGAN. The one of
-Gogo's mel is in vocoders.py.
+The algorithm, and a vocoder of the mel of SoCodec and CoFi-Codec that can
+replace BigVGAN. The one of Gogo's mel is in vocoders.py.
 """
 
 import math
@@ -126,7 +126,7 @@ class MagnitudeGriffinLim(nn.Module):
 
     @property
     def context(self):
-        """Frames on each side that an output frame depends on, exactly."""
+        """Exact number of frames on each side on which an output frame depends."""
         spread = math.ceil(self.n_fft / self.hop_length) - 1
         return (self.num_iterations + 1) * spread + 1
 

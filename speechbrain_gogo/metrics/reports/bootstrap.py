@@ -1,7 +1,7 @@
 """Bootstrap intervals for figures over a test set.
 
-Utterances are resampled with replacement. The interval covers the choice of
-utterances; it ignores that those of one speaker are correlated.
+Utterances are resampled with replacement. The interval covers the sampling of
+utterances; it ignores correlations within speakers.
 """
 
 import math
@@ -76,7 +76,7 @@ def bootstrap_interval(
 
 
 def has_score(figure, row):
-    """Whether a judge gave an utterance the number of a figure.
+    """Whether an utterance has a score for a figure.
 
     Arguments
     ---------
@@ -135,7 +135,7 @@ def figure_interval(figure, rows, seed=0):
 
 
 def paired_difference(figure, rows, others, seed=0):
-    """By how much a figure is larger for one system than for another.
+    """Difference of a figure between two systems.
 
     Arguments
     ---------
@@ -149,7 +149,7 @@ def paired_difference(figure, rows, others, seed=0):
     Returns
     -------
     tuple of float
-        Difference, lower and upper end of its 95 % bootstrap interval, of the
+        Difference, lower and upper end of its 95 % bootstrap interval, over the
         utterances for which both have a score; NaN if there are none.
 
     Example

@@ -5,6 +5,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
+from speechbrain_gogo import HPARAMS
 from speechbrain_gogo.lobes.allocator.hearing_reward import HearingReward
 from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 from speechbrain_gogo.lobes.gogo.convolutional_decoder import (
@@ -19,10 +20,9 @@ from speechbrain_gogo.lobes.gogo.training.component_start import (
     start_as_components,
 )
 from speechbrain_gogo.lobes.gogo.training.hearing import HearingLoss, WhisperMel
-from tests.conftest import REPOSITORY
 
 SMALL = f"""
-model: !include:{REPOSITORY}/hparams/mini/gogo_mlp.yaml
+model: !include:{HPARAMS}/mini/gogo_mlp.yaml
     num_components: 60
     hidden_dim: 64
     ffn_dim: 96

@@ -299,6 +299,7 @@ def test_a_codec_with_a_voice_and_no_speech(tiny_socodec_folder):
     with running(Served(codec)) as (url, _):
         [entry] = requests.get(f"{url}/v1/models").json()["data"]
         assert not entry["speaks"] and not entry["allocates"]
+        assert not entry["allocates_speech"]
         assert entry["tokens_kept"] == [1, 2, 3, 4]
         headers = {"content-type": "audio/wav"}
         data = wav_bytes(1.0)

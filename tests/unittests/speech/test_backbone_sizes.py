@@ -37,6 +37,9 @@ def test_speaks(tiny_stages, tiny_codec_folder, tmp_path, b):
     folder = export_speech(tmp_path / "all", find_source(codec), *folders)
     speech = GogoSpeech.from_hparams(folder, run_opts={"device": "cpu"})
     assert speech.codec.backbone_size == (3 if b == 10 else b)
+    assert not speech.allocates and ("allocator" in speech.codec.mods) == (
+        b == 10
+    )
 
     generator = torch.Generator().manual_seed(1)
     prompt = 0.1 * torch.randn(2 * 24000, generator=generator)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
+from speechbrain_gogo import HPARAMS
 from speechbrain_gogo.lobes.vocoder.coded_mel import CodedMel
-from tests.conftest import REPOSITORY
 
 SMALL = f"""
-model: !include:{REPOSITORY}/hparams/mini/gogo_mlp.yaml
+model: !include:{HPARAMS}/mini/gogo_mlp.yaml
     hidden_dim: 32
     ffn_dim: 32
     hearing: null

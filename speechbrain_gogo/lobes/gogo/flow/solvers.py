@@ -59,7 +59,7 @@ def epss_grid(num_steps):
     Raises
     ------
     ValueError
-        If the method gives no grid of so many steps.
+        If the method has no grid with this number of steps.
 
     Example
     -------
@@ -74,7 +74,7 @@ def epss_grid(num_steps):
 
 
 def euler(velocity, x, times):
-    """One evaluation a step: x + h v.
+    """One evaluation per step: x + h v.
 
     Arguments
     ---------
@@ -101,7 +101,7 @@ def euler(velocity, x, times):
 
 
 def midpoint(velocity, x, times):
-    """Two evaluations a step, of which the second counts: order 2.
+    """Two evaluations per step, the second at its middle: order 2.
 
     Arguments
     ---------
@@ -126,7 +126,7 @@ def midpoint(velocity, x, times):
 
 
 def adams_bashforth(velocity, x, times):
-    """One evaluation a step and the one before it: order 2.
+    """One evaluation per step and the preceding one: order 2.
 
     The first step is Euler's. With steps h and, before, h' the next is
     x + h ((1 + r/2) v - r/2 v'), r = h / h' (Hairer, Norsett, Wanner: Solving

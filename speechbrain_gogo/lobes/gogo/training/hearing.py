@@ -130,7 +130,7 @@ class HearingLoss(nn.Module):
         Arguments
         ---------
         predicted : torch.Tensor
-            Log-mel that a codec gives, shape [B, T, d].
+            Log-mel of the codec, shape [B, T, d].
         log_mel : torch.Tensor
             Log-mel of the recordings, shape [B, T, d]; or of one recording for
             all, [1, T, d].

@@ -47,7 +47,7 @@ class AlignedBackboneLM(GroupStage1):
         Sizes of the
         :class:`~speechbrain_gogo.lobes.speech.aligned.aligner.Aligner`.
     aligner_batches : int
-        Number of batches, the first of the training, that train the aligner
+        Number of batches at the start of the training that train the aligner
         alone. It is frozen afterwards.
     dropout : float
         Dropout probability of the encoded text and before the depth network.
@@ -55,8 +55,8 @@ class AlignedBackboneLM(GroupStage1):
         Share of preceding groups that are masked in training, so that the
         model depends on the text.
     pace_range : tuple of float
-        Bounds of a prompt's durations, relative to predicted ones. Between
-        them, the target's durations follow the prompt's.
+        Bounds of a prompt's speaking rate, as its durations over predicted
+        ones. The durations of the target are scaled by this ratio.
     **network
         Arguments of
         :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
@@ -73,7 +73,7 @@ class AlignedBackboneLM(GroupStage1):
     """
 
     text_positions = 0  # the text occupies no positions
-    last_level = "duration"  # what the level after the tokens is
+    last_level = "duration"  # name of the level after those of the tokens
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Where a language model attends to (Section IV-D of the CoFi-Speech paper).
+"""Attention maps of language models (Section IV-D of the CoFi-Speech paper).
 
 Letters: H heads, S positions.
 """
@@ -13,13 +13,13 @@ def attention_maps(models):
     Arguments
     ---------
     models : sequence of transformers.GPT2Model
-        Each reads one utterance inside, once.
+        Each reads one utterance within the context, once.
 
     Yields
     ------
     list of torch.Tensor
-        Empty at first; when a model has read, its map [S, S] is appended,
-        whose row is the position that attends.
+        Initially empty; after a model has read, its map [S, S] is appended.
+        Rows are the positions that attend.
 
     Example
     -------

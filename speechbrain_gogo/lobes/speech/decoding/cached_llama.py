@@ -18,7 +18,7 @@ from speechbrain_gogo.lobes.speech.decoding.weights import (
 
 
 class Block(NamedTuple):
-    """Weights of a block, as functions of what they are applied to."""
+    """Weights of a block, as functions of their input."""
 
     attention_norm: torch.Tensor
     qkv: object
@@ -35,7 +35,7 @@ class CachedLlama(CachedBlocks):
     ---------
     model : transformers.LlamaModel
         In evaluation mode. Its weights are fused in place, without a copy:
-        later changes of them change this object.
+        later changes of them affect this object.
     batch : int
         Sequences in the batch, B.
     max_length : int

@@ -1,4 +1,4 @@
-"""Weight matrices as a decoding step applies them: fused, or of 8 bits."""
+"""Weight matrices of a decoding step: fused, or in 8 bits."""
 
 import warnings
 
@@ -23,7 +23,7 @@ def fuse(modules):
     Returns
     -------
     torch.Tensor
-        Their rows [sum of outputs, inputs], one below the other.
+        Their rows, concatenated: [sum of outputs, inputs].
 
     Example
     -------
@@ -72,7 +72,7 @@ def applied_weight(module):
 
 
 def _adjacent(weights):
-    """Whether matrices lie one after the other in the same memory."""
+    """Whether matrices are consecutive in the same memory."""
     place = weights[0].data_ptr()
     storage = weights[0].untyped_storage().data_ptr()
     for weight in weights:
@@ -108,8 +108,8 @@ class Dense:
 class Int8:
     """A weight matrix as a function of [..., D], in 8 bits.
 
-    Each row has its own scale; inputs are rounded to 8 bits by the largest
-    value of a call. A quarter of the bytes are read.
+    Each row has its own scale; inputs are rounded to 8 bits relative to their
+    largest value. It reads a quarter of the bytes.
 
     Arguments
     ---------

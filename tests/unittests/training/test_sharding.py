@@ -51,12 +51,18 @@ def brain(folder, kind, weights, seed, **hparams):
     hparams |= {"budget": budget, "epoch_counter": counter, "seed": 0}
     hparams |= {"learning_rate": 0.003, "output_folder": folder}
     folder.mkdir(exist_ok=True)
+    precision = "fp32" if weights == "float32" else "bf16"
     saved = {"lm": lm, "counter": counter, "budget": budget}
     return Stage(
         {"lm": lm},
         functools.partial(make_optimizer, kind=kind),
         hparams,
-        {**run_opts, "grad_accumulation_factor": 2, "max_grad_norm": 1.0},
+        {
+            **run_opts,
+            "grad_accumulation_factor": 2,
+            "max_grad_norm": 1.0,
+            "precision": precision,
+        },
         AtomicCheckpointer(folder / "save", saved),
     )
 
