@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain.utils.distributed import run_on_main
-from voices import export_voice, prepare_recordings
+from voices import check_letters, export_voice, prepare_recordings
 
 from recipes.common.experiment import start
 from recipes.common.training.speech_lm import train_stage
@@ -40,6 +40,8 @@ def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start(__file__, arguments)
     prepare_recordings(hparams, run_opts["device"])
+    if hparams["lm"].stage == 1:
+        check_letters(hparams)
     train_stage(hparams, run_opts)
     run_on_main(report, args=[hparams])
 

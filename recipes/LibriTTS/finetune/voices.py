@@ -12,6 +12,7 @@ from speechbrain.utils.distributed import (
 from recipes.common.tokens import tokenize_splits
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
 from speechbrain_gogo.inference.files.manifests import make_manifests
 from speechbrain_gogo.inference.loading.export_speech import (
     FOLDERS,
@@ -20,6 +21,7 @@ from speechbrain_gogo.inference.loading.export_speech import (
 )
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.inference.loading.speech import load_settings
+from speechbrain_gogo.inference.loading.warm_start import start_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +81,34 @@ def _list_recordings(folder, out, num_valid, seed):
     out.mkdir(parents=True, exist_ok=True)
     report = make_manifests(folder, out, num_valid, seed=seed)
     logger.info("%s: %s", folder, report)
+
+
+def check_letters(hparams):
+    """Refuse texts with letters that the start's tokenizer does not know.
+
+    A stage would read them all as one and the same. Marks are not refused.
+
+    Arguments
+    ---------
+    hparams : dict
+        Of finetune.yaml, its recordings tokenised.
+
+    Raises
+    ------
+    ValueError
+        Naming the letters.
+    """
+    tokenizer = start_tokenizer(hparams["start_from"])
+    unknown = set()
+    for text in corpus_texts(hparams["train_tokens"]):
+        unknown |= {c for c in "".join(tokenizer.unknown(text)) if c.isalnum()}
+    if unknown:
+        raise ValueError(
+            f"The text tokenizer of '{hparams['start_from']}' does not know "
+            f"{', '.join(map(repr, sorted(unknown)[:20]))}. Let the front end of "
+            "the language write other letters for them (see "
+            "docs/finetuning.md), or train a stage anew."
+        )
 
 
 def choose_voice(rows, key=None):
@@ -147,7 +177,9 @@ def export_voice(hparams):
     settings["language"] = hparams["language"]
     folder, codec = hparams["model_folder"], find_source(hparams["codec"])
     export_speech(folder, codec, *stages, **settings)
-    for path in Path(folder).glob("*"):  # card and pictures of the start
-        if path.suffix in (".md", ".png") or path.stem == "example":
+    voice = f"voice{Path(settings['voice'][0]).suffix}"
+    for path in Path(folder).glob("*"):  # what describes the start
+        other = path.stem == "voice" and path.name != voice
+        if path.suffix in (".md", ".png") or path.stem == "example" or other:
             path.unlink()
     return Path(folder)

@@ -7,7 +7,7 @@ that brings its own (:class:`HubTokenizer`). Both kinds have
 
     encode(text) -> list of int     encode_batch(texts) -> list of lists
     vocab_size                      save(folder)
-    fingerprint
+    fingerprint                     unknown(text) -> set of str
 
 and :func:`load_text_tokenizer` loads what ``save`` wrote.
 """
@@ -204,6 +204,23 @@ class WordPieces:
         """A list of texts to a list of lists of ids."""
         return self.processor.encode([normalize_speech(t) for t in texts])
 
+    def unknown(self, text):
+        r"""What of a text has no id of its own, a set of str.
+
+        Example
+        -------
+        >>> path = getfixture("tmp_path") / "text.model"
+        >>> tokenizer = WordPieces.train(["some words"], path, 20)
+        >>> tokenizer.unknown("more red\u00e9")
+        {'é'}
+        """
+        text, lost = normalize_speech(text), self.processor.unk_id()
+        ids = self.processor.encode(text)
+        if lost not in ids:
+            return set()
+        pieces = self.processor.encode(text, out_type=str)
+        return {piece for piece, i in zip(pieces, ids) if i == lost}
+
     def save(self, folder):
         """Write ``text.model`` into a folder; gives the folder's path."""
         folder = Path(folder)
@@ -244,6 +261,10 @@ class HubTokenizer:
     def encode(self, text):
         """Text to ids, a list of int without special ones."""
         return self.encode_batch([text])[0]
+
+    def unknown(self, text):
+        """Nothing: these tokenizers know bytes."""
+        return set()
 
     def encode_batch(self, texts):
         """A list of texts to a list of lists of ids."""
