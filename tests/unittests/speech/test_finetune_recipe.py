@@ -26,7 +26,9 @@ def test_letters_that_the_start_cannot_read_are_named(voices, monkeypatch):
     settings = {"start_from": "gogo-mini", "train_tokens": "tokens"}
     voices.check_letters(settings)
     texts.append("Größe")
-    with pytest.raises(ValueError, match="does not know 'ß', 'ö'. Let the front"):
+    with pytest.raises(
+        ValueError, match="does not know 'ß', 'ö'. Let the front"
+    ):
         voices.check_letters(settings)
 
 
