@@ -161,8 +161,9 @@ def draw_points(path, title, series, labels, summary):
     axis.invert_yaxis()
     axis.set_title(title, fontsize=10)
     axis.grid(alpha=0.3)
+    axis.margins(y=0.02)
     if len(series) > 1:
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.05))
     save(figure, path)
     write_csv(path, rows)
 
