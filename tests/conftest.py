@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-FIXTURES = "tiny_models", "tiny_siblings", "tiny_judges"
+FIXTURES = "tiny_gogo", "tiny_siblings", "tiny_judges"
 
 
 def pytest_addoption(parser):
