@@ -1,4 +1,4 @@
-"""Speed and memory of Gogo beside EnCodec, DAC and Mimi.
+"""Speed and memory of Gogo, EnCodec, DAC and Mimi.
 
     python bench/codec.py --lengths 10,60,1800 --rounds 3
 

@@ -73,7 +73,7 @@ def measure(system, operation, seconds, meter, steps=None):
     meter : Meter
         Of the codec's device.
     steps : int
-        Take only so many flow steps, and add the time of the others.
+        Compute only this many flow steps, and extrapolate to all.
 
     Returns
     -------

@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-FIXTURES = "fixtures", "tiny_siblings", "tiny_judges"
+FIXTURES = "tiny_gogo", "tiny_siblings", "tiny_judges"
 
 
 def pytest_addoption(parser):
@@ -31,18 +31,15 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-    """Have the server of processes.py ready where a test forks from it.
+    """Have the server of processes.py ready, of which tests fork.
 
     There is one for all of a process: the judges' workers share it. Tests begin
     when all is imported.
     """
-    modules = {getattr(item, "module", None) for item in session.items}
-    starts = "run_ranks", "start_process", "start_server"
-    if any(hasattr(module, name) for module in modules for name in starts):
-        from processes import start_server
+    from processes import start_server
 
-        start_server()
     # A million objects of imported libraries, which stay: the collector need
     # not look at them again and again.
     gc.collect()
     gc.freeze()
+    start_server()

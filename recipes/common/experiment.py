@@ -33,7 +33,7 @@ def start(script, arguments, stages=("train", "valid")):
     settings = parse_arguments(arguments)
     sb.utils.distributed.ddp_init_group(settings.run_opts)
     hparams = settings.load()
-    # The host copies this file, not the recipe's, and knows no bases of YAMLs.
+    # SpeechBrain copies this file, not the recipe's, and knows no bases of YAMLs.
     sb.create_experiment_directory(hparams["output_folder"])
     if if_main_process():
         shutil.copy(script, hparams["output_folder"])
@@ -140,5 +140,5 @@ def register_loader(hparams, loader):
         Loader of the training data.
     """
     hparams["train_loader"] = loader
-    # The host's name of training loaders, which makes it resume with them.
+    # SpeechBrain's name of training loaders, which makes it resume with them.
     hparams["checkpointer"].add_recoverable("dataloader-TRAIN", loader)

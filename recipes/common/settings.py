@@ -59,7 +59,7 @@ class Settings(NamedTuple):
             shutil.copyfileobj(resolved, file)
 
     def _stream(self):
-        """The text; its name tells where included files are."""
+        """The text as a file, whose name gives the folder of included files."""
         stream = StringIO(self.text)
         stream.name = str(self.file)
         return stream

@@ -105,7 +105,7 @@ def check_complete(source, dataset, folder):
 
 
 def loader_settings(lengths, training, hparams, positions=1):
-    """Arguments of the host's loader for batches of similar lengths.
+    """Arguments of SpeechBrain's loader for batches of similar lengths.
 
     Arguments
     ---------

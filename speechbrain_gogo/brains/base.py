@@ -107,7 +107,7 @@ class TrainingBrain(CountingBrain):
         return loader
 
     def _train_loader_specifics(self, dataset, loader_kwargs):
-        # The host would put the batches of all ranks into a list on each.
+        # SpeechBrain would put the batches of all ranks into a list on each.
         sampler = loader_kwargs.get("batch_sampler")
         if getattr(sampler, "over_ranks", False):
             self.train_sampler = sampler
@@ -130,7 +130,7 @@ class TrainingBrain(CountingBrain):
             self.keep_to_batches(last)
         super().on_fit_start()
         if how == "restart" and self.train_loader is not None:
-            # The host would skip what the epoch has seen, and count it.
+            # SpeechBrain would skip what the epoch has seen, and count it.
             self.train_loader._speechbrain_recovery_skip_to = None
             self.step, self.avg_train_loss = 0, 0.0
         first = getattr(self.hparams, "validate_first", False)
@@ -181,7 +181,7 @@ class TrainingBrain(CountingBrain):
     # Validation
 
     def _fit_valid(self, valid_set, epoch, enable):
-        # The host asks this after every epoch.
+        # SpeechBrain asks this after every epoch.
         if self.wants_validation():
             with self.validating():
                 super()._fit_valid(valid_set, epoch, enable)
@@ -239,7 +239,7 @@ class TrainingBrain(CountingBrain):
         for name in figures.keys() - finite.keys():
             logger.warning(
                 "Update %d: the validation figure %s is %s. Its checkpoint is "
-                "saved to go on from, but never counts as the best one.",
+                "saved for resuming, but never counts as the best one.",
                 self.optimizer_step,
                 name,
                 figures[name],

@@ -125,7 +125,7 @@ def as_a_script(monkeypatch):
     """Room for a script in this process, which is left as it was."""
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    # The host copies the script that calls it, which inspect looks for by its
+    # SpeechBrain copies the script that calls it, which inspect looks for by its
     # file: it must not find what a test has imported from there and dropped.
     inspect.modulesbyfile.clear()
     inspect._filesbymodname.clear()

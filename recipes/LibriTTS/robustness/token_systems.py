@@ -1,4 +1,4 @@
-"""Codecs as levels of tokens, and back: ours, and tokenizers of the host.
+"""Codecs as levels of tokens, and back: ours, and tokenizers of SpeechBrain.
 
 Letters: K codebooks, T' steps, H dimension of a code's vector; a level is a
 matrix int64 [steps, streams].
@@ -52,7 +52,7 @@ class TokenSystem:
     Arguments
     ---------
     tokenizer : torch.nn.Module
-        A GogoTokenizer of the layout "grouped", or the host's Encodec, Mimi
+        A GogoTokenizer of the layout "grouped", or SpeechBrain's Encodec, Mimi
         or DAC.
     dialect : str
         Whose interface it has: "encodec" (also GogoTokenizer's), "mimi" or

@@ -22,8 +22,8 @@ class Continuations:
     codec : PretrainedCodec
         Decodes the tokens.
     clips : list of dict
-        Clips with ``id``, ``tokens`` [N, K or more] and ``side``, what decoding
-        needs beside tokens.
+        Clips with ``id``, ``tokens`` [N, K or more] and ``side``, side
+        information for decoding.
     prompt_seconds : float
         Longest prompt; half of a clip if that is shorter.
     max_seconds : float

@@ -105,7 +105,7 @@ def train(hparams, run_opts=None):
     hparams : dict
         Loaded hyperparameters.
     run_opts : dict
-        Run options of the host: device, debug and so on.
+        Run options of SpeechBrain: device, debug and so on.
 
     Returns
     -------

@@ -25,7 +25,10 @@ def main(
         list[Path], typer.Argument(help="What raters sent, JSON or CSV.")
     ],
     output: Annotated[
-        Path, typer.Option(help="table6.md beside the key, by default.")
+        Path,
+        typer.Option(
+            help="Table to write; by default table6.md in the folder of the key."
+        ),
     ] = None,
 ):
     """Write the table."""

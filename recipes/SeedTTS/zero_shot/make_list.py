@@ -137,7 +137,7 @@ def draw_pairs(pairs, number, seed):
     Raises
     ------
     ValueError
-        If there are not so many.
+        If there are not enough.
 
     Example
     -------

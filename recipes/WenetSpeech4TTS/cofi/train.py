@@ -3,7 +3,7 @@
 
     python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS
 
-The README beside this file tells more.
+See the README in this folder.
 """
 
 import sys

@@ -4,7 +4,7 @@
     python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS \
         --codec_source /path/to/socodec
 
-The README beside this file tells more.
+See the README in this folder.
 """
 
 import sys

@@ -239,7 +239,7 @@ def compare_ground_truth(here, published, tolerance):
     ]
     verdict = (
         f"which differs in {', '.join(off)}: **this is not the paper's "
-        "evaluation**, and its rows are not to be put beside the paper's."
+        "evaluation**, and its rows must not be compared with the paper's."
         if off
         else f"the same within {100 * tolerance:g} %."
     )

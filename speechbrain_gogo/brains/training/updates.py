@@ -165,7 +165,7 @@ class UpdatingBrain(sb.Brain):
 
     @property
     def _optimizer_step_limit_exceeded(self):
-        # The host asks this before every batch: the budget is the limit, but
+        # SpeechBrain asks this before every batch: the budget is the limit, but
         # an update that has begun is completed.
         if self.waiting:
             return False

@@ -22,11 +22,10 @@ class TokenDataset(Dataset):
     """Clips as token matrices, with their text as ids.
 
     An item is a dict with ``id``, ``speaker`` and ``wrd`` (str), ``tokens``
-    (int64 [N, K]), ``num_groups`` (N), ``side`` (what decoding needs beside
-    tokens, such as ``embedding`` [D], by name), and with a text tokenizer
-    ``text_ids`` (int64 [L]); SpeechBrain's PaddedBatch collates them. The
-    order is that of
-    the folders, their shards, and the ids in each shard.
+    (int64 [N, K]), ``num_groups`` (N), ``side`` (information for decoding
+    besides tokens, such as ``embedding`` [D], by name), and with a text
+    tokenizer ``text_ids`` (int64 [L]); SpeechBrain's PaddedBatch collates them.
+    The order is that of the folders, their shards, and the ids in each shard.
 
     Arguments
     ---------

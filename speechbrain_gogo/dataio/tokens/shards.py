@@ -20,7 +20,7 @@ from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 STRINGS = ("id", "text", "speaker")
-SIDE = "side."  # before the names of what decoding needs beside tokens
+SIDE = "side."  # prefix of the names of side information
 
 
 class TokenRow(NamedTuple):

@@ -24,7 +24,7 @@ from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
 TEXTS = ".normalized.txt", ".txt", ".lab"  # the first one that is there
 TABLE = "metadata.csv"
 FIELDS = "ID", "duration", "wav", "spk_id", "wrd"
-RATE = 16000  # of what a recogniser hears
+RATE = 16000  # of the recogniser's input
 
 
 class Clip(NamedTuple):

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.lobes.tokens.granular import prefix_mask
 
-SIDE = "side."  # before the names of what decoding needs beside tokens
+SIDE = "side."  # prefix of the names of side information
 
 
 class TokenFile(NamedTuple):

@@ -96,7 +96,7 @@ def _pieces(tokenizer, num_text, num_ids):
     if isinstance(tokenizer, WordPieces):
         serialized = tokenizer.processor.serialized_model_proto()
         proto.ParseFromString(serialized)
-    else:  # sentencepiece insists on an unknown piece, the host of none
+    else:  # sentencepiece requires an unknown piece
         proto.trainer_spec.model_type = 2
         proto.normalizer_spec.name = "identity"
         for name in ("bos_id", "eos_id", "pad_id"):

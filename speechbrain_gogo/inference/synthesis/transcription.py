@@ -69,7 +69,7 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
     [heard] = judge.recognize([wav.cpu().numpy()])
     heard = " ".join(NO_WORDS.sub(" ", heard).split())
     if not heard:
-        raise ValueError(f"No words were heard in the prompt: {wanted}.")
+        raise ValueError(f"No words were recognised in the prompt: {wanted}.")
     logger.warning(
         "The prompt was recognised as '%s'. If that is not what it says, %s.",
         heard,

@@ -63,7 +63,7 @@ class CausalUpsampling(nn.ConvTranspose1d):
 
 
 class ResidualUnit(nn.Module):
-    """Two grouped causal convolutions beside an identity.
+    """Two grouped causal convolutions with a residual connection.
 
     Arguments
     ---------

@@ -85,7 +85,7 @@ class ScaleLM(nn.Module):
         if steps[0] != 1 or any(fine % coarse for coarse, fine in pairs):
             raise ValueError(
                 f"Scales of {list(steps)} steps per group: the first needs one "
-                "step, and each as many as the one before, or a multiple."
+                "step, and each as many as the preceding one, or a multiple."
             )
         self.levels = Levels(steps, streams)
         self.vocab_size = vocab_size

@@ -78,7 +78,7 @@ class VocosMel(nn.Module):
         return self.frames(torch.nn.functional.pad(wavs, (self.margin, right)))
 
     def frames(self, wavs):
-        """The frames whose windows lie inside ``wavs``: no padding at all.
+        """The frames whose windows are inside ``wavs``, without padding.
 
         Arguments
         ---------

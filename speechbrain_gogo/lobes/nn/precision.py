@@ -60,7 +60,7 @@ class KeepsPrecision:
         super()._apply(move, recurse)
         if refused:
             logger.warning(
-                "%s keeps the precision of its weights: in %s, tokens would "
+                "%s keeps its weights in their precision: in %s, tokens would "
                 "change. To compute in lower precision, load it with "
                 "run_opts={'precision': 'bf16'}.",
                 type(self).__name__,

@@ -67,7 +67,7 @@ class SelfSupervised(nn.Module):
 
     @property
     def signature(self):
-        """What decides the features, beside the network: a list."""
+        """Settings on which the features depend, besides the network: a list."""
         return [self.layer, self.normalize, self.tail_seconds]
 
     def look_in(self, folder):

@@ -91,7 +91,7 @@ class PeriodicActivation(nn.Module):
 
 
 class PeriodicBlock(nn.Module):
-    """Dilated convolutions beside an identity, one activation before each.
+    """Dilated convolutions with residual connections, one activation before each.
 
     Arguments
     ---------

@@ -119,7 +119,7 @@ def test_files_that_cannot_be_there_are_missing(tmp_path):
     [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("WAV", "GSM610"), ("MP3", None)],
 )
 def test_a_row_may_be_a_part_of_its_file(tmp_path, kind, subtype):
-    """start and stop count samples of the file, as the host has them."""
+    """start and stop count samples of the file, as SpeechBrain has them."""
     noise = 0.1 * np.random.default_rng(0).standard_normal(32000)
     path = tmp_path / "long.audio"
     soundfile.write(path, noise, 8000, format=kind, subtype=subtype)

@@ -4,7 +4,6 @@ import datetime
 import math
 
 import torch
-from processes import start_server
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_gogo.lobes.gogo.quantizer import FSQ, ResidualVQ
@@ -214,7 +213,6 @@ def learn_on_a_rank(rank, folder):
 
 def test_ranks_share_their_codebooks(tmp_path):
     """With batches of 20 and of 50, one of them spoilt: nobody waits."""
-    start_server()
     torch.multiprocessing.start_processes(
         learn_on_a_rank, (tmp_path,), nprocs=2, start_method="forkserver"
     )

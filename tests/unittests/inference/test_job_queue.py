@@ -1,29 +1,25 @@
 """Requests that wait, come too many, or go away: the queue of `gogo serve`."""
 
 import asyncio
-import base64
 import contextlib
-import io
-import os
 import socket
 import threading
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
 import numpy as np
 import pytest
 import requests
-import soundfile
 import torch
 from web import running
 
-from speechbrain_gogo.inference import open_speech
 from speechbrain_gogo.inference.streaming import SpeechCancelledError
 from speechbrain_gogo.serving import JobQueue, Served
 
 CLIENTS = 50
+
+
 PIECES = 3
 
 
@@ -249,58 +245,3 @@ def test_the_end_of_the_server_ends_what_runs(monkeypatch):
             time.sleep(0.002)
     thread.join(20)
     assert model.ended == [5] and 200 not in answers
-
-
-def resident_bytes():
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGESIZE")
-
-
-@pytest.mark.long
-@pytest.mark.skipif(
-    not Path("/proc/self/statm").exists(), reason="no /proc: memory is not read"
-)
-def test_memory_is_flat_under_fifty_clients(tiny_speech_folder):
-    """Rounds of clients of a real model, who get their own speech."""
-    model = open_speech(tiny_speech_folder, one_utterance=True)
-    noise = 0.1 * np.random.default_rng(0).normal(size=16000)
-    file = io.BytesIO()
-    soundfile.write(file, noise, 16000, format="WAV")
-    prompt = base64.b64encode(file.getvalue()).decode()
-    texts = "Why?", "So!", "The fox.", "A lazy dog.", "Over."
-
-    async def persist(session, url, number, statuses):
-        fields = {
-            "input": texts[number % 5],
-            "prompt_audio": prompt,
-            "prompt_text": "The quick brown fox.",
-            "response_format": "pcm",
-            "stream": number % 2 == 0,
-        }
-        while True:
-            async with session.post(url, json=fields) as response:
-                statuses.append(response.status)
-                if response.status != 503:
-                    return number, await response.read()
-            await asyncio.sleep(0.2)
-
-    async def round_of_clients(url):
-        statuses = []
-        connections = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connections) as session:
-            numbers = range(CLIENTS)
-            tasks = [persist(session, url, n, statuses) for n in numbers]
-            found = dict(await asyncio.gather(*tasks))
-        assert set(statuses) == {200, 503}
-        for number, data in found.items():
-            assert data == found[number % 5] and len(data) > 5120
-        assert len(set(found.values())) == 5
-
-    with running(Served(model.codec, model), JobQueue()) as (url, _):
-        used = []
-        for _ in range(3):
-            asyncio.run(round_of_clients(f"{url}/v1/audio/speech"))
-            used.append(resident_bytes())
-    megabytes = [round(size / 1e6, 1) for size in used]
-    print(f"resident after each round of {CLIENTS}: {megabytes} MB")
-    assert used[-1] - used[0] < 30e6

@@ -51,7 +51,7 @@ def test_how_many_tokens_tf32_and_bf16_would_flip(
     codec, wavs, monkeypatch, request
 ):
     """By rounding the factors, as their hardware does."""
-    monkeypatch.syspath_prepend(request.config.rootpath / "bench")
+    monkeypatch.syspath_prepend(request.config.rootpath / "bench" / "quality")
     from token_flips import flipped_shares
 
     found = flipped_shares(codec, [wavs]).values()

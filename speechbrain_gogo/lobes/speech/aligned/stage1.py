@@ -2,12 +2,13 @@
 
 The paper's Stage I reads the whole text before the speech and learns their
 alignment from thousands of hours. From a few hours a small model does not learn
-it. Here each group has a few frames, and the model reads, beside the preceding
-group, the encoded letter that each frame of the next group pronounces: no letter
-is skipped or repeated, and speech ends where the text ends. Durations of letters
-are predicted from the text (durations.py), as in FastSpeech 2 (Ren et al. 2021);
-in training they come from an aligner (aligner.py), which is trained alone in the
-first batches. The interface is that of group_stage1.py, with one pass per group.
+it. Here each group has a few frames, and the model reads, besides the preceding
+group, the encoded letter that each frame of the next group pronounces: no
+letter is skipped or repeated, and speech ends where the text ends. Durations of
+letters are predicted from the text (durations.py), as in FastSpeech 2 (Ren et
+al. 2021); in training they come from an aligner (aligner.py), which is trained
+alone in the first batches. The interface is that of group_stage1.py, with one
+pass per group.
 
 Letters: B batch, L text ids, N groups, F frames per group, b tokens of the
 backbone, K tokens per group, P predicted groups, C codes, D width.
@@ -103,14 +104,13 @@ class AlignedBackboneLM(GroupStage1):
             aligner_layers=aligner_layers,
             pace_range=list(pace_range),
         )
-        dim = self.dim
         self.max_positions = max_positions
         self.history_dropout = history_dropout
         self.pace_range = pace_range
         self.dropout = nn.Dropout(dropout)
-        self.text = TextEncoder(text_size, dim, text_layers, dropout)
-        self.durations = Durations(dim)
-        self.frames = nn.Linear(aligner_frames * dim, dim)
+        self.text = TextEncoder(text_size, self.dim, text_layers, dropout)
+        self.durations = Durations(self.dim)
+        self.frames = nn.Linear(aligner_frames * self.dim, self.dim)
         self.aligner = Aligner(
             levels,
             num_tokens,

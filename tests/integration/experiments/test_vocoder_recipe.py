@@ -18,7 +18,7 @@ from recipes.common.settings import parse_arguments
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
-RECIPE = Path(__file__).parents[2] / "recipes/LibriTTS/vocoder"
+RECIPE = Path(__file__).parents[3] / "recipes/LibriTTS/vocoder"
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Gogo tokens through what recipes made for other tokenizers do with them.
 
 Small stand-ins for the DASB benchmark (recognition with an LSTM and CTC,
-Tokotron) and for the host's LibriTTS/vocoder/hifigan_discrete: the calls, the
+Tokotron) and for SpeechBrain's LibriTTS/vocoder/hifigan_discrete: the calls, the
 types and the lengths are theirs.
 """
 

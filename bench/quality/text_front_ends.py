@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Score text normalisers on the table of written and spoken English.
 
-    python bench/text_front_ends.py [name ...]
+    python bench/quality/text_front_ends.py [name ...]
 
 Each is loaded only if it is installed; the results are in docs/text.md. A library
 for numbers alone, or for letters alone, is scored on all lines, too.
@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-TABLE = Path(__file__).parents[1] / "tests/samples/text/english.tsv"
+TABLE = Path(__file__).parents[2] / "tests/samples/text/english.tsv"
 NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 
 

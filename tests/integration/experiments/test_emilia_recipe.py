@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from processes import run_ranks
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 RECIPE = REPOSITORY / "recipes" / "Emilia" / "codec"
 SAMPLES = REPOSITORY / "tests" / "samples" / "emilia"  # synthetic tones
 

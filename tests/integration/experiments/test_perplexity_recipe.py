@@ -21,7 +21,7 @@ from speechbrain_gogo.dataio.tokens.shards import (
 )
 from speechbrain_gogo.inference import GogoCodec
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "perplexity" / "train.py"
 TINY = {
     "device": "cpu",

@@ -22,7 +22,7 @@ from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.allocator.ablations import enumerated_grpo
 from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 RECIPES = {
     name: REPOSITORY / "recipes" / name / "allocator"
     for name in ("LibriTTS", "Emilia")

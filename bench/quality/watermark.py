@@ -1,6 +1,6 @@
 """How often the watermark is found, and what it costs.
 
-    python bench/watermark.py --csv test.csv --data /path/to/speech
+    python bench/quality/watermark.py --csv test.csv --data /path/to/speech
 
 Every clip is judged with and without a watermark, after what may happen to a file.
 The watermark is added in pieces, as to speech that is streamed. PESQ compares

@@ -1,6 +1,6 @@
 """Share of the tokens that change with a lower precision of products.
 
-    python bench/token_flips.py gogo-mini --csv valid.csv --data /path/to/speech
+    python bench/quality/token_flips.py gogo-mini --csv valid.csv --data /path/to/speech
 
 It runs on a CPU and rounds the factors of all products as GPUs do: to 10 bits of
 mantissa for TF32, to 7 for bf16. A codec encodes in full float32 precision unless
@@ -36,7 +36,7 @@ MANTISSAS = {"fp32, summed otherwise": 22, "tf32": 10, "bf16": 7}
 
 
 class RoundedFactors(TorchFunctionMode):
-    """Rounds what is multiplied to so many bits of mantissa.
+    """Rounds the factors of products to a number of mantissa bits.
 
     Example
     -------

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from scipy import stats
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes/SeedTTS/zero_shot"
+RECIPE = Path(__file__).resolve().parents[3] / "recipes/SeedTTS/zero_shot"
 SYSTEMS = "Alpha TTS", "Beta TTS"
 RATE = 24000
 

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from speechbrain_gogo.lobes.gogo.dit import DiT
 
-BENCH = Path(__file__).resolve().parents[2] / "bench"
+BENCH = Path(__file__).resolve().parents[3] / "bench"
 sys.path.insert(0, str(BENCH))
 
 import codec as bench  # noqa: E402

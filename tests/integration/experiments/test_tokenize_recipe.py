@@ -7,7 +7,7 @@ from processes import kill_with, run_ranks, run_torchrun, start_process
 
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 RECIPE = REPOSITORY / "recipes" / "LibriTTS" / "speech_lm"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 BENCH = REPOSITORY / "bench"
 sys.path.insert(0, str(BENCH))
 

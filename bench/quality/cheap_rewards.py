@@ -1,6 +1,6 @@
 """Agreement of a cheap reward with an expensive one (Section 3.3).
 
-    python bench/cheap_rewards.py gogo-mini --csv valid.csv --data /path/to/speech
+    python bench/quality/cheap_rewards.py gogo-mini --csv valid.csv --data /path/to/speech
 
 The allocator learns from decodings with few flow steps and without guidance, which
 take a sixteenth of the time of 32 steps with guidance 2. Both rank the eight budgets

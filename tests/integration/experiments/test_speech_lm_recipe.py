@@ -20,7 +20,7 @@ from speechbrain_gogo.dataio.tokens.shards import save_shard, shard_path
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.export_speech import export_speech
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "speech_lm" / "train.py"
 POSITIONS = {"stage1": ["1", "2", "3", "end"], "stage2": [*"456789", "10"]}
 TINY = {

@@ -4,6 +4,9 @@ import csv
 import os
 from pathlib import Path
 
+# Before all others: what imports it looks at every module that is there, for
+# every frame of the stack; that takes seconds later, in each process again.
+import librosa.core.audio  # noqa: F401
 import numpy as np
 import pytest
 import soundfile

@@ -15,7 +15,7 @@ from recipes.common.settings import compose, parse_arguments
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.inference import GogoCodec
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 RECIPES = [REPOSITORY / "recipes" / name for name in ("LibriTTS", "Emilia")]
 ROWS = sorted((RECIPES[0] / "codec" / "hparams").glob("table*/*.yaml"))
 MODEL = (

@@ -1,7 +1,7 @@
 """Learning with two initializations of the codes' rows (Appendix C).
 
-    python bench/new_rows.py  # or, with speech:
-    python bench/new_rows.py gogo-mini --csv train.csv --valid valid.csv \
+    python bench/quality/new_rows.py  # or, with speech:
+    python bench/quality/new_rows.py gogo-mini --csv train.csv --valid valid.csv \
         --data /path/to/speech
 
 A small Llama is extended by codes in two ways: as transformers does, with rows near

@@ -15,7 +15,7 @@ from speechbrain_gogo.inference.synthesis.utterances import make_utterances
 from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes/SeedTTS/zero_shot"
+RECIPE = Path(__file__).resolve().parents[3] / "recipes/SeedTTS/zero_shot"
 WITHOUT, WITH = "GogoSpeech", "GogoSpeech w/ allocator"
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.plots import read_log
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "codec" / "train.py"
 TINY = {
     "model": "{dim: 32, text_vocab: 40, encoder: {stem_layers: 1, "
