@@ -1,6 +1,6 @@
 """What an experiment spends seconds on and no result depends on.
 
-Tests leave it out in their own process (conftest.py) and in those that they
+Tests leave it out in their own process (tiny_gogo.py) and in those that they
 fork (processes.py); those that look at plots ask for ``real_plots``.
 """
 
