@@ -41,6 +41,8 @@ ALLOCATOR_MINUTES ?=
 # and people do not.
 VOICE ?=
 SENTENCES ?= 8000
+# Sentences of test.csv that it says when it is evaluated.
+SENTENCES_SAID ?= 50
 # A list of more words for those, such as /usr/share/dict/words.
 WORDS ?=
 LISTED = $(if $(WORDS),--word_files "['$(abspath $(WORDS))']" --word_share 0.3)
@@ -189,6 +191,13 @@ evaluate: $(VENV)/.tested
 		--test_csv "$(FOLDER)/test.csv" --data_folder "$(FOLDER)" \
 		$(if $(ASR),--recognizer "$(abspath $(ASR))") \
 		--output_folder $(MINI)/evaluation
+	cd recipes/SeedTTS/zero_shot && $(PYTHON_HERE) own_voice_list.py \
+		"$(FOLDER)/test.csv" $(MINI)/own_voice.lst --source gogo-mini \
+		--data-folder "$(FOLDER)" --tasks $(SENTENCES_SAID) --seed 5
+	cd recipes/SeedTTS/zero_shot && $(PYTHON_HERE) evaluate.py \
+		hparams/offline.yaml --source gogo-mini --meta_list $(MINI)/own_voice.lst \
+		$(if $(ASR),--recognizer "$(abspath $(ASR))") \
+		--output_folder $(MINI)/own_voice
 
 # Leaves results/ alone: trained models are there.
 clean:

@@ -15,7 +15,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 REQUIRED = [
-    # A new minor release of the host may change what its Brain and its
+    # A new minor release of SpeechBrain may change what its Brain and its
     # interfaces call. 1.1.2 is the only one of 1.1 that was run.
     "speechbrain>=1.1.2,<1.2",
     # torchaudio 2.11.1 calls functions that torch has since 2.13, and is

@@ -1,4 +1,4 @@
-"""All measurements of speed and memory, from the root of the repository.
+"""All measurements of speed, memory and quality, from the repository's root.
 
 python -m bench                 # lists them
 python -m bench speech --help
@@ -14,18 +14,22 @@ HERE = Path(__file__).resolve().parent
 
 
 def measurements():
-    """Scripts of this folder that can be run, with their first lines.
+    """Scripts of this folder and of quality/, with their first lines.
 
     Returns
     -------
     dict
-        Name to description.
+        Name to path and description.
     """
     found = {}
-    for path in sorted(HERE.glob("*.py")):
+    for path in [
+        *sorted(HERE.glob("*.py")),
+        *sorted(HERE.glob("quality/*.py")),
+    ]:
         text = path.read_text(encoding="utf-8")
-        if "typer.run(" in text:
-            found[path.stem] = ast.get_docstring(ast.parse(text)).split("\n")[0]
+        if path.stem != "__main__" and "typer.run(" in text:
+            line = ast.get_docstring(ast.parse(text)).split("\n")[0]
+            found[path.stem] = path, line
     return found
 
 
@@ -34,10 +38,10 @@ def main(arguments):
     known = measurements()
     if not arguments or arguments[0] not in known:
         width = max(map(len, known))
-        for name, line in known.items():
+        for name, (_, line) in known.items():
             print(f"{name:{width}}  {line}")
         return 0 if not arguments else 2
-    script = HERE / f"{arguments[0]}.py"
+    script = known[arguments[0]][0]
     sys.path.insert(0, str(HERE))
     sys.argv = [str(script), *arguments[1:]]
     runpy.run_path(str(script), run_name="__main__")

@@ -1,9 +1,9 @@
-"""Speed and memory of Gogo beside EnCodec, DAC and Mimi.
+"""Speed and memory of Gogo, EnCodec, DAC and Mimi.
 
     python bench/codec.py --lengths 10,60,1800 --rounds 3
 
 Every measurement has its own process (measure.py). In each round all codecs are
-measured, so that other work on the machine affects all of them. bench_report.py
+measured, so that other work on the machine affects all of them. parts/bench_report.py
 writes the results.
 """
 
@@ -17,8 +17,8 @@ from typing import Annotated
 
 import torch
 import typer
-from bench_report import write_report
-from bench_systems import SYSTEMS, Gogo
+from parts.bench_report import write_report
+from parts.bench_systems import SYSTEMS, Gogo
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent

@@ -2,7 +2,7 @@
 
     python -m bench compare ../other-checkout --rounds 5
 
-Each round is a process of its own (probe.py) on one thread; the checkouts take
+Each round is a process of its own (parts/probe.py) on one thread; the checkouts take
 turns, so that whatever else the machine does hits both. Each speaks with the
 weights that it bundles, or both with those of --source.
 """
@@ -67,7 +67,14 @@ def run_probe(root, times, source):
     """
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", HERE / "probe.py", str(times), source],
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            HERE / "parts/probe.py",
+            str(times),
+            source,
+        ],
         cwd=root,
         env={**os.environ, **threads, "PYTHONPATH": str(root)},
         capture_output=True,

@@ -14,7 +14,7 @@ REPEATS = 5
 
 
 def multiply_adds(dit, frames):
-    """Multiply-adds of one pass over so many frames, by arithmetic.
+    """Calculated multiply-adds of one pass over a number of frames.
 
     Arguments
     ---------

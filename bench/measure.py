@@ -13,8 +13,8 @@ from pathlib import Path
 import speechbrain_gogo.compatibility  # noqa: F401
 
 import torch
-from bench_systems import SYSTEMS
 from decoding_pass import measure_pass
+from parts.bench_systems import SYSTEMS
 
 from speechbrain_gogo.metrics.timing import Clock
 
@@ -73,7 +73,7 @@ def measure(system, operation, seconds, meter, steps=None):
     meter : Meter
         Of the codec's device.
     steps : int
-        Take only so many flow steps, and add the time of the others.
+        Compute only this many flow steps, and extrapolate to all.
 
     Returns
     -------

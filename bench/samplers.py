@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio import read_audio
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.lobes.gogo.solvers import evaluation_times
+from speechbrain_gogo.lobes.gogo.flow.solvers import evaluation_times
 from speechbrain_gogo.metrics.intelligibility import STOI
 
 matplotlib.use("Agg")

@@ -2,9 +2,10 @@
 
     python -m bench scale --lengths 1,10,100,1000 --batches 1,4,16,64
 
-Encoding and decoding of one recording, from file to file, and speaking of so many
-requests at once. Every point is a process of its own, since memory that one has freed
-would hide what the next takes; megabytes are the peak beyond the loaded model.
+Encoding and decoding of one recording, from file to file, and speaking of so
+many requests at once. Every point is a separate process, since memory that one
+has freed would hide what the next takes; megabytes are the peak beyond the
+loaded model.
 """
 
 import csv
@@ -99,7 +100,7 @@ def reconstruct(source, seconds):
 
 
 def speak(source, batch):
-    """The same sentence in the same voice, for so many requests at once."""
+    """The same sentence in the same voice, for concurrent requests."""
     pin(1)
     speech = GogoSpeech.from_hparams(source, run_opts={"device": "cpu"})
     generator = torch.Generator().manual_seed(0)

@@ -5,7 +5,7 @@
 A sentence of 47 characters is synthesized repeatedly, in the voice of a prompt of
 three seconds, with random weights. A pass reads all weights once, so the lower bound
 of its time is their size divided by the memory bandwidth, which is measured, too.
-speech_parts.py defines the timed parts.
+parts/speech_parts.py defines the timed parts.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch
 import typer
 from codec import pin
 from measure import Meter
-from speech_parts import (
+from parts.speech_parts import (
     PROMPT_SECONDS,
     Trial,
     bandwidth,

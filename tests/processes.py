@@ -1,8 +1,9 @@
 """Recipes in processes of their own, without importing torch in each.
 
-A server imports torch, the host and this package once, and every process that
-a test needs is a fork of it. The environment of a rank is that of torchrun,
-which itself starts the ranks of a few tests: those are long.
+A server has torch, SpeechBrain and this package, and every process that a test
+needs is a fork of it. It is itself a fork of the process that runs the tests, from
+before the first one. The environment of a rank is that of torchrun, which itself
+starts the ranks of a few tests: those are long.
 """
 
 import multiprocessing
@@ -13,30 +14,67 @@ import socket
 import subprocess
 import sys
 import time
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
 from unittest import mock
 
 import pytest
+import torch
 from quick import make_quick
 from torch.distributed.launcher import LaunchConfig, elastic_launch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# What tests may not have imported by then.
 PRELOADED = ("torch.distributed", "torch.optim", "matplotlib.pyplot")
 PRELOADED += ("speechbrain", "speechbrain.utils.distributed")
 PRELOADED += ("transformers", "transformers.models.llama.modeling_llama")
 PRELOADED += ("speechbrain_gogo.inference", "speechbrain_gogo.brains.codec")
 PRELOADED += ("speechbrain_gogo.metrics.workers", "inflect")
+PRELOADED += ("pystoi", "resemblyzer", "speechmos.dnsmos")
 SERVER = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
 
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(list(PRELOADED))
 
 
+class Forked(BaseException):
+    """In the fork that is to be the server: its command, and its open files."""
+
+
 def start_server():
     """Start the server, unless it is running; it imports in the background."""
-    with mock.patch.dict(os.environ, SERVER):
-        forkserver.ensure_running()
+    resource_tracker.ensure_running()
+    try:
+        with mock.patch.object(util, "spawnv_passfds", fork_server):
+            forkserver.ensure_running()
+    except Forked as server:
+        serve(*server.args)
+
+
+def fork_server(_, command, files):
+    """Fork, where the library starts a Python that would import all anew."""
+    pid = os.fork()
+    if pid:
+        return pid
+    # The library closes what it has opened when this leaves it.
+    raise Forked(command[-1], {number: os.dup(number) for number in files})
+
+
+def serve(command, files):
+    """Run the server's Python command with copies of its open files."""
+    try:
+        for number, copy in files.items():
+            os.dup2(copy, number)
+            os.close(copy)
+        # Not those in which pytest catches what this process prints.
+        sys.stdout, sys.stderr = (
+            os.fdopen(number, "w", 1, closefd=False) for number in (1, 2)
+        )
+        os.environ.update(SERVER)
+        torch.set_num_threads(1)
+        exec(command, {})
+    finally:
+        os._exit(0)
 
 
 def start_process(script, arguments, output, environment=None):

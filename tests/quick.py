@@ -23,7 +23,7 @@ PARSE = YAML.load
 
 
 def make_quick(patch):
-    """Write empty plots, and leave out the host's list of packages.
+    """Write empty plots, and leave out SpeechBrain's list of packages.
 
     Arguments
     ---------
@@ -35,7 +35,7 @@ def make_quick(patch):
     patch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
     patch.setattr(plots.plot_curves, "__code__", no_curves.__code__)
     patch.setattr(YAML, "load", parse)
-    # The host reads what every checkpoint says of itself, again and again.
+    # SpeechBrain reads what every checkpoint says of itself, again and again.
     for name in ("Loader", "SafeLoader"):
         patch.setattr(yaml, name, getattr(yaml, f"C{name}"))
 

@@ -5,8 +5,8 @@
     python ../compare_tokens.py hparams/train.yaml --data_folder /path/to/LibriTTS
 
 runs train.py with ``--num_codebooks 3``, 5 and 10, each below the output
-folder, then writes table.md and comparison.png there. Whatever else is on the
-command line goes to train.py. Run it again after a stop: it goes on.
+folder, then writes table.md and comparison.png there. All other arguments are
+passed to train.py. Run it again after an interruption: it resumes.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 
 def read_results(folder):
-    """What a run of train.py wrote.
+    """Results of a run of train.py.
 
     Arguments
     ---------
     folder : Path
-        Its output folder.
+        Output folder of the run.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def read_results(folder):
     Raises
     ------
     ValueError
-        If it has not come to an end.
+        If it has not ended.
     """
     path = folder / "results.json"
     if not path.is_file():
@@ -54,7 +54,7 @@ def read_results(folder):
 
 
 def compare(folders, output_folder, seed=0):
-    """Write the table and the picture of several runs.
+    """Write the table and the plot of several runs.
 
     Arguments
     ---------
@@ -63,7 +63,7 @@ def compare(folders, output_folder, seed=0):
     output_folder : Path
         Gets table.md and comparison.png.
     seed : int
-        Of the bootstrap intervals.
+        Seed of the bootstrap intervals.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def plot(path, numbers, figures, values):
 
 
 def main(arguments):
-    """Run what is missing, and compare."""
+    """Run the missing trainings, and compare."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("hparams_file", type=Path)
     parser.add_argument(

@@ -21,10 +21,11 @@ def speech_datasets(hparams, sample_rate, tokenizer=None):
     Arguments
     ---------
     hparams : dict
-        With the settings of ``recipes/common/hparams/manifests.yaml``, the
-        sizes of batches and the settings of workers.
+        Settings, with the settings of
+        ``recipes/common/hparams/manifests.yaml``, the sizes of batches and the
+        settings of workers.
     sample_rate : int
-        Of the waveforms, in Hz.
+        Sample rate of the waveforms, in Hz.
     tokenizer : sentencepiece.SentencePieceProcessor
         Adds text tokens.
 

@@ -33,7 +33,7 @@ def start(script, arguments, stages=("train", "valid")):
     settings = parse_arguments(arguments)
     sb.utils.distributed.ddp_init_group(settings.run_opts)
     hparams = settings.load()
-    # The host copies this file, not the recipe's, and knows no bases of YAMLs.
+    # SpeechBrain copies this file, not the recipe's, and knows no bases of YAMLs.
     sb.create_experiment_directory(hparams["output_folder"])
     if if_main_process():
         shutil.copy(script, hparams["output_folder"])
@@ -50,7 +50,7 @@ def make_brain(brain_class, hparams, run_opts, modules=None):
     Arguments
     ---------
     brain_class : type
-        Its class.
+        Class of the Brain.
     hparams, run_opts : dict
         From :func:`start`.
     modules : dict
@@ -96,8 +96,8 @@ def log_clips(brain, train=None, valid=None):
     brain : TrainingBrain
         After its training.
     train, valid : ClipReport
-        Of the data sets, if they are to be told: what they left out, and as
-        used those that could be.
+        Reports of the data sets: skipped clips by reason, and the others as
+        used. None for no report.
     """
     train_logger = brain.hparams.train_logger
     if valid is not None:
@@ -114,7 +114,7 @@ class ShardMixin:
     """
 
     def count_clips(self, batch):
-        """A stream has clips without end: none is remembered."""
+        """Do nothing: the clips of an endless stream are not recorded."""
 
     def skipped_clips(self):
         """Clips skipped so far, by reason, on all ranks."""
@@ -137,8 +137,8 @@ def register_loader(hparams, loader):
     hparams : dict
         Gets ``train_loader``.
     loader : ShardLoader
-        Of the training data.
+        Loader of the training data.
     """
     hparams["train_loader"] = loader
-    # The host's name of training loaders, which makes it resume with them.
+    # SpeechBrain's name of training loaders, which makes it resume with them.
     hparams["checkpointer"].add_recoverable("dataloader-TRAIN", loader)

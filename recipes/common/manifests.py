@@ -1,8 +1,9 @@
 """LibriTTS as SpeechBrain CSV manifests (Zen et al., 2019).
 
-SpeechBrain's libritts_prepare is part of its recipes, which its package does not
-install, and writes JSON manifests. This one reads the corpus as unpacked, `<split>/<speaker>/<chapter>/<id>.wav` beside
-`<id>.normalized.txt`, and writes what `speech_dataset` takes.
+SpeechBrain's libritts_prepare is part of its recipes, which its package does
+not install, and writes JSON manifests. This one reads the unpacked corpus,
+`<split>/<speaker>/<chapter>/<id>.wav` beside `<id>.normalized.txt`, and writes
+what `speech_dataset` takes.
 """
 
 import csv
@@ -32,16 +33,16 @@ def prepare_manifests(hparams, stages=("train", "valid")):
     Arguments
     ---------
     hparams : dict
-        With ``data_folder``, and ``train_splits``, ``train_csv`` and the same of
-        other stages.
+        Settings, with ``data_folder``, and ``train_splits``, ``train_csv`` and
+        the same of other stages.
     stages : tuple of str
         Stages to prepare.
 
     Raises
     ------
     ValueError
-        If a manifest is there whose splits are others, or as
-        :func:`write_manifest` does.
+        If an existing manifest has other splits, or as in
+        :func:`write_manifest`.
     """
     for stage in stages:
         csv_path = Path(hparams[f"{stage}_csv"])
@@ -78,7 +79,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
     Arguments
     ---------
     data_folder : str | Path
-        Where the splits are; ``$data_root`` in the manifest.
+        Folder of the splits; ``$data_root`` in the manifest.
     splits : list of str
         Such as "train-clean-100".
     csv_path : str | Path
@@ -89,7 +90,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
     Returns
     -------
     ClipReport
-        How many utterances were used, and the others by reason.
+        Number of utterances used, and of others by reason.
 
     Raises
     ------

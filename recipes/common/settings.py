@@ -28,18 +28,18 @@ INCLUDE = "!include:"
 
 
 class Settings(NamedTuple):
-    """Everything that a command line says.
+    """Settings of a command line.
 
     Arguments
     ---------
     file : Path
         The recipe's YAML.
     text : str
-        It and its bases, as one YAML.
+        The YAML and its bases, as one YAML.
     overrides : str
         YAML of the settings that an ablation and the command line override.
     run_opts : dict
-        The host's run options.
+        SpeechBrain's run options.
     """
 
     file: Path
@@ -48,7 +48,7 @@ class Settings(NamedTuple):
     run_opts: dict
 
     def load(self):
-        """Create what the YAML describes, as a dict."""
+        """Create the objects of the YAML, as a dict."""
         return load_hyperpyyaml(self._stream(), self.overrides)
 
     def save(self, path):
@@ -59,7 +59,7 @@ class Settings(NamedTuple):
             shutil.copyfileobj(resolved, file)
 
     def _stream(self):
-        """The text; its name tells where included files are."""
+        """The text as a file, whose name gives the folder of included files."""
         stream = StringIO(self.text)
         stream.name = str(self.file)
         return stream

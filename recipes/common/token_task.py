@@ -46,7 +46,7 @@ def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):
     Arguments
     ---------
     brain_class : type
-        Its class.
+        Class of the Brain.
     hparams, run_opts : dict
         From :func:`start_tokens`.
     datasets, loaders : dict
@@ -65,10 +65,10 @@ def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):
 class TokenTaskBrain(TrainingBrain):
     """A Brain whose input is embedded tokens and whose evaluation is rows.
 
-    Subclasses set ``figures``, of which smaller is better; the first one chooses
-    the best checkpoint. In validation and test their ``compute_objectives``
-    appends a dict per utterance to ``rows``. The recipe's YAML gives
-    ``tokenizer`` and what TrainingBrain needs.
+    Subclasses set ``figures``, for which smaller is better; the first one
+    selects the best checkpoint. In validation and test their
+    ``compute_objectives`` appends a dict per utterance to ``rows``. The
+    recipe's YAML gives ``tokenizer`` and what TrainingBrain needs.
     """
 
     figures = ()
@@ -121,7 +121,7 @@ def figure_value(figure, rows):
     Arguments
     ---------
     figure : Figure
-        What to compute.
+        Name of the figure to compute.
     rows : list of dict
         One per utterance.
 

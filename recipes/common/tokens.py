@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 def tokenized_dataset(hparams, stage, **settings):
     """A manifest as a dataset of tokens, which are computed if they are missing.
 
-    A stop loses one shard at most. Under torchrun each process encodes a part.
-    Clips of a test set may have any length.
+    An interruption loses at most one shard. Under torchrun each process encodes
+    a part. Clips of a test set may have any length.
 
     Arguments
     ---------
@@ -36,18 +36,19 @@ def tokenized_dataset(hparams, stage, **settings):
     stage : str
         "train", "valid" or "test".
     **settings
-        Of the TokenDataset; its lengths are numbers of groups by default.
+        Settings of the TokenDataset; its lengths are numbers of groups by
+        default.
 
     Returns
     -------
     TokenDataset
-        With all tokens of each group.
+        Dataset with all tokens of each group.
 
     Raises
     ------
     ValueError
-        If other tokens are in the folder, or clips of a test set are missing
-        or cannot be used.
+        If the folder has other tokens, or clips of a test set are missing or
+        cannot be used.
     """
     tokenizer, clips = hparams["tokenizer"], hparams["clips"]
     if stage == "test":
@@ -104,12 +105,12 @@ def check_complete(source, dataset, folder):
 
 
 def loader_settings(lengths, training, hparams, positions=1):
-    """Arguments of the host's loader for batches of similar lengths.
+    """Arguments of SpeechBrain's loader for batches of similar lengths.
 
     Arguments
     ---------
     lengths : sequence of int
-        Of each clip: groups, or positions of a language model.
+        Lengths of each clip: groups, or positions of a language model.
     training : bool
         Shuffle and change batches in every epoch; else short clips first.
     hparams : dict
@@ -117,7 +118,7 @@ def loader_settings(lengths, training, hparams, positions=1):
         ``bucket_seconds``, ``num_workers``, ``seed``, and ``tokenizer``, whose
         codec has a rate of groups.
     positions : int
-        That a group takes in ``lengths``.
+        Positions of a group in ``lengths``.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def loader_settings(lengths, training, hparams, positions=1):
 
 
 def groups_in(seconds, codec):
-    """Groups of a codec in so many seconds, one at least.
+    """Number of groups of a codec in a duration, at least one.
 
     Example
     -------
@@ -149,12 +150,12 @@ def groups_in(seconds, codec):
 
 
 def frames_per_group(tokenizer, frame_rate):
-    """Frames of a group, so that there are ``frame_rate`` a second or more.
+    """Frames per group, for at least ``frame_rate`` frames per second.
 
     Arguments
     ---------
     tokenizer : GogoTokenizer
-        Whose codec has a rate of groups.
+        Tokenizer whose codec gives the group rate.
     frame_rate : float
         In Hz.
 
@@ -174,10 +175,10 @@ def tokenize_splits(hparams, device, make_source):
         ``codec``, ``trust_codec``, ``output_folder``, ``num_workers`` and
         ``front_end``.
     device : str
-        Of the codec.
+        Device of the codec.
     make_source : callable
-        Takes the stage, "train" or "valid", and the codec's sample rate, and
-        returns shards of clips.
+        Function of the stage, "train" or "valid", and the codec's sample rate
+        that returns shards of clips.
     """
     codec = open_codec(
         hparams["codec"],

@@ -27,14 +27,14 @@ def prepare_manifests(hparams):
     Arguments
     ---------
     hparams : dict
-        With ``data_folder``, ``subsets``, ``valid_clips``, ``train_csv`` and
-        ``valid_csv``.
+        Settings, with ``data_folder``, ``subsets``, ``valid_clips``,
+        ``train_csv`` and ``valid_csv``.
 
     Returns
     -------
     ClipReport
-        How many clips were used, and the others by reason; None if both
-        manifests were there.
+        Number of clips used, and of others by reason; None if both manifests
+        were there.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def read_subset(data_folder, subset):
     Arguments
     ---------
     data_folder : str | Path
-        Where the subsets are; ``$data_root`` in the rows.
+        Folder of the subsets are; ``$data_root`` in the rows.
     subset : str
         "Basic", "Standard", "Premium" or "Rest".
 

@@ -1,9 +1,8 @@
-"""The Brain of codecs that are trained against discriminators of their mel.
+"""The Brain of codecs that are trained with mel discriminators.
 
-SoCodec (Section 3.2.4) and CoFi-Codec (Section II-A) share it: the codec and
-the discriminators take turns within an update, and validation reports the error
-of the mel from the first b levels. A subclass says what a batch is read as and
-what its network makes of it.
+SoCodec (Section 3.2.4) and CoFi-Codec (Section II-A) share it. An update trains
+the codec, then the discriminators; validation reports the mel error of the
+first b levels. A subclass defines the features of a batch and the validation.
 """
 
 from collections import Counter
@@ -26,9 +25,9 @@ class AdversarialCodecBrain(TrainingBrain):
 
     A subclass gives :meth:`features`, :meth:`valid_errors` and
     :meth:`decoded_mels`. Its objective takes the features, a generator and
-    whether to quantize yet; it returns a dict with "loss", "predicted" (the
-    log-mel), "embedding", other scalars, and "ids", the ids int64 [M] of a
-    batch by the name of their codebook.
+    whether quantization is skipped. It returns a dict with "loss", "predicted"
+    (the log-mel), "embedding", other scalars, and "ids", a dict of the ids
+    int64 [M] of each codebook.
 
     The recipe's YAML gives ``codec``, ``budget``, ``adversarial_weight``,
     ``adversarial_start``, ``quantize_start``, ``embedding_decay``,
@@ -51,12 +50,12 @@ class AdversarialCodecBrain(TrainingBrain):
             self.checkpointer.add_recoverable(name, getattr(self, name))
 
     def features(self, batch):
-        """What a batch is read as.
+        """Features of a batch.
 
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id`` and ``sig``.
+            Batch with ``id`` and ``sig``.
 
         Returns
         -------
@@ -73,7 +72,7 @@ class AdversarialCodecBrain(TrainingBrain):
         features : tuple of torch.Tensor
             From :meth:`features`.
         batch : PaddedBatch
-            With ``id``.
+            Batch with ``id``.
 
         Returns
         -------
@@ -94,7 +93,8 @@ class AdversarialCodecBrain(TrainingBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id``, ``sig`` and the ``skipped`` of ``collate_usable``.
+            Batch with ``id``, ``sig`` and the ``skipped`` of
+            ``collate_usable``.
 
         Returns
         -------
@@ -143,14 +143,14 @@ class AdversarialCodecBrain(TrainingBrain):
     def update(self, loss, optimizer):
         """Backward pass and step at the budget's learning rate.
 
-        A gradient that is not finite makes no step.
+        No step is made if the gradient is not finite.
 
         Arguments
         ---------
         loss : torch.Tensor
             Scalar.
         optimizer : torch.optim.Optimizer
-            Of the modules to update.
+            Optimizer of the modules to update.
         """
         self.set_learning_rate(optimizer)
         # The codec's loss has left gradients in the discriminators.
@@ -169,14 +169,14 @@ class AdversarialCodecBrain(TrainingBrain):
 
     @torch.no_grad()
     def follow_embedding(self, embeddings):
-        """Move the codec's mean embedding, the voice of tokens without one."""
+        """Update the codec's mean embedding, the default voice in decoding."""
         mean = embeddings.float().mean(0)
         if mean.isfinite().all():
             share = 1 - self.hparams.embedding_decay
             self.codec.mean_embedding.lerp_(mean, share)
 
     def record(self, losses):
-        """Add up losses, on their device until they are written."""
+        """Sum losses, on their device until they are logged."""
         for name, value in losses.items():
             if torch.is_tensor(value) and value.dim() == 0:
                 self.recent[name] += value.detach().double()
@@ -198,7 +198,7 @@ class AdversarialCodecBrain(TrainingBrain):
         return self.valid_errors(self.features(batch), batch)
 
     def compute_objectives(self, predictions, batch, stage):
-        """In validation, the mel error of the last keep."""
+        """In validation, the mel error at the last of ``valid_keeps``."""
         for name, value in predictions.items():
             self.valid_sums[name] += float(value) * len(batch.id)
         self.valid_sums["count"] += len(batch.id)

@@ -1,9 +1,9 @@
 """The Brain that trains the token allocator (Section 3.3, Appendix D).
 
-The codec is frozen and part of the reward. An update computes the rewards of all
-budgets for every group, the policy's logits from the groups' backbones, and the
-objective of both. The log compares the policy with an upper bound, an oracle that
-knows the rewards, and with a baseline, one budget for all groups.
+The codec is frozen and part of the reward. An update computes the rewards of
+all budgets of every group, the policy's logits from the backbones, and the
+objective. The log compares the policy with an oracle that knows the rewards (an
+upper bound), and with the same budget for all groups (a baseline).
 """
 
 from pathlib import Path
@@ -23,8 +23,9 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 class PolicyStats:
     """Tokens and reward of a policy, of an oracle and of a uniform budget.
 
-    The policy takes the choice with the highest logit, the oracle that with the
-    highest reward; "uniform" is the one choice with the highest mean reward.
+    The policy takes the choice with the highest logit, the oracle the one with
+    the highest reward; "uniform" is the single choice with the highest mean
+    reward.
 
     Arguments
     ---------
@@ -55,11 +56,11 @@ class PolicyStats:
         self.count, self.entropy, self.sums = 0, 0.0, {}
 
     def add(self, logits, rewards):
-        """Count groups: logits and rewards of their choices, both [M, G]."""
+        """Add groups: logits and rewards of their choices, both [M, G]."""
         logits, rewards = logits.detach().double(), rewards.double()
         advantages = group_relative_advantage(rewards)
         tokens = self.first + torch.arange(rewards.shape[1]).to(rewards)
-        # What each choice would be: tokens, reward, advantage.
+        # Tokens, reward and advantage of each choice.
         outcomes = torch.stack([tokens.expand_as(rewards), rewards, advantages])
         for name, score in {"policy": logits, "oracle": rewards}.items():
             choice = score.argmax(-1, keepdim=True).expand(3, -1, 1)
@@ -73,7 +74,7 @@ class PolicyStats:
         self.sums[name] = self.sums.get(name, 0) + values  # on their device
 
     def gather(self):
-        """Add up the groups of all ranks; every rank has to call it."""
+        """Sum over all ranks; every rank has to call it."""
         self.sums = sum_over_ranks(
             {**self.sums, "count": self.count, "entropy": self.entropy}
         )
@@ -101,15 +102,17 @@ class PolicyStats:
 class AllocatorBrain(TrainingBrain):
     """Trains a :class:`~speechbrain_gogo.lobes.allocator.policy.TokenAllocator`.
 
-    ``modules`` has the policy only, as ``allocator``: a distributed wrapper calls
-    its forward. The recipe's YAML gives ``reward`` (a
+    ``modules`` has the policy only, as ``allocator``: a distributed wrapper
+    calls its forward. The recipe's YAML gives ``reward`` (a
     :class:`~speechbrain_gogo.lobes.allocator.reward.ReconstructionReward`),
     ``objective`` (a function of lobes/allocator/ablations.py) with
-    ``objective_options``, ``kl_weight``, ``replay_groups`` (of a ``replay_buffer``,
-    :class:`~speechbrain_gogo.brains.training.replay_buffer.ReplayBuffer`, of which
-    each update takes so many groups; 0 needs no buffer), ``log_interval`` and what
-    :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. A training
-    batch without audio uses groups of the replay buffer only.
+    ``objective_options``, ``kl_weight``, ``replay_groups`` (of a
+    ``replay_buffer``,
+    :class:`~speechbrain_gogo.brains.training.replay_buffer.ReplayBuffer`, the
+    number of groups that each update draws from it; 0 needs no buffer),
+    ``log_interval`` and what
+    :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. A training batch
+    without audio uses groups of the replay buffer only.
     """
 
     splits_validation = True
@@ -127,7 +130,7 @@ class AllocatorBrain(TrainingBrain):
         self.modules.allocator.check_fits(codec)
         self.backbone_size = codec.backbone_size
         rate = codec.sample_rate / codec.group_samples
-        self.scored = {}  # ids of a validation batch to what `score` gives
+        self.scored = {}  # ids of a validation batch to the result of `score`
         self.recent = PolicyStats(self.backbone_size, rate)
         self.valid = PolicyStats(self.backbone_size, rate)
 
@@ -136,8 +139,8 @@ class AllocatorBrain(TrainingBrain):
     def compute_forward(self, batch, stage):
         """Logits and rewards of the choices, both [M, G] for M real groups.
 
-        In training the batch's own groups come first, ``fresh`` many, and
-        those of the replay buffer after them.
+        In training the first ``fresh`` groups are those of the batch, the
+        others those of the replay buffer.
         """
         draws = self.generator()
         training = stage == sb.Stage.TRAIN
@@ -154,7 +157,7 @@ class AllocatorBrain(TrainingBrain):
         }
 
     def read_training(self, batch, draws):
-        """Backbones and distances: of the batch, and of the replay buffer."""
+        """Backbones and distances of the batch and of the replay buffer."""
         found, replayed = [], self.hparams.replay_groups
         if hasattr(batch, "sig"):
             found.append(self.score(batch.to(self.device), draws))
@@ -167,7 +170,7 @@ class AllocatorBrain(TrainingBrain):
         return found
 
     def read_validation(self, batch, draws):
-        """The same of the batch; its clips are decoded once for all epochs."""
+        """Backbones and distances of a batch; clips are decoded once for all epochs."""
         key = tuple(batch.id)
         if key not in self.scored:
             draws.manual_seed(self.hparams.seed)  # the same noise at each start

@@ -29,14 +29,15 @@ class TrainingBrain(CountingBrain):
 
     The recipe's YAML gives ``budget`` (a
     :class:`~speechbrain_gogo.brains.training.budget.TrainingBudget`),
-    ``learning_rate``, ``seed`` and ``output_folder``; where epochs may be
-    short, ``valid_interval_minutes`` and ``epoch_counter``. A recipe that
-    learns from tokens adds ``codec_fingerprint``, the identity of the codec.
+    ``learning_rate``, ``seed`` and ``output_folder``; for short epochs also
+    ``valid_interval_minutes`` and ``epoch_counter``. A recipe that learns from
+    tokens adds ``codec_fingerprint``, the identity of the codec.
 
-    ``resume_data`` sets how a training resumes that was stopped within an epoch:
-    "exact" (default), with the next batch, and a ValueError if
-    the order of batches has changed; "restart", with the first batch of the
-    epoch, whatever has changed.
+    ``resume_data`` sets how a training resumes that was stopped within an
+    epoch: "exact" (default) continues with the next batch, and raises a
+    ValueError if the order of batches has changed; "restart" begins the epoch
+    again. ``validate_first`` adds a validation before the first update, whose
+    checkpoint is the initial model.
     """
 
     # A subclass whose figures of a validation are sums over all ranks has each
@@ -46,7 +47,9 @@ class TrainingBrain(CountingBrain):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
-        self.train_loader = None  # of a dataset with an index
+        self.train_loader = self.valid_loader = (
+            None  # of datasets with an index
+        )
         self.validated = -math.inf  # at which of the budget's minutes
         self.codec_fingerprint = getattr(
             self.hparams, "codec_fingerprint", None
@@ -55,18 +58,20 @@ class TrainingBrain(CountingBrain):
     # Resuming
 
     def make_dataloader(self, dataset, stage, **kwargs):
-        """The host's loader, whose batches change from epoch to epoch.
+        """SpeechBrain's loader, with different batches in each epoch.
 
-        Without a distributed run the host does not pass the epoch to a batch
-        sampler, and all epochs would have the batches of the first. A budget
-        without a number of updates gets that of all epochs (Table 4 counts
-        some trainings in epochs).
+        Without a distributed run SpeechBrain does not pass the epoch to a batch
+        sampler, and all epochs would have the batches of the first. The number
+        of updates of the budget, if it is None, is set to that of all epochs
+        (Table 4 counts some trainings in epochs).
         """
         sampler = kwargs.get("batch_sampler")
         if stage == sb.Stage.VALID and self.splits_validation and sampler:
             share = slice(get_rank() or 0, None, num_processes())
             kwargs["batch_sampler"] = list(sampler)[share]
         loader = super().make_dataloader(dataset, stage, **kwargs)
+        if stage == sb.Stage.VALID:
+            self.valid_loader = loader
         if stage == sb.Stage.TRAIN:
             self.train_loader = loader
             if hasattr(sampler, "identity") and self.checkpointer:
@@ -102,7 +107,7 @@ class TrainingBrain(CountingBrain):
         return loader
 
     def _train_loader_specifics(self, dataset, loader_kwargs):
-        # The host would put the batches of all ranks into a list on each.
+        # SpeechBrain would put the batches of all ranks into a list on each.
         sampler = loader_kwargs.get("batch_sampler")
         if getattr(sampler, "over_ranks", False):
             self.train_sampler = sampler
@@ -110,10 +115,10 @@ class TrainingBrain(CountingBrain):
         return super()._train_loader_specifics(dataset, loader_kwargs)
 
     def on_fit_start(self):
-        """Resume with the same codec, if there is one.
+        """Check that a resumed training has the same codec.
 
-        In the middle of an epoch, on as many processes and with the same
-        batches only, unless the data restarts.
+        Within an epoch it also needs the same number of processes and the same
+        batches, unless the data restarts.
         """
         last = self.checkpointer and self.checkpointer.find_checkpoint()
         if self.codec_fingerprint is not None:
@@ -125,12 +130,15 @@ class TrainingBrain(CountingBrain):
             self.keep_to_batches(last)
         super().on_fit_start()
         if how == "restart" and self.train_loader is not None:
-            # The host would skip what the epoch has seen, and count it.
+            # SpeechBrain would skip what the epoch has seen, and count it.
             self.train_loader._speechbrain_recovery_skip_to = None
             self.step, self.avg_train_loss = 0, 0.0
+        first = getattr(self.hparams, "validate_first", False)
+        if first and not self.optimizer_step:
+            self._fit_valid(self.valid_loader, 0, enable=False)
 
     def keep_to_batches(self, last):
-        """Raise an error if an epoch would resume with other batches."""
+        """Raise an error if an epoch would resume with different batches."""
         now = {"processes": num_processes(), **self.checkpointer.metadata}
         for name in ("processes", "batches"):
             before = last.meta.get(name, now.get(name))
@@ -143,7 +151,7 @@ class TrainingBrain(CountingBrain):
                 )
 
     def keep_to_codec(self, last):
-        """Raise an error for a checkpoint of another codec; mark new ones."""
+        """Raise an error for another codec's checkpoint; record it in new ones."""
         self.checkpointer.metadata["codec"] = ours = self.codec_fingerprint
         theirs = last.meta.get("codec", "unknown") if last else ours
         if theirs != ours:
@@ -154,17 +162,17 @@ class TrainingBrain(CountingBrain):
             )
 
     def generator(self):
-        """Random draws of this batch on this rank, the same after a resume."""
+        """Random generator of this batch and rank, the same after a resume."""
         batches = self.grad_accumulation_factor
         count = self.optimizer_step * batches + self.step % batches
         place = (self.hparams.seed, count, get_rank() or 0)
         return torch.Generator().manual_seed(hash(place) % 2**63)
 
     def unwrapped(self, module, stage):
-        """A module without its distributed wrapper, unless it is trained.
+        """A module without its distributed wrapper, except in training.
 
-        The wrapper's forward waits for the other ranks, which may validate
-        another number of batches.
+        The wrapper's forward waits for the other ranks, which may have a
+        different number of validation batches.
         """
         if stage == sb.Stage.TRAIN:
             return module
@@ -173,7 +181,7 @@ class TrainingBrain(CountingBrain):
     # Validation
 
     def _fit_valid(self, valid_set, epoch, enable):
-        # The host asks this after every epoch.
+        # SpeechBrain asks this after every epoch.
         if self.wants_validation():
             with self.validating():
                 super()._fit_valid(valid_set, epoch, enable)
@@ -181,7 +189,7 @@ class TrainingBrain(CountingBrain):
 
     @contextlib.contextmanager
     def validating(self):
-        """In full precision, or as ``eval_precision`` says; with whole models."""
+        """Full precision or ``eval_precision``, and unsharded models."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(full_precision(self.device_type))
             for module in self.modules.values():
@@ -190,15 +198,15 @@ class TrainingBrain(CountingBrain):
             yield
 
     def evaluate(self, *args, **kwargs):
-        """The host's, in full precision or as ``eval_precision`` says."""
+        """Evaluate as SpeechBrain does, in full precision or ``eval_precision``."""
         with self.validating():
             return super().evaluate(*args, **kwargs)
 
     def wants_validation(self):
-        """Whether a validation is due, or no epoch will follow.
+        """Whether a validation is due, or this is the last epoch.
 
-        All ranks have to ask. Checkpoints of whole epochs come with a
-        validation: a resumed training repeats the epochs without.
+        All ranks have to call it. Checkpoints of whole epochs are saved by a
+        validation: a resumed training repeats epochs without one.
         """
         interval = getattr(self.hparams, "valid_interval_minutes", 0)
         if self.debug or not interval:
@@ -216,22 +224,22 @@ class TrainingBrain(CountingBrain):
     def save_validated(self, figures, **ranking):
         """Save a checkpoint after a validation; the best one stays.
 
-        Checkpoints are ranked by figures that are finite: the host sorts
-        them, and nothing is less than NaN.
+        Checkpoints are ranked by finite figures only: SpeechBrain sorts them,
+        and comparisons with NaN are always false.
 
         Arguments
         ---------
         figures : dict
-            Of the validation, by which checkpoints are ranked.
+            Figures of the validation, by which checkpoints are ranked.
         **ranking
-            ``min_keys`` or ``max_keys`` of the host's
+            ``min_keys`` or ``max_keys`` of SpeechBrain's
             ``save_and_keep_only``, if any.
         """
         finite = {k: v for k, v in figures.items() if math.isfinite(v)}
         for name in figures.keys() - finite.keys():
             logger.warning(
                 "Update %d: the validation figure %s is %s. Its checkpoint is "
-                "saved to go on from, but never counts as the best one.",
+                "saved for resuming, but never counts as the best one.",
                 self.optimizer_step,
                 name,
                 figures[name],
@@ -241,12 +249,12 @@ class TrainingBrain(CountingBrain):
         )
 
     def on_evaluate_start(self, max_key=None, min_key=None):
-        """Load the best checkpoint, as the host does.
+        """Load the best checkpoint, as SpeechBrain does.
 
         Raises
         ------
         ValueError
-            If no checkpoint has a finite figure by which it could be one.
+            If no checkpoint has a finite figure.
         """
         key = max_key or min_key
         if key and self.checkpointer is not None:

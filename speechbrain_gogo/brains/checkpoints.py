@@ -1,9 +1,10 @@
 """Atomic checkpoints.
 
-The host's Checkpointer writes the meta file, by which it finds a checkpoint,
-before the weights: a run that is killed while it saves, or that fills the disk,
-leaves a newest checkpoint that cannot be loaded. Here a checkpoint is written to
-another folder, which is renamed when it is complete. Its files are the host's.
+SpeechBrain's Checkpointer writes the meta file, by which it finds a checkpoint,
+before the weights: if a run is killed while it saves, or the disk is full, the
+newest checkpoint cannot be loaded. Here a checkpoint is written to another
+folder, which is renamed when it is complete. Its files are the same as
+SpeechBrain's.
 """
 
 import logging
@@ -24,7 +25,7 @@ PARTIAL = "partial-"
 
 
 def num_processes():
-    """How many processes train together; 1 without a distributed run."""
+    """Number of processes of the training; 1 without a distributed run."""
     if is_distributed_initialized():
         return torch.distributed.get_world_size()
     return 1
@@ -43,10 +44,10 @@ def has_finite(meta, key):
 
 
 class AtomicCheckpointer(Checkpointer):
-    """The host's Checkpointer, safe from a kill or a full disk while saving.
+    """SpeechBrain's Checkpointer, with atomic saving.
 
-    Its meta also has the number of processes and the ``metadata`` of a Brain. A checkpoint whose figure is NaN or infinite is never the
-    best one, whatever it is compared with.
+    Its meta also has the number of processes and the ``metadata`` of a Brain. A
+    checkpoint whose figure is NaN or infinite is never the best one.
 
     Example
     -------
@@ -64,14 +65,14 @@ class AtomicCheckpointer(Checkpointer):
         self.metadata = {}
 
     def save_checkpoint(self, *args, verbosity=logging.INFO, **kwargs):
-        """Save to another folder, then rename it; see the host's method.
+        """Save to another folder, then rename it; see SpeechBrain's method.
 
         Raises
         ------
         OSError
-            If it could not be written. The checkpoints before are intact.
+            If it could not be written. Earlier checkpoints stay intact.
         """
-        if if_main_process():  # what an earlier run could not complete
+        if if_main_process():  # incomplete folders of an earlier run
             for folder in self.checkpoints_dir.glob(f"{PARTIAL}*"):
                 shutil.rmtree(folder)
         try:
@@ -93,7 +94,7 @@ class AtomicCheckpointer(Checkpointer):
             logger.log(verbosity, "Saved a checkpoint in %s", final)
             files = {n: final / p.name for n, p in saved.paramfiles.items()}
             saved = saved._replace(path=final, paramfiles=files)
-        ddp_barrier()  # all see the same checkpoints when old ones go
+        ddp_barrier()  # all ranks see the same checkpoints before old ones are deleted
         return saved
 
     def find_checkpoints(
@@ -104,7 +105,7 @@ class AtomicCheckpointer(Checkpointer):
         ckpt_predicate=None,
         max_num_checkpoints=None,
     ):
-        """The host's; by a key, only those with a finite number under it."""
+        """As in SpeechBrain; if ranked by a key, only those with a finite value."""
         key, given = max_key or min_key, ckpt_predicate
 
         def is_ranked(checkpoint):

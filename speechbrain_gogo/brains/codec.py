@@ -1,8 +1,8 @@
 """The Brain that trains Gogo (Sections 3.1 and 4.1, Appendix D).
 
-Updates and schedule are those of the base class. This file adds the moving
-average of the weights, which is validated and exported, and curves, mel pictures
-and audio of the validation.
+Updates and schedule are in the base class. This file adds the moving average of
+the weights, which is validated and exported, and the curves, mel pictures and
+audio of the validation.
 """
 
 from collections import Counter
@@ -49,14 +49,14 @@ class CodecBrain(TrainingBrain):
 
     @torch.no_grad()
     def start_as_components(self, clips):
-        """Start from the principal components of clips' groups.
+        """Initialize with the principal components of the clips' groups.
 
-        The same on every rank, if the clips are.
+        All ranks get the same weights if they have the same clips.
 
         Arguments
         ---------
         clips : iterable of dict
-            With "sig" [T], see :func:`usable_clips`.
+            Clips with "sig" [T], see :func:`usable_clips`.
         """
         codec = self.hparams.codec
         groups = [
@@ -69,18 +69,18 @@ class CodecBrain(TrainingBrain):
         self.start_from(codec)
 
     def start_from(self, codec):
-        """Start from the weights of another codec of the same numbers.
+        """Start from the weights of another codec of the same sizes.
 
         Arguments
         ---------
         codec : Gogo
-            Trained, or started in some way.
+            Trained or initialized codec.
 
         Raises
         ------
         ValueError
-            If it normalizes the mel in another way: its weights would read
-            another mel than they have learned.
+            If it normalizes the mel differently: its weights expect another
+            input.
         """
         own, other = self.hparams.codec.mel_signature, codec.mel_signature
         if own != other:
@@ -94,10 +94,10 @@ class CodecBrain(TrainingBrain):
             module.load_state_dict(weights)
 
     def freeze(self, parts):
-        """Leave parts of the codec as they are.
+        """Freeze parts of the codec.
 
-        With encoder and quantizer frozen tokens keep their meaning: what was
-        tokenised stays valid, and so does what was trained on it.
+        With encoder and quantizer frozen, tokens keep their meaning: tokenised
+        corpora and models trained on them stay valid.
 
         Arguments
         ---------
@@ -134,7 +134,7 @@ class CodecBrain(TrainingBrain):
         )
 
     def compute_objectives(self, predictions, batch, stage):
-        """Eq. 4 in training; in validation, the mel error of the last keep."""
+        """Eq. 4 in training; in validation, the mel error at the last keep."""
         return predictions["loss"]
 
     def update_warmup(self):
@@ -150,8 +150,8 @@ class CodecBrain(TrainingBrain):
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Average the weights, write the log.
 
-        Sums stay on their device until they are written. They are of whole
-        updates, however many batches these have.
+        Sums stay on their device until they are logged, and cover whole updates
+        of any number of batches.
         """
         for name, value in outputs.items():
             if name != "tokens":
@@ -180,7 +180,7 @@ class CodecBrain(TrainingBrain):
     # Validation
 
     def validation_losses(self, wavs, lens):
-        """Flow loss and error of the drawn mel for some numbers of tokens."""
+        """Flow loss and error of the sampled mel for the ``valid_keeps``."""
         codec = self.hparams.ema.module
         groups, lens = codec.group(wavs, lens)
         q, _, _ = codec.quantize_batch(groups, lens)
@@ -195,7 +195,9 @@ class CodecBrain(TrainingBrain):
             )
             same.manual_seed(self.hparams.seed)
             noise = torch.randn(mel.shape, generator=same).to(mel)
-            if self.warming_up:  # only one step from zeros is trained so far
+            if (
+                self.warming_up
+            ):  # only a single step from zeros is trained so far
                 drawn = codec.flow.sample(condition, lens, 0 * noise, 1, 0.0)
             else:
                 drawn = codec.flow.sample(condition, lens, noise)
@@ -212,7 +214,7 @@ class CodecBrain(TrainingBrain):
     def on_stage_start(self, stage, epoch=None):
         """Start the averages of a validation."""
         self.valid_sums.clear()
-        # Here, on every rank: samples are drawn on the main one only.
+        # On every rank, although only the main one draws samples.
         self.warming_up = self.update_warmup()
         self.hparams.ema.module.eval()
 

@@ -1,19 +1,19 @@
 """The Brain that trains CoFi-Codec (Section II-A).
 
-Validation reports the error of the mel from the top b scales: Figure 2, in
-terms of mel.
+Validation reports the mel error of the b coarsest scales, as Figure 2 does for
+other measures.
 """
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.adversarial_codec import AdversarialCodecBrain
-from speechbrain_gogo.lobes.nn.clips import relative_lengths
+from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths
 from speechbrain_gogo.lobes.nn.lengths import mean_square
 
 
 class CoFiCodecBrain(AdversarialCodecBrain):
-    """Trains CoFi-Codec's objective against discriminators of its mel.
+    """Trains CoFi-Codec's objective with mel discriminators.
 
     The recipe's YAML gives what :class:`AdversarialCodecBrain` names.
     """
@@ -24,7 +24,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``sig``.
+            Batch with ``sig``.
 
         Returns
         -------
@@ -38,15 +38,15 @@ class CoFiCodecBrain(AdversarialCodecBrain):
 
     @torch.no_grad()
     def start_at_means(self, clips):
-        """Let the decoder's last bias be the mean of the log-mel.
+        """Initialize the decoder's last bias with the mean of the log-mel.
 
-        It is about -6, which a bias that starts at 0 reaches after thousands
-        of updates.
+        The mean is about -6, which a bias of initially 0 would reach after
+        thousands of updates.
 
         Arguments
         ---------
         clips : iterable of dict
-            With ``sig``.
+            Clips with ``sig``.
         """
         mel = []
         for item in clips:
@@ -58,7 +58,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
 
     @torch.no_grad()
     def valid_errors(self, features, batch):
-        """Errors of the mel from the top b scales."""
+        """Mel errors of the b coarsest scales."""
         mel, lens = features
         g = self.codec.global_encoder.encode_each(mel, lens)
         decoded = self.decode_kept(self.codec.tokenize(mel, g), g)
@@ -68,7 +68,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         }
 
     def decoded_mels(self, wav):
-        """The true log-mel, and those from the top b scales."""
+        """The original log-mel, and those of the b coarsest scales."""
         clip = self.codec.split_clips(wav)[0]
         g = self.codec.voice(clip)
         decoded = self.decode_kept(self.codec.encode(wav)[0], g)

@@ -1,7 +1,7 @@
 """The Brain that trains the language models of SoCodec and CoFi-Speech.
 
-Tokens and reference embedding are those of the target speech itself. The codec
-is frozen: where there is a folder to keep them, each clip is encoded once.
+Tokens and reference embedding are computed from the target speech. The codec is
+frozen, so with a cache folder each clip is encoded once.
 """
 
 from pathlib import Path

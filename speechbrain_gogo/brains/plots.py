@@ -1,7 +1,7 @@
 """Plots of a training: curves of its log, and mels.
 
-Reads the JSON-lines log that the Brains write. Plots of mels are in
-metrics/reports/pictures.py, which the demo uses too.
+They read the JSON-lines log of the Brains. Plots of mels are in
+metrics/reports/pictures.py, which the demo also uses.
 """
 
 import contextlib
@@ -16,11 +16,17 @@ from matplotlib import pyplot as plt
 
 from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
-__all__ = ["plot_curves", "plot_mels", "plot_perplexities", "read_log"]
+__all__ = [
+    "plot_curves",
+    "plot_mels",
+    "plot_overfitting",
+    "plot_perplexities",
+    "read_log",
+]
 
 
 def read_log(path):
-    """The rows of a JSON-lines training log, later runs over earlier ones.
+    """The rows of a JSON-lines training log; later runs replace earlier rows.
 
     Arguments
     ---------
@@ -30,8 +36,8 @@ def read_log(path):
     Returns
     -------
     list of dict
-        In order of steps. A step that was repeated after a resume counts once;
-        an incomplete last line is ignored.
+        Sorted by step. A step that was repeated after a resume is included
+        once; an incomplete last line is ignored.
     """
     rows = {}
     for line in Path(path).read_text().splitlines():
@@ -82,9 +88,9 @@ def plot_curves(log_path, image_path):
 
 
 def plot_perplexities(log_path, image_path):
-    """Draw perplexity over the position in the group, validation by validation.
+    """Plot perplexity over the position in the group, with a curve per validation.
 
-    Early ones are dark, the last one is bright.
+    Early curves are dark, the last one is bright.
 
     Arguments
     ---------
@@ -111,6 +117,56 @@ def plot_perplexities(log_path, image_path):
     axis.set_yscale("log")
     axis.grid(alpha=0.3)
     _save(figure, image_path)
+
+
+def plot_overfitting(log_path, image_path):
+    r"""Draw the loss of training and validation, and where it overfits.
+
+    The best validation is marked; what follows it is shaded.
+
+    Arguments
+    ---------
+    log_path : str | Path
+        JSON-lines log with validations.
+    image_path : str | Path
+        PNG to write.
+
+    Returns
+    -------
+    tuple of dict
+        The rows of the first, the best and the last validation.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> losses = [(0, 5.0), (10, 4.0), (20, 4.5)]
+    >>> lines = [
+    ...     json.dumps({"step": step, "stage": "valid", "loss": loss})
+    ...     for step, loss in losses
+    ... ]
+    >>> _ = (folder / "log").write_text("\n".join(lines))
+    >>> rows = plot_overfitting(folder / "log", folder / "curve.png")
+    >>> [row["step"] for row in rows]
+    [0, 10, 20]
+    """
+    rows = [row for row in read_log(log_path) if "loss" in row]
+    valid = [row for row in rows if row["stage"] == "valid"]
+    best = min(valid, key=lambda row: row["loss"])
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for stage, marker in (("train", None), ("valid", ".")):
+        points = [(r["step"], r["loss"]) for r in rows if r["stage"] == stage]
+        if points:
+            axis.plot(*zip(*points), marker=marker, label=stage)
+    axis.plot(best["step"], best["loss"], "k*", markersize=12, label="exported")
+    if valid[-1] is not best:
+        axis.axvspan(best["step"], valid[-1]["step"], alpha=0.12, color="red")
+    axis.set_title(f"best after {best['step']} updates; overfits where shaded")
+    axis.set_xlabel("updates")
+    axis.set_ylabel("loss")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    _save(figure, image_path)
+    return valid[0], best, valid[-1]
 
 
 def _save(figure, path):

@@ -1,23 +1,23 @@
-"""Leaving the processes that torchrun started together.
+"""Leaving the process group of torchrun.
 
-A process that ends while threads of its group are alive may abort instead, now
-and then on busy machines: a training that succeeded is then a failed one.
+A process that ends while threads of its group are running may abort,
+occasionally on busy machines, so that a successful training appears as failed.
 """
 
 import gc
 
 import torch
 
-# Its functions have the group of the moment as their default. Imported once
+# Its functions have the current group as their default argument. Imported while
 # there is one (DistributedDataParallel does so), they hold it forever.
 import torch.distributed.nn
 
 
 def leave_process_group():
-    """End the threads of this process' group, if it is in one.
+    """End the threads of this process's group, if it is in one.
 
-    To be called at the very end, when nobody holds a model any more that was
-    made parallel: these hold the group.
+    Call it at the end, when no distributed model is referenced any more: such
+    models hold the group.
 
     Example
     -------

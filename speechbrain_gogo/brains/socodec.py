@@ -1,8 +1,8 @@
 """The Brain that trains SoCodec (Section 3.2.4).
 
-The frozen features of a clip are computed once, where there is a folder to keep
-them. Validation reports the errors of the first k streams: Figure 4, in terms
-of mel and features.
+With a cache folder, the frozen features of a clip are computed once. Validation
+reports the errors of mel and features of the first k streams, as Figure 4 does
+for other measures.
 """
 
 import torch
@@ -10,12 +10,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.adversarial_codec import AdversarialCodecBrain
 from speechbrain_gogo.dataio.features import FeatureCache
-from speechbrain_gogo.lobes.nn.clips import relative_lengths
+from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths
 from speechbrain_gogo.lobes.nn.lengths import mean_square
 
 
 class SoCodecBrain(AdversarialCodecBrain):
-    """Trains SoCodec's objective against discriminators of its mel.
+    """Trains SoCodec's objective with mel discriminators.
 
     The recipe's YAML gives what :class:`AdversarialCodecBrain` names, and
     ``feature_folder`` (or None).
@@ -36,7 +36,7 @@ class SoCodecBrain(AdversarialCodecBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``id`` and ``sig``.
+            Batch with ``id`` and ``sig``.
 
         Returns
         -------
@@ -62,15 +62,15 @@ class SoCodecBrain(AdversarialCodecBrain):
 
     @torch.no_grad()
     def start_at_means(self, clips):
-        """Let the decoders' last biases be the means of what they decode.
+        """Initialize the decoders' last biases with the means of their targets.
 
-        The log-mel has a mean of about -6, which a bias that starts at 0
-        reaches after thousands of updates.
+        The log-mel has a mean of about -6, which a bias of initially 0 would
+        reach after thousands of updates.
 
         Arguments
         ---------
         clips : iterable of dict
-            With ``id`` and ``sig``.
+            Clips with ``id`` and ``sig``.
         """
         ssl, mel = [], []
         for item in clips:
@@ -98,7 +98,7 @@ class SoCodecBrain(AdversarialCodecBrain):
         return errors
 
     def decoded_mels(self, wav):
-        """The true log-mel, and those from the first k streams."""
+        """The original log-mel, and those of the first k streams."""
         ssl, mel, _ = self.codec.read_features(wav)
         codes, g = self.codec.encode_features(ssl, mel)
         mels = {"original": mel[0]}

@@ -1,7 +1,6 @@
 """The Brain that trains a stage of GogoSpeech (Section 3.2, Appendix D).
 
-Both stages are trained separately by next-token prediction on tokenised
-corpora.
+The stages are trained separately by next-token prediction on tokenised corpora.
 """
 
 import speechbrain as sb
@@ -19,9 +18,9 @@ def check_fits(lm, codec, clips):
     lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
     codec : GogoCodec
-        Whose tokens they are.
+        Codec of the tokens.
     clips : TokenDataset
-        The corpora, which may hold fewer tokens of each group.
+        The corpora, which may have fewer tokens per group.
 
     Raises
     ------
@@ -63,11 +62,11 @@ class SpeechLMBrain(TokenLMBrain):
 
     @property
     def speaks_backbone(self):
-        """Whether this is Stage I."""
+        """Whether this stage predicts the backbone (Stage I)."""
         return self.hparams.lm.stage == 1
 
     def level_names(self):
-        """Of the tokens that the stage predicts."""
+        """Names of the levels that the stage predicts."""
         lm = self.hparams.lm
         levels = lm.backbone_size if self.speaks_backbone else lm.num_tokens
         names = [f"{level + 1}" for level in range(levels)]
@@ -78,8 +77,8 @@ class SpeechLMBrain(TokenLMBrain):
     def compute_forward(self, batch, stage):
         """Losses of a batch: Eq. 6 or Eq. 7.
 
-        Stage II is trained on prefixes of its groups, and validated on all
-        tokens.
+        Stage II is trained on random prefixes of its groups, and validated on
+        all tokens.
         """
         batch = batch.to(self.device, non_blocking=True)
         lm = self.unwrapped(self.modules.lm, stage)
@@ -93,8 +92,8 @@ class SpeechLMBrain(TokenLMBrain):
     def with_text(self, batch):
         """1 for the utterances that keep their text, 0 for others, [B].
 
-        A model that was always trained with text could not continue speech
-        without it.
+        A model that is trained with text only cannot continue speech without
+        text.
         """
         draw = torch.rand(batch, generator=self.generator())
         return (draw >= self.hparams.textless_share).to(self.device)

@@ -1,9 +1,10 @@
-"""What every Brain of a language model of tokens does alike.
+"""Base class of the Brains of language models of tokens.
 
 It logs the loss and the perplexity at each position of a group, in training and
 validation, plots them, and keeps the best checkpoint.
 """
 
+import math
 from pathlib import Path
 
 import speechbrain as sb
@@ -26,9 +27,10 @@ class TokenLMBrain(TrainingBrain):
         super().__init__(*args, **kwargs)
         names = self.level_names()
         self.recent, self.valid = LevelMeans(names), LevelMeans(names)
+        self.train_loss = math.nan  # of the last epoch
 
     def level_names(self):
-        """What the positions are called, in the order of "level".
+        """Names of the positions, in the order of "level".
 
         Returns
         -------

@@ -1,9 +1,9 @@
 """Training of the vocoder that turns Gogo's mel into audio (Section 3.1.1).
 
-The Brain of recipes/LibriTTS/vocoder: first mel and multi-resolution STFT
-distances alone, then, from a given update on, Vocos' discriminators and
-adversarial losses with them (Siuzdak, 2023). The vocoder and the losses are
-lobes, the discriminators the vocos package's own.
+The Brain of recipes/LibriTTS/vocoder. It starts with mel and multi-resolution
+STFT distances; from a given update on, it adds Vocos' discriminators and
+adversarial losses (Siuzdak, 2023). Vocoder and losses are lobes; the
+discriminators come from the vocos package.
 """
 
 from collections import Counter
@@ -44,7 +44,7 @@ class VocoderBrain(TrainingBrain):
         super().__init__(*args, **kwargs)
         for name in ("mel", "ema", "mel_loss", "stft_loss"):
             getattr(self.hparams, name).to(self.device)
-        # Of the parts of the loss since the last validation.
+        # Sums of the parts of the loss since the last validation.
         self.sums, self.counts = Counter(), Counter()
 
     def init_optimizers(self):
@@ -56,7 +56,7 @@ class VocoderBrain(TrainingBrain):
             self.judge_optimizer = self.opt_class(
                 [p for m in self.judges.values() for p in m.parameters()]
             )
-            # A checkpoint from before the discriminators came in lacks them.
+            # A checkpoint from before ``adversarial_start`` lacks them.
             late = {"judge_optimizer": self.judge_optimizer}
             for name, judge in self.judges.items():
                 late[name] = getattr(judge, "module", judge)  # not the DDP
@@ -69,17 +69,17 @@ class VocoderBrain(TrainingBrain):
 
     @property
     def adversarial(self):
-        """Whether the discriminators take part in this update."""
+        """Whether this update uses the discriminators."""
         started = self.optimizer_step >= self.hparams.adversarial_start
         return bool(self.judges) and started
 
     def fit_batch(self, batch):
-        """One update of the discriminators, if they sit, and the vocoder.
+        """One update of the discriminators, if used, and of the vocoder.
 
         Arguments
         ---------
         batch : PaddedBatch
-            With ``sig`` and the ``skipped`` of ``collate_usable``.
+            Batch with ``sig`` and the ``skipped`` of ``collate_usable``.
 
         Returns
         -------
@@ -116,9 +116,9 @@ class VocoderBrain(TrainingBrain):
         Arguments
         ---------
         batch : PaddedBatch
-            With ``sig``.
+            Batch with ``sig``.
         stage : sb.Stage
-            Where we are.
+            Current stage.
 
         Returns
         -------
@@ -138,9 +138,9 @@ class VocoderBrain(TrainingBrain):
         predicted : torch.Tensor
             Waveforms, shape [B, T].
         batch : PaddedBatch
-            With ``sig``.
+            Batch with ``sig``.
         stage : sb.Stage
-            Where we are.
+            Current stage.
 
         Returns
         -------
@@ -165,21 +165,21 @@ class VocoderBrain(TrainingBrain):
         return loss
 
     def wavs(self, batch):
-        """The waveforms of a batch, whole hops of them: [B, T]."""
+        """Waveforms of a batch, cut to whole hops: [B, T]."""
         wavs, hop = batch.to(self.device).sig.data, self.hparams.hop_length
         return wavs[:, : wavs.shape[1] // hop * hop]
 
     def update(self, loss, optimizer):
         """Backward pass and step at the budget's learning rate.
 
-        A gradient that is not finite makes no step.
+        No step is made if the gradient is not finite.
 
         Arguments
         ---------
         loss : torch.Tensor
             Scalar.
         optimizer : torch.optim.Optimizer
-            Of the modules to update.
+            Optimizer of the modules to update.
         """
         self.set_learning_rate(optimizer)
         # The vocoder's loss has left gradients in the discriminators.
@@ -195,7 +195,7 @@ class VocoderBrain(TrainingBrain):
     def count(self, parts):
         """Add parts of the loss to their sums, which stay on the device.
 
-        What is not finite belongs to an update that is skipped.
+        Values that are not finite are ignored: their update is skipped.
         """
         for name, value in parts.items():
             value, finite = value.detach().double(), value.isfinite()
@@ -203,9 +203,9 @@ class VocoderBrain(TrainingBrain):
             self.counts[name] += finite
 
     def keep_samples(self, ids, predicted, wavs):
-        """Write the first of each batch, with its original, while wanted.
+        """Write the first clip of each batch with its original, up to ``num_samples``.
 
-        Batches apart are more often of different speakers than neighbours.
+        Clips of different batches are more likely of different speakers.
         """
         if not if_main_process() or self.samples_left == 0:
             return
@@ -233,9 +233,9 @@ class VocoderBrain(TrainingBrain):
         Arguments
         ---------
         stage : sb.Stage
-            Which one ended.
+            Stage that ended.
         stage_loss : float
-            Its mean loss.
+            Mean loss of the stage.
         epoch : int
             Current epoch.
         """
@@ -269,14 +269,14 @@ class VocoderBrain(TrainingBrain):
     def export(self, folder):
         """Write the EMA weights, in fp16.
 
-        The last ones: under discriminators the mel distance, by which one
-        could choose, gets worse while the audio gets better.
+        These are the last ones: with discriminators the mel distance, by which
+        one could select a checkpoint, gets worse while the audio gets better.
 
         Arguments
         ---------
         folder : str | Path
-            Gets vocoder.safetensors and config.yaml; ``from_source`` of
-            ``VocosVocoder`` reads them.
+            Folder for vocoder.safetensors and config.yaml, which
+            ``from_source`` of ``VocosVocoder`` reads.
         """
         write_vocos(self.hparams.ema.module, folder)
         logger.info(f"Exported the vocoder of update {self.optimizer_step}.")

@@ -1,8 +1,8 @@
 """The `gogo` command.
 
 Each command is a thin layer over speechbrain_gogo.inference, which is imported
-only when a command runs, so that ``--help`` is fast. Wrong input ends a command
-with one line on stderr and exit status 1.
+only when a command runs, so that ``--help`` is fast. After invalid input a
+command prints one line to stderr and exits with status 1.
 """
 
 import os
@@ -20,10 +20,10 @@ from speechbrain_gogo.cli.steps import is_user_error, print_error
 
 
 class OneLineErrors(typer.core.TyperGroup):
-    """Commands that print errors of the user in one line, no traceback."""
+    """Commands that print user errors in one line, without a traceback."""
 
     def invoke(self, ctx):
-        """Run a command; exit with status 1 after an error of the user."""
+        """Run a command; exit with status 1 after a user error."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -64,7 +64,7 @@ for command in (
 
 def main():
     """Entry point of the `gogo` command."""
-    # Read by torch's OpenMP. Threads that wait actively make the short passes of
+    # Read by torch's OpenMP. Busy-waiting threads make the short passes of
     # language models many times slower if other processes use the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app()

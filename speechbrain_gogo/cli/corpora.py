@@ -27,8 +27,8 @@ Recordings = Annotated[
     typer.Argument(
         exists=True,
         file_okay=False,
-        help="A folder of audio; NAME.txt beside NAME.wav, or metadata.csv of "
-        "LJ Speech's form, says what a recording says.",
+        help="A folder of audio. Texts are in NAME.txt beside NAME.wav, or in "
+        "a metadata.csv in LJ Speech's format.",
     ),
 ]
 Folder = Annotated[
@@ -44,8 +44,8 @@ Forms = Annotated[
 Layout = Annotated[
     str,
     typer.Option(
-        help="flat: a group's tokens one after the other, N*K x 1. "
-        "grouped: a group per step, N x K.",
+        help="flat: all tokens in one sequence, N*K x 1. "
+        "grouped: one group per step, N x K.",
     ),
 ]
 Codebooks = Annotated[
@@ -64,7 +64,8 @@ BatchSeconds = Annotated[
 ShardSize = Annotated[
     int,
     typer.Option(
-        help="Rows of a manifest in a shard; a stop loses one shard at most."
+        help="Rows of a manifest per shard; an interruption loses at most "
+        "one shard."
     ),
 ]
 Workers = Annotated[
@@ -90,7 +91,7 @@ def tokenize(
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
-    """Encode a corpus to tokens for other recipes, also under torchrun."""
+    """Encode a corpus to tokens for other recipes; can run under torchrun."""
     from speechbrain_gogo.inference.files import corpora
 
     wanted = allocation(allocate, target_rate)
@@ -129,19 +130,22 @@ def manifest(
     speaker: Annotated[
         str | None,
         typer.Option(
-            help="Who speaks; by default the folder in FOLDER where a recording is."
+            help="Name of the speaker; by default the top folder of each "
+            "recording in FOLDER."
         ),
     ] = None,
     recognizer: Annotated[
         str | None,
         typer.Option(
-            help="Writes down recordings that have no text: hub id or folder "
-            "of a Whisper model in the format of transformers."
+            help="Transcribes recordings without a text: hub id or folder of "
+            "a Whisper model in the format of transformers."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of clips.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the choice of validation clips.")
+    ] = 0,
 ):
-    """List recordings and what they say in train.csv and valid.csv."""
+    """List recordings and their texts in train.csv and valid.csv."""
     from speechbrain_gogo.inference.files import manifests
 
     hear = None if recognizer is None else manifests.load_whisper(recognizer)

@@ -1,4 +1,4 @@
-"""Commands that show what a codec, its tokens and its allocator do."""
+"""Commands that show a codec, its tokens and its allocator."""
 
 import json
 from dataclasses import asdict
@@ -32,7 +32,7 @@ def budgets(
     device: Device = "cpu",
     trust_source: Trust = False,
 ):
-    """Plot how many tokens the allocator gives each group of a recording."""
+    """Plot the number of tokens that the allocator gives each group of a recording."""
     from speechbrain_gogo.inference.demo.budget_picture import draw_budgets
     from speechbrain_gogo.inference.files.describe import describe_rate
 
@@ -47,7 +47,7 @@ def budgets(
 
 
 def detect(wav: Recording, as_json: Json = False):
-    """Tell whether audio is watermarked and its metadata say it is synthetic."""
+    """Show whether audio is watermarked or marked as synthetic in its metadata."""
     from speechbrain_gogo.inference.marking import detect_file
 
     found = detect_file(wav)

@@ -11,7 +11,7 @@ BUNDLED = "gogo-mini"  # the default codec
 
 
 def print_version(wanted):
-    """Print the version of this package and end, if that is ``wanted``."""
+    """Print the version of this package and exit, if ``wanted``."""
     if wanted:
         typer.echo(__version__)
         raise typer.Exit
@@ -23,7 +23,7 @@ Version = Annotated[
         "--version",
         callback=print_version,
         is_eager=True,
-        help="Print the version and end.",
+        help="Print the version and exit.",
     ),
 ]
 
@@ -49,8 +49,8 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
 Keep = Annotated[
     int | None,
     typer.Option(
-        help="Number of levels to decode, coarse to fine: of Gogo and SoCodec "
-        "tokens of each group, of CoFi-Codec scales. All by default."
+        help="Number of levels to decode, from the coarsest: tokens of each "
+        "group for Gogo and SoCodec, scales for CoFi-Codec. All by default."
     ),
 ]
 Steps = Annotated[
@@ -99,10 +99,10 @@ PageFolder = Annotated[
 
 Text = Annotated[
     str | None,
-    typer.Option(help="Text to say, in English; - reads standard input."),
+    typer.Option(help="Text to speak, in English; - reads standard input."),
 ]
 TextFile = Annotated[
-    Path | None, typer.Option(help="A file with the text to say, in UTF-8.")
+    Path | None, typer.Option(help="A file with the text to speak, in UTF-8.")
 ]
 Prompt = Annotated[
     Path | None,
@@ -134,7 +134,7 @@ Allocator = Annotated[
 Draw = Annotated[
     float | None,
     typer.Option(
-        help="Of the language models; the model's setting by default."
+        help="Setting of the language models; the model's by default."
     ),
 ]
 DrawFrom = Annotated[
@@ -155,14 +155,14 @@ TextGuidance = Annotated[
 Host = Annotated[
     str,
     typer.Option(
-        help="Address to listen at; 0.0.0.0 lets other machines in, all of them."
+        help="Address to listen at; 0.0.0.0 accepts connections from all machines."
     ),
 ]
 Port = Annotated[int, typer.Option(help="Port to listen at; 0: a free one.")]
 Voices = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of voices by name: NAME.wav, and in NAME.txt what it says."
+        help="Folder of voices: NAME.wav with its transcript in NAME.txt."
     ),
 ]
 MostCharacters = Annotated[int, typer.Option(help="Longest text.")]
@@ -173,9 +173,11 @@ MostSeconds = Annotated[float, typer.Option(help="Longest recording.")]
 Waiting = Annotated[
     int,
     typer.Option(
-        help="Requests that may wait; others are told to come again later."
+        help="Number of requests that may wait; further ones are rejected, "
+        "with a time to retry."
     ),
 ]
 Threads = Annotated[
-    int, typer.Option(help="Requests that are computed at the same time.")
+    int,
+    typer.Option(help="Number of requests that are computed at the same time."),
 ]

@@ -23,26 +23,25 @@ DryRun = Annotated[
 Run = Annotated[
     Path | None,
     typer.Option(
-        help="Output folder of the training, for the card's figures; that "
-        "around the model by default."
+        help="Output folder of the training, for the card's figures; by "
+        "default the parent folder of the model."
     ),
 ]
 Evaluation = Annotated[
     Path | None,
-    typer.Option(
-        help="Output folder of an evaluation, whose table is in the card."
-    ),
+    typer.Option(help="Output folder of an evaluation, for the card's table."),
 ]
 Licence = Annotated[
-    str, typer.Option("--licence", "--license", help="Of the weights.")
+    str, typer.Option("--licence", "--license", help="Licence of the weights.")
 ]
 Language = Annotated[str, typer.Option(help="Code of the language.")]
 Revision = Annotated[
     str | None,
-    typer.Option(help="Name of this version, that from_hparams takes."),
+    typer.Option(help="Name of this version, the revision of from_hparams."),
 ]
 Private = Annotated[
-    bool, typer.Option("--private", help="Only the owner sees the model.")
+    bool,
+    typer.Option("--private", help="Make the model visible to the owner only."),
 ]
 
 

@@ -7,7 +7,7 @@ import typer
 
 
 def load(codec, device, trust_source, speaks=False):
-    """Load a codec, or with ``speaks`` a text to speech, on a device.
+    """Load a codec on a device, or with ``speaks`` a text to speech.
 
     Raises a ValueError if the device or the model cannot be used.
     """
@@ -37,7 +37,7 @@ def describe(spoken, path):
 
 
 def text_to_speak(text, text_file):
-    """What to say: as it is given, from a file, or from standard input."""
+    """Text to speak: the given one, from a file, or from standard input."""
     if text is not None and text_file is not None:
         raise ValueError("--text and --text-file: give one of them.")
     if text_file is not None:
@@ -52,7 +52,7 @@ def text_to_speak(text, text_file):
 
 
 def _decode(data, name):
-    """Text of bytes in UTF-8, or in UTF-16 if they begin so."""
+    """Text of bytes in UTF-8, or in UTF-16 with a byte order mark."""
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode("utf-16" if marked else "utf-8-sig")
@@ -94,7 +94,7 @@ def allocation(allocate, target_rate):
 
 
 def run_all(pairs, work):
-    """Process pairs of files; the others continue if one of them fails."""
+    """Process pairs of files; a failure does not stop the others."""
     failed = 0
     for source, target in pairs:
         try:
@@ -112,7 +112,7 @@ def run_all(pairs, work):
 
 
 def is_user_error(error):
-    """Whether input or environment caused an error, rather than a bug."""
+    """Whether an error was caused by input or environment, not by a bug."""
     from safetensors import SafetensorError
     from soundfile import LibsndfileError
 

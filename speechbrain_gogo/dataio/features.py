@@ -11,16 +11,16 @@ from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 
 class FeatureCache:
-    """Arrays by clip, in a folder that knows what made them.
+    """Arrays by clip, in a folder that records how they were computed.
 
     Arguments
     ---------
     folder : str | Path
-        Has, or gets, one .npy file for each clip.
+        Folder of one .npy file for each clip.
     signature : object
-        What decides the features; anything that JSON can write.
+        Everything on which the features depend; serializable as JSON.
     dtype : str
-        Of the numbers in the files.
+        Data type of the numbers in the files.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""IDs of clips: which ones can be the names of files, and as text.
+"""IDs of clips as file names and as text.
 
-Tokens of a clip become ``codes/<id>.npy``, folders and all, so an id must be a
-path below a folder. Names in tars are bytes; bytes that are not UTF-8 are escaped.
+Tokens of a clip are written to ``codes/<id>.npy``, so an id must be a relative
+path. Names in tars are bytes; bytes that are not UTF-8 are escaped.
 """
 
 from pathlib import PurePosixPath
@@ -12,7 +12,7 @@ LONGEST_PATH = 4096 // 2  # of a whole id, the folder's own path beside it
 
 
 def unfit_id(key):
-    """Why an id cannot be the name of a file below a folder.
+    """Reason why an id cannot be the name of a file below a folder.
 
     Arguments
     ---------
@@ -72,7 +72,7 @@ def escape_bytes(name):
     Arguments
     ---------
     name : str
-        As Python decodes the names of files and of members of tars.
+        Name as Python decodes it, of a file or a member of a tar.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def escape_bytes(name):
 def plain_text(text):
     """Text in which lone surrogates, halves of a character, are U+FFFD.
 
-    No file can hold them, and json can.
+    They can occur in json, but not be written to files.
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
-"""What the processes of a distributed run tell each other about data."""
+"""Exchange of counts between the processes of a distributed run."""
 
 import torch
 from speechbrain.utils.distributed import is_distributed_initialized
@@ -10,12 +10,12 @@ def of_all_ranks(value):
     Arguments
     ---------
     value : object
-        This rank's; it is pickled.
+        Value of this rank; it is pickled.
 
     Returns
     -------
     list
-        In the order of the ranks; of one value without a distributed run.
+        In the order of the ranks; a single value without a distributed run.
 
     Example
     -------
@@ -30,12 +30,12 @@ def of_all_ranks(value):
 
 
 def sum_over_ranks(sums):
-    """Add up the sums of all ranks by name; every rank has to call it.
+    """Sum over all ranks by name; every rank has to call it.
 
     Arguments
     ---------
     sums : dict of str to number or torch.Tensor
-        A rank may lack some.
+        Sums of this rank; names may differ between ranks.
 
     Returns
     -------

@@ -1,16 +1,16 @@
-"""Every clip that is read is used, or skipped and counted by its reason."""
+"""Counts of clips that were used, or skipped by reason."""
 
 from collections import Counter
 
 
 class SkipClip(Exception):
-    """One clip cannot be used; the message is the reason it is counted by."""
+    """A clip cannot be used; the message is the reason."""
 
 
 class ClipReport(Counter):
-    """Counts what became of every clip: "used", or a reason to skip it.
+    """Counts of clips: "used", or the reason to skip them.
 
-    Reports of workers, of ranks and of parts of an epoch add up with ``+``.
+    Reports of workers, ranks and parts of an epoch can be added with ``+``.
 
     Example
     -------
@@ -23,7 +23,7 @@ class ClipReport(Counter):
 
     @property
     def read(self):
-        """Clips of which the fate is known."""
+        """Number of clips that were used or skipped."""
         return sum(self.values())
 
     @property

@@ -1,4 +1,4 @@
-"""Pretrained interfaces: what users call."""
+"""Pretrained interfaces for users."""
 
 import speechbrain_gogo.compatibility  # noqa: F401
 

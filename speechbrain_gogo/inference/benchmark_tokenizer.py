@@ -31,12 +31,12 @@ class BenchmarkTokenizer:
     def get_pretrained_embeddings(
         self, vocab_size=None, num_codebooks=None, **_
     ):
-        """What an embedding layer of a recipe can start from.
+        """Weights to initialize the embedding layer of a recipe.
 
         Arguments
         ---------
         vocab_size : int
-            Codes per codebook; there are no others than C.
+            Codes per codebook; must be C.
         num_codebooks : int | list of int
             Number of codebooks to use, or their indices; all by default.
 
@@ -58,7 +58,7 @@ class BenchmarkTokenizer:
         return self.vocabulary[self._chosen(num_codebooks)].flatten(0, 1)
 
     def _chosen(self, num_codebooks):
-        """Indices of the codebooks that a recipe uses."""
+        """Indices of the codebooks to use."""
         every = list(range(self.codebooks))
         if num_codebooks is None:
             return every

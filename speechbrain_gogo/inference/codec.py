@@ -1,8 +1,8 @@
 """GogoCodec: speech to granularity-ordered tokens and back.
 
-The interface that users load with ``from_hparams``. It checks what it is
-given and leaves the networks to lobes/. Here is how it decodes; what all codecs
-do alike is in codecs/, streams are in streaming/.
+The interface that users load with ``from_hparams``. It checks its input; the
+networks are in lobes/. This file has the decoding; the base classes of all
+codecs are in codecs/, streams in streaming/.
 """
 
 import torch
@@ -23,9 +23,9 @@ class GogoCodec(StreamingCodec):
     ``window_groups`` and ``overlap_groups`` set the windows in which long audio is decoded.
 
     The same audio has the same tokens alone, in a batch and in a stream, and
-    the same tokens and seed give the same audio. On a GPU, whose sums depend
-    on the shapes, that holds up to rounding: a feature that lies between two
-    codes can become either.
+    the same tokens and seed give the same audio. On a GPU, where rounding
+    depends on shapes, a feature near the border between two codes can get
+    either.
 
     Example
     -------
@@ -52,11 +52,11 @@ class GogoCodec(StreamingCodec):
         Arguments
         ---------
         source, args, kwargs
-            As of :meth:`PretrainedCodec.from_hparams
+            As in :meth:`PretrainedCodec.from_hparams
             <speechbrain_gogo.inference.codecs.pretrained.PretrainedCodec.from_hparams>`.
         steps : int
-            Flow steps of everything that is decoded; the model's setting by
-            default. A decoder without a flow has none to set.
+            Flow steps of the decoder; the model's setting by default. An error
+            for decoders without a flow.
 
         Returns
         -------
@@ -104,17 +104,17 @@ class GogoCodec(StreamingCodec):
         lens : torch.Tensor
             Relative lengths [B] over N.
         keep : int | torch.Tensor
-            Use only this many first tokens of every group, or int64
-            [B, N]: of each group.
+            Number of tokens of each group to use, from the first; or int64 [B,
+            N], for each group.
         num_steps : int
             Flow steps; the model's setting by default.
         guidance_scale : float
             Classifier-free guidance, 0 for none; the model's setting
             by default.
         seed : int
-            Of the initial noise.
+            Seed of the initial noise.
         num_samples : int | sequence of int
-            Length of the audio, where it is known (of each utterance).
+            Length of the audio (of each utterance), if known.
 
         Returns
         -------

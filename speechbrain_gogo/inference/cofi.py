@@ -16,10 +16,11 @@ class CoFiCodec(VoicedCodec):
 
     ``modules`` are ``codec`` (a
     :class:`~speechbrain_gogo.lobes.cofi.codec.CoFiCodecNetwork`) and
-    ``vocoder``. A group of the token matrix is a step of the coarsest scale:
-    of the paper's model 120 ms, one token of that scale, three of the 40 ms
-    scale, six steps of four streams of the 20 ms scale, 28 in all (``levels``
-    has their columns). ``keep`` counts scales, from the coarsest on.
+    ``vocoder``. A group of the token matrix is a step of the coarsest scale. In
+    the paper's model it lasts 120 ms and has one token of that scale, three of
+    the 40 ms scale, and six steps of four streams of the 20 ms scale, 28 in all
+    (``levels`` has their columns). ``keep`` counts scales, from the coarsest
+    on.
 
     The same audio has the same tokens alone, in a batch and in a stream.
 
@@ -39,7 +40,7 @@ class CoFiCodec(VoicedCodec):
     def voice_samples(self):
         """Samples of a recording whose embedding is its voice.
 
-        Tokens depend on the embedding: both are of the same samples.
+        Tokens depend on the embedding, which is computed from the same samples.
         """
         return self.codec.voice_samples
 
@@ -55,9 +56,9 @@ class CoFiCodec(VoicedCodec):
         Yields
         ------
         torch.Tensor
-            Tokens int64 [n, K] of the next groups; joined, they are those of
-            the whole recording. The first ones come when the voice is known,
-            after ``voice_samples``.
+            Tokens int64 [n, K] of the next groups; concatenated, they are those
+            of the whole recording. The first ones are returned after
+            ``voice_samples``, when the embedding is known.
 
         Raises
         ------
@@ -83,9 +84,11 @@ class CoFiCodec(VoicedCodec):
         codes : torch.Tensor
             int64 [B, N, K], or fewer columns.
         embedding : torch.Tensor
-            Global embeddings [B, D] or [D]; the model's mean one by default.
+            Global embeddings [B, D] or [D]; the model's mean embedding by
+            default.
         keep : int | torch.Tensor
-            Use only this many first scales, of every group or int64 [B, N].
+            Number of scales to use, from the coarsest; or int64 [B, N], for
+            each group.
 
         Returns
         -------

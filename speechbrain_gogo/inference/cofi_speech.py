@@ -33,8 +33,8 @@ class CoFiSpeech(LanguageModelSpeech):
     ``modules`` are ``lm``, a
     :class:`~speechbrain_gogo.lobes.cofi.chain_of_scales.ChainOfScales` or a
     :class:`~speechbrain_gogo.lobes.cofi.stack_of_scales.StackOfScales`. It
-    continues the prompt: ``prompt_text`` has to be its transcript. A sentence
-    is heard when its finest scale begins.
+    continues the prompt: ``prompt_text`` has to be its transcript. The audio of
+    a sentence starts when its finest scale is generated.
 
     Arguments
     ---------
@@ -47,14 +47,14 @@ class CoFiSpeech(LanguageModelSpeech):
     codec : CoFiCodec
         The codec of the tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     CODEC = CoFiCodec
 
     @property
     def most_groups(self):
-        """Groups that fit the positions, those of a prompt included."""
+        """Number of groups that fit the positions, including those of a prompt."""
         return self.mods.lm.group_positions
 
     def most_characters(self, prompt_text, prompt):
@@ -81,14 +81,15 @@ class CoFiSpeech(LanguageModelSpeech):
         Arguments
         ---------
         text, prompt_wav, prompt_text, seed, sample_rate, sampling
-            As in :meth:`clone_voice`; of the text, the first sentence.
+            As in :meth:`clone_voice`; only the first sentence of the text is
+            used.
 
         Returns
         -------
         list of tuple
-            Of each language model, from the coarsest scale on: attention
-            summed over layers and heads, [S, S], rows attend; and names and
-            sizes of the parts of the sequence.
+            For each language model, from the coarsest scale on: attention
+            summed over layers and heads, [S, S], whose rows attend; and names
+            and sizes of the parts of the sequence.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""One way to open any codec of this package, by what its YAML holds."""
+"""Loading of any codec of this package."""
 
 from pathlib import Path
 
@@ -18,14 +18,14 @@ INTERFACES = {
 
 
 def open_codec(source, savedir=None, run_opts=None, **options):
-    """Load a pretrained codec, whichever it is.
+    """Load a pretrained codec of any class.
 
     Arguments
     ---------
     source : str | Path
         A folder, a bundled name ("gogo-mini"), or a hub id.
     savedir : str | Path
-        Where files from the hub are put; its own cache by default.
+        Folder for files from the hub; its own cache by default.
     run_opts : dict
         SpeechBrain run options, such as ``{"device": "cuda"}``.
     **options

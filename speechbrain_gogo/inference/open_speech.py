@@ -1,4 +1,4 @@
-"""One way to open any text to speech of this package."""
+"""Loading of any text to speech of this package."""
 
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.cofi import CoFiCodec
@@ -19,7 +19,7 @@ SPEAKS = {
 def open_speech(
     source, savedir=None, run_opts=None, one_utterance=False, **options
 ):
-    """Load a text to speech, whichever it is.
+    """Load a text to speech of any class.
 
     Arguments
     ---------
@@ -27,12 +27,11 @@ def open_speech(
         A folder, a bundled name ("gogo-mini"), or a hub id: a codec's, with
         ``speech.yaml`` in it.
     savedir : str | Path
-        Where files from the hub are put; its own cache by default.
+        Folder for files from the hub; its own cache by default.
     run_opts : dict
         SpeechBrain run options, such as ``{"device": "cuda"}``.
     one_utterance : bool
-        Leave out steps that save time only over many utterances, such as
-        compiling.
+        Skip steps that only save time for many utterances, such as compiling.
     **options
         Others of ``from_hparams``, such as ``trust_source``.
 

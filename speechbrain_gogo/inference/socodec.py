@@ -59,7 +59,7 @@ class SoCodec(VoicedCodec):
             A folder or a hub id of a model of this package, or with the two
             files of ``hhguo/SoCodec``.
         savedir, run_opts, overrides, trust_source, hub_options
-            As of :meth:`PretrainedCodec.from_hparams`; of released weights,
+            As in :meth:`PretrainedCodec.from_hparams`; of released weights,
             ``overrides`` replace values of ``hparams/socodec.yaml``.
 
         Returns
@@ -88,7 +88,7 @@ class SoCodec(VoicedCodec):
             modules, name = hparams["modules"], source_name(source)
             return cls(modules, hparams, run_opts, name=name)
 
-    # Features that are given
+    # Methods on precomputed features
 
     @torch.no_grad()
     def encode_features(self, ssl, mel, lens=None):
@@ -121,9 +121,11 @@ class SoCodec(VoicedCodec):
         codes : torch.Tensor
             int64 [B, N, S], or [B, N]: the first stream.
         embedding : torch.Tensor
-            Global embeddings [B, D] or [D]; the model's mean one by default.
+            Global embeddings [B, D] or [D]; the model's mean embedding by
+            default.
         keep : int | torch.Tensor
-            Use only this many first streams, of every step or int64 [B, N].
+            Number of streams to use, from the first; or int64 [B, N], for each
+            step.
 
         Returns
         -------
@@ -148,27 +150,26 @@ class SoCodec(VoicedCodec):
         pieces : iterable of torch.Tensor
             float [T], mono, at the codec's rate, of any lengths.
         latency : float
-            Seconds of audio after which its tokens come at the latest, a step
-            at least: for live audio. The self-supervised network then reads
-            each stretch together with what came before it, as far as
-            ``max_seconds`` allow, and nothing after it, so that tokens differ
-            from those of the whole recording. By default it reads
-            ``max_seconds`` at a time.
+            Largest delay of tokens to their audio, in seconds, at least one
+            step; for live audio. The self-supervised network then reads each
+            segment with preceding audio, up to ``max_seconds``, but without
+            later audio, so that tokens differ from those of the whole
+            recording. By default it reads ``max_seconds`` at a time.
 
         Yields
         ------
         torch.Tensor
-            Tokens int64 [n, S] of the next steps; joined, they are those of
-            the whole recording, if there is no ``latency``.
+            Tokens int64 [n, S] of the next steps; concatenated, they are those
+            of the whole recording, if ``latency`` is not given.
 
         Raises
         ------
         ValueError
-            If a piece is empty, not finite, not in float or not in [-1, 1],
-            or no tokens can come that early.
+            If a piece is empty, not finite, not in float or not in [-1, 1], or
+            ``latency`` is too small.
         """
-        size = self._samples_within(latency)  # that are new in each window
-        past = self.codec.window_samples - size  # the most that are read again
+        size = self._samples_within(latency)  # new ones in each window
+        past = self.codec.window_samples - size  # largest number to read again
         held, new, before = torch.zeros(0, dtype=torch.float32), 0, None
         for piece in pieces:
             piece = check_wav(piece, "cpu")
@@ -183,7 +184,7 @@ class SoCodec(VoicedCodec):
             yield self._encode_window(held, new, before)[0]
 
     def _samples_within(self, latency):
-        """Samples of whole steps, so that tokens come within ``latency``."""
+        """Samples to read at a time, whole steps, for a given ``latency``."""
         longest, step = self.codec.window_samples, self.group_samples
         if latency is None:
             return longest
@@ -204,14 +205,14 @@ class SoCodec(VoicedCodec):
         held : torch.Tensor
             The window, [T].
         new : int
-            Samples whose tokens are wanted.
+            Number of samples whose tokens to compute.
         before : torch.Tensor
             Features of the steps before these, or None.
 
         Returns
         -------
         tuple of torch.Tensor
-            Tokens [n, S], and the features that come before the next ones.
+            Tokens [n, S], and the features that precede the next window.
         """
         codec = self.codec
         missing = -len(held) % self.group_samples

@@ -21,7 +21,7 @@ class SoCodecSpeech(LanguageModelSpeech):
 
     ``modules`` are ``lm``, a
     :class:`~speechbrain_gogo.lobes.socodec.multi_stream_lm.MultiStreamLM`. Only
-    the prompt's voice is taken: ``prompt_text`` is not needed.
+    the embedding of the prompt is used: ``prompt_text`` is not needed.
 
     Arguments
     ---------
@@ -34,14 +34,14 @@ class SoCodecSpeech(LanguageModelSpeech):
     codec : SoCodec
         The codec of the tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     CODEC = SoCodec
 
     @property
     def most_groups(self):
-        """Steps that fit the positions."""
+        """Number of steps that fit the positions."""
         lm = self.mods.lm
         return lm.speech_positions - (lm.num_streams - 1) * lm.delay - 1
 

@@ -1,8 +1,8 @@
 """GogoSpeech: text to speech in the voice of a prompt.
 
-The interface that users load with ``from_hparams``. Text and prompt are cut
+The interface that users load with ``from_hparams``. Text and prompt are split
 into utterances (synthesis/utterances.py), the two stages generate their groups
-(synthesis/generator.py), and the codec decodes these meanwhile
+(synthesis/generator.py), and the codec decodes them in parallel
 (streaming/speech.py).
 """
 
@@ -31,6 +31,7 @@ from speechbrain_gogo.inference.synthesis.utterances import (
     read_text,
 )
 from speechbrain_gogo.lobes.nn.precision import float32_by_default
+from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 
 class GogoSpeech(PretrainedSpeech):
@@ -38,9 +39,9 @@ class GogoSpeech(PretrainedSpeech):
 
     ``modules`` are ``stage1`` and ``stage2``; the YAML's settings are those of
     :func:`~speechbrain_gogo.inference.loading.export_speech.export_speech`.
-    Beside the settings of every text to speech, ``**sampling`` may be
-    ``text_guidance`` of a Stage I that was trained on speech without text,
-    too, and ``num_steps`` and ``guidance_scale`` of the flow.
+    Besides the settings of every text to speech, ``**sampling`` may have
+    ``text_guidance``, for a Stage I that was also trained on speech without
+    text, and ``num_steps`` and ``guidance_scale`` of the flow.
 
     Arguments
     ---------
@@ -54,7 +55,7 @@ class GogoSpeech(PretrainedSpeech):
     codec : GogoCodec
         The codec of the stages' tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     HPARAMS_NEEDED = [
@@ -72,6 +73,16 @@ class GogoSpeech(PretrainedSpeech):
         settings = self.hparams.loop_groups, self.hparams.compiled
         settings += (getattr(self.hparams, "weights", "float"),)
         self.generator = GroupGenerator(codec, *self.mods.values(), *settings)
+
+    @property
+    def allocates(self):
+        """Whether ``allocate`` has an effect.
+
+        It has none without an allocator, nor where Stage I generates all
+        tokens: a budget is for Stage II.
+        """
+        single = isinstance(self.mods.stage2, NoDetailLM)
+        return super().allocates and not single
 
     @classmethod
     def from_hparams(
@@ -146,12 +157,13 @@ class GogoSpeech(PretrainedSpeech):
         prompt_wav, allocate, seed, sample_rate, sampling
             As in :meth:`clone_voice`.
         max_groups : int
-            Most groups to generate; as many as there are positions by default.
+            Largest number of groups to generate; limited by the positions alone
+            by default.
 
         Returns
         -------
         Speech
-            What follows the prompt.
+            Speech after the prompt.
 
         Raises
         ------
@@ -201,7 +213,7 @@ class GogoSpeech(PretrainedSpeech):
         return self.generator.generate(utterances, allocate, sampling)
 
     def _fill(self, batch, size):
-        """Repeats up to ``size``: a smaller batch would be compiled again."""
+        """Repeat utterances up to ``size``: a smaller batch would be compiled again."""
         missing = size - len(batch) if self.generator.compiles else 0
         return batch + batch[-1:] * missing
 

@@ -1,4 +1,4 @@
-"""English text as the models read it, under the names it had here.
+"""English front end under its earlier module name.
 
 The front ends of all languages are in ``speechbrain_gogo.dataio.text``.
 """

@@ -1,9 +1,9 @@
-"""GogoTokenizer: Gogo tokens for recipes that use EnCodec's.
+"""GogoTokenizer: Gogo tokens for recipes that use EnCodec tokens.
 
-It has the interface of the host's EnCodec integration and the method names of
-the DASB benchmark. A codec of this package computes the tokens; this module
-returns them as one sequence or as groups, at the recipe's sample rate, and is
-frozen.
+It has the interface of SpeechBrain's EnCodec integration and the method names
+of the DASB benchmark. A codec of this package computes the tokens; this frozen
+module returns them as one sequence or as groups, for audio at the recipe's
+sample rate.
 """
 
 import math
@@ -30,29 +30,27 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
     """A frozen codec with the interface of SpeechBrain's Encodec.
 
     Letters: B batch, N groups, K tokens per group, C codes, H dimension of a
-    code; T' steps of K' codebooks is what a recipe sees:
+    code; T' steps of K' codebooks in the layout of the recipe:
 
-    - ``flat``: one codebook, the tokens of a group one after the other,
-      [B, N * K, 1]. At 47 Hz it has the steps that a CTC loss needs.
+    - ``flat``: one codebook, with the tokens of a group in sequence, [B, N * K, 1]. At 47 Hz it has enough steps for a CTC loss.
     - ``grouped``: K codebooks, one group per step, [B, N, K].
 
     Arguments
     ---------
     source : str | Path
         A codec of this package: a folder, a bundled name ("gogo-mini"), or a
-        hub id. Speech of SoCodec and CoFi-Codec is decoded in their mean
-        voice.
+        hub id. SoCodec and CoFi-Codec decode with their mean embedding.
     save_path : str | Path
         Folder for files from the hub; the hub's cache by default.
     sample_rate : int
-        Of the audio that goes in and comes out, in Hz.
+        Sample rate of input and output audio, in Hz.
     num_codebooks : int
         Tokens of each group to use, K: the coarsest ones; all by default.
     layout : str
-        "flat" or "grouped". With several codebooks, as in SoCodec and CoFi-Codec,
-        each has flat ids of its own.
+        "flat" or "grouped". If positions have different codebooks, as in
+        SoCodec and CoFi-Codec, flat ids are distinct for each.
     run_opts : dict
-        SpeechBrain run options; on the CPU, until moved, by default.
+        SpeechBrain run options; by default on the CPU, until moved.
     **options
         Others of :meth:`GogoCodec.from_hparams`, such as ``revision``.
 
@@ -99,14 +97,14 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
 
     @classmethod
     def from_hparams(cls, source, savedir=None, **options):
-        """The constructor, under the name that YAML files ``!apply:``.
+        """The constructor as a class method, for ``!apply:`` in YAML files.
 
         Arguments
         ---------
         source : str | Path
             As in the constructor.
         savedir : str | Path
-            Where files from the hub are put; ``save_path`` in the constructor.
+            Folder for files from the hub; ``save_path`` in the constructor.
         **options
             Others of the constructor.
 
@@ -125,7 +123,7 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
 
     @property
     def steps_per_group(self):
-        """Steps that a group takes."""
+        """Steps per group."""
         return self.num_codebooks // self.codebooks
 
     @property
@@ -133,7 +131,7 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         """Dimension of a token's embedding, H."""
         return self.vocabulary.shape[2]
 
-    # The names that other codecs have for these numbers.
+    # Names of the same numbers in other codecs.
 
     @property
     def frame_rate(self):
@@ -152,7 +150,7 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         return tokens * math.log2(self.vocab_size)
 
     def train(self, mode=True):
-        """Stays in evaluation mode: the tokenizer is never trained."""
+        """Stay in evaluation mode: the tokenizer is frozen."""
         return super().train(False)
 
     # The interface of speechbrain.integrations.huggingface.encodec.Encodec
@@ -176,8 +174,8 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         Returns
         -------
         tuple of torch.Tensor
-            Tokens int64 [B, T', K'], zero beyond an utterance's end and free
-            to be changed in place, and embeddings [B, T', K', H].
+            Tokens int64 [B, T', K'], zero beyond an utterance's end, a new
+            tensor that may be changed in place; and embeddings [B, T', K', H].
         """
         if torch.is_tensor(inputs) and inputs.dim() == 3:
             inputs = inputs.transpose(1, 2)  # [B, T, channels]
@@ -216,14 +214,14 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         ---------
         tokens : torch.Tensor
             Ids [B, T', K'] of any type, ``mask_id`` where one is not used. A
-            flat sequence may end within a group: the rest is not used.
+            flat sequence may end within a group: missing tokens are masked.
         length : torch.Tensor
             Relative lengths [B].
 
         Returns
         -------
         torch.Tensor
-            [B, 1, T], each step as long as any other, and zero beyond an
+            [B, 1, T], with steps of equal length, and zero beyond an
             utterance's end.
 
         Raises

@@ -2,10 +2,10 @@
 
 Each follows SpeechBrain's MetricStats (``append``, ``summarize``), measures
 utterances for a table of results (``measure``, or many at once,
-``measure_batch``) and names its ``judge``. Where the paper's judge needs
-weights from a hub, there is an offline judge of the same quantity, with
-columns and figures of other names, since results of both must not be mixed. Back ends come
-with ``pip install "speechbrain_gogo[metrics]"``.
+``measure_batch``) and names its ``judge``. If the paper's judge (the model
+behind a metric) needs weights from a hub, there is also an offline judge, whose
+columns and figures have different names because the results are not comparable.
+``pip install "speechbrain_gogo[metrics]"`` installs the back ends.
 """
 
 import speechbrain_gogo.compatibility  # noqa: F401

@@ -15,9 +15,9 @@ def import_backend(module, package, extra=EXTRA):
     module : str
         The module's name.
     package : str
-        The distribution that holds it.
+        The distribution that contains it.
     extra : str
-        The extra of this package that brings it, if one does.
+        The extra of this package that installs it, if any.
 
     Returns
     -------
@@ -56,14 +56,14 @@ def load_weights(load, source, user, probe=None):
     user : str
         Name of the metric, for the message.
     probe : str
-        A small file of the source, where that is a repository of the Hugging
-        Face hub: it is asked for first, since libraries that try file after
-        file take minutes to find that there is no network.
+        A small file of a Hugging Face repository, which is requested first:
+        without a network, libraries that try many files would take minutes to
+        fail.
 
     Returns
     -------
     object
-        What ``load`` gives.
+        Result of ``load``.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def load_weights(load, source, user, probe=None):
 
             hf_hub_download(str(source), probe)
         return load(source)
-    except Exception as error:  # each hub's client has errors of its own
+    except Exception as error:  # each hub's client has its own errors
         reason = (str(error).strip() or "no reason given").splitlines()[0]
         raise ValueError(
             f"{user} needs {source}, which could not be loaded "

@@ -1,7 +1,7 @@
 """DNSMOS (Reddy et al., 2022), a learned opinion score without a reference.
 
-By speechmos, whose models are inside its package: the P.808 head, which the
-paper's ground truth suggests, and the three P.835 heads (overall, signal,
+It uses speechmos, which includes its models: the P.808 head, which matches the
+paper's value for the ground truth, and the three P.835 heads (overall, signal,
 background), which take 20 times as long.
 """
 
@@ -38,8 +38,8 @@ class DNSMOS(SpeechMetric):
     Arguments
     ---------
     heads : list of str
-        Of p808_mos, ovrl_mos, sig_mos and bak_mos; the first is the score
-        that MetricStats averages.
+        One or more of p808_mos, ovrl_mos, sig_mos and bak_mos; the first is the
+        score that MetricStats averages.
     sample_rate : int
         Rate of the signals, in Hz.
 
@@ -85,7 +85,7 @@ class DNSMOS(SpeechMetric):
     def measure(self, predict, target=None, transcript=None):
         """See :meth:`SpeechMetric.measure`."""
         wav = at_rate(predict, self.sample_rate, RATE)
-        if not len(wav):  # speechmos would repeat it for ever
+        if not len(wav):  # speechmos would loop forever
             return self.no_score
         scores = self._model(wav, RATE, False)
         return {head: float(scores[head]) for head in self.columns}

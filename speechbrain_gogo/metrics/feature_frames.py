@@ -7,7 +7,8 @@ def count_frames(config, samples):
     Arguments
     ---------
     config : transformers.PretrainedConfig
-        With ``conv_kernel`` and ``conv_stride``, as HuBERT's and WavLM's.
+        Configuration with ``conv_kernel`` and ``conv_stride``, as in HuBERT and
+        WavLM.
     samples : torch.Tensor
         Lengths of signals, int64 of any shape.
 

@@ -10,14 +10,14 @@ from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.signals import at_rate, sound_seconds
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
-TOO_SHORT = 1e-5  # what pystoi returns in place of a score
+TOO_SHORT = 1e-5  # pystoi's return value without a score
 
 
 class STOI(SpeechMetric):
     """Correlation of short-time envelopes with the original, 0 to 1.
 
-    Where less than 30 frames (0.4 s) of speech remain after silence is taken
-    out, there is no score: pystoi warns and returns 1e-5, which is none.
+    There is no score if less than 30 frames (0.4 s) of speech remain without
+    silence: pystoi then warns and returns 1e-5.
 
     Arguments
     ---------

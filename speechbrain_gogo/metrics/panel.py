@@ -1,10 +1,10 @@
 """A panel of judges: several metrics on each utterance, in several processes.
 
-Judges that compute on one thread (pocketsphinx, PESQ) dominate an offline
-evaluation: utterances are spread over processes, which also keeps the evaluation
-alive whatever native code does (see ``workers.py``). Judges that are networks
-take batches in this process, where their device is. Recipes define
-the cases and use the rows.
+Single-threaded judges (pocketsphinx, PESQ) dominate an offline evaluation, so
+utterances are distributed over processes, which also protects the evaluation
+from crashes of native code (see ``workers.py``). Judges that are networks
+measure batches in this process, on their device. Recipes define the cases and
+use the rows.
 """
 
 import logging
@@ -15,37 +15,37 @@ from speechbrain_gogo.metrics.workers import attempt, measure_in_workers
 
 logger = logging.getLogger(__name__)
 
-UNSCORED = "unscored"  # the column that says which judge gave no score, and why
+UNSCORED = "unscored"  # column with the judges without a score, and the reasons
 
 
 def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
     """Measure utterances with every judge.
 
-    Cases are read when workers become free: memory does not grow with their
-    number, and generating a case overlaps with measuring others. A
-    judge that fails, ends its process or takes too long costs its own columns
-    of that utterance: these are NaN, and ``unscored`` says why.
+    Cases are read when workers become free, so memory does not grow with their
+    number, and generating a case overlaps with measuring others. If a judge
+    fails, crashes or takes too long, its columns of that utterance are NaN, and
+    ``unscored`` has the reason.
 
     Arguments
     ---------
     judges : list
         Metrics with a ``measure`` method, or with ``measure_batch``.
     cases : iterable
-        Of (key, predict, target, transcript), the signals as arrays [T].
+        Tuples of (key, predict, target, transcript), the signals as arrays [T].
     num_workers : int
-        Processes, of one thread each, for judges that take one utterance at
-        a time. 0 is one process, and no case is made ahead.
+        Number of processes, with one thread each, for judges of single
+        utterances. 0 is one process, without generating cases in advance.
     batch_size : int
-        Utterances that go to the other judges at once.
+        Batch size of the other judges.
     patience : float
-        Seconds that a judge may take for a second of audio, beside two
-        minutes for each case.
+        Time limit of a judge, in seconds per second of audio, in addition to
+        two minutes per case.
 
     Yields
     ------
     tuple
-        A key and the dict of all judges' columns, in order of completion;
-        with "unscored" where a judge gave no score.
+        A key and the dict of all judges' columns, in order of completion; with
+        "unscored" if a judge gave no score.
 
     Example
     -------
@@ -67,7 +67,7 @@ def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
 
 
 def _judge_batches(networks, cases, batch_size):
-    """Key and case of each, and what each of the networks says of it."""
+    """Key, case and results of the networks for each utterance."""
     size = batch_size if networks else 1
     while batch := list(islice(cases, size)):
         columns = list(zip(*(case for _, *case in batch)))
@@ -80,7 +80,7 @@ def _judge_batches(networks, cases, batch_size):
 
 
 def _attempt_batch(judge, columns, size):
-    """What a network says of utterances, which it gets alone if it fails."""
+    """Results of a network for utterances, one by one if the batch fails."""
     values, failure = attempt(judge.measure_batch, *columns)
     if failure is None and len(values) == size:
         return [(row, None) for row in values]
@@ -92,7 +92,7 @@ def _attempt_batch(judge, columns, size):
 
 
 def _merge(key, verdicts):
-    """One row of what judges said, (values, failure) each."""
+    """One row from the judges' results, (values, failure) each."""
     row, reasons = {}, []
     for judge, (values, failure) in verdicts:
         name = type(judge).__name__

@@ -16,9 +16,8 @@ RATES = {"wb": 16000, "nb": 8000}
 class PESQ(SpeechMetric):
     """Listening quality against the original, about 1 to 4.64 (wb) or 4.55.
 
-    A signal in which the algorithm finds no utterance, digital silence
-    included, or which is shorter than 1/4 s, has no score: NaN in place of the
-    library's negative error code, which is no opinion.
+    A signal without a detected utterance (such as digital silence), or shorter
+    than 1/4 s, has no score: NaN instead of the library's negative error code.
 
     Arguments
     ---------

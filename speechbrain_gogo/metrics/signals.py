@@ -1,11 +1,11 @@
-"""Signals as judges need them: without padding, at their rate, audible."""
+"""Preparation of signals for judges: unpadded, resampled, audible."""
 
 import numpy as np
 import torch
 import torchaudio
 
 FAINTEST = 1e-4  # of full scale: below it, a signal is silence
-LEAST_SOUND = 0.4  # seconds that judges of voices and envelopes need
+LEAST_SOUND = 0.4  # seconds that metrics of voices and envelopes need
 
 
 def cut(wavs, lengths=None):
@@ -35,18 +35,17 @@ def cut(wavs, lengths=None):
 
 
 def sound_seconds(wav, sample_rate):
-    """How long something can be heard in a signal.
+    """Duration of audible sound in a signal.
 
-    Frames of 25 ms count that are at most 40 dB below the loudest one, which
-    is what STOI takes for speech; nothing can be heard below -80 dB of full
-    scale.
+    Frames of 25 ms are audible if they are at most 40 dB below the loudest one,
+    as in STOI, and above -80 dB of full scale.
 
     Arguments
     ---------
     wav : torch.Tensor | np.ndarray
         Samples, [T].
     sample_rate : int
-        Their rate, in Hz.
+        Sample rate, in Hz.
 
     Returns
     -------
@@ -75,7 +74,7 @@ def at_rate(wav, sample_rate, wanted_rate):
     wav : torch.Tensor | np.ndarray
         Samples, [T].
     sample_rate : int
-        Their rate, in Hz.
+        Sample rate, in Hz.
     wanted_rate : int
         The judge's rate, in Hz.
 

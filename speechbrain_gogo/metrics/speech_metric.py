@@ -1,8 +1,8 @@
 """Base classes of the metrics of audio.
 
-A metric measures an utterance into named columns, keeps scores as SpeechBrain's
-MetricStats does, names its judge, and defines how columns become figures of a
-report. Each judge has a file of its own.
+A metric measures utterances as named columns, keeps scores as SpeechBrain's
+MetricStats does, names its judge, and defines the figures of a report. Each
+judge has its own file.
 """
 
 import math
@@ -16,7 +16,7 @@ from speechbrain_gogo.metrics.signals import cut
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of a report, and the columns of results it is made of.
+    """One number of a report, and the columns from which it is computed.
 
     Arguments
     ---------
@@ -64,7 +64,7 @@ class SpeechMetric(MetricStats, ABC):
         target : torch.Tensor | np.ndarray
             The original, [T].
         transcript : str
-            What is said in the original.
+            Text of the original.
 
         Returns
         -------
@@ -74,11 +74,11 @@ class SpeechMetric(MetricStats, ABC):
 
     @property
     def no_score(self):
-        """The columns of an utterance that has no score: NaN, no number."""
+        """Columns of an utterance without a score: NaN."""
         return dict.fromkeys(self.columns, math.nan)
 
     def summarize(self, field=None):
-        """The host's summary, of the utterances that have a score.
+        """SpeechBrain's summary of the utterances with a score.
 
         Arguments
         ---------
@@ -88,8 +88,8 @@ class SpeechMetric(MetricStats, ABC):
         Returns
         -------
         float | dict
-            Also "unscored", how many have none. Without any score the
-            average is NaN.
+            Also "unscored", the number of others. Without any score the average
+            is NaN.
         """
         pairs = [p for p in zip(self.ids, self.scores) if p[1] == p[1]]
         self.summary = {"average": math.nan}
@@ -108,9 +108,8 @@ class SpeechMetric(MetricStats, ABC):
 class BatchedMetric(SpeechMetric):
     """Base class of metrics by a network, many utterances at once.
 
-    Such a judge runs in the process that created it.
-    Subclasses implement :meth:`measure_batch`; no score depends on what else
-    is in the batch.
+    They run in the process that created them. Subclasses implement
+    :meth:`measure_batch`; scores must not depend on the batch.
 
     Arguments
     ---------
@@ -133,9 +132,9 @@ class BatchedMetric(SpeechMetric):
         predicts : list
             Signals to judge, [T] each.
         targets : list
-            Their originals, [T] each.
+            Originals, [T] each.
         transcripts : list of str
-            What is said in them.
+            Texts of the originals.
 
         Returns
         -------
@@ -157,7 +156,7 @@ class BatchedMetric(SpeechMetric):
         predict : torch.Tensor
             Signals to judge, [B, T].
         target : torch.Tensor
-            Their originals, [B, T].
+            Originals, [B, T].
         lengths : torch.Tensor
             Relative lengths of both, [B].
         """

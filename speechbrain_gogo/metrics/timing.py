@@ -1,6 +1,6 @@
 """Timing of synthesis: the real-time factor of Table 3.
 
-The sentence, the clock and the average that all measurements of speed use.
+Sentence, clock and average of all measurements of speed.
 """
 
 import platform
@@ -25,7 +25,7 @@ class Clock:
     device : str
         Device that computes.
     threads : int
-        Of the CPU.
+        Threads of the CPU.
 
     Example
     -------
@@ -48,18 +48,18 @@ class Clock:
 
 
 def mean_seconds(call, trials, clock, name=None):
-    """Seconds that a call takes on average, after one that warms up.
+    """Average seconds of a call, after a warm-up call.
 
     Arguments
     ---------
     call : callable
-        Without arguments.
+        Function without arguments.
     trials : int
-        How often it is timed.
+        Number of timed repetitions.
     clock : Clock
-        Of the device where it computes.
+        Clock of the device where it computes.
     name : str
-        Beside the progress bar.
+        Label of the progress bar.
 
     Returns
     -------

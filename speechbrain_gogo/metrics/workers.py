@@ -34,14 +34,14 @@ def attempt(measure, *case):
     Arguments
     ---------
     measure : callable
-        Of the judge.
+        Method ``measure`` of the judge.
     *case
-        Its arguments.
+        Arguments of the judge.
 
     Returns
     -------
     tuple
-        What it returns, and why it failed; one of them is None.
+        Result, and reason of failure; one of them is None.
 
     Example
     -------
@@ -62,7 +62,7 @@ def measure_in_workers(judges, judged, num_workers, patience):
     judges : list
         Metrics with ``measure``.
     judged : iterator
-        Of (key, case, found so far).
+        Tuples of (key, case, found so far).
     num_workers : int
         Processes, and cases made ahead; 0 is one process, and none ahead.
     patience : float

@@ -1,7 +1,7 @@
 """The application: routes, the page, and the life of a request.
 
 No prompt, text or audio is stored: requests are read into memory, and uploads
-are no forms, which would be buffered in temporary files.
+are not forms, which would be buffered in temporary files.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ PAGE = Path(__file__).parent / "page"
 # The text of a prompt is in its log.
 TRANSCRIPTION = "speechbrain_gogo.inference.synthesis.transcription"
 SECURITY = {
-    # The page needs nothing from elsewhere; recordings are blobs of its own.
+    # The page has no external resources; recordings are its own blobs.
     "Content-Security-Policy": "default-src 'self'; media-src blob:; "
     "img-src 'self' data:; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -32,14 +32,14 @@ SECURITY = {
 
 
 class Admission:
-    """Gives a request a ticket of the queue, until its response has ended.
+    """Holds a ticket of the queue for each request, until its response has ended.
 
     Arguments
     ---------
     app : callable
         The ASGI application behind it.
     queue : JobQueue
-        Raises a BusyError if there is no place.
+        Queue; raises a BusyError if it is full.
     """
 
     def __init__(self, app, queue):
@@ -60,10 +60,10 @@ def make_app(served, queue=None, hosts=None):
     served : Served
         The model and its limits.
     queue : JobQueue
-        Of its requests; by default one worker, and 16 that may wait.
+        Queue of its requests; by default one worker, and 16 that may wait.
     hosts : list of str
-        Names by which clients may call this machine; any by default. A page
-        of another site whose name leads here is refused then.
+        Allowed host names of requests; any by default. It protects from pages
+        of other sites whose name resolves to this machine.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Responses that are audio: whole, or in chunks while it is made."""
+"""Audio responses: whole files, or chunks while they are generated."""
 
 from starlette.responses import Response, StreamingResponse
 
@@ -15,7 +15,7 @@ DEFAULT = "mp3"  # as in OpenAI's API
 
 
 def check_format(given):
-    """Raise an ApiError if a request wants a format that there is not."""
+    """Raise an ApiError for an unknown format."""
     wanted = given.get("response_format", DEFAULT)
     if wanted not in ENCODINGS:
         raise ApiError(
@@ -39,14 +39,14 @@ async def respond_with_audio(
     request : starlette.requests.Request
         The request, whose body has been read.
     given : dict
-        Its fields, of which those in FIELDS count here.
+        Fields of the request; those in FIELDS are used.
     make_pieces : callable
         Takes a :class:`~speechbrain_gogo.serving.jobs.Job` and gives an
         iterable of float32 [T].
     sample_rate : int
         In Hz.
     comment : str
-        Of the audio's metadata, in formats that have some.
+        Comment of the audio's metadata, in formats that have some.
 
     Returns
     -------

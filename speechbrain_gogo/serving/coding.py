@@ -35,7 +35,7 @@ async def encode(request):
     Arguments
     ---------
     request : starlette.requests.Request
-        With a ticket of the queue.
+        Request with a ticket of the queue.
 
     Returns
     -------
@@ -75,7 +75,7 @@ async def allocate(request):
     Arguments
     ---------
     request : starlette.requests.Request
-        Its fields: tokens, target_rate.
+        Fields of the request: tokens, target_rate.
 
     Returns
     -------
@@ -111,7 +111,7 @@ async def decode(request):
     Arguments
     ---------
     request : starlette.requests.Request
-        Its fields: those of ``encode``'s response, and settings of
+        Fields of the request: those of ``encode``'s response, and settings of
         ``decode_stream``; ``keep`` is a number, or a list of one per group.
 
     Returns

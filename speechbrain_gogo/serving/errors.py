@@ -16,7 +16,7 @@ class ApiError(Exception):
     status : int
         HTTP status.
     message : str
-        What was wrong and what to do.
+        Cause of the error, and what to do.
     param : str
         The field that is wrong.
     code : str
@@ -35,9 +35,9 @@ def error_response(status, message, param=None, code=None, headers=None):
     Arguments
     ---------
     status, message, param, code
-        As of :class:`ApiError`.
+        As in :class:`ApiError`.
     headers : dict
-        Of the response.
+        Headers of the response.
 
     Returns
     -------

@@ -1,7 +1,8 @@
-"""Work of requests: a bounded number of them, in worker threads, in order.
+"""Queue of jobs, of bounded length, computed in order by worker threads.
 
-The event loop admits requests and reads what jobs make; the workers compute.
-Apart from ``Job.run`` everything here is called by the event loop alone.
+The event loop admits requests and reads the results of jobs; the workers
+compute. Except for ``Job.run``, everything here is called by the event loop
+only.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ END = object()
 
 
 class BusyError(Exception):
-    """As many requests as are admitted are open; retry in some seconds."""
+    """The queue is full; retry in some seconds."""
 
     def __init__(self, retry_after):
         super().__init__("busy")
@@ -33,9 +34,9 @@ class JobQueue:
     Arguments
     ---------
     workers : int
-        Jobs that run at the same time, a thread each.
+        Number of jobs that run at the same time, in a thread each.
     waiting : int
-        Further requests that are admitted. They may be waiting for a worker,
+        Number of further admitted requests. They may be waiting for a worker,
         sending their body, or reading their response.
     """
 
@@ -48,7 +49,7 @@ class JobQueue:
 
     @contextlib.contextmanager
     def admit(self):
-        """A place for a request, until the request is over.
+        """Hold a place in the queue until the request ends.
 
         Yields
         ------
@@ -58,7 +59,7 @@ class JobQueue:
         Raises
         ------
         BusyError
-            If there is no place.
+            If the queue is full.
         """
         if self.open >= self.most:
             wait = math.ceil(self.seconds / self.workers)
@@ -76,7 +77,7 @@ class JobQueue:
         return self._pool.submit(job.run)
 
     def close(self):
-        """Wait for the jobs that run; those that wait never start."""
+        """Wait for running jobs; waiting ones never start."""
         self._pool.shutdown(cancel_futures=True)
 
 
@@ -93,10 +94,10 @@ class Ticket:
         Arguments
         ---------
         work : callable
-            Takes the job and gives an iterable, which a worker reads.
+            Function of the job that returns an iterable, which a worker reads.
         receive : callable
-            ASGI's, after the request's body: when the client has gone, the
-            job is cancelled.
+            ASGI's function, after the request's body: when the client
+            disconnects, the job is cancelled.
 
         Returns
         -------
@@ -119,16 +120,15 @@ class Ticket:
 
 
 class Job:
-    """What a worker makes, piece by piece: an asynchronous iterator.
+    """Asynchronous iterator of the results of a worker.
 
     Arguments
     ---------
     queue : JobQueue
-        Whose worker makes it.
+        Queue whose worker does the job.
     work : callable
-        Takes the job and gives an iterable. It may add to ``headers``, which
-        are those of the response, and is to end soon when ``stopped``, an
-        event, is set.
+        Function of the job that returns an iterable. It may add to ``headers``
+        of the response, and should end soon after the event ``stopped`` is set.
     """
 
     def __init__(self, queue, work):
@@ -150,20 +150,20 @@ class Job:
         return found
 
     def until_stopped(self, pieces):
-        """The same pieces; a CancelledJobError between two once it is cancelled."""
+        """The same pieces; raises a CancelledJobError once it is cancelled."""
         for piece in pieces:
             if self.stopped.is_set():
                 raise CancelledJobError
             yield piece
 
     def cancel(self):
-        """End it as soon as possible; its reader gets a CancelledJobError."""
+        """End the job as soon as possible; its reader gets a CancelledJobError."""
         self.stopped.set()
         if self._future.cancel():
             self._made.put_nowait(CancelledJobError())
 
     def run(self):
-        """Make everything; called by a worker."""
+        """Compute all results; called by a worker."""
         started = time.perf_counter()
         try:
             for made in self.until_stopped(self._work(self)):

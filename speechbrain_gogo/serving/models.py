@@ -1,4 +1,4 @@
-"""What is served: a model, its voices, and the limits of requests."""
+"""The served model, its voices, and the limits of requests."""
 
 import math
 import threading
@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass
 class Served:
-    """A model and how it is served.
+    """A model with its voices and limits.
 
     codec: a PretrainedCodec; speech: a PretrainedSpeech of that codec, or None;
     voices: name -> recording and what it says, besides the model's own voice;
@@ -88,6 +88,7 @@ class Served:
             "samples": bool(codec.sampler),
             "allocates": "allocator" in codec.mods,
             "speaks": speech is not None,
+            "allocates_speech": speech is not None and speech.allocates,
             "voices": self.all_voices,
             "limits": vars(self.limits),
         }
@@ -99,12 +100,13 @@ class Served:
 
 
 def find_voices(folder):
-    """Recordings of voices, with what they say.
+    """Recordings of voices, with their transcripts.
 
     Arguments
     ---------
     folder : str | Path
-        With NAME.wav (or .flac, .mp3 and so on) and NAME.txt for each voice.
+        Folder with NAME.wav (or .flac, .mp3 and so on) and NAME.txt for each
+        voice.
 
     Returns
     -------

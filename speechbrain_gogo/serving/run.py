@@ -10,14 +10,14 @@ LAST_WORDS = 5  # seconds that open responses have when the server ends
 
 
 def listen(host="127.0.0.1", port=8000):
-    """Take a port, before the models are loaded.
+    """Bind a port, before the models are loaded.
 
     Arguments
     ---------
     host : str
         Address or name to listen at; 0.0.0.0 is all of IPv4.
     port : int
-        Its number; 0 for a free one.
+        Port number; 0 for a free port.
 
     Returns
     -------
@@ -39,15 +39,15 @@ def listen(host="127.0.0.1", port=8000):
 
 
 def host_names(host):
-    """By which names clients may call a server, None for any.
+    """Allowed host names of a server, None for any.
 
-    A server for this machine alone has the names of this machine alone: a
-    page of another site cannot make a name of its own lead here.
+    A server on a local address only accepts the local names, so that pages of
+    other sites cannot reach it by DNS rebinding.
 
     Arguments
     ---------
     host : str
-        Where the server listens.
+        Address where the server listens.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""POST /v1/audio/speech: a text, spoken in a voice.
+"""POST /v1/audio/speech: text to speech.
 
-The fields are those of OpenAI's API, and beside them a recording of a voice
-(``prompt_audio``, ``prompt_text``), ``seed``, ``allocate`` and the settings that
-the model's ``clone_voice`` takes.
+The fields are those of OpenAI's API, and additionally a recording of a voice
+(``prompt_audio``, ``prompt_text``), ``seed``, ``allocate`` and the settings of
+the model's ``clone_voice``.
 """
 
 import base64
@@ -31,7 +31,7 @@ async def create_speech(request):
     Arguments
     ---------
     request : starlette.requests.Request
-        With a ticket of the queue.
+        Request with a ticket of the queue.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def _check_text(given, most):
 
 
 def _find_voice(given, served):
-    """A recording's bytes or path, and what it says; None for the own voice."""
+    """A recording's bytes or path, and its transcript; None for the own voice."""
     names, voice = served.all_voices, given.get("voice")
     if "prompt_audio" in given:
         if voice not in (None, PROMPT):

@@ -79,7 +79,7 @@ def names_in_code(folder):
     """
     files = [
         *folder.glob("*.py"),
-        *(REPOSITORY / "recipes" / "common").glob("*.py"),
+        *(REPOSITORY / "recipes" / "common").rglob("*.py"),
         *(REPOSITORY / "speechbrain_gogo" / "brains").rglob("*.py"),
         REPOSITORY / "speechbrain_gogo" / "inference" / "loading" / "export.py",
         REPOSITORY / "speechbrain_gogo" / "dataio" / "manifests" / "dataset.py",
@@ -94,7 +94,7 @@ def names_in_code(folder):
 
 @pytest.mark.parametrize("path", YAMLS, ids=name)
 def test_every_setting_of_a_recipe_is_used(path):
-    """In the YAML itself, the recipe's scripts, a Brain, the export, the host."""
+    """In the YAML itself, the recipe's scripts, a Brain, the export, SpeechBrain."""
     yaml = parse_arguments([str(path)]).text  # with its bases
     used = names_in_code(path.parent.parent) | referred(yaml) | HOST
     unused = [

@@ -2,8 +2,8 @@
 
 A row's flags may name what tests make: {corpus}, a dozen clips laid out as
 LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models;
-{tokens}, the clips as tokens of the codec; {llama}, one of 60 words; {speech},
-the codec with stages; {tasks}, what it is to say; {whisper}, one that listens;
+{tokens}, the clips as tokens of the codec; {llama}, one of 60 words, and {start},
+a model of stages of its size; {speech}, the codec with stages; {tasks}, what it is to say; {whisper}, one that listens;
 {hubert}, one that gives features; {socodec}, one that
 encodes these; {socodec_speech}, with a language model; {cofi} and {cofi_speech},
 the same of CoFi; {wenetspeech4tts}, the clips in the layout of that corpus.
@@ -22,8 +22,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechbrain_gogo.dataio.text.tokenizers import WordPieces
-from speechbrain_gogo.lobes.speech.llama import speech_llama
+from speechbrain_gogo.dataio.text.tokenizers import (
+    WordPieces,
+    load_text_tokenizer,
+)
+from speechbrain_gogo.inference.loading.export_speech import (
+    export_speech,
+    export_speech_stage,
+)
+from speechbrain_gogo.lobes.speech.llama import extended_llama, speech_llama
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 from speechbrain_gogo.lobes.vocoder.vocos_files import write_vocos
 
@@ -73,10 +82,26 @@ def made(
         "{tasks}": str(tiny_tasks),
         "{whisper}": str(tiny_whisper_folder),
         "{llama}": str(llama),
+        "{start}": str(
+            start_folder(llama, tiny_codec_folder, tmp_path_factory)
+        ),
         "{corpus}": str(tiny_corpus),
         "{codec}": str(tiny_codec_folder),
         "{vocoder}": str(vocoder),
     }
+
+
+def start_folder(llama, codec, tmp_path_factory):
+    """A model whose stages are as large as a Llama, to be fine-tuned."""
+    folder, (text, codes) = tmp_path_factory.mktemp("start"), (60, 12800)
+    made = [extended_llama(llama, codes + 2, False) for _ in range(2)]
+    stages = BackboneLM(made[0], text), DetailLM(made[1], text)
+    tokenizer = load_text_tokenizer(llama)
+    parts = [folder / "stage1", folder / "stage2"]
+    for stage, part in zip(stages, parts):
+        export_speech_stage(part, stage, tokenizer)
+    export_speech(folder, codec, *parts, compiled=False)
+    return folder
 
 
 def as_wenetspeech4tts(corpus):
@@ -100,7 +125,7 @@ def as_a_script(monkeypatch):
     """Room for a script in this process, which is left as it was."""
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    # The host copies the script that calls it, which inspect looks for by its
+    # SpeechBrain copies the script that calls it, which inspect looks for by its
     # file: it must not find what a test has imported from there and dropped.
     inspect.modulesbyfile.clear()
     inspect._filesbymodname.clear()

@@ -16,13 +16,13 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from recipes.common.allocator import export_best
 from recipes.common.experiment import (
     ShardMixin,
     make_brain,
     register_loader,
     start,
 )
+from recipes.common.training.allocator import export_best
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.shards.batching import worker_settings

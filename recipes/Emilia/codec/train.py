@@ -57,7 +57,7 @@ def prepare_tokenizer(dataset, hparams):
 
 
 def dataio_prepare(hparams):
-    """Loaders of training and validation batches, and of clips to start from.
+    """Loaders of training and validation batches, and of clips for initialization.
 
     The latter are the same on every rank: the first of the training shards.
     """

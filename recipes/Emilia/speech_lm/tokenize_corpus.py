@@ -5,7 +5,7 @@
         --data_folder /path/to/Emilia --codec CODEC \
         --valid_shards /path/to/Emilia/EN/EN-B000000.tar
 
-Run it again after a stop: finished shards stay. See the README in
+Run it again after an interruption: finished shards are kept. See the README in
 this folder.
 """
 

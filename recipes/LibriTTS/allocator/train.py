@@ -13,9 +13,9 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from recipes.common.allocator import export_best
 from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain, start
+from recipes.common.training.allocator import export_best
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 

@@ -26,7 +26,7 @@ from recipes.common.token_task import (
 )
 from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 BLANK = 0
@@ -38,7 +38,7 @@ class Characters:
     ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 
     def encode(self, text):
-        """Text to ids, a list of int; what is not in the alphabet goes."""
+        """Text to ids, a list of int; other characters are dropped."""
         known = [c for c in normalize_words(text) if c in self.ALPHABET]
         return [1 + self.ALPHABET.index(c) for c in known]
 
@@ -63,8 +63,8 @@ class CTCBrain(TokenTaskBrain):
         """Log-probabilities of characters [B, N * r, 29], their lengths [B]."""
         tokens, lens = batch.to(self.device).tokens  # [B, N, 10]
         frames = self.modules.frames(self.embed(tokens))  # [B, N * r, D]
-        # Packed, clips of a batch give what they give alone, but it takes
-        # several times as long: in training, a little padding does no harm.
+        # With packing, results do not depend on the batch, but it takes several
+        # times as long: in training, a little padding does no harm.
         packed = None if stage == sb.Stage.TRAIN else lens
         hidden, _ = self.modules.rnn(frames, lengths=packed)
         logits = self.modules.output(hidden)
@@ -82,7 +82,7 @@ class CTCBrain(TokenTaskBrain):
 
 
 def read_errors(batch, found):
-    """Rows of a batch: what was recognised, ids [B][..], and its errors."""
+    """Rows of a batch, with the errors of recognised ids [B][..]."""
     text, text_lens = batch.text_ids
     counts = (text_lens * text.shape[1]).round().long().tolist()
     decode = Characters().decode

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Put a trained codec and a trained vocoder together into one model folder.
+"""Combine a trained codec and a trained vocoder in one model folder.
 
     python bundle.py hparams/bundle.yaml --codec CODEC --vocoder VOCODER \
         --valid_csv valid.csv --data_folder /path/to/speech --output_folder OUT
 
-The vocoder with the best scores on validation clips is chosen. The sampler of the
-flow (steps, guidance) stays that of the codec, unless ``samplers`` are given: then
-the cheapest of those with nearly the best scores. All scores are written to
-scores.json. Stages and an allocator that are in the folder already belong to
-another codec and are deleted.
+The vocoder with the best scores on validation clips is chosen. The sampler of
+the flow (steps, guidance) is that of the codec, unless ``samplers`` are given:
+then it is the cheapest one with nearly the best scores. All scores are written
+to scores.json. Existing stages and an existing allocator in the folder belong
+to another codec and are deleted.
 """
 
 import itertools
@@ -61,13 +61,13 @@ def score(codec, clips, judges):
 
 
 def total(scores):
-    """One number from both judges, each on its own scale up to 1."""
+    """Sum of both judges' scores, each scaled to at most 1."""
     found = scores["stoi"] + scores["pesq"] / 4.64
     return -math.inf if math.isnan(found) else found  # NaN is the best of none
 
 
 def cost(sampler):
-    """Passes through the decoder: guidance takes two for each step."""
+    """Passes through the decoder; guidance takes two per step."""
     passes = 2 if sampler.get("guidance_scale") else 1
     return sampler.get("num_steps", 1) * passes
 
@@ -75,7 +75,8 @@ def cost(sampler):
 def choose(hparams, codec, clips):
     """Try every vocoder with the model's sampler, then the samplers, if any.
 
-    Returns what changes of the sampler, the best vocoder's name, all scores.
+    Returns the changed settings of the sampler, the best vocoder's name, and
+    all scores.
     """
     rate = codec.sample_rate
     judges = {"stoi": STOI(rate), "pesq": PESQ(band="wb", sample_rate=rate)}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Teach the decoder of a trained codec to take few steps.
+"""Distill the decoder of a trained codec for decoding in few steps.
 
     python train.py hparams/train.yaml --source ../codec/results/gogo/proposed/1234/export \
         --data_folder /path/to/LibriTTS

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Attention maps of language models that say the same (Section IV-D, Figure 4).
+"""Attention maps of language models for the same text (Section IV-D, Figure 4).
 
     python attention.py hparams/attention.yaml --prompt_wav prompt.wav \
         --prompt_text "What the prompt says." --text "Good morning." \
         --models "{single: FOLDER, chain: FOLDER, stack: FOLDER}"
 
-The README beside this file tells more.
+See the README in this folder.
 """
 
 import sys
@@ -32,7 +32,8 @@ def draw_maps(maps, path, factor, most):
     path : Path
         PNG to write.
     factor, most : float
-        Of :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
+        Arguments of
+        :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
     """
     figure = Figure(figsize=(5 * len(maps), 5), layout="constrained")
     axes = figure.subplots(1, len(maps), squeeze=False)[0]
@@ -55,7 +56,7 @@ def draw_maps(maps, path, factor, most):
 
 
 def main(arguments):
-    """Let each model speak, and draw where it attended to."""
+    """Synthesize with each model, and plot its attention."""
     settings = parse_arguments(arguments)
     hparams, run_opts = settings.load(), settings.run_opts
     maps = []

@@ -1,9 +1,9 @@
 """Table 2: from the losses of every clip to a table, a CSV and a plot.
 
-A training leaves perplexity.csv, the losses of its test clips, and
-perplexity.json, whose they are. Any of these folders can be put beside each
-other. A perplexity is exp of the mean loss of all tokens of the test set at a
-position (Eq. 19), with a 95 % bootstrap interval over utterances.
+A training writes perplexity.csv, the losses of its test clips, and
+perplexity.json, its codec and settings. Any of these folders can be compared. A
+perplexity is exp of the mean loss of all tokens of the test set at a position
+(Eq. 19), with a 95 % bootstrap interval over utterances.
 """
 
 import csv
@@ -53,8 +53,8 @@ def compare(hparams):
     Arguments
     ---------
     hparams : dict
-        ``output_folder``, whose row comes last; ``compare``, a list of
-        folders whose rows come before; ``bootstrap_seed``.
+        ``output_folder``, for the last row; ``compare``, a list of folders for
+        the other rows; ``bootstrap_seed``.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def compare(hparams):
     Raises
     ------
     ValueError
-        If a folder has no row, or that of another test set.
+        If a folder has no row, or the row of another test set.
     """
     folder = Path(hparams["output_folder"])
     folders = [*map(Path, hparams["compare"]), folder]
@@ -87,13 +87,13 @@ def compare(hparams):
 
 
 def read_row(folder, seed):
-    """What a training has left.
+    """Results of a training.
 
     Returns
     -------
     tuple of dict
-        What it is of; and "nll" and "unigram", each a list with (perplexity,
-        low, high) of every position.
+        Its description; and "nll" and "unigram", each a list with (perplexity,
+        low, high) for every position.
     """
     if not (folder / "perplexity.json").is_file():
         raise ValueError(
@@ -115,7 +115,7 @@ def read_row(folder, seed):
 
 
 def draw_table(systems):
-    """Table 2 in Markdown, and what the systems are below it."""
+    """Table 2 in Markdown, with a description of the systems below it."""
     most = max(about["positions"] for about, _ in systems)
     positions = [str(level) for level in range(1, most + 1)]
     lines = []
@@ -155,7 +155,7 @@ def write_csv(systems, path):
 
 
 def plot(systems, path):
-    """Perplexity over the position; dotted what it is without context."""
+    """Plot perplexity over the position; without context as dotted lines."""
     _, axis = plt.subplots(figsize=(7, 4.5))
     for about, found in systems:
         place = range(1, about["positions"] + 1)

@@ -36,7 +36,7 @@ class PerplexityBrain(SpeechLMBrain):
 
 
 def count_codes(dataset, num_tokens, codebook_size):
-    """How often each code is used at each position, int64 [K, C]."""
+    """Number of uses of each code at each position, int64 [K, C]."""
     shape = num_tokens, codebook_size
     first = codebook_size * torch.arange(num_tokens)
     counts = torch.zeros(num_tokens * codebook_size, dtype=torch.long)
@@ -50,8 +50,8 @@ def count_codes(dataset, num_tokens, codebook_size):
 def measure(lm, batches, counts):
     """Losses of every test clip, with context and without.
 
-    Without any, the best prediction of a token is how often it was used; a
-    code that training never used counts as used once.
+    Without context, the best prediction of a token is its frequency; a code
+    that never occurs in training counts as used once.
 
     Arguments
     ---------

@@ -27,7 +27,7 @@ def acoustic_features(wav, sample_rate, pitch, frame_seconds, hop_seconds):
     sample_rate : int
         In Hz.
     pitch : parselmouth.Pitch
-        Of the same utterance.
+        Pitch of the same utterance.
     frame_seconds, hop_seconds : float
         Length of a frame, and hop between frames.
 
@@ -59,7 +59,7 @@ def acoustic_features(wav, sample_rate, pitch, frame_seconds, hop_seconds):
 
 
 def energy_entropy(frames):
-    """How evenly the energy of frames is spread over their sub-frames.
+    """Entropy of the energy of frames over their sub-frames.
 
     Arguments
     ---------

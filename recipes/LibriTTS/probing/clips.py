@@ -24,7 +24,7 @@ from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.english import English
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
@@ -39,16 +39,16 @@ class ProbingData(NamedTuple):
 
 
 def draw_clips(csv_path, drawn_path, number, seed):
-    """Write a manifest with a random sample of the rows of another.
+    """Write a manifest with a random sample of rows of another one.
 
     Arguments
     ---------
     csv_path, drawn_path : str | Path
         The manifest to read and the one to write.
     number : int
-        Of rows, at most.
+        Number of rows, at most.
     seed : int
-        Of the sample.
+        Seed of the sample.
     """
     head, table = read_table(csv_path)
     rows = [fields for fields in table if fields is not None]
@@ -72,12 +72,12 @@ def probing_data(
     complete=False,
     **clips,
 ):
-    """Encode and measure the clips of a manifest that are not done yet.
+    """Encode and measure the remaining clips of a manifest.
 
     Arguments
     ---------
     codec : GogoCodec
-        Of which tokens are probed.
+        Codec whose tokens are probed.
     extractor : FeatureExtractor
         Measures the features.
     csv_path, data_root : str | Path
@@ -148,7 +148,7 @@ def probing_data(
 
 
 def measure_clips(extractor, clips, folder, num_workers=0):
-    """Measure the features of clips that are not done yet.
+    """Measure the features of the remaining clips.
 
     Arguments
     ---------
@@ -158,8 +158,8 @@ def measure_clips(extractor, clips, folder, num_workers=0):
     clips : list of tuple
         ID, path, text and, for a part of a file, its samples.
     folder : str | Path
-        Gets a folder for each set of settings and clips, with one file per
-        clip.
+        Folder for the features; each set of settings and clips has a subfolder,
+        with one file per clip.
     num_workers : int
         Processes that measure.
 

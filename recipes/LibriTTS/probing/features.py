@@ -1,7 +1,7 @@
 """The 17 features of Table 5, of one utterance.
 
-Each kind of features has a file of its own. This file computes what they share: an
-analysis of the voice, and the words.
+Each kind of features has its own file. This file computes their common inputs:
+an analysis of the voice, and the words.
 """
 
 import parselmouth
@@ -9,7 +9,7 @@ from acoustic import ACOUSTIC, acoustic_features
 from linguistic import LINGUISTIC, linguistic_features
 from prosodic import PROSODIC, prosodic_features
 
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 
 KINDS = {
     "acoustic": ACOUSTIC,
@@ -25,7 +25,7 @@ class FeatureExtractor:
     Arguments
     ---------
     sample_rate : int
-        Of the audio, in Hz.
+        Sample rate of the audio, in Hz.
     frame_seconds, hop_seconds : float
         Frames of the acoustic features.
     pitch_floor, pitch_ceiling : float
@@ -52,7 +52,7 @@ class FeatureExtractor:
 
     @property
     def settings(self):
-        """All settings that decide the values, for JSON."""
+        """All settings on which the values depend, for JSON."""
         rate = {"sample_rate": self.sample_rate}
         return {**rate, **self.frames, **self.pitches}
 

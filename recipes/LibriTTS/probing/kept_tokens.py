@@ -28,7 +28,8 @@ def read_results(results_csv, figures):
     Arguments
     ---------
     results_csv : str | Path
-        Of the recipe ../reconstruction: one row per utterance and system.
+        CSV file of results of the recipe ../reconstruction: one row per
+        utterance and system.
     figures : dict
         Label -> [column], averaged over utterances, or [column, column], a
         ratio of sums; figures without these columns are left out.

@@ -124,7 +124,7 @@ def fit_probes(
     opt_class : callable
         Creates the optimizer from parameters.
     num_steps : int
-        At most.
+        Largest number of updates.
     batch_size : int
         Clips of a step.
     valid_interval : int
@@ -133,7 +133,7 @@ def fit_probes(
         Validations without a better loss after which a probe has stopped;
         training ends when all have.
     seed : int
-        Of the batches.
+        Seed of the batches.
 
     Returns
     -------

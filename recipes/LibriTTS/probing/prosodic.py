@@ -28,7 +28,7 @@ def prosodic_features(sound, pitch, num_words):
     sound : parselmouth.Sound
         The utterance.
     pitch : parselmouth.Pitch
-        Of the utterance.
+        Pitch of the utterance.
     num_words : int
         Spoken in it.
 

@@ -33,7 +33,7 @@ def summarize(errors, features, blind_errors, seed):
     blind_errors : np.ndarray
         Those of the training clips' mean, [M, F].
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def write_table(path, rows, num_coarse, notes):
     Returns
     -------
     str
-        What was written.
+        Text of the report.
     """
     mse, blind = losses(rows)  # [F, P], [F]
     kinds = {row["feature"]: row["kind"] for row in rows}

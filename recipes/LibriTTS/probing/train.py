@@ -102,9 +102,9 @@ def probe(hparams, data, places, device, identity):
     data : dict
         Stage -> ProbingData.
     places : list of int
-        Of the features.
+        Row numbers of the features.
     device : str
-        Where the probes are.
+        Device of the probes.
     identity : str
         Identifies codec and data: a finished seed is not trained again.
 
@@ -151,7 +151,7 @@ def probe(hparams, data, places, device, identity):
 
 
 def identify(hparams, codec, data):
-    """8 hex digits of what decides the errors of a seed."""
+    """8 hex digits that identify the data and settings of a seed's errors."""
     content = {
         "codec": codec.fingerprint,
         "ids": [data[stage].ids for stage in STAGES],

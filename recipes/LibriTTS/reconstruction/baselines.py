@@ -1,9 +1,9 @@
-"""Published codecs of Table 1, each through a package that is kept.
+"""Published codecs of Table 1, each through a maintained package.
 
 EnCodec, DAC, Mimi and X-codec2 are part of transformers; SNAC and
-SpeechTokenizer have packages of their own (extra_requirements.txt). All but
-SNAC are residual quantizers or have one codebook, so that any number of
-codebooks is the first rows of the codes. The interface is that of systems.py.
+SpeechTokenizer have their own packages (extra_requirements.txt). All but SNAC
+are residual quantizers or have one codebook, so fewer codebooks are the first
+rows of the codes. The interface is that of systems.py.
 """
 
 import math
@@ -29,7 +29,7 @@ class Baseline:
     checkpoint : str | Path
         Id of a hub's repository, or a folder with a copy of it.
     licence : str
-        Of the weights.
+        Licence of the weights.
     codebooks : list of int
         Numbers of codebooks, a row each.
     run_opts : dict
@@ -59,7 +59,7 @@ class Baseline:
         return {count_codebooks(n): {"codebooks": n} for n in self.codebooks}
 
     def rate(self, codebooks):
-        """What a row costs."""
+        """Rates of a row."""
         frames = self.sample_rate / self.hop_length
         tokens = frames * codebooks
         bits = tokens * math.log2(self.codebook_size)
@@ -74,12 +74,12 @@ class Baseline:
         wavs : torch.Tensor
             [1, T] at ``sample_rate``.
         codebooks : int
-            How many are decoded.
+            Number of codebooks to decode.
 
         Returns
         -------
         torch.Tensor
-            About as long, [1, T'].
+            Waveform of about the same length, [1, T'].
         """
         codes = self.encode(wavs.unsqueeze(1).to(self.device))
         if len(codes) < codebooks:
@@ -91,10 +91,10 @@ class Baseline:
 
 
 class TransformersCodec(Baseline):
-    """What the codecs of transformers have in common."""
+    """Base class of the codecs of transformers."""
 
     def load(self, source):
-        """Weights as transformers has them."""
+        """Load the model of transformers."""
         from transformers import AutoModel
 
         network = AutoModel.from_pretrained(source, dtype=torch.float32)
@@ -181,7 +181,7 @@ class XCodec2(TransformersCodec):
 
 
 class SNAC(Baseline):
-    """SNAC (Siuzdak et al., 2024); its codebooks have rates of their own."""
+    """SNAC (Siuzdak et al., 2024); its codebooks have different rates."""
 
     name, package = "SNAC", "snac"
 

@@ -1,11 +1,10 @@
 """Budgets of one mean rate for a whole test set, by the allocator and others.
 
-What an allocator chooses has to beat what costs as much without choosing: every
-group about the same (a mix of two neighbouring budgets), or the allocator's own
-budgets given to groups at random. The oracle knows what every budget would do
-to every group: no allocator can do better at that rate, by the distance of
-Eq. 10. All spend the same number of tokens on the test set (the oracle, at
-most); which utterance gets how many of them is part of the plan.
+The allocator is compared with budgets of the same rate: uniform ones (a mix of
+two neighbouring budgets), and its own budgets in random order. The oracle knows
+the distance of Eq. 10 for every budget of every group, and is optimal at that
+rate. All plans use the same number of tokens on the test set (the oracle at
+most); its distribution over utterances is part of the plan.
 """
 
 import hashlib
@@ -25,15 +24,15 @@ def plan_budgets(codec, utterances, names, target_rate=None, seed=0, **sampler):
     Arguments
     ---------
     codec : GogoCodec
-        With an allocator.
+        Codec with an allocator.
     utterances : dict
         ID -> row of the manifest.
     names : list of str
         Some of ``PLANS``.
     target_rate : float
-        Tokens per second of each utterance; what the allocator likes if None.
+        Tokens per second of each utterance; the allocator's choice if None.
     seed : int
-        Of the random plan, and of the noise of the oracle's decodes.
+        Seed of the random plan, and of the noise of the oracle's decodes.
     **sampler
         ``num_steps`` and ``guidance_scale`` of the oracle's decodes.
 
@@ -83,16 +82,16 @@ def plan_budgets(codec, utterances, names, target_rate=None, seed=0, **sampler):
 
 
 def even_budgets(spent):
-    """As many tokens in all, spread as evenly as whole numbers allow: [M]."""
+    """Budgets [M] with the same sum, as uniform as integers allow."""
     mean, places = spent.double().mean(), torch.arange(len(spent) + 1)
     return (mean * places + 0.5).floor().diff().long()
 
 
 def best_budgets(distances, spent, allocator):
-    """As many tokens in all, each where it saves most of the distance: [M].
+    """Budgets [M] with the same sum and the smallest total distance.
 
-    Distances are [M, G]. A price per token, the same for all groups, gives
-    the best sum at its rate: it is solved for as the allocator's bias is.
+    Distances are [M, G]. The optimum minimizes the distance plus a price per
+    token, which is found by bisection, as the allocator's bias.
     """
     logits = -distances.unsqueeze(0)
     real = torch.ones(logits.shape[:2], dtype=bool)
@@ -102,7 +101,7 @@ def best_budgets(distances, spent, allocator):
 
 
 def mean_budget(budgets):
-    """Tokens per group of a plan {ID: [1, N]}, or of a number itself."""
+    """Tokens per group of a plan {ID: [1, N]}, or a number itself."""
     if not isinstance(budgets, dict):
         return budgets
     every = torch.cat([each.flatten() for each in budgets.values()])
@@ -110,7 +109,7 @@ def mean_budget(budgets):
 
 
 def fingerprint(plans):
-    """16 hex digits that tell these plans from others; None for none."""
+    """16 hex digits that identify the plans; None for none."""
     if not plans:
         return None
     digest = hashlib.sha256()

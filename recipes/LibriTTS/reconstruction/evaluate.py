@@ -1,8 +1,8 @@
-"""Reconstruct a test set with codecs at their rates, and judge it.
+"""Reconstruct a test set with codecs at several rates, and evaluate it.
 
-Section 4.2 and Table 1 of the Gogo paper, by the judges that the YAML names.
-A killed evaluation goes on where it was; a missing or broken audio file makes
-it fail, since a table over fewer utterances would be another table.
+Section 4.2 and Table 1 of the Gogo paper, by the judges that the YAML names. A
+killed evaluation resumes; a missing or broken audio file is an error, since a
+table over fewer utterances would not be comparable.
 
     python evaluate.py hparams/offline.yaml --source gogo-mini \
         --test_csv test.csv --data_folder /path/to/speech
@@ -23,8 +23,8 @@ from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
 from tqdm import tqdm
 
-from recipes.common.report import read_published, write_reports
-from recipes.common.results_file import ResultsFile, hash_utterances
+from recipes.common.evaluation.report import read_published, write_reports
+from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import check_finite
@@ -39,21 +39,22 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: a system, and what it is asked to do.
+    """A row of the table: a system with its options.
 
     Arguments
     ---------
     system : GogoSystem
-        Or another with its interface; None for the original recordings.
+        System, or another object with its interface; None for the original
+        recordings.
     options : dict
-        Of its ``rate`` and ``reconstruct``.
+        Options of its ``rate`` and ``reconstruct``.
     """
 
     system: object = None
     options: dict | None = None
 
     def rate(self):
-        """What the row costs, None if there is nothing to count."""
+        """Rates of the row, None if it has no tokens."""
         return self.system and self.system.rate(**self.options)
 
     def reconstruct(self, key, wav, sample_rate):
@@ -110,7 +111,7 @@ def read_test_set(hparams):
 
 
 def check_transcripts(judges, utterances):
-    """Refuse a test set with nothing to recognise in an utterance."""
+    """Raise an error if an utterance of the test set has no words."""
     for judge in judges:
         if not hasattr(judge, "normalizer"):
             continue
@@ -124,7 +125,7 @@ def check_transcripts(judges, utterances):
 
 
 def list_rows(systems, utterances):
-    """What is compared: label -> :class:`Row`, the original first."""
+    """The rows to compare: label -> :class:`Row`, the original first."""
     names = [system.name for system in systems]
     if len(set(names)) < len(names):
         raise ValueError(f"Two systems have one name: {names}.")
@@ -136,7 +137,7 @@ def list_rows(systems, utterances):
 
 
 def reconstructions(rows, utterances, sample_rate, done, samples):
-    """Cases for the judges, those that are already measured left out.
+    """Cases for the judges, without those already measured.
 
     Arguments
     ---------
@@ -145,7 +146,7 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
     utterances : dict
         From :func:`read_test_set`.
     sample_rate : int
-        Of what the judges get, in Hz.
+        Sample rate of the audio for the judges, in Hz.
     done : container
         (ID, label) pairs to leave out.
     samples : dict
@@ -177,12 +178,12 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
 
 
 def evaluate(systems, judges, hparams):
-    """Measure what is not yet measured, then write the reports.
+    """Measure the remaining cases, then write the reports.
 
     Arguments
     ---------
     systems : list
-        Of GogoSystem, or others with its interface.
+        Objects of GogoSystem, or others with its interface.
     judges : list
         Metrics.
     hparams : dict
@@ -196,7 +197,7 @@ def evaluate(systems, judges, hparams):
     Raises
     ------
     ValueError
-        If the reference is no row, or as :func:`read_test_set` does.
+        If the reference is not a row, or as in :func:`read_test_set`.
     """
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -238,7 +239,7 @@ def evaluate(systems, judges, hparams):
 
 
 def main(arguments):
-    """Evaluate as the YAML says."""
+    """Run the evaluation."""
     settings = parse_arguments(arguments)
     hparams, run_opts = settings.load(), settings.run_opts
     published = read_published(settings.file, hparams["published"])

@@ -1,11 +1,11 @@
-"""What can stand in a reconstruction table: systems behind one interface.
+"""Systems of a reconstruction table, with a common interface.
 
 A system has a ``name``, the ``checkpoint`` and ``licence`` of its weights, a
-``sample_rate``, and ``settings`` that decide its output. ``rows(utterances)``
-says what it can be compared at, label -> options; ``rate(**options)`` what
-that costs, and ``reconstruct(wavs, **options)`` does it. An option that is a
-dict has a value for each utterance. Here are Gogo and folders of audio that
-something else made; published codecs are in baselines.py.
+``sample_rate``, and the ``settings`` on which its output depends.
+``rows(utterances)`` returns its operating points, label -> options;
+``rate(**options)`` their rates, and ``reconstruct(wavs, **options)`` the audio.
+An option that is a dict has a value for each utterance. This file has Gogo and
+folders of existing audio; published codecs are in baselines.py.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import torch
 from budgets import fingerprint, mean_budget, plan_budgets
 from torch.nn import functional as F
 
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
@@ -25,7 +25,7 @@ SUFFIXES = ".wav", ".flac"  # of audio in folders
 
 @dataclass(frozen=True)
 class Rate:
-    """What a second of speech costs: columns of Table 1.
+    """Rates of a system: columns of Table 1.
 
     Arguments
     ---------
@@ -48,7 +48,7 @@ class Rate:
 class GogoSystem:
     """A codec of this package, at any number of tokens per group.
 
-    Or its vocoder alone.
+    Optionally also its vocoder alone.
 
     Arguments
     ---------
@@ -57,25 +57,25 @@ class GogoSystem:
     run_opts : dict
         SpeechBrain's, such as ``{"device": "cuda"}``.
     licence : str
-        Of the weights.
+        Licence of the weights.
     keeps : list of int
-        Levels of each group, a row each.
+        Numbers of levels to keep, a row each.
     budgets : list of str
         Rows whose groups get different numbers of tokens, see budgets.py.
     target_rate : float
-        Tokens per second of those; what the allocator likes if None.
+        Tokens per second of those; the allocator's choice if None.
     budget_seed : int
-        Of what is random in them.
+        Seed of random budgets.
     vocoder_row : bool
-        Whether there is a row of the vocoder on the true mel.
+        Whether to add a row of the vocoder with the original mel.
     num_steps : int
         Steps of the flow; the model's own number if None.
     guidance_scale : float
-        Of classifier-free guidance; the model's own if None.
+        Scale of classifier-free guidance; the model's own if None.
     seed : int
-        Of the flow's noise.
+        Seed of the flow's noise.
     name : str
-        In the table; the codec's own name if None.
+        Name in the table; the codec's own name if None.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class GogoSystem:
         return Rate(tokens, tokens, 1, bits)  # one token is a frame, in Table 1
 
     def _tokens_per_group(self, keep):
-        """Columns of so many levels; on average of a plan of budgets."""
+        """Columns of a number of levels; the average of a plan of budgets."""
         if isinstance(keep, dict):
             num_kept = self.codec.levels.num_kept
             keep = {key: num_kept(each) for key, each in keep.items()}
@@ -170,10 +170,10 @@ class GogoSystem:
         wavs : torch.Tensor
             [B, T] at ``sample_rate``.
         keep : int | torch.Tensor
-            Levels of each group that are decoded, or int64 [B, N]: of each
-            one; all if None.
+            Number of levels of each group to decode, or int64 [B, N], for each
+            group; all if None.
         vocoder_only : bool
-            Give the vocoder the true mel instead of the decoded one.
+            Use the original mel instead of the decoded one.
 
         Returns
         -------
@@ -190,7 +190,7 @@ class GogoSystem:
         )[0]
 
     def _encode(self, wavs):
-        """Tokens, and what decoding needs beside them; all rows share them."""
+        """Tokens and side information for decoding, shared by all rows."""
         if self._encoded is None or not torch.equal(self._encoded[0], wavs):
             tokens, _ = self.codec.encode_batch(wavs)
             side = self.codec.side_information(wavs)
@@ -207,21 +207,20 @@ class GogoSystem:
 
 
 class FolderSystem:
-    """Reconstructions that some other program left in a folder.
+    """Reconstructions of another program, in a folder.
 
-    For codecs that come without a package of their own: what it says about
-    itself is printed as it is.
+    For codecs without a package; the given rates are printed unchanged.
 
     Arguments
     ---------
     folder : str | Path
-        Holds <ID>.wav or <ID>.flac for every utterance.
+        Folder with <ID>.wav or <ID>.flac for every utterance.
     name : str
         In the table.
     checkpoint : str
-        What made the audio.
+        Name of the model that made the audio.
     licence : str
-        Of those weights.
+        Licence of those weights.
     tokens : float
         Tokens per second.
     frames : float
@@ -233,7 +232,7 @@ class FolderSystem:
     run_opts : dict
         Not used.
     sample_rate : int
-        At which the audio is read, in Hz.
+        Rate at which the audio is read, in Hz.
     """
 
     def __init__(
@@ -256,7 +255,7 @@ class FolderSystem:
         self._rate = Rate(tokens, frames, codebooks, bits)
 
     def rows(self, utterances):
-        """One row, named after its codebooks; every file has to be there."""
+        """One row, named after its codebooks; every file must exist."""
         paths = {key: self._find(key) for key in utterances}
         missing = [key for key, path in paths.items() if path is None]
         if missing:
@@ -277,11 +276,11 @@ class FolderSystem:
         return None
 
     def rate(self, path):
-        """As the YAML says."""
+        """Rates from the YAML."""
         return self._rate
 
     def reconstruct(self, wavs, path):
-        """What is in the file, [1, T]."""
+        """Samples of the file, [1, T]."""
         return read_audio(path, self.sample_rate).unsqueeze(0)
 
 

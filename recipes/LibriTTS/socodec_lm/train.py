@@ -4,7 +4,7 @@
     python train.py hparams/mini.yaml --data_folder /path/to/LibriTTS \
         --codec_source /path/to/socodec
 
-The README beside this file tells more.
+See the README in this folder.
 """
 
 import sys
@@ -14,8 +14,8 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from recipes.common.codec_lm import train_codec_lm
 from recipes.common.experiment import start
+from recipes.common.training.codec_lm import train_codec_lm
 from speechbrain_gogo.brains.process_group import leave_process_group
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Who is in a corpus, and which clips of each are for training and for test.
+"""Speakers of a corpus, and their clips for training and test.
 
-Speakers of other splits are others, so those that a network has to tell apart
-are heard in training: some clips of each are held out, as many of all.
+Different splits have different speakers, so the same number of clips of each
+training speaker is held out.
 """
 
 import random
@@ -17,18 +17,18 @@ def split_clips(speakers, valid_clips=1, test_clips=2, max_clips=None, seed=0):
     Arguments
     ---------
     speakers : list of str
-        Of each clip.
+        Speakers of each clip.
     valid_clips, test_clips : int
         Clips to hold out of each speaker.
     max_clips : int
-        Most clips of a speaker for training; None is all.
+        Largest number of training clips of a speaker; None is all.
     seed : int
-        Of the draw.
+        Seed of the draw.
 
     Returns
     -------
     tuple
-        Places of clips by stage, a dict; the names of the speakers, sorted;
+        Indices of clips by stage, a dict; the names of the speakers, sorted;
         the ClipReport of all clips.
 
     Raises

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tell speakers by Gogo tokens, with an ECAPA-TDNN.
+"""Identify speakers from Gogo tokens, with an ECAPA-TDNN.
 
     python train.py hparams/train.yaml --data_folder /path/to/LibriTTS
 
@@ -35,7 +35,7 @@ MANY = 5  # guesses of the second figure
 
 
 class SpeakerBrain(TokenTaskBrain):
-    """Tokens to frames, frames to a voice, a voice to a speaker."""
+    """Tokens to frames, frames to an embedding, an embedding to a speaker."""
 
     figures = (
         Figure("error (%)", "wrong", scale=100),
@@ -53,9 +53,9 @@ class SpeakerBrain(TokenTaskBrain):
         return self.modules.classifier(voice)
 
     def crop(self, tokens, lens):
-        """A random stretch of ``crop_seconds`` of each clip.
+        """A random segment of ``crop_seconds`` of each clip.
 
-        A shorter clip starts again at its end, so nothing is padding.
+        Shorter clips are repeated, so there is no padding.
         """
         counts = (lens * tokens.shape[1]).round().long()  # [B]
         codec = self.hparams.tokenizer.codec

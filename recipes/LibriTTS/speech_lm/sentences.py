@@ -1,4 +1,4 @@
-"""Sentences to be spoken by a synthesiser: read, made up, and split."""
+"""Sentences for a synthesiser: reading, generation and splitting."""
 
 import random
 from collections import defaultdict
@@ -7,27 +7,27 @@ from pathlib import Path
 from speechbrain_gogo.dataio.manifests.rows import read_lines, read_table
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.english import English
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 
 ENGLISH = English()
 
 
 def read_sentences(paths, min_words, max_words, normalize=ENGLISH):
-    """The sentences of some files, as they are spoken, each once.
+    """The sentences of some files in their spoken form, each once.
 
     Arguments
     ---------
     paths : list of str
-        CSV manifests with a column wrd; other files hold a sentence a line.
+        CSV manifests with a column wrd; other files have one sentence per line.
     min_words, max_words : int
-        How many words a sentence may have.
+        Smallest and largest number of words of a sentence.
     normalize : callable
         The front end of their language.
 
     Returns
     -------
     tuple
-        List of str, and the ClipReport of what was left out.
+        List of str, and the ClipReport of used and skipped sentences.
 
     Raises
     ------
@@ -69,9 +69,9 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
     sentences : list of str
         Each once.
     num_valid, num_test : int
-        How many go to validation and to the test.
+        Sentences for validation and for the test.
     seed : int
-        Of which those are.
+        Seed of the sentences.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
     Raises
     ------
     ValueError
-        If none would be left to train on.
+        If no training sentence would remain.
     """
     held_out = num_valid + num_test
     if len(sentences) <= held_out:
@@ -98,9 +98,10 @@ def hold_out_sentences(sentences, num_valid, num_test, seed):
 
 
 def read_words(paths, normalize=ENGLISH):
-    """The words of some lists, one a line: each once, in their order.
+    """The words of some lists, one per line: each once, in order.
 
-    As they are spoken; those in capitals would be spelled, and are left out.
+    Words are in their spoken form; those in capitals would be spelled, and are
+    skipped.
     """
     lines = [line for path in paths for line in _read(Path(path))]
     words = (normalize(x) for x in lines if not _spelled(x))
@@ -116,28 +117,27 @@ def _spelled(word):
 def make_up_sentences(
     sentences, number, max_words, seed, avoid=(), more_words=(), share=0.0
 ):
-    """New sentences, in which each two neighbours are neighbours in another.
+    """New sentences, in which neighbouring words are also neighbours in a given sentence.
 
-    They mean nothing, but bring words together in many more ways than a
-    small corpus does. In place of some, words of a list may stand.
+    They have no meaning, but many more combinations of words than a small
+    corpus. Some words may be replaced by words of a list.
 
     Arguments
     ---------
     sentences : list of str
-        Where the words come from.
+        Source of the words.
     number : int
-        How many to make; fewer come from few sentences.
+        Number to make; few sentences give fewer.
     max_words : int
-        Longer ones are not taken.
+        Largest number of words of a sentence.
     seed : int
-        Of the choices.
+        Seed of the choices.
     avoid : iterable of str
         Sentences not to make, besides ``sentences``.
     more_words : list of str
-        To put in their places.
+        Words that replace others.
     share : float
-        Of the words of a new sentence, how many are one of those instead, 0
-        to 1.
+        Share of words of a new sentence to replace by one of these, 0 to 1.
 
     Returns
     -------

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Synthetic English: sentences that a synthesiser reads in many voices.
+"""Synthetic English: sentences read by a synthesiser in many voices.
 
     python synthesize.py hparams/synthesize.yaml \
         --sentence_files "[/path/to/train.csv]" --output_folder results/espeak
 
-Writes audio and the manifests train.csv, valid.csv and test.csv, whose
-sentences differ; voices are common to all. Run it again after a stop: what is
-there stays.
+It writes audio and the manifests train.csv, valid.csv and test.csv, with
+different sentences and common voices. Run it again after an interruption:
+existing audio is kept.
 """
 
 import csv
@@ -43,7 +43,7 @@ FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 
 
 class Clip(NamedTuple):
-    """A sentence to be spoken by a voice, and where it will be."""
+    """A sentence with its voice and its audio file."""
 
     id: str
     path: Path
@@ -52,10 +52,10 @@ class Clip(NamedTuple):
 
 
 def plan_clips(sentences, voices, hparams):
-    """Who says what: each sentence in several voices.
+    """Clips of each sentence in several voices.
 
-    A clip's name holds a checksum of all that shapes its sound, so audio of
-    other settings is never taken for it.
+    A clip's name has a checksum of all settings of its audio, so audio of other
+    settings is not reused.
     """
     clips = []
     for text in sentences:
@@ -70,21 +70,21 @@ def plan_clips(sentences, voices, hparams):
 
 
 def speak(clip, synthesizer, sample_rate):
-    """Make a clip's audio file, unless it is there.
+    """Synthesize a clip's audio file, unless it exists.
 
     Arguments
     ---------
     clip : Clip
-        What to say, in which voice, and where to.
+        Text, voice and output file.
     synthesizer : Espeak | Piper
         Reads it aloud.
     sample_rate : int
-        Of the file, in Hz.
+        Sample rate of the file, in Hz.
 
     Returns
     -------
     float
-        Seconds; None if nothing was said.
+        Seconds; None without speech.
     """
     if clip.path.is_file():
         return soundfile.info(str(clip.path)).duration
@@ -98,7 +98,7 @@ def speak(clip, synthesizer, sample_rate):
 
 
 def write_split(stage, clips, hparams):
-    """Speak the clips of a split and list them in its manifest.
+    """Synthesize the clips of a split and list them in its manifest.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Synthesisers of training data: espeak-ng and voices of Piper.
 
-Both draw voices and read sentences; synthesize.py uses no other method of them.
+Both have methods to draw voices and to read sentences.
 """
 
 import io
@@ -32,7 +32,7 @@ class EspeakVoice(NamedTuple):
 
 
 class Espeak:
-    """espeak-ng: any number of speakers, which sound synthetic.
+    """espeak-ng: any number of synthetic-sounding speakers.
 
     Arguments
     ---------
@@ -67,7 +67,7 @@ class Espeak:
 
     @staticmethod
     def _list(kind):
-        """What espeak-ng prints of its voices of a language, or its variants."""
+        """espeak-ng's list of voices of a language, or of variants."""
         command = ["espeak-ng", f"--voices={kind}"]
         return subprocess.run(
             command, capture_output=True, text=True, check=True
@@ -90,7 +90,7 @@ class Espeak:
     def speak(self, voice, text):
         """Read a text aloud.
 
-        Noise, which depends on voice and text, is added: recordings are never
+        Noise is added, which depends on voice and text: recordings are never
         digitally silent, and recognisers fail on digital silence.
 
         Arguments
@@ -103,7 +103,7 @@ class Espeak:
         Returns
         -------
         tuple
-            torch.Tensor [T], empty if nothing was said, and its rate in Hz.
+            torch.Tensor [T], empty without speech, and its rate in Hz.
         """
         made = subprocess.run(
             ["espeak-ng", "-v", voice.voice, "-p", str(voice.pitch)]
@@ -142,7 +142,7 @@ class Piper:
     Arguments
     ---------
     voice_files : list of str
-        ONNX files; each has its settings beside it, in ``<file>.json``.
+        ONNX files; each has its settings in ``<file>.json``.
     paces, noises, rhythms : list of float
         Smallest and largest, see :class:`PiperVoice`.
 
@@ -170,7 +170,7 @@ class Piper:
         self.lock = threading.Lock()
 
     def draw_voices(self, number, seed):
-        """Draw ``count`` settings, for the voices in turn."""
+        """Draw ``count`` settings, alternating between the voices."""
         generator = random.Random(f"{seed}/voices")
         voices = []
         for place in range(number):

@@ -3,7 +3,7 @@
 
     python tokenize_corpus.py hparams/tokenize.yaml --data_folder /path/to/LibriTTS
 
-Run it again after a stop: finished shards stay. See the README in
+Run it again after an interruption: finished shards are kept. See the README in
 this folder.
 """
 

@@ -7,8 +7,6 @@
 See the README in this folder, also for how to make tokens.
 """
 
-import itertools
-import logging
 import sys
 from pathlib import Path
 
@@ -16,138 +14,15 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from samples import Samples
-from speechbrain.utils.distributed import run_on_main
-
-from recipes.common.experiment import fit, log_clips, make_brain, start
+from recipes.common.experiment import start
+from recipes.common.training.speech_lm import train_stage
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.brains.speech_lm import SpeechLMBrain, check_fits
-from speechbrain_gogo.dataio.shards.batching import worker_settings
-from speechbrain_gogo.dataio.text.tokenizers import (
-    WordPieces,
-    load_text_tokenizer,
-)
-from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
-from speechbrain_gogo.dataio.tokens.concatenated import ConcatenatedClips
-from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
-from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
-from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
-from speechbrain_gogo.lobes.speech.codes.code_rows import (
-    share_code_rows,
-    start_code_embeddings,
-)
-from speechbrain_gogo.lobes.speech.memory import save_memory
-
-logger = logging.getLogger(__name__)
-
-
-def prepare_tokenizer(hparams):
-    """The text tokenizer; trained on the corpora if the YAML names none."""
-    text_size = hparams["model"]["text_size"]
-    if hparams["text_tokenizer"] is not None:
-        tokenizer = load_text_tokenizer(hparams["text_tokenizer"])
-        if tokenizer.vocab_size > text_size:
-            raise ValueError(
-                f"The tokenizer '{hparams['text_tokenizer']}' has "
-                f"{tokenizer.vocab_size} ids, the model has room for "
-                f"{text_size}: give --model '{{text_size: ...}}'."
-            )
-        return tokenizer
-    texts = corpus_texts(hparams["train_tokens"])
-    settings = {
-        "sentences": itertools.islice(texts, hparams["tokenizer_clips"]),
-        "model_path": hparams["tokenizer_file"],
-        "vocab_size": text_size,
-    }
-    run_on_main(WordPieces.train, kwargs=settings)
-    return WordPieces(hparams["tokenizer_file"])
-
-
-def dataio_prepare(hparams, tokenizer, codec):
-    """Datasets and loader settings, by stage."""
-    lm = hparams["lm"]
-    longest = lm.max_positions
-
-    def count_positions(text_length, num_groups):
-        text = () if tokenizer is None else (text_length,)
-        return lm.sequence_length(*text, num_groups)
-
-    datasets, loaders = {}, {}
-    workers = worker_settings(
-        hparams["num_workers"],
-        hparams["prefetch_batches"],
-        hparams["pin_memory"],
-    )
-    for stage in ("train", "valid"):
-        folders, training = hparams[f"{stage}_tokens"], stage == "train"
-        clips = TokenDataset(
-            folders,
-            longest,
-            count_positions,
-            tokenizer,
-            codec,
-            hparams["index_folder"],
-        )
-        check_fits(lm, codec, clips)
-        logger.info("%s: %s", folders, clips.report)
-        share, seed = hparams["concatenated_share"], hparams["seed"]
-        datasets[stage] = ConcatenatedClips(clips, share, seed)
-        loaders[stage] = token_loader_settings(
-            datasets[stage].lengths,
-            training,
-            hparams["batch_positions"],
-            hparams["batch_clips"],
-            hparams["bucket_positions"],
-            seed,
-            **workers,
-        )
-    return datasets, loaders
 
 
 def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start(__file__, arguments)
-    codec = GogoCodec.from_hparams(  # samples move it to the training's device
-        hparams["codec"],
-        run_opts={"device": "cpu"},
-        trust_source=hparams["trust_codec"],
-    )
-    hparams["codec_fingerprint"] = codec.fingerprint
-    lm = hparams["lm"]
-    speaks_backbone = lm.stage == 1
-    tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
-    datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
-    points = codec.codec.quantizer.implicit_codebook
-    if hparams["start_from_codes"]:
-        start_code_embeddings(lm.llama, lm.offset, points)
-    save_memory(
-        lm.llama,
-        hparams["gradient_checkpointing"],
-        hparams["weights"],
-        hparams["lora"],
-    )
-    if hparams["start_from_codes"]:
-        share_code_rows(lm.llama, lm.offset, points)
-    hparams["draw_samples"] = Samples(
-        codec,
-        datasets["valid"],
-        hparams["num_samples"],
-        hparams["seed"],
-        hparams["model"]["sampling"],
-    )
-
-    brain = make_brain(SpeechLMBrain, hparams, run_opts)
-    fit(brain, datasets, loaders)
-    log_clips(brain, train=datasets["train"].clips.report)
-    brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
-    settings = {
-        "folder": hparams["export_folder"],
-        "lm": lm,
-        "tokenizer": tokenizer,
-        "fingerprint": codec.fingerprint,
-    }
-    run_on_main(export_speech_stage, kwargs=settings)
+    train_stage(hparams, run_opts)
     print(f"The language model is in {hparams['export_folder']}")
 
 

@@ -1,7 +1,7 @@
-"""How a token language model continues speech.
+"""Continuation of speech by a token language model.
 
-The beginning of a clip is the prompt. What follows is sampled until the model
-ends it, repeats itself, or has said enough.
+The beginning of a clip is the prompt. Groups are sampled until the end token, a
+repetition or the length limit.
 """
 
 import soundfile
@@ -15,25 +15,25 @@ from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 
 class Continuations:
-    """Prompts, and what a model says after them.
+    """Prompts, and a model's continuations.
 
     Arguments
     ---------
     codec : PretrainedCodec
         Decodes the tokens.
     clips : list of dict
-        With ``id``, ``tokens`` [N, K or more] and ``side``, what decoding
-        needs beside tokens.
+        Clips with ``id``, ``tokens`` [N, K or more] and ``side``, side
+        information for decoding.
     prompt_seconds : float
-        Longest prompt; of a clip that is not twice as long, the first half.
+        Longest prompt; half of a clip if that is shorter.
     max_seconds : float
         Longest continuation.
     seed : int
-        Of the draws.
+        Seed of the draws.
     sampling : dict
         Settings of a ``Sampler``.
     batch_size : int
-        Clips that are continued side by side.
+        Clips per batch.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Continuations:
         return tokens[: min(self.prompt_groups, -(-len(tokens) // 2))]
 
     def spoken(self, lm):
-        """What a model, in evaluation mode, says after every prompt.
+        """Continuations of all prompts by a model in evaluation mode.
 
         Arguments
         ---------
         lm : BackboneLM
-            Reads and speaks the first K tokens of each group, without text.
+            Model of the first K tokens of each group, without text.
 
         Yields
         ------

@@ -4,7 +4,7 @@
     python continue_speech.py results/10_tokens anna.wav bob.wav --folder continued
 
 The first seconds of each recording are the prompt; ``<name>_<number>.wav`` is
-the prompt and what might follow.
+the prompt with its continuation.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from tqdm import tqdm
 
 
 def load(run):
-    """The settings of a run of train.py, its best model in them.
+    """The settings of a run of train.py, with its best model.
 
     Arguments
     ---------
     run : Path
-        Its output folder.
+        Output folder of the run.
 
     Returns
     -------

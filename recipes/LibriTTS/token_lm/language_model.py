@@ -10,17 +10,17 @@ from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 def token_lm(tokenizer, clip_seconds, **llama):
     """Stage I of GogoSpeech without text, for all tokens of the tokenizer.
 
-    All levels share the ids and the rows of codes: the position tells the
-    level. Codes that are near each other, at all levels, start near each other.
+    All levels share the ids and the rows of codes; the level follows from the
+    position. Neighbouring codes are initialized with similar embeddings.
 
     Arguments
     ---------
     tokenizer : GogoTokenizer
-        Of the layout "grouped".
+        Tokenizer of the layout "grouped".
     clip_seconds : float
         Longest clip.
     **llama
-        Of :func:`~speechbrain_gogo.lobes.speech.llama.speech_llama`.
+        Arguments of :func:`~speechbrain_gogo.lobes.speech.llama.speech_llama`.
 
     Returns
     -------

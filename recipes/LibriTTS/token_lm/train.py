@@ -42,7 +42,7 @@ FIGURES = (
 
 
 class TokenLMBrain(SpeechLMBrain):
-    """Stage I of GogoSpeech without text, and with all tokens if wanted."""
+    """Stage I of GogoSpeech without text, for all tokens or fewer."""
 
     def compute_forward(self, batch, stage):
         """Losses of a batch of tokens [B, N, K or more]."""
@@ -50,16 +50,16 @@ class TokenLMBrain(SpeechLMBrain):
 
 
 def predict(lm, tokens, lens):
-    """Losses of tokens [B, N, K or more], lengths [B], that no text goes before."""
+    """Losses of tokens [B, N, K or more] with lengths [B], without text."""
     text = tokens.new_zeros(len(tokens), 0)
     return lm(text, torch.zeros_like(lens), tokens, lens)
 
 
 @torch.no_grad()
 def test(hparams, dataset):
-    """How well each clip is predicted, and how its beginning is continued.
+    """Test the prediction and the continuation of each clip.
 
-    Of long clips, the first ``clip_groups``.
+    Long clips are cut to the first ``clip_groups``.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def test(hparams, dataset):
 
 
 def count_bits(lm, clip, backbone_size):
-    """What the tokens of a clip cost."""
+    """Bits of the tokens of a clip."""
     tokens = clip["tokens"][None].to(lm.llama.device)  # [1, N, K or more]
     found = predict(lm, tokens, torch.ones(1, device=tokens.device))
     bits, level = found["nll"] / math.log(2), found["level"]
@@ -102,9 +102,10 @@ def count_bits(lm, clip, backbone_size):
 
 
 def compare_voices(similarity, speak, clip, said):
-    """Cosines with the prompt: of what was said [N, K], and of the clip.
+    """Cosines of the continuation [N, K] and of the clip with the prompt.
 
-    More speech tells a voice better, so both are cut to the same seconds.
+    Longer speech has a better estimate of the voice, so both are cut to the
+    same duration.
     """
     prompt = speak.prompt(clip)
     parts = same_length(said, clip["tokens"][len(prompt) :], speak.max_groups)
@@ -119,9 +120,10 @@ def compare_voices(similarity, speak, clip, said):
 
 
 def same_length(said, rest, most):
-    """A continuation and the clip's own, tokens [N, K], cut to the shorter.
+    """A continuation and the clip's own tokens [N, K], cut to the shorter one.
 
-    Where nothing was said, the clip's own keeps at most so many groups.
+    For an empty continuation, the clip's own is cut to a fixed number of
+    groups.
     """
     length = min(len(said) or most, len(rest))
     return said[:length], rest[:length]
@@ -135,7 +137,7 @@ def voice(codec, tokens, side):
 
 
 def compare(similarity, wav, prompt):
-    """Cosine of two voices; of one that says nothing, 0."""
+    """Cosine of two voices; 0 without speech."""
     return similarity.measure(wav, prompt)["similarity"] if len(wav) else 0.0
 
 
@@ -163,7 +165,7 @@ def dataio_prepare(hparams):
 
 
 def some_clips(dataset, number):
-    """So many clips, evenly over a dataset."""
+    """A number of clips, evenly spaced over a dataset."""
     step = max(1, len(dataset) // max(1, number))
     return [dataset[place] for place in range(0, len(dataset), step)][:number]
 

@@ -6,8 +6,8 @@ To run it:
 > python train.py hparams/mini.yaml --data_folder /path/to/speech \
     --train_csv train.csv --valid_csv valid.csv --skip_prep True
 
-The vocoder is in speechbrain_gogo/lobes/vocoder/vocoders.py, the training loop in
-speechbrain_gogo/brains/vocoder.py; this file brings data to them.
+The vocoder is in speechbrain_gogo/lobes/vocoder/vocoders.py, the training loop
+in speechbrain_gogo/brains/vocoder.py; this file prepares the data.
 """
 
 import random
@@ -41,8 +41,8 @@ logger = get_logger(__name__)
 def dataio_prepare(hparams):
     """Datasets of equally long crops: random to train, the first to validate.
 
-    Where a crop starts and how loud it is follow from seed, epoch and
-    utterance alone, so that neither workers nor a resumed run change them.
+    Start and level of a crop depend only on seed, epoch and utterance, not on
+    workers or on a resumed run.
 
     Arguments
     ---------
@@ -105,7 +105,7 @@ def train(hparams, run_opts=None):
     hparams : dict
         Loaded hyperparameters.
     run_opts : dict
-        Of the host: device, debug and so on.
+        Run options of SpeechBrain: device, debug and so on.
 
     Returns
     -------

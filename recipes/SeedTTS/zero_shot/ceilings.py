@@ -44,7 +44,7 @@ def main(
     device: str = "cpu",
     seed: int = 0,
 ):
-    """Write audio that evaluate.py judges as --other_systems."""
+    """Write audio for evaluate.py, as --other_systems."""
     tasks = read_tasks(list_path)
     if not tasks[0].recording:
         raise ValueError(f"{list_path} has no recordings.")

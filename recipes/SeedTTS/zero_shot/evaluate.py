@@ -1,8 +1,8 @@
-"""Zero-shot speech of a model on a list of tasks, judged: Table 3.
+"""Evaluate zero-shot speech of a model on a list of tasks: Table 3.
 
-Speaks with the codec's allocator and without it, lets the judges that the YAML names
-listen, to utterances and to long forms, and measures the speed. A killed
-evaluation goes on where it was; a missing or broken audio file makes it fail.
+It synthesizes with the codec's allocator and without it, evaluates utterances
+and long forms by the judges that the YAML names, and measures the speed. A
+killed evaluation resumes; a missing or broken audio file is an error.
 
     python evaluate.py hparams/offline.yaml --source my_speech_model \
         --meta_list meta.lst
@@ -28,8 +28,12 @@ from synthesis import (
 )
 from table import write_reports, write_samples
 
-from recipes.common.report import list_unscored, read_published, summarize
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.report import (
+    list_unscored,
+    read_published,
+    summarize,
+)
+from recipes.common.evaluation.results_file import hash_files
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import open_speech
 from speechbrain_gogo.inference.loading.pretrained import find_source
@@ -42,14 +46,14 @@ MODEL_FILES = "*.safetensors", "*.yaml", "*.model"  # decide what is said
 
 
 def speak(speech, tasks, hparams, folder):
-    """Everything that a model is to say.
+    """Synthesize all tasks.
 
     Arguments
     ---------
     speech : PretrainedSpeech
         Speaks.
     tasks : list of Task
-        What.
+        Tasks to evaluate.
     hparams : dict
         The YAML's settings.
     folder : Path
@@ -58,12 +62,12 @@ def speak(speech, tasks, hparams, folder):
     Returns
     -------
     tuple
-        Label -> whether the allocator is asked, ResultsFile, settings.
+        Label -> whether the allocator is used, ResultsFile, settings.
 
     Raises
     ------
     ValueError
-        If the allocator is asked for and there is none.
+        If the allocator is requested and there is none.
     """
     wanted = hparams["allocate"]
     if wanted is None:
@@ -91,25 +95,25 @@ def speak(speech, tasks, hparams, folder):
 
 
 def measure_speed(speech, task, systems, hparams, folder):
-    """Real-time factors, those on disk not measured again.
+    """Real-time factors; those on disk are not measured again.
 
     Arguments
     ---------
     speech : PretrainedSpeech
         Speaks.
     task : Task, optional
-        Whose prompt is used; without one nothing is measured.
+        Task whose prompt is used; without one nothing is measured.
     systems : dict
-        Label -> whether the allocator is asked.
+        Label -> whether the allocator is used.
     hparams : dict
         The YAML's settings.
     folder : Path
-        For speed.json.
+        Folder of speed.json.
 
     Returns
     -------
     tuple
-        Label -> RTF, and a note that says how it was measured.
+        Label -> RTF, and a note on the measurement.
     """
     path, trials = folder / "speed.json", hparams["rtf_trials"]
     device, threads = speech.codec.device, hparams["num_threads"]
@@ -138,20 +142,20 @@ def measure_speed(speech, task, systems, hparams, folder):
 
 
 def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
-    """What the judges say of utterances and of long forms.
+    """Scores of utterances and of long forms.
 
     Arguments
     ---------
     tasks : list of Task
-        What was to be said.
+        Tasks, with the texts to say.
     systems : dict
         Label -> task name -> audio file.
     spoken : container
-        Labels of those that the settings decide.
+        Labels of the systems that depend on the settings.
     judges : list
         Metrics.
     settings : dict
-        Whatever decides what was said.
+        Settings on which the speech depends.
     foreign : dict
         Label -> hash of the audio, of the other systems.
     hparams : dict
@@ -199,7 +203,7 @@ def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
 
 
 def evaluate(speech, judges, hparams):
-    """Speak, judge, and write the reports.
+    """Synthesize, evaluate, and write the reports.
 
     Arguments
     ---------
@@ -249,7 +253,7 @@ def evaluate(speech, judges, hparams):
 
 
 def main(arguments):
-    """Evaluate as the YAML says."""
+    """Run the evaluation."""
     settings = parse_arguments(arguments)
     hparams, run_opts = settings.load(), settings.run_opts
     published = read_published(settings.file, hparams["published"])

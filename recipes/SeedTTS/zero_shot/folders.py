@@ -1,12 +1,12 @@
-"""Finds the audio of the systems that are compared.
+"""Audio files of the systems to compare.
 
-A system is a folder with one audio file per task; the recordings are a system,
-too. judging.py and listening_test.py use the files.
+A system is a folder with one audio file per task; the recordings are also a
+system. judging.py and listening_test.py use the files.
 """
 
 from pathlib import Path
 
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.results_file import hash_files
 
 RECORDED = "Ground truth"
 
@@ -17,7 +17,7 @@ def find_files(tasks, folders):
     Arguments
     ---------
     tasks : list of Task
-        If they have recordings, these are the first system.
+        Tasks, whose recordings, if any, are the first system.
     folders : dict
         Label -> folder with ``<task name>.wav`` files.
 

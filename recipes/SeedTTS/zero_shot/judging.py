@@ -1,7 +1,8 @@
-"""Judges folders of speech, as utterances and as long forms.
+"""Evaluation of folders of speech, as utterances and as long forms.
 
-A system is a folder with one audio file per task. A long form (the dagger in the
-paper's tables) consists of all utterances of a system with one prompt, joined.
+A system is a folder with one audio file per task. A long form (the dagger in
+the paper's tables) is the concatenation of all utterances of a system with one
+prompt.
 """
 
 from itertools import groupby
@@ -10,7 +11,7 @@ import torch
 from scipy.signal import resample
 from tqdm import tqdm
 
-from recipes.common.results_file import ResultsFile
+from recipes.common.evaluation.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
 from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
 
@@ -48,7 +49,7 @@ class Case:
         self.text = " ".join(task.text for task in tasks)
 
     def read(self, files, rate):
-        """A system's speech, of all tasks one after the other, [T]."""
+        """A system's speech, with all tasks concatenated, [T]."""
         wavs = [read_speech(files[task.name], rate) for task in self.tasks]
         return torch.cat(wavs)
 
@@ -63,7 +64,7 @@ def single_cases(tasks):
 
 
 def long_cases(tasks, files, seconds, rate):
-    """Joined tasks of each prompt, if they are long enough.
+    """Concatenated tasks of each prompt, if they are long enough.
 
     Arguments
     ---------

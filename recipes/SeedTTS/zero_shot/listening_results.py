@@ -25,7 +25,10 @@ def main(
         list[Path], typer.Argument(help="What raters sent, JSON or CSV.")
     ],
     output: Annotated[
-        Path, typer.Option(help="table6.md beside the key, by default.")
+        Path,
+        typer.Option(
+            help="Table to write; by default table6.md in the folder of the key."
+        ),
     ] = None,
 ):
     """Write the table."""
@@ -55,8 +58,8 @@ def read_ratings(paths, key):
     Raises
     ------
     ValueError
-        If a file is no answer file, of another test, has ratings off the
-        scale, or contradicts another file of the rater.
+        If a file is not an answer file, belongs to another test, has ratings
+        outside the scale, or contradicts another file of the rater.
     """
     ratings = {}
     for path in paths:
@@ -102,7 +105,7 @@ def _read_rows(path):
 
 
 def _whole(value):
-    """A rating as a number, or as it was."""
+    """A rating as a number if possible, else unchanged."""
     try:
         number = float(value)
     except (TypeError, ValueError):

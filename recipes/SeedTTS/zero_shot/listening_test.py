@@ -28,7 +28,7 @@ import typer
 from folders import find_files
 from seed_tts import read_tasks
 
-from recipes.common.results_file import hash_files
+from recipes.common.evaluation.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
 
 RATE = 24000
@@ -58,7 +58,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     title: str = "Listening test",
     embed: Annotated[
-        bool, typer.Option(help="Audio in the page, or in a folder beside it.")
+        bool, typer.Option(help="Audio in the page, or in a separate folder.")
     ] = True,
 ):
     """Write the page for the raters, and the key to their answers."""

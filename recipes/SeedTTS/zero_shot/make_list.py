@@ -101,7 +101,7 @@ def pair_clips(clips, shortest, longest, targets):
     longest : float
         Seconds of a prompt, at most.
     targets : int
-        Of each prompt, at most.
+        Targets of each prompt, at most.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def draw_pairs(pairs, number, seed):
     Raises
     ------
     ValueError
-        If there are not so many.
+        If there are not enough.
 
     Example
     -------

@@ -9,8 +9,8 @@ from folders import folder_name
 from speechbrain.dataio.audio_io import save
 from tqdm import tqdm
 
-from recipes.common.report import summarize
-from recipes.common.results_file import ResultsFile
+from recipes.common.evaluation.report import summarize
+from recipes.common.evaluation.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.metrics.speech_metric import Figure
@@ -42,7 +42,7 @@ def synthesize(speech, tasks, systems, folder, settings, batch_size):
     Returns
     -------
     ResultsFile
-        With ``COLUMNS`` for each task and system.
+        File with ``COLUMNS`` for each task and system.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def summarize_speech(rows, seed):
     rows : dict
         Label -> rows of :func:`synthesize`.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------
@@ -119,13 +119,13 @@ def real_time_factor(speech, task, allocate, trials, clock, settings):
     speech : PretrainedSpeech
         Says the sentence of 47 characters.
     task : Task
-        Whose prompt is used.
+        Task whose prompt is used.
     allocate : bool
         Whether the allocator is asked.
     trials : int
         Number of trials to average, each with its own seed.
     clock : Clock
-        Of the device.
+        Clock of the device.
     settings : dict
         "seed" and "sampling".
 

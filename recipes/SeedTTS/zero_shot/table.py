@@ -11,7 +11,11 @@ import matplotlib
 from folders import RECORDED, folder_name
 from synthesis import FINISHED
 
-from recipes.common.report import align, compare_ground_truth, list_notes
+from recipes.common.evaluation.report import (
+    align,
+    compare_ground_truth,
+    list_notes,
+)
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402

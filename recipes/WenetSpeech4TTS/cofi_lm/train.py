@@ -4,7 +4,7 @@
     python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS \
         --codec_source /path/to/cofi
 
-The README beside this file tells more.
+See the README in this folder.
 """
 
 import sys
@@ -16,8 +16,8 @@ import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain.utils.distributed import run_on_main
 
-from recipes.common.codec_lm import train_codec_lm
 from recipes.common.experiment import start
+from recipes.common.training.codec_lm import train_codec_lm
 from recipes.common.wenetspeech4tts import prepare_manifests
 from speechbrain_gogo.brains.process_group import leave_process_group
 

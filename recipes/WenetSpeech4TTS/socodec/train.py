@@ -3,7 +3,7 @@
 
     python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS
 
-The README beside this file tells more.
+See the README in this folder.
 """
 
 import sys
@@ -16,7 +16,7 @@ import speechbrain_gogo.compatibility  # noqa: F401
 from speechbrain.utils.distributed import run_on_main
 
 from recipes.common.experiment import start
-from recipes.common.socodec import train_socodec
+from recipes.common.training.socodec import train_socodec
 from recipes.common.wenetspeech4tts import prepare_manifests
 from speechbrain_gogo.brains.process_group import leave_process_group
 

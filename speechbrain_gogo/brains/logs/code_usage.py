@@ -1,8 +1,8 @@
-"""How many codes a quantizer uses at each level, update by update.
+"""Number of codes that a quantizer uses at each level.
 
-A codebook that collapses still trains without an error: the loss goes down,
-and the tokens carry less and less. The number of different codes in an update
-shows it within a hundred updates.
+When a codebook collapses, the loss still decreases, but the tokens have less
+and less information. The number of different codes per update shows a collapse
+within a hundred updates.
 """
 
 import logging
@@ -22,9 +22,9 @@ class CodeUsage:
     vocab_size : int
         Codes of each level, C.
     collapse_share : float
-        A level that uses fewer codes than this share of the most it has ever
-        used (averages between two logs) has collapsed; a warning says so,
-        once until it recovers.
+        A level has collapsed if it uses fewer codes than this share of its
+        maximum so far (averages between two logs). A warning is logged once,
+        until it recovers.
 
     Example
     -------
@@ -56,7 +56,7 @@ class CodeUsage:
         self.seen.scatter_(1, tokens.T, True)
 
     def end_update(self):
-        """Close an update of one batch or several."""
+        """End an update of one or several batches."""
         self.total = self.total + self.seen.sum(1)  # [K], on its device
         self.updates += 1
         self.seen = None
@@ -66,7 +66,7 @@ class CodeUsage:
         self.seen = None
 
     def read(self, step):
-        """The averages since the last time, and a warning of what collapsed.
+        """Averages since the last call; warns of collapsed levels.
 
         Arguments
         ---------
@@ -85,7 +85,7 @@ class CodeUsage:
         return {f"codes used {k + 1}": count for k, count in enumerate(used)}
 
     def _check(self, level, count, step):
-        """Warn when a level begins to be collapsed."""
+        """Warn when a level has collapsed."""
         self.most[level] = max(self.most[level], count)
         collapsed = count < self.collapse_share * self.most[level]
         if collapsed and not self.collapsed[level]:

@@ -1,8 +1,8 @@
 """Counts of used and skipped clips in training and validation.
 
 A clip counts as used once it was in a batch. Batches without a usable clip are
-silence (see ``collate_usable``): they belong to no validation, and a training
-that hears nothing else ends.
+silence (see ``collate_usable``): validation leaves them out, and a training
+with no other batches ends.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from speechbrain_gogo.dataio.report import ClipReport
 
 
 class CountingBrain(UpdatingBrain):
-    """A Brain that counts clips, and ends where there are none."""
+    """A Brain that counts clips, and stops if none is usable."""
 
     valid_report = ClipReport()  # of the last validation, without the manifest
 
@@ -36,12 +36,12 @@ class CountingBrain(UpdatingBrain):
     # Training
 
     def fit_batch(self, batch):
-        """The host's, and the count of clips."""
+        """As in SpeechBrain, with counting of clips."""
         self.count_clips(batch)
         return super().fit_batch(batch)
 
     def count_clips(self, batch):
-        """Remember which clips were heard, and which could not be."""
+        """Record used and skipped clips."""
         for key, reason in getattr(batch, "skipped", ()):
             self.skipped.setdefault(key, reason)
         stand_in = getattr(batch, "stand_in", False)
@@ -63,17 +63,18 @@ class CountingBrain(UpdatingBrain):
 
     def _fit_valid(self, valid_set, epoch, enable):
         if valid_set is not None:
-            # In debug mode a rank leaves its loader early, and asks nobody.
+            # In debug mode a rank leaves its loader early, without the other
+            # ranks.
             split = self.splits_validation and not self.debug
             valid_set = UsableBatches(valid_set, split)
             self.valid_report = valid_set.report
         super()._fit_valid(valid_set, epoch, enable)
 
     def update_average(self, loss, avg_loss):
-        """The host's mean of losses; in validation all of them count.
+        """SpeechBrain's mean of losses; in validation of all losses.
 
-        The host leaves out those that are not finite: a validation without
-        any other would be perfect.
+        SpeechBrain ignores losses that are not finite, so that a validation
+        with no other losses would be perfect.
         """
         if self.modules.training:
             return super().update_average(loss, avg_loss)
@@ -84,12 +85,12 @@ class CountingBrain(UpdatingBrain):
     def skipped_clips(self):
         """Training clips whose audio was broken, by reason, on all ranks.
 
-        Every rank has to ask.
+        Every rank has to call it.
         """
         return Counter(self.skipped.everywhere().values())
 
     def clip_stats(self):
-        """Numbers of skipped clips for a logger, a dict; all ranks have to ask."""
+        """Numbers of skipped clips for a logger, a dict; all ranks have to call it."""
         stats = {}
         for name, found in (
             ("clips skipped", self.skipped_clips()),
@@ -101,12 +102,13 @@ class CountingBrain(UpdatingBrain):
         return stats
 
     def training_report(self, listed):
-        """What became of the clips of a training set; all ranks have to ask.
+        """Report of used and skipped training clips; all ranks have to call it.
 
         Arguments
         ---------
         listed : ClipReport
-            Of the data set: what it left out, and "used", all the others.
+            Report of the data set: clips that it left out, and all others as
+            "used".
 
         Returns
         -------
@@ -123,12 +125,12 @@ class CountingBrain(UpdatingBrain):
         return report
 
     def validation_report(self, listed):
-        """What became of the clips of a validation set, as the last one was.
+        """Report of used and skipped clips of the last validation.
 
         Arguments
         ---------
         listed : ClipReport
-            Of the data set.
+            Report of the data set.
 
         Returns
         -------
@@ -145,19 +147,19 @@ class UsableBatches:
     Arguments
     ---------
     loader : iterable
-        Of batches; one that counts clips itself has a ``report``.
+        Loader of batches; one that counts clips itself has a ``report``.
     over_ranks : bool
-        Whether each rank has batches of its own: the report is that of all.
+        Whether ranks have different batches: the report is then the sum.
 
     Attributes
     ----------
     report : ClipReport
-        What became of the clips, once the batches are through.
+        Counts of clips used and left out, complete after the last batch.
 
     Raises
     ------
     ValueError
-        On iterating, at the end, if no clip could be used.
+        At the end of the iteration, if no clip could be used.
     """
 
     def __init__(self, loader, over_ranks=False):

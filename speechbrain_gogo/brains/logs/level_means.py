@@ -13,7 +13,7 @@ class LevelMeans:
     Arguments
     ---------
     names : list of str
-        Of the positions, which are numbered from 0.
+        Names of the positions, which are numbered from 0.
 
     Example
     -------
@@ -32,20 +32,21 @@ class LevelMeans:
         self.sums = torch.zeros(2, len(self.names), dtype=torch.float64)
 
     def add(self, nll, level):
-        """Count tokens: their losses [P] in nats, their positions [P]."""
+        """Add tokens: their losses [P] in nats and positions [P]."""
         nll = nll.detach().double()
         counted = torch.stack([nll, torch.ones_like(nll)])
         self.sums = self.sums.to(nll.device)  # stays there until it is read
         self.sums.index_add_(1, level, counted)
 
     def gather(self):
-        """Add up the tokens of all ranks; every rank has to call it."""
+        """Sum over all ranks; every rank has to call it."""
         self.sums = sum_over_ranks({"sums": self.sums})["sums"]
 
     def read(self):
         """Mean loss of all tokens, and the perplexity at each position.
 
-        Positions without tokens are left out, the loss too if there are none.
+        Positions without tokens are left out, and the loss if there are no
+        tokens.
         """
         nll, count = self.sums.sum(1).tolist()
         found = {"loss": nll / count} if count else {}

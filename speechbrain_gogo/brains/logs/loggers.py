@@ -1,7 +1,7 @@
-"""Where a recipe's statistics go: a text file, and what else is switched on.
+"""Loggers of a recipe: a text file, and optionally others.
 
-The loggers are the host's own. TensorBoard's takes numbers only, so the Brains
-log numbers, and a report of clips is a sentence in the text file alone.
+They use SpeechBrain's loggers. TensorBoard's takes numbers only, so the Brains
+log numbers, and only the text file has a report of clips in words.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ PROJECT = "speechbrain_gogo"
 
 
 class RecipeLogger(FileTrainLogger):
-    r"""The host's text log, with TensorBoard or Weights & Biases beside it.
+    r"""SpeechBrain's text log, optionally with TensorBoard or Weights & Biases.
 
     Arguments
     ---------
@@ -28,7 +28,7 @@ class RecipeLogger(FileTrainLogger):
         "wandb" starts a run of the project speechbrain_gogo, named as the
         output folder (its environment variables change that).
     precision : int
-        Of the text file: decimal places.
+        Precision of the text file: decimal places.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class RecipeLogger(FileTrainLogger):
     def log_stats(
         self, stats_meta, train_stats=None, valid_stats=None, test_stats=None
     ):
-        """See the host's ``TrainLogger.log_stats``; all ranks call it."""
+        """See SpeechBrain's ``TrainLogger.log_stats``; all ranks call it."""
         parts = train_stats, valid_stats, test_stats
         super().log_stats(stats_meta, *parts)
         for logger in self.others:
@@ -74,16 +74,16 @@ class RecipeLogger(FileTrainLogger):
 
 
 def log_report(train_logger, name, report):
-    r"""Log what became of the clips of a data set.
+    r"""Log the numbers of used and skipped clips of a data set.
 
     Arguments
     ---------
     train_logger : TrainLogger
-        A text file gets the sentence, any other logger the numbers.
+        A text file gets a sentence, other loggers get numbers.
     name : str
-        Of the data.
+        Name of the data.
     report : ClipReport
-        Of its clips.
+        Report of its clips.
 
     Example
     -------
@@ -120,17 +120,17 @@ def _open_wandb(folder):
 
 
 class _Run(TrainLogger):
-    """The host's Weights & Biases, which counts steps itself.
+    """SpeechBrain's Weights & Biases logger, with its own step count.
 
-    As steps the host takes epochs, and what comes with an earlier one is
-    dropped: a recipe may begin with epochs of another part of the model.
+    SpeechBrain uses epochs as steps, and statistics of earlier steps are
+    dropped: a recipe may train several models with epochs from 1.
     """
 
     def __init__(self, logger):
         self.logger = logger
 
     def log_stats(self, stats_meta, *parts):
-        """See the host's ``TrainLogger.log_stats``."""
+        """See SpeechBrain's ``TrainLogger.log_stats``."""
         named = {
             "epochs" if k == "epoch" else k: stats_meta[k] for k in stats_meta
         }

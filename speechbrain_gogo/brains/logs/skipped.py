@@ -1,6 +1,6 @@
-"""Training clips that were heard, and those whose audio was broken.
+"""Training clips that were used, and those with broken audio.
 
-A stop does not forget them: a checkpoint holds those of all ranks.
+Checkpoints hold those of all ranks, for a resumed training.
 """
 
 import functools
@@ -33,7 +33,7 @@ class SkippedClips(dict):
     """
 
     def everywhere(self):
-        """Those of all ranks, a dict. Every rank has to ask."""
+        """Those of all ranks, a dict. Every rank has to call it."""
         every = of_all_ranks(dict(self))
         return {clip: reason for one in every for clip, reason in one.items()}
 
@@ -71,7 +71,7 @@ class HeardClips:
         self.hashes.update(map(hash_id, ids))
 
     def everywhere(self):
-        """The hashes of all ranks, a set. Every rank has to ask."""
+        """The hashes of all ranks, a set. Every rank has to call it."""
         return set().union(*of_all_ranks(self.hashes))
 
     @mark_as_saver

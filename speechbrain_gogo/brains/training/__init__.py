@@ -1,6 +1,6 @@
 """Updates of the weights: optimizers, learning rates, duration of a training.
 
-Nothing here knows which network is trained.
+The code here does not depend on the network.
 """
 
 from speechbrain_gogo.brains.training.budget import TrainingBudget

@@ -1,8 +1,7 @@
 """Duration and learning rate schedule of a training.
 
-Cosine annealing after a linear warm-up (Appendix D, Table 4), over a number
-of updates or of minutes, whichever ends first; of CoFi-Speech, exponential
-decay.
+Cosine annealing after a linear warm-up (Appendix D, Table 4), over a number of
+updates or of minutes, whichever ends first; exponential decay for CoFi-Speech.
 """
 
 import math
@@ -23,12 +22,13 @@ class TrainingBudget:
     Arguments
     ---------
     num_steps : int
-        Updates in all. None where they are counted in epochs: it has to be
-        set once it is known how long these are.
+        Total number of updates. None if the training is counted in epochs: it
+        is then set when the length of an epoch is known.
     warmup_steps : int
-        Updates until the full learning rate.
+        Number of updates until the full learning rate.
     max_minutes : float
-        Wall-clock limit over all resumed runs together; None for no limit.
+        Limit of the wall-clock time, summed over resumed runs; None for no
+        limit.
 
     Example
     -------
@@ -52,9 +52,9 @@ class TrainingBudget:
         return self.minutes_before + (time.monotonic() - self.started) / 60
 
     def progress(self, step):
-        """Share of the training that is over, 0 to 1, the same on all ranks.
+        """Completed share of the training, 0 to 1, the same on all ranks.
 
-        Starts the clock when first called.
+        The first call starts the clock.
         """
         if self.started is None:
             self.started = time.monotonic()
@@ -69,7 +69,7 @@ class TrainingBudget:
         return min(share, 1.0)
 
     def factor(self, step):
-        """The learning rate over its maximum, at an update."""
+        """Learning rate at an update, divided by its maximum."""
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress(step)))
         return min(step / max(self.warmup_steps, 1), 1.0) * cosine
 
@@ -96,9 +96,9 @@ class ExponentialBudget(TrainingBudget):
     Arguments
     ---------
     num_steps, warmup_steps, max_minutes
-        As of :class:`TrainingBudget`.
+        As in :class:`TrainingBudget`.
     last_factor : float
-        The learning rate at the end, over its maximum.
+        Final learning rate divided by its maximum.
 
     Example
     -------
@@ -114,6 +114,6 @@ class ExponentialBudget(TrainingBudget):
         self.last_factor = last_factor
 
     def factor(self, step):
-        """The learning rate over its maximum, at an update."""
+        """Learning rate at an update, divided by its maximum."""
         decay = self.last_factor ** self.progress(step)
         return min(step / max(self.warmup_steps, 1), 1.0) * decay

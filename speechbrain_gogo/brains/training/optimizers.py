@@ -1,8 +1,8 @@
-"""Optimizers of the language models, by the memory that they take.
+"""Optimizers of the language models that need different amounts of memory.
 
-Weights of two bytes have 8 bits to change by: at the learning rates of a
-training's end most updates would be rounded away. :class:`MasterAdamW` keeps a
-copy in float32 of each weight, updates it, and rounds it to the weight.
+bfloat16 weights have 8 significant bits, so small updates at the end of a
+training are lost by rounding. :class:`MasterAdamW` keeps and updates a float32
+copy of each weight, and rounds it to the weight.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 def make_optimizer(params, kind="torch", **settings):
-    """An AdamW.
+    """Make an AdamW.
 
     Arguments
     ---------
@@ -56,9 +56,9 @@ def make_optimizer(params, kind="torch", **settings):
 class MasterAdamW(Optimizer):
     """AdamW (Loshchilov and Hutter) over float32 copies of the weights.
 
-    Parameters, gradients, copies and moments take 2 + 2 + 4 + 8 bytes a weight;
-    float32 weights under autocast take 4 + 4 + 8 and 2 more for the weights
-    that autocast casts.
+    Parameters, gradients, copies and moments take 2 + 2 + 4 + 8 bytes per
+    weight; float32 weights under autocast take 4 + 4 + 8 bytes, plus 2 for
+    weights that autocast converts.
 
     Arguments
     ---------
@@ -69,9 +69,9 @@ class MasterAdamW(Optimizer):
     betas : sequence of float
         Decay of the mean of gradients and of their squares.
     eps : float
-        Added to the root of the latter.
+        Added to the square root of the latter.
     weight_decay : float
-        Times the learning rate, taken off each weight.
+        Decoupled weight decay, multiplied by the learning rate.
 
     Example
     -------
@@ -138,7 +138,7 @@ class MasterAdamW(Optimizer):
         weight.copy_(master)
 
     def load_state_dict(self, state_dict):
-        """Take up a state; torch would round it to the weights' type.
+        """Load a state in float32; torch would round it to the weights' type.
 
         Arguments
         ---------

@@ -1,9 +1,9 @@
-"""A replay buffer of groups whose distances are known.
+"""A replay buffer of groups with their distances.
 
-The distances of a group cost eight decodings, an update of the policy costs
-next to nothing. The codec is frozen and all choices of a group are scored, so
-distances stay valid when the policy or the weights of the reward change, and
-in another run.
+The distances of a group take eight decodings, an update of the policy much
+less. The codec is frozen and all choices of a group are scored, so distances
+stay valid when the policy or the weights of the reward change, and in other
+runs.
 """
 
 import functools
@@ -26,13 +26,13 @@ from speechbrain_gogo.brains.checkpoints import num_processes
 class ReplayBuffer:
     """Ring buffer of the latest groups: input of the policy and distances.
 
-    A checkpoint has the buffers of all ranks. If another number of ranks
-    resumes, the groups are distributed over them in turns.
+    A checkpoint has the buffers of all ranks. If the number of ranks changes,
+    groups are distributed evenly.
 
     Arguments
     ---------
     capacity : int
-        Groups that are kept; the newest replace the oldest.
+        Number of groups to keep; the newest replace the oldest.
 
     Example
     -------
@@ -50,16 +50,16 @@ class ReplayBuffer:
     def __init__(self, capacity):
         self.capacity = capacity
         self.rings = None  # [capacity, ...] each
-        self.seen = 0  # groups added so far
+        self.seen = 0  # number of groups added so far
 
     def __len__(self):
         return min(self.seen, self.capacity)
 
     def add(self, *parts):
-        """Remember groups: tensors [M, ...] each, such as distances [M, G].
+        """Add groups: tensors [M, ...] each, such as distances [M, G].
 
-        Groups with a value that is not finite are not worth remembering: they
-        would spoil one update after the other.
+        Groups with a value that is not finite are skipped, since they would
+        affect many updates.
         """
         parts = [part.detach().cpu() for part in parts]
         finite = [part.isfinite().flatten(1).all(1) for part in parts]
@@ -75,28 +75,28 @@ class ReplayBuffer:
         self.seen += len(places)
 
     def draw(self, count, generator):
-        """Groups by chance, at most so many: tensors [M, ...] each."""
+        """Random groups, at most ``count``: tensors [M, ...] each."""
         return self._get(torch.randperm(len(self), generator=generator)[:count])
 
     def recall(self, save_folder, fingerprint):
-        """Remember what another run does.
+        """Load the groups of another run.
 
         Arguments
         ---------
         save_folder : str | Path
-            Of its checkpoints.
+            Save folder of its checkpoints.
         fingerprint : str
-            That its distances have to have.
+            Required fingerprint of its distances.
 
         Returns
         -------
         int
-            Groups that all of its ranks remember together.
+            Number of groups of all its ranks.
 
         Raises
         ------
         ValueError
-            If it has no such replay_buffer.
+            If it has no such replay buffer.
         """
         path = Path(save_folder)
         last = path.is_dir() and Checkpointer(path).find_checkpoint()
@@ -136,7 +136,7 @@ class ReplayBuffer:
         self._share(torch.load(path))
 
     def _share(self, every):
-        """Take up the replay_buffer of this rank, of those of all."""
+        """Load this rank's share of the buffers of all ranks."""
         self.rings, self.seen = None, 0
         parts = every[(get_rank() or 0) % len(every)]
         if parts:

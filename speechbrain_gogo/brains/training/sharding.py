@@ -99,7 +99,7 @@ class ShardedModule(nn.Module):
 
     @property
     def module(self):
-        """The whole module, as the host's wrappers call theirs."""
+        """The whole module, as SpeechBrain's wrappers call theirs."""
         return self._whole[0]
 
     def forward(self, *args, **kwargs):

@@ -1,10 +1,10 @@
 """One update of the weights: batches, gradients, learning rates.
 
-The host's Brain updates one group of parameters, clips the gradients of the
-first group only, and throws away the gradients of the batches that remain
-when an epoch ends in the middle of an update. Here groups have learning rates
-of their own, clipping is over all of them, the last update of an epoch takes
-the batches that are left, and updates that are not finite are skipped.
+SpeechBrain's Brain has one group of parameters, clips the gradients of the
+first group only, and discards the gradients of the remaining batches when an
+epoch ends within an update. Here groups have their own learning rates, clipping
+covers all groups, the last update of an epoch uses the remaining batches, and
+updates that are not finite are skipped.
 """
 
 import logging
@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 def parameter_groups(modules):
-    """Parameters by the learning rate that they are to have.
+    """Groups of parameters with the same learning rate.
 
     Arguments
     ---------
     modules : torch.nn.Module
-        Some of its modules may have a ``learning_rate_factor``, which holds
-        for all parameters inside; the innermost one counts.
+        Some of its modules may have a ``learning_rate_factor``, which applies
+        to all parameters inside; the innermost one is used.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def parameter_groups(modules):
 
 
 class UpdatingBrain(sb.Brain):
-    """A Brain whose updates are whole, clipped as a whole, or skipped.
+    """A Brain whose updates are complete, clipped as a whole, or skipped.
 
     The recipe's YAML gives ``budget`` (a
     :class:`~speechbrain_gogo.brains.training.budget.TrainingBudget`),
@@ -123,7 +123,7 @@ class UpdatingBrain(sb.Brain):
             self.waiting = 0
 
     def batches_of_update(self):
-        """How many batches this update has: fewer at the end of an epoch."""
+        """Number of batches of this update; fewer at the end of an epoch."""
         limit = len(self.train_batches)
         if self.debug:
             limit = min(limit, self.debug_batches)
@@ -131,7 +131,7 @@ class UpdatingBrain(sb.Brain):
         return min(self.grad_accumulation_factor, limit - before)
 
     def fit_batch(self, batch):
-        """One batch of an update; with its last one, the weights change.
+        """One batch of an update; the last one updates the weights.
 
         Arguments
         ---------
@@ -165,7 +165,7 @@ class UpdatingBrain(sb.Brain):
 
     @property
     def _optimizer_step_limit_exceeded(self):
-        # The host asks this before every batch: the budget is the limit, but
+        # SpeechBrain asks this before every batch: the budget is the limit, but
         # an update that has begun is completed.
         if self.waiting:
             return False
@@ -184,7 +184,7 @@ class UpdatingBrain(sb.Brain):
         self.set_learning_rate(self.optimizer)
 
     def set_learning_rate(self, optimizer):
-        """The budget's, for the update that comes, times each group's factor."""
+        """Set the next update's learning rate, times each group's factor."""
         factor = self.hparams.budget.factor(self.optimizer_step + 1)
         for group in optimizer.param_groups:
             group["lr"] = factor * self.hparams.learning_rate
@@ -201,9 +201,9 @@ class UpdatingBrain(sb.Brain):
         Arguments
         ---------
         optimizer : torch.optim.Optimizer
-            Its gradients are there; they are gone afterwards.
+            Optimizer whose gradients are computed; they are cleared.
         of : str
-            What it is a gradient of, for the message.
+            Name of the quantity, for the message.
         """
         self.scaler.unscale_(optimizer)
         groups = optimizer.param_groups
@@ -216,7 +216,7 @@ class UpdatingBrain(sb.Brain):
         optimizer.zero_grad(set_to_none=True)
 
     def check_loss_isfinite(self, loss):
-        """Stop after too many bad losses in a row, over epochs too."""
+        """Stop after too many consecutive bad losses, also across epochs."""
         if torch.isfinite(loss):
             self.nonfinite_in_a_row = 0
             return
@@ -226,7 +226,7 @@ class UpdatingBrain(sb.Brain):
         self.warn_of_nonfinite(what, self.nonfinite_in_a_row)
 
     def is_finite(self, norm, of="the gradient"):
-        """Whether a norm is; too many in a row that are not end the training."""
+        """Whether a norm is finite; raises after too many consecutive failures."""
         if norm.isfinite():
             self.bad_gradients[of] = 0
             return True
@@ -238,7 +238,7 @@ class UpdatingBrain(sb.Brain):
         return False
 
     def warn_of_nonfinite(self, what, times):
-        """Warn of an update that is skipped, or stop if it is one too many."""
+        """Warn of a skipped update, or stop if there are too many."""
         where = f"Update {self.optimizer_step}: {what}"
         if times > self.nonfinite_patience:
             raise ValueError(

@@ -1,8 +1,8 @@
 """Augmentation of training clips: speed, pitch, level and spectrum.
 
-The random numbers depend on the seed, the epoch and the clip only, not on workers
-or on when a training was resumed. Not in the paper: augmentation is for corpora of
-hours, where the paper has ten thousands of hours.
+The random numbers depend on the seed, the epoch and the clip only, not on
+workers or on when a training was resumed. Not in the paper, which has tens of
+thousands of hours; augmentation is for corpora of a few hours.
 """
 
 import math
@@ -21,7 +21,7 @@ class ClipAugmentation:
     Arguments
     ---------
     sample_rate : int
-        Of the clips, in Hz.
+        Sample rate of the clips, in Hz.
     seed : int
         Seed of all random numbers.
     max_start : int
@@ -74,7 +74,7 @@ class ClipAugmentation:
         wav : torch.Tensor
             [T].
         epoch : int
-            Of the training.
+            Epoch of the training.
         key : str
             The clip's ID.
 

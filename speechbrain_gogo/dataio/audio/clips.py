@@ -34,7 +34,7 @@ def read_clip(path, sample_rate, samples=WHOLE):
     path : str | Path
         Any format of libsndfile.
     sample_rate : int
-        Wanted rate, in Hz.
+        Sample rate of the result, in Hz.
     samples : tuple
         First sample of the clip and the one after its last, at the rate of
         the file; None for the end of the file.
@@ -66,9 +66,9 @@ def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
     Arguments
     ---------
     path : str | Path
-        Its audio, in any format of libsndfile.
+        Audio file, in any format of libsndfile.
     sample_rate : int
-        Wanted rate, in Hz.
+        Sample rate of the result, in Hz.
     samples : tuple
         See :func:`read_clip`.
     cache_folder : str | Path

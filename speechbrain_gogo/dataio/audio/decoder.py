@@ -1,4 +1,4 @@
-"""Decoding by libsndfile, and what shows that a file was cut off."""
+"""Decoding by libsndfile, and detection of truncated files."""
 
 import os
 import re
@@ -17,7 +17,7 @@ LIBRARY_ERRORS = soundfile.LibsndfileError, RuntimeError
 
 
 class Decoder(soundfile.SoundFile):
-    """soundfile, without a seek after every block that it reads.
+    """soundfile without its seek after every block.
 
     After such a seek, libsndfile 1.2.2 decodes other samples of an MP3 than
     when it reads the file at once, and fails for telephone formats (GSM 6.10,
@@ -27,7 +27,7 @@ class Decoder(soundfile.SoundFile):
     INEXACT = ("MP3", "OGG")
 
     def seekable(self):
-        """False: soundfile seeks in files of which this is true."""
+        """False, so that soundfile does not seek."""
         return False
 
     @property
@@ -38,7 +38,7 @@ class Decoder(soundfile.SoundFile):
     def sample_bytes(self):
         """Bytes of samples that the header claims, and that the file has.
 
-        Both are 0 where libsndfile does not report a difference.
+        Both are 0 if libsndfile does not report a difference.
         """
         found = TOO_SHORT.search(self.extra_info)
         return (int(found[1]), int(found[2])) if found else (0, 0)
@@ -52,7 +52,7 @@ def open_decoder(file, name):
     file : bytes | binary file
         A path or an open file.
     name : str
-        How errors name the file.
+        Name of the file in errors.
 
     Returns
     -------

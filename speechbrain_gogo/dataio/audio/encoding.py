@@ -1,6 +1,7 @@
-"""Audio as the bytes of a file that is never written to a disk.
+"""Encoding of audio in memory.
 
-For what is sent elsewhere: a whole file, or its bytes as the audio arrives.
+For responses of a server: a whole file, or its bytes while the audio is
+generated.
 """
 
 import io
@@ -12,7 +13,7 @@ import torch
 
 
 class Encoding(NamedTuple):
-    """A format of encoded audio: its media type, and what soundfile calls it."""
+    """A format of encoded audio: its media type and its names in soundfile."""
 
     media_type: str
     options: dict
@@ -37,7 +38,7 @@ UNKNOWN_BYTES = 2**32 - 1  # of a WAV that is sent before its end is known
 
 
 def encode_whole(pieces, encoding, sample_rate, comment=""):
-    """A whole file, with its length in its header where the format has one.
+    """A whole file, with its length in the header if the format has one.
 
     Arguments
     ---------
@@ -48,7 +49,7 @@ def encode_whole(pieces, encoding, sample_rate, comment=""):
     sample_rate : int
         In Hz.
     comment : str
-        Of the file's metadata, which samples alone do not have.
+        Comment of the file's metadata, which samples alone do not have.
 
     Returns
     -------
@@ -71,13 +72,13 @@ def encode_whole(pieces, encoding, sample_rate, comment=""):
 def encode_pieces(pieces, encoding, sample_rate, comment=""):
     """The bytes of a file, each as soon as it is final.
 
-    Nothing that has been given is changed afterwards, so headers do not tell
-    the length: a WAV says that it has 4 GiB, as is usual for streams.
+    Bytes cannot be changed afterwards, so headers do not contain the length:
+    that of a WAV is 4 GiB, as is usual for streams.
 
     Arguments
     ---------
     pieces, encoding, sample_rate, comment
-        As of :func:`encode_whole`; a WAV and an MP3 get no comment here.
+        As in :func:`encode_whole`; a WAV and an MP3 get no comment here.
 
     Yields
     ------
@@ -109,10 +110,10 @@ def encode_pieces(pieces, encoding, sample_rate, comment=""):
 
 
 class _FinalBytes(io.BytesIO):
-    """A file of which the bytes written since the last look can be taken.
+    """A file whose new bytes can be taken while it is written.
 
-    With ``skips_first`` those of the first write are left out: libsndfile
-    begins an MP3 with a frame that it fills with the length at the end. In a
+    With ``skips_first`` the bytes of the first write are omitted: libsndfile
+    begins an MP3 with a frame for the length, which it fills at the end. In a
     stream it would remain a frame of silence.
     """
 

@@ -23,7 +23,7 @@ TOLERANCE = 0.25  # seconds
 
 
 def open_audio(path):
-    """Open an audio file and check what its header claims.
+    """Open an audio file and check its header.
 
     Arguments
     ---------
@@ -54,7 +54,7 @@ def read_audio(path, sample_rate):
     path : str | Path
         Any format of libsndfile.
     sample_rate : int
-        Wanted rate, in Hz; other rates are resampled.
+        Sample rate of the result, in Hz; other rates are resampled.
 
     Returns
     -------
@@ -90,9 +90,10 @@ def read_audio_bytes(data, sample_rate, longest, name="the audio"):
     data : bytes
         An audio file, of any rate and number of channels.
     sample_rate : int
-        Of the result, in Hz.
+        Sample rate of the result, in Hz.
     longest : float
-        Most seconds; of a longer file no more than that is decoded.
+        Largest duration in seconds; longer files are refused after decoding at
+        most this much.
     name : str
         Name of the audio in error messages.
 
@@ -138,7 +139,7 @@ def decode_audio(data, duration, sample_rate, name="the clip"):
         Expected seconds. A file whose header claims more is refused before
         memory is allocated.
     sample_rate : int
-        Of the result, in Hz.
+        Sample rate of the result, in Hz.
     name : str
         Name of the audio in error messages.
 

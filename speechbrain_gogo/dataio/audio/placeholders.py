@@ -1,4 +1,4 @@
-"""Headers with placeholders in the place of lengths.
+"""Headers with placeholders instead of lengths.
 
 A program that writes into a pipe cannot fill in the length afterwards, and leaves a
 placeholder in the header. Here it is replaced by the true length. Any other length

@@ -50,7 +50,8 @@ def resample_pieces(pieces, rate, wanted):
     Yields
     ------
     torch.Tensor
-        [..., T], T varying; joined, they are what :func:`change_rate` gives.
+        [..., T], T varying; concatenated, they are the result of
+        :func:`change_rate`.
 
     Example
     -------

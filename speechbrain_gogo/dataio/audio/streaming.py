@@ -1,4 +1,4 @@
-"""Audio files of any length, piece by piece, at bounded memory."""
+"""Audio files of any length, piece by piece, in bounded memory."""
 
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.resampling import resample_pieces
@@ -13,15 +13,15 @@ def stream_audio(path, sample_rate, block_seconds=30.0):
     path : str | Path
         Any format of libsndfile.
     sample_rate : int
-        Wanted rate, in Hz.
+        Sample rate of the result, in Hz.
     block_seconds : float
-        Length of the pieces, about.
+        Approximate length of the pieces.
 
     Yields
     ------
     torch.Tensor
-        float32 [T], T varying; joined, they are what
-        :func:`~speechbrain_gogo.dataio.audio.files.read_audio` gives.
+        float32 [T], T varying; concatenated, they are the result of
+        :func:`~speechbrain_gogo.dataio.audio.files.read_audio`.
 
     Raises
     ------

@@ -11,7 +11,7 @@ class FileView:
     Arguments
     ---------
     file : binary file
-        With ``seek`` and ``read``.
+        File with ``seek`` and ``read``.
     head : bytes
         Replaces the first bytes.
     start : int

@@ -49,7 +49,7 @@ def written_audio(path, sample_rate, comment=""):
     sample_rate : int
         In Hz.
     comment : str
-        Of the file's metadata.
+        Comment of the file's metadata.
 
     Yields
     ------

@@ -42,7 +42,7 @@ def speech_dataset(
     data_root : str | Path
         Replaces ``$data_root`` in a single manifest.
     sample_rate : int
-        Of the resulting waveforms, in Hz.
+        Sample rate of the resulting waveforms, in Hz.
     min_seconds : float
         Shorter rows are skipped.
     max_seconds : float
@@ -115,9 +115,9 @@ def collate_usable(examples):
     Returns
     -------
     PaddedBatch
-        With ``skipped``, a list of (id, reason). If no example is usable,
-        the batch is a second of silence, since every rank of a distributed
-        run needs a batch for its update, and ``stand_in`` is true.
+        Batch with ``skipped``, a list of (id, reason). If no example is usable,
+        the batch is a second of silence, since every rank of a distributed run
+        needs a batch for its update, and ``stand_in`` is true.
     """
     bad = [e for e in examples if isinstance(e["sig"], AudioError)]
     good = [e for e in examples if not isinstance(e["sig"], AudioError)]
@@ -162,7 +162,7 @@ def usable_clips(dataset, number=None, seed=None):
     dataset : DynamicItemDataset
         From :func:`speech_dataset`.
     number : int
-        How many at most; all if None.
+        Largest number; all if None.
     seed : int
         Seed of a random sample; the first ones if None.
 
@@ -209,7 +209,7 @@ def reason_to_skip(row, min_seconds, max_seconds):
     Arguments
     ---------
     row : dict
-        Of :func:`read_manifest`.
+        Row from :func:`read_manifest`.
     min_seconds, max_seconds : float
         Shortest and longest usable duration, both inclusive.
 

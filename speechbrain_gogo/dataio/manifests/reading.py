@@ -7,7 +7,7 @@ from speechbrain_gogo.dataio.report import ClipReport, SkipClip
 def read_manifest(csv_path, data_root):
     r"""The rows of a manifest, each id once.
 
-    The host's reader treats every dollar sign as a variable, also those of
+    SpeechBrain's reader treats every dollar sign as a variable, also those of
     prices in transcripts, and stops at the first invalid row.
 
     Arguments
@@ -88,7 +88,7 @@ def _describe(fields, data_root):
 
 
 def _parse_samples(start, stop):
-    """The samples (start, stop) of a clip in its file, as in the host."""
+    """The samples (start, stop) of a clip in its file, as in SpeechBrain."""
     first = parse_number(start or "0")
     end = parse_number(stop) if stop else None
     given = [first, end] if stop else [first]

@@ -20,7 +20,7 @@ def batches_by_seconds(
     Arguments
     ---------
     clips : iterable of dict
-        With ``duration`` in seconds.
+        Clips with ``duration`` in seconds.
     batch_seconds : float
         Largest batch, padding included. A longer clip is a batch of its own.
     max_batch_size : int
@@ -29,7 +29,7 @@ def batches_by_seconds(
         Clips from which those of a batch are sampled; it is refilled as
         they are used.
     seed : int | str
-        Of the sampling.
+        Seed of the sampling.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def loader_settings(
     seed=0,
     **workers,
 ):
-    """Arguments with which the host's loader batches clips by duration.
+    """Arguments of SpeechBrain's loader for batches by duration.
 
     Arguments
     ---------
@@ -82,7 +82,7 @@ def loader_settings(
     num_buckets : int
         Buckets of lengths; the clips of a batch are from one of them.
     seed : int
-        Of the order.
+        Seed of the order.
     **workers
         Arguments of DataLoader, such as :func:`worker_settings`.
 

@@ -37,7 +37,8 @@ class EmiliaShards(ClipStream):
     Arguments
     ---------
     shards : str, Path or list of them
-        What :func:`~speechbrain_gogo.dataio.shards.tars.find_shards` accepts.
+        Whatever :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`
+        accepts.
     batch_seconds : float
         Largest batch, padding included. A longer clip is a batch of its own.
     max_batch_size : int
@@ -50,7 +51,7 @@ class EmiliaShards(ClipStream):
         turn. The buffer holds clips of one such mix at a time. A resumed
         training reads its current mix again.
     seed : int
-        Of all random orders.
+        Seed of all random orders.
     training : bool
         True: endless passes, shards and clips shuffled, shards split over
         the ranks. False: one pass in order, the same on every rank.
@@ -63,7 +64,7 @@ class EmiliaShards(ClipStream):
     min_dnsmos : float
         Only clips with this DNSMOS or more; all if None.
     sample_rate : int
-        Of ``sig``, in Hz.
+        Sample rate of ``sig``, in Hz.
     tokenizer : sentencepiece.SentencePieceProcessor
         Adds ``text``, the text tokens of ``wrd``; None leaves them out.
 
@@ -123,7 +124,7 @@ class EmiliaShards(ClipStream):
         Yields
         ------
         dict
-            What a batch holds, with the bytes "audio" in place of "sig".
+            Items of a batch, with the bytes "audio" in place of "sig".
         """
         for key, members in read_members(shard, report, ("mp3",), ("json",)):
             try:
@@ -173,7 +174,7 @@ class EmiliaShards(ClipStream):
         Arguments
         ---------
         clips : list of dict
-            Of :meth:`batches`.
+            Clips from :meth:`batches`.
         report : ClipReport
             Counts those used and the others by reason.
 

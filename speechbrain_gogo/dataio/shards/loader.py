@@ -1,6 +1,6 @@
 """Epochs, ranks and exact resuming for a stream of shards.
 
-The host's Brain saves the position of a loader only for datasets with an
+SpeechBrain's Brain saves the position of a loader only for datasets with an
 index, and distributed training stalls if ranks have unequal numbers of batches.
 This loader divides an endless stream into nominal epochs with the same number of
 batches on every rank, and its checkpoint resumes the stream of each rank at the

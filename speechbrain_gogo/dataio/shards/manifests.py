@@ -36,7 +36,7 @@ class ManifestShards:
     max_batch_size : int
         Most clips in a batch.
     sample_rate : int
-        Of ``sig``, in Hz.
+        Sample rate of ``sig``, in Hz.
     min_duration, max_duration : float
         Only clips of this many seconds, both inclusive.
 
@@ -156,14 +156,14 @@ class ManifestShards:
         Arguments
         ---------
         clips : list of dict
-            Of :meth:`batches`.
+            Clips from :meth:`batches`.
         report : ClipReport
             Counts those used and the others by reason.
 
         Returns
         -------
         PaddedBatch
-            With id, sig, wrd and speaker; None if no clip can be used.
+            Batch with id, sig, wrd and speaker; None if no clip can be used.
         """
         decoded = []
         for clip in clips:

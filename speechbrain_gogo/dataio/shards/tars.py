@@ -88,7 +88,7 @@ def find_splits(train, valid):
     Arguments
     ---------
     train : str, Path or list of them
-        What :func:`find_shards` takes.
+        Whatever :func:`find_shards` takes.
     valid : str, Path or list of them
         The same; these files are left out of training, wherever both match.
 
@@ -162,7 +162,7 @@ def split_shards(shards, seed=None, over_ranks=True):
 
 
 def check_split(shards, num_workers, over_ranks=True):
-    """Refuse a split that would leave a reader without a shard.
+    """Raise an error for a split that leaves a reader without a shard.
 
     Arguments
     ---------

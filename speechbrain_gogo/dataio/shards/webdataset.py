@@ -33,7 +33,8 @@ class AudioShards(EmiliaShards):
     Arguments
     ---------
     shards : str, Path or list of them
-        What :func:`~speechbrain_gogo.dataio.shards.tars.find_shards` accepts.
+        Whatever :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`
+        accepts.
     batch_seconds : float
         Largest batch, padding included. A longer clip is a batch of its own.
     **settings

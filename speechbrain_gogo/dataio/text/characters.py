@@ -1,4 +1,4 @@
-"""Unicode as a reader sees it, whatever the language.
+"""Normalization of Unicode, independent of the language.
 
 Compatibility characters (ligatures, full-width forms, squared units, circled
 digits), digits of other scripts, and invisible characters are folded.
@@ -35,7 +35,7 @@ EXPANDED = "<compat>", "<wide>", "<narrow>", "<square>", "<font>", "<noBreak>"
 
 
 def fold_characters(text):
-    """Replace characters that only look special by plain ones.
+    """Replace compatibility characters by plain ones.
 
     Arguments
     ---------
@@ -51,7 +51,7 @@ def fold_characters(text):
     Raises
     ------
     ValueError
-        If characters are lost already: lone surrogates, or U+FFFD.
+        If characters were lost before: lone surrogates, or U+FFFD.
 
     Example
     -------
@@ -99,7 +99,7 @@ def fold_characters(text):
 
 
 def _expand(character):
-    """One step of what a compatibility character stands for."""
+    """One step of the expansion of a compatibility character."""
     if character.isascii():
         return character
     tag, _, codes = unicodedata.decomposition(character).partition(" ")
@@ -119,7 +119,7 @@ def _expand(character):
 
 
 def _fold(character):
-    """A character that nothing more has to be known of."""
+    """Fold a character independently of its neighbours."""
     if character.isascii() and character.isprintable():
         return character
     category = unicodedata.category(character)
@@ -150,12 +150,13 @@ def to_latin(text):
     Returns
     -------
     str
-        The same, signs included, but for letters and their accents.
+        The same text with transliterated letters, without accents; other signs
+        are kept.
 
     Raises
     ------
     ValueError
-        If it has letters that cannot be transliterated, which it names.
+        If letters cannot be transliterated; the error names them.
 
     Example
     -------
@@ -176,14 +177,14 @@ def to_latin(text):
 
 
 def _is_foreign(character):
-    """Whether it is a letter or its mark, and not one from A to Z."""
+    """Whether it is a letter other than A to Z, or a combining mark."""
     return (
         not character.isascii() and unicodedata.category(character)[0] in "LM"
     )
 
 
 def _without_marks(text):
-    """Accented letters that have a plain one, without their accents."""
+    """Accented letters with a plain form, without their accents."""
     plain = re.sub(
         "([^\\W\\d_])[\u0300-\u036f]+",
         r"\1",
@@ -193,7 +194,7 @@ def _without_marks(text):
 
 
 def _latin(letters, following):
-    """A run of letters outside A to Z, and what comes after it."""
+    """Transliterate a run of letters outside A to Z, given the following text."""
     latin = re.sub("[^A-Za-z']", "", anyascii(letters))
     if not latin and any(
         unicodedata.category(c)[:2] in ("Lo", "Ll", "Lu") for c in letters

@@ -1,7 +1,7 @@
-"""Front ends: what turns written text into what is spoken, one a language.
+"""Front ends, which normalize text to its spoken form, one per language.
 
-Training stores texts as the front end of their language says them, and
-speaking sends new texts through the same one. A front end has
+Training stores texts after normalization, and synthesis normalizes new texts by
+the same front end. A front end has
 
     language      its code, such as "en"; language_name, as in "English"
     name          of its rules and their version: corpora store it
@@ -9,8 +9,8 @@ speaking sends new texts through the same one. A front end has
                                      what it cannot say
     split(text, max_characters) -> list of str
 
-A further language is a class with these four, entered below; a YAML may as
-well name a class of its own (``front_end: !new:my.module.German``).
+A further language is a class with these members, registered below; a YAML may
+also name another class (``front_end: !new:my.module.German``).
 """
 
 from speechbrain_gogo.dataio.text.english import English
@@ -18,7 +18,7 @@ from speechbrain_gogo.dataio.text.sentences import split_sentences
 
 
 class AsWritten:
-    """Leaves text alone: of corpora that are normalised already.
+    """Leaves text unchanged, for corpora that are already normalised.
 
     Example
     -------
@@ -49,7 +49,7 @@ def front_end(language):
     Arguments
     ---------
     language : str | None
-        Its code, "en"; None leaves texts as they are.
+        Language code, "en"; None leaves texts unchanged.
 
     Returns
     -------

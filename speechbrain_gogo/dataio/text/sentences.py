@@ -1,4 +1,4 @@
-"""Where text is cut: its layout into sentences, long sentences into clauses."""
+"""Splitting of text: layout into sentences, long sentences into clauses."""
 
 import re
 
@@ -18,18 +18,18 @@ FINAL = re.compile(r"[.?!:;,\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*$")
 
 
 def mark_sentences(text):
-    r"""End headings, list items and paragraphs as sentences end.
+    r"""End headings, list items and paragraphs as sentences.
 
     Arguments
     ---------
     text : str
-        With its line breaks.
+        Text with its line breaks.
 
     Returns
     -------
     str
-        On one line. A line break inside a paragraph is a space, unless it
-        was meant: after a title, or where the next word would have had room.
+        Text on one line. A line break inside a paragraph is a space, unless it
+        is intended: after a title, or where the next word would have fitted.
 
     Example
     -------
@@ -117,7 +117,7 @@ def split_sentences(text, max_characters=200):
 
 
 def _clauses(sentence, longest):
-    """A sentence in its best pieces, by dynamic programming."""
+    """The best split of a sentence, by dynamic programming."""
     if len(sentence) <= longest:
         return [sentence]
     words = [
@@ -148,7 +148,7 @@ def _clauses(sentence, longest):
 
 
 def _cut_cost(words, end):
-    """What it costs to cut behind so many words."""
+    """Cost of a cut after a number of words."""
     if end == len(words):
         return 0
     if (mark := words[end - 1][-1]) in MARKS:

@@ -1,18 +1,17 @@
 """Transcripts as token ids, for the ASR head and for the language models.
 
-Corpora disagree about case and punctuation. The ASR head learns words, so both
-are dropped for it; who speaks also wants to know where to pause. The tokens
-are sentencepiece's (:class:`WordPieces`, small models) or those of a language
-model that brings its own (:class:`HubTokenizer`). Both kinds have
+Corpora differ in case and punctuation. The ASR head learns words, so both are
+removed for it; language models of speech keep marks of pauses. The tokens are
+sentencepiece's (:class:`WordPieces`, small models) or those of a language model
+that brings its own (:class:`HubTokenizer`). Both kinds have
 
     encode(text) -> list of int     encode_batch(texts) -> list of lists
     vocab_size                      save(folder)
-    fingerprint
+    fingerprint                     unknown(text) -> set of str
 
-and :func:`load_text_tokenizer` reads again what ``save`` wrote.
+and :func:`load_text_tokenizer` loads what ``save`` wrote.
 """
 
-import re
 import zlib
 from pathlib import Path
 
@@ -20,68 +19,28 @@ import sentencepiece
 import torch
 
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
-
-
-def normalize_words(text):
-    """Lower case, letters, digits and apostrophes only.
-
-    Arguments
-    ---------
-    text : str
-        A transcript.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> normalize_words(" Don't -- stop,  SIR! ")
-    "don't stop sir"
-    """
-    text = text.lower().replace("\u2019", "'")
-    return " ".join(re.findall(r"[\w']+", text))
-
-
-def normalize_speech(text):
-    """Like :func:`normalize_words`, with the marks that make a pause.
-
-    Arguments
-    ---------
-    text : str
-        A transcript, or what is to be spoken. Digits are better spelled out
-        before.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> normalize_speech(" Don't -- stop,  SIR! Why; (no)")
-    "don't stop , sir ! why , no"
-    """
-    text = text.lower().replace("\u2019", "'")
-    text = re.sub("[;:]", ",", text)
-    return " ".join(re.findall(r"[\w']+|[.,?!]", text))
+from speechbrain_gogo.dataio.text.normalization import (
+    normalize_speech,
+    normalize_words,
+)
 
 
 def train_tokenizer(
     sentences, model_path, vocab_size, normalize=normalize_words
 ):
-    """Train a sentencepiece BPE model, if it is not there already.
+    """Train a sentencepiece BPE model, if it does not exist yet.
 
     Arguments
     ---------
     sentences : iterable of str
         Transcripts; read only if the model has to be trained.
     model_path : str | Path
-        Where the model is, or will be, kept.
+        File of the model.
     vocab_size : int
-        Tokens, unknown, start and end included; fewer come out of a small
-        text.
+        Number of tokens, including unknown, start and end; a small text gives
+        fewer.
     normalize : callable
-        What the sentences go through first.
+        Normalization of the sentences.
 
     Returns
     -------
@@ -90,7 +49,7 @@ def train_tokenizer(
     Raises
     ------
     ValueError
-        If that is too few for the characters of the text.
+        If it is too small for the characters of the text.
 
     Example
     -------
@@ -173,7 +132,7 @@ class WordPieces:
 
     @classmethod
     def train(cls, sentences, model_path, vocab_size):
-        """Train on sentences, unless the model is there already.
+        """Train on sentences, unless the model exists.
 
         Arguments
         ---------
@@ -189,7 +148,7 @@ class WordPieces:
 
     @property
     def vocab_size(self):
-        """Text ids run from 0 to one less."""
+        """Number of text ids, which start at 0."""
         return self.processor.vocab_size()
 
     @property
@@ -205,6 +164,23 @@ class WordPieces:
         """A list of texts to a list of lists of ids."""
         return self.processor.encode([normalize_speech(t) for t in texts])
 
+    def unknown(self, text):
+        r"""What of a text has no id of its own, a set of str.
+
+        Example
+        -------
+        >>> path = getfixture("tmp_path") / "text.model"
+        >>> tokenizer = WordPieces.train(["some words"], path, 20)
+        >>> tokenizer.unknown("more red\u00e9")
+        {'é'}
+        """
+        text, lost = normalize_speech(text), self.processor.unk_id()
+        ids = self.processor.encode(text)
+        if lost not in ids:
+            return set()
+        pieces = self.processor.encode(text, out_type=str)
+        return {piece for piece, i in zip(pieces, ids) if i == lost}
+
     def save(self, folder):
         """Write ``text.model`` into a folder; gives the folder's path."""
         folder = Path(folder)
@@ -217,12 +193,12 @@ class WordPieces:
 class HubTokenizer:
     """The tokenizer of a language model, from the hub or a folder.
 
-    Text stays as it is: such a model knows case and punctuation.
+    Text is not normalized, since such models use case and punctuation.
 
     Arguments
     ---------
     source : str | Path
-        What transformers' AutoTokenizer takes, such as
+        Argument of transformers' AutoTokenizer, such as
         "meta-llama/Llama-3.2-1B-Instruct".
     """
 
@@ -233,7 +209,7 @@ class HubTokenizer:
 
     @property
     def vocab_size(self):
-        """Text ids run from 0 to one less."""
+        """Number of text ids, which start at 0."""
         return len(self.tokenizer)
 
     @property
@@ -245,6 +221,10 @@ class HubTokenizer:
     def encode(self, text):
         """Text to ids, a list of int without special ones."""
         return self.encode_batch([text])[0]
+
+    def unknown(self, text):
+        """Nothing: these tokenizers know bytes."""
+        return set()
 
     def encode_batch(self, texts):
         """A list of texts to a list of lists of ids."""
@@ -275,7 +255,7 @@ def load_text_tokenizer(source):
     Raises
     ------
     ValueError
-        If there is none that can be read.
+        If there is none or it cannot be read.
     """
     model_path = Path(source) / WordPieces.FILE
     try:

@@ -1,8 +1,8 @@
-"""Batches of clips of like lengths, of 20 million clips as of a hundred.
+"""Batches of clips of similar lengths, for up to 20 million clips.
 
-The host's DynamicBatchSampler keeps lists of Python integers, and under
-torchrun a list of all batches on every rank. Here an epoch is one array of
-numbers, made by array operations, of which each rank reads its batches.
+SpeechBrain's DynamicBatchSampler keeps lists of Python integers, and under
+torchrun a list of all batches on every rank. Here an epoch is one array of clip
+numbers, from which each rank reads its batches.
 """
 
 import numpy as np
@@ -14,16 +14,16 @@ from webdataset.utils import pytorch_worker_info
 class BucketBatches(Sampler):
     """Numbers of clips, batch by batch, for a DataLoader's batch_sampler.
 
-    Clips whose lengths lie between the same multiples of ``bucket_length``
-    share batches, each as large as the longest of the bucket allows. The
-    batches of an epoch depend on the seed and the epoch alone. In training
-    each of R ranks takes every R-th; the first ones come again where their
-    number is no multiple of R, so that every rank has as many.
+    Clips whose lengths are between the same multiples of ``bucket_length``
+    share batches, whose size follows from the longest clip of the bucket. The
+    batches of an epoch depend only on the seed and the epoch. In training each
+    of R ranks takes every R-th; if their number is not a multiple of R, the
+    first ones are repeated, so that all ranks have the same number.
 
     Arguments
     ---------
     lengths : numpy.ndarray
-        Of each clip, positive; not copied.
+        Lengths of each clip, positive; not copied.
     training : bool
         Shuffle in every epoch; else short clips come first.
     batch_length : float
@@ -34,7 +34,7 @@ class BucketBatches(Sampler):
     bucket_length : float
         Difference of lengths within a bucket.
     seed : int
-        Of the order.
+        Seed of the order.
 
     Example
     -------
@@ -43,7 +43,7 @@ class BucketBatches(Sampler):
     [[0, 2, 3], [1]]
     """
 
-    over_ranks = True  # what a Brain need not do
+    over_ranks = True  # so that a Brain need not do it
 
     def __init__(
         self,
@@ -76,19 +76,19 @@ class BucketBatches(Sampler):
         return np.ceil(ratio, out=ratio).astype(np.int16)
 
     def set_epoch(self, epoch):
-        """Choose the epoch whose batches come next."""
+        """Set the epoch of the next batches."""
         self.epoch = epoch
 
     @property
     def identity(self):
-        """What decides the batches of an epoch, for people to compare."""
+        """Settings on which the batches of an epoch depend, readable."""
         return (
             f"{len(self.lengths)} clips in {self.num_batches} batches, seed "
             f"{self.seed}"
         )
 
     def _own(self, sequence):
-        """Of the batches of all ranks, those of this one."""
+        """The batches of this rank, from those of all."""
         if not self.training:
             return sequence
         rounds = -(-len(sequence) // self.ranks)
@@ -110,7 +110,7 @@ class BucketBatches(Sampler):
             yield order[starts[batch] : ends[batch]].tolist()
 
     def _epoch(self, draw):
-        """Clips bucket by bucket, int32, and where each batch lies."""
+        """Clips in the order of buckets, int32, and the borders of batches."""
         of_clip = self._buckets()
         order = np.empty(len(of_clip), np.int32)
         starts, ends, end = [], [], 0
@@ -133,12 +133,12 @@ def token_loader_settings(
     seed=0,
     **workers,
 ):
-    """What the host's loader needs to batch clips that are tokens already.
+    """Arguments of SpeechBrain's loader for batches of tokenised clips.
 
     Arguments
     ---------
     lengths, training, batch_length, max_batch_size, bucket_length, seed
-        Of :class:`BucketBatches`.
+        Arguments of :class:`BucketBatches`.
     **workers
         Arguments of DataLoader, such as those of
         :func:`~speechbrain_gogo.dataio.shards.batching.worker_settings`.

@@ -1,8 +1,8 @@
 """Numbers of every clip of tokenised corpora, in arrays that are mapped.
 
-A corpus of 20 million clips has more texts and lengths than each process of a
-training should hold. They are computed once, by all ranks together, and lie in
-a folder as arrays, of which a process reads the slices that it needs:
+The texts and lengths of 20 million clips take too much memory for each process
+of a training. They are computed once, by all ranks together, and stored in a
+folder as arrays, from which a process reads the slices that it needs:
 
     groups.npy      int32 [C]      groups of each clip
     speakers.npy    int64 [C]      a number of its speaker, 0 if unknown
@@ -10,9 +10,9 @@ a folder as arrays, of which a process reads the slices that it needs:
     text_ids.npy    int32 [...]    ids of all texts, one text after the other
     index.json      which corpora and tokenizer they belong to, written last
 
-While they are made, part-000000.safetensors holds the clips of the first shard,
-and so on: after a stop, only missing parts are made. C counts the clips of all
-shards of all corpora.
+During the computation, part-000000.safetensors has the clips of the first
+shard, and so on: after an interruption, only missing parts are computed. C is
+the number of clips in all shards of all corpora.
 """
 
 import json
@@ -34,18 +34,17 @@ ARRAYS = ("groups", "speakers", "text_at", "text_ids")
 
 
 class ClipIndex:
-    """What is known of each clip as a number, in memory or mapped.
+    """Numeric properties of each clip, in memory or mapped.
 
     Arguments
     ---------
     shards : list of TokenShard
-        Of all corpora.
+        Shards of all corpora.
     tokenizer : WordPieces | HubTokenizer
-        Whose ids the texts become; None leaves the texts out.
+        Tokenizer of the texts; None leaves the texts out.
     folder : str | Path
-        Where the arrays are, or will be, in a folder named after what they
-        were made of; every process needs to see it. None keeps them in
-        memory, for small corpora.
+        Folder of the arrays, in a subfolder named after their sources; all
+        processes must see it. None keeps them in memory, for small corpora.
 
     Attributes
     ----------
@@ -113,12 +112,12 @@ class ClipIndex:
         return self.text_ids[start:end]
 
     def text_lengths(self, clips):
-        """How many ids the texts of some clips have, int64.
+        """Numbers of text ids of some clips, int64.
 
         Arguments
         ---------
         clips : numpy.ndarray | slice
-            Their numbers.
+            Numbers of the clips.
 
         Returns
         -------
@@ -136,9 +135,9 @@ def clip_numbers(shard, tokenizer=None):
     Arguments
     ---------
     shard : TokenShard
-        To read.
+        Shard to read.
     tokenizer : WordPieces | HubTokenizer
-        As of :class:`ClipIndex`.
+        As in :class:`ClipIndex`.
 
     Returns
     -------
@@ -158,7 +157,7 @@ def clip_numbers(shard, tokenizer=None):
 
 
 def _number(speaker):
-    """64 bits of a name's hash: no two of a million speakers share them."""
+    """64 bits of a name's hash, practically unique for a million speakers."""
     if not speaker:
         return 0
     digest = blake2b(speaker.encode(), digest_size=8).digest()
@@ -181,7 +180,7 @@ def _key(shards, tokenizer):
 
 
 def _make(folder, shards, tokenizer, key):
-    """Each rank makes its share of the parts, the first one joins them."""
+    """Each rank computes its share of the parts, the first one joins them."""
     folder.mkdir(parents=True, exist_ok=True)
     rank, ranks, *_ = pytorch_worker_info()
     paths = [folder / f"part-{n:06d}.safetensors" for n in range(len(shards))]

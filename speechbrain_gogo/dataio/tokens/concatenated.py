@@ -23,11 +23,11 @@ class ConcatenatedClips(Dataset):
     Arguments
     ---------
     clips : TokenDataset
-        With texts, if it has a tokenizer.
+        Clips with texts, if it has a tokenizer.
     share : float
         Share of the clips that are preceded by another one, 0 to 1.
     seed : int
-        Of the sampling.
+        Seed of the sampling.
 
     Attributes
     ----------

@@ -95,7 +95,7 @@ def missing_shards(folder, header):
     folder : str | Path
         The folder of a corpus.
     header : dict
-        Its header.
+        Header of the corpus.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def open_corpus(folder):
         raise ValueError(
             f"{len(missing)} of {header['num_shards']} shards are missing in "
             f"{folder}, the first is {shard_path(folder, missing[0]).name}: "
-            "run the tokenising again, it goes on where it was."
+            "run the tokenising again, and it resumes."
         )
     shards = []
     for number in range(header["num_shards"]):

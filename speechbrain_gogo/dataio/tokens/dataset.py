@@ -22,11 +22,10 @@ class TokenDataset(Dataset):
     """Clips as token matrices, with their text as ids.
 
     An item is a dict with ``id``, ``speaker`` and ``wrd`` (str), ``tokens``
-    (int64 [N, K]), ``num_groups`` (N), ``side`` (what decoding needs beside
-    tokens, such as ``embedding`` [D], by name), and with a text tokenizer
-    ``text_ids`` (int64 [L]); SpeechBrain's PaddedBatch collates them. The
-    order is that of
-    the folders, their shards, and the ids in each shard.
+    (int64 [N, K]), ``num_groups`` (N), ``side`` (information for decoding
+    besides tokens, such as ``embedding`` [D], by name), and with a text
+    tokenizer ``text_ids`` (int64 [L]); SpeechBrain's PaddedBatch collates them.
+    The order is that of the folders, their shards, and the ids in each shard.
 
     Arguments
     ---------
@@ -45,8 +44,7 @@ class TokenDataset(Dataset):
     codec : GogoCodec
         Checks that the tokens are of this codec.
     index_folder : str | Path
-        Where the numbers of the clips are kept, see :class:`ClipIndex`; in
-        memory if None.
+        Folder of the clip index, see :class:`ClipIndex`; in memory if None.
 
     Attributes
     ----------
@@ -55,7 +53,7 @@ class TokenDataset(Dataset):
     num_codebooks : int
         Tokens of each group.
     report : ClipReport
-        What became of every clip, from the audio of the corpora on.
+        Counts of clips used and left out since the corpora were read.
 
     Raises
     ------
@@ -151,7 +149,7 @@ class TokenDataset(Dataset):
         Arguments
         ---------
         items : numpy.ndarray
-            Their numbers in this dataset.
+            Numbers of the clips in this dataset.
 
         Returns
         -------

@@ -3,10 +3,10 @@
 Of the shards of a complete corpus:
 
     codes/<id>.npy              npy: one integer array [T', K'] per utterance
-    embedding/<id>.npy          and what decoding needs beside tokens, by name
+    embedding/<id>.npy          and side information for decoding, by name
     webdataset/000000.tar       webdataset: tars of <id>.npy and <id>.json
-    dataset/                    datasets: for datasets.load_from_disk
-    tokens.csv                  a SpeechBrain manifest of the clips
+    dataset/                    datasets: for datasets.load_from_disk tokens.csv
+    a SpeechBrain manifest of the clips
 
 A file appears when it is complete and is not written again, so a stopped run
 continues where it stopped.
@@ -39,7 +39,7 @@ class TokenForms:
     corpus : LaidOutCorpus
         The clips.
     folder : str | Path
-        Where the forms are written.
+        Folder for the forms.
     """
 
     def __init__(self, corpus, folder):
@@ -96,7 +96,7 @@ class TokenForms:
             )
 
     def _array_path(self, row, name="codes"):
-        """Where a host recipe looks for an utterance: codes/<id>.npy."""
+        """Where a SpeechBrain recipe looks for an utterance: codes/<id>.npy."""
         if reason := unfit_id(row.id):
             raise ValueError(
                 f"The id '{row.id}' {reason} and cannot be the name of a "
@@ -154,7 +154,7 @@ class TokenForms:
                     seconds += duration
                     writer.writerow(
                         [row.id, f"{duration:.4f}", wavs.get(row.id, "")]
-                        # The host takes $5 in a text for a variable.
+                        # SpeechBrain takes $5 in a text for a variable.
                         + [row.speaker, re.sub(r"\$(?=[\w.])", "$ ", row.text)]
                         + [codes.resolve() if codes.is_file() else ""]
                         + list(parts.get(row.id, [None, None] if parts else []))

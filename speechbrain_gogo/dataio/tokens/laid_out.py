@@ -1,7 +1,7 @@
 """A tokenised corpus in the layout of other recipes.
 
-Clips are read from its shards, one shard at a time. An id that several shards
-have counts once: the first clip is used.
+Clips are read shard by shard. If several shards have the same id, the first
+clip is used.
 """
 
 from tqdm import tqdm
@@ -21,7 +21,7 @@ class LaidOutCorpus:
     layout : str
         One of :data:`~speechbrain_gogo.dataio.tokens.layouts.LAYOUTS`.
     sample_rate : int
-        At which the samples of a clip are counted, in Hz.
+        Rate of the sample counts of clips, in Hz.
     codes, codebooks
         See :func:`~speechbrain_gogo.dataio.tokens.layouts.lay_out`.
 
@@ -91,6 +91,6 @@ class LaidOutCorpus:
         }
 
     def side_names(self):
-        """Names of arrays that clips have beside their tokens."""
+        """Names of further arrays of clips, besides their tokens."""
         first = next(shard[0] for shard in self._shards if len(shard))
         return list(first.side)

@@ -1,8 +1,8 @@
 """Layouts of a token matrix [B, N, K] for recipes of other codecs.
 
-Such recipes read T' steps of K' codebooks. ``flat`` is one codebook, the tokens of
-a group one after the other: at 47 Hz it has the steps that a CTC loss needs.
-``grouped`` is K codebooks, a group per step.
+Such recipes read T' steps of K' codebooks. ``flat`` is one codebook, with the
+tokens of a group in sequence: at 47 Hz it has enough steps for a CTC loss.
+``grouped`` is K codebooks, one group per step.
 """
 
 import torch
@@ -91,7 +91,7 @@ def group_ids(ids, codes, codebooks=None):
     codes : int
         C.
     codebooks : sequence of int
-        As of :func:`lay_out`.
+        As in :func:`lay_out`.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def group_ids(ids, codes, codebooks=None):
 
 
 def code_table(embed, codes, layout, codebooks):
-    """Features of every id that a recipe can see.
+    """Features of every id in a layout.
 
     Arguments
     ---------

@@ -1,10 +1,9 @@
 """A shard of tokens: a safetensors file with the clips of one shard of a corpus.
 
-It holds the groups of all its clips one after the other, and with them ids,
-texts, speakers and what decoding needs beside tokens; the count of what was
-used and skipped is in its metadata.
-A file that is there is whole: it is written aside and renamed. The folder that
-shards form together is the matter of ``corpus.py``.
+It has the concatenated groups of all its clips, with ids, texts, speakers and
+side information for decoding; its metadata have the counts of used and skipped
+clips. Files are always complete: they are written under another name and
+renamed. Folders of shards are in ``corpus.py``.
 """
 
 import json
@@ -21,15 +20,15 @@ from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 STRINGS = ("id", "text", "speaker")
-SIDE = "side."  # before the names of what decoding needs beside tokens
+SIDE = "side."  # prefix of the names of side information
 
 
 class TokenRow(NamedTuple):
-    """One clip: tokens int64 [N, K], and what is known of it.
+    """One clip: tokens int64 [N, K] and metadata.
 
-    ``num_samples`` is how long its audio is, at the codec's rate; 0 where
-    that was not stored. ``side`` is what else the codec's decoder needs,
-    float32 tensors by the names of its arguments, of one shape in all clips.
+    ``num_samples`` is the length of its audio, at the codec's rate; 0 if it was
+    not stored. ``side`` has further arguments of the codec's decoder, float32
+    tensors by name, with the same shape for all clips.
     """
 
     id: str
@@ -41,7 +40,7 @@ class TokenRow(NamedTuple):
 
 
 def shard_path(folder, number):
-    """Where a shard of a folder is, or will be.
+    """Path of a shard of a folder.
 
     Example
     -------
@@ -52,7 +51,7 @@ def shard_path(folder, number):
 
 
 def save_shard(path, rows, header, report, source=""):
-    """Write a shard, which appears when it is complete.
+    """Write a shard atomically.
 
     Arguments
     ---------
@@ -61,12 +60,12 @@ def save_shard(path, rows, header, report, source=""):
     rows : list of TokenRow
         The clips; there may be none.
     header : dict
-        Of the corpus, with fingerprint, codec, num_codebooks, vocab_size,
-        and ``mask_id`` if tokens may be left out.
+        Header of the corpus, with fingerprint, codec, num_codebooks,
+        vocab_size, and ``mask_id`` if tokens may be left out.
     report : ClipReport
-        What became of the clips that were read.
+        Counts of clips used and left out.
     source : str
-        What they were read from, for people.
+        Description of the source, for people.
     """
     path = Path(path)
     small = header["vocab_size"] < 2**15
@@ -102,12 +101,12 @@ def save_shard(path, rows, header, report, source=""):
 
 
 def _offsets(parts):
-    """Where each part starts once they are joined, and where the last ends."""
+    """Offsets of concatenated parts, including the end."""
     return np.cumsum([0, *map(len, parts)], dtype=np.int64)
 
 
 class TokenShard:
-    """A shard to read; what is not asked for stays on the disk.
+    """A shard to read, loaded lazily.
 
     Arguments
     ---------
@@ -164,7 +163,7 @@ class TokenShard:
         return self._stored.get_tensor("tokens_at").diff()
 
     def __getitem__(self, place):
-        """The clip at a place, a TokenRow."""
+        """The clip at an index, a TokenRow."""
         strings = {name: self._string(name, place) for name in STRINGS}
         tokens = self._slice("tokens", place).long()
         wrong = (tokens < 0) | (tokens > self.largest_id)

@@ -1,5 +1,5 @@
-"""Checks of what users give to the interfaces.
+"""Checks of user input.
 
-Each function returns the value in the form that the networks take, or raises a
-ValueError that says what is wrong, where, and what to do.
+Each function returns the value in the form of the networks, or raises a
+ValueError that states what is wrong, where, and what to do.
 """

@@ -8,12 +8,12 @@ import torch
 
 
 def check_whole(value, name):
-    """Check a whole number and return it as a Python int.
+    """Check an integer and return it as a Python int.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not an integer.
 
     Example
     -------
@@ -27,7 +27,7 @@ def check_whole(value, name):
 
 
 def check_lens(lens, batch, size, name, device):
-    """Check relative lengths; none may be empty.
+    """Check relative lengths; no utterance may be empty.
 
     Arguments
     ---------
@@ -36,7 +36,7 @@ def check_lens(lens, batch, size, name, device):
     batch : int
         Utterances, B.
     size : int
-        Samples or groups that 1.0 stands for.
+        Samples or groups that correspond to 1.0.
     name : str
         Name of the argument in error messages.
     device : torch.device | str
@@ -45,7 +45,7 @@ def check_lens(lens, batch, size, name, device):
     Returns
     -------
     torch.Tensor
-        float64 [B], at most 1: a float32 does not count the samples of an
+        float64 [B], at most 1: float32 cannot represent every sample of an
         hour.
 
     Raises
@@ -78,9 +78,9 @@ def check_sampling(num_steps, guidance_scale, seed=0):
     num_steps : int
         Flow steps; None for the model's setting.
     guidance_scale : float
-        Of classifier-free guidance; None for the model's setting.
+        Scale of classifier-free guidance; None for the model's setting.
     seed : int
-        Of the initial noise.
+        Seed of the initial noise.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def check_sampling(num_steps, guidance_scale, seed=0):
     Raises
     ------
     ValueError
-        If there is no step, or a number is none.
+        If there is no step, or a setting is not a number.
     """
     check_whole(seed, "seed")
     if num_steps is not None and check_whole(num_steps, "num_steps") < 1:
@@ -109,19 +109,20 @@ def check_lengths(num_samples, longest):
     Arguments
     ---------
     num_samples : int | sequence of int
-        Wanted length, of all or of each; None for the whole.
+        Requested length, for all or for each; None for the full length.
     longest : list of int
         Available length of each.
 
     Returns
     -------
     list of int
-        The wanted length, at most ``longest``.
+        The requested length, at most ``longest``.
 
     Raises
     ------
     ValueError
-        If a length is not positive, or there are not as many as utterances.
+        If a length is not positive, or the number of lengths differs from that
+        of utterances.
     """
     if num_samples is None:
         return longest
@@ -137,7 +138,7 @@ def check_lengths(num_samples, longest):
 
 
 def check_embedding(embedding, batch, dim, device):
-    """Embeddings of voices, one for each utterance.
+    """Check embeddings of voices, one for each utterance.
 
     Arguments
     ---------
@@ -146,7 +147,7 @@ def check_embedding(embedding, batch, dim, device):
     batch, dim : int
         B and D.
     device : torch.device | str
-        Where they are wanted.
+        Device for the result.
 
     Returns
     -------

@@ -88,7 +88,7 @@ def mask_dropped(tokens, keep, levels, mask_id):
     keep : int | torch.Tensor
         Levels to keep of every group, or [B, N] of each. None keeps all.
     levels : Levels
-        Of the columns.
+        Levels of the columns.
     mask_id : int
         The masking token.
 

@@ -1,4 +1,4 @@
-"""Waveforms that users pass to a codec: checked, mono, at its rate."""
+"""Checks of waveforms, downmixing and resampling to the codec's rate."""
 
 import numpy as np
 import torch
@@ -19,19 +19,19 @@ MOST_CHANNELS, FEWEST_SAMPLES = 8, 256
 
 
 def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
-    """Whatever a user calls a batch of audio, as the networks want it.
+    """Read a batch of audio in any form as input of the networks.
 
     Arguments
     ---------
     wavs : torch.Tensor | numpy.ndarray | list | PaddedData
-        As for :func:`check_wavs`; a list of those, of one utterance each, may
-        be of several lengths; SpeechBrain's PaddedData brings its lengths.
+        As in :func:`check_wavs`; or a list of single utterances of any lengths;
+        or SpeechBrain's PaddedData, with its lengths.
     wav_lens : torch.Tensor
         Relative lengths [B], or None.
     sample_rate : int
-        Of ``wavs``, in Hz; None is ``wanted``.
+        Sample rate of ``wavs``, in Hz; None is ``wanted``.
     wanted : int
-        The codec's own.
+        Sample rate of the codec, in Hz.
     device : torch.device | str
         Device of the result.
 
@@ -43,7 +43,7 @@ def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
     Raises
     ------
     ValueError
-        As :func:`check_wavs` does, or if rate or lengths make no sense.
+        As in :func:`check_wavs`, or if rate or lengths are invalid.
 
     Example
     -------
@@ -72,7 +72,7 @@ def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
 
 
 def check_wavs(wavs, device):
-    """Waveforms as the networks want them.
+    """Check waveforms and convert them to the input of the networks.
 
     Arguments
     ---------
@@ -124,7 +124,7 @@ def check_wavs(wavs, device):
 
 
 def check_wav(wav, device):
-    """One waveform float32 [T], from what :func:`check_wavs` takes.
+    """One waveform float32 [T], from any input of :func:`check_wavs`.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def check_wav(wav, device):
 
 
 def _from_array(wavs):
-    """A tensor of an array or of what can become one."""
+    """A tensor of an array, or of anything that converts to one."""
     try:
         array = np.asarray(wavs)
     except ValueError:  # rows of several lengths
@@ -161,7 +161,7 @@ def _not_float(dtype):
 
 
 def _pad(wavs):
-    """Rows [1, T], T varying, as [B, T] and relative lengths, if they vary."""
+    """Rows [1, T] as [B, T], with relative lengths if T varies."""
     for place, wav in enumerate(wavs):
         if len(wav) != 1:
             raise ValueError(
@@ -177,7 +177,7 @@ def _pad(wavs):
 
 
 def resample(wavs, wav_lens, rate, wanted):
-    """Waveforms at another rate, each as if it were alone.
+    """Resample waveforms, each independent of the batch.
 
     Arguments
     ---------
@@ -196,7 +196,7 @@ def resample(wavs, wav_lens, rate, wanted):
     Raises
     ------
     ValueError
-        If ``rate`` is no usual rate of audio.
+        If ``rate`` is not a usual audio rate.
     """
     check_rate(rate, wanted, "Audio")
     rate, samples = int(rate), wavs.shape[1]
@@ -204,7 +204,7 @@ def resample(wavs, wav_lens, rate, wanted):
         return change_rate(wavs, rate, wanted), None
     count = (wav_lens.double() * samples).round()
     place = torch.arange(samples, device=wavs.device)
-    # What lies beyond an utterance's end must not leak through the filter.
+    # Samples beyond an utterance's end must not leak through the filter.
     wavs = torch.where(place < count.unsqueeze(1), wavs, 0.0)
     wavs = change_rate(wavs, rate, wanted)
     count = torch.ceil(count * wanted / rate)

@@ -1,7 +1,7 @@
 """Base classes of the pretrained codecs.
 
-All codecs load, check and encode alike, read and write files, and may have an
-allocator. Codecs with a speaker embedding share how they decode.
+They load models, check input, encode, read and write files, and use an
+allocator. Codecs with a speaker embedding also share the decoding.
 """
 
 from speechbrain_gogo.inference.codecs.allocation import AllocatingCodec

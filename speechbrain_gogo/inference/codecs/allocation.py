@@ -1,8 +1,8 @@
 """Token allocation in GogoCodec (Section 3.3).
 
 The policy computes logits of the choices of each group, in chunks of groups, so
-that memory is bounded. A target rate is reached by a bias on the logits, for each
-utterance.
+that memory is bounded. A bias on the logits of each utterance attains a target
+rate.
 """
 
 import torch
@@ -14,7 +14,7 @@ CHUNK = 4096  # groups of one pass of the policy
 
 
 class AllocatingCodec:
-    """Budgets, for a codec whose modules may hold an ``allocator``.
+    """Budgets, for a codec whose modules may include an ``allocator``.
 
     It is a :class:`~speechbrain_gogo.lobes.allocator.policy.TokenAllocator`.
     """
@@ -82,9 +82,10 @@ class AllocatingCodec:
 
 
 def check_backbone(tokens, real, size, mask_id):
-    """Refuse tokens [B, N, K] that lack some of the first ``size``.
+    """Raise an error if groups lack some of the first ``size`` tokens.
 
-    Where ``real``, bool [B, N], says that there is a group.
+    ``tokens`` are [B, N, K]; only the groups in ``real``, bool [B, N], are
+    checked.
     """
     if tokens.shape[2] < size:
         raise ValueError(
@@ -101,7 +102,7 @@ def check_backbone(tokens, real, size, mask_id):
 
 
 def check_rate(target_rate, smallest, largest, group_rate):
-    """Refuse a rate in Hz that no budgets smallest..largest can have."""
+    """Raise an error for a rate in Hz outside those of budgets smallest..largest."""
     low, high = smallest * group_rate, largest * group_rate
     if target_rate is not None and not low <= target_rate <= high:
         raise ValueError(

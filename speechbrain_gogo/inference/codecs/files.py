@@ -1,4 +1,4 @@
-"""Audio files in a pretrained codec, at bounded memory."""
+"""Methods of pretrained codecs on audio files, in bounded memory."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class FileCodec:
         return Path(out_path)
 
     def reconstruct_file(self, path, out_path, keep=None, **settings):
-        """Encode a file and decode it again, at its original length.
+        """Encode and decode a file; the result has the original length.
 
         Arguments
         ---------
@@ -71,8 +71,8 @@ class FileCodec:
         keep : int
             Tokens of each group to use; all by default.
         **settings
-            As in ``decode_stream``. What decoding needs beside tokens, such
-            as ``embedding``, is the file's own by default.
+            As in ``decode_stream``. Side information, such as ``embedding``, is
+            by default that of the file.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class FileCodec:
         return self.decode_file(tokens, out_path, **settings)
 
     def file_side_information(self, path):
-        """What decoding an audio file needs beside its tokens.
+        """Side information for decoding an audio file, besides its tokens.
 
         Arguments
         ---------
@@ -113,7 +113,7 @@ class FileCodec:
 
 
 def encode_recording(codec, path):
-    """Tokens of an audio file, and how long a recording they stand for.
+    """Tokens of an audio file, and the length of the recording.
 
     Arguments
     ---------

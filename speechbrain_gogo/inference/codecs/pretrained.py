@@ -143,7 +143,7 @@ class PretrainedCodec(
         """A context that computes in the precision of the run options.
 
         Tokens do not depend on autocast and default dtype of the caller. fp32
-        excludes TF32, which importing SpeechBrain enables. (The host's
+        excludes TF32, which importing SpeechBrain enables. (SpeechBrain's
         ``inference_ctx`` changes neither if the precision is fp32.)
         """
         dtype, kind = AMPConfig.from_name(self.precision).dtype, self._device()
@@ -180,7 +180,7 @@ class PretrainedCodec(
             Relative lengths [B]; a list and SpeechBrain's PaddedData bring
             them along.
         sample_rate : int
-            Of ``wavs``, in Hz, if it is not the codec's own.
+            Sample rate of ``wavs``, in Hz, if it is not the codec's own.
         num_tokens : int
             Number of tokens of each group to compute; all by default.
 
@@ -234,12 +234,12 @@ class PretrainedCodec(
             return self.codec.embed(tokens)
 
     def side_information(self, wavs, wav_lens=None):
-        """What decoding needs beside the tokens.
+        """Side information for decoding, besides the tokens.
 
         Arguments
         ---------
         wavs, wav_lens
-            As of :meth:`encode_batch`, at the codec's rate.
+            As in :meth:`encode_batch`, at the codec's rate.
 
         Returns
         -------
@@ -258,7 +258,7 @@ class PretrainedCodec(
     # Helpers
 
     def _device(self):
-        # Not self.device: the host does not update that one in .to().
+        # Not self.device: SpeechBrain does not update that one in .to().
         return next(self.codec.parameters()).device
 
     def _read_tokens(self, tokens, keep=None):

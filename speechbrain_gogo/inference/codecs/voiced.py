@@ -37,12 +37,12 @@ class VoicedCodec(PretrainedCodec):
 
     @torch.no_grad()
     def speaker_embedding(self, wavs, wav_lens=None, sample_rate=None):
-        """Global embeddings of utterances: voice, style and recording.
+        """Global embeddings of utterances: voice, style and acoustic environment.
 
         Arguments
         ---------
         wavs, wav_lens, sample_rate
-            As of :meth:`encode_batch`.
+            As in :meth:`encode_batch`.
 
         Returns
         -------
@@ -154,7 +154,7 @@ class VoicedCodec(PretrainedCodec):
     def decode_batch(
         self, tokens, lens=None, keep=None, embedding=None, num_samples=None
     ):
-        """Decode token matrices, each as if it were alone.
+        """Decode token matrices, each independent of the batch.
 
         Arguments
         ---------
@@ -163,13 +163,14 @@ class VoicedCodec(PretrainedCodec):
         lens : torch.Tensor
             Relative lengths [B] over N.
         keep : int | torch.Tensor
-            Use only this many first levels, of every group or int64 [B, N].
+            Number of levels to use, from the first; or int64 [B, N], for each
+            group.
         embedding : torch.Tensor
-            Global embeddings [B, D] or [D], of any utterances with the wanted
-            voice. The model's mean one by default (of released weights, which
-            have none, zeros).
+            Global embeddings [B, D] or [D], of any utterances with the desired
+            voice. By default the model's mean embedding (zeros for released
+            weights, which have none).
         num_samples : int | sequence of int
-            Length of the audio, where it is known (of each utterance).
+            Length of the audio (of each utterance), if known.
 
         Returns
         -------
@@ -203,14 +204,14 @@ class VoicedCodec(PretrainedCodec):
     # Small steps
 
     def _read_embedding(self, embedding, batch):
-        """Embeddings [B, D], checked; the mean one if there are none."""
+        """Checked embeddings [B, D]; the mean embedding if None."""
         if embedding is None:
             embedding = self.codec.mean_embedding
         dim, device = len(self.codec.mean_embedding), self._device()
         return check_embedding(embedding, batch, dim, device)
 
     def _mel_pieces(self, pieces, embedding):
-        """Log-mel [1, F, d] of pieces of tokens [n, K], as they come."""
+        """Log-mel [1, F, d] of pieces of tokens [n, K], as they arrive."""
         context, before = self.codec.decoder_context, None
         for tokens in pieces:
             seen = tokens if before is None else torch.cat([before, tokens])

@@ -17,15 +17,15 @@ def write_page(codec, recordings, spoken, folder, picture_seconds):
     Arguments
     ---------
     codec : GogoCodec
-        Whose name, size and rates the page states.
+        Codec whose name, size and rates the page shows.
     recordings : list of Recording
-        What was made, see demo.py.
+        Results of demo.py.
     spoken : SynthesisResult
-        What was said, or None.
+        Generated speech, or None.
     folder : str | Path
-        Where the files are.
+        Folder of the files.
     picture_seconds : float
-        How much of a longer recording its picture shows.
+        Largest duration shown in a picture, in seconds.
 
     Returns
     -------

@@ -70,18 +70,19 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     codec : GogoCodec
         The codec.
     folder : str | Path
-        Gets index.html and, for the bundled clip, original.wav, keep01.wav
-        and so on, and mels.png; for the first of ``wavs`` wav1_original.wav
-        and so on; speech.wav.
+        Folder for index.html; for the bundled clip original.wav, keep01.wav and
+        so on, and mels.png; for the first of ``wavs`` wav1_original.wav and so
+        on; and speech.wav.
     wavs : sequence of str | Path
         Audio files besides the bundled clip.
     speech : GogoSpeech
-        Says a sentence in its own voice, or that of the bundled clip.
+        Model that synthesizes a sentence, in its own voice or that of the
+        bundled clip.
 
     Returns
     -------
     tuple
-        The recordings, a list of :class:`Recording`; what was spoken, a
+        The recordings, a list of :class:`Recording`; the synthesis, a
         :class:`SynthesisResult` or None; and the page's Path.
 
     Raises
@@ -125,7 +126,7 @@ def copy_original(codec, path, folder, prefix, note=""):
     folder : Path
         Gets {prefix}original.wav.
     prefix : str
-        Of all of the recording's files.
+        Prefix of all of the recording's files.
     note : str
         Note on the page.
 
@@ -177,7 +178,7 @@ def decode_at_each_rate(codec, recording, folder):
 
 
 def keeps(codec):
-    """The numbers of levels that the demo decodes from."""
+    """Numbers of levels from which the demo decodes."""
     total = len(codec.levels)
     return sorted({keep for keep in KEEPS if keep < total} | {total})
 

@@ -1,8 +1,7 @@
 """Tokens of audio files and of whole corpora.
 
-Audio files are encoded to token files and decoded from them at bounded memory,
-and corpora are encoded shard by shard. Token files know which codec made
-them.
+Audio files are encoded to token files and decoded from them in bounded memory,
+and corpora are encoded shard by shard. Token files record their codec.
 """
 
 from speechbrain_gogo.inference.files.audio import (

@@ -1,8 +1,8 @@
 """From audio files to token files and back, at bounded memory.
 
-Connects a codec and the format of tokens.py: the number of samples of a
-recording, and what decoding needs beside tokens, are stored with them. Maps
-input files to output files.
+It connects a codec and the format of tokens.py, which also stores the number of
+samples and side information for decoding. It also maps input files to output
+files.
 """
 
 from pathlib import Path
@@ -61,12 +61,13 @@ def encode_with_budgets(codec, path, allocate=False, target_rate=None):
 def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
     """Encode an audio file into a token file.
 
-    The token file says whether the audio is a recording, by its metadata.
+    The token file records whether the audio is a recording, according to its
+    metadata.
 
     Arguments
     ---------
     codec : PretrainedCodec
-        The codec, whose fingerprint the token file keeps.
+        The codec, whose fingerprint is stored.
     path : str | Path
         Audio of any length, rate and number of channels.
     token_path : str | Path
@@ -78,7 +79,7 @@ def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
     Returns
     -------
     tuple
-        As of :func:`encode_with_budgets`.
+        As in :func:`encode_with_budgets`.
 
     Raises
     ------
@@ -103,8 +104,8 @@ def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
 def decode_to_file(codec, token_path, out_path, **settings):
     """Decode a token file into an audio file of the original's length.
 
-    Unless the tokens are those of a recording, the audio file's metadata says that
-    it is synthetic, and it is watermarked.
+    Unless the tokens are those of a recording, the audio is watermarked, and
+    its metadata marks it as synthetic.
 
     Arguments
     ---------
@@ -115,9 +116,9 @@ def decode_to_file(codec, token_path, out_path, **settings):
     out_path : str | Path
         Audio file to write; folders are made.
     **settings
-        Of the codec's ``decode_stream``, such as ``keep``. They replace
-        what the token file holds, such as ``embedding``. ``watermark`` is
-        that of :func:`write_decoded`.
+        Settings of the codec's ``decode_stream``, such as ``keep``. They
+        override the values in the token file, such as ``embedding``.
+        ``watermark`` is as in :func:`write_decoded`.
 
     Returns
     -------
@@ -127,8 +128,8 @@ def decode_to_file(codec, token_path, out_path, **settings):
     Raises
     ------
     ValueError
-        If it is no token file, another codec's, or a setting is out of
-        range.
+        If it is not a token file, was made by another codec, or a setting is
+        out of range.
     """
     found = load_tokens(token_path, codec)
     settings = {"num_samples": found.num_samples, **found.side, **settings}
@@ -140,7 +141,7 @@ def decode_to_file(codec, token_path, out_path, **settings):
 def write_decoded(
     codec, tokens, out_path, synthetic, watermark="perth", **settings
 ):
-    """Decode a token matrix into an audio file that says what it is.
+    """Decode a token matrix into an audio file, marked if synthetic.
 
     Arguments
     ---------
@@ -151,13 +152,12 @@ def write_decoded(
     out_path : str | Path
         Audio file to write; folders are made.
     synthetic : bool
-        Whether the tokens are of synthesised speech rather than of a recording:
-        the file's metadata says so, and it is watermarked.
+        Whether the tokens are of synthesised speech, not of a recording: the
+        audio is then watermarked, and marked as synthetic in its metadata.
     watermark : str
-        Inaudible watermark of synthetic audio, where it is installed; None for
-        none.
+        Inaudible watermark of synthetic audio, if installed; None for none.
     **settings
-        Of the codec's ``decode_stream``.
+        Settings of the codec's ``decode_stream``.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def plan(inputs, out, readable, writable):
     readable : sequence of str
         Suffixes of the files to take from folders, in lower case.
     writable : sequence of str
-        Suffixes that a written file may have; in a folder it has the first.
+        Allowed suffixes of written files; files in a folder get the first.
 
     Returns
     -------
@@ -197,8 +197,8 @@ def plan(inputs, out, readable, writable):
     Raises
     ------
     ValueError
-        If nothing is found, OUT is not of a writable kind, or one file
-        would overwrite another.
+        If nothing is found, OUT has no allowed suffix, or one file would
+        overwrite another.
 
     Example
     -------

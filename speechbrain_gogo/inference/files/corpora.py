@@ -34,15 +34,15 @@ def find_source(
     path : str | Path
         A SpeechBrain CSV manifest; or a tar, a folder of them, or a pattern.
     sample_rate : int
-        Wanted, in Hz.
+        Sample rate of the batches, in Hz.
     data_root : str | Path
         Replaces ``$data_root`` in a manifest; its own folder by default.
     min_duration, max_duration : float
-        Only clips of this many seconds, both inclusive.
+        Smallest and largest duration of clips in seconds, inclusive.
     batch_seconds : float
         Largest batch, padding included.
     clips_per_shard : int
-        Rows of a manifest that are done together.
+        Rows of a manifest per shard.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def find_source(
     Raises
     ------
     ValueError
-        If there is no such thing, or it has no usable row.
+        If nothing is found, or no row is usable.
     """
     settings = {
         "batch_seconds": batch_seconds,
@@ -89,7 +89,7 @@ def tokenize_to_folder(
     source : ManifestShards | AudioShards
         The corpus, see :func:`find_source`.
     folder : str | Path
-        Gets ``corpus/`` (the work, shard by shard) and the forms, see
+        Folder for ``corpus/`` (the tokens, shard by shard) and the forms, see
         dataio/tokens/forms.py.
     forms : sequence of str
         Some of "npy", "webdataset", "datasets".
@@ -148,7 +148,7 @@ def tokenize_to_folder(
 
 
 def rank_device(device):
-    """The device of this rank: "cuda" is one for each rank of torchrun.
+    """Device of this rank: for "cuda", a different GPU for each rank of torchrun.
 
     Example
     -------

@@ -1,7 +1,7 @@
 """Readable descriptions of codecs and token files.
 
-A token of a codebook with C entries carries log2(C) bits (13.6 for the 12,800
-codes of the paper), and every group has as many tokens as are kept.
+A token of a codebook with C entries has log2(C) bits (13.6 for the 12,800 codes
+of the paper).
 """
 
 import math
@@ -65,7 +65,7 @@ def describe_codec(codec, source):
     codec : PretrainedCodec
         The codec.
     source : str | Path
-        Where it was loaded from.
+        Source that it was loaded from.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def describe_token_file(path, codec):
     path : str | Path
         Token file.
     codec : PretrainedCodec
-        Gives the rates, if the tokens are its own.
+        Codec for the rates, if it made the tokens.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def describe_token_file(path, codec):
     Raises
     ------
     ValueError
-        If it is no token file.
+        If it is not a token file.
     """
     found = load_tokens(path)
     groups, kept = found.tokens.shape
@@ -152,13 +152,13 @@ def describe_token_file(path, codec):
 
 
 def _parameters(*modules):
-    """How many weights modules have, in words."""
+    """Number of weights of modules, in words."""
     count = sum(p.numel() for m in modules for p in m.parameters())
     return f"{count / 1e6:.2f} M parameters" if count else "no parameters"
 
 
 def _language_models(folder):
-    """How many weights the language models have, without reading them."""
+    """Number of weights of the language models, without reading them."""
     paths = {name: folder / name / "model.safetensors" for name in FOLDERS}
     paths["lm"] = folder / WEIGHTS
     metadata = []

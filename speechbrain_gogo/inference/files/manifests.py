@@ -1,8 +1,8 @@
-"""Manifests of one's own recordings: a folder of audio and texts as CSV files.
+"""Manifests of a folder of recordings and texts, as CSV files.
 
-A text lies beside its recording, in ``NAME.normalized.txt``, ``NAME.txt`` or
-``NAME.lab``, or in a file ``metadata.csv`` of LJ Speech's form: lines
-``NAME|text`` or ``NAME|text|the same without abbreviations``.
+The text of a recording is in ``NAME.normalized.txt``, ``NAME.txt`` or
+``NAME.lab`` in the same folder, or in a file ``metadata.csv`` in LJ Speech's
+format: lines ``NAME|text`` or ``NAME|text|normalized text``.
 """
 
 import csv
@@ -24,7 +24,7 @@ from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
 TEXTS = ".normalized.txt", ".txt", ".lab"  # the first one that is there
 TABLE = "metadata.csv"
 FIELDS = "ID", "duration", "wav", "spk_id", "wrd"
-RATE = 16000  # of what a recogniser hears
+RATE = 16000  # of the recogniser's input
 
 
 class Clip(NamedTuple):
@@ -50,25 +50,25 @@ def make_manifests(
     out : str | Path
         Folder of the manifests; ``folder`` by default.
     num_valid : int
-        Clips that go to valid.csv.
+        Number of clips for valid.csv.
     speaker : str
-        Who speaks; by default the name of the first folder on the way from
-        ``folder`` to a recording, or of ``folder`` itself.
+        Name of the speaker; by default that of the recording's top folder below
+        ``folder``, or of ``folder`` itself.
     recognizer : callable
-        Gives the words of samples, float32 [T] at 16 kHz; for recordings
-        without a text. Without it these are skipped.
+        Transcribes samples, float32 [T] at 16 kHz, of recordings without a
+        text. Without it these are skipped.
     seed : int
-        Of the choice of validation clips.
+        Seed of the choice of validation clips.
 
     Returns
     -------
     ClipReport
-        Of all recordings.
+        Report of all recordings.
 
     Raises
     ------
     ValueError
-        If there is no audio, or not more of it than ``num_valid`` clips.
+        If there is no audio, or no more than ``num_valid`` clips.
 
     Example
     -------
@@ -161,7 +161,7 @@ def _read_clips(folder, speaker, recognizer):
 
 
 def _read_text(path, table):
-    """What a recording says, on one line; None if nothing tells."""
+    """Text of a recording, on one line; None if there is none."""
     for suffix in TEXTS:
         beside = path.with_name(path.stem + suffix)
         if beside.is_file():

@@ -1,4 +1,4 @@
-"""Tokenising a corpus: shards of clips in, shards of tokens out.
+"""Tokenising a corpus, from shards of clips to shards of tokens.
 
 Shards are distributed over the ranks of torchrun; worker processes read and
 decode audio, the codec encodes it in batches. A shard of tokens is renamed to its
@@ -44,7 +44,7 @@ def tokenize_corpus(
     num_tokens=None,
     allocation=None,
 ):
-    """Encode the shards that are missing; each rank takes its part.
+    """Encode the missing shards, distributed over the ranks.
 
     Arguments
     ---------
@@ -56,12 +56,10 @@ def tokenize_corpus(
     folder : str | Path
         Folder of the tokens, see dataio/tokens/corpus.py.
     num_workers : int
-        Processes of each rank that decode audio; each works on a shard of
-        its own.
+        Processes of each rank that decode audio, each a different shard.
     normalize : callable
-        What the texts go through before they are stored, such as a front
-        end; the header says its name. A clip whose text it refuses is
-        skipped.
+        Normalization of the texts, such as a front end; the header has its
+        name. A clip is skipped if it raises an error.
     num_tokens : int
         Number of tokens of each group to compute; all by default.
     allocation : dict
@@ -76,7 +74,7 @@ def tokenize_corpus(
     Raises
     ------
     ValueError
-        If other tokens are in the folder, or no clip can be used.
+        If the folder has other tokens, or no clip can be used.
     """
     header = corpus_header(codec, source, normalize, num_tokens, allocation)
     claim_folder(folder, header)
@@ -116,7 +114,7 @@ def tokenize_corpus(
 
 
 def _normalized(clips, normalize, report):
-    """Clips with their texts normalised; those that cannot be are counted."""
+    """Clips with normalised texts; failures are counted."""
     kept = []
     for clip in clips:
         try:
@@ -161,8 +159,8 @@ def _unchanged(item):
 class _Pieces(IterableDataset):
     """Batches of the missing shards, each (number, batch, None).
 
-    The end of a shard is (number, None, report). Workers take turns, so the
-    pieces of several shards come mixed.
+    The end of a shard is (number, None, report). The pieces of several shards
+    are interleaved, since workers alternate.
     """
 
     def __init__(self, source, numbers):

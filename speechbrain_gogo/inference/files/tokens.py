@@ -1,10 +1,10 @@
 """Token files: the tokens of a recording and the identity of their codec.
 
-A safetensors file with the matrix [N, K] (16-bit where ids fit), the number
-of samples they stand for, and the fingerprint of the codec that made them. At
-a variable rate it holds the kept tokens in a row, and a budget for each group.
-It also holds what decoding needs beside tokens, such as the voice's embedding,
-and whether they are of a recording or of synthesised speech.
+A safetensors file with the matrix [N, K] (16 bits if ids fit), the number of
+samples, and the fingerprint of the codec. At a variable rate it has a flat list
+of the kept tokens, and a budget for each group. It also has side information
+for decoding, such as the embedding of the voice, and whether the tokens are of
+a recording or of synthesised speech.
 """
 
 from pathlib import Path
@@ -17,17 +17,17 @@ from safetensors.torch import save
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.lobes.tokens.granular import prefix_mask
 
-SIDE = "side."  # before the names of what decoding needs beside tokens
+SIDE = "side."  # prefix of the names of side information
 
 
 class TokenFile(NamedTuple):
-    """What a token file holds.
+    """Content of a token file.
 
     tokens: int64 [N, K]; num_samples: length of the audio; fingerprint and
-    codec: which codec made them; budgets: how many tokens of each group are
-    kept, int64 [N], None where all of them are; side: what else the codec's
-    decoder needs, tensors by the names of its arguments; recorded: whether the
-    tokens are of a recording, which only the file itself can say.
+    codec: identity and name of the codec; budgets: number of kept tokens of
+    each group, int64 [N], None if all are kept; side: further arguments of the
+    codec's decoder, tensors by name; recorded: whether the tokens are of a
+    recording, according to the file.
     """
 
     tokens: torch.Tensor
@@ -58,16 +58,16 @@ def save_tokens(
     tokens : torch.Tensor
         int64 [N, K].
     num_samples : int
-        Samples that the tokens stand for.
+        Number of samples of the audio.
     fingerprint : str
-        Of the codec.
+        Fingerprint of the codec.
     codec : str
         Name of the codec, for messages.
     mask_id : int
         Id of dropped tokens at the end of groups, which are not stored. None
         if no token is dropped.
     side : dict
-        What decoding needs beside the tokens: tensors by name, see
+        Side information for decoding: tensors by name, see
         :meth:`PretrainedCodec.file_side_information`.
     recorded : bool
         Whether the tokens are of a recording, not of synthesised speech.
@@ -137,7 +137,7 @@ def load_tokens(path, codec=None):
     path : str | Path
         The file.
     codec : PretrainedCodec
-        Checks that the tokens are of this codec.
+        Codec that must have made the tokens.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def load_tokens(path, codec=None):
     Raises
     ------
     ValueError
-        If it is no token file, or another codec's.
+        If it is not a token file, or was made by another codec.
     """
     path = Path(path)
     if not path.is_file():
@@ -186,7 +186,7 @@ def load_tokens(path, codec=None):
 
 
 def _spread(tokens, budgets, levels, mask_id):
-    """Kept tokens in a row -> [N, K], by the budgets [N]."""
+    """Flat list of kept tokens -> [N, K], by the budgets [N]."""
     if not 1 <= levels <= 255:  # budgets are bytes
         raise ValueError(f"it claims {levels} tokens for a group.")
     kept = prefix_mask(budgets, levels)

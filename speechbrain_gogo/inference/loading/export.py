@@ -2,7 +2,7 @@
 
 A model folder has a ``hyperparams.yaml`` without includes, which defines the
 networks that inference uses, and their weights as safetensors in half
-precision. All code that writes or edits these files is here.
+precision. These files are written and edited here.
 """
 
 import filecmp
@@ -33,8 +33,8 @@ def export_codec(folder, hyperparams_file, codec, vocoder, **settings):
     codec : Gogo
         The codec with its averaged weights.
     vocoder : Vocoder
-        Its class and arguments go into the YAML, its weights, if it has any,
-        into the folder.
+        Vocoder, whose class and arguments are written to the YAML, and its
+        weights, if any, to the folder.
     **settings
         Further settings of the YAML: ``window_groups`` and
         ``overlap_groups``.
@@ -66,8 +66,8 @@ def export_bundle(folder, codec_folder, vocoder, sampler):
     codec_folder : str | Path
         Model folder of the codec.
     vocoder : Vocoder
-        Its class and arguments go into the YAML, its weights, if it has any,
-        into the folder.
+        Vocoder, whose class and arguments are written to the YAML, and its
+        weights, if any, to the folder.
     sampler : dict
         Settings of the flow to replace.
 
@@ -119,9 +119,9 @@ def export_run(hparams):
     Arguments
     ---------
     hparams : dict
-        Of the recipe: ``output_folder`` with the run's hyperparams.yaml,
-        ``export_folder``, ``ema`` around the codec, ``vocoder``,
-        ``window_groups`` and ``overlap_groups``.
+        Settings of the recipe: ``output_folder`` with the run's
+        hyperparams.yaml, ``export_folder``, ``ema`` around the codec,
+        ``vocoder``, ``window_groups`` and ``overlap_groups``.
 
     Returns
     -------

@@ -21,8 +21,8 @@ def export_socodec(hparams):
     Arguments
     ---------
     hparams : dict
-        Of the recipe: ``output_folder`` with the run's hyperparams.yaml,
-        ``export_folder``, ``codec`` and ``vocoder``.
+        Settings of the recipe: ``output_folder`` with the run's
+        hyperparams.yaml, ``export_folder``, ``codec`` and ``vocoder``.
 
     Returns
     -------

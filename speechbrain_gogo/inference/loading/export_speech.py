@@ -6,6 +6,7 @@ the number of positions and others) are under "gogo" in its config.json. These
 folders are loaded by speech.py.
 """
 
+import copy
 import json
 import logging
 import shutil
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 from speechbrain_gogo.inference.loading.export import edit_model
 from speechbrain_gogo.inference.loading.group_stage import save_group_stage
 from speechbrain_gogo.lobes.speech.codes.code_rows import unshare_code_rows
+from speechbrain_gogo.lobes.speech.memory import merge_lora
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +34,16 @@ def export_speech_stage(
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write; created if needed.
     lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
     tokenizer : WordPieces | HubTokenizer
-        Of its text; Stage I needs it, Stage II reads none.
+        Tokenizer of its text; Stage I needs it, Stage II reads none.
     fingerprint : str
-        Of the codec whose tokens it speaks: it is then used with no other.
+        Fingerprint of the codec whose tokens it speaks: it is then used with no
+        other.
     dtype : torch.dtype
-        Of the weights.
+        Data type of the weights.
 
     Returns
     -------
@@ -57,7 +60,9 @@ def export_speech_stage(
     >>> LlamaForCausalLM.from_pretrained(folder).config.gogo["num_tokens"]
     10
     """
-    if hasattr(lm, "sizes"):  # no plain Llama
+    if hasattr(lm, "sizes"):  # not a plain Llama
+        lm = copy.deepcopy(lm)
+        merge_lora(lm.llama)
         save_group_stage(folder, lm, fingerprint)
         if tokenizer is not None:
             tokenizer.save(folder)
@@ -79,7 +84,7 @@ def export_speech_stage(
             end_id=lm.end_id,
             text_positions=lm.text_positions,
         )
-        # There a server stops.
+        # Servers stop at this token.
         llama.config.eos_token_id = lm.end_id
         llama.generation_config.eos_token_id = lm.end_id
     else:
@@ -87,7 +92,7 @@ def export_speech_stage(
     llama.config.gogo = metadata
     llama.save_pretrained(folder)
     for path in Path(folder).glob("*.safetensors"):
-        # Which come with leave to read for nobody but the owner.
+        # They are written with read permission for the owner only.
         shutil.copymode(Path(folder) / "config.json", path)
     if tokenizer is not None:
         tokenizer.save(folder)
@@ -117,42 +122,43 @@ def export_speech(
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write; created if needed.
     codec : str | Path
         Folder of the codec, whose files are copied; may be ``folder``. Its
-        backbone becomes that of Stage I, unless this speaks all tokens; an
-        allocator that reads another backbone is left out.
+        backbone size is set to that of Stage I, unless this predicts all
+        tokens; an allocator of another backbone size is left out.
     stage1 : str | Path
         Folder of Stage I, from :func:`export_speech_stage`; copied too.
     stage2 : str | Path
-        Folder of Stage II; None if Stage I speaks all tokens.
+        Folder of Stage II; None if Stage I predicts all tokens.
     sampling : dict
         ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` and
         ``text_guidance``; by default those of
         :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`, and no guidance.
     language : str | None
-        Whose front end reads texts, as in the corpora of Stage I.
+        Language of the front end, as in the corpora of Stage I.
     first_window_groups : int
-        Groups that are decoded first. Each window that follows is half as
-        long again, up to the codec's own ``window_groups``.
+        Groups of the first decoded window. Each following window is 1.5 times
+        as long, up to the codec's own ``window_groups``.
     overlap_groups : int
         Groups that two windows share, at most half of the first one.
     max_characters : int
         Longer sentences are split.
     groups_per_character : float
-        Of slow speech: a sentence that would not fit the positions is split.
+        Groups per character of slow speech: a sentence that would not fit the
+        positions is split.
     slowest : float
         Speech is cut off if it is longer than this factor times the duration of
         slow speech with ten more characters.
     loop_groups : int
         Speech is cut off if a cycle of groups repeats for this many groups.
     batch_size : int
-        Sentences that are spoken side by side; where steps are compiled,
-        fewer are filled up with repeats.
+        Sentences to synthesize in one batch; where steps are compiled, smaller
+        batches are filled with repeats.
     compiled : bool
         Compile the steps of the language models where there is a GPU.
     voice : tuple of str
-        Path of a recording, which is copied, and what it says: the model's
+        Path of a recording, which is copied, and its transcript: the model's
         own voice, for texts without a prompt.
     weights : str
         "float", or "int8": the stages read a quarter of the bytes, on a CPU.

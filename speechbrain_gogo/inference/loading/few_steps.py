@@ -1,4 +1,4 @@
-"""The model folder of a decoder that learns to take few steps."""
+"""Model folder of a student that learns to decode in few steps."""
 
 import shutil
 from pathlib import Path
@@ -9,12 +9,12 @@ from safetensors.torch import load_file, save
 from speechbrain_gogo.inference.loading.export import MODEL_FILE, edit_model
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.lobes.gogo.dit import DiT
-from speechbrain_gogo.lobes.gogo.few_step_flow import (
+from speechbrain_gogo.lobes.gogo.flow.few_step_flow import (
     FewStepFlow,
     StepDiT,
     step_embedding,
 )
-from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
 
 WEIGHTS = "codec.safetensors"
 # Settings of a flow that a FewStepFlow does not take.
@@ -24,8 +24,9 @@ SAMPLING = "guidance_scale", "guidance_interval", "grid", "solver"
 def make_student(folder, teacher, num_steps):
     """Write a codec whose flow can learn to take few steps.
 
-    All else is the teacher's: tokens keep their meaning, and an allocator stays
-    valid. As it is written it samples as the teacher without guidance.
+    Everything else is copied from the teacher: tokens keep their meaning, and
+    an allocator stays valid. Before training it samples as the teacher without
+    guidance.
 
     Arguments
     ---------
@@ -55,7 +56,9 @@ def make_student(folder, teacher, num_steps):
     with edit_model(folder) as tree:
         flow = tree["modules"]["codec"]["flow"]
         found = [str(node.tag.value) for node in (flow, flow["backbone"])]
-        if found != [name_of(ConditionalFlowMatching), name_of(DiT)]:
+        # A class has more than one path: its module's, and its package's.
+        names = [name.rpartition(".")[2] for name in found]
+        if names != [ConditionalFlowMatching.__name__, DiT.__name__]:
             raise ValueError(
                 f"{teacher}: its decoder is {' over '.join(found)}; a student "
                 "is made of a ConditionalFlowMatching over a DiT."
@@ -70,12 +73,12 @@ def make_student(folder, teacher, num_steps):
 
 
 def name_of(kind):
-    """How a YAML names a class of which it makes an object."""
+    """YAML tag that creates an object of a class."""
     return f"!new:{kind.__module__}.{kind.__qualname__}"
 
 
 def add_step_embedding(path):
-    """Add the weights of a StepDiT that has not learned yet to a codec's file.
+    """Add the initial weights of a StepDiT to a codec's file.
 
     Arguments
     ---------

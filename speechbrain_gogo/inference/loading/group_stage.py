@@ -1,7 +1,7 @@
 """Files of a stage that takes one large pass per group.
 
 config.json has the sizes of the stage under "gogo", model.safetensors its
-weights. What such a stage is stands in lobes/speech/group_stage1.py.
+weights. These stages are defined in lobes/speech/group_stage1.py.
 """
 
 import json
@@ -28,11 +28,11 @@ def save_group_stage(folder, lm, fingerprint=None):
     Arguments
     ---------
     folder : str | Path
-        Where to; created if need be.
+        Folder to write; created if needed.
     lm : GroupBackboneLM | GroupDetailLM
         The stage.
     fingerprint : str
-        Of the codec whose tokens it speaks.
+        Fingerprint of the codec whose tokens it speaks.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,11 +54,11 @@ def load_group_stage(folder, metadata, dtype=torch.float32):
     Arguments
     ---------
     folder : str | Path
-        With the two files.
+        Folder with the two files.
     metadata : dict
-        What config.json has under "gogo".
+        Entry "gogo" of config.json.
     dtype : torch.dtype
-        Of the weights in memory.
+        Data type of the weights in memory.
 
     Returns
     -------

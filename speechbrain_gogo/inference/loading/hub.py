@@ -1,8 +1,8 @@
 """Models of the Hugging Face hub, fetched once.
 
-The files of a ``savedir`` are used without a request if its ``source.txt`` records
-that they are all files of the model. Then nothing is written either, so the folder may
-be read-only and the machine may have no network.
+The files of a ``savedir`` are used without a request if its ``source.txt``
+records that they are complete. Nothing is written then, so the folder may be
+read-only and the machine offline.
 """
 
 import logging
@@ -11,21 +11,21 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 RECORD = "source.txt"
-# With the folder of the self-supervised network that a SoCodec listens to.
+# Includes the folder of SoCodec's self-supervised network.
 CODEC = ("*.yaml", "*.safetensors", "*.md", "ssl/*")
 SPEECH = ("*.json", "*.model", "voice.*")
 SPEECH_FOLDERS = ("stage1/*", "stage2/*", "text/*")
 
 
 def fetch_model(source, savedir=None, speech=False, **hub_options):
-    """The folder of a model of the hub.
+    """Folder of a model from the hub.
 
     Arguments
     ---------
     source : str
-        Its id.
+        Hub id.
     savedir : str | Path
-        Where its files are, or are put; the hub's own cache by default.
+        Folder of its files; the hub's own cache by default.
     speech : bool
         Also fetch the language models in a codec's folders.
     **hub_options
@@ -38,8 +38,8 @@ def fetch_model(source, savedir=None, speech=False, **hub_options):
     Raises
     ------
     ValueError
-        If there is another model in ``savedir``, it cannot be written to, or
-        the model cannot be had.
+        If ``savedir`` has another model or is not writable, or the model cannot
+        be downloaded.
     """
     wanted = f"{source} {hub_options.get('revision') or 'main'}"
     complete = "complete with speech" if speech else "complete"
@@ -89,7 +89,7 @@ def _write_record(record, *lines):
 
 
 def _download(source, savedir, speech, hub_options):
-    """Ask the hub, which fetches what is missing or has changed."""
+    """Download missing and changed files from the hub."""
     from huggingface_hub import snapshot_download
 
     return snapshot_download(
@@ -102,7 +102,7 @@ def _download(source, savedir, speech, hub_options):
 
 
 def _explain(source, savedir, error):
-    """Why there is no model."""
+    """Reason of a failed download."""
     if isinstance(error, PermissionError):
         return f"savedir={savedir} cannot be written to ({error.strerror})."
     reason = "no hyperparams.yaml came" if error is None else ""

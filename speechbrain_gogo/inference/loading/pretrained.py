@@ -1,8 +1,8 @@
 """Finding a pretrained model, trusting it, and loading it strictly.
 
 A model is a folder with an include-free ``hyperparams.yaml`` and
-``*.safetensors``. Loading a HyperPyYAML file runs what it names, so a YAML
-from elsewhere may name networks of a few known packages only.
+``*.safetensors``. Loading a HyperPyYAML file runs the code that it names, so a
+YAML may only name networks of a few known packages, unless it is trusted.
 """
 
 import pydoc
@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from speechbrain_gogo.inference.loading.hub import fetch_model
 
-# Where networks are that only compute. Elsewhere in these packages there are
+# Modules with networks that only compute. Other modules of these packages have
 # classes that start processes, load libraries or run a downloaded repository.
 TRUSTED_NETWORKS = (
     "speechbrain.lobes.",
@@ -40,7 +40,7 @@ def find_source(source, savedir=None, speech=False, **hub_options):
         A bundled name such as "gogo-mini", a folder, or an id of the Hugging
         Face hub. A bundled name wins over a folder of that name.
     savedir : str | Path
-        Where files of the hub are put; the hub's own cache by default.
+        Folder for files from the hub; the hub's own cache by default.
     speech : bool
         Also fetch the language models in a codec's folders.
     **hub_options
@@ -53,7 +53,7 @@ def find_source(source, savedir=None, speech=False, **hub_options):
     Raises
     ------
     ValueError
-        If there is no such model, or another one in ``savedir``.
+        If there is no such model, or ``savedir`` has another one.
     """
     for folder in (PRETRAINED / str(source), Path(source)):
         if (folder / "hyperparams.yaml").is_file():
@@ -70,7 +70,7 @@ def find_source(source, savedir=None, speech=False, **hub_options):
 
 
 def source_name(source):
-    """What a model is called: a folder's name, a bundled name or a hub id.
+    """Name of a model: that of its folder, a bundled name or a hub id.
 
     Example
     -------
@@ -82,7 +82,7 @@ def source_name(source):
 
 
 def check_trust(yaml_path):
-    """Refuse a YAML that would run code other than known networks.
+    """Raise an error for a YAML that would run code other than known networks.
 
     Arguments
     ---------
@@ -92,7 +92,7 @@ def check_trust(yaml_path):
     Raises
     ------
     ValueError
-        Naming the line and what it wants to run.
+        With the line and the code that it would run.
     """
     with open(yaml_path) as stream:
         try:
@@ -162,12 +162,12 @@ def load_model(folder, overrides=None, trust_source=False):
 
 
 def load_weights(module, path):
-    """Load a module's weights, all of them and no others.
+    """Load a module's weights strictly.
 
     Arguments
     ---------
     module : torch.nn.Module
-        Gets the weights, in its own precision.
+        Module to load; it keeps its precision.
     path : str | Path
         A safetensors file.
 
@@ -185,7 +185,7 @@ def read_weights(path):
     Raises
     ------
     ValueError
-        If there is none, or it is none.
+        If the file is missing or not a safetensors file.
     """
     path = Path(path)
     if not path.is_file():
@@ -201,16 +201,16 @@ def read_weights(path):
 
 
 def load_state(module, found, path):
-    """Load a state dict, all of it and nothing else.
+    """Load a state dict strictly.
 
     Arguments
     ---------
     module : torch.nn.Module
-        Gets the weights, in its own precision.
+        Module to load; it keeps its precision.
     found : dict
         Name to tensor.
     path : str | Path
-        Where they are from.
+        File of the weights.
 
     Raises
     ------
@@ -250,10 +250,10 @@ def _nodes(node):
 
 
 def _is_known_network(name):
-    """Whether a dotted name is a network that a trusted package defines.
+    """Whether a dotted name is a network defined by a trusted package.
 
-    What a package merely imports (``torch.os``, say) is not its own. The lobes
-    of this package are trusted as they are, networks or their settings.
+    Names that a package only imports, such as ``torch.os``, are not trusted.
+    Classes in this package's lobes are, whether networks or not.
     """
     if name.split(".")[0] not in {p.split(".")[0] for p in TRUSTED_NETWORKS}:
         return False

@@ -1,8 +1,8 @@
 """The weights of SoCodec as its authors released them (hhguo/SoCodec).
 
 Two safetensors files without a YAML: the codec, with or without the HuBERT
-whose features it encodes, and the vocoder. Here their names become ours, once,
-and every weight must be there.
+whose features it encodes, and the vocoder. Weights are renamed to the names of
+this package, and loaded strictly.
 """
 
 import re
@@ -100,7 +100,7 @@ def load_release(folder, overrides=None):
     Arguments
     ---------
     folder : str | Path
-        With ``socodec_*.safetensors`` and ``mel_vocoder_*.safetensors``.
+        Folder with ``socodec_*.safetensors`` and ``mel_vocoder_*.safetensors``.
     overrides : dict
         Replace values of hparams/socodec.yaml.
 
@@ -119,7 +119,7 @@ def load_release(folder, overrides=None):
     codec, vocoder = model["codec"], BigVGAN(n_mels=model["n_mels"])
     path, found = _read(folder, CODEC_FILES)
     ssl = {k: v for k, v in found.items() if k.startswith(SSL)}
-    # Whatever else the file holds is no part of the codec.
+    # Other tensors of the file do not belong to the codec.
     ours = {k: v for k, v in found.items() if k.startswith(PARTS)}
     found = rename(ours, CODEC_NAMES)
     found = stack_codebooks(found)
@@ -134,14 +134,14 @@ def load_release(folder, overrides=None):
 
 
 def rename(state, names):
-    """A state dict under the names that regular expressions make.
+    """Rename the keys of a state dict by regular expressions.
 
     Arguments
     ---------
     state : dict
         Name to tensor.
     names : sequence of tuple of str
-        Patterns and replacements, applied one after the other.
+        Patterns and replacements, applied in order.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def rename(state, names):
 
 
 def stack_codebooks(state):
-    """Join the tensors of single codebooks, which have a number at the end."""
+    """Stack the tensors of single codebooks, whose names end in a number."""
     single = re.compile(r"^(quantizer\.codebooks\.\w+)\.(\d+)$")
     books = {}
     for name in [name for name in state if single.match(name)]:
@@ -175,19 +175,19 @@ def stack_codebooks(state):
 
 
 def vocoder_state(state, kinds):
-    """The vocoder's weights, weight normalisation resolved.
+    """The vocoder's weights, with weight normalisation folded in.
 
     Arguments
     ---------
     state : dict
         As released: ``weight_g`` and ``weight_v`` of every convolution.
     kinds : int
-        Residual blocks of a stage, which are numbered through.
+        Residual blocks per stage, which are numbered consecutively.
 
     Returns
     -------
     dict
-        Under our names.
+        Name to tensor, with the names of this package.
     """
     state = dict(state)
     for name in [name for name in state if name.endswith(".weight_g")]:
@@ -206,14 +206,14 @@ def vocoder_state(state, kinds):
 
 
 def build_hubert(state, path):
-    """The HuBERT in a release, of any size.
+    """Build the HuBERT of a release, of any size.
 
     Arguments
     ---------
     state : dict
         Weights under fairseq's names.
     path : str | Path
-        Where they are from.
+        File of the weights.
 
     Returns
     -------

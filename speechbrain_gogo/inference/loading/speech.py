@@ -1,8 +1,8 @@
-"""Reading the stages of GogoSpeech again, strictly.
+"""Strict loading of the stages of GogoSpeech.
 
 A stage is a plain Hugging Face folder, see export_speech.py. Only safetensors
-are read, nothing in the folder is run, and weights, settings and codec must
-fit each other.
+are read, no code of the folder is run, and weights, settings and codec must
+match.
 """
 
 import contextlib
@@ -47,12 +47,12 @@ def can_speak(source):
 
 
 def load_settings(path, overrides=None, trust_source=False):
-    """Read the YAML with the settings of synthesis.
+    """Read the YAML of synthesis settings.
 
     Arguments
     ---------
     path : str | Path
-        It, in the codec's folder.
+        The YAML, in the codec's folder.
     overrides : dict
         Replace values of it.
     trust_source : bool
@@ -65,7 +65,7 @@ def load_settings(path, overrides=None, trust_source=False):
     Raises
     ------
     ValueError
-        If it is not there, or not to be trusted.
+        If it is missing or not trusted.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,14 +83,14 @@ def load_settings(path, overrides=None, trust_source=False):
 
 
 def weights_of(kind, codec):
-    """How the stages apply their weights.
+    """Class that applies the weights of the stages.
 
     Arguments
     ---------
     kind : str
-        "float", as they are, or "int8": a quarter of the bytes, on a CPU.
+        "float", unchanged, or "int8": a quarter of the bytes, on a CPU.
     codec : GogoCodec
-        For its precision and device.
+        Codec with the precision and the device.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def weights_of(kind, codec):
     Raises
     ------
     ValueError
-        If there is no such kind, or it does not go with precision and device.
+        If there is no such kind, or precision or device do not support it.
     """
     kinds = {"float": Dense, "int8": Int8}
     if kind not in kinds:
@@ -115,19 +115,19 @@ def weights_of(kind, codec):
 
 
 def load_stages(folder, codec, dtype=torch.float32, load_llama=None):
-    """Read both stages, or Stage I alone if it speaks all tokens.
+    """Load both stages, or Stage I alone if it predicts all tokens.
 
     Arguments
     ---------
     folder : str | Path
-        With the folders ``stage1`` and ``stage2``.
+        Folder with the folders ``stage1`` and ``stage2``.
     codec : GogoCodec
-        Whose tokens the stages must speak.
+        Codec whose tokens the stages must predict.
     dtype : torch.dtype
-        Of the weights in memory.
+        Data type of the weights in memory.
     load_llama : callable
-        Takes a stage's folder and gives what stands for its Llama; the
-        weights are read by default.
+        Function of a stage's folder that returns its Llama, or a replacement;
+        reads the weights by default.
 
     Returns
     -------
@@ -153,13 +153,13 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     Arguments
     ---------
     folder : str | Path
-        With config.json and model.safetensors.
+        Folder with config.json and model.safetensors.
     codec : GogoCodec
-        Whose tokens the stage must speak.
+        Codec whose tokens the stage must predict.
     dtype : torch.dtype
-        Of the weights in memory.
+        Data type of the weights in memory.
     load_llama : callable
-        As of :func:`load_stages`.
+        As in :func:`load_stages`.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     llama = load_llama(folder) if load_llama else _load_llama(folder, dtype)
     shared = {key: metadata[key] for key in NEEDED[1:]}
     if metadata["stage"] == 1:
-        # Folders of before text_positions have none.
+        # Folders of earlier versions have no text_positions.
         text_positions = metadata.get("text_positions", 0)
         return BackboneLM(
             llama,
@@ -215,7 +215,7 @@ def _read_metadata(folder):
 
 
 def _check_codec(folder, metadata, codec):
-    """Refuse a stage whose tokens are not the codec's."""
+    """Raise an error if a stage belongs to another codec."""
     found, wanted = metadata.get("codec"), codec.fingerprint
     if found not in (None, wanted):
         raise ValueError(

@@ -1,7 +1,8 @@
-"""A codec's language model as files: written by a recipe, read strictly.
+"""Export and strict loading of a codec's language model.
 
-The folder of the codec also holds ``speech.yaml`` (the model, how it samples, the
-codec that it belongs to), ``lm.safetensors`` and, in ``text``, the tokenizer.
+The folder of the codec also has ``speech.yaml`` (the model, its sampling
+settings, the fingerprint of its codec), ``lm.safetensors`` and, in ``text``,
+the tokenizer.
 """
 
 from pathlib import Path
@@ -26,14 +27,14 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
     Arguments
     ---------
     folder : str | Path
-        With the codec's hyperparams.yaml.
+        Folder with the codec's hyperparams.yaml.
     lm : torch.nn.Module
-        With ``sizes``, the arguments of its class, ``vocab_size`` and
-        ``levels``; its weights are written.
+        Language model with ``sizes``, the arguments of its class,
+        ``vocab_size`` and ``levels``; its weights are written.
     tokenizer : WordPieces | HubTokenizer
-        Of its text.
+        Tokenizer of its text.
     codec : PretrainedCodec
-        Of its tokens.
+        Codec of its tokens.
     **settings
         ``sampling`` and others of
         :class:`~speechbrain_gogo.inference.synthesis.pretrained.PretrainedSpeech`.
@@ -55,14 +56,14 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
 
 
 def load_speech_lm(folder, codec, overrides=None, trust_source=False):
-    """Read what :func:`export_speech_lm` wrote.
+    """Load a language model that :func:`export_speech_lm` wrote.
 
     Arguments
     ---------
     folder : str | Path
-        Of the codec.
+        Folder of the codec.
     codec : PretrainedCodec
-        Which was loaded from it.
+        Codec that was loaded from the folder.
     overrides : dict
         Replace values of ``speech.yaml``.
     trust_source : bool
@@ -97,19 +98,19 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
 
 
 def check_lm_fits(lm, codec):
-    """Raise an error if a language model cannot have a codec's tokens.
+    """Raise an error if a language model does not match a codec's tokens.
 
     Arguments
     ---------
     lm : torch.nn.Module
-        With ``vocab_size`` and ``levels``.
+        Language model with ``vocab_size`` and ``levels``.
     codec : PretrainedCodec
         Any.
 
     Raises
     ------
     ValueError
-        If its levels have other steps or streams, or these other sizes.
+        If the levels differ in steps, streams or sizes.
     """
     sizes = [
         (

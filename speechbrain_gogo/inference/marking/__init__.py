@@ -1,7 +1,7 @@
-"""Marks of synthetic audio: an inaudible watermark, and what files say of themselves.
+"""Marks of synthetic audio: an inaudible watermark, and metadata of files.
 
-Whoever writes or sends synthesised audio passes it through ``mark_stream`` and
-says ``SYNTHETIC`` in the file's metadata; ``detect_file`` looks for both.
+All synthesised audio passes through ``mark_stream``, and files have the comment
+``SYNTHETIC``; ``detect_file`` looks for both.
 """
 
 from speechbrain_gogo.inference.marking.detection import (

@@ -1,4 +1,4 @@
-"""Whether an audio file is watermarked, and where."""
+"""Detection of watermarks in audio files."""
 
 import math
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Detection:
-    """What is known about the origin of an audio file.
+    """Evidence of the origin of an audio file.
 
-    file: its path; probability: the detector's score of the likeliest window, in
-    [0, 1], None if there is nothing to judge; verdict: in words; seconds:
-    duration; windows: (start, end, score) of each window, in seconds, score None
-    where there is silence; says_synthetic: whether its metadata says so.
+    file: its path; probability: highest score of the detector in any window, in
+    [0, 1], None without a score; verdict: in words; seconds: duration; windows:
+    (start, end, score) of each window, in seconds, score None for silence;
+    says_synthetic: whether its metadata marks it as synthetic.
     """
 
     file: str
@@ -51,7 +51,7 @@ def detect_file(path, watermark="perth"):
     path : str | Path
         Audio of any length, rate and number of channels.
     watermark : str
-        Which one.
+        Kind of watermark.
 
     Returns
     -------
@@ -92,13 +92,13 @@ def score_windows(pieces, rate, watermark="perth"):
     rate : int
         In Hz.
     watermark : str
-        Which one.
+        Kind of watermark.
 
     Returns
     -------
     tuple of tuple
-        Start and end in seconds, and the score; None where there is silence or
-        less than LEAST_SECONDS.
+        Start and end in seconds, and the score; None for silence or less than
+        LEAST_SECONDS.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def score_windows(pieces, rate, watermark="perth"):
 
 
 def join_short_end(pieces, rate):
-    """Join the last piece to the one before it, if it is short.
+    """Append the last piece to the one before it, if it is short.
 
     Arguments
     ---------

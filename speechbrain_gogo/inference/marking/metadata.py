@@ -1,4 +1,4 @@
-"""What the metadata of an audio file says about its origin."""
+"""Metadata of audio files about their origin."""
 
 import soundfile
 

@@ -1,8 +1,8 @@
 """The watermark of resemble-perth, for audio of any rate, piece by piece.
 
-Perth adds to the spectrogram below 2 kHz what its own detector finds, at 32 kHz
-and in frames of 10 ms. Only that difference passes through resampling here: it is
-added to the audio, which keeps its rate, its length and all else.
+Perth works at 32 kHz in frames of 10 ms, and adds a signal to the spectrogram
+below 2 kHz that its detector finds. Only this signal is resampled here and
+added to the audio, which is otherwise unchanged.
 """
 
 import contextlib
@@ -20,17 +20,18 @@ MODULE = "perth.perth_net.perth_net_implicit.perth_watermarker"
 
 PERTH_RATE = 32000  # Hz
 PERTH_FRAME = 320  # samples at that rate
-# What a watermarked sample depends on, before and after it: five convolutions of
-# 7 frames, and half a window of the STFT when it is analysed and synthesised.
+# Samples before and after a watermarked one on which it depends: five
+# convolutions of 7 frames, and half a window of the STFT when it is analysed
+# and synthesised.
 CONTEXT_FRAMES = 25
-# Fewer would cost more for their context than for themselves.
+# With fewer, most of the computation would be for the context.
 LEAST_FRAMES = 20
 MOST_SECONDS = 30  # of audio that is watermarked at once
 SHORTEST = 4096  # samples at Perth's rate; its STFT cannot pad fewer than 1,025
 
 
 class PerthWatermark:
-    """Adds an inaudible watermark to audio, and looks for it.
+    """Adds an inaudible watermark to audio, and detects it.
 
     Raises
     ------
@@ -45,7 +46,8 @@ class PerthWatermark:
             warnings.catch_warnings(),
             contextlib.redirect_stdout(io.StringIO()),
         ):
-            # It warns of pkg_resources, and prints the step of its weights.
+            # It prints a warning about pkg_resources and the step of its
+            # weights.
             warnings.simplefilter("ignore")
             # `perth` has None in place of the class if an import of its own
             # fails; its module says which.
@@ -71,7 +73,7 @@ class PerthWatermark:
         return torch.cat(pieces) if pieces else wav.float()
 
     def mark_stream(self, pieces, sample_rate):
-        """Watermark consecutive pieces of one signal as if they were one.
+        """Watermark consecutive pieces of one signal, as the whole signal.
 
         Arguments
         ---------
@@ -83,9 +85,8 @@ class PerthWatermark:
         Yields
         ------
         torch.Tensor
-            float32 [T], T varying; joined they are as long as the pieces. They
-            are up to 0.45 s behind, since a watermarked sample depends on
-            what follows it.
+            float32 [T], T varying, with the same total length. The delay is up
+            to 0.45 s, since a watermarked sample depends on later ones.
         """
         # Whole frames of Perth begin at these samples: 10 ms, or a multiple.
         unit = int(sample_rate) // math.gcd(int(sample_rate), 100)
@@ -116,7 +117,7 @@ class PerthWatermark:
 
     @torch.no_grad()
     def score(self, wav, sample_rate):
-        """How sure the detector is that there is a watermark.
+        """Confidence of the detector that there is a watermark.
 
         Arguments
         ---------
@@ -128,7 +129,7 @@ class PerthWatermark:
         Returns
         -------
         float
-            Between 0 and 1; NaN of digital silence.
+            Between 0 and 1; NaN for digital silence.
         """
         given = _pad(change_rate(wav.float(), int(sample_rate), PERTH_RATE))
         return float(self.perth.get_watermark(given, PERTH_RATE, round=False))

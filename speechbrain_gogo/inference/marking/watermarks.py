@@ -1,7 +1,7 @@
 """Watermarks by name.
 
 A watermark is an object with ``mark_stream(pieces, sample_rate)`` and
-``score(wav, sample_rate)``, such as perth.py has.
+``score(wav, sample_rate)``, as in perth.py.
 """
 
 import functools
@@ -42,11 +42,11 @@ def load_watermark(name):
     return WATERMARKS[name]()
 
 
-@functools.cache  # says once what is missing
+@functools.cache  # warns only once
 def find_watermark(name="perth"):
-    """A watermark, if it is wanted and installed; else None.
+    """A watermark if it is requested and installed, else None.
 
-    A warning says so, once, where it is wanted but not installed.
+    If it is requested but not installed, a warning is logged once.
 
     Arguments
     ---------
@@ -91,13 +91,13 @@ def mark_stream(pieces, sample_rate, watermark="perth"):
     Returns
     -------
     iterator of torch.Tensor
-        float [T], T varying: joined, as long as the pieces are. They come a
-        little later than the pieces do, see :class:`PerthWatermark`.
+        float [T], T varying, with the same total length, slightly delayed, see
+        :class:`PerthWatermark`.
 
     Raises
     ------
     ValueError
-        If there is no such watermark, before the first piece is made.
+        If there is no such watermark; raised before the first piece.
 
     Example
     -------

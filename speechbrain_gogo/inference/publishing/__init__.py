@@ -1,7 +1,7 @@
 """Publishing a model folder on the Hugging Face hub, with a model card.
 
-The card's figures are those of the run that trained the model and of its
-evaluation. What is published, ``from_hparams`` loads by its id.
+The card has figures of the training and of an evaluation. ``from_hparams``
+loads the published model by its id.
 """
 
 from speechbrain_gogo.inference.publishing.card import write_card

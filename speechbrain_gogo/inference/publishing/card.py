@@ -1,8 +1,8 @@
 """The model card: README.md of a published model.
 
-A card that is in the model folder already is kept; it only gets what the hub reads,
-the YAML at its head. Otherwise one is written from the model, the log of its
-training and the table of its evaluation.
+An existing card in the model folder is kept; only the YAML at its top, which
+the hub reads, is added. Otherwise a card is written from the model, the log of
+its training and the table of its evaluation.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ def write_card(
     folder : str | Path
         The model folder; a README.md in it is kept, below the YAML.
     repo_id : str
-        What the model is published as, "owner/name".
+        Hub id of the published model, "owner/name".
     codec : PretrainedCodec
         Loaded from the folder.
     speech : PretrainedSpeech
@@ -46,7 +46,7 @@ def write_card(
     evaluation : str | Path
         Output folder of an evaluation, with ``table.md``.
     licence : str
-        Of the weights, as the hub spells it.
+        Licence of the weights, as the hub spells it.
     language : str
         Code of the language.
     revision : str

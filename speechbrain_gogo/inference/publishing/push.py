@@ -34,7 +34,7 @@ EXPORT = "export"  # of a recipe's output folder
 
 
 class Published(NamedTuple):
-    """What was, or would be, uploaded.
+    """Result of an upload, or of a dry run.
 
     Arguments
     ---------
@@ -71,20 +71,20 @@ def push_model(
     folder : str | Path
         A model folder, or the output folder of the recipe that exported it.
     repo_id : str
-        "owner/name"; created if need be.
+        "owner/name"; created if needed.
     run_folder, evaluation : str | Path
         Output folders of the training and of an evaluation, for the card; by
         default the output folder around the export, and none.
     licence, language : str
-        Of the weights and of the speech, for the card.
+        Licence and language of the weights and of the speech, for the card.
     revision : str
-        A tag for this version, that ``from_hparams`` takes as ``revision``.
+        A tag for this version, the ``revision`` of ``from_hparams``.
     private : bool
-        Create a repository that only its owner sees.
+        Create a private repository.
     dry_run : bool
         Upload nothing, and use no network.
     token, endpoint : str
-        Of the hub; those of its own settings by default.
+        Token and endpoint of the hub; by default those of its settings.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def find_model(folder):
 
 
 def gather(model, target):
-    """Copy what belongs to a model, and nothing else that lies there.
+    """Copy the files of a model, and no other files of the folder.
 
     Arguments
     ---------
@@ -193,7 +193,7 @@ def _scalars(node):
 
 
 def _upload(api, folder, repo_id, revision, private):
-    """One commit, that replaces the files of the version before it."""
+    """Upload one commit, which replaces the files of the preceding version."""
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
         tags = [each.name for each in api.list_repo_refs(repo_id).tags]

@@ -18,12 +18,11 @@ class Run(NamedTuple):
     Arguments
     ---------
     updates : int
-        Of the last line of its log.
+        Number of updates in the last line of the log.
     figures : dict
         Figure of the last validation -> value.
     clips : list of str
-        How many clips of the training and the validation data were used and
-        skipped.
+        Numbers of training and validation clips used and skipped.
     curves : Path
         The plot of all figures, or None.
     """

@@ -1,9 +1,9 @@
-"""Folders of the stages as servers of language models want them.
+"""Folders of the stages for servers of language models.
 
-An exported stage is a plain Llama whose last 12,802 ids no text tokenizer
-knows. Servers read ids and write ids, but load a tokenizer with as many
-entries as the model has; here it is written: the stage's own, with an entry
-such as ``<|12864|>`` for every id that is no text.
+An exported stage is a plain Llama whose last 12,802 ids are not in its text
+tokenizer. Servers read and write ids, but need a tokenizer with all ids of the
+model. It is written here: the stage's tokenizer, with an entry such as
+``<|12864|>`` for every other id.
 """
 
 import json
@@ -32,7 +32,7 @@ def export_for_servers(source, folder):
     source : str | Path
         A folder, a bundled name or a hub id, as GogoSpeech takes it.
     folder : str | Path
-        Gets ``stage1`` and, if the model has it, ``stage2``.
+        Folder for ``stage1`` and, if the model has it, ``stage2``.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def export_for_servers(source, folder):
     Raises
     ------
     ValueError
-        If the model has no stages, or they are no plain Llamas.
+        If the model has no stages, or they are not plain Llamas.
 
     Example
     -------
@@ -86,17 +86,17 @@ def _export_stage(stage, folder):
 
 
 def _names(start, end):
-    """Entries of a vocabulary that stand for ids."""
+    """Entries of a vocabulary that represent ids."""
     return [f"<|{number}|>" for number in range(start, end)]
 
 
 def _pieces(tokenizer, num_text, num_ids):
-    """A sentencepiece model of so many ids, serialized."""
+    """A serialized sentencepiece model with this number of ids."""
     proto = sentencepiece_model_pb2.ModelProto()
     if isinstance(tokenizer, WordPieces):
         serialized = tokenizer.processor.serialized_model_proto()
         proto.ParseFromString(serialized)
-    else:  # sentencepiece insists on an unknown piece, the host of none
+    else:  # sentencepiece requires an unknown piece
         proto.trainer_spec.model_type = 2
         proto.normalizer_spec.name = "identity"
         for name in ("bos_id", "eos_id", "pad_id"):

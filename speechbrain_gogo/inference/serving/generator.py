@@ -1,8 +1,9 @@
-"""Groups of tokens from stages that are served.
+"""Groups of tokens from stages on servers.
 
-The same groups as :class:`~speechbrain_gogo.inference.synthesis.generator.GroupGenerator`
-yields. A group is two requests to Stage I, its first token (or the end) and
-the rest of its backbone, and one to Stage II.
+It yields the same groups as
+:class:`~speechbrain_gogo.inference.synthesis.generator.GroupGenerator`. A group
+takes two requests to Stage I, for its first token (or the end) and for the rest
+of its backbone, and one to Stage II.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -33,9 +34,9 @@ class ServedGenerator(GroupGenerator):
     Arguments
     ---------
     codec, stage1, stage2, loop_groups
-        As of GroupGenerator; the stages need no weights.
+        As in GroupGenerator; the stages need no weights.
     servers : list of Server
-        Of Stage I, and of Stage II if there is one.
+        Servers of Stage I, and of Stage II if there is one.
     """
 
     def __init__(self, codec, stage1, stage2, loop_groups, servers):
@@ -43,12 +44,12 @@ class ServedGenerator(GroupGenerator):
         self.servers = servers
 
     def generate(self, utterances, allocate, sampling):
-        """Generate a batch of utterances, all at once; each as it is alone.
+        """Generate a batch of utterances in parallel, independent of each other.
 
         Arguments
         ---------
         utterances, allocate, sampling
-            As of GroupGenerator; there is no ``text_guidance``.
+            As in GroupGenerator; there is no ``text_guidance``.
 
         Yields
         ------
@@ -115,7 +116,7 @@ class ServedGenerator(GroupGenerator):
         yield Groups(nothing, 0 * nothing[:, 0], over, finished)
 
     def _ask(self, stage, ids, count, num_tokens, seed, sampling):
-        """Ask a stage for so many of its first tokens."""
+        """Request the next tokens of a stage."""
         if not count:
             return []
         offset = self.stages[stage].offset
@@ -125,7 +126,7 @@ class ServedGenerator(GroupGenerator):
         return [id_ - offset for id_ in found]
 
     def _limit(self, utterance, used):
-        """Most groups that both stages have positions for."""
+        """Largest number of groups that fit the positions of both stages."""
         stage1, stage2 = self.stages
         left = (stage1.max_positions - used) // stage1.backbone_size
         limit = min(left, stage2_limit(stage2, utterance))
@@ -138,12 +139,12 @@ class ServedGenerator(GroupGenerator):
 
 
 def prefix_ids(stage1, text, prompt):
-    """The sequence of Stage I before it speaks, a list of ids.
+    """Ids of Stage I before the first generated token.
 
     Arguments
     ---------
     stage1 : BackboneLM
-        Whose ids they are.
+        Stage of the ids.
     text : torch.Tensor
         int64 [1, L].
     prompt : torch.Tensor

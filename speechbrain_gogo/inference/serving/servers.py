@@ -1,9 +1,8 @@
-"""What servers of language models speak: ids in, ids out, over HTTP.
+"""Clients of language model servers: ids in and out, over HTTP.
 
-Two dialects, with one method each: llama.cpp's ``/completion`` and vLLM's
-``/v1/completions``. A request asks for a few tokens after a sequence, all of
-which are among the ids that are allowed there; both servers keep the cache of
-the sequence for the next request.
+There are two APIs: llama.cpp's ``/completion`` and vLLM's ``/v1/completions``.
+A request asks for a few tokens after a sequence, restricted to a range of ids;
+both servers keep the cache of the sequence for the next request.
 """
 
 import json
@@ -19,9 +18,9 @@ class Server:
     Arguments
     ---------
     url : str
-        Where it listens, such as ``http://127.0.0.1:8001``.
+        Address, such as ``http://127.0.0.1:8001``.
     vocab_size : int
-        Ids of the model that it should serve.
+        Number of ids of the expected model.
     """
 
     def __init__(self, url, vocab_size):
@@ -44,7 +43,7 @@ class Server:
         path : str
             Below the server's URL.
         body : dict
-            Is posted; None gets.
+            Content of a POST request; None for a GET request.
 
         Returns
         -------
@@ -53,7 +52,7 @@ class Server:
         Raises
         ------
         ConnectionError
-            If nobody answers.
+            If there is no answer.
         ValueError
             If the server refuses the request, with its reason.
         """
@@ -85,9 +84,9 @@ class Server:
         count : int
             Tokens to generate.
         allowed : range
-            The ids that they may have.
+            Range of allowed ids.
         seed : int
-            Of the sampling.
+            Seed of the sampling.
         sampling : dict
             ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k``.
 
@@ -98,7 +97,7 @@ class Server:
         Raises
         ------
         ConnectionError, ValueError
-            As :meth:`request` does, or if the answer is not of that kind.
+            As in :meth:`request`, or if the answer has another form.
         """
         tokens = self._generate(ids, count, allowed, seed, sampling)
         if len(tokens) != count or not all(

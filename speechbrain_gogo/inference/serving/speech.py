@@ -1,4 +1,4 @@
-"""GogoSpeech whose stages are served by others: tokens from there, audio here."""
+"""GogoSpeech with its stages on servers and its codec in this process."""
 
 import logging
 
@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 class ServedLlama(nn.Module):
-    """Stands for a Llama that is elsewhere: its configuration alone.
+    """Placeholder for a Llama on a server, with its configuration only.
 
     Arguments
     ---------
     folder : str | Path
-        Of the stage; only config.json is read.
+        Folder of the stage; only config.json is read.
     """
 
     def __init__(self, folder):
@@ -42,12 +42,11 @@ class ServedLlama(nn.Module):
 class ServedSpeech(GogoSpeech):
     """Text to speech whose language models are served over HTTP.
 
-    The codec, its allocator and the text tokenizer work here, as in
-    :class:`~speechbrain_gogo.inference.speech.GogoSpeech`, and every method is
-    that class's. Samples differ from its samples, as servers have random
-    generators of their own; at temperature 0 the tokens are the same, to
-    rounding. A server samples each sequence alone: there is no
-    ``text_guidance``.
+    The codec, its allocator and the text tokenizer run in this process, and all
+    methods are those of :class:`~speechbrain_gogo.inference.speech.GogoSpeech`.
+    Servers have their own random generators, so samples differ; at temperature
+    0 the tokens are the same, up to rounding. Since a server samples each
+    sequence separately, there is no ``text_guidance``.
     """
 
     @classmethod
@@ -66,10 +65,10 @@ class ServedSpeech(GogoSpeech):
         Arguments
         ---------
         source : str | Path
-            A folder, a bundled name ("gogo-mini"), or a hub id. Of the stages
-            only their descriptions are read.
+            A folder, a bundled name ("gogo-mini"), or a hub id. Only the
+            configurations of the stages are read.
         urls : list of str
-            Of the server of Stage I, and of that of Stage II.
+            Addresses of the server of Stage I, and of that of Stage II.
         api : str
             "llama.cpp" or "vllm".
         run_opts : dict
@@ -88,8 +87,8 @@ class ServedSpeech(GogoSpeech):
         Raises
         ------
         ValueError
-            If the model cannot be loaded, ``api`` is unknown, there are more
-            or fewer servers than stages, or they serve other models.
+            If the model cannot be loaded, ``api`` is unknown, the number of
+            servers is not that of stages, or they serve other models.
         ConnectionError
             If a server does not answer.
         """
@@ -136,7 +135,7 @@ class ServedSpeech(GogoSpeech):
         Arguments
         ---------
         requests, allocate, seed, sampling
-            As of GogoSpeech.
+            As in GogoSpeech.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Methods of GogoCodec on streams, at bounded memory.
+"""Methods of GogoCodec on streams, in bounded memory.
 
 Audio is processed piece by piece. Tokens and samples equal those of the methods
 on tensors in inference/codec.py, on a GPU up to rounding.
@@ -36,21 +36,21 @@ class StreamingCodec(PretrainedCodec):
             float [T], mono, at the codec's rate, of any lengths; [1, T] and
             [1, 1, T] as well.
         latency : float
-            Seconds of audio after which its tokens come at the latest: for
-            live audio, at least a group and what the mel needs after it (0.22
-            at paper size). By default as many as are fastest to encode.
+            Largest delay of tokens to their audio, in seconds, for live audio;
+            at least a group and half a mel window (0.22 at paper size). By
+            default the fastest number of groups is encoded at a time.
 
         Yields
         ------
         torch.Tensor
-            Tokens int64 [n, 10] of the next groups; joined, they are the
+            Tokens int64 [n, 10] of the next groups; concatenated, they are the
             tokens of the whole recording, on a GPU up to rounding.
 
         Raises
         ------
         ValueError
-            If a piece is empty, not finite, not in float or not in [-1, 1],
-            or no tokens can come that early.
+            If a piece is empty, not finite, not in float or not in [-1, 1], or
+            ``latency`` is too small.
         """
         codec, step = self.codec, self.group_samples
         ahead = codec.mel.n_fft - codec.mel.hop_length - codec.mel.margin
@@ -83,7 +83,7 @@ class StreamingCodec(PretrainedCodec):
         seed=0,
         num_samples=None,
     ):
-        """Decode one token matrix, yielding audio as it is made.
+        """Decode one token matrix and yield audio in pieces.
 
         Arguments
         ---------
@@ -95,8 +95,8 @@ class StreamingCodec(PretrainedCodec):
         Yields
         ------
         torch.Tensor
-            Consecutive pieces of the waveform, float32 [T]; joined they are
-            what :meth:`GogoCodec.decode_batch` gives, on a GPU up to
+            Consecutive pieces of the waveform, float32 [T]; concatenated, they
+            are the result of :meth:`GogoCodec.decode_batch`, on a GPU up to
             rounding.
 
         Raises
@@ -129,7 +129,8 @@ class StreamingCodec(PretrainedCodec):
         groups : iterable of torch.Tensor
             int64 [K] each.
         **settings
-            Of :func:`~speechbrain_gogo.inference.streaming.groups.decode_group_stream`.
+            Settings of
+            :func:`~speechbrain_gogo.inference.streaming.groups.decode_group_stream`.
 
         Returns
         -------
@@ -141,7 +142,7 @@ class StreamingCodec(PretrainedCodec):
     # Small steps
 
     def _groups_within(self, latency, ahead):
-        """Groups to encode at once, so that tokens come within ``latency``."""
+        """Number of groups to encode at a time, for a given ``latency``."""
         if latency is None:
             return self.codec.window_size
         least = (self.group_samples + ahead) / self.sample_rate
@@ -161,7 +162,7 @@ class StreamingCodec(PretrainedCodec):
             return self.codec.encode_window(stretch)[0]
 
     def _mel_pieces(self, tokens, counts, seed, sampling):
-        """Pieces of log-mel, each with its utterance's place in the batch."""
+        """Pieces of log-mel, each with its utterance's index in the batch."""
         window = self.hparams.window_groups
         overlap = self.hparams.overlap_groups
         places, block = windows(window, overlap), window - overlap

@@ -1,10 +1,10 @@
 """Decoding token matrices of any length at bounded memory (Appendix D).
 
-The flow's attention would be quadratic in the length: it runs in windows of
-groups that overlap, and the overlaps are cross-faded. Windows depend on an
-utterance's own length alone, and noise on the seed and the frame's place
-alone, so an utterance sounds the same by itself, in a batch, or streamed (on a
-GPU, up to rounding).
+The flow's attention is quadratic in the length, so it runs in overlapping
+windows of groups, which are cross-faded. Windows depend only on an utterance's
+own length, and noise only on the seed and the index of a frame. An utterance
+therefore has the same audio alone, in a batch, or streamed (on a GPU, up to
+rounding).
 """
 
 from itertools import pairwise
@@ -20,7 +20,7 @@ def frame_noise(seed, first, last, block, num_values):
     Arguments
     ---------
     seed : int
-        Of the whole signal.
+        Seed of the whole signal.
     first : int
         First group.
     last : int
@@ -51,7 +51,7 @@ def frame_noise(seed, first, last, block, num_values):
 
 
 def windows(size, overlap, first_size=None):
-    """Where the windows begin and end that cover any number of groups.
+    """Starts and ends of windows that cover any number of groups.
 
     Arguments
     ---------
@@ -60,13 +60,13 @@ def windows(size, overlap, first_size=None):
     overlap : int
         Groups that two windows share, at most half of the smaller one.
     first_size : int
-        Groups of the first window, if audio is wanted early; each of the
-        next ones is half as long again, until they have ``size``.
+        Groups of the first window, for a low latency; each following window is
+        1.5 times as long, up to ``size``.
 
     Yields
     ------
     tuple of int
-        First group and the group after the last, without end.
+        First group and the group after the last, an infinite sequence.
 
     Raises
     ------
@@ -93,31 +93,31 @@ def windows(size, overlap, first_size=None):
 def decode_mel(codec, reveal, places, block, seed, **sampling):
     """Mel of token matrices, piece by piece.
 
-    The tokens need not all be there at first: each window is decoded as soon
-    as it is full, or the utterances are over.
+    Tokens may arrive while they are decoded: a window is decoded as soon as it
+    is complete, or the utterances have ended.
 
     Arguments
     ---------
     codec : Gogo
         The codec.
     reveal : callable
-        Of a number of groups: gives the tokens up to there at least, int64
-        [B, N, K], ``mask_id`` where a token is not used; how many groups each
-        utterance has so far, a list; and whether these are all.
+        Function of a number of groups that returns at least their tokens, int64
+        [B, N, K], ``mask_id`` where a token is not used; the number of groups
+        of each utterance so far, a list; and whether all have ended.
     places : iterable of tuple of int
-        Where windows begin and end, from :func:`windows`.
+        Starts and ends of windows, from :func:`windows`.
     block : int
         Groups whose noise is drawn together.
     seed : int
-        Of the initial noise.
+        Seed of the initial noise.
     **sampling
         ``num_steps`` and ``guidance_scale``.
 
     Yields
     ------
     tuple
-        The next piece of an utterance's log-mel, [1, F, d], and the
-        utterance's place in the batch.
+        The next piece of an utterance's log-mel, [1, F, d], and the utterance's
+        index in the batch.
     """
     g, values = codec.group_size, codec.group_size * codec.mel.n_mels
     tails = {}  # the end of each utterance's last window, to be cross-faded
@@ -152,7 +152,7 @@ def decode_mel(codec, reveal, places, block, seed, **sampling):
 
 
 def cross_fade(tail, piece):
-    """Mel [1, F, d] that begins with the frames where ``tail`` ends."""
+    """Mel [1, F, d] whose first frames are cross-faded with ``tail``."""
     frames = tail.shape[1]
     ramp = torch.linspace(0, 1, frames + 2, device=tail.device)[1:-1]
     mixed = torch.lerp(tail, piece[:, :frames], ramp.unsqueeze(-1))

@@ -36,11 +36,11 @@ def decode_group_stream(
     overlap : int
         Groups that two windows share, at most half of the first one.
     seed : int
-        Of the flow's noise.
+        Seed of the flow's noise.
     num_steps : int
         Flow steps; the codec's setting by default.
     guidance_scale : float
-        Of classifier-free guidance; the codec's setting by default.
+        Scale of classifier-free guidance; the codec's setting by default.
 
     Yields
     ------

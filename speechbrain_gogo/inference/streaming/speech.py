@@ -15,8 +15,8 @@ class Speech:
 
     wav: float32 [T]; sample_rate: in Hz; tokens: int64 [N, 10], the masking
     token where one was skipped; budgets: int64 [N], tokens of each group;
-    finished: False if generation was cut off because it did not end or
-    repeated itself, or if it is empty.
+    finished: False if generation was cut off because it did not end or repeated
+    itself, or if the utterance is empty.
     """
 
     wav: torch.Tensor
@@ -27,14 +27,14 @@ class Speech:
 
 
 class SpeechCancelledError(Exception):
-    """Somebody cancelled a stream while it was read."""
+    """A stream was cancelled while it was read."""
 
 
 class SpeechStream:
     """Iterator of audio chunks, each as early as possible.
 
-    Each chunk is float32 [T], on the CPU. Once the event ``cancelled`` is set,
-    by whichever thread, no more groups are generated: the iterator raises a
+    Each chunk is float32 [T], on the CPU. Once any thread sets the event
+    ``cancelled``, no more groups are generated, and the iterator raises a
     SpeechCancelledError.
 
     Arguments
@@ -83,14 +83,14 @@ class SpeechStream:
     def write(self, out_path, watermark="perth"):
         """Write audio into a file, chunk by chunk.
 
-        The file's metadata says that it is synthetic.
+        The file's metadata marks it as synthetic.
 
         Arguments
         ---------
         out_path : str | Path
             Audio file (WAV, FLAC, OGG, MP3 by its suffix); folders are made.
         watermark : str
-            Inaudible watermark to add, where it is installed; None for none.
+            Inaudible watermark to add, if installed; None for none.
 
         Yields
         ------
@@ -108,7 +108,7 @@ class SpeechStream:
                 yield write(audio)
 
     def _tokens(self, sentences):
-        """Tokens [K] of each group, one after the other."""
+        """Tokens [K] of each group, one by one."""
         for sentence in sentences:
             self.groups.append([])
             for groups in sentence:

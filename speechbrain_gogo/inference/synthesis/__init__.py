@@ -1,7 +1,7 @@
 """From text and a prompt to groups of tokens.
 
-Text is cut into utterances that fit the two stages of GogoSpeech, which then
-generate their groups. Sampling settings are checked here.
+Text is split into utterances that fit the positions of the language models,
+which generate their groups. Sampling settings are checked here.
 """
 
 from speechbrain_gogo.inference.synthesis.files import (

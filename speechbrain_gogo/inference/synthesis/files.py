@@ -1,4 +1,4 @@
-"""Text to speech into an audio file, with timing."""
+"""Text to speech to an audio file, with timing."""
 
 import time
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def synthesize_file(
         Called after every chunk with the seconds of audio so far and the
         seconds since the start.
     watermark : str
-        Inaudible watermark to add, where it is installed; None for none.
+        Inaudible watermark to add, if installed; None for none.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""From utterances to groups of tokens, group by group (Section 3.2).
+"""Generation of utterances, group by group (Section 3.2).
 
 Stage II completes a group as soon as Stage I has generated its backbone, so
 that audio can be streamed. The utterances are defined in utterances.py, the
@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 class Groups(NamedTuple):
     """The next group of every utterance.
 
-    tokens: int64 [B, K], m where a token was skipped; budgets: int64 [B], how
-    many tokens the group has; active: bool [B], which utterances have this
+    tokens: int64 [B, K], m where a token was skipped; budgets: int64 [B],
+    number of tokens of the group; active: bool [B], which utterances have this
     group; finished: bool [B], which have reached their end token.
     """
 
@@ -78,22 +78,22 @@ class GroupGenerator:
 
     @property
     def compiles(self):
-        """Whether passes are compiled, once for each batch size."""
+        """Whether passes are compiled, for each batch size."""
         return self.compiled and self.stages[0].llama.device.type == "cuda"
 
     @torch.no_grad()
     def generate(self, utterances, allocate, sampling):
-        """Generate a batch of utterances; each is the same as alone.
+        """Generate a batch of utterances, independent of each other.
 
         Arguments
         ---------
         utterances : list of Utterance
-            What to say.
+            Utterances to speak.
         allocate : bool
             Take budgets from the codec's allocator, if it has one.
         sampling : dict
-            Settings of both stages' samplers; ``text_guidance`` takes a
-            second sequence of Stage I for each utterance.
+            Settings of both stages' samplers; ``text_guidance`` needs a second
+            sequence of Stage I for each utterance.
 
         Yields
         ------
@@ -177,7 +177,7 @@ class GroupGenerator:
         return Groups(nothing, 0 * nothing[:, 0], active, finished)
 
     def _make_decoder(self, index, batch):
-        """A decoder of a stage, to be reused; None if it needs none."""
+        """A reusable decoder of a stage; None if it needs none."""
         stage = self.stages[index]
         if isinstance(stage, NoDetailLM):
             return None
@@ -199,14 +199,14 @@ class GroupGenerator:
 
 
 def stage2_limit(stage2, utterance):
-    """Groups for which Stage II has positions after the prompt.
+    """Number of groups that fit Stage II after the prompt.
 
     Arguments
     ---------
     stage2 : DetailLM | NoDetailLM
         The stage.
     utterance : Utterance
-        With its prompt.
+        Utterance with its prompt.
 
     Returns
     -------
@@ -224,13 +224,13 @@ def pad_utterances(utterances, device):
     utterances : list of Utterance
         B of them.
     device : torch.device
-        Of the result.
+        Device of the result.
 
     Returns
     -------
     list of torch.Tensor
         Text int64 [B, L], its relative lengths [B], prompts int64 [B, N, K],
-        and theirs.
+        and their relative lengths.
     """
     padded = []
     for rows in (
@@ -244,22 +244,22 @@ def pad_utterances(utterances, device):
 
 
 def outside_autocast(groups, kind):
-    """What an iterator gives, computed in the language models' precision.
+    """Results of an iterator, computed in the language models' precision.
 
-    The caller's autocast and default dtype do not apply to it, nor do its own
-    to the caller.
+    Autocast and default dtype of the caller do not affect the iterator, and the
+    reverse.
 
     Arguments
     ---------
     groups : iterator
-        Of anything but None.
+        Groups, not None.
     kind : str
-        Of the device, such as "cpu".
+        Type of the device, such as "cpu".
 
     Yields
     ------
     object
-        What ``groups`` gives.
+        Result of ``groups``.
     """
     while True:
         with float32_by_default(), torch.autocast(kind, enabled=False):

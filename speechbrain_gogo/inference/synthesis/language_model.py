@@ -1,8 +1,7 @@
-"""Text to speech with one language model beside its codec.
+"""Text to speech with one language model.
 
-What SoCodecSpeech and CoFiSpeech do alike: the language model is a file in the
-codec's folder, and the codec has an embedding for the prompt's voice, in which
-everything is decoded.
+Base class of SoCodecSpeech and CoFiSpeech: the language model is a file in the
+codec's folder, and the codec decodes with the embedding of the prompt.
 """
 
 from pathlib import Path
@@ -30,8 +29,8 @@ class LanguageModelSpeech(PretrainedSpeech):
     """Text to speech with one language model.
 
     ``modules`` are ``lm``. A subclass has ``CODEC``, the class of its codec,
-    implements ``_utterances`` and what is below; every group has all tokens,
-    whatever ``allocate`` is.
+    and implements ``_utterances`` and the methods below. Every group has all
+    tokens, regardless of ``allocate``.
 
     Arguments
     ---------
@@ -44,7 +43,7 @@ class LanguageModelSpeech(PretrainedSpeech):
     codec : PretrainedCodec
         The codec of the tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     MODULES_NEEDED = ["lm"]
@@ -67,7 +66,7 @@ class LanguageModelSpeech(PretrainedSpeech):
         source : str | Path
             A folder or a hub id: a codec's, with ``speech.yaml`` in it.
         savedir : str | Path
-            Where files from the hub are put; its own cache by default.
+            Folder for files from the hub; its own cache by default.
         run_opts : dict
             SpeechBrain run options, such as ``{"device": "cuda"}``.
         overrides : dict
@@ -80,7 +79,7 @@ class LanguageModelSpeech(PretrainedSpeech):
         Returns
         -------
         LanguageModelSpeech
-            Of the class that this is called on.
+            Object of the class on which this is called.
 
         Raises
         ------
@@ -102,13 +101,13 @@ class LanguageModelSpeech(PretrainedSpeech):
 
     @property
     def most_groups(self):
-        """Groups that fit the language model, those of a prompt included."""
+        """Number of groups that fit the language model, including those of a prompt."""
         raise NotImplementedError
 
     def _generator(self, voices, text, prompt, seeds, sampling, **limits):
         """Iterator of tokens [B, K], active [B] and finished [B].
 
-        ``text`` and ``prompt`` come with their relative lengths; ``limits`` are
+        ``text`` and ``prompt`` are pairs with relative lengths; ``limits`` are
         ``max_groups`` [B] and ``loop_groups``.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The methods that every text to speech of this package has for users."""
+"""Public methods of every text to speech of this package."""
 
 from speechbrain_gogo.inference.synthesis.requests import (
     hear_prompt,
@@ -30,32 +30,33 @@ class PretrainedSpeech(Synthesizer):
         sample_rate=None,
         **sampling,
     ):
-        """Say something in the voice of a prompt.
+        """Synthesize a text in the voice of a prompt.
 
         Arguments
         ---------
         text : str
-            Of any length: it is generated sentence by sentence.
+            Text of any length, spoken sentence by sentence.
         prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
-            A few seconds of the voice: an audio file of any rate, or samples
-            in [-1, 1], float of any precision: [T], [1, T], [1, 1, T] or, of
-            several channels, [T, C]. None is the model's own voice, if it has
+            A few seconds of the voice: an audio file of any rate, or samples in
+            [-1, 1], float of any precision: [T], [1, T], [1, 1, T] or, of
+            several channels, [T, C]. None uses the model's own voice, if it has
             one.
         prompt_text : str
-            Transcript of the prompt. If it is not given and the model reads it,
-            it is recognised by :meth:`transcribe`. A warning is logged if it
-            is too long or too short for the prompt.
+            Transcript of the prompt. If it is not given and the model needs it,
+            it is recognised by :meth:`transcribe`. A warning is logged if it is
+            too long or too short for the prompt.
         allocate : bool
-            Use the codec's allocator, if it has one, to set the number of
-            tokens of each group; else all of them.
+            Use the codec's allocator, if it has one, to choose the number of
+            tokens of each group; otherwise all tokens.
         seed : int
-            Of all sampling.
+            Seed of all sampling.
         sample_rate : int
-            Of ``prompt_wav``, if it is a tensor and not at the codec's rate.
+            Sample rate of ``prompt_wav``, if it is a tensor and not at the
+            codec's rate.
         **sampling
-            ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` of
-            the language models, and others that the class has in
-            ``SETTINGS``; the model's settings by default.
+            ``temperature``, ``repetition_penalty``, ``top_p`` and ``top_k`` of
+            the language models, and the class's other ``SETTINGS``; the model's
+            settings by default.
 
         Returns
         -------
@@ -120,7 +121,7 @@ class PretrainedSpeech(Synthesizer):
             ``prompt_text``, and optionally ``seed`` and ``sample_rate``; or
             tuples of the first three.
         allocate, seed, sampling
-            Of all requests, as in :meth:`clone_voice`.
+            Settings of all requests, as in :meth:`clone_voice`.
 
         Returns
         -------
@@ -156,7 +157,7 @@ class PretrainedSpeech(Synthesizer):
     def check_request(
         self, text, prompt_wav=None, prompt_text=None, sample_rate=None
     ):
-        """Raise the error that :meth:`clone_voice` would, generate nothing.
+        """Raise the errors of :meth:`clone_voice`, without generating speech.
 
         Arguments
         ---------
@@ -190,7 +191,7 @@ class PretrainedSpeech(Synthesizer):
         Raises
         ------
         ValueError
-            If no recogniser is installed, or nothing was heard.
+            If no recogniser is installed, or no words were recognised.
         """
         return hear_prompt(prompt_wav, sample_rate, self, recognizer)
 
@@ -199,7 +200,7 @@ class PretrainedSpeech(Synthesizer):
         return self.clone_voice(*args, **kwargs)
 
     def _prompt(self, prompt_wav, prompt_text):
-        """A prompt and its text: those of the model's own voice for None."""
+        """A prompt and its text; for None, those of the model's own voice."""
         if prompt_wav is not None:
             return prompt_wav, prompt_text
         if self.voice is None:

@@ -1,4 +1,4 @@
-"""Requests of text to speech: their arguments, their prompts as tokens."""
+"""Requests of text to speech: arguments and prompts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +72,7 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
         An audio file of any rate, or samples in [-1, 1], float of any
         precision: [T], [1, T], [1, 1, T] or, of several channels, [T, C].
     sample_rate : int
-        Of a tensor, in Hz, if it is not the codec's own.
+        Sample rate of a tensor, in Hz, if it is not the codec's own.
 
     Returns
     -------
@@ -101,9 +101,9 @@ def read_voice(codec, prompt_wav, sample_rate=None):
     Arguments
     ---------
     codec : PretrainedCodec
-        One that has a ``speaker_embedding``.
+        Codec with a ``speaker_embedding``.
     prompt_wav, sample_rate
-        As of :func:`read_prompt`.
+        As in :func:`read_prompt`.
 
     Returns
     -------
@@ -127,11 +127,11 @@ def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
     Arguments
     ---------
     prompt_wav, sample_rate
-        As of :func:`read_prompt`.
+        As in :func:`read_prompt`.
     speech : PretrainedSpeech
-        The model, for its rate and language.
+        Model with the sample rate and the language.
     recognizer : str
-        As of :func:`.transcription.transcribe`.
+        As in :func:`.transcription.transcribe`.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
     Raises
     ------
     ValueError
-        If the audio cannot be used, or not be recognised.
+        If the audio cannot be used or recognised.
     """
     rate = speech.codec.sample_rate
     if isinstance(prompt_wav, (str, Path)):

@@ -20,11 +20,11 @@ def read_sampling(given, defaults, names=(*SAMPLING, TEXT_GUIDANCE, *FLOW)):
     Arguments
     ---------
     given : dict
-        Settings of a call, of both.
+        Settings of a call, for both.
     defaults : dict
         The model's settings of the language models.
     names : sequence of str
-        What may be set.
+        Names of the settings.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""How utterances become audio in every text to speech of this package.
+"""Synthesis of utterances, in every text to speech of this package.
 
 A language model generates the groups of tokens of utterances, and the codec
-decodes these meanwhile. A subclass loads its networks and implements the methods
-that raise NotImplementedError.
+decodes them in parallel. A subclass loads its networks and implements the
+methods that raise NotImplementedError.
 """
 
 from speechbrain.inference.interfaces import Pretrained
@@ -30,7 +30,7 @@ class Synthesizer(KeepsPrecision, Pretrained):
     codec : PretrainedCodec
         The codec of the language models' tokens.
     tokenizer : WordPieces | HubTokenizer
-        Of the text.
+        Tokenizer of the text.
     """
 
     HPARAMS_NEEDED = [
@@ -41,7 +41,7 @@ class Synthesizer(KeepsPrecision, Pretrained):
         "loop_groups",
         "batch_size",
     ]
-    # Names of what clone_voice takes as **sampling.
+    # Names of the **sampling arguments of clone_voice.
     SETTINGS = SAMPLING
 
     def __init__(self, modules, hparams, run_opts, codec, tokenizer):
@@ -52,7 +52,7 @@ class Synthesizer(KeepsPrecision, Pretrained):
         # Older models have no language and read English.
         self.front_end = front_end(getattr(self.hparams, "language", "en"))
         self._read_sampling({})  # checks the defaults
-        # The recording of the model's own voice and what it says, or None.
+        # The recording of the model's own voice and its transcript, or None.
         self.voice = getattr(self.hparams, "voice", None)
 
     # A subclass implements these
@@ -63,9 +63,9 @@ class Synthesizer(KeepsPrecision, Pretrained):
         Arguments
         ---------
         prompt_text : str
-            What the language model reads of the prompt's text.
+            Prompt text as the language model reads it.
         prompt : torch.Tensor
-            Its tokens, int64 [N, K].
+            Tokens of the prompt, int64 [N, K].
 
         Returns
         -------
@@ -89,7 +89,7 @@ class Synthesizer(KeepsPrecision, Pretrained):
         raise NotImplementedError
 
     def _generate(self, utterances, allocate, sampling):
-        """Groups of a batch of utterances, each as if it were alone."""
+        """Groups of a batch of utterances, independent of each other."""
         raise NotImplementedError
 
     def _decoding(self, utterance, seed, settings):
@@ -103,16 +103,16 @@ class Synthesizer(KeepsPrecision, Pretrained):
     # Steps that all share
 
     def _read_sampling(self, given):
-        """Settings of the samplers, and of the flow where there is one."""
+        """Settings of the samplers, and of the flow if there is one."""
         defaults = self.hparams.sampling
         return read_sampling(given, defaults, self.SETTINGS)
 
     def _fill(self, batch, size):
-        """Utterances to generate side by side, of ``size`` at most."""
+        """Utterances to generate in one batch, ``size`` at most."""
         return batch
 
     def _stream(self, utterances, allocate, seed, sampling):
-        """Generate utterances one after the other."""
+        """Generate utterances one by one."""
         settings, decoding = self._read_sampling(sampling)
         groups = (
             self._generate([utterance], allocate, settings)
@@ -121,6 +121,6 @@ class Synthesizer(KeepsPrecision, Pretrained):
         return self._decode(groups, utterances[0], seed, decoding)
 
     def _decode(self, sentences, utterance, seed, decoding):
-        """The groups of several sentences as one stream of audio."""
+        """Decode the groups of several sentences as one stream of audio."""
         settings = self._decoding(utterance, seed, decoding)
         return SpeechStream(self.codec, sentences, **settings)

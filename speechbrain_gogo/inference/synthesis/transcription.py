@@ -1,7 +1,7 @@
 """Transcripts of prompts: recognition, and a check of their length.
 
-With a wrong transcript of the prompt, a language model also speaks wrong words of
-the text. Recognisers are the judges of word errors in metrics/.
+With a wrong transcript of the prompt, a language model also mispronounces the
+text. The recognisers are those of the word errors in metrics/.
 """
 
 import functools
@@ -14,7 +14,7 @@ from speechbrain_gogo.metrics.recognition.words import WordErrors
 logger = logging.getLogger(__name__)
 
 LANGUAGES = "en", None  # of both recognisers; None: the model names none
-LONGEST = 30.0  # seconds of a prompt that is worth recognising
+LONGEST = 30.0  # shortest prompt to recognise, in seconds
 SILENT = 1e-3  # of full scale
 NO_WORDS = re.compile(r"<[^>]*>|\[[^]]*\]|\+\+\w+\+\+|\(\d+\)")
 
@@ -33,7 +33,7 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
     sample_rate : int
         In Hz.
     language : str
-        Of the prompt.
+        Language of the prompt.
     recognizer : str
         Hub id or folder of a Whisper model in the format of transformers;
         pocketsphinx by default, which is far weaker but brings its model.
@@ -41,13 +41,13 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
     Returns
     -------
     str
-        What was heard; it is logged, too.
+        Transcript; it is also logged.
 
     Raises
     ------
     ValueError
-        If no recogniser is installed or knows the language, the prompt is too
-        long, or nothing was heard.
+        If no recogniser is installed or supports the language, the prompt is
+        too long, or no words were recognised.
     """
     wanted = "give prompt_text, what the prompt says"
     if language not in LANGUAGES:
@@ -58,7 +58,7 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
             f"A prompt of {seconds:.1f} s is too long to be recognised: give a "
             f"shorter one, of 3 to 8 s, or {wanted}."
         )
-    if wav.abs().max() < SILENT:  # recognisers hear words in it
+    if wav.abs().max() < SILENT:  # recognisers find words in silence
         raise ValueError("The prompt is silent: record some speech.")
     try:
         judge = _load(recognizer, sample_rate)
@@ -69,7 +69,7 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
     [heard] = judge.recognize([wav.cpu().numpy()])
     heard = " ".join(NO_WORDS.sub(" ", heard).split())
     if not heard:
-        raise ValueError(f"No words were heard in the prompt: {wanted}.")
+        raise ValueError(f"No words were recognised in the prompt: {wanted}.")
     logger.warning(
         "The prompt was recognised as '%s'. If that is not what it says, %s.",
         heard,

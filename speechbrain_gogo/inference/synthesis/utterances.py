@@ -1,4 +1,4 @@
-"""Input of text to speech: text and prompts, cut into utterances.
+"""Input of text to speech: text and prompts, split into utterances.
 
 The text is split into sentences that fit the positions of the language models
 together with the prompt, and each sentence becomes an :class:`Utterance`.
@@ -24,9 +24,9 @@ class Utterance:
     """A sentence to generate in one pass, with its prompt.
 
     text: ids of the prompt's text and of the sentence, may be empty; prompt:
-    tokens int64 [N, K]; seed: of all sampling; max_groups: most groups to
-    generate; embedding: of the voice, [D], of a codec that has one; said: how
-    many ids of the text the prompt says.
+    tokens int64 [N, K]; seed: seed of all sampling; max_groups: largest number
+    of groups to generate; embedding: embedding of the voice, [D], if the codec
+    has one; said: number of text ids that the prompt pronounces.
     """
 
     text: list
@@ -43,7 +43,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     Arguments
     ---------
     text : str
-        What to say.
+        Text to speak.
     prompt_text : str
         Transcript of the prompt; None if the model does not read it.
     prompt : torch.Tensor
@@ -52,9 +52,9 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     seed : int
         Each sentence gets a seed derived from it.
     speech : PretrainedSpeech
-        The model, for its front end, tokenizer, positions and settings.
+        Model with front end, tokenizer, positions and settings.
     embedding : torch.Tensor
-        Of the voice, [D].
+        Embedding of the voice, [D].
 
     Returns
     -------
@@ -63,7 +63,7 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     Raises
     ------
     ValueError
-        If there is nothing to say, or the prompt is too long.
+        If the text is empty, or the prompt is too long.
     """
     seed, front_end = check_whole(seed, "seed"), speech.front_end
     text = read_text(text, "text", front_end)
@@ -120,11 +120,12 @@ def make_continuation(prompt, seed, speech, max_groups=None):
     prompt : torch.Tensor
         From :func:`read_prompt`.
     seed : int
-        Of all sampling.
+        Seed of all sampling.
     speech : GogoSpeech
         The model.
     max_groups : int
-        Most groups to generate; as many as there are positions by default.
+        Largest number of groups to generate; limited by the positions alone by
+        default.
 
     Returns
     -------
@@ -158,9 +159,9 @@ def read_text(text, name, front_end):
     text : str
         As it is written.
     name : str
-        What errors call it.
+        Name of the utterance in errors.
     front_end : English | AsWritten
-        Of its language.
+        Text front end of its language.
 
     Returns
     -------
@@ -169,7 +170,7 @@ def read_text(text, name, front_end):
     Raises
     ------
     ValueError
-        If it is no text, or says nothing.
+        If it is not text, or has no words.
     """
     if not isinstance(text, str):
         raise ValueError(f"{name} has to be text; got {text!r:.60}.")
@@ -195,19 +196,19 @@ def check_room(fitting, prompt_text, prompt, speech):
     prompt_text : str
         Transcript of the prompt.
     prompt : torch.Tensor
-        Its tokens, int64 [N, K].
+        Tokens of the prompt, int64 [N, K].
     speech : PretrainedSpeech
-        The model, for its settings.
+        Model with the settings.
 
     Returns
     -------
     int
-        Characters, at most those of ``max_characters``.
+        Number of characters, at most ``max_characters``.
 
     Raises
     ------
     ValueError
-        If these are too few for a sentence.
+        If that is too short for a sentence.
     """
     if fitting < FEWEST_CHARACTERS:
         seconds = len(prompt) / speech.codec.group_rate

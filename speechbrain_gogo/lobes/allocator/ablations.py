@@ -24,9 +24,9 @@ def enumerated_grpo(logits, rewards, generator=None):
     Arguments
     ---------
     logits : torch.Tensor
-        Of the policy, [M, G].
+        Logits of the policy, [M, G].
     rewards : torch.Tensor
-        Of the choices, [M, G].
+        Rewards of the choices, [M, G].
     generator : torch.Generator
         Not needed: nothing is random.
 
@@ -53,11 +53,11 @@ def sampled_grpo(logits, rewards, generator=None, num_samples=8):
     Arguments
     ---------
     logits : torch.Tensor
-        Of the policy, [M, G].
+        Logits of the policy, [M, G].
     rewards : torch.Tensor
-        Of the choices, [M, G].
+        Rewards of the choices, [M, G].
     generator : torch.Generator
-        Of the sampling, on the CPU.
+        Generator of the sampling, on the CPU.
     num_samples : int
         Choices sampled for each group.
 
@@ -90,9 +90,9 @@ def dpo(logits, rewards, generator=None, beta=0.1):
     Arguments
     ---------
     logits : torch.Tensor
-        Of the policy, [M, G].
+        Logits of the policy, [M, G].
     rewards : torch.Tensor
-        Of the choices, [M, G].
+        Rewards of the choices, [M, G].
     generator : torch.Generator
         Not needed: nothing is random.
     beta : float
@@ -121,7 +121,7 @@ def divergence_from_start(logits):
     Arguments
     ---------
     logits : torch.Tensor
-        Of the policy, [M, G].
+        Logits of the policy, [M, G].
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""A reward that also listens: Eq. 10 beside the features of a recogniser.
+"""A reward with a perceptual term: Eq. 10 plus features of a recogniser.
 
-A mel that is near in the mean of its squares need not be understood as well:
-the features of a recogniser for each group, with each number of tokens, is added to
-the distance of Eq. 10. An option; the paper has Eq. 10 alone.
+A mel with a small squared error is not always intelligible. The distance
+between features of a recogniser, for each group and number of tokens, is
+therefore added to the distance of Eq. 10. An option: the paper has Eq. 10
+alone.
 
 Letters: B batch, N groups, G choices, g frames per group, d mel bins, P
 positions of the recogniser.
@@ -22,9 +23,9 @@ class HearingReward(ReconstructionReward):
     hearing : callable
         Makes a frozen :class:`HearingLoss` for ``mel``, the codec's.
     hearing_weight : float
-        Of that distance in the one of Eq. 10, whose scale is larger.
+        Weight of that distance; Eq. 10 has a larger scale.
     **options
-        Of :class:`ReconstructionReward`.
+        Options of :class:`ReconstructionReward`.
     """
 
     def __init__(self, hearing, hearing_weight, **options):
@@ -34,14 +35,14 @@ class HearingReward(ReconstructionReward):
 
     @property
     def distance_fingerprint(self):
-        """As the base class has it, and what is heard."""
+        """As in the base class, including the recogniser."""
         return f"{super().distance_fingerprint}/{self.hearing_weight}"
 
     def compare(self, made, mel, lens):
         """Distances [G, B, N], see :class:`ReconstructionReward`.
 
-        Each utterance is heard alone, without its padding: what it is worth
-        does not depend on its batch.
+        The recogniser reads each utterance alone, without padding: rewards do
+        not depend on the batch.
         """
         heard = torch.zeros(made.shape[:3]).to(made)
         counts = (lens * mel.shape[1]).round().long().tolist()

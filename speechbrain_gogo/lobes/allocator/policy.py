@@ -91,12 +91,12 @@ class TokenAllocator(nn.Module):
         Arguments
         ---------
         codec : Gogo
-            Of which it reads token features.
+            Codec whose token features it reads.
 
         Raises
         ------
         ValueError
-            If not; the error names the numbers of both.
+            If not; the error has the numbers of both.
         """
         wanted = {
             "in_dim": len(codec.mask),
@@ -147,7 +147,7 @@ class TokenAllocator(nn.Module):
         ].argmax(-1)
 
     def solve_bias(self, logits, real, target, minimum=None, halvings=30):
-        """The bias with which utterances have a given average of tokens.
+        """The bias that gives utterances a target average of tokens.
 
         The number of tokens does not decrease with the bias, so bisection finds
         it.
@@ -159,8 +159,8 @@ class TokenAllocator(nn.Module):
         real : torch.Tensor
             bool [B, N], False for padding.
         target : float
-            Tokens per group on average, which budgets do not exceed, unless
-            ``minimum`` does.
+            Average tokens per group, an upper bound unless ``minimum`` is
+            larger.
         minimum : int
             Smallest budget, as in :meth:`choose`.
         halvings : int
@@ -222,7 +222,7 @@ def grpo_loss(logits, advantages):
     Arguments
     ---------
     logits : torch.Tensor
-        Of the policy, [..., G].
+        Logits of the policy, [..., G].
     advantages : torch.Tensor
         [..., G].
 

@@ -1,11 +1,11 @@
 """Rewards of the numbers of tokens of each group (Eq. 10 and 11).
 
-The utterance is decoded with each of the G uniform budgets from the same noise, as
-one batch; the distance of a group is that of its own frames. The squared norm of
-Eq. 10 is the sum over mel bins, its expectation the mean over the frames of the
-group: with a mean over bins, too, distances would be a hundred times smaller, and
-with the paper's weights the fewest tokens would always have the highest reward.
-Nothing here is trained.
+The utterance is decoded with each of the G uniform budgets from the same noise,
+as one batch; the distance of a group is that of its own frames. The squared
+norm of Eq. 10 is the sum over mel bins, its expectation the mean over the
+frames of the group: with a mean over bins instead, distances would be a hundred
+times smaller, and with the paper's weights the smallest budget would always
+have the highest reward. Nothing here is trained.
 
 Letters: B batch, N groups, K tokens per group, G choices, g frames per group,
 d mel bins.
@@ -28,9 +28,8 @@ class ReconstructionReward(nn.Module):
         Frozen.
     vocoder : torch.nn.Module
         Log-mel [B, T, d] to waveforms [B, T * hop]; the distance is then
-        between mels of waveforms, as in Eq. 10. Without it, it is between
-        the mel of the flow and the original, which takes a fraction of the
-        time.
+        between mels of waveforms, as in Eq. 10. If None, the flow's mel is
+        compared with the original, in a fraction of the time.
     token_weight : float
         lambda_n.
     distance_weight : float
@@ -38,7 +37,7 @@ class ReconstructionReward(nn.Module):
     num_steps : int
         Flow steps of each decode; None for the codec's setting.
     guidance_scale : float
-        Of classifier-free guidance; None for the codec's setting.
+        Scale of classifier-free guidance; None for the codec's setting.
     """
 
     def __init__(
@@ -108,8 +107,9 @@ class ReconstructionReward(nn.Module):
     def forward(self, wavs, wav_lens, generator=None):
         """Rewards of a batch.
 
-        They are computed in float32 without TF32, also if training is not: the
-        policy has to learn from the tokens and the audio of inference.
+        They are computed in float32 without TF32, whatever the precision of the
+        training: the policy has to learn from the tokens and the audio of
+        inference.
 
         Arguments
         ---------
@@ -118,7 +118,7 @@ class ReconstructionReward(nn.Module):
         wav_lens : torch.Tensor
             Relative lengths [B].
         generator : torch.Generator
-            Of the noise of the flow, on the CPU.
+            Generator of the noise of the flow, on the CPU.
 
         Returns
         -------
@@ -177,9 +177,9 @@ class ReconstructionReward(nn.Module):
         )
 
     def _compare_with(self, mel, wavs, wav_lens):
-        """The mels that are compared with the original, [G, B, N, g, d].
+        """The mels to compare with the original, [G, B, N, g, d].
 
-        With a vocoder, those of audio with the lengths of the originals.
+        With a vocoder, mels of audio of the original lengths.
         """
         codec, many = self.codec, len(self.budgets)
         if self.vocoder is None:

@@ -1,4 +1,4 @@
-"""CoFi-Speech: coarse scales first (papers/cofi-speech).
+"""CoFi-Speech: a codec with several scales, generated from coarse to fine.
 
 The multi-scale codec, its blocks, quantizers and objective; its language models,
 a chain and a stack of scales, and their generation.

@@ -1,8 +1,8 @@
 """Encoder and decoder blocks of CoFi-Codec (Section II-A).
 
-Convolutions see earlier steps and, where the rate falls, all steps that an
-output stands for. So what follows a group does not change its tokens, and a
-group's audio does not depend on later tokens.
+Convolutions are causal; a downsampling one also reads all steps that its output
+covers. A group's tokens therefore do not depend on later audio, and its audio
+does not depend on later tokens.
 
 Letters: B batch, T steps, C channels.
 """
@@ -10,7 +10,7 @@ Letters: B batch, T steps, C channels.
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.causal import (
+from speechbrain_gogo.lobes.adversarial_codec.causal import (
     CausalConv,
     CausalUpsampling,
     ResidualUnits,
@@ -21,9 +21,9 @@ STEPS_OF_UNIT = 4  # earlier steps that a residual unit sees: two kernels of 3
 
 
 class StridedConv(CausalConv):
-    """A strided convolution of kernel 2s, whose output t ends with its steps.
+    """A strided convolution of kernel 2s, aligned to the end of its steps.
 
-    It sees the s steps that it stands for, and the s before them.
+    Output t reads the s steps that it covers, and the s steps before them.
 
     Arguments
     ---------
@@ -60,7 +60,7 @@ class EncoderBlock(nn.Module):
     num_units : int
         Residual units.
     groups : int
-        Of the convolutions of residual units.
+        Groups of the convolutions of residual units.
 
     Example
     -------
@@ -89,7 +89,7 @@ class DecoderBlock(nn.Module):
     Arguments
     ---------
     channels, num_units, groups
-        As of :class:`EncoderBlock`.
+        As in :class:`EncoderBlock`.
     stride : int
         Output steps for each input step.
 
@@ -124,11 +124,11 @@ class ScaleEncoder(nn.Module):
     channels : int
         C.
     strides : list of int
-        Of enc_1 .. enc_Ns, the finest scale first.
+        Strides of enc_1 .. enc_Ns, the finest scale first.
     num_units : list of int
         Residual units of each.
     groups : int
-        Of the convolutions of residual units.
+        Groups of the convolutions of residual units.
 
     Example
     -------
@@ -165,12 +165,12 @@ class ScaleEncoder(nn.Module):
 
 
 class ScaleDecoder(nn.Module):
-    """Quantized sequences to log-mel, one scale after the other.
+    """Quantized sequences to log-mel, scale by scale.
 
     Arguments
     ---------
     n_mels, channels, strides, num_units, groups
-        As of :class:`ScaleEncoder`.
+        As in :class:`ScaleEncoder`.
 
     Example
     -------
@@ -191,7 +191,7 @@ class ScaleDecoder(nn.Module):
         keep_variance(self.conv_out)
 
     def step(self, place, d, q, g):
-        """d^(i-1) of d^i and what was quantized of e^i - d^i.
+        """d^(i-1) from d^i and the quantized e^i - d^i.
 
         Arguments
         ---------

@@ -15,7 +15,7 @@ class ChainOfScales(ScaleLM):
     Arguments
     ---------
     *args, **kwargs
-        Of :class:`~speechbrain_gogo.lobes.cofi.scale_lm.ScaleLM`.
+        Arguments of :class:`~speechbrain_gogo.lobes.cofi.scale_lm.ScaleLM`.
 
     Example
     -------
@@ -47,7 +47,7 @@ class ChainOfScales(ScaleLM):
         return [self.gpt]
 
     def hidden_states(self, prefix, scales):
-        """As of :class:`ScaleLM`."""
+        """As in :class:`ScaleLM`."""
         vectors, real = [prefix[0]], [prefix[1]]
         for scale, (rows, counts) in zip(self.scales, scales):
             vectors.append(rows)
@@ -59,7 +59,7 @@ class ChainOfScales(ScaleLM):
         return hidden.split([part.shape[1] for part in vectors], dim=1)[1:]
 
     def follow(self, previous, number):
-        """As of :class:`ScaleLM`: the last row is read with the next scale."""
+        """As in :class:`ScaleLM`: the last row is read with the next scale."""
         return {
             "reader": previous.reader,
             "context": previous.rest(),
@@ -67,6 +67,6 @@ class ChainOfScales(ScaleLM):
         }
 
     def parts(self, num_ids, num_groups):
-        """As of :class:`ScaleLM`."""
+        """As in :class:`ScaleLM`."""
         prefix, scales = self._sizes(num_ids, num_groups)
         return [[*prefix, *scales]]

@@ -1,4 +1,4 @@
-"""The CoFi-Codec network: its parts put together (Section II-A, Figure 1 a).
+"""The CoFi-Codec network (Section II-A, Figure 1 a).
 
 Log-mel -> e^1 .. e^Ns, each at a lower rate, and one global embedding g. From
 the coarsest scale on, with d^Ns = 0: s^i quantizes e^i - d^i, and
@@ -17,7 +17,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.lobes.nn.clips import relative_lengths, split_clips
+from speechbrain_gogo.lobes.adversarial_codec.clips import (
+    relative_lengths,
+    split_clips,
+)
 from speechbrain_gogo.lobes.tokens.levels import Levels
 
 
@@ -27,25 +30,25 @@ class CoFiCodecNetwork(nn.Module):
     Arguments
     ---------
     mel : MagnitudeMel
-        What is encoded and decoded.
+        Mel spectrogram to encode and decode.
     encoder : ScaleEncoder
         Log-mel to the sequences of all scales.
     quantizers : ScaleQuantizers
-        Of each scale, the coarsest first.
+        Quantizers of each scale, the coarsest first.
     global_encoder : GlobalEncoder
         Log-mel to the global embedding g.
     decoder : ScaleDecoder
         Quantized sequences to log-mel.
     window_groups : int
-        Groups that are encoded at a time, at bounded memory. The embedding of
-        a longer recording is that of its first window.
+        Groups to encode at a time, which bounds the memory. A longer recording
+        has the embedding of its first window.
 
     Example
     -------
     >>> from speechbrain_gogo.lobes.cofi.blocks import ScaleDecoder
     >>> from speechbrain_gogo.lobes.cofi.blocks import ScaleEncoder
     >>> from speechbrain_gogo.lobes.cofi.quantizers import ScaleQuantizers
-    >>> from speechbrain_gogo.lobes.nn.global_encoder import GlobalEncoder
+    >>> from speechbrain_gogo.lobes.adversarial_codec.global_encoder import GlobalEncoder
     >>> from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
     >>> blocks = {"strides": [2, 2, 3], "num_units": [2, 1, 1]}
     >>> codec = CoFiCodecNetwork(
@@ -115,18 +118,18 @@ class CoFiCodecNetwork(nn.Module):
         """
         settings = self.sample_rate, self.group_samples, self.levels
         parts = self.encoder, self.quantizers, self.global_encoder
-        parts = [*parts, *self.decoder.blocks[1:]]  # dec_1 decides the mel
+        parts = [*parts, *self.decoder.blocks[1:]]  # dec_1 predicts the mel
         return settings, [part.state_dict() for part in parts]
 
     @property
     def encoder_context(self):
-        """Earlier groups that decide a group's tokens."""
+        """Number of earlier groups on which a group's tokens depend."""
         frames = self.encoder.reach + self.decoder.reach(last=1)
         return math.ceil(frames / self.group_size) + 1
 
     @property
     def decoder_context(self):
-        """Earlier groups that decide a group's mel."""
+        """Number of earlier groups on which a group's mel depends."""
         frames = self.decoder.reach(last=0) + 2
         return math.ceil(frames / self.group_size) + 1
 
@@ -138,7 +141,7 @@ class CoFiCodecNetwork(nn.Module):
 
     @torch.no_grad()
     def encode(self, wavs, wav_lens=None, num_tokens=None):
-        """Waveforms to tokens, each as if it were alone.
+        """Waveforms to tokens, each independent of the batch.
 
         Arguments
         ---------
@@ -165,7 +168,7 @@ class CoFiCodecNetwork(nn.Module):
         """Tokens of one recording that comes in pieces.
 
         A window is encoded when the next group has arrived, since mel frames
-        need later samples. The first window decides the embedding.
+        need later samples. The embedding is computed from the first window.
 
         Arguments
         ---------
@@ -199,22 +202,22 @@ class CoFiCodecNetwork(nn.Module):
     def inner_mel(self, wav, first, last):
         """Log-mel [1, M, n_mels] of samples [T], as within the recording.
 
-        Frames at either end of a recording's part depend on samples that are
-        not in it, so the first and the last group are left out there.
+        Frames at either end of a segment depend on samples outside of it, so
+        its first and last group are left out.
         """
         mel = self.mel(wav[None])
         start = 0 if first else self.group_size
         return mel[:, start : mel.shape[1] - (0 if last else self.group_size)]
 
     def voice(self, wav):
-        """Global embedding [1, C] of a recording's first samples [T]."""
+        """Global embedding [1, C] from the first samples [T] of a recording."""
         size, window = self.group_samples, self.window_groups
         mel = self.mel(wav[None, : (window + 1) * size])
         return self.global_encoder(mel[:, : window * self.group_size])
 
     @property
     def voice_samples(self):
-        """Samples that decide the voice of a recording."""
+        """Samples from which the embedding of a recording is computed."""
         return (self.window_groups + 1) * self.group_samples
 
     @torch.no_grad()

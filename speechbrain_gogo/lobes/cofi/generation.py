@@ -1,15 +1,16 @@
 """Generation with the language models of CoFi-Speech (Section II-B).
 
-Scales are generated one after the other, from the coarsest on, each after the tokens
-of a prompt. The coarsest scale predicts the end of speech. A group is returned as soon
-as the finest scale has generated it.
+Scales are generated from coarse to fine, each after the tokens of a prompt. The
+coarsest scale predicts the end of speech. A group is returned as soon as the
+finest scale has generated it.
 
 With N groups, p_i steps per group and S_i streams of scale i, a delay d and I
 scales, sum_i (N p_i + (S_i - 1) d) forward passes give all tokens. A chain of
-scales takes one more, which gives the end of the coarsest scale; a stack of scales
-takes I - 1 more, one of each scale but the last, which reads the last step for its
-hidden state, and gives that end. (A chain's end costs nothing if its coarsest scale
-has a delay of its own; without any delay, the end of a single scale takes a pass.)
+scales takes one more pass, which predicts the end of the coarsest scale. A
+stack of scales takes I - 1 more, one for each scale but the last, which reads
+the last step for its hidden state and also predicts the end. (A chain needs no
+extra pass if its coarsest scale has a delay; without any delay, the end of a
+single scale takes one.)
 """
 
 import torch
@@ -37,12 +38,13 @@ class ScaleGenerator:
     seeds : list of int
         One for each utterance.
     max_groups : torch.Tensor
-        Most groups of each utterance, int64 [B].
+        Largest number of groups of each utterance, int64 [B].
     loop_groups : int
-        Groups for which a cycle of the coarsest scale has to repeat to be cut
-        off.
+        An utterance is cut off if a cycle of the coarsest scale repeats for
+        this many groups.
     **sampling
-        Of :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`.
 
     Example
     -------
@@ -100,8 +102,8 @@ class ScaleGenerator:
         Yields
         ------
         tuple of torch.Tensor
-            Tokens int64 [B, K]; bool [B], which utterances have this group;
-            and bool [B], which of them have come to an end by themselves.
+            Tokens int64 [B, K]; bool [B], which utterances have this group; and
+            bool [B], which of them ended with an end token.
         """
         lm, generator, coarser = self.lm, None, []
         for number in range(len(lm.levels) - 1):
@@ -138,7 +140,7 @@ class ScaleGenerator:
         )
 
     def _groups(self, last, coarser):
-        """Groups, from the steps of the finest scale and all of the others."""
+        """Groups, assembled from the steps of all scales."""
         levels, steps = self.lm.levels, []
         for tokens, active, finished in last:
             steps.append(tokens)

@@ -12,12 +12,12 @@ class CoFiObjective(nn.Module):
     Arguments
     ---------
     codec : CoFiCodecNetwork
-        What is trained.
+        Codec to train.
     scale_dropout : ScaleDropout
-        Which scales of an utterance are masked.
+        Chooses the scales of an utterance to mask.
     vq_weight, mel_weight : float
-        lambda_vq and lambda_reg; the adversarial term, lambda_adv, is the
-        Brain's, who has the discriminators.
+        lambda_vq and lambda_reg. The adversarial term, lambda_adv, is computed
+        by the Brain, which has the discriminators.
     """
 
     def __init__(self, codec, scale_dropout, vq_weight=1.0, mel_weight=1.0):
@@ -34,7 +34,7 @@ class CoFiObjective(nn.Module):
         self.mel_weight = mel_weight
 
     def forward(self, mel, lens, generator=None, continuous=False):
-        """Losses, and the log-mel that discriminators judge.
+        """Losses, and the predicted log-mel for the discriminators.
 
         Arguments
         ---------
@@ -43,9 +43,9 @@ class CoFiObjective(nn.Module):
         lens : torch.Tensor
             Relative lengths [B].
         generator : torch.Generator
-            Of Clip&Shuffle and both nested dropouts.
+            Generator of Clip&Shuffle and both nested dropouts.
         continuous : bool
-            Do not quantize yet.
+            Skip quantization, at the start of the training.
 
         Returns
         -------

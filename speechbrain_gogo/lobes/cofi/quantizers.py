@@ -1,13 +1,15 @@
 """The quantizers of CoFi-Codec's scales (Section III-A).
 
-A scale of one stream has vector quantization, one of several streams ordered
-product quantization (SoCodec's). All streams have as many ids, and features of
-as many dimensions.
+A scale with one stream uses vector quantization, a scale with several streams
+SoCodec's ordered product quantization. All streams have the same number of ids
+and of feature dimensions.
 """
 
 from torch import nn
 
-from speechbrain_gogo.lobes.nn.ordered_quantizer import OrderedProductQuantizer
+from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import (
+    OrderedProductQuantizer,
+)
 
 
 class ScaleQuantizers(nn.ModuleList):
@@ -16,21 +18,21 @@ class ScaleQuantizers(nn.ModuleList):
     Arguments
     ---------
     dim : int
-        Width of what is quantized.
+        Width of the vectors to quantize.
     streams : list of int
         Tokens of a step of each scale.
     codebooks : list of int
-        Codebooks whose ids make one of a stream, of each scale: 1 is vector
-        quantization, 2 that of SoCodec.
+        Codebooks per stream, for each scale: 1 is vector quantization, 2 as in
+        SoCodec.
     vocab_size : int
-        Ids of a stream; of c codebooks, each has its c-th root.
+        Ids of a stream; each of its c codebooks has the c-th root of it.
     stream_dim : int
         Dimension of a stream's features.
     ordered : bool
         Nested dropout of the streams of a scale.
     decay, rare_uses : float
-        Of the codebooks, see
-        :class:`~speechbrain_gogo.lobes.nn.ema_codebooks.EMACodebooks`.
+        Decay and rare uses of the codebooks, see
+        :class:`~speechbrain_gogo.lobes.adversarial_codec.ema_codebooks.EMACodebooks`.
 
     Example
     -------
@@ -70,7 +72,7 @@ class ScaleQuantizers(nn.ModuleList):
 
 
 def root(vocab_size, count):
-    """Codes of each of several codebooks that make ids together.
+    """Size of each codebook, if several together give the ids.
 
     Arguments
     ---------
@@ -86,7 +88,7 @@ def root(vocab_size, count):
     Raises
     ------
     ValueError
-        If the number of ids is no such power.
+        If the number of ids has no such root.
 
     Example
     -------
@@ -97,6 +99,6 @@ def root(vocab_size, count):
     if size**count != vocab_size:
         raise ValueError(
             f"vocab_size={vocab_size} is no power of {count}: {count} "
-            "codebooks of the same size do not make so many ids."
+            "codebooks of equal size cannot give this number of ids."
         )
     return size

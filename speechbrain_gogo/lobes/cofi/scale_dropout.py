@@ -1,7 +1,7 @@
 """Scale-wise nested dropout (Section II-A).
 
-The finest b scales of an utterance are masked in training, so that coarse ones
-learn to carry what they can.
+The finest b scales of an utterance are masked in training, so that coarse
+scales learn as much as they can represent.
 """
 
 import torch
@@ -14,7 +14,7 @@ class ScaleDropout(nn.Module):
     Arguments
     ---------
     probabilities : list of float
-        p_b that the b finest scales are masked, b = 0 .. Ns - 1.
+        Probabilities p_b of masking the b finest scales, b = 0 .. Ns - 1.
 
     Raises
     ------
@@ -39,7 +39,7 @@ class ScaleDropout(nn.Module):
         self.probabilities = probabilities
 
     def draw(self, batch, generator=None):
-        """Coarse scales that each utterance keeps, int64 [B]; all in evaluation."""
+        """Coarse scales to keep per utterance, int64 [B]; all in evaluation."""
         scales = len(self.probabilities)
         if not self.training:
             return torch.full((batch,), scales)

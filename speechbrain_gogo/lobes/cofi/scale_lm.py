@@ -1,13 +1,13 @@
 """Base class of both language models of CoFi-Speech (Section II-B).
 
-A reference embedding and text are followed by the scales of a token matrix, from
-the coarsest on. Each scale is a sequence of rows with embeddings, positions and
-output layers of its own; in a scale of several streams, a stream is one step
-behind the one before ("delay"). The coarsest scale has an EOS. The others need
-none: their numbers of steps follow from the rates.
+A reference embedding and text are followed by the scales of a token matrix,
+from the coarsest on. Each scale is a sequence of rows with its own embeddings,
+positions and output layers. Within a scale, each stream is one step later than
+the preceding one ("delay"). The coarsest scale has an EOS; the lengths of the
+others follow from the rates.
 
-chain_of_scales.py reads them one after another with one GPT-2, stack_of_scales.py
-with one GPT-2 each.
+chain_of_scales.py reads all scales with one GPT-2, stack_of_scales.py with one
+GPT-2 each.
 
 Letters: B batch, L text ids, N groups, K tokens per group, T steps of a scale, D
 width.
@@ -37,18 +37,18 @@ class ScaleLM(nn.Module):
     vocab_size : int
         Tokens of a stream.
     steps, streams : list of int
-        Of each scale, steps per group and streams; the coarsest scale, which is
-        the first, has one step.
+        Steps per group, and streams, of each scale; the coarsest scale, which
+        is the first, has one step.
     reference_dim : int
         Width of the reference embedding.
     dim, num_layers, num_heads : int
-        Of each GPT-2.
+        Dimension, number of layers and number of heads of each GPT-2.
     delay : int
-        Steps that a stream lags behind the one before it.
+        Delay of each stream to the preceding one, in steps.
     text_positions, group_positions : int
-        Longest text and most groups of speech, prompts included.
+        Largest numbers of text ids and of groups, prompts included.
     dropout : float
-        Of each GPT-2.
+        Dropout probability of each GPT-2.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class ScaleLM(nn.Module):
         if steps[0] != 1 or any(fine % coarse for coarse, fine in pairs):
             raise ValueError(
                 f"Scales of {list(steps)} steps per group: the first needs one "
-                "step, and each as many as the one before, or a multiple."
+                "step, and each as many as the preceding one, or a multiple."
             )
         self.levels = Levels(steps, streams)
         self.vocab_size = vocab_size
@@ -102,7 +102,7 @@ class ScaleLM(nn.Module):
 
     @property
     def ratios(self):
-        """Steps of each scale but the first for one of the scale before."""
+        """Steps of each scale per step of the preceding scale."""
         steps = [level.steps for level in self.levels]
         return [fine // coarse for coarse, fine in zip(steps, steps[1:])]
 
@@ -114,13 +114,13 @@ class ScaleLM(nn.Module):
         prefix : tuple of torch.Tensor
             Vectors [B, 1 + L, D] and which are real, bool [B, 1 + L].
         scales : list of tuple
-            Of each scale: vectors of BOS and its rows, [B, R, D], and how many
+            For each scale: vectors of BOS and its rows, [B, R, D], and how many
             steps each utterance has, int64 [B].
 
         Returns
         -------
         list of torch.Tensor
-            Of each scale, [B, R, D].
+            Hidden states of each scale, [B, R, D].
         """
         raise NotImplementedError
 
@@ -130,9 +130,9 @@ class ScaleLM(nn.Module):
         Arguments
         ---------
         previous : StepGenerator
-            Of the previous scale, after its end.
+            Finished generator of the preceding scale.
         number : int
-            Of the scale, from 0 on.
+            Number of the scale, from 0 on.
 
         Returns
         -------
@@ -153,7 +153,7 @@ class ScaleLM(nn.Module):
         Returns
         -------
         list of list of tuple
-            Of each GPT-2, names and sizes of the parts that it reads.
+            Names and sizes of the parts that each GPT-2 reads.
         """
         raise NotImplementedError
 
@@ -215,16 +215,16 @@ class ScaleLM(nn.Module):
 
 
 def make_scale_lm(kind, **sizes):
-    """A language model of a class that a YAML names.
+    """A language model of a given class, for YAMLs.
 
-    Another YAML can replace the class alone, and keep all sizes.
+    Another YAML can override the class alone and keep all sizes.
 
     Arguments
     ---------
     kind : callable
         ChainOfScales or StackOfScales.
     **sizes
-        Of :class:`ScaleLM`.
+        Sizes of :class:`ScaleLM`.
 
     Returns
     -------

@@ -1,8 +1,9 @@
 """Stack-of-scale generation: a language model for each scale (Fig. 1 c).
 
-The first GPT-2 generates the coarsest scale from reference and text. Each other
-one reads the last layer's hidden states of the one before it, as a prompt, and
-upsampled, added to its own rows. It reads neither reference nor text.
+The first GPT-2 generates the coarsest scale from reference and text. Each
+further GPT-2 reads the last hidden states of the preceding one, both as a
+prompt and, upsampled, added to its own rows. It reads neither reference nor
+text.
 
 Letters: B batch, T steps of the scale before, R rows, D width.
 """
@@ -21,7 +22,7 @@ class StackOfScales(ScaleLM):
     Arguments
     ---------
     *args, **kwargs
-        Of :class:`~speechbrain_gogo.lobes.cofi.scale_lm.ScaleLM`.
+        Arguments of :class:`~speechbrain_gogo.lobes.cofi.scale_lm.ScaleLM`.
 
     Example
     -------
@@ -54,7 +55,7 @@ class StackOfScales(ScaleLM):
             before = level.steps * self.group_positions
 
     def hidden_states(self, prefix, scales):
-        """As of :class:`ScaleLM`."""
+        """As in :class:`ScaleLM`."""
         (vectors, real), found = prefix, []
         for number, (rows, counts) in enumerate(scales):
             scale = self.scales[number]
@@ -73,7 +74,7 @@ class StackOfScales(ScaleLM):
         return found
 
     def follow(self, previous, number):
-        """As of :class:`ScaleLM`: hidden states are its prompt, and added."""
+        """As in :class:`ScaleLM`: hidden states are its prompt, and added."""
         context, added = self._bridge(number, *previous.states())
         return {
             "reader": CachedGPT2(self.gpts[number], len(added)),
@@ -82,7 +83,7 @@ class StackOfScales(ScaleLM):
         }
 
     def parts(self, num_ids, num_groups):
-        """As of :class:`ScaleLM`."""
+        """As in :class:`ScaleLM`."""
         prefix, (first, *others) = self._sizes(num_ids, num_groups)
         found = [[*prefix, first]]
         for level, scale in zip(self.levels, others):
@@ -93,7 +94,7 @@ class StackOfScales(ScaleLM):
     def _states(self, number, scales, hidden):
         """Hidden states [B, T, D] of a scale's steps, and their counts [B].
 
-        That of a step is where its last stream has been read.
+        The state of a step is the one at its last stream.
         """
         return hidden[:, 1 + self.scales[number].lag :], scales[number][1]
 
@@ -111,7 +112,7 @@ class Bridge(nn.Module):
     dim : int
         D.
     max_steps : int
-        Most steps that there are states of.
+        Largest number of steps with states.
 
     Example
     -------
@@ -123,7 +124,7 @@ class Bridge(nn.Module):
 
     def __init__(self, dim, max_steps):
         super().__init__()
-        # To the scale of embeddings, beside which it stands.
+        # To the scale of the embeddings that it is added to.
         self.project = nn.Linear(dim, dim)
         nn.init.normal_(self.project.weight, std=0.02 * dim**-0.5)
         self.place = nn.Embedding(max_steps, dim)
@@ -137,9 +138,9 @@ class Bridge(nn.Module):
         states : torch.Tensor
             [B, T, D].
         counts : torch.Tensor
-            How many of them each utterance has, int64 [B].
+            Number per utterance, int64 [B].
         ratio : int
-            Steps of the next scale for one of this one.
+            Steps of the next scale per step of this scale.
 
         Returns
         -------

@@ -2,7 +2,7 @@
 
 Mel frames are grouped, encoded and quantized; a diffusion transformer decodes
 them by flow matching. The training objective with its auxiliary networks is
-here too.
+also here.
 """
 
 from speechbrain_gogo.lobes.gogo.auxiliary import (
@@ -16,11 +16,11 @@ from speechbrain_gogo.lobes.gogo.codec import (
 from speechbrain_gogo.lobes.gogo.dit import (
     DiT,
 )
-from speechbrain_gogo.lobes.gogo.encoder import (
+from speechbrain_gogo.lobes.gogo.encoder.group_encoder import (
     GroupEncoder,
     asymmetric_mask,
 )
-from speechbrain_gogo.lobes.gogo.flow import (
+from speechbrain_gogo.lobes.gogo.flow.matching import (
     ConditionalFlowMatching,
     sway,
 )

@@ -62,11 +62,11 @@ class ARPrior(nn.Module):
     ffn_dim : int
         Feed-forward dimension.
     learning_rate_factor : float
-        What the Brain multiplies the learning rate of the prior's own weights
-        by. Section 4.1 amplifies their gradient by 50 "to ensure effective
-        updates"; AdamW, which divides by the gradient's size, would undo
-        that. LARP (Wang et al., 2025), whose prior this is, multiplies the
-        learning rate.
+        Factor of the learning rate of the prior's own weights, which the Brain
+        applies. Section 4.1 amplifies their gradient by 50 "to ensure effective
+        updates"; AdamW, which divides by the gradient's size, would undo that.
+        LARP (Wang et al., 2025), whose prior this is, multiplies the learning
+        rate.
     gradient_scale : float
         The literal reading of Section 4.1: the gradients of the prior's own
         weights are multiplied by this, those of the tokens are not. It has an
@@ -107,8 +107,8 @@ class ARPrior(nn.Module):
         torch.Tensor
             Scalar.
         """
-        # Less gradient at the entrance and more at the exit: only what lies
-        # between, the prior's weights, sees the factor.
+        # The gradient is scaled down at the input and up at the output: only
+        # what is between, the prior's weights, sees the factor.
         q = scale_gradient(q, 1 / self.gradient_scale)
         hidden = self.transformer(inputs_embeds=q[:, :-1]).last_hidden_state
         error = F.mse_loss(self.project(hidden).float(), q[:, 1:].float())

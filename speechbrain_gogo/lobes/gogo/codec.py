@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.windowed_encoding import WindowedEncoding
+from speechbrain_gogo.lobes.gogo.encoder.windowed_encoding import (
+    WindowedEncoding,
+)
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
@@ -24,17 +26,17 @@ class Gogo(WindowedEncoding):
     mel : VocosMel
         Features of the waveform.
     encoder : GroupEncoder | FrameEncoder | callable
-        Groups of frames to query features; or what makes the encoder, where a
-        YAML replaces that of another one.
+        Groups of frames to query features; or a factory of the encoder, for
+        YAMLs that override another YAML's encoder.
     quantizer : FSQ | ResidualVQ | callable
-        Query features to tokens; or what makes it from ``dim``, where a YAML
-        replaces the quantizer of another one.
+        Query features to tokens; or its factory, called with ``dim``, for YAMLs
+        that override another YAML's quantizer.
     flow : ConditionalFlowMatching
         Token features to mel.
     backbone_size : int
         Coarse tokens b that Stage I of GogoSpeech generates.
     mel_mean, mel_std, mel_floor, mel_power : float
-        Of the mel, see
+        Normalization of the mel, see
         :class:`~speechbrain_gogo.lobes.gogo.grouping.MelGroups`.
     chunk_size, window_size : int
         See :class:`WindowedEncoding`.
@@ -43,8 +45,8 @@ class Gogo(WindowedEncoding):
     -------
     >>> from speechbrain_gogo.lobes.gogo.quantizer import FSQ
     >>> from speechbrain_gogo.lobes.gogo.dit import DiT
-    >>> from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder
-    >>> from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+    >>> from speechbrain_gogo.lobes.gogo.encoder.group_encoder import GroupEncoder
+    >>> from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
     >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
     >>> codec = Gogo(
     ...     VocosMel(),
@@ -138,7 +140,7 @@ class Gogo(WindowedEncoding):
         real : torch.Tensor
             bool [B, N], False for padding, which is not computed.
         num_tokens : int
-            How many of the first tokens of each group to compute.
+            Number of tokens of each group to compute, from the first.
 
         Returns
         -------
@@ -153,7 +155,7 @@ class Gogo(WindowedEncoding):
         return q[:, :num_tokens], tokens[:, :num_tokens].long()
 
     def quantize_batch(self, groups, lens):
-        """Features of a padded batch, in its shape and without the padding.
+        """Features of a padded batch, both padded and unpadded.
 
         Arguments
         ---------
@@ -245,7 +247,7 @@ class Gogo(WindowedEncoding):
         num_steps : int
             Flow steps.
         guidance_scale : float
-            Of classifier-free guidance.
+            Scale of classifier-free guidance.
 
         Returns
         -------

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.gogo.group_mlp import ResidualMLP
+from speechbrain_gogo.lobes.gogo.encoder.group_mlp import ResidualMLP
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
@@ -49,7 +49,7 @@ class DilatedConvolution(nn.Module):
         """x [B, L, dim] -> the same; ``mask`` bool [B, L, 1], True if real."""
         y, far = self.norm(x), 2 * self.dilation
         if mask is not None:
-            y = y * mask  # beyond the end of an utterance as beyond the batch
+            y = y * mask  # zeros after an utterance's end, as after the batch's
         padded = F.pad(y, (0, 0, self.dilation, self.dilation))
         y = torch.cat([padded[:, :-far], y, padded[:, far:]], dim=-1)
         return x + self.contract(F.gelu(self.expand(y), approximate="tanh"))
@@ -58,9 +58,9 @@ class DilatedConvolution(nn.Module):
 class ConvolutionalDecoder(nn.Module):
     """Token features to mel frames, in one pass.
 
-    Each group is drawn from linear components of its mel, which a linear path
-    and an MLP add up from its tokens; convolutions then correct the frames in
-    their context. MLP and convolutions start at zero.
+    The mel of a group is a sum of linear components; a linear path and an MLP
+    predict their weights from the tokens. Convolutions then correct the frames
+    in context. MLP and convolutions start at zero.
 
     Arguments
     ---------
@@ -79,7 +79,7 @@ class ConvolutionalDecoder(nn.Module):
     ffn_dim : int
         Width inside its layers.
     num_layers : int
-        Its layers.
+        Number of layers.
     patch_size : int
         Frames per position; divides the group size.
     conv_dim : int
@@ -87,8 +87,8 @@ class ConvolutionalDecoder(nn.Module):
     conv_ffn_dim : int
         Width inside them.
     dilations : list of int
-        One convolution for each, in positions. Their sum is how many
-        positions on each side a frame depends on.
+        Of each convolution, in positions. A frame depends on as many positions
+        on each side as their sum.
 
     Raises
     ------

@@ -168,14 +168,14 @@ class DiT(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def condition(self, cond):
-        """What the condition contributes, the same at every flow step.
+        """Projection of the condition, the same at every flow step.
 
         cond [B, T, cond_dim] -> [B, T, D].
         """
         return self.project_cond(cond)
 
     def modulation(self, t):
-        """What the flow time contributes, the same for every input.
+        """Modulation by the flow time, the same for every input.
 
         t [S] -> [S, 6 L + 2, D]: shifts, scales and gates of every block,
         then shift and scale of the last norm.
@@ -189,7 +189,7 @@ class DiT(nn.Module):
         return torch.cat(rows, dim=-1).unflatten(-1, (-1, time.shape[-1]))
 
     def velocity(self, x, condition, modulation, mask=None):
-        """The network proper, given its precomputed parts.
+        """The rest of the network, given the precomputed parts.
 
         Arguments
         ---------

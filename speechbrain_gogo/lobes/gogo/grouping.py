@@ -1,8 +1,8 @@
 """Waveforms cut into groups of normalized mel frames.
 
-Padding is of zeros, to whole groups, before and after; every frame is centred
-at a multiple of the hop. So a group's mel, and its tokens, are the same in
-any batch and in any segment of the audio.
+Audio is padded with zeros, to whole groups; every frame is centred at a
+multiple of the hop. A group's mel and tokens are therefore the same in any
+batch and in any segment of the audio.
 
 Letters: B batch, T samples, N groups, g frames per group, d mel bins.
 """
@@ -24,16 +24,16 @@ class MelGroups(nn.Module):
     group_size : int
         Frames per group, g.
     mel_mean : float
-        Subtracted from the log-mel before the networks see it.
+        Subtracted from the log-mel.
     mel_std : float
-        Divides the log-mel before the networks see it.
+        Divides the log-mel.
     mel_floor : float
         Lower bound of the log-mel: below it nothing is audible, and digital
         silence, at -16, would dominate the loss. None for no bound.
     mel_power : float
-        Code the magnitudes to this power instead of their logarithm (the
-        paper): with 0.1 to 0.3, errors of inaudible magnitudes count less.
-        Mean and deviation are then those of the powers.
+        Use the magnitudes to this power instead of their logarithm (the paper).
+        With 0.1 to 0.3, errors of inaudible magnitudes count less. Mean and
+        deviation are then those of the powers.
 
     Example
     -------
@@ -69,7 +69,7 @@ class MelGroups(nn.Module):
         return numbers if self.mel_power is None else (*numbers, self.mel_power)
 
     def group(self, wavs, wav_lens=None):
-        """Silence the padding and cut the mel into groups.
+        """Zero the padding and cut the mel into groups.
 
         Arguments
         ---------
@@ -100,7 +100,7 @@ class MelGroups(nn.Module):
         return -(-count // self.group_samples)
 
     def stretch(self, wavs, count, first, size):
-        """Groups first..first + size and the audio that their frames also see.
+        """Audio of groups first..first + size, with the margins of their frames.
 
         Zeros are added beyond both ends of every utterance.
         """
@@ -120,7 +120,7 @@ class MelGroups(nn.Module):
         return mel.unflatten(1, (-1, self.group_size))
 
     def normalize(self, log_mel):
-        """Input of the networks from a log-mel of any shape."""
+        """Normalized mel of a log-mel of any shape."""
         mel = log_mel
         if self.mel_floor is not None:
             mel = mel.clamp(min=self.mel_floor)
@@ -129,7 +129,7 @@ class MelGroups(nn.Module):
         return (mel - self.mel_mean) / self.mel_std
 
     def log_mel(self, normalized):
-        """The inverse: log-mel from the output of the networks."""
+        """Log-mel of a normalized mel, the inverse of :meth:`normalize`."""
         mel = normalized * self.mel_std + self.mel_mean
         if self.mel_power is not None:
             floor = math.log(self.mel.clip)

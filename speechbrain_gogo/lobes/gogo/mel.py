@@ -1,8 +1,8 @@
 """Log-mel features as the Vocos vocoder reads them (Section 4.1).
 
-Frames are centred at multiples of the hop and see zeros beyond both ends of
-the audio, so that a signal cut anywhere on the hop grid gives the same frames
-as the whole. Inside the audio they equal Vocos' own feature extractor.
+Frames are centred at multiples of the hop, with zeros beyond both ends of the
+audio, so that a signal cut anywhere on the hop grid gives the same frames as
+the whole. Inside the audio they equal Vocos' own feature extractor.
 """
 
 import torch
@@ -16,7 +16,7 @@ class VocosMel(nn.Module):
     Arguments
     ---------
     sample_rate : int
-        Of the waveform, in Hz.
+        Sample rate of the waveform, in Hz.
     n_fft : int
         Size of the window and of the FFT, in samples.
     hop_length : int
@@ -57,7 +57,7 @@ class VocosMel(nn.Module):
 
     @property
     def margin(self):
-        """Samples on each side of a frame's centre that it sees."""
+        """Samples on each side of a frame's centre on which it depends."""
         return self.n_fft // 2
 
     def forward(self, wavs):
@@ -78,7 +78,7 @@ class VocosMel(nn.Module):
         return self.frames(torch.nn.functional.pad(wavs, (self.margin, right)))
 
     def frames(self, wavs):
-        """The frames whose windows lie inside ``wavs``: no padding at all.
+        """The frames whose windows are inside ``wavs``, without padding.
 
         Arguments
         ---------

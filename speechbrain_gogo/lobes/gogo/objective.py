@@ -1,7 +1,7 @@
 """The training objective of Gogo (Eq. 4), auxiliary networks included.
 
-One forward pass computes every loss, because it is a module's forward that a
-distributed wrapper sees.
+One forward pass computes every loss, because a distributed wrapper only wraps
+the forward method of a module.
 
 Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
 """
@@ -16,13 +16,13 @@ class GogoObjective(nn.Module):
     Arguments
     ---------
     codec : Gogo
-        What is trained.
+        Codec to train.
     nested_dropout : callable
         Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``; None
         trains with all tokens.
     balancer : LossBalancer
-        Weights of Eq. 5 from the number of kept tokens; None is 1 for both,
-        their mean.
+        Weights of Eq. 5 from the number of kept tokens; None: both are 1, their
+        mean.
     ar_prior : ARPrior
         Eq. 17; None trains without.
     asr_head : ASRHead

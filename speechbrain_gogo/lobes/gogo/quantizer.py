@@ -1,13 +1,14 @@
 """The quantizers, from the vector-quantize-pytorch library.
 
-They stand here under names of this package so that a model's YAML need not
-name code from anywhere else (see inference/loading/pretrained.py). FSQ is Gogo's,
-ResidualVQ is that of the frame-wise baselines (Section 5.2).
+They have names of this package so that a model's YAML names code of this
+package only (see inference/loading/pretrained.py). FSQ is Gogo's quantizer,
+ResidualVQ that of the frame-wise baselines (Section 5.2).
 
-Both make features q and tokens of features, and say what a codec has to know:
-``tokens_per_feature``; ``residual``, whether a group's tokens add up; and
-``signature``, what beside the weights decides the tokens. ``commitment`` is a
-loss that belongs to the last forward pass of a training, or None.
+Both give quantized features q and tokens, and have what a codec needs:
+``tokens_per_feature``; ``residual``, whether the features of a group's tokens
+are summed; and ``signature``, the settings on which the tokens depend besides
+the weights. ``commitment`` is a loss that belongs to the last forward pass of a
+training, or None.
 """
 
 import contextlib
@@ -44,7 +45,7 @@ class FSQ(vector_quantize_pytorch.FSQ):
 
     @property
     def signature(self):
-        """What beside the weights decides the tokens."""
+        """Settings on which the tokens depend, besides the weights."""
         return (self.levels,)
 
     def embed(self, tokens):
@@ -54,12 +55,12 @@ class FSQ(vector_quantize_pytorch.FSQ):
 
 
 class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
-    """Layers of nearest neighbours, each of what the ones before left over.
+    """Residual vector quantization: each layer quantizes the remaining error.
 
-    The features of a token matrix's levels are the codes of the layers, so
-    any prefix of them adds up to a coarser version of what was quantized. One
-    layer is plain vector quantization. Codebooks are moving averages of what
-    they quantize; a code that is hardly used becomes a feature of the batch.
+    The features of the levels are the codes of the layers, so the sum of any
+    prefix is a coarser approximation. One layer is plain vector quantization.
+    Codebooks are moving averages of the features assigned to them; a rarely
+    used code is replaced by a feature of the batch.
 
     Arguments
     ---------
@@ -70,12 +71,12 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
     codebook_size : int
         Codes of each layer.
     decay : float
-        Of the moving averages, from update to update.
+        Decay of the moving averages, from update to update.
     rare_share : float
-        A code is replaced if it is used less than so many times as often as
-        the codes of its layer are on average.
+        A code is replaced if its use is below this share of the average use in
+        its layer.
     commitment_weight : float
-        Of the loss that keeps features near their codes; this is the sum
+        Weight of the loss that keeps features near their codes; this is the sum
         over the layers.
 
     Example
@@ -118,7 +119,7 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
         self.register_buffer("updates", torch.tensor(0))
 
     def forward(self, features):
-        """Quantize, and in training let the codebooks follow.
+        """Quantize; in training also update the codebooks.
 
         Arguments
         ---------
@@ -150,8 +151,8 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
     def _count_usable(self, features):
         """Features [M, 1, D] of all ranks; 0 if those of any are unusable.
 
-        Ranks have batches of their own, but update one set of codebooks: one
-        that decided otherwise than the others would wait for them forever.
+        Ranks have different batches, but update the same codebooks: a rank that
+        decided differently would wait for the others forever.
         """
         usable = len(features) > 0 and bool(features.isfinite().all())
         counts = torch.tensor([len(features), not usable])
@@ -163,9 +164,9 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
 
     @contextlib.contextmanager
     def _learn(self, x, count):
-        """What an update of the codebooks by x [1, M, D] needs.
+        """Context in which x [1, M, D] updates the codebooks.
 
-        All ranks together have ``count`` features. Its draws hang on the
+        All ranks together have ``count`` features. Random draws depend on the
         number of updates, so that they are the same after a resume.
         """
         books = [layer._codebook for layer in self.layers]

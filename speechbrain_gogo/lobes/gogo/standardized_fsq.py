@@ -1,8 +1,8 @@
 """FSQ whose projections are standardized, so that all levels stay in use.
 
-Trained fast, plain projections grow into the flat ends of the quantizer's tanh,
-where a dimension has two levels left and no gradient. An option, chosen in a
-model's YAML; the paper has plain FSQ.
+With a high learning rate, plain projections grow into the flat ends of the
+quantizer's tanh, where a dimension has only two levels and no gradient. An
+option in a model's YAML; the paper has plain FSQ.
 """
 
 import torch
@@ -14,23 +14,24 @@ from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 class Standardize(nn.Module):
     """Zero mean and a given deviation at each position, without parameters.
 
-    The statistics run along while gradients are computed in training, of two
-    groups or more. What goes through is standardized by them, never by those
-    of its own batch: a batch is a few voices at a few levels, and the decoder
-    could not know what standardizing by them took away. Gradients are those of
-    batch normalization (batch renormalization, Ioffe 2017), or what comes in
-    would grow without end. (A pretrained codec is put into training mode with
-    whatever model holds it; its tokens stay the same.) Of several processes,
-    all take the statistics of the first, as DDP hands its buffers on.
+    Running statistics are updated when gradients are computed in training, from
+    two or more groups. Features are always standardized by the running
+    statistics: a batch has few voices and loudness levels, and the decoder
+    could not undo a standardization by its statistics. Gradients are those of
+    batch normalization (batch renormalization, Ioffe 2017); otherwise the input
+    would grow without bound. A pretrained codec within another model keeps its
+    tokens in training mode, because no gradients are computed. With several
+    processes, all use the statistics of the first, whose buffers DDP
+    broadcasts.
 
     Arguments
     ---------
     num_positions : int
         Positions K, each with its own statistics.
     dim : int
-        Dimension of what is standardized.
+        Dimension of the input.
     deviation : float
-        Standard deviation of what comes out.
+        Standard deviation of the output.
     momentum : float
         Weight of a batch in the running statistics.
 
@@ -83,9 +84,9 @@ class StandardizedFSQ(FSQ):
     num_positions : int
         Positions K of a group; each has statistics of its own.
     deviation : float
-        Standard deviation of the projections. At 0.6 the levels, equal steps
-        behind the tanh, lie where they quantize a Gaussian with the least
-        error; at 1 they are used about equally often.
+        Standard deviation of the projections. At 0.6 the levels, which are
+        equidistant after the tanh, quantize a Gaussian with the least error; at
+        1 they are used about equally often.
 
     Example
     -------
@@ -105,11 +106,11 @@ class StandardizedFSQ(FSQ):
 
     @property
     def signature(self):
-        """What beside the weights decides the tokens."""
+        """Settings on which the tokens depend, besides the weights."""
         return self.deviation, self.levels
 
 
 def _follow(running, value, momentum):
-    """Move a running statistic; what is not finite leaves it alone."""
+    """Update a running statistic; ignore values that are not finite."""
     value = value.detach()
     running.lerp_(torch.where(value.isfinite(), value, running), momentum)

@@ -1,7 +1,7 @@
 """Blocks that several models share.
 
 Attention with rotary positions, LLaMA-style transformers, masks of relative
-lengths, precision, and hashes of weights.
+lengths, log mel spectra, self-supervised features, precision, and hashes of weights.
 """
 
 from speechbrain_gogo.lobes.nn.attention import (

@@ -1,4 +1,4 @@
-"""Relative lengths [B], as everywhere in SpeechBrain, and what they mask."""
+"""Relative lengths [B], as everywhere in SpeechBrain, and their masks."""
 
 import torch
 from speechbrain.dataio.dataio import length_to_mask
@@ -7,7 +7,7 @@ from speechbrain.dataio.dataio import length_to_mask
 def length_mask(lens, size):
     """Which positions of a padded batch are real, or None where all are.
 
-    The host's ``length_to_mask``, of relative lengths.
+    SpeechBrain's ``length_to_mask``, for relative lengths.
 
     Arguments
     ---------
@@ -34,8 +34,8 @@ def length_mask(lens, size):
 def unless_equal(lens):
     """Relative lengths, or None where no utterance is padded.
 
-    Attention without a mask may use faster kernels. Asking waits for the
-    device: once a batch, before the network, not in every layer.
+    Attention without a mask may use faster kernels. The test waits for the
+    device, so call it once per batch, not in every layer.
 
     Arguments
     ---------
@@ -83,7 +83,7 @@ def mean_square(predicted, target, lens):
 
 
 def count_steps(lens, size):
-    """How many positions of a padded batch are real.
+    """Number of real positions of each utterance.
 
     Arguments
     ---------

@@ -14,7 +14,7 @@ NO_SPECIAL_TOKENS = {
 
 
 def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
-    """Size a LLaMA-style Transformer.
+    """Configuration of a LLaMA-style Transformer.
 
     Arguments
     ---------

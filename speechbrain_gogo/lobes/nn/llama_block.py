@@ -1,8 +1,8 @@
 """A LLaMA block in two halves, for encoders that arrange attention themselves.
 
 RMSNorm, rotary positions and SwiGLU as in transformers' Llama, with the same
-names of weights, so that the weights of either load into the other. Where a
-whole sequence is read under one mask, llama.py takes transformers' own.
+names of weights, so that weights can be loaded from either into the other.
+Where one mask covers a whole sequence, llama.py uses transformers' own blocks.
 
 Letters: M sequences, T positions, D width, H heads.
 """
@@ -72,8 +72,8 @@ class LlamaBlocks(nn.Module):
 class LlamaBlock(nn.Module):
     """Attention and SwiGLU, each around a residual.
 
-    ``queries_keys_values`` is what comes before attention, ``update`` what
-    comes after it; who attends to whom is the caller's.
+    The caller computes attention between ``queries_keys_values`` and
+    ``update``.
 
     Arguments
     ---------
@@ -95,7 +95,7 @@ class LlamaBlock(nn.Module):
         self.mlp = SwiGLU(dim, ffn_dim)
 
     def queries_keys_values(self, x, rope, first=0):
-        """What attends, each [M, H, T, D / H]; queries from row ``first`` on.
+        """Queries, keys and values, each [M, H, T, D / H].
 
         Arguments
         ---------
@@ -104,7 +104,7 @@ class LlamaBlock(nn.Module):
         rope : tuple of torch.Tensor
             From :meth:`LlamaBlocks.rope`.
         first : int
-            Rows before it are attended to, but do not attend.
+            First row with a query; earlier rows have keys and values only.
 
         Returns
         -------
@@ -124,9 +124,9 @@ class LlamaBlock(nn.Module):
         Arguments
         ---------
         x : torch.Tensor
-            What attended, [M, T, D].
+            Result of the attention, [M, T, D].
         attended : torch.Tensor
-            Values that it found, heads side by side, [M, T, D].
+            Output of the attention, heads side by side, [M, T, D].
 
         Returns
         -------

@@ -1,7 +1,7 @@
-"""The log-mel of the siblings: magnitudes, Slaney filters, no centring.
+"""The log-mel of SoCodec and CoFi-Codec: magnitudes, Slaney filters, no centring.
 
-SoCodec (Section 5.1) and CoFi-Codec (Section III-A) share it: 80 bins every
-10 ms. The vocoder's input, the decoder's target and the input of the global
+As in Section 5.1 of SoCodec and Section III-A of CoFi-Speech: 80 bins every 10
+ms. The vocoder's input, the decoder's target and the input of the global
 embedding are the same features, never normalised.
 """
 
@@ -20,7 +20,7 @@ class MagnitudeMel(nn.Module):
     Arguments
     ---------
     sample_rate : int
-        Of the waveform, in Hz.
+        Sample rate of the waveform, in Hz.
     n_fft : int
         Samples of a Fourier transform.
     win_length : int

@@ -1,9 +1,9 @@
 """Full float32 precision.
 
 Importing SpeechBrain lets GPUs round the factors of float32 products to TF32,
-10 bits of mantissa, and a caller may be in autocast. A feature that lies
-between two codes then becomes the other one. Tokens, rewards and evaluations
-are therefore computed inside :func:`full_precision`; training is not.
+10 bits of mantissa, and a caller may be in autocast. A feature near the border
+between two codes then gets the other code. Tokens, rewards and evaluations are
+therefore computed inside :func:`full_precision`; training is not.
 """
 
 import contextlib
@@ -42,8 +42,8 @@ def float32_by_default():
 class KeepsPrecision:
     """A module whose weights stay in the precision that they were loaded in.
 
-    Devices change as in any module; ``half()``, ``bfloat16()`` and others
-    leave the weights alone, also if a module around this one is converted:
+    It moves between devices as any module. ``half()``, ``bfloat16()`` and
+    similar calls do not convert its weights, even on a module that contains it:
     rounded weights would give other tokens.
     """
 
@@ -60,9 +60,9 @@ class KeepsPrecision:
         super()._apply(move, recurse)
         if refused:
             logger.warning(
-                "%s keeps its weights as they were loaded: in %s, tokens would "
-                "be others. run_opts={'precision': 'bf16'} loads it to compute "
-                "in less.",
+                "%s keeps its weights in their precision: in %s, tokens would "
+                "change. To compute in lower precision, load it with "
+                "run_opts={'precision': 'bf16'}.",
                 type(self).__name__,
                 *refused,
             )
@@ -71,14 +71,14 @@ class KeepsPrecision:
 
 @contextlib.contextmanager
 def full_precision(device_type):
-    """No autocast and no TF32 inside; afterwards, everything as it was.
+    """Disable autocast and TF32 inside the context, and restore them afterwards.
 
     The switches of TF32 are global: they hold for other threads, too.
 
     Arguments
     ---------
     device_type : str
-        Whose autocast, "cpu" or "cuda".
+        Device of the autocast, "cpu" or "cuda".
 
     Example
     -------
@@ -108,7 +108,7 @@ def full_precision(device_type):
 def _legacy_names():
     """The settings of products and of cuDNN by their names before torch 2.9.
 
-    None for what has been set by the new names: torch refuses to translate.
+    None for settings made by the new names, which torch refuses to translate.
     """
     found = []
     for read in (
@@ -123,7 +123,7 @@ def _legacy_names():
 
 
 def _switches():
-    """Where torch 2.9 and later keep the precision of float32 products."""
+    """Objects that hold the precision of float32 products since torch 2.9."""
     backends = torch.backends
     found = [backends.cuda.matmul]
     for backend in (backends.cudnn, backends.mkldnn):

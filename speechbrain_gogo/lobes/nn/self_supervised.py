@@ -1,9 +1,9 @@
 """Frozen features of speech from a pretrained network of transformers.
 
-SoCodec encodes such features (Section 3.2.1: a Chinese HuBERT). HuBERT,
-WavLM, wav2vec 2.0 and the encoder of Whisper all give a frame every 20 ms.
-The network is no part of the module's weights: it is never trained, is loaded
-when it is first needed, and stays in evaluation mode and in its own precision.
+SoCodec encodes such features (Section 3.2.1: a Chinese HuBERT). HuBERT, WavLM,
+wav2vec 2.0 and the encoder of Whisper all give a frame every 20 ms. The network
+is not part of the module's weights: it is frozen, loaded at the first use, and
+stays in evaluation mode and in its own precision.
 
 Letters: T samples, F frames, D width of the features.
 """
@@ -15,11 +15,13 @@ from torch import nn
 from torch.nn import functional as F
 
 FRAME = 320  # samples from frame to frame, at 16 kHz
-SEEN = 400  # samples that a frame of HuBERT and its kin depends on
+SEEN = (
+    400  # receptive field of a frame of HuBERT and similar networks, in samples
+)
 
 
 class SelfSupervised(nn.Module):
-    """Features of one clip after the other, each as if it were alone.
+    """Features of clips, computed one by one.
 
     Arguments
     ---------
@@ -33,10 +35,10 @@ class SelfSupervised(nn.Module):
         Bring each clip to mean 0 and variance 1 before (not for Whisper, whose
         features are made by its own extractor).
     tail_seconds : float
-        Silence appended to each clip, so that its last frame is whole. What
-        stands for it is masked in attention and dropped.
+        Silence appended to each clip, so that its last frame is complete. Its
+        frames are masked in attention and dropped.
     max_seconds : float
-        How long a clip may be: attention is quadratic. Whisper's limit is 30 s.
+        Longest clip: attention is quadratic. Whisper's limit is 30 s.
 
     Example
     -------
@@ -65,7 +67,7 @@ class SelfSupervised(nn.Module):
 
     @property
     def signature(self):
-        """What decides the features, beside the network: a list."""
+        """Settings on which the features depend, besides the network: a list."""
         return [self.layer, self.normalize, self.tail_seconds]
 
     def look_in(self, folder):
@@ -74,7 +76,7 @@ class SelfSupervised(nn.Module):
         Arguments
         ---------
         folder : str | Path
-            Of the model that this belongs to.
+            Folder of the model that this belongs to.
         """
         if (Path(folder) / self.source / "config.json").is_file():
             self.source = str(Path(folder) / self.source)
@@ -98,7 +100,7 @@ class SelfSupervised(nn.Module):
         Arguments
         ---------
         folder : str | Path
-            Where to; created if need be.
+            Folder to write; created if needed.
         """
         network, extractor = _load(self.source)
         network.save_pretrained(folder)

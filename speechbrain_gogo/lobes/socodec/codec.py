@@ -1,10 +1,10 @@
-"""The SoCodec network: its parts put together (Section 3.2).
+"""The SoCodec network (Section 3.2).
 
 Waveform -> self-supervised features -> encoder -> ordered streams of tokens;
 log-mel -> one global embedding g. Tokens and g -> h -> self-supervised
-features, which only training needs; h and g -> log-mel. The two decoders follow each
-other, and g is added before each. The vocoder is a separate module with its own
-training; the training objective is in objective.py.
+features, needed in training only; h and g -> log-mel. The two decoders are
+applied in sequence, and g is added before each. The vocoder is a separate
+module with its own training; the training objective is in objective.py.
 
 Letters: B batch, N token steps, S streams, D width, F frames of features, M
 frames of mel.
@@ -16,7 +16,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.lobes.nn.clips import relative_lengths, split_clips
+from speechbrain_gogo.lobes.adversarial_codec.clips import (
+    relative_lengths,
+    split_clips,
+)
 
 
 class SoCodecNetwork(nn.Module):
@@ -31,8 +34,8 @@ class SoCodecNetwork(nn.Module):
     encoder : CausalEncoder
         Self-supervised features to vectors at the rate of the tokens.
     quantizer : OrderedProductQuantizer | ResidualStreamQuantizer | callable
-        Vectors to tokens and back; or what makes it from ``dim``, where a YAML
-        replaces the quantizer of another one.
+        Vectors to tokens and back; or its factory, called with ``dim``, for
+        YAMLs that override another YAML's quantizer.
     global_encoder : GlobalEncoder
         Log-mel to the global embedding g.
     semantic_decoder : CausalDecoder
@@ -44,11 +47,11 @@ class SoCodecNetwork(nn.Module):
 
     Example
     -------
-    >>> from speechbrain_gogo.lobes.nn.causal import CausalDecoder
-    >>> from speechbrain_gogo.lobes.nn.causal import CausalEncoder
-    >>> from speechbrain_gogo.lobes.nn.global_encoder import GlobalEncoder
+    >>> from speechbrain_gogo.lobes.adversarial_codec.causal import CausalDecoder
+    >>> from speechbrain_gogo.lobes.adversarial_codec.causal import CausalEncoder
+    >>> from speechbrain_gogo.lobes.adversarial_codec.global_encoder import GlobalEncoder
     >>> from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
-    >>> from speechbrain_gogo.lobes.nn.ordered_quantizer import (
+    >>> from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import (
     ...     OrderedProductQuantizer,
     ... )
     >>> codec = SoCodecNetwork(
@@ -115,19 +118,19 @@ class SoCodecNetwork(nn.Module):
 
     @property
     def window_samples(self):
-        """Samples that are read at a time: whole steps."""
+        """Samples to read at a time: whole steps."""
         steps = self.ssl.max_seconds * self.sample_rate // self.group_samples
         return int(steps) * self.group_samples
 
     @property
     def encoder_context(self):
-        """Earlier token steps whose features decide a step's tokens."""
+        """Number of earlier steps on which a step's tokens depend."""
         reach, step = self.encoder.reach
         return math.ceil((reach + 2 * step) / step)
 
     @property
     def decoder_context(self):
-        """Earlier token steps that decide a step's mel."""
+        """Number of earlier steps on which a step's mel depends."""
         first, frame = self.semantic_decoder.reach
         second, step = self.acoustic_decoder.reach
         return math.ceil(first + (second + 2 * step) * frame)
@@ -135,7 +138,7 @@ class SoCodecNetwork(nn.Module):
     # Features
 
     def read_features(self, wavs, wav_lens=None):
-        """Features of waveforms, each computed as if it were alone.
+        """Features of waveforms, each independent of the batch.
 
         Arguments
         ---------

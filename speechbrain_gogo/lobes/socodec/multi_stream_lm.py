@@ -1,9 +1,10 @@
 """The multi-stream language model of SoCodec (Section 4).
 
-A GPT-2 reads a reference embedding, text, and steps of speech whose streams are
-added up, and predicts all streams of the next step side by side, each by a
-linear layer of its own. Stream j lags d * (j - 1) steps behind the first (Eq.
-5, "delay" of patterns.py), so its prediction depends on the streams before it.
+A GPT-2 reads a reference embedding, text, and steps of speech, each the sum of
+the embeddings of its streams. It predicts all streams of the next step in
+parallel, with a linear layer per stream. Stream j is delayed by d * (j - 1)
+steps (Eq. 5, "delay" of patterns.py), so its prediction depends on the
+preceding streams.
 
 Letters: B batch, L text ids, N token steps, S streams.
 """
@@ -37,13 +38,13 @@ class MultiStreamLM(nn.Module):
     reference_dim : int
         Width of the reference embedding.
     dim, num_layers, num_heads : int
-        Of the GPT-2.
+        Dimension, number of layers and number of heads of the GPT-2.
     delay : int
-        Steps d that a stream lags behind the one before it.
+        Delay d of each stream to the preceding one, in steps.
     text_positions, speech_positions : int
-        Longest text, and most rows of speech.
+        Largest numbers of text ids and of speech rows.
     dropout : float
-        Of the GPT-2.
+        Dropout probability of the GPT-2.
 
     Example
     -------
@@ -135,8 +136,8 @@ class MultiStreamLM(nn.Module):
     ):
         """Generate steps of speech.
 
-        N of them take N + (S - 1) * d forward passes; without delay one more:
-        then the end is one more row.
+        N steps take N + (S - 1) * d forward passes; without delay one more, for
+        the end.
 
         Arguments
         ---------
@@ -147,11 +148,11 @@ class MultiStreamLM(nn.Module):
         text_lens : torch.Tensor
             Relative lengths [B] over L.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         max_groups : torch.Tensor
-            Most steps of each utterance, int64 [B].
+            Largest number of steps of each utterance, int64 [B].
         loop_groups : int
-            Steps for which a cycle has to repeat to be cut off.
+            An utterance is cut off if a cycle repeats for this many steps.
 
         Returns
         -------

@@ -11,10 +11,10 @@ class SoCodecObjective(nn.Module):
     Arguments
     ---------
     codec : SoCodecNetwork
-        What is trained.
+        Codec to train.
     vq_weight, semantic_weight, mel_weight : float
-        lambda_1, lambda_2 and lambda_3; the adversarial term, lambda_4, is
-        the Brain's, who has the discriminators.
+        lambda_1, lambda_2 and lambda_3. The adversarial term, lambda_4, is
+        computed by the Brain, which has the discriminators.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class SoCodecObjective(nn.Module):
         self.mel_weight = mel_weight
 
     def forward(self, ssl, mel, lens, generator=None, continuous=False):
-        """Losses, and the log-mel that discriminators judge.
+        """Losses, and the predicted log-mel for the discriminators.
 
         Arguments
         ---------
@@ -38,9 +38,9 @@ class SoCodecObjective(nn.Module):
         lens : torch.Tensor
             Relative lengths [B] over both.
         generator : torch.Generator
-            Of Clip&Shuffle and nested dropout.
+            Generator of Clip&Shuffle and nested dropout.
         continuous : bool
-            Do not quantize yet.
+            Skip quantization, at the start of the training.
 
         Returns
         -------

@@ -2,10 +2,10 @@
 
 :class:`CachedDecoder` runs a Llama over new tokens only (cached_llama.py), and
 computes logits for the ids that can be sampled, not for the whole vocabulary.
-:class:`Sampler` samples from these logits. The time of a step is that of
+:class:`Sampler` samples from these logits. A step takes about the time of
 reading the weights.
 
-Letters: B batch, T new tokens, S positions, V ids that have logits.
+Letters: B batch, T new tokens, S positions, V ids with logits.
 """
 
 import torch
@@ -39,7 +39,7 @@ class CachedDecoder:
         Compile passes over few tokens, to CUDA graphs on a GPU. The first
         pass takes a minute, so reuse the decoder and :meth:`reset` it.
     linear : callable
-        As of CachedLlama.
+        As in CachedLlama.
 
     Example
     -------
@@ -109,8 +109,8 @@ class CachedDecoder:
         ids : torch.Tensor
             int64 [B, T].
         padding : torch.Tensor
-            int64 [B], how many ids on the left are padding; allowed in the
-            first call only.
+            int64 [B], number of padding ids on the left; allowed in the first
+            call only.
 
         Returns
         -------
@@ -141,7 +141,7 @@ class CachedDecoder:
 
 
 class Sampler:
-    """Samples tokens; every utterance has a seed of its own.
+    """Samples tokens, with a seed for each utterance.
 
     The random number of a sample depends on the utterance's seed and the
     position of the token only: not on the rest of the batch, nor on the device.
@@ -153,8 +153,8 @@ class Sampler:
     temperature : float
         0 takes the most probable token.
     repetition_penalty : float
-        Divides (multiplies, where negative) the logits of tokens that the
-        utterance has already.
+        Divides (multiplies, where negative) the logits of tokens that already
+        occurred in the utterance.
     top_p : float
         Sample from the most probable tokens that together have this
         probability.
@@ -206,14 +206,14 @@ class Sampler:
         logits : torch.Tensor
             [B, V].
         seen : torch.Tensor
-            bool [B, V], which tokens the utterance has already.
+            bool [B, V], True for tokens that already occurred.
         position : int
-            Of the token in its utterance.
+            Position of the token in its utterance.
 
         Returns
         -------
         torch.Tensor
-            Indices into the V logits, int64 [B].
+            Indices of the V logits, int64 [B].
         """
         logits = logits.float()
         if self.repetition_penalty != 1:

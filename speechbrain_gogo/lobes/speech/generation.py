@@ -1,8 +1,8 @@
 """Generation with the two stages of GogoSpeech (Sections 3.2, 3.3, Eq. 9).
 
 :func:`generate_backbone` yields the groups of Stage I one by one, and
-:class:`DetailGenerator` completes each of them with Stage II. A token that is
-generated costs one forward pass, a token that is skipped costs none.
+:class:`DetailGenerator` completes each of them with Stage II. A generated token
+takes one forward pass, a skipped token none.
 
 Letters: B batch, N groups, b tokens of the backbone, K = n_q tokens per group,
 C codes; the token C is m, the masking token.
@@ -32,8 +32,8 @@ def generate_backbone(
     """Generate the backbone of a text, in the voice of a prompt.
 
     An utterance finishes with the end token. Utterances that reach
-    ``max_groups`` or the model's last position, or that repeat themselves,
-    are cut off: they end without having finished.
+    ``max_groups`` or the model's last position, or that repeat themselves, are
+    cut off and count as unfinished.
 
     Arguments
     ---------
@@ -48,30 +48,30 @@ def generate_backbone(
     prompt_lens : torch.Tensor
         Relative lengths [B] over N.
     sampler : Sampler
-        With one seed for each utterance. Its ``text_guidance`` w is the
-        scale of classifier-free guidance, which is not in the paper: logits
-        are (1 + w) times those with the text minus w times those without it.
-        It takes a second sequence for each utterance, and a model that was
-        trained on speech without text, too (``textless_share``).
+        Sampler with one seed for each utterance. Its ``text_guidance`` w is the
+        scale of classifier-free guidance, which is not in the paper: logits are
+        (1 + w) times those with the text minus w times those without it. It
+        needs a second sequence for each utterance, and a model that was also
+        trained on speech without text (``textless_share``).
     max_groups : int | torch.Tensor
-        Most groups to generate, or int64 [B], of each utterance; as many as
-        there are positions by default.
+        Largest number of groups to generate, or int64 [B], for each utterance;
+        limited by the positions alone by default.
     loop_groups : int
-        Generation stops if a cycle of one to four groups repeats for so many
+        Generation stops if a cycle of one to four groups repeats for this many
         groups.
     decoder : CachedDecoder | GroupDecoder
         A decoder to reuse; a compiled one is for B sequences, or 2 B with
         guidance. A new one by default.
     said : torch.Tensor
-        How many ids of the text the prompt says, int64 [B]; a stage that needs
-        to know finds it out if it is not given.
+        Number of text ids that the prompt pronounces, int64 [B]; estimated by a
+        stage that needs it, if not given.
 
     Yields
     ------
     tuple of torch.Tensor
         The next group of each utterance, int64 [B, b], m for those that have
-        ended; and bool [B], which have finished. The end token stands where
-        the next group would begin, so the last item may be m throughout.
+        ended; and bool [B], which have finished. The end token takes the place
+        of a group, so the last item may be all m.
 
     Raises
     ------
@@ -127,8 +127,8 @@ def generate_backbone(
 class DetailGenerator:
     """Completes backbones, group by group, in the voice of a prompt.
 
-    All utterances of a batch are at the same level of their group, so a group
-    takes ``max(budgets) - b`` passes.
+    The utterances of a batch are generated level by level, so a group takes
+    ``max(budgets) - b`` passes.
 
     Arguments
     ---------
@@ -139,9 +139,10 @@ class DetailGenerator:
     prompt_lens : torch.Tensor
         Relative lengths [B] over N.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     max_groups : int
-        Most groups to complete; as many as there are positions by default.
+        Largest number of groups to complete; limited by the positions alone by
+        default.
     decoder : CachedDecoder | GroupDecoder
         A decoder to reuse; a new one by default.
 
@@ -185,7 +186,7 @@ class DetailGenerator:
         backbone : torch.Tensor
             int64 [B, b]; m for utterances that have ended.
         budgets : torch.Tensor
-            int64 [B], how many tokens the group gets, b to n_q.
+            int64 [B], number of tokens of the group, b to n_q.
 
         Returns
         -------
@@ -216,7 +217,7 @@ def prepare(lm, decoder, batch, max_length):
 
 
 def _check_tokens(prompt, lens, codes):
-    """Raise an error if tokens of the prompt's backbone [B, N, b] lack."""
+    """Raise an error if the prompt's backbone [B, N, b] lacks tokens."""
     real = length_mask(lens, prompt.shape[1]).unsqueeze(-1)
     wrong = (real & ((prompt < 0) | (prompt >= codes))).nonzero()
     if len(wrong):

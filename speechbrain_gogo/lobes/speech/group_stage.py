@@ -1,4 +1,4 @@
-"""What the stages of one large pass per group have in common.
+"""Base classes of the stages with one large pass per group.
 
 The stages are in group_stage1.py, aligned/stage1.py and group_stage2.py, their
 state during generation in group_state.py.
@@ -9,7 +9,6 @@ codes, D width.
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.llama import llama
 from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
@@ -24,15 +23,15 @@ class GroupStage(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     num_tokens : int
         Tokens per group that the stage reads.
     given : int
-        The first of them, which are known before a group's pass.
+        Number of tokens, from the first, that are known before a group's pass.
     dim, num_layers, num_heads, ffn_dim, num_key_value_heads : int
-        Of the Llama; as many key and value heads as heads by default.
+        Sizes of the Llama; as many key and value heads as heads by default.
     depth_layers, depth_ffn_dim : int
-        Of the network that predicts the tokens of a group.
+        Sizes of the network that predicts the tokens of a group.
     """
 
     group_positions = 1
@@ -52,7 +51,7 @@ class GroupStage(nn.Module):
     ):
         super().__init__()
         heads = num_key_value_heads or num_heads
-        self.sizes = {  # with which it can be built again
+        self.sizes = {  # arguments, for the export
             "levels": list(levels),
             "dim": dim,
             "num_layers": num_layers,
@@ -74,7 +73,7 @@ class GroupStage(nn.Module):
         )
 
     def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Memory and weights for generation, to be used again.
+        """Reusable cache and weights for generation.
 
         Arguments
         ---------
@@ -83,9 +82,9 @@ class GroupStage(nn.Module):
         max_length : int
             Positions, left padding included.
         compiled : bool
-            Without meaning here: large passes are too few to be compiled.
+            Without effect: large passes are too few to be compiled.
         linear : callable
-            As of CachedLlama.
+            As in CachedLlama.
 
         Returns
         -------
@@ -99,11 +98,11 @@ class GroupStage(nn.Module):
         Arguments
         ---------
         hidden : torch.Tensor
-            Of the group, [B, D].
+            Hidden state of the group, [B, D].
         tokens : torch.Tensor
-            Of the group so far, int64 [B, T].
+            Tokens of the group so far, int64 [B, T].
         depth : DepthSteps
-            Computes instead of this stage's own network.
+            Replaces this stage's own network.
 
         Returns
         -------
@@ -114,28 +113,26 @@ class GroupStage(nn.Module):
 
 
 class GroupStage1(GroupStage):
-    """A Stage I, which also says where speech ends.
+    """A Stage I, which reads the groups that it predicted.
 
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer.
+        Levels of each dimension of the codec's quantizer.
     backbone_size : int
         Tokens per group that it predicts, b.
     **network
-        Of :class:`GroupStage`.
+        Arguments of :class:`GroupStage`.
     """
 
     stage = 1
-    last_level = "end"  # what the level after the tokens is
 
     def __init__(self, levels, backbone_size, **network):
         super().__init__(levels, backbone_size, 0, **network)
         self.backbone_size = self.sizes["backbone_size"] = backbone_size
-        self.end = nn.Linear(self.dim, 1)
 
     def group_inputs(self, before, given):
-        """What the pass for the next group reads of the one before it.
+        """Part of the next pass's input that comes from the preceding group.
 
         Arguments
         ---------
@@ -151,47 +148,20 @@ class GroupStage1(GroupStage):
         """
         return self.groups(before).sum(1)
 
-    def score(self, nll, goes_on, at_end):
-        """Negative log-likelihoods of the codes, and of going on and ending.
-
-        Arguments
-        ---------
-        nll : torch.Tensor
-            Of the codes, [P, b].
-        goes_on : torch.Tensor
-            Scores of the end before each group, [P]; -inf where it cannot be.
-        at_end : torch.Tensor
-            Hidden states after the last groups, [B, D].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [P * b + B]: the first token of a group also says that speech goes
-            on, and the ends come last; and the level of each, int64, b for
-            the end.
-        """
-        first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
-        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
-        level = torch.arange(self.backbone_size, device=nll.device)
-        level = level.expand_as(nll).flatten()
-        nll = torch.cat([first, nll[:, 1:]], dim=1)
-        end_level = level.new_full((len(ended),), self.backbone_size)
-        return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
-
 
 def causal_mask(kept):
-    """Which positions of a padded sequence see which.
+    """Causal attention mask of a padded sequence.
 
     Arguments
     ---------
     kept : torch.Tensor
-        bool [B, S], which positions are no padding.
+        bool [B, S], False for padding.
 
     Returns
     -------
     torch.Tensor
-        bool [B, 1, S, S]: earlier ones that are kept, and itself, since a row
-        without any key gives NaN.
+        bool [B, 1, S, S]: earlier positions without padding, and the position
+        itself, since a row without keys gives NaN.
 
     Example
     -------

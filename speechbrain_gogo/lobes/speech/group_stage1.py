@@ -1,7 +1,7 @@
 """Stage I with one large pass per group (an option, not the paper's).
 
 The paper's stages read and predict token by token (Eq. 6, 7). Here a group is
-one position: the embeddings of its tokens are added up, a Llama reads a group
+one position, the sum of the embeddings of its tokens. A Llama reads one group
 at a time, and the small network of depth.py predicts its tokens. That is a
 third of the large passes of BackboneLM, over a shorter sequence. The interface
 is that of stage1.py; Stage II of this kind is in group_stage2.py.
@@ -29,7 +29,7 @@ class GroupBackboneLM(GroupStage1):
     text_size : int
         Text ids.
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     backbone_size : int
         Tokens per group that this stage predicts, b.
     max_positions : int
@@ -38,11 +38,12 @@ class GroupBackboneLM(GroupStage1):
         After a shorter text the start is repeated up to this position, as in
         BackboneLM.
     group_stride : int
-        Rotary positions that a group takes. A small model learns the
-        alignment sooner if text and speech advance at about the same speed:
-        a group lasts .21 s, about three letters.
+        Rotary positions per group. A small model learns the alignment sooner if
+        text and speech advance at about the same speed: a group lasts .21 s,
+        about three letters.
     **network
-        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -54,6 +55,8 @@ class GroupBackboneLM(GroupStage1):
     >>> out["loss"].shape, out["nll"].shape  # 4 * 3 + 2 * 3 codes, 2 ends
     (torch.Size([]), torch.Size([20]))
     """
+
+    last_level = "end"  # name of the level after those of the tokens
 
     def __init__(
         self,
@@ -76,15 +79,16 @@ class GroupBackboneLM(GroupStage1):
         self.text_positions = text_positions
         self.group_stride = group_stride
         self.start_id = text_size
+        self.end = nn.Linear(self.dim, 1)
         self.text = nn.Embedding(text_size + 1, self.dim)
 
     def sequence_length(self, text_length, num_groups):
-        """Positions that utterances take, start and end included.
+        """Positions of utterances, start and end included.
 
         Arguments
         ---------
         text_length, num_groups : int | numpy.ndarray
-            Of one utterance, or of several.
+            Numbers of text ids and groups of one utterance, or of several.
 
         Returns
         -------
@@ -135,7 +139,7 @@ class GroupBackboneLM(GroupStage1):
         -------
         dict
             "loss", the mean over all predicted tokens; "nll" [P], of each;
-            "level" int64 [P], which of the b a token is, b for the end.
+            "level" int64 [P], the level of each token, b for the end.
 
         Raises
         ------
@@ -151,7 +155,7 @@ class GroupBackboneLM(GroupStage1):
                 f"A clip of the batch takes {longest} positions, this model "
                 f"has {self.max_positions}: leave such clips out."
             )
-        # Without a mask transformers takes positions with gaps for several
+        # Without a mask, transformers interprets positions with gaps as several
         # sequences side by side.
         hidden = self.llama(
             inputs_embeds=x,
@@ -165,13 +169,41 @@ class GroupBackboneLM(GroupStage1):
         nll, level = self.score(nll, self.end(hidden).flatten(), at_end)
         return {"loss": nll.mean(), "nll": nll, "level": level}
 
+    def score(self, nll, goes_on, at_end):
+        """Negative log-likelihoods of the codes, and of continuing or ending.
+
+        Arguments
+        ---------
+        nll : torch.Tensor
+            Negative log-likelihoods of the codes, [P, b].
+        goes_on : torch.Tensor
+            Scores of the end before each group, [P]; -inf where it is
+            impossible.
+        at_end : torch.Tensor
+            Hidden states after the last groups, [B, D].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            [P * b + B]: the first token of a group also predicts that speech
+            continues, and the ends come last. And the level of each, int64, b
+            for the end.
+        """
+        first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
+        ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
+        level = torch.arange(self.backbone_size, device=nll.device)
+        level = level.expand_as(nll).flatten()
+        nll = torch.cat([first, nll[:, 1:]], dim=1)
+        end_level = level.new_full((len(ended),), self.backbone_size)
+        return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
+
     def sequence(self, text, text_lens, backbone, real):
-        """What the Llama reads up to the end of the speech.
+        """Input of the Llama up to the end of the speech.
 
         Arguments
         ---------
         text, text_lens
-            As of :meth:`forward`.
+            As in :meth:`forward`.
         backbone : torch.Tensor
             int64 [B, N, b].
         real : torch.Tensor
@@ -202,16 +234,16 @@ class GroupBackboneLM(GroupStage1):
         guidance=0,
         said=None,
     ):
-        """The state in which generation begins.
+        """The initial state of generation.
 
         Arguments
         ---------
         text, text_lens
-            As of :meth:`forward`.
+            As in :meth:`forward`.
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         guidance : float
             See :class:`~speechbrain_gogo.lobes.speech.group_state.GroupState`.
         said : torch.Tensor
@@ -232,7 +264,7 @@ class GroupBackboneLM(GroupStage1):
         Arguments
         ---------
         hidden, tokens, depth
-            As of GroupStage.
+            As in GroupStage.
 
         Returns
         -------

@@ -1,9 +1,9 @@
 """Stage II with one large pass per group (an option, not the paper's).
 
-As group_stage1.py: a position has the group before and the backbone of the next
-one, and the small network of depth.py predicts the other tokens. That is a
-seventh of the large passes of DetailLM, over a sequence ten times shorter. The
-interface is that of stage2.py.
+As in group_stage1.py, a group is one position: the sum of the preceding group
+and the backbone of the next one. The small network of depth.py predicts the
+other tokens. This takes a seventh of the large passes of DetailLM, over a
+sequence ten times shorter. The interface is that of stage2.py.
 
 Letters: B batch, N groups, b tokens of the backbone, K = n_q tokens per group,
 P predicted groups, C codes, D width.
@@ -20,22 +20,23 @@ from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
 class GroupDetailLM(GroupStage):
-    """Stage II, group by group: a position has the group before and the backbone.
+    """Stage II with one position per group.
 
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     num_tokens : int
         Tokens per group, n_q.
     backbone_size : int
-        The first tokens of each group, which are given, b.
+        Number of given tokens of each group, from the first, b.
     max_positions : int
-        Most groups.
+        Largest number of groups.
     full_share : float
-        As of DetailLM.
+        As in DetailLM.
     **network
-        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -69,7 +70,7 @@ class GroupDetailLM(GroupStage):
         self.backbones = GridEmbedding(levels, backbone_size, self.dim)
 
     def sequence_length(self, num_groups):
-        """Positions that an utterance takes."""
+        """Positions of an utterance."""
         return num_groups
 
     def forward(self, tokens, lens, budgets=None, generator=None):
@@ -78,12 +79,12 @@ class GroupDetailLM(GroupStage):
         Arguments
         ---------
         tokens, lens, budgets, generator
-            As of DetailLM.
+            As in DetailLM.
 
         Returns
         -------
         dict
-            As of DetailLM.
+            As in DetailLM.
 
         Raises
         ------
@@ -111,7 +112,7 @@ class GroupDetailLM(GroupStage):
         return {"loss": nll.mean(), "nll": nll, "level": level}
 
     def sequence(self, tokens):
-        """What the Llama reads: int64 [B, N, K] -> [B, N, D]."""
+        """Input of the Llama: int64 [B, N, K] -> [B, N, D]."""
         before = torch.full_like(tokens[:, :1], self.codebook_size)
         before = torch.cat([before, tokens[:, :-1]], dim=1)
         b = self.backbone_size
@@ -120,14 +121,14 @@ class GroupDetailLM(GroupStage):
         )
 
     def start(self, prompt, prompt_lens, sampler):
-        """The state in which generation begins.
+        """The initial state of generation.
 
         Arguments
         ---------
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, K], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
 
         Returns
         -------
@@ -139,12 +140,12 @@ class GroupDetailLM(GroupStage):
         return GroupState(self, sampler, sequence, prompt, real)
 
     def group_inputs(self, before, given):
-        """What the pass for the next group reads.
+        """Input of the pass for the next group.
 
         Arguments
         ---------
         before : torch.Tensor
-            Tokens of the group before, int64 [B, K].
+            Tokens of the preceding group, int64 [B, K].
         given : torch.Tensor
             The backbone, int64 [B, b].
 

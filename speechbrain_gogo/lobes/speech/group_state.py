@@ -1,11 +1,11 @@
 """State of a stage that takes one large pass per group, during generation.
 
 It has the interface of DecodingState: tokens are sampled and appended one by
-one. The large pass comes with the first token that is sampled of a group; the
-groups that were appended meanwhile enter with it.
+one. The large pass runs when the first token of a group is sampled, and also
+reads the groups that were appended since.
 
-Letters: B batch, T new positions, N groups, K tokens per group that the stage
-reads, D width; the token C is m, the masking token.
+Letters: B batch, T new positions, N groups, K tokens per group in the input, D
+width; the token C is m, the masking token.
 """
 
 import torch
@@ -30,7 +30,8 @@ class GroupDecoder:
     max_length : int
         Positions to allocate, left padding included.
     linear : callable
-        Of :class:`~speechbrain_gogo.lobes.speech.decoding.cached_llama.CachedLlama`.
+        Argument of
+        :class:`~speechbrain_gogo.lobes.speech.decoding.cached_llama.CachedLlama`.
     """
 
     def __init__(self, lm, batch, max_length, linear=Dense):
@@ -70,7 +71,7 @@ class GroupState:
     lm : GroupBackboneLM | GroupDetailLM
         In evaluation mode.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     sequence : tuple of torch.Tensor
         Vectors [B, S, D] before the first new group, their rotary positions
         [B, S], and bool [B, S], which are real.
@@ -149,7 +150,7 @@ class GroupState:
             self.next = self.next + self.stride
             self.hidden = None
 
-    # What a stage may do in another way
+    # Methods that subclasses override
 
     def begin_group(self, hidden, position):
         """The vector [B, D] from which the tokens of a group are predicted."""
@@ -161,7 +162,7 @@ class GroupState:
         return self.lm.log_probs(self.hidden, self.group, depth)
 
     def group_inputs(self):
-        """What the next pass reads, [B, D]."""
+        """Input of the next pass, [B, D]."""
         return self.lm.group_inputs(self.before, self.group)
 
 

@@ -17,7 +17,7 @@ from speechbrain_gogo.lobes.nn.llama import llama_config
 def extended_llama(source, num_new, pretrained=True, seed=0):
     """A pretrained Llama with more rows in its vocabulary.
 
-    The new rows are drawn as the old ones are spread, see
+    The new rows have the distribution of the old ones, see
     :func:`draw_new_rows`.
 
     Arguments
@@ -25,11 +25,11 @@ def extended_llama(source, num_new, pretrained=True, seed=0):
     source : str
         Hub id or local folder, such as `meta-llama/Llama-3.2-1B-Instruct`.
     num_new : int
-        Ids that follow those of the text: the codes and the special ones.
+        Number of ids after those of the text: codes and special ids.
     pretrained : bool
         False reads only the configuration; weights are random.
     seed : int
-        Of the new rows.
+        Seed of the new rows.
 
     Returns
     -------
@@ -58,12 +58,11 @@ def extended_llama(source, num_new, pretrained=True, seed=0):
 
 @torch.no_grad()
 def draw_new_rows(table, num_new, seed=0):
-    """Draw the last rows of an embedding from the spread of the others.
+    """Draw the last rows of an embedding from the distribution of the others.
 
-    By default transformers draws new rows from the old ones' mean and a
-    billionth of their covariance: 12,800 codes would start as one and the
-    same token. Here each dimension has the old rows' own mean and standard
-    deviation.
+    By default transformers draws new rows with the mean of the old ones and a
+    billionth of their covariance: 12,800 codes would start as the same token.
+    Here each dimension has the old rows' own mean and standard deviation.
 
     Arguments
     ---------
@@ -72,7 +71,7 @@ def draw_new_rows(table, num_new, seed=0):
     num_new : int
         Rows to draw.
     seed : int
-        Of the draw.
+        Seed of the draw.
 
     Example
     -------
@@ -121,9 +120,9 @@ def speech_llama(
     period : int
         An option of small models: one rotary frequency has this period in
         positions. All levels share one block of codes, so only the position
-        determines the level of a token, and a small model learns it sooner
-        from a frequency with the period of a group. The first
-        frequency is 1: periods below 2 pi are multiplied until they are not.
+        determines the level of a token; a small model learns this sooner with a
+        frequency of the period of a group. Periods below 2 pi are multiplied
+        until they exceed it, because the first frequency is 1.
 
     Returns
     -------
@@ -212,9 +211,9 @@ def token_losses(llama, output_slice, hidden, ids, level):
     hidden : torch.Tensor
         Last hidden states, shape [P, D].
     ids : torch.Tensor
-        What they should predict, int64 [P].
+        Targets, int64 [P].
     level : torch.Tensor
-        int64 [P], which of its group a token is.
+        int64 [P], level of each token.
 
     Returns
     -------

@@ -1,9 +1,8 @@
-"""Training a Llama of a stage in less memory (not in the paper).
+"""Training the Llama of a stage with less memory (not in the paper).
 
-Four things that can be combined: activations that are computed twice
-(gradient checkpointing), weights of two bytes, a few weights that learn
-(LoRA), and, in the recipe's YAML, an optimizer whose state is small.
-docs/memory.md says what each costs and saves.
+Four options can be combined: gradient checkpointing, weights of two bytes, LoRA
+and, in the recipe's YAML, an optimizer with a small state. docs/memory.md has
+the costs and savings of each.
 """
 
 import torch
@@ -16,20 +15,20 @@ def save_memory(
 
     Arguments
     ---------
-    llama : transformers.LlamaForCausalLM
-        It is changed in place.
+    llama : transformers.LlamaForCausalLM | transformers.LlamaModel
+        It is changed in place; the latter is that of a stage with one large
+        pass per group, what is around it stays as it is and learns in full.
     gradient_checkpointing : bool
-        Keep the input of each layer only, and compute what lies between a
-        second time for the gradients. The gradients stay the same.
+        Keep only the input of each layer, and compute its activations again for
+        the gradients. The gradients stay the same.
     weights : str
         "float32", or "bfloat16": then the optimizer should hold copies
         (:class:`~speechbrain_gogo.brains.training.optimizers.MasterAdamW`), or be
         one of bitsandbytes.
     lora : dict
-        Settings of peft.LoraConfig, such as ``{r: 16, lora_alpha: 32}``: low
-        rank changes of the layers' matrices learn in their place, and with
-        them the rows of the vocabulary, of which 12,802 are new. None or {} lets
-        everything learn.
+        Settings of peft.LoraConfig, such as ``{r: 16, lora_alpha: 32}``: trains
+        low-rank updates of the layers' matrices, and the rows of the
+        vocabulary, of which 12,802 are new. None or {} trains everything.
 
     Returns
     -------
@@ -59,7 +58,7 @@ def save_memory(
 
 
 def _add_lora(llama, settings):
-    """Freeze all but the vocabulary, and add low-rank changes in float32."""
+    """Freeze all but the vocabulary, and add low-rank updates in float32."""
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
@@ -72,11 +71,12 @@ def _add_lora(llama, settings):
         if "lora_" in name:
             weight.data = weight.data.float()
     for end in (llama.get_input_embeddings(), llama.get_output_embeddings()):
-        end.requires_grad_(True)
+        if end is not None:  # a LlamaModel has no output
+            end.requires_grad_(True)
 
 
 def merge_lora(llama):
-    """Put low-rank changes into the matrices that they change.
+    """Merge low-rank updates into their matrices.
 
     Arguments
     ---------

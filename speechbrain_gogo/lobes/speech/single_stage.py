@@ -1,7 +1,7 @@
 """Replacements of Stage II for models whose Stage I generates all tokens.
 
-With b = n_q GogoSpeech is a single stage (Tables 8 and 10): a group is
-complete as soon as its backbone is there.
+With b = n_q GogoSpeech is a single stage (Tables 8 and 10): the backbone is the
+complete group.
 """
 
 from torch import nn
@@ -35,7 +35,7 @@ class NoDetailLM(nn.Module):
 
 
 class NoDetailGenerator:
-    """A ``DetailGenerator`` for groups that are complete already."""
+    """A ``DetailGenerator`` for complete groups."""
 
     def complete(self, backbone, budgets):
         """Tokens [B, K] of the next group: its backbone [B, b], b = K."""

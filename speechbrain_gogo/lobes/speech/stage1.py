@@ -1,8 +1,8 @@
 """Stage I of GogoSpeech: text to the backbone (Section 3.2, Eq. 6).
 
-Ids, sequences and loss are here; generation is in generation.py, the Llama itself
-in llama.py. Each stage has one vocabulary: [text][codes, one block for all levels]
-[special ids], so the ids that can be generated are one slice of it.
+Ids, sequences and loss are here; generation is in generation.py, the Llama
+itself in llama.py. Each stage has one vocabulary: [text][codes, one block for
+all levels] [special ids], so the ids that can be generated are a slice of it.
 
 Letters: B batch, L text tokens, N groups, K = n_q tokens per group, S sequence,
 P predicted tokens, C codes.
@@ -31,7 +31,7 @@ class BackboneLM(nn.Module):
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
-        With a vocabulary of ``text_size + codebook_size + 2``.
+        Llama with a vocabulary of ``text_size + codebook_size + 2``.
     text_size : int
         Text ids.
     codebook_size : int
@@ -44,11 +44,10 @@ class BackboneLM(nn.Module):
         Order of the backbone's tokens, see patterns.py; "group_major" or
         "level_major".
     text_positions : int
-        An option of small models: after a shorter text the start token is
-        repeated up to this position, so that speech has the same distance
-        from its text in most utterances. Rotary positions are relative, and a
-        small model learns the alignment sooner. 0 is one start token, as in
-        the paper.
+        An option of small models: after a shorter text, the start token is
+        repeated up to this position, so that most utterances start at the same
+        position. Since rotary positions are relative, a small model then learns
+        the alignment sooner. 0 is one start token, as in the paper.
 
     Example
     -------
@@ -63,7 +62,7 @@ class BackboneLM(nn.Module):
     """
 
     stage = 1
-    last_level = "end"  # what the level after the tokens is
+    last_level = "end"  # name of the level after those of the tokens
 
     def __init__(
         self,
@@ -94,12 +93,12 @@ class BackboneLM(nn.Module):
         self.output_slice = slice(self.offset, self.end_id + 1)
 
     def sequence_length(self, text_length, num_groups):
-        """Positions that utterances take, start and end included.
+        """Positions of utterances, start and end included.
 
         Arguments
         ---------
         text_length, num_groups : int | numpy.ndarray
-            Of one utterance, or of several.
+            Numbers of text ids and groups of one utterance, or of several.
 
         Returns
         -------
@@ -118,16 +117,16 @@ class BackboneLM(nn.Module):
         guidance=0,
         said=None,
     ):
-        """The state in which generation begins.
+        """The initial state of generation.
 
         Arguments
         ---------
         text, text_lens
-            As of :meth:`forward`.
+            As in :meth:`forward`.
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
         guidance : float
             See DecodingState.
         said : torch.Tensor
@@ -141,12 +140,12 @@ class BackboneLM(nn.Module):
         return DecodingState(self, sampler, pieces, guidance)
 
     def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Memory and weights for generation, to be used again.
+        """Reusable cache and weights for generation.
 
         Arguments
         ---------
         batch, max_length, compiled, linear
-            As of CachedDecoder.
+            As in CachedDecoder.
 
         Returns
         -------
@@ -173,7 +172,7 @@ class BackboneLM(nn.Module):
         Returns
         -------
         list of tuple of torch.Tensor
-            Ids and which of them are real: of text, starts and backbone.
+            Ids of text, starts and backbone, each with a mask of the real ones.
         """
         backbone = tokens[..., : self.backbone_size] + self.offset  # [B, N, b]
         real = length_mask(lens, tokens.shape[1]).unsqueeze(-1)  # [B, N, 1]
@@ -211,7 +210,7 @@ class BackboneLM(nn.Module):
         -------
         dict
             "loss", the mean over all predicted tokens; "nll" [P], of each;
-            "level" int64 [P], which of the b a token is, b for the end.
+            "level" int64 [P], the level of each token, b for the end.
 
         Raises
         ------

@@ -22,15 +22,15 @@ from speechbrain_gogo.lobes.tokens.patterns import flatten
 class DetailLM(nn.Module):
     """Stage II: [start][all tokens, group by group], Eq. 7.
 
-    A token that was skipped is m in the context, so a group always takes n_q
-    positions. ``offset`` is the id of the first code, ``mask_id`` (m) and
-    ``start_id`` follow the last one; ``output_slice`` are the ids that
-    can be generated, the codes.
+    A skipped token is m in the context, so a group always takes n_q positions.
+    ``offset`` is the id of the first code, ``mask_id`` (m) and ``start_id``
+    follow the last one; ``output_slice`` are the ids that can be generated, the
+    codes.
 
     Arguments
     ---------
     llama : transformers.LlamaForCausalLM
-        With a vocabulary of ``text_size + codebook_size + 2``.
+        Llama with a vocabulary of ``text_size + codebook_size + 2``.
     text_size : int
         Text ids of a pretrained Llama, which this stage does not use.
     codebook_size : int
@@ -38,7 +38,7 @@ class DetailLM(nn.Module):
     num_tokens : int
         Tokens per group, n_q.
     backbone_size : int
-        The first tokens of each group, which are given, b.
+        Number of given tokens of each group, from the first, b.
     max_positions : int
         Longest sequence.
     full_share : float
@@ -81,18 +81,18 @@ class DetailLM(nn.Module):
         self.output_slice = slice(self.offset, self.mask_id)
 
     def sequence_length(self, num_groups):
-        """Positions that an utterance takes, start included."""
+        """Positions of an utterance, start included."""
         return 1 + num_groups * self.num_tokens
 
     def start(self, prompt, prompt_lens, sampler):
-        """The state in which generation begins.
+        """The initial state of generation.
 
         Arguments
         ---------
         prompt, prompt_lens : torch.Tensor
             Tokens int64 [B, N, K], N may be 0, and relative lengths.
         sampler : Sampler
-            With one seed for each utterance.
+            Sampler with one seed for each utterance.
 
         Returns
         -------
@@ -107,12 +107,12 @@ class DetailLM(nn.Module):
         return DecodingState(self, sampler, pieces)
 
     def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Memory and weights for generation, to be used again.
+        """Reusable cache and weights for generation.
 
         Arguments
         ---------
         batch, max_length, compiled, linear
-            As of CachedDecoder.
+            As in CachedDecoder.
 
         Returns
         -------
@@ -133,8 +133,8 @@ class DetailLM(nn.Module):
         lens : torch.Tensor
             Relative lengths [B] over N.
         budgets : torch.Tensor
-            int64 [B, N], how many tokens of each group to keep; drawn in
-            training, all in evaluation by default.
+            int64 [B, N], number of tokens of each group to keep; by default
+            drawn in training, and all in evaluation.
         generator : torch.Generator
             Random generator; torch's global one by default.
 
@@ -142,7 +142,7 @@ class DetailLM(nn.Module):
         -------
         dict
             "loss", the mean over all predicted tokens; "nll" [P], of each;
-            "level" int64 [P], b to n_q - 1, which of its group a token is.
+            "level" int64 [P], the level of each token, b to n_q - 1.
 
         Raises
         ------
@@ -181,12 +181,12 @@ class DetailLM(nn.Module):
 
 
 def draw_budgets(lm, batch, groups, generator=None):
-    """How many tokens each group keeps in training, int64 [B, N].
+    """Number of tokens that each group keeps in training, int64 [B, N].
 
     Arguments
     ---------
     lm : DetailLM | GroupDetailLM
-        For its ``full_share``.
+        Stage whose ``full_share`` is used.
     batch, groups : int
         B and N.
     generator : torch.Generator

@@ -47,10 +47,10 @@ class GranularCodec(ABC):
 
     @property
     def levels(self):
-        """The columns' :class:`Levels`; each is one column by default."""
+        """The :class:`Levels` of the columns; one level per column by default."""
         return Levels.single_columns(self.num_codebooks)
 
-    # The names that other codecs have for these numbers.
+    # Names of the same numbers in other codecs.
 
     @property
     def frame_rate(self):
@@ -126,12 +126,12 @@ def scale_gradient(q, weight):
 
 
 def prefix_mask(keep, num_levels):
-    """Which tokens of each group are kept, when only a prefix is.
+    """Mask of the first tokens of each group.
 
     Arguments
     ---------
     keep : torch.Tensor
-        How many tokens are kept, any shape [...].
+        Number of tokens to keep, any shape [...].
     num_levels : int
         Tokens per group, K.
 
@@ -157,7 +157,7 @@ def keep_prefix(tokens, keep, mask):
     tokens : torch.Tensor
         Ids [..., K], or their features [..., K, D].
     keep : int | torch.Tensor
-        How many tokens are kept; a tensor is broadcast over the dimensions
+        Number of tokens to keep; a tensor is broadcast over the dimensions
         before K.
     mask : int | torch.Tensor
         The masking token: an id, or its features [D].
@@ -215,7 +215,7 @@ class NestedDropout(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def draw(self, q, generator=None):
-        """How many tokens each utterance keeps, int64 [B]; all in evaluation."""
+        """Number of tokens that each utterance keeps, int64 [B]; all in evaluation."""
         batch, most = (len(q),), self.num_levels
         if not self.training:
             return torch.full(batch, most, device=q.device)
@@ -230,7 +230,7 @@ class NestedDropout(nn.Module):
         q : torch.Tensor
             Quantized features, shape [B, N, K, D].
         n_keep : torch.Tensor
-            int64 [B], how many tokens to keep; drawn if not given.
+            int64 [B], number of tokens to keep; drawn if not given.
         generator : torch.Generator
             Random generator; torch's global one by default.
 
@@ -250,9 +250,8 @@ class NestedDropout(nn.Module):
 class NoDropout(NestedDropout):
     """Draws n_k as nested dropout does, and keeps all tokens.
 
-    Table 7, "w/o Nested Dropout": the loss balancer goes on weighing the
-    losses by the drawn n_k, so that nothing else changes than the dropout and
-    its compensation.
+    Table 7, "w/o Nested Dropout": the loss balancer still uses the drawn n_k,
+    so that only the dropout and its compensation are removed.
 
     Example
     -------
@@ -267,5 +266,5 @@ class NoDropout(NestedDropout):
         mask.requires_grad_(False)  # it is never used
 
     def forward(self, q, n_keep=None, generator=None):
-        """As :meth:`NestedDropout.forward`; q comes back as it is."""
+        """As :meth:`NestedDropout.forward`, with q unchanged."""
         return q, self.draw(q, generator) if n_keep is None else n_keep

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 class GroupFrames(nn.Module):
     """Unfolds the embedded tokens of each group into frames.
 
-    Relative lengths stay what they are. A frame depends on its own group
-    only; the network that follows has the context.
+    Relative lengths stay the same. A frame depends on its own group only; the
+    following network has the context.
 
     Letters: B batch, N groups, K tokens per group, H dimension of a token's
     embedding, r frames per group, D dimension of a frame.
@@ -31,10 +31,10 @@ class GroupFrames(nn.Module):
     frames_per_group : int
         r; 4.6875 r frames a second.
     token_dim : int
-        To which each embedding is projected first: a code has 5 dimensions,
-        however many its embedding has.
+        Dimension to which each embedding is projected first: a code has 5
+        dimensions, however many its embedding has.
     group_dropout : float
-        Share of the groups that are blanked in training.
+        Share of the groups that are set to zero in training.
 
     Example
     -------

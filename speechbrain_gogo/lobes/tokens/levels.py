@@ -22,13 +22,13 @@ class Level:
     Arguments
     ---------
     name : str
-        For messages and tables.
+        Name in messages and tables.
     steps : int
         Steps per group, p.
     streams : int
         Tokens of a step, S.
     start : int
-        Its first column.
+        First column of the level.
 
     Example
     -------
@@ -67,7 +67,7 @@ class Levels:
     streams : sequence of int
         Tokens of a step of each level.
     names : sequence of str
-        Of each level; their numbers, from 1, by default.
+        Names of each level; their numbers, from 1, by default.
 
     Example
     -------

@@ -1,8 +1,8 @@
 """Adversarial losses of a vocoder (Siuzdak, 2023, Vocos).
 
-Hinge losses and feature matching are the vocos package's own; here they are
-averaged over the parts of a discriminator, its periods or resolutions, so that
-its number of parts does not change its weight.
+Hinge losses and feature matching come from the vocos package. Here they are
+averaged over the periods or resolutions of a discriminator, so that their
+number does not change its weight.
 """
 
 from vocos.loss import DiscriminatorLoss, FeatureMatchingLoss, GeneratorLoss
@@ -46,7 +46,7 @@ def generator_losses(discriminators, predicted, wavs):
 
 
 def discriminator_loss(discriminators, predicted, wavs, weights):
-    """The discriminators' own hinge loss on real and vocoded audio.
+    """The hinge loss of the discriminators on real and vocoded audio.
 
     Arguments
     ---------

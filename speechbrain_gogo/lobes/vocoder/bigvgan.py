@@ -2,8 +2,8 @@
 
 Lee et al. (2023), the vocoder of SoCodec and CoFi-Codec (Section 5.1). Of the
 two kinds of residual blocks in that paper's code, these are the second: two
-convolutions a block, not six. Weight normalisation is not kept: the weights are
-those that it gives.
+convolutions per block, not six. Weight normalisation is folded into the
+weights.
 
 Letters: B batch, C channels, T steps.
 """
@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 TAPS = 12  # of the filters around an activation
-RATIO = 2  # by which an activation's input is oversampled
+RATIO = 2  # oversampling factor of an activation's input
 
 
 def kaiser_sinc_filter(taps=TAPS, cutoff=0.25, half_width=0.3):
@@ -24,11 +24,11 @@ def kaiser_sinc_filter(taps=TAPS, cutoff=0.25, half_width=0.3):
     Arguments
     ---------
     taps : int
-        How many, an even number.
+        Number of taps, even.
     cutoff : float
-        Frequency that is halved, in cycles per sample.
+        Frequency at which the gain is one half, in cycles per sample.
     half_width : float
-        Of the transition.
+        Half the width of the transition.
 
     Returns
     -------
@@ -49,9 +49,9 @@ def kaiser_sinc_filter(taps=TAPS, cutoff=0.25, half_width=0.3):
 
 
 class PeriodicActivation(nn.Module):
-    """Snake-beta on twice the sampling rate: x + sin^2(a x) / b.
+    """Snake-beta at twice the sampling rate: x + sin^2(a x) / b.
 
-    What it adds above half the sampling rate is filtered out again. a and b are
+    Frequencies above half the sampling rate are then filtered out. a and b are
     learned for each channel, as logarithms.
 
     Arguments
@@ -91,16 +91,16 @@ class PeriodicActivation(nn.Module):
 
 
 class PeriodicBlock(nn.Module):
-    """Dilated convolutions beside an identity, one activation before each.
+    """Dilated convolutions with residual connections, one activation before each.
 
     Arguments
     ---------
     channels : int
         C.
     kernel_size : int
-        Of the convolutions.
+        Kernel size of the convolutions.
     dilations : list of int
-        Of each convolution.
+        Dilations of each convolution.
     """
 
     def __init__(self, channels, kernel_size, dilations=(1, 3)):
@@ -130,7 +130,7 @@ class BigVGAN(nn.Module):
     n_mels : int
         Mel bins.
     channels : int
-        Before the first stage; each stage halves them.
+        Channels before the first stage; each stage halves them.
     rates : list of int
         Output steps for each input step, stage by stage; their product is the
         hop of the mel.
@@ -139,7 +139,7 @@ class BigVGAN(nn.Module):
     block_kernels : list of int
         Kernel of each parallel block of a stage.
     dilations : list of int
-        Of the convolutions of a block.
+        Dilations of the convolutions of a block.
 
     Example
     -------
@@ -189,7 +189,7 @@ class BigVGAN(nn.Module):
 
     @property
     def context(self):
-        """Frames on each side that an output frame depends on, at most."""
+        """Largest number of frames on each side on which an output frame depends."""
         reach, step = self.conv_in.kernel_size[0] // 2, 1.0  # in frames
         for up, blocks in zip(self.upsamplings, self.blocks):
             step /= up.stride[0]

@@ -1,7 +1,7 @@
-"""Mels as a codec decodes them: what a vocoder has to make speech of.
+"""Mels as a codec decodes them, for the training of a vocoder.
 
-A vocoder that was trained on the mels of recordings alone does not know what a
-codec leaves out; trained on what the codec gives, it can put some of it back.
+A vocoder that is trained on decoded mels can restore some of the details that
+the codec loses; one that is trained on the mels of recordings cannot.
 
 Letters: B batch, T samples, N groups, K tokens per group, d mel bins.
 """
@@ -13,27 +13,27 @@ from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
 class CodedMel(nn.Module):
-    """Log-mel of waveforms, most of them through a frozen codec.
+    """Log-mel of waveforms, most of them coded by a frozen codec.
 
-    Stands where a vocoder's training has :class:`VocosMel`. In evaluation
-    every clip is coded, and all of its tokens are kept.
+    It replaces the :class:`VocosMel` of a vocoder's training. In evaluation
+    every clip is coded with all tokens.
 
     Arguments
     ---------
     codec : Gogo
         The codec; it is not trained.
     keeps : list of int
-        How many tokens are kept is drawn from this list, for each clip.
+        Numbers of tokens to keep, one of which is drawn for each clip.
     share : float
-        Share of the clips that are coded in training; the mels of the others
-        are those of the recordings.
+        Share of the clips that are coded in training; the others have the mel
+        of the recording.
 
     Example
     -------
     >>> from speechbrain_gogo.lobes.gogo.codec import Gogo
     >>> from speechbrain_gogo.lobes.gogo.dit import DiT
-    >>> from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder
-    >>> from speechbrain_gogo.lobes.gogo.flow import ConditionalFlowMatching
+    >>> from speechbrain_gogo.lobes.gogo.encoder.group_encoder import GroupEncoder
+    >>> from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
     >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
     >>> from speechbrain_gogo.lobes.gogo.quantizer import FSQ
     >>> codec = Gogo(

@@ -1,7 +1,7 @@
 """Griffin-Lim: waveforms from log-mel without a trained network.
 
-The algorithm, and a vocoder of the siblings' mel in place of BigVGAN. The one of
-Gogo's mel is in vocoders.py.
+The algorithm, and a vocoder of the mel of SoCodec and CoFi-Codec that can
+replace BigVGAN. The one of Gogo's mel is in vocoders.py.
 """
 
 import math
@@ -18,7 +18,7 @@ def invert_filters(n_fft, sample_rate, n_mels, **scale):
     Arguments
     ---------
     n_fft, sample_rate, n_mels : int
-        Of the mel.
+        FFT size, sample rate and number of mel bins of the mel.
     **scale
         ``norm`` and ``mel_scale`` of torchaudio.
 
@@ -46,13 +46,13 @@ def griffin_lim(mel, inverse, window, n_fft, hop, iterations, momentum):
     inverse : torch.Tensor
         From :func:`invert_filters`.
     window : torch.Tensor
-        Of the STFT, [win_length].
+        Window of the STFT, [win_length].
     n_fft, hop : int
-        Of the STFT.
+        FFT size and hop of the STFT.
     iterations : int
         Rounds of inverse and forward STFT.
     momentum : float
-        Of fast Griffin-Lim, in [0, 1).
+        Momentum of fast Griffin-Lim, in [0, 1).
 
     Returns
     -------
@@ -90,7 +90,7 @@ class MagnitudeGriffinLim(nn.Module):
     num_iterations : int
         Rounds of inverse and forward STFT.
     momentum : float
-        Of fast Griffin-Lim, in [0, 1).
+        Momentum of fast Griffin-Lim, in [0, 1).
 
     Example
     -------
@@ -126,7 +126,7 @@ class MagnitudeGriffinLim(nn.Module):
 
     @property
     def context(self):
-        """Frames on each side that an output frame depends on, exactly."""
+        """Exact number of frames on each side on which an output frame depends."""
         spread = math.ceil(self.n_fft / self.hop_length) - 1
         return (self.num_iterations + 1) * spread + 1
 

@@ -2,9 +2,9 @@
 
 SoCodec and CoFi-Codec train against "the discriminator proposed in Mega-TTS"
 (Section 3.2.3); neither paper gives its sizes. This is the design of
-SyntaSpeech (Ye et al., 2022), the nearest one that is public: for each length
-a random window of the utterance and a small two-dimensional network. Losses
-are least squares, as in Eq. 2.
+SyntaSpeech (Ye et al., 2022), the closest published one: a random window and a
+small two-dimensional network for each length. The losses are least squares, as
+in Eq. 2.
 """
 
 import torch
@@ -20,9 +20,9 @@ class WindowDiscriminator(nn.Module):
     frames, n_mels : int
         Size of the window.
     channels : int
-        Of each of three convolutions of stride 2.
+        Channels of each of three convolutions of stride 2.
     dropout : float
-        Share of the channels that is dropped in training.
+        Share of the channels that are dropped in training.
     """
 
     def __init__(self, frames, n_mels, channels=128, dropout=0.25):
@@ -57,7 +57,7 @@ class MelDiscriminator(nn.Module):
     windows : list of int
         Frames of each window.
     channels, dropout
-        As of :class:`WindowDiscriminator`.
+        As in :class:`WindowDiscriminator`.
 
     Example
     -------
@@ -78,7 +78,7 @@ class MelDiscriminator(nn.Module):
         )
 
     def draw_starts(self, mel, lens, generator=None):
-        """Where the windows of each utterance begin, int64 [W, B]."""
+        """Random starts of the windows of each utterance, int64 [W, B]."""
         frames = (lens.cpu().double() * mel.shape[1]).round()
         place = torch.rand(
             len(self.parts), len(frames), generator=generator
@@ -93,10 +93,10 @@ class MelDiscriminator(nn.Module):
         Arguments
         ---------
         mel : torch.Tensor
-            Log-mel, shape [B, M, n_mels]; zeros follow it if a window is
+            Log-mel, shape [B, M, n_mels]; padded with zeros if a window is
             longer.
         starts : torch.Tensor
-            int64 [W, B], from :meth:`draw_starts`: the same ones for true and
+            int64 [W, B], from :meth:`draw_starts`; the same for real and
             decoded mel.
 
         Returns
@@ -114,10 +114,10 @@ class MelDiscriminator(nn.Module):
 
 
 def real_score_loss(scores):
-    """How far scores are from those of true mel, ||1 - D(A)||^2 (Eq. 2)."""
+    """Squared distance of scores to those of real mel, ||1 - D(A)||^2 (Eq. 2)."""
     return (1 - scores.float()).square().mean()
 
 
 def discriminator_loss(real, decoded):
-    """What the discriminators learn: 1 for true mel, 0 for decoded."""
+    """Loss of the discriminators: targets are 1 for real mel, 0 for decoded."""
     return real_score_loss(real) + decoded.float().square().mean()

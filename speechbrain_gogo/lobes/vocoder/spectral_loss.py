@@ -1,8 +1,9 @@
 """Spectral distance of two waveforms at several resolutions.
 
-Trains the vocoder, together with the mel distance, before the discriminators join:
-magnitudes at several window lengths only agree if the phases are consistent. After Yamamoto et al. (2020), Parallel WaveGAN; the mel
-distance and the adversarial losses are the vocos package's own.
+It trains the vocoder, together with the mel distance, before the discriminators
+are used: magnitudes at several window lengths agree only if the phases are
+consistent. After Yamamoto et al. (2020), Parallel WaveGAN; the mel distance and
+the adversarial losses come from the vocos package.
 """
 
 import torchaudio
@@ -15,9 +16,9 @@ class MultiResolutionSTFTLoss(nn.Module):
     Arguments
     ---------
     fft_sizes : list of int
-        Window lengths, in samples; each hops by a quarter of itself.
+        Window lengths, in samples; the hop is a quarter of each.
     floor : float
-        Magnitudes below it count as equal.
+        Lower bound of the magnitudes.
 
     Example
     -------

@@ -1,9 +1,9 @@
 """Vocoders: from log-mel frames to the waveform (Section 3.1.1, Eq. 2).
 
-A neural one (Vocos, from its own package) and Griffin-Lim, which needs no
-training, behind one contract. The mel itself is in mel.py, how long audio is
-vocoded in windows.py, training in brains/vocoder.py, files of the vocos
-package in lobes/vocoder/vocos_files.py.
+A neural vocoder (Vocos, from its own package) and Griffin-Lim, which needs no
+training, have the same interface. The mel is in mel.py, vocoding of long audio
+in windows.py, training in brains/vocoder.py, and files of the vocos package in
+vocos_files.py.
 """
 
 import math
@@ -49,7 +49,7 @@ class Vocoder(nn.Module):
         Arguments
         ---------
         mel : torch.Tensor
-            As VocosMel makes them, shape [B, T, n_mels].
+            As from VocosMel, shape [B, T, n_mels].
 
         Returns
         -------
@@ -70,10 +70,10 @@ class Vocoder(nn.Module):
 
 
 class FullLengthISTFT(ISTFT):
-    """Vocos' centred inverse STFT, without losing the last hop.
+    """Vocos' centred inverse STFT, including the last hop.
 
-    T frames cover T * hop samples; Vocos returns the first (T - 1) * hop.
-    Nor is the window kept as a weight: it follows from its length.
+    T frames cover T * hop samples, of which Vocos returns the first (T - 1) *
+    hop. The window follows from its length and is not stored as a weight.
 
     Arguments
     ---------
@@ -203,13 +203,13 @@ class GriffinLimVocoder(Vocoder):
     Arguments
     ---------
     sample_rate : int
-        Of the waveform, in Hz.
+        Sample rate of the waveform, in Hz.
     n_fft, hop_length, n_mels : int
         As in :class:`Vocoder`.
     num_iterations : int
         Rounds of inverse and forward STFT.
     momentum : float
-        Of fast Griffin-Lim, in [0, 1).
+        Momentum of fast Griffin-Lim, in [0, 1).
 
     Example
     -------
@@ -243,9 +243,9 @@ class GriffinLimVocoder(Vocoder):
     def context(self):
         """Frames on each side on which an output frame depends.
 
-        In a round, a frame influences those whose windows overlap with its own.
-        Nearly all of the influence is within 32 frames; with the full context,
-        vocoding in windows is exact.
+        In each iteration, a frame influences those whose windows overlap with
+        its own. Nearly all of the influence is within 32 frames; with the full
+        context, vocoding in windows is exact.
         """
         spread = math.ceil(self.n_fft / self.hop_length) - 1
         last = math.ceil(self.n_fft / (2 * self.hop_length))

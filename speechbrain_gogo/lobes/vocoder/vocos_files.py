@@ -1,9 +1,9 @@
 """Files of a trained Vocos, on disk or on the hub, in the vocos package's layout.
 
 A folder holds config.yaml, which names the classes of backbone and head and
-their sizes, and the weights. The names of the classes are compared, nothing
-is imported by name, and the weights are read as plain tensors, so that no file can
-run code. The module is in lobes/vocoder/vocoders.py.
+their sizes, and the weights. Class names are only compared, never imported, and
+weights are read as plain tensors, so that no file can run code. The module is
+in vocoders.py.
 """
 
 import pickle
@@ -37,8 +37,8 @@ def read_sizes(source):
     Raises
     ------
     ValueError
-        If there is no such file, or it describes anything but a Vocos for
-        mel whose frames are centred.
+        If there is no such file, or it does not describe a Vocos for mel with
+        centred frames.
     """
     config = yaml.safe_load(_find(source, (CONFIG,)).read_text())
     try:

@@ -1,6 +1,6 @@
-"""Vocoding long audio piece by piece, with the result of vocoding it at once.
+"""Vocoding of long audio in windows, with the result of vocoding it at once.
 
-An output frame depends on ``context`` frames on each side only: windows are
+An output frame depends on ``context`` frames on each side only. Windows are
 vocoded with this context, whose audio is then cut off.
 """
 
@@ -9,11 +9,10 @@ import torch
 
 @torch.no_grad()
 def vocode_in_windows(vocoder, mel, window, least=None):
-    """Vocode long mel piece by piece, at bounded memory.
+    """Vocode long mel in windows, in bounded memory.
 
-    Each window is vocoded with its ``vocoder.context``, which is then cut
-    off: joined, the pieces are the audio of the whole mel at once, up to
-    rounding.
+    Each window is vocoded with its ``vocoder.context``, which is then cut off.
+    The concatenated pieces equal the audio of the whole mel, up to rounding.
 
     Arguments
     ---------
@@ -25,7 +24,7 @@ def vocode_in_windows(vocoder, mel, window, least=None):
     window : int
         Frames to vocode at once, besides their context.
     least : int
-        Vocode when this many frames are available; a window by default.
+        Vocode as soon as this many frames are available; a window by default.
 
     Yields
     ------

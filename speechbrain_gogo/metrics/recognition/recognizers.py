@@ -1,8 +1,9 @@
-"""Word errors by whatever recogniser of English a machine has.
+"""Word errors by the best available recogniser of English.
 
-Whisper base from a folder or the hub, by faster-whisper where that is installed
-(int8), else by transformers; else pocketsphinx, which its reports call weak. These are no
-judges of the paper: they tell how much of small models can be understood.
+Whisper base from a folder or the hub, by faster-whisper if installed (int8),
+else by transformers; otherwise pocketsphinx, which is marked as weak in
+reports. The paper does not use them; they measure the intelligibility of small
+models.
 """
 
 import logging
@@ -35,22 +36,22 @@ def find_recognizer(
     threads=1,
     units="words",
 ):
-    """The best word error metric that can be had here.
+    """The best word error metric that is available.
 
     Arguments
     ---------
     sample_rate : int
         Rate of the signals, in Hz.
     source : str
-        Hub id or folder of a Whisper, which has to be there; "pocketsphinx"
-        asks for that one. None takes Whisper base from the hub, or
-        pocketsphinx with a warning where that cannot be had.
+        Hub id or folder of a Whisper, an error if missing; or "pocketsphinx".
+        None selects Whisper base from the hub, or pocketsphinx with a warning
+        if it is not available.
     decoder_options : dict
-        Of pocketsphinx, see :class:`WordErrors`.
+        Options of pocketsphinx, see :class:`WordErrors`.
     threads : int
-        Of faster-whisper.
+        Threads of faster-whisper.
     units : str
-        What is compared: "words" or "characters".
+        Units to compare: "words" or "characters".
 
     Returns
     -------
@@ -76,12 +77,12 @@ def find_recognizer(
 
 
 def by_characters(metric):
-    """Let a metric compare characters instead of words.
+    """Compare characters instead of words.
 
     Arguments
     ---------
     metric : RecognitionErrors
-        Its columns, labels and judge are renamed.
+        The metric; its columns, labels and judge are renamed.
 
     Returns
     -------
@@ -140,15 +141,15 @@ def _find_words(sample_rate, source, decoder_options, threads):
 
 
 def add_capped(metric):
-    """Report errors of at most the number of words, and loops, as well.
+    """Also report errors capped at the number of words, and loops.
 
-    A recogniser that repeats itself makes any number of errors: the capped
-    rate counts no utterance for more than all of its words.
+    A recogniser that repeats itself can make any number of errors; the capped
+    rate counts at most all words of an utterance.
 
     Arguments
     ---------
     metric : RecognitionErrors
-        Gets two more figures.
+        The metric, which gets two more figures.
 
     Returns
     -------
@@ -165,7 +166,7 @@ def add_capped(metric):
 
 
 class FasterWhisperWordErrors(RecognitionErrors):
-    """Word error rate by Whisper in the engine of CTranslate2, greedy.
+    """Word error rate by Whisper in CTranslate2, with greedy decoding.
 
     Arguments
     ---------
@@ -175,9 +176,9 @@ class FasterWhisperWordErrors(RecognitionErrors):
         Hub id or folder of a Whisper in the format of transformers, or folder
         in that of CTranslate2.
     compute_type : str
-        Of the weights, see CTranslate2's documentation.
+        Compute type of the weights, see CTranslate2's documentation.
     threads : int
-        Of the engine.
+        Threads of the engine.
 
     Raises
     ------
@@ -204,7 +205,7 @@ class FasterWhisperWordErrors(RecognitionErrors):
         self._folder = self._find_folder()
 
     def _find_folder(self):
-        """A folder in the engine's format; converted, if need be."""
+        """A folder in the engine's format, converted if needed."""
         if Path(self.source, "model.bin").is_file():
             return self.source
         from ctranslate2.converters import TransformersConverter

@@ -10,14 +10,14 @@ from functools import cache
 
 from speechbrain.utils.edit_distance import wer_details_for_batch
 
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 
 
 def plain_words(text):
     """Lower-case words without punctuation, apostrophes inside them kept.
 
     Accents are removed, since recognisers' dictionaries have none. Digits are
-    kept, but no recogniser of this package writes any: spell numbers out in
+    kept, but the recognisers of this package write none: spell out numbers in
     transcripts.
 
     Arguments
@@ -54,7 +54,7 @@ def delete_punctuation(text):
 
 
 def whisper_words(text):
-    """Words as Whisper's normaliser for English leaves them.
+    """Words after Whisper's normaliser for English.
 
     Numbers become digits, abbreviations and contractions are expanded,
     fillers are removed. Its list of British spellings comes from a hub and is not
@@ -169,16 +169,16 @@ def count_errors(transcript, heard, normalizer="words"):
 
 
 def repeats_itself(heard, times=4, longest=8):
-    """Whether a recogniser got into a loop.
+    """Whether a recogniser repeats itself.
 
     Arguments
     ---------
     heard : str
-        What it wrote.
+        Transcript of the recogniser.
     times : int
-        A loop says the same words so often, one time after the other.
+        Number of consecutive repetitions of a loop.
     longest : int
-        Up to so many words at a time.
+        Largest number of words in a repetition.
 
     Returns
     -------

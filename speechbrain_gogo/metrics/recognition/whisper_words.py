@@ -22,8 +22,8 @@ def seed_tts_words(text):
     """Words as Seed-TTS' evaluation compares them.
 
     Lower case; punctuation is deleted, also Chinese and typographic, but not
-    the apostrophe. (That double spaces are squeezed once is nothing more, as
-    words are split at any number of spaces.)
+    the apostrophe. (Its replacement of double spaces has no effect, since words
+    are split at any number of spaces.)
 
     Example
     -------

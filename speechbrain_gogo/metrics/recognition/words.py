@@ -1,4 +1,4 @@
-"""Word errors of recognised speech, and the offline judge of them.
+"""Word errors of recognised speech, and their offline judge.
 
 Pocketsphinx with its US English model is far weaker than the paper's HuBERT
 (hubert.py), so its word error rate is only meaningful in comparison with
@@ -62,7 +62,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
 
     @property
     def no_score(self):
-        """The columns of an utterance whose recogniser failed."""
+        """Columns of an utterance whose recognition failed."""
         *numbers, hypothesis = self.columns
         return {**dict.fromkeys(numbers, math.nan), hypothesis: ""}
 
@@ -121,7 +121,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
         return self.summary if field is None else self.summary[field]
 
     def count(self, transcripts, heard):
-        """Columns of utterances that are transcribed already.
+        """Columns of transcribed utterances.
 
         Arguments
         ---------

@@ -1,7 +1,7 @@
 """Bootstrap intervals for figures over a test set.
 
-Utterances are resampled with replacement. The interval covers the choice of
-utterances; it ignores that those of one speaker are correlated.
+Utterances are resampled with replacement. The interval covers the sampling of
+utterances; it ignores correlations within speakers.
 """
 
 import math
@@ -20,14 +20,14 @@ def bootstrap_interval(
     values : array
         One value per utterance, [N].
     weights : array
-        What to divide by, per utterance, [N] (the words, for a corpus word
-        error rate); ones if None, which makes the ratio a mean.
+        Divisors, one per utterance, [N] (the words, for a corpus word error
+        rate); ones if None, which makes the ratio a mean.
     confidence : float
         Share of the resamples inside the interval.
     resamples : int
-        How many test sets are drawn.
+        Number of test sets to draw.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -76,14 +76,14 @@ def bootstrap_interval(
 
 
 def has_score(figure, row):
-    """Whether a judge gave an utterance the number of a figure.
+    """Whether an utterance has a score for a figure.
 
     Arguments
     ---------
     figure : Figure
-        Which.
+        Name of the figure.
     row : dict
-        Of the utterance; from a file, its values are text.
+        Row of the utterance; from a file, its values are text.
 
     Returns
     -------
@@ -106,11 +106,11 @@ def figure_interval(figure, rows, seed=0):
     Arguments
     ---------
     figure : Figure
-        What to compute.
+        Name of the figure to compute.
     rows : list of dict
         One per utterance, with the figure's columns.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -135,21 +135,21 @@ def figure_interval(figure, rows, seed=0):
 
 
 def paired_difference(figure, rows, others, seed=0):
-    """By how much a figure is larger for one system than for another.
+    """Difference of a figure between two systems.
 
     Arguments
     ---------
     figure : Figure
-        What to compute.
+        Name of the figure to compute.
     rows, others : list of dict
         One per utterance, the same utterances in the same order.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
     tuple of float
-        Difference, lower and upper end of its 95 % bootstrap interval, of the
+        Difference, lower and upper end of its 95 % bootstrap interval, over the
         utterances for which both have a score; NaN if there are none.
 
     Example

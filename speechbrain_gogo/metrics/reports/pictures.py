@@ -1,9 +1,9 @@
 """Plots of mels with their groups.
 
-As in Figures 9 and 10 of the Gogo paper: the original above with a line at
-every group, reconstructions below on the same scales, and between them how many
-tokens each group gets, where that differs. Training,
-the demo and the command line use these plots.
+As in Figures 9 and 10 of the Gogo paper: the original at the top with a line at
+every group, reconstructions below on the same scales, and between them the
+number of tokens of each group, if it varies. Training, the demo and the command
+line use these plots.
 """
 
 from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def plot_budgets(
     title="",
     frame_rate=93.75,
 ):
-    """Draw a mel, the tokens of each group, and the mel that they give.
+    """Draw a mel, the budget of each group, and the decoded mel.
 
     Arguments
     ---------
@@ -120,7 +120,7 @@ def draw_mel(axis, mel, title, reference, frame_rate):
 
 
 def draw_group_lines(axis, num_frames, group_size, frame_rate):
-    """Draw a line wherever a group ends and another begins."""
+    """Draw a line between groups."""
     lines = range(group_size, num_frames, group_size)
     axis.vlines(
         [frame / frame_rate for frame in lines],

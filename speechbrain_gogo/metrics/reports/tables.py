@@ -9,12 +9,12 @@ def markdown_table(head, lines):
     head : list of str
         Headings; the first column has names, the others numbers.
     lines : list of list of str
-        As many cells each; None is an empty one.
+        Cells of each row; None is an empty cell.
 
     Returns
     -------
     str
-        With a line break at its end.
+        Text with a line break at its end.
 
     Example
     -------

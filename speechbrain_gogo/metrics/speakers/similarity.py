@@ -16,9 +16,9 @@ RATE = 16000
 class SpeakerSimilarity(SpeechMetric):
     """Cosine between the voices of a signal and its original.
 
-    Resemblyzer's own preparation is applied: quiet audio is made louder,
-    and long silences are cut out. Without 0.4 s of sound in both signals there
-    is no voice to compare, and no score.
+    Resemblyzer's preprocessing is applied: quiet audio is amplified, and long
+    silences are removed. Without 0.4 s of sound in both signals there is no
+    score.
 
     Arguments
     ---------
@@ -56,7 +56,7 @@ class SpeakerSimilarity(SpeechMetric):
         return {"similarity": float(voices[0] @ voices[1])}
 
     def _embed(self, wav):
-        """Unit-length voice embedding [256] of a signal [T]; None of silence."""
+        """Unit-length voice embedding [256] of a signal [T]; None for silence."""
         from resemblyzer import preprocess_wav
 
         wav = at_rate(wav, self.sample_rate, RATE)

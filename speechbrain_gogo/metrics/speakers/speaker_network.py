@@ -2,10 +2,10 @@
 
 UniSpeech's verification model (Chen et al., 2022) sums WavLM's hidden states
 with learned weights and embeds them with a small ECAPA-TDNN (Desplanques et
-al., 2020). SpeechBrain's ECAPA_TDNN pads and pools in another way, so the
-published weights do not fit it. Modules have the names of the published checkpoint,
-wavlm_large_finetune.pth; its WavLM has fairseq's names, which are mapped to
-transformers'.
+al., 2020). SpeechBrain's ECAPA_TDNN pads and pools differently, so the
+published weights do not fit it. Modules have the names of the published
+checkpoint, wavlm_large_finetune.pth; its WavLM has fairseq's names, which are
+mapped to transformers'.
 """
 
 import re
@@ -138,9 +138,9 @@ class SpeakerNetwork(nn.Module):
     wavlm : transformers.WavLMModel
         WavLM, large for the published checkpoint.
     channels : int
-        Of the head's convolutions.
+        Channels of the head's convolutions.
     dim : int
-        Of the embedding.
+        Dimension of the embedding.
     """
 
     def __init__(self, wavlm, channels=512, dim=256):
@@ -219,8 +219,8 @@ def published_state(state):
     Returns
     -------
     dict
-        For ``SpeakerNetwork.load_state_dict``. Without the parts for training: the
-        loss' speakers, WavLM's prediction heads.
+        For ``SpeakerNetwork.load_state_dict``, without the parts for training:
+        speakers of the loss and WavLM's prediction heads.
     """
     named = {}
     for name, value in state.items():

@@ -1,8 +1,8 @@
 """Speaker similarity by the paper's judge, WavLM-large speaker verification.
 
-Needs the file wavlm_large_finetune.pth of UniSpeech's speaker verification
-(README of microsoft/UniSpeech, downstreams/speaker_verification); everything
-else is here, and nothing is downloaded.
+It needs the file wavlm_large_finetune.pth of UniSpeech's speaker verification
+(README of microsoft/UniSpeech, downstreams/speaker_verification), and downloads
+nothing.
 """
 
 from pathlib import Path
@@ -94,5 +94,5 @@ class WavLMSimilarity(BatchedMetric):
 
 
 def _read(path):
-    """The checkpoint's tensors; code in a pickle is not run."""
+    """The checkpoint's tensors, without running code in a pickle."""
     return torch.load(path, map_location="cpu", weights_only=True)["model"]

@@ -217,7 +217,7 @@ async function start() {
     $("language").textContent = `, in ${names.of(model.language)}`;
   }
   $("allocate-row").hidden = !model.allocates;
-  $("allocate-speech").hidden = !model.allocates;
+  $("allocate-speech").hidden = !model.allocates_speech;
   $("text").maxLength = model.limits.characters;
   for (const voice of [...model.voices, "prompt"]) {
     const shown = voice === "prompt" ? "a recording" : voice;

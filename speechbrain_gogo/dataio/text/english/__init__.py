@@ -1,7 +1,8 @@
-"""The front end of English: what is written becomes what is said.
+"""The English front end: normalization of text to its spoken form.
 
-Each module beside this one reads one kind of writing; their rules are applied
-in the order below, so every number is read by the most special one that fits.
+Each module of this folder handles one kind of notation. Their rules are applied
+in a fixed order, so that every number is read by the most specific rule that
+fits.
 """
 
 from speechbrain_gogo.dataio.text.english.front_end import English

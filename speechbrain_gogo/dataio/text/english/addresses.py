@@ -1,6 +1,6 @@
 """Addresses in English words: URLs, e-mail, IP, paths, handles, hashtags.
 
-They are said sign by sign; what cannot be pronounced is spelled.
+They are read character by character; unpronounceable parts are spelled.
 """
 
 import re

@@ -1,9 +1,9 @@
-"""English text as it is spoken, words and punctuation alone.
+"""English text as it is spoken, in words and punctuation.
 
-Signs first, then what has a form of its own (addresses, dates, identifiers),
-what has a unit, bare numbers, and acronyms. What no rule knows is read digit
-by digit or letter by letter, or refused: nothing is left out but emoji and
-ornaments.
+The order is signs, special forms (addresses, dates, identifiers), quantities
+with units, plain numbers, and acronyms. Text without a rule is read digit by
+digit or letter by letter, or raises an error; only emoji and ornaments are
+removed.
 """
 
 import html
@@ -60,15 +60,15 @@ thirty p m!'
         Returns
         -------
         str
-            Letters from A to Z, apostrophes, hyphens, and ``. , ? ! ; :``
-            alone; empty if nothing in the text can be spoken. Headings,
-            list items and paragraphs end as sentences do.
+            Only letters from A to Z, apostrophes, hyphens, and ``. , ? ! ; :``;
+            empty if nothing in the text can be spoken. Headings, list items and
+            paragraphs end as sentences do.
 
         Raises
         ------
         ValueError
-            If it has letters that nothing can transliterate, or characters
-            that were lost before: the message names them.
+            If it has letters that cannot be transliterated, or characters that
+            were lost before; the message names them.
         """
         text = ENTITY.sub(lambda m: html.unescape(m[0]), text)
         text = mark_sentences(fold_characters(text))
@@ -82,7 +82,7 @@ thirty p m!'
     __call__ = normalize
 
     def split(self, text, max_characters=200):
-        """Cut normalised text into pieces that can be spoken in one go.
+        """Split normalised text into pieces of limited length.
 
         See :func:`~speechbrain_gogo.dataio.text.sentences.split_sentences`.
         """

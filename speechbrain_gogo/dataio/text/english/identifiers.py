@@ -1,6 +1,6 @@
 """Phone numbers, versions and other identifiers in English words.
 
-These name something and count nothing: they are said digit by digit.
+They are not quantities, so they are read digit by digit.
 """
 
 import re

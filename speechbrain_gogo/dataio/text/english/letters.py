@@ -1,4 +1,4 @@
-"""Words, acronyms and Roman numerals in capitals: what is spelled, what not."""
+"""Words, acronyms and Roman numerals in capitals, spelled or not."""
 
 import re
 
@@ -79,7 +79,7 @@ def spell_or_say(word):
 
 
 def is_shouted(text):
-    """Whether a text is in capitals altogether: then they tell nothing."""
+    """Whether a text is entirely in capitals, which then have no meaning."""
     return text.isupper() and len(re.findall("[A-Z]{2,}", text)) > 3
 
 

@@ -1,7 +1,7 @@
-"""What English abbreviations, signs and names stand for, in words.
+"""English abbreviations, signs and names in words.
 
-Tables only; keys are in lower case and without their last dot unless case
-tells them apart. The modules beside this one say when they apply.
+Tables only; keys are in lower case without their last dot, unless case
+distinguishes them. The other modules of this folder define when they apply.
 """
 
 import re

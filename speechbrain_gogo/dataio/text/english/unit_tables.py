@@ -1,4 +1,4 @@
-"""What units and currencies stand for in English, in words. Tables only."""
+"""English names of units and currencies. Tables only."""
 
 # Bases of units, each with the prefixes it is used with. One letter stands
 # for a unit only if it seldom stands for something else.

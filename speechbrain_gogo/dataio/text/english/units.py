@@ -1,4 +1,4 @@
-"""Units and what is measured in them in English words."""
+"""Units and quantities in English words."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Numbers in English words; the inflect library counts and makes plurals."""
+"""Numbers and plurals in English words, by the inflect library."""
 
 import functools
 import re

@@ -1,5 +1,5 @@
 """Training of small codecs, which the paper does not describe.
 
-A codec starts from principal components, learns by regression at first or
-throughout, and is compared by what a recognizer computes from its audio.
+A codec is initialized with principal components, learns by regression at first
+or throughout, and has an additional loss in the features of a recogniser.
 """

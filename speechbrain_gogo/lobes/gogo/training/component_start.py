@@ -11,9 +11,9 @@ group, L dimensions of the quantizer.
 
 import torch
 
-# Standard deviation at which components enter the quantizer, and by what its
-# output is multiplied: its steps, equal behind a tanh, lie about where they
-# quantize a Gaussian with the least error.
+# Standard deviation of components at the quantizer's input, and factor of its
+# output: its steps, equidistant after a tanh, then quantize a Gaussian with
+# about the least error.
 QUANTIZED_DEVIATION, RESTORED_DEVIATION = 0.8, 1.2
 # The MLP reads components of deviation (s / s_1) ** 0.3: finer ones count less,
 # but not as little as they do in the mel.
@@ -64,10 +64,10 @@ def principal_components(groups, count):
 
 @torch.no_grad()
 def start_as_components(codec, groups):
-    """Make a codec code principal components of groups.
+    """Initialize a codec as a transform coder of principal components.
 
-    The K * L largest are quantized, in falling order: token k has those with
-    the numbers k * L to (k + 1) * L - 1.
+    The K * L largest are quantized, in decreasing order: token k has the
+    components k * L to (k + 1) * L - 1.
 
     Arguments
     ---------

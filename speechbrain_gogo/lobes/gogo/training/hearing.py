@@ -1,7 +1,7 @@
-"""How different two mels are for a recogniser: features of Whisper's encoder.
+"""Distance of two mels in the features of Whisper's encoder.
 
-A loss beside the error of the mel, for small codecs. The recogniser is frozen;
-gradients pass through it into the mel that is heard. Not in the paper.
+An additional loss for small codecs. The recogniser is frozen; gradients pass
+through it to the predicted mel. Not in the paper.
 
 Letters: B batch, T mel frames of the codec, d its mel bins, L layers.
 """
@@ -26,7 +26,7 @@ class WhisperMel(nn.Module):
     Arguments
     ---------
     mel : VocosMel
-        What computes the codec's mel.
+        Module that computes the codec's mel.
 
     Example
     -------
@@ -75,12 +75,12 @@ class WhisperMel(nn.Module):
 
 
 class HearingLoss(nn.Module):
-    """Distance of the features that Whisper's encoder has of two mels.
+    """Distance of two mels in the features of Whisper's encoder.
 
     Arguments
     ---------
     mel : VocosMel
-        What computes the codec's mel.
+        Module that computes the codec's mel.
     source : str
         Hub id or folder of a Whisper in transformers' format.
     num_layers : int
@@ -102,7 +102,7 @@ class HearingLoss(nn.Module):
         self.max_utterances = max_utterances
 
     def train(self, mode=True):
-        """Stay in evaluation mode: nothing in here is trained."""
+        """Stay in evaluation mode: nothing here is trained."""
         del mode
         return super().train(False)
 
@@ -112,28 +112,28 @@ class HearingLoss(nn.Module):
         Arguments
         ---------
         predicted : torch.Tensor
-            Log-mel that a codec gives, shape [B, T, d].
+            Log-mel of the codec, shape [B, T, d].
         log_mel : torch.Tensor
             Log-mel of the recording, shape [B, T, d].
 
         Returns
         -------
         torch.Tensor
-            One value an utterance that is heard, [min(B, max_utterances)].
+            One value per compared utterance, [min(B, max_utterances)].
         """
         heard = slice(self.max_utterances)
         return self.compare(predicted[heard], log_mel[heard]).mean(1)
 
     def compare(self, predicted, log_mel):
-        """The same at each position of the recogniser, every 20 ms.
+        """Distances at each position of the recogniser, every 20 ms.
 
         Arguments
         ---------
         predicted : torch.Tensor
-            Log-mel that a codec gives, shape [B, T, d].
+            Log-mel of the codec, shape [B, T, d].
         log_mel : torch.Tensor
-            Log-mel of the recordings, shape [B, T, d]; or of one recording
-            that all are compared with, [1, T, d].
+            Log-mel of the recordings, shape [B, T, d]; or of one recording for
+            all, [1, T, d].
 
         Returns
         -------

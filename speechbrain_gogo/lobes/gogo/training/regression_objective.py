@@ -1,6 +1,6 @@
 """The training objective of a small codec that predicts its mel in one pass.
 
-Stands where gogo.yaml has :class:`GogoObjective`, with the same call.
+It replaces the :class:`GogoObjective` of gogo.yaml, with the same call.
 
 Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
 """
@@ -8,25 +8,25 @@ Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.gogo.mel_regression import squared_error
+from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
 
 
 class RegressionObjective(nn.Module):
-    """Error of the mel, and how different it is for a recogniser.
+    """Error of the mel, optionally also in a recogniser's features.
 
     Arguments
     ---------
     codec : Gogo
-        What is trained; its ``flow`` is a :class:`MelRegression`.
+        Codec to train; its ``flow`` is a :class:`MelRegression`.
     nested_dropout : callable
         Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``.
     keeps : list of int
-        How many tokens are kept is drawn from this list, for each utterance.
-        A number that stands in it twice counts twice.
+        Numbers of tokens to keep, one of which is drawn for each utterance. A
+        repeated number is drawn more often.
     hearing : HearingLoss
         None trains without.
     hearing_weight : float
-        Multiplies it.
+        Weight of that loss.
     """
 
     def __init__(

@@ -1,13 +1,13 @@
 """A warm-up by regression before the flow: an option of small models.
 
 In the first part of a training the decoder predicts the mel from the condition
-alone. A small budget teaches encoder and quantizer sooner this way; the paper
-has no such warm-up.
+alone. With a small budget, encoder and quantizer learn sooner this way. Not in
+the paper.
 """
 
 import torch
 
-from speechbrain_gogo.lobes.gogo.mel_regression import squared_error
+from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
 from speechbrain_gogo.lobes.gogo.objective import GogoObjective
 
 
@@ -23,7 +23,7 @@ class RegressionWarmup(GogoObjective):
     share : float
         Share of the training that is warm-up.
     *args, **kwargs
-        Of :class:`GogoObjective`.
+        Arguments of :class:`GogoObjective`.
     """
 
     def __init__(self, *args, share=0.7, **kwargs):
@@ -42,7 +42,7 @@ class RegressionWarmup(GogoObjective):
         return squared_error(predicted, mel, lens, "batch")
 
     def prior_input(self, found):
-        """Without gradient in the warm-up.
+        """Tokens without gradient in the warm-up.
 
         The decoder's gradients are small at first, and those of the prior
         would make all tokens equal, since these are predicted best.

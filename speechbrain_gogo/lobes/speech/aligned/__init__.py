@@ -1,6 +1,7 @@
-"""A stage that knows its place in the text: model, aligner, durations and state.
+"""A Stage I with an explicit alignment of text and speech.
 
-It is an option for models that learn from hours of speech, not the paper's.
+Model, aligner, durations and state of generation are an option for small
+corpora, not in the paper.
 """
 
 from speechbrain_gogo.lobes.speech.aligned.aligner import Aligner

@@ -1,13 +1,13 @@
-"""Where in speech each letter of its text begins: alignment by CTC.
+"""Alignment of speech tokens and text by CTC.
 
 Not in the paper. A small network reads the tokens of a clip and predicts its
 text with the CTC loss (Graves et al. 2006); the best path through its
-predictions says in which frame each letter begins. It is trained before the
-language model that needs the alignment (stage1.py), on the same batches, and
-needs no times in the corpus.
+predictions gives the frame in which each letter begins. It is trained before
+the language model that needs the alignment (stage1.py), on the same batches,
+and needs no time stamps in the corpus.
 
-Letters: B batch, N groups, K tokens per group, T frames of the aligner,
-L text ids, V text ids that exist, D width.
+Letters: B batch, N groups, K tokens per group, T frames of the aligner, L text
+ids, V size of the text vocabulary, D width.
 """
 
 import torch
@@ -24,7 +24,7 @@ class Aligner(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the codec's quantizer.
+        Levels of each dimension of the codec's quantizer.
     num_tokens : int
         Tokens per group K that are read.
     text_size : int
@@ -32,9 +32,9 @@ class Aligner(nn.Module):
     dim : int
         Width D.
     frames : int
-        Frames per group, at least as many as letters are said in one.
+        Frames per group, at least the number of letters pronounced in one.
     num_layers : int
-        Blocks over groups, and again over frames.
+        Number of blocks over groups, and of blocks over frames.
 
     Example
     -------
@@ -67,8 +67,8 @@ class Aligner(nn.Module):
         Arguments
         ---------
         tokens : torch.Tensor
-            int64 [B, N, any]; C for a token that is not there. Those beyond
-            ``num_tokens`` are not read, and fewer are completed with C.
+            int64 [B, N, any]; C for a missing token. Tokens beyond
+            ``num_tokens`` are ignored, missing ones are filled with C.
         real : torch.Tensor
             bool [B, N].
 
@@ -98,7 +98,7 @@ class Aligner(nn.Module):
         Arguments
         ---------
         log_probs : torch.Tensor
-            Of :meth:`forward`.
+            Result of :meth:`forward`.
         real : torch.Tensor
             bool [B, N].
         text, lengths : torch.Tensor
@@ -107,12 +107,12 @@ class Aligner(nn.Module):
         Returns
         -------
         torch.Tensor
-            A scalar; clips without text, or too short for their text, count
-            nothing.
+            A scalar; clips without text, or too short for their text, are
+            ignored.
         """
         with_text = (lengths > 0) & real.any(1)
         if not with_text.any():
-            return log_probs.sum() * 0  # with a gradient, as any loss
+            return log_probs.sum() * 0  # keeps a gradient
         return F.ctc_loss(
             log_probs[with_text].transpose(0, 1),
             text[with_text],
@@ -125,18 +125,18 @@ class Aligner(nn.Module):
 
     @torch.no_grad()
     def places(self, log_probs, real, text, lengths):
-        """How many letters have begun in each frame, by the best path.
+        """Number of letters that have begun by each frame, on the best path.
 
         Arguments
         ---------
         log_probs, real, text, lengths
-            As of :meth:`loss`.
+            As in :meth:`loss`.
 
         Returns
         -------
         torch.Tensor
-            int64 [B, N, frames]. Where a clip has too few frames for its text,
-            the letters stand evenly.
+            int64 [B, N, frames]. Letters are evenly spaced in a clip with too
+            few frames for its text.
         """
         if not (text.shape[1] and real.shape[1]):
             return real.new_zeros(*real.shape, self.frames, dtype=torch.int64)
@@ -157,17 +157,17 @@ class Aligner(nn.Module):
 
     @torch.no_grad()
     def spoken(self, log_probs, real, text, lengths):
-        """How much of the beginning of a text a clip says.
+        """Number of letters of a text that a clip pronounces.
 
         Arguments
         ---------
         log_probs, real, text, lengths
-            As of :meth:`loss`.
+            As in :meth:`loss`.
 
         Returns
         -------
         torch.Tensor
-            Letters, int64 [B]: the beginning that is most probable.
+            Length of the most probable prefix of the text, int64 [B].
         """
         found = []
         for i, length in enumerate(lengths.tolist()):
@@ -196,17 +196,17 @@ def best_path(log_probs, frames, text, lengths, blank):
     log_probs : torch.Tensor
         float32 [B, T, V + 1].
     frames : torch.Tensor
-        How many frames are real, int64 [B].
+        Number of real frames, int64 [B].
     text, lengths : torch.Tensor
         int64 [B, L] and how many of them are real, int64 [B].
     blank : int
-        Its id.
+        Id of the blank.
 
     Returns
     -------
     tuple of torch.Tensor
-        The state of each frame, int64 [B, T]: 2 l is the blank before letter
-        l, 2 l + 1 the letter; frames past the end stay in the last state. And
+        The state of each frame, int64 [B, T]: 2 l is the blank before letter l,
+        2 l + 1 the letter; frames past the end stay in the last state. Also
         bool [B], whether there is a path.
     """
     batch, size = text.shape

@@ -1,4 +1,4 @@
-"""How long the letters of a text are, in frames of the aligner.
+"""Prediction of the durations of letters, in frames of the aligner.
 
 Letters: B batch, L text ids, T frames, D width.
 """
@@ -11,10 +11,11 @@ from speechbrain_gogo.lobes.speech.aligned.text_encoder import ConvBlocks
 
 
 class Durations(nn.Module):
-    """Predicts how many frames each place of a text lasts.
+    """Predicts the duration of each position of a text.
 
-    Place 0 lasts until the first letter begins, place l from the beginning of
-    letter l - 1 to that of the next one, or to the end of the speech.
+    Position 0 lasts until the first letter begins, position l from the
+    beginning of letter l - 1 to that of the next one, or to the end of the
+    speech.
 
     Arguments
     ---------
@@ -44,8 +45,8 @@ class Durations(nn.Module):
         Arguments
         ---------
         encoded : torch.Tensor
-            Of the text, [B, L + 1, D]. No gradient flows back to it: the
-            text is encoded for what is said, not for how long.
+            Encoded text, [B, L + 1, D]. No gradient flows back to it: its
+            encoder learns from the tokens alone.
         lengths : torch.Tensor
             Letters of each text, int64 [B].
 
@@ -64,18 +65,18 @@ class Durations(nn.Module):
         Arguments
         ---------
         scores : torch.Tensor
-            Of :meth:`forward`.
+            Result of :meth:`forward`.
         lengths : torch.Tensor
             Letters of each text, int64 [B].
         places : torch.Tensor
-            Of each frame, int64 [B, T].
+            Text position of each frame, int64 [B, T].
         real : torch.Tensor
-            bool [B, T], which frames are.
+            bool [B, T], True for real frames.
 
         Returns
         -------
         torch.Tensor
-            In nats, of all places of clips that have text, [P].
+            In nats, of all positions of clips with text, [P].
         """
         counts = torch.zeros_like(scores[..., 0], dtype=torch.int64)
         counts.scatter_add_(1, places, real.long())  # [B, L + 1]
@@ -93,7 +94,7 @@ class Durations(nn.Module):
         Arguments
         ---------
         encoded, lengths
-            As of :meth:`forward`.
+            As in :meth:`forward`.
 
         Returns
         -------
@@ -109,20 +110,20 @@ class Durations(nn.Module):
 
 
 def places_at(durations, num_frames):
-    """The place in a text of each frame.
+    """The position in a text of each frame.
 
     Arguments
     ---------
     durations : torch.Tensor
-        Of the places, in frames, float [B, L + 1]. Ends are rounded, not
-        durations, so that errors do not add up.
+        Durations of the positions, in frames, float [B, L + 1]. Ends are
+        rounded, not durations, so that errors do not accumulate.
     num_frames : int
         T.
 
     Returns
     -------
     torch.Tensor
-        int64 [B, T]; frames past the end have the last place.
+        int64 [B, T]; frames past the end have the last position.
 
     Example
     -------

@@ -1,14 +1,14 @@
-"""Stage I that knows where it is in the text (an option, not the paper's).
+"""Stage I with an explicit alignment of text and speech (not in the paper).
 
-The paper's Stage I reads the whole text before the speech, and learns from
-thousands of hours where in the text it is. A small model with a few hours does
-not learn that. Here each group is divided into a few frames, and the model reads,
-along with the group before, what an encoder of the text has at the place that
-each frame of the next group says. Nothing is lost or repeated, and speech ends
-where the text ends. How long letters are is predicted from the text beforehand
-(durations.py), as FastSpeech 2 (Ren et al. 2021) does; in training it comes from
-an aligner (aligner.py), which the first batches train alone. The interface is
-that of group_stage1.py, and each group takes one large pass, too.
+The paper's Stage I reads the whole text before the speech and learns their
+alignment from thousands of hours. From a few hours a small model does not learn
+it. Here each group has a few frames, and the model reads, besides the preceding
+group, the encoded letter that each frame of the next group pronounces: no
+letter is skipped or repeated, and speech ends where the text ends. Durations of
+letters are predicted from the text (durations.py), as in FastSpeech 2 (Ren et
+al. 2021); in training they come from an aligner (aligner.py), which is trained
+alone in the first batches. The interface is that of group_stage1.py, with one
+pass per group.
 
 Letters: B batch, L text ids, N groups, F frames per group, b tokens of the
 backbone, K tokens per group, P predicted groups, C codes, D width.
@@ -27,35 +27,40 @@ from speechbrain_gogo.lobes.speech.group_stage import GroupStage1, causal_mask
 
 
 class AlignedBackboneLM(GroupStage1):
-    """Stage I, group by group, with a place in the text.
+    """Stage I, group by group, aligned with the text.
 
     Arguments
     ---------
     text_size : int
         Text ids.
     levels : list of int
-        Of each dimension of the codec's quantizer; their product is C.
+        Levels of each dimension of the codec's quantizer; their product is C.
     num_tokens : int
         Tokens per group that the aligner reads, K.
     backbone_size : int
-        Tokens per group that this stage predicts, b; with b = K it is the only
-        stage.
+        Tokens per group that this stage predicts, b; if b = K, there is no
+        other stage.
     max_positions : int
-        Most groups, and one for the start.
+        Largest number of groups, plus one for the start.
     text_layers : int
-        Convolutions over 7 letters.
+        Convolutions of the text encoder, each over 7 letters.
     aligner_dim, aligner_frames, aligner_layers : int
-        Of the :class:`~speechbrain_gogo.lobes.speech.aligned.aligner.Aligner`.
+        Sizes of the
+        :class:`~speechbrain_gogo.lobes.speech.aligned.aligner.Aligner`.
     aligner_batches : int
-        With so many batches the training begins that train the aligner alone.
-        Later ones leave it as it is.
+        Number of batches at the start of the training that train the aligner
+        alone. It is frozen afterwards.
     dropout : float
-        Of the text's vectors and before the depth network.
+        Dropout probability of the encoded text and before the depth network.
     history_dropout : float
-        Share of the groups that the model, in training, does not see before
-        the next one, so that it depends on the text.
+        Share of preceding groups that are masked in training, so that the
+        model depends on the text.
+    pace_range : tuple of float
+        Bounds of a prompt's speaking rate, as its durations over predicted
+        ones. The durations of the target are scaled by this ratio.
     **network
-        Of :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
+        Arguments of
+        :class:`~speechbrain_gogo.lobes.speech.group_stage.GroupStage`.
 
     Example
     -------
@@ -68,8 +73,8 @@ class AlignedBackboneLM(GroupStage1):
     (torch.Size([]), torch.Size([29]))
     """
 
-    text_positions = 0  # text takes none
-    last_level = "duration"
+    text_positions = 0  # the text occupies no positions
+    last_level = "duration"  # name of the level after those of the tokens
 
     def __init__(
         self,
@@ -85,6 +90,7 @@ class AlignedBackboneLM(GroupStage1):
         aligner_batches=0,
         dropout=0.1,
         history_dropout=0.1,
+        pace_range=(0.6, 1.6),
         **network,
     ):
         super().__init__(levels, backbone_size, **network)
@@ -96,14 +102,15 @@ class AlignedBackboneLM(GroupStage1):
             aligner_dim=aligner_dim,
             aligner_frames=aligner_frames,
             aligner_layers=aligner_layers,
+            pace_range=list(pace_range),
         )
-        dim = self.dim
         self.max_positions = max_positions
         self.history_dropout = history_dropout
+        self.pace_range = pace_range
         self.dropout = nn.Dropout(dropout)
-        self.text = TextEncoder(text_size, dim, text_layers, dropout)
-        self.durations = Durations(dim)
-        self.frames = nn.Linear(aligner_frames * dim, dim)
+        self.text = TextEncoder(text_size, self.dim, text_layers, dropout)
+        self.durations = Durations(self.dim)
+        self.frames = nn.Linear(aligner_frames * self.dim, self.dim)
         self.aligner = Aligner(
             levels,
             num_tokens,
@@ -116,12 +123,12 @@ class AlignedBackboneLM(GroupStage1):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     def sequence_length(self, text_length, num_groups):
-        """Positions that utterances take, the start included.
+        """Positions of utterances, including the start.
 
         Arguments
         ---------
         text_length, num_groups : int | numpy.ndarray
-            Of one utterance, or of several.
+            Numbers of text ids and groups of one utterance, or of several.
 
         Returns
         -------
@@ -147,9 +154,9 @@ class AlignedBackboneLM(GroupStage1):
         -------
         dict
             "loss"; "nll" [P], of each token and of each duration; "level" int64
-            [P], which of the b a token is, b for a duration. While the
-            aligner is trained alone, its loss, again as "aligner", and no
-            tokens.
+            [P], the level of each token, b for a duration. While the aligner
+            is trained alone, "loss" and "aligner" are its loss, and "nll" and
+            "level" are empty.
 
         Raises
         ------
@@ -166,7 +173,7 @@ class AlignedBackboneLM(GroupStage1):
             self.batches += 1
         if self.training and self.batches <= self.aligner_batches:
             lengths = length_mask(text_lens, text.shape[1]).sum(1)
-            log_probs = self.aligner(self._some(tokens), real)
+            log_probs = self.aligner(self._mask_levels(tokens), real)
             loss = self.aligner.loss(log_probs, real, text, lengths)
             none = loss.new_zeros(0)
             parts = {"nll": none, "level": none.long()}
@@ -181,18 +188,18 @@ class AlignedBackboneLM(GroupStage1):
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
         scores = self.durations(encoded, lengths)
         places, real = places.flatten(1), self.aligner.real_frames(real)
-        lasting = self.durations.nll(scores, lengths, places, real)
+        duration_nll = self.durations.nll(scores, lengths, places, real)
         level = torch.arange(self.backbone_size, device=nll.device)
         level = level.expand_as(nll).flatten()
         level = torch.cat(
-            [level, torch.full_like(lasting, nll.shape[1]).long()]
+            [level, torch.full_like(duration_nll, nll.shape[1]).long()]
         )
-        loss = nll.mean() + lasting.sum() / max(len(lasting), 1)
-        nll = torch.cat([nll.flatten(), lasting])
+        loss = nll.mean() + duration_nll.sum() / max(len(duration_nll), 1)
+        nll = torch.cat([nll.flatten(), duration_nll])
         return {"loss": loss, "nll": nll, "level": level}
 
     def hidden_states(self, backbone, real, encoded, places):
-        """The Llama over all groups: vectors that predict them, [B, N, D].
+        """Hidden states from which groups are predicted, [B, N, D].
 
         Arguments
         ---------
@@ -203,7 +210,7 @@ class AlignedBackboneLM(GroupStage1):
         encoded : torch.Tensor
             The text, [B, L + 1, D].
         places : torch.Tensor
-            Of each frame, int64 [B, N, F].
+            Letter of each frame, int64 [B, N, F].
 
         Returns
         -------
@@ -218,14 +225,14 @@ class AlignedBackboneLM(GroupStage1):
         ).last_hidden_state
 
     def sequence(self, backbone, encoded, places):
-        """What the Llama reads: the group before, and the text of the next one.
+        """The Llama's input: the preceding group and the next group's text.
 
         Arguments
         ---------
         backbone : torch.Tensor
             int64 [B, N - 1, b].
         encoded, places
-            As of :meth:`hidden_states`.
+            As in :meth:`hidden_states`.
 
         Returns
         -------
@@ -242,12 +249,12 @@ class AlignedBackboneLM(GroupStage1):
         return x, position.expand(x.shape[:2])
 
     def said(self, encoded, places):
-        """The text that groups say.
+        """The encoded text of groups.
 
         Arguments
         ---------
         encoded, places
-            As of :meth:`hidden_states`.
+            As in :meth:`hidden_states`.
 
         Returns
         -------
@@ -268,20 +275,14 @@ class AlignedBackboneLM(GroupStage1):
         guidance=0,
         said=None,
     ):
-        """The state in which generation begins.
+        """The initial state of generation.
 
         Arguments
         ---------
-        text, text_lens
-            As of :meth:`forward`.
-        prompt, prompt_lens : torch.Tensor
-            Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
-        sampler : Sampler
-            With one seed for each utterance.
-        guidance : float
-            As of GroupState.
+        text, text_lens, prompt, prompt_lens, sampler, guidance
+            As in GroupBackboneLM.start.
         said : torch.Tensor
-            As of :func:`~speechbrain_gogo.lobes.speech.generation.generate_backbone`.
+            As in :func:`~speechbrain_gogo.lobes.speech.generation.generate_backbone`.
 
         Returns
         -------
@@ -290,8 +291,8 @@ class AlignedBackboneLM(GroupStage1):
         parts = text, text_lens, prompt, prompt_lens
         return AlignedState(self, sampler, *parts, guidance, said)
 
-    def _some(self, tokens):
-        """The aligner learns from b to K tokens of a clip's groups."""
+    def _mask_levels(self, tokens):
+        """Keep a random number of tokens per group, b to K, for the aligner."""
         most = torch.randint(
             self.backbone_size, tokens.shape[2] + 1, (len(tokens), 1, 1)
         ).to(tokens.device)

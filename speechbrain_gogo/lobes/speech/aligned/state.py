@@ -1,7 +1,7 @@
-"""State of a stage that knows its place in the text, during generation.
+"""State of a stage with an explicit alignment, during generation.
 
-Which letters each group says, and where speech ends, is known before the first
-group: the durations of the letters say it.
+The letters of each group and the end of speech follow from the predicted
+durations, so they are known before the first group.
 
 Letters: B batch, L text ids, N groups of the prompt, G groups in all, F frames
 per group, D width.
@@ -14,8 +14,9 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.aligned.durations import places_at
 from speechbrain_gogo.lobes.speech.group_state import GroupState
 
-PACES = 0.6, 1.6  # of a prompt, relative to the model's own
-FAR = -1e4  # a logit of what cannot be; finite, so that guidance is, too
+FAR = (
+    -1e4
+)  # logit of an impossible token; finite, so that guidance stays finite
 
 
 class AlignedState(GroupState):
@@ -26,11 +27,11 @@ class AlignedState(GroupState):
     lm : AlignedBackboneLM
         In evaluation mode.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     text, text_lens, prompt, prompt_lens, said
-        As of ``AlignedBackboneLM.start``.
+        As in ``AlignedBackboneLM.start``.
     guidance : float
-        As of GroupState.
+        As in GroupState.
     """
 
     def __init__(
@@ -60,9 +61,9 @@ class AlignedState(GroupState):
         self.count = real.sum(1)  # [B], groups so far
 
     def _plan(self, lm, text, prompt, real, said):
-        """The places of all frames, and how many groups there are.
+        """Text positions of all frames, and the number of groups.
 
-        int64 [B, G, F], which go on in the last place, and int64 [B].
+        int64 [B, G, F], constant after the end, and int64 [B].
         """
         frames, count = lm.aligner.frames, prompt.shape[1]
         durations = lm.durations.expected(self.encoded, self.lengths)
@@ -74,14 +75,14 @@ class AlignedState(GroupState):
             spoken = torch.zeros_like(durations)  # frames of the prompt
             ones = lm.aligner.real_frames(real).float()
             spoken.scatter_add_(1, before.flatten(1), ones)
-            durations = _after_prompt(durations, spoken, said)
+            durations = _after_prompt(durations, spoken, said, lm.pace_range)
         places = places_at(durations, frames * lm.max_positions)
         places = torch.minimum(places, self.lengths.unsqueeze(1))
         places = places.unflatten(1, (-1, frames))  # [B, G, F]
         if count:
             given = real.unsqueeze(-1)
             places[:, :count] = torch.where(given, before, places[:, :count])
-        has_text = self.lengths > 0  # without one speech goes on
+        has_text = self.lengths > 0  # without text, speech continues
         last = (durations.sum(1).round() / frames).ceil().long()
         last = torch.where(has_text, last, lm.max_positions)
         return places, torch.maximum(last, real.sum(1) + has_text)
@@ -96,7 +97,7 @@ class AlignedState(GroupState):
         return torch.cat([found.masked_fill(ended, FAR), end], dim=1)
 
     def group_inputs(self):
-        """What the next pass reads: the group before, and the text of the next."""
+        """Input of the next pass: the preceding group and the text of the next."""
         self.count = self.count + 1
         row = torch.arange(len(self.count), device=self.count.device)
         last = self.places.shape[1] - 1
@@ -105,30 +106,31 @@ class AlignedState(GroupState):
         return super().group_inputs() + said
 
 
-def _after_prompt(durations, spoken, said):
-    """Durations of a whole text [B, L + 1] whose beginning a prompt says.
+def _after_prompt(durations, spoken, said, pace_range):
+    """Durations of a text [B, L + 1] after a prompt that pronounces its beginning.
 
-    What the prompt says has the prompt's own, ``spoken``; of the last letter
-    that it says, the rest is still to come.
+    Letters of the prompt have its own durations, ``spoken``; the last one is
+    continued in the target.
     """
     place = torch.arange(durations.shape[1], device=said.device)
     said = said.unsqueeze(1)
-    # The silence before the first letter and the last letter tell little.
+    # The silence before the first letter and the last letter are not
+    # representative.
     inner = (place > 0) & (place < said)
     usual = (durations * inner).sum(1, keepdim=True)
     pace = (spoken * inner).sum(1, keepdim=True) / usual.clamp(min=1e-3)
-    pace = torch.where(usual > 0, pace.clamp(*PACES), 1.0)
+    pace = torch.where(usual > 0, pace.clamp(*pace_range), 1.0)
     rest = (durations * pace - spoken).clamp(min=0)
     return torch.where(place < said, spoken, spoken + rest)
 
 
 def at(encoded, place):
-    """Vectors of places in a text.
+    """Vectors of positions in a text.
 
     Arguments
     ---------
     encoded : torch.Tensor
-        [B, L + 1, D], of all places.
+        [B, L + 1, D], of all positions.
     place : torch.Tensor
         int64 [B, S].
 

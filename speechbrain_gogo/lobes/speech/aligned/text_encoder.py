@@ -1,4 +1,4 @@
-"""A text as vectors of its places, from convolutions over its letters.
+"""Convolutional encoder of texts.
 
 Letters: B batch, L text ids, S positions, D width.
 """
@@ -11,7 +11,7 @@ from speechbrain_gogo.lobes.nn.llama_block import RMSNorm, SwiGLU
 
 
 class TextEncoder(nn.Module):
-    """Vectors of the places in a text: before each letter, and at the end.
+    """Vectors of the positions in a text: before each letter, and at the end.
 
     Arguments
     ---------
@@ -22,7 +22,7 @@ class TextEncoder(nn.Module):
     num_layers : int
         Blocks, each with a convolution over 7 letters.
     dropout : float
-        Of the vectors.
+        Dropout probability of the vectors.
 
     Example
     -------
@@ -54,8 +54,8 @@ class TextEncoder(nn.Module):
         Returns
         -------
         tuple of torch.Tensor
-            [B, L + 1, D], the place before letter l at l; and the letters of
-            each text, int64 [B].
+            [B, L + 1, D], with the position before letter l at l; and the
+            number of letters of each text, int64 [B].
         """
         real = length_mask(text_lens, text.shape[1])  # [B, L]
         lengths = real.sum(1)
@@ -71,8 +71,7 @@ class TextEncoder(nn.Module):
 class ConvBlocks(nn.Module):
     """Residual blocks: a convolution over each channel, then a SwiGLU.
 
-    Padding is kept at zero, so that a sequence does not depend on what it is
-    padded with.
+    Padding is kept at zero, so that it does not affect the sequence.
 
     Arguments
     ---------
@@ -81,7 +80,7 @@ class ConvBlocks(nn.Module):
     num_layers : int
         Blocks.
     kernel_size : int
-        Odd, of the convolutions.
+        Kernel size of the convolutions, odd.
     ffn_dim : int
         Width inside the SwiGLU.
 

@@ -1,4 +1,4 @@
-"""Where a language model attends to (Section IV-D of the CoFi-Speech paper).
+"""Attention maps of language models (Section IV-D of the CoFi-Speech paper).
 
 Letters: H heads, S positions.
 """
@@ -13,13 +13,13 @@ def attention_maps(models):
     Arguments
     ---------
     models : sequence of transformers.GPT2Model
-        Each reads one utterance inside, once.
+        Each reads one utterance within the context, once.
 
     Yields
     ------
     list of torch.Tensor
-        Empty at first; when a model has read, its map [S, S] is appended,
-        whose row is the position that attends.
+        Initially empty; after a model has read, its map [S, S] is appended.
+        Rows are the positions that attend.
 
     Example
     -------
@@ -68,9 +68,9 @@ def scale_map(weights, factor=0.25, most=1.0):
     weights : torch.Tensor
         [S, S], from :func:`attention_maps`.
     factor : float
-        By which weights are multiplied.
+        Factor of the weights.
     most : float
-        Where they are clipped.
+        Value at which they are clipped.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""How well the tokens of one position predict each other (Appendix I).
+"""Perplexity of the tokens of each position (Appendix I).
 
-Column j of the token matrix is a sequence of one token per group, and has a small
-LLaMA-style model of its own. The models are trained together and share no weights.
+Column j of the token matrix is a sequence of one token per group, with its own
+small LLaMA-style model. The models are trained together and share no weights.
 
 Letters: B batch, N groups, K tokens per group, C codes.
 """
@@ -20,7 +20,7 @@ class ColumnLM(nn.Module):
     Arguments
     ---------
     num_tokens : int
-        Columns K; the tokens may have more.
+        Number of columns K; tokens may have more.
     codebook_size : int
         Codes C; the id that follows them starts a sequence.
     dim : int
@@ -79,7 +79,7 @@ class ColumnLM(nn.Module):
         )
 
     def _column(self, llama, ids):
-        """The same of one column [B, N]."""
+        """Negative log-likelihood of one column [B, N]."""
         inputs = F.pad(ids[:, :-1], (1, 0), value=self.codebook_size)
         hidden = llama.model(input_ids=inputs).last_hidden_state
         codes = llama.lm_head.weight[: self.codebook_size]
@@ -99,9 +99,9 @@ class ColumnLM(nn.Module):
         Returns
         -------
         dict
-            "loss", the sum over the columns of their means, so that each
-            model learns as if it were alone; "nll" [P], of each token; and
-            "level" int64 [P], its column.
+            "loss", the sum of the means of the columns, so that models do not
+            affect each other; "nll" [P], of each token; and "level" int64 [P],
+            its column.
         """
         real = length_mask(lens, tokens.shape[1])  # [B, N]
         nll = self.losses(tokens)[real]  # [P / K, K]

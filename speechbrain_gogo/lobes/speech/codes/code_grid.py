@@ -1,12 +1,12 @@
 """Codes as points of a grid: embeddings and predictions by digit.
 
 Not in the paper. FSQ's codes are the points of a small grid, 12,800 of them
-with 8, 8, 8, 5 and 5 levels. Here a code is read as its digits, and predicted
-one digit after the other given those before: 34 rows for the digits and 457
-for their pairs stand in place of 12,800. Their product is a distribution over
-all codes, so that sampling is the same as from any other language model. An
-output layer of 12,800 rows is more than half of the weights that a pass of a
-small model reads.
+with 8, 8, 8, 5 and 5 levels. Here a code is embedded as the sum of its digits,
+and predicted digit by digit: 34 rows for the digits and 457 for their pairs
+replace 12,800 rows. The product of these predictions is a distribution over all
+codes, so sampling is the same as from any other language model. An output layer
+of 12,800 rows would be more than half of the weights that a small model reads
+in a pass.
 
 Letters: C codes, J digits, L_j levels of digit j, the slowest one first.
 """
@@ -19,12 +19,13 @@ from torch.nn import functional as F
 
 
 class CodeGrid:
-    """The digits of codes, FSQ's own order: its first dimension is fastest.
+    """Digits of codes in the order of FSQ: the first dimension varies fastest.
 
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the quantizer; ``[C]`` are codes without a grid.
+        Levels of each dimension of the quantizer; ``[C]`` are codes without a
+        grid.
 
     Example
     -------
@@ -48,8 +49,8 @@ class CodeGrid:
         Arguments
         ---------
         codes : torch.Tensor
-            int64 [...]; C and above stands for a missing token, whose digits
-            are one past the last.
+            int64 [...]; C and above is a missing token, whose digits are one
+            past the last.
 
         Returns
         -------
@@ -65,7 +66,7 @@ class CodeGrid:
 
 
 class GridEmbedding(nn.Module):
-    """Tokens of a group as the sum of a row for each of their digits.
+    """Embedding of a group's tokens: the sum of one row per digit.
 
     Each position in the group has its own rows, so that the sum over a
     group depends on the order of its tokens.
@@ -73,7 +74,7 @@ class GridEmbedding(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the quantizer.
+        Levels of each dimension of the quantizer.
     num_tokens : int
         Positions K in a group.
     dim : int
@@ -98,9 +99,9 @@ class GridEmbedding(nn.Module):
             self.rows.weight.copy_(self._first_rows(num_tokens, dim))
 
     def _first_rows(self, num_tokens, dim):
-        """Rows that begin in order: levels of a digit lie on a line.
+        """Initial rows, in which the levels of a digit lie on a line.
 
-        Codes that are near each other on the grid sound alike.
+        Neighbouring codes on the grid sound similar.
         """
         rows = []
         for _ in range(num_tokens):
@@ -114,14 +115,14 @@ class GridEmbedding(nn.Module):
         return torch.cat(rows)
 
     def forward(self, tokens, position=0):
-        """Embed tokens that follow each other in a group.
+        """Embed consecutive tokens of a group.
 
         Arguments
         ---------
         tokens : torch.Tensor
             int64 [..., T].
         position : int
-            Of the first of them in the group.
+            Position of the first of them in the group.
 
         Returns
         -------
@@ -142,7 +143,7 @@ class GridOutput:
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the quantizer.
+        Levels of each dimension of the quantizer.
 
     Example
     -------

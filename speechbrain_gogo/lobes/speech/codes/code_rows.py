@@ -1,10 +1,10 @@
-"""Rows of a language model's vocabulary that are points of a grid.
+"""Similar embeddings for neighbouring codes: an option of small models.
 
 Not in the paper. FSQ's codes are points of a small grid: 12,800 of them, with
-8, 8, 8, 5 and 5 levels. A large corpus
-shows which codes are similar; in a small one, each code occurs a few hundred times. So
-the rows of neighbouring codes start close to each other, and codes with the same
-level of a dimension share a part of their rows, which is trained with all of them.
+8, 8, 8, 5 and 5 levels. A large corpus shows which codes are similar; in a
+small one, each code occurs a few hundred times. Here the embeddings of
+neighbouring codes are initialized close to each other, and codes with the same
+level in a dimension share a component, which is trained with all of them.
 """
 
 import copy
@@ -19,20 +19,20 @@ from speechbrain_gogo.lobes.speech.memory import merge_lora
 
 @torch.no_grad()
 def start_code_embeddings(model, offset, code_vectors, noise=0.1, seed=0):
-    """Let codes that lie near each other start near each other.
+    """Initialize neighbouring codes with similar embeddings.
 
     Arguments
     ---------
     model : transformers.LlamaForCausalLM
-        Its rows from ``offset`` on are written, at the scale that they have.
+        Model whose rows from ``offset`` on are overwritten; their scale stays.
     offset : int
         Row of the first code.
     code_vectors : torch.Tensor
         The codes as points, shape [C, d]: ``FSQ.implicit_codebook``.
     noise : float
-        Share of each row that stays its own.
+        Share of each row that is independent of the others.
     seed : int
-        Of the random projection from d to the model's dimension.
+        Seed of the random projection from d to the model's dimension.
 
     Example
     -------
@@ -56,7 +56,7 @@ def start_code_embeddings(model, offset, code_vectors, noise=0.1, seed=0):
 
 
 class SharedRows(nn.Module):
-    """Adds to the rows of codes what those of a level have in common.
+    """Adds the shared components of their levels to the rows of codes.
 
     A parametrization of torch: own rows [V, D] -> rows [V, D].
 
@@ -88,20 +88,20 @@ class SharedRows(nn.Module):
         self.shared = nn.Parameter(own.new_zeros(levels.shape[1], own.shape[1]))
 
     def forward(self, own):
-        """Own rows [V, D] -> what the model reads."""
+        """Own rows [V, D] -> rows with shared components, [V, D]."""
         rows = self.levels @ self.shared  # [C, D]
         return own + F.pad(rows, (0, 0, *self.around))
 
 
 def share_code_rows(model, offset, code_vectors):
-    """Let a model's codes learn together, until :func:`unshare_code_rows`.
+    """Share components of a model's code rows, until :func:`unshare_code_rows`.
 
     Until then transformers can neither save the model nor tie its weights.
 
     Arguments
     ---------
     model : transformers.LlamaForCausalLM
-        Whose output is tied to its embeddings.
+        Model whose output is tied to its embeddings.
     offset : int
         Row of the first code.
     code_vectors : torch.Tensor
@@ -110,7 +110,8 @@ def share_code_rows(model, offset, code_vectors):
     Raises
     ------
     ValueError
-        If the model's output has rows of its own, or they are shared already.
+        If the model's output is not tied to its embeddings, or rows are already
+        shared.
 
     Example
     -------
@@ -135,17 +136,17 @@ def share_code_rows(model, offset, code_vectors):
 
 @torch.no_grad()
 def unshare_code_rows(model):
-    """A copy of a model in which no rows share anything, and no LoRA is left.
+    """A copy of a model with plain rows and without LoRA.
 
     Arguments
     ---------
     model : transformers.LlamaForCausalLM
-        Also one that never shared.
+        A model with or without shared components.
 
     Returns
     -------
     transformers.LlamaForCausalLM
-        It computes the same, to rounding where training was under autocast.
+        Its outputs are the same, up to rounding if training used autocast.
     """
     model = merge_lora(copy.deepcopy(model))
     ends = model.get_input_embeddings(), model.get_output_embeddings()

@@ -1,7 +1,7 @@
-"""A small network that predicts the tokens of a group one by one.
+"""A small network that predicts the tokens within a group one by one.
 
-One pass of a large model per group gives a vector; the tokens of the group
-follow from it and from each other. Moshi (Defossez et al. 2024) and
+One pass of a large model per group gives a vector. Each token of the group is
+predicted from it and the preceding tokens. Moshi (Defossez et al. 2024) and
 RQ-Transformers (Lee et al. 2022) use a small transformer for this. A group has
 ten tokens at most, and each position has embeddings of its own, so the sum of
 embeddings represents all previous tokens, and no attention is needed.
@@ -27,11 +27,11 @@ class DepthNetwork(nn.Module):
     Arguments
     ---------
     levels : list of int
-        Of each dimension of the quantizer.
+        Levels of each dimension of the quantizer.
     num_tokens : int
         Tokens per group K.
     first : int
-        Tokens that are given.
+        Number of given tokens.
     dim : int
         Width D.
     num_layers : int

@@ -1,11 +1,10 @@
-"""Transformer blocks over new positions only: the cache that they share.
+"""Key-value cache of transformer blocks that compute new positions only.
 
-A step of a small model takes less time than calling its modules does. So keys
-and values have memory that is allocated once, weights that read the same input
-are fused, and a step is a plain list of tensor operations. On a CPU it reads
-its weights and little else. cached_llama.py and cached_gpt2.py have the blocks;
-the modules are transformers' own, and what they compute is the reference in the
-tests.
+For a small model, calling modules takes longer than a step's computation. Keys
+and values are therefore allocated once, weights with the same input are fused,
+and a step is a plain list of tensor operations, so that on a CPU it is bound by
+reading the weights. The blocks are in cached_llama.py and cached_gpt2.py; tests
+compare them with transformers' modules.
 
 Letters: B batch, T new positions, S positions so far, H heads, G heads of keys
 and values, D width, E width of a head.
@@ -16,7 +15,7 @@ from torch.nn import functional as F
 
 
 class CachedBlocks:
-    """Keys, values and masks of blocks that read one position after another.
+    """Keys, values and masks of blocks that read positions one by one.
 
     A subclass has ``forward(x, position)``.
 
@@ -27,16 +26,16 @@ class CachedBlocks:
     groups : int
         Heads of keys and values, G.
     width : int
-        Of a head, E.
+        Width of a head, E.
     like : torch.Tensor
-        A weight, for its device and precision.
+        A tensor of the device and precision to use.
     batch : int
         Sequences in the batch, B.
     max_length : int
         Positions to allocate, left padding included.
     static : bool
-        Keep all shapes the same from step to step, as CUDA graphs need:
-        attention runs over the whole cache, under a mask.
+        Keep all shapes constant, for CUDA graphs: attention covers the whole
+        cache, with a mask.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class CachedBlocks:
         """
         self.max_length = max_length
         shape = batch, self.groups, max_length, self.width
-        # Zeros: what lies beyond the sequence is multiplied by zero.
+        # Zeros: positions beyond the sequence are multiplied by zero.
         self.cache = [
             (self.like.new_zeros(shape), self.like.new_zeros(shape))
             for _ in range(self.num_layers)
@@ -83,7 +82,7 @@ class CachedBlocks:
         count : int
             New positions.
         padding : torch.Tensor
-            int64 [B], how many of them on the left are padding.
+            int64 [B], number of padding positions on the left.
 
         Raises
         ------
@@ -106,12 +105,12 @@ class CachedBlocks:
         Arguments
         ---------
         x : torch.Tensor
-            What they read, [B, T, D].
+            Input, [B, T, D].
         position : torch.Tensor
-            Rotary positions, int64 [B, T]; one after the other by default.
+            Rotary positions, int64 [B, T]; consecutive by default.
         padding : torch.Tensor
-            int64 [B], how many of the positions on the left are padding;
-            allowed in the first call only.
+            int64 [B], number of padding positions on the left; allowed in the
+            first call only.
 
         Returns
         -------
@@ -132,13 +131,13 @@ class CachedBlocks:
         return self.filled if self.static else self.length - count
 
     def mask(self, slot):
-        """Which keys each position sees, bool [B, 1, T, S], or None for all."""
+        """Keys that each position attends to, bool [B, 1, T, S], or None for all."""
         if not self.static and not self.padded and len(slot) == 1:
             return None
         keys = self.slots if self.static else self.slots[: self.length]
         slot = slot.unsqueeze(1)  # [T, 1]
         real = keys >= self.padding[:, None, None]  # [B, 1, S]
-        # Padding attends to itself: a row without any key gives NaN.
+        # Padding attends to itself, since a row without keys gives NaN.
         return ((keys <= slot) & (real | (keys == slot))).unsqueeze(1)
 
     def attend(self, q, k, v, mask, slot, cache):
@@ -147,13 +146,13 @@ class CachedBlocks:
         Arguments
         ---------
         q, k, v : torch.Tensor
-            Of the new positions, [B, H, T, E], and [B, G, T, E] twice.
+            Vectors of the new positions, [B, H, T, E], and [B, G, T, E] twice.
         mask : torch.Tensor
             From :meth:`mask`.
         slot : torch.Tensor
             Slots of the new positions, int64 [T].
         cache : tuple of torch.Tensor
-            Of the block.
+            Cache of the block.
 
         Returns
         -------

@@ -12,7 +12,7 @@ from speechbrain_gogo.lobes.speech.decoding.cached_blocks import CachedBlocks
 class CachedGPT2(CachedBlocks):
     """A GPT-2's blocks with a key-value cache of fixed size.
 
-    Positions are the caller's: they are part of what the blocks read.
+    Positional embeddings are part of the input and added by the caller.
     ``passes`` counts the calls of :meth:`read`.
 
     Arguments
@@ -23,7 +23,7 @@ class CachedGPT2(CachedBlocks):
         Sequences in the batch, B.
     max_length : int
         Positions to allocate, left padding included; :meth:`read` allocates
-        more where they are too few.
+        more if needed.
 
     Example
     -------
@@ -57,7 +57,7 @@ class CachedGPT2(CachedBlocks):
         self.passes = 0
 
     def read(self, x, real):
-        """Read new positions, of which some are no part of the sequence.
+        """Read new positions, some of which may be padding.
 
         Arguments
         ---------
@@ -90,7 +90,7 @@ class CachedGPT2(CachedBlocks):
         return self.step(x)
 
     def mask(self, slot):
-        """Which keys each position sees, bool [B, 1, T, S], or None for all."""
+        """Keys that each position attends to, bool [B, 1, T, S], or None for all."""
         seen = super().mask(slot)
         if seen is None:
             return None
@@ -138,13 +138,13 @@ class CachedGPT2(CachedBlocks):
 
 
 def _normed(x, norm):
-    """A LayerNorm without the call of its module."""
+    """A LayerNorm, without calling its module."""
     return F.layer_norm(
         x, norm.normalized_shape, norm.weight, norm.bias, norm.eps
     )
 
 
 def _affine(x, layer):
-    """transformers' Conv1D, whose weight is [D, D'], without its call."""
+    """transformers' Conv1D, whose weight is [D, D'], without calling it."""
     found = torch.addmm(layer.bias, x.flatten(0, 1), layer.weight)
     return found.unflatten(0, x.shape[:2])

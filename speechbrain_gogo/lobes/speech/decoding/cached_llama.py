@@ -10,11 +10,15 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.speech.decoding.cached_blocks import CachedBlocks
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense, fuse
+from speechbrain_gogo.lobes.speech.decoding.weights import (
+    Dense,
+    applied_weight,
+    fuse,
+)
 
 
 class Block(NamedTuple):
-    """Weights of a block, as functions of what they are applied to."""
+    """Weights of a block, as functions of their input."""
 
     attention_norm: torch.Tensor
     qkv: object
@@ -31,7 +35,7 @@ class CachedLlama(CachedBlocks):
     ---------
     model : transformers.LlamaModel
         In evaluation mode. Its weights are fused in place, without a copy:
-        later changes of them change this object.
+        later changes of them affect this object.
     batch : int
         Sequences in the batch, B.
     max_length : int
@@ -40,7 +44,7 @@ class CachedLlama(CachedBlocks):
         Makes a function of a weight matrix: ``Dense`` or ``Int8`` of
         weights.py.
     static : bool
-        As of CachedBlocks.
+        As in CachedBlocks.
 
     Raises
     ------
@@ -140,8 +144,8 @@ def _fused_block(layer, linear):
     return Block(
         layer.input_layernorm.weight,
         linear(fuse(qkv)),
-        linear(attention.o_proj.weight),
+        linear(applied_weight(attention.o_proj)),
         layer.post_attention_layernorm.weight,
         linear(fuse([mlp.gate_proj, mlp.up_proj])),
-        linear(mlp.down_proj.weight),
+        linear(applied_weight(mlp.down_proj)),
     )

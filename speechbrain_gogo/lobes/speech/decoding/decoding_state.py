@@ -19,7 +19,7 @@ class DecodingState:
     lm : BackboneLM | DetailLM
         In evaluation mode.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     pieces : list of tuple of torch.Tensor
         The sequence up to here, see `pack`; the last piece is speech.
     guidance : float
@@ -61,14 +61,14 @@ class DecodingState:
 
 
 def max_new_groups(max_positions, used, size, max_groups):
-    """How many groups of a size fit after the used positions, int64 [B].
+    """Number of groups that fit after the used positions, int64 [B].
 
     Arguments
     ---------
     max_positions : int
         Positions of the model.
     used : torch.Tensor
-        int64 [B], positions that prompt and text take.
+        int64 [B], positions of prompt and text.
     size : int
         Positions of a group.
     max_groups : int | torch.Tensor
@@ -82,7 +82,7 @@ def max_new_groups(max_positions, used, size, max_groups):
     Raises
     ------
     ValueError
-        If there is none left for an utterance.
+        If no position is left for an utterance.
 
     Example
     -------

@@ -14,9 +14,9 @@ class LoopDetector:
     batch : int
         Utterances.
     groups : int
-        Groups for which a cycle has to repeat to be a loop.
+        Number of groups for which a cycle must repeat to be a loop.
     device : torch.device
-        Where the groups are.
+        Device of the groups.
     longest : int
         Groups of the longest cycle.
 

@@ -1,4 +1,4 @@
-"""Weight matrices as a decoding step applies them: fused, or of 8 bits."""
+"""Weight matrices of a decoding step: fused, or in 8 bits."""
 
 import warnings
 
@@ -23,7 +23,7 @@ def fuse(modules):
     Returns
     -------
     torch.Tensor
-        Their rows [sum of outputs, inputs], one below the other.
+        Their rows, concatenated: [sum of outputs, inputs].
 
     Example
     -------
@@ -33,7 +33,7 @@ def fuse(modules):
     >>> fused.shape, fused[2:].unique().tolist()
     (torch.Size([5, 4]), [7.0])
     """
-    weights = [module.weight for module in modules]
+    weights = [applied_weight(module) for module in modules]
     first = weights[0]
     sizes = [len(weight) for weight in weights]
     if _adjacent(weights):
@@ -50,8 +50,29 @@ def fuse(modules):
     return fused
 
 
+@torch.no_grad()
+def applied_weight(module):
+    """The matrix that a linear layer applies, low-rank changes included.
+
+    Arguments
+    ---------
+    module : torch.nn.Linear | peft.tuners.lora.Linear
+        With LoRA that is not merged the sum is a new tensor.
+
+    Returns
+    -------
+    torch.Tensor
+    """
+    weight = module.weight
+    if not hasattr(module, "lora_A") or module.merged:
+        return weight
+    for name in module.active_adapters:
+        weight = weight + module.get_delta_weight(name).to(weight.dtype)
+    return weight
+
+
 def _adjacent(weights):
-    """Whether matrices lie one after the other in the same memory."""
+    """Whether matrices are consecutive in the same memory."""
     place = weights[0].data_ptr()
     storage = weights[0].untyped_storage().data_ptr()
     for weight in weights:
@@ -87,8 +108,8 @@ class Dense:
 class Int8:
     """A weight matrix as a function of [..., D], in 8 bits.
 
-    Each row has its own scale; inputs are rounded to 8 bits by the largest
-    value of a call. A quarter of the bytes are read.
+    Each row has its own scale; inputs are rounded to 8 bits relative to their
+    largest value. It reads a quarter of the bytes.
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
 """Language models whose sequence has several tokens at each step.
 
-They are GPT-2s, and are those of SoCodec and CoFi-Speech.
+These are the GPT-2s of SoCodec and CoFi-Speech.
 """

@@ -1,7 +1,7 @@
-"""GPT-2 over vectors, and the vectors of a text.
+"""GPT-2 with continuous inputs, and the embedding of a text.
 
-The language models of SoCodec and CoFi-Speech embed text and tokens themselves
-and add positions of their own, which restart in each part of a sequence.
+The language models of SoCodec and CoFi-Speech embed text and tokens themselves,
+with positions that restart in each part of a sequence.
 
 Letters: B batch, L text ids, T vectors, D width.
 """
@@ -19,11 +19,11 @@ def gpt(dim, num_layers, num_heads, max_positions, dropout=0.1):
     Arguments
     ---------
     dim, num_layers, num_heads : int
-        Its size.
+        Size of the GPT-2.
     max_positions : int
         Longest sequence.
     dropout : float
-        Of embeddings, attention and residuals.
+        Dropout probability of embeddings, attention and residuals.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def gpt(dim, num_layers, num_heads, max_positions, dropout=0.1):
 
 
 class NoPositions(nn.Module):
-    """In the place of GPT-2's positional embedding: nothing is added."""
+    """Replaces GPT-2's positional embedding and adds nothing."""
 
     def forward(self, position_ids):
         """Zero for every position."""
@@ -118,7 +118,7 @@ class TextPrefix(nn.Module):
 
 
 def pad_left(vectors, real):
-    """Move padding before what is real, which keeps its order.
+    """Move padding to the left; real vectors keep their order.
 
     Arguments
     ---------

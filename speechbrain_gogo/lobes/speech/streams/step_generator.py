@@ -1,8 +1,8 @@
-"""Generation of a sequence whose steps have several streams.
+"""Generation of sequences with several streams per step.
 
-Every forward pass gives a row of the delayed matrix (stream_rows.py): a token of
-each stream, of steps that are d apart. T steps take T + (S - 1) * d passes, and
-at least one more if the model predicts the end.
+Every forward pass gives a row of the delayed matrix (stream_rows.py): one token
+of each stream, from steps d apart. T steps take T + (S - 1) * d passes, and at
+least one more if the model predicts the end.
 
 Letters: B batch, C vectors before the sequence, P prompt steps, T steps, S
 streams, d delay, D width.
@@ -21,16 +21,16 @@ class StepGenerator:
     Arguments
     ---------
     rows : StreamRows
-        Of the sequence.
+        Rows of the sequence.
     reader : CachedGPT2
-        The language model, which may have read something before.
+        The language model, which may already have read a context.
     context : tuple of torch.Tensor
         Vectors [B, C, D] to read before the sequence, and bool [B, C], which
         of them are real.
     sampler : Sampler
-        With one seed for each utterance.
+        Sampler with one seed for each utterance.
     max_steps : torch.Tensor
-        Most steps of each utterance, int64 [B].
+        Largest number of steps of each utterance, int64 [B].
     ends : bool
         Whether EOS ends an utterance. Otherwise it has ``max_steps``.
     prompt : torch.Tensor
@@ -38,10 +38,11 @@ class StepGenerator:
     prompt_counts : torch.Tensor
         Steps of each prompt, int64 [B].
     condition : torch.Tensor
-        Added to the vector from which a row is predicted, [B, R, D] from the
-        prompt's first row on; the last one is repeated. Nothing by default.
+        Added to the vector from which each row is predicted, [B, R, D],
+        starting with the prompt's first row; the last one is repeated. None by
+        default.
     loop_steps : int
-        Steps for which a cycle has to repeat to be cut off.
+        An utterance is cut off if a cycle repeats for this many steps.
 
     Example
     -------
@@ -100,8 +101,8 @@ class StepGenerator:
         Yields
         ------
         tuple of torch.Tensor
-            Tokens int64 [B, S]; bool [B], which utterances have this step;
-            and bool [B], which of them have come to an end by themselves.
+            Tokens int64 [B, S]; bool [B], which utterances have this step; and
+            bool [B], which of them ended with an end token.
         """
         # Without delay, whether a step is the last one takes another row.
         lag = max(1, self.rows.lag) if self.ends else self.rows.lag
@@ -122,7 +123,7 @@ class StepGenerator:
             yield torch.stack(step, 1), active, self.finished.clone()
             place += 1
 
-    # What follows the sequence, after all of its steps
+    # Results, available after all steps
 
     def rest(self):
         """The last row, if it belongs to the sequence and was not read yet.
@@ -139,8 +140,8 @@ class StepGenerator:
     def states(self):
         """Hidden states of all steps, the prompt's included.
 
-        The state of a step is that of the row which holds its last stream. It
-        takes a pass to read the last row, if that was not read yet.
+        The state of a step is that of the row with its last stream. Reading the
+        last row takes a pass, if it was not read yet.
 
         Returns
         -------
@@ -173,7 +174,7 @@ class StepGenerator:
         return tuple(torch.cat(pair, dim=1) for pair in pairs)
 
     def _condition(self, places):
-        """What is added to rows at places [B, R], 0 is BOS."""
+        """Condition of the rows at positions [B, R]; 0 is BOS."""
         if self.condition is None:
             return 0.0
         index = places.clamp(max=self.condition.shape[1] - 1).unsqueeze(-1)
@@ -181,7 +182,7 @@ class StepGenerator:
         return self.condition.gather(1, index)
 
     def _read(self):
-        """Read what is new; gives the last hidden states, [B, D]."""
+        """Read new vectors; returns the last hidden states, [B, D]."""
         hidden = self.reader.read(*self.new)
         own = hidden if self.drawn else hidden[:, -self.prompt.shape[1] - 1 :]
         self.hidden.append(own)
@@ -227,7 +228,7 @@ class StepGenerator:
         return ids.gather(1, index[:, None])[:, 0]
 
     def _look_for_ends(self, first, place):
-        """Note utterances whose first stream has ended, or repeats itself."""
+        """Record utterances whose first stream has ended or repeats itself."""
         open_ = place < self.counts
         ended = open_ & (first == self.rows.eos)
         self.finished |= ended

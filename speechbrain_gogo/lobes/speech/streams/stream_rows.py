@@ -1,9 +1,10 @@
-"""Rows of tokens: one step of a sequence that has several streams.
+"""Rows of tokens: the positions of a sequence with several streams.
 
-The streams of a row are added up where a language model reads it, and predicted
-side by side, each by a linear layer of its own. Stream j lags d * j steps behind
-the first one ("delay" of patterns.py), so that it is predicted from the streams
-before it. SoCodec has one such sequence, CoFi-Speech one for each scale.
+A language model reads a row as the sum of the embeddings of its streams, and
+predicts the streams in parallel, with a linear layer each. Stream j is delayed
+by d * j steps ("delay" of patterns.py), so that it is predicted from the
+preceding streams. SoCodec has one such sequence, CoFi-Speech one for each
+scale.
 
 Letters: B batch, T steps, S streams, d delay, R = T + (S - 1) * d rows, D width.
 """
@@ -27,7 +28,7 @@ class StreamRows(nn.Module):
     dim : int
         D.
     max_rows : int
-        Most rows, BOS included.
+        Largest number of rows, BOS included.
     delay : int
         d.
 
@@ -59,7 +60,7 @@ class StreamRows(nn.Module):
 
     @property
     def lag(self):
-        """Rows by which the last stream is behind the first, (S - 1) * d."""
+        """Delay of the last stream to the first, (S - 1) * d rows."""
         return (self.num_streams - 1) * self.delay
 
     def embed(self, ids, places):
@@ -70,8 +71,8 @@ class StreamRows(nn.Module):
         ids : torch.Tensor
             int64 [B, R, S].
         places : torch.Tensor
-            Places of the rows in their sequences, int64 [R] or [B, R]; BOS is
-            at 0.
+            Positions of the rows in their sequences, int64 [R] or [B, R]; BOS
+            is at 0.
 
         Returns
         -------
@@ -115,7 +116,7 @@ class StreamRows(nn.Module):
         return torch.where(place < stream * self.delay, self.bos, rows), counted
 
     def inputs(self, rows):
-        """Vectors of BOS and rows: each is followed by what it predicts.
+        """Vectors of BOS and rows; each predicts the following row.
 
         Arguments
         ---------
@@ -143,7 +144,7 @@ class StreamRows(nn.Module):
         Returns
         -------
         list of torch.Tensor
-            Of each stream, [P] in nats.
+            Losses of each stream, [P] in nats.
         """
         found = []
         for stream, head in enumerate(self.heads):
@@ -156,12 +157,12 @@ class StreamRows(nn.Module):
 
 
 def join_losses(scales):
-    """The output of a language model of several streams.
+    """Losses of a language model with several streams.
 
     Arguments
     ---------
     scales : list of list of torch.Tensor
-        Of each sequence and each of its streams, [P_j] in nats.
+        For each sequence and stream, [P_j] in nats.
 
     Returns
     -------

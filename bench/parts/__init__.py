@@ -1,0 +1,1 @@
+"""What the measurements share: systems, meters, parts of models, reports."""

@@ -1,0 +1,211 @@
+"""GogoSpeech with random weights, whole and in parts, for timing.
+
+Speed does not depend on the weights. Random ones never generate the end token, so
+the length is fixed, and the allocator is biased to the paper's average number of
+tokens. speech.py measures.
+"""
+
+import math
+import tempfile
+from pathlib import Path
+
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.autocast import AMPConfig
+
+from parts.bench_systems import Gogo, noise
+from speechbrain_gogo.inference import GogoCodec, GogoSpeech
+from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.generation import (
+    DetailGenerator,
+    generate_backbone,
+)
+from speechbrain_gogo.metrics.timing import SENTENCE
+
+GROUPS = 15  # 3.2 s, as long as SENTENCE should take
+PROMPT_TEXT = "A few seconds of the voice that is to speak."
+PROMPT_SECONDS = 3.0
+# The allocator's tokens per group: 36 a second in the paper.
+ALLOCATED = 36 * 10 / 46.875
+# Llama-3.2-1B-Instruct without its weights.
+LLAMA = Path(__file__).resolve().parents[1] / "llama-3.2-1b"
+
+
+class Letters:
+    """A tokenizer with one id per four characters, about as many as Llama's."""
+
+    def encode(self, text):
+        """Text to ids."""
+        return [ord(letter) for letter in text[::4]]
+
+
+def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
+    """A GogoSpeech with random weights.
+
+    Arguments
+    ---------
+    speech_yaml : Path
+        YAML of the stages: hparams/gogospeech.yaml or another.
+    gogo_yaml : Path
+        YAML of the codec.
+    device : str
+        Device of the model.
+    precision : str
+        Precision of SpeechBrain: "fp32", "bf16" or "fp16".
+    compiled : bool
+        Compile the stages' steps, where there is a GPU.
+
+    Returns
+    -------
+    GogoSpeech
+    """
+    run_opts = {"device": device, "precision": precision}
+    with tempfile.TemporaryDirectory() as folder:
+        Gogo.prepare(Path(folder), gogo_yaml)
+        codec = GogoCodec.from_hparams(Path(folder) / "gogo", run_opts=run_opts)
+    add_allocator(codec)
+    random = {"llama": str(LLAMA), "pretrained": False}
+    with open(speech_yaml) as stream, torch.device(device):
+        hparams = load_hyperpyyaml(stream, random, overrides_must_match=False)
+    dtype = AMPConfig.from_name(precision).dtype
+    stages = {key: hparams[key].to(dtype) for key in ("stage1", "stage2")}
+    settings = {
+        "sampling": hparams["sampling"],
+        "first_window_groups": 6,
+        "overlap_groups": 1,
+        "max_characters": 200,
+        # Number of groups at which a sentence is cut off.
+        "groups_per_character": (GROUPS - 0.5) / (len(SENTENCE) + 10),
+        "slowest": 1.0,
+        "loop_groups": GROUPS + 1,
+        "batch_size": 8,
+        "compiled": compiled,
+    }
+    return GogoSpeech(stages, settings, run_opts, codec, Letters())
+
+
+@torch.no_grad()
+def add_allocator(codec):
+    """Give a codec an allocator whose budgets differ from group to group."""
+    allocator = TokenAllocator(codec.codec.quantizer.dim)
+    torch.nn.init.normal_(allocator.classifier.weight)
+    codec.mods["allocator"] = allocator.to(codec.codec.places.device).eval()
+    backbones = torch.randint(codec.vocab_size, (1, 1000, codec.backbone_size))
+    logits = codec._judge(backbones.to(codec.codec.places.device))
+    real = torch.ones_like(logits[..., 0])
+    bias = allocator.solve_bias(logits, real, ALLOCATED)
+    choices = torch.arange(logits.shape[-1], device=logits.device)
+    allocator.classifier.bias.copy_(bias * choices)
+
+
+class Trial:
+    """A batch of equal requests, and the parts of their synthesis.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        Speaks.
+    batch : int
+        Requests.
+    allocate : bool
+        Whether the allocator is used.
+    """
+
+    def __init__(self, speech, batch, allocate):
+        self.speech, self.codec = speech, speech.codec
+        self.allocate = allocate
+        self.audio = noise(PROMPT_SECONDS, speech.sample_rate)
+        self.requests = [(SENTENCE, self.audio, PROMPT_TEXT)] * batch
+        said = self.answer()
+        self.seconds = sum(len(each.wav) for each in said) / speech.sample_rate
+        groups = min(len(each.tokens) for each in said)  # usually GROUPS
+        tokens = [each.tokens[:groups] for each in said]
+        budgets = [each.budgets[:groups] for each in said]
+        self.tokens = torch.stack(tokens)  # [B, N, K]
+        self.budgets = torch.stack(budgets)  # [B, N]
+        guided = speech.hparams.sampling.get("text_guidance")
+        rows = 2 * batch if guided else batch  # of Stage I
+        decoders = speech.generator.idle_decoders
+        self.decoders = [
+            decoders.get((stage, batch), decoders.get((stage, None)))
+            for stage, batch in enumerate((rows, batch))
+        ]
+        device = self.tokens.device
+        self.ones = torch.ones(batch, device=device)
+        ids = speech.tokenizer.encode(f"{PROMPT_TEXT} {SENTENCE}")
+        self.text = torch.tensor([ids] * batch, device=device)
+        self.prompt = self.codec.encode_batch(self.audio)[0]
+        self.prompt = self.prompt.expand(batch, -1, -1).to(device)
+
+    def answer(self):
+        """All parts, from the prompts' audio to the end of the speech."""
+        if len(self.requests) == 1:
+            return [self.speech.clone_voice(*self.requests[0], self.allocate)]
+        return self.speech.clone_voice_batch(self.requests, self.allocate)
+
+    def first(self):
+        """The first chunk of audio."""
+        stream = self.speech.stream_voice(*self.requests[0], self.allocate)
+        return next(stream)
+
+    def sampler(self, stage):
+        """The sampler of a stage."""
+        seeds = range(stage, stage + 2 * len(self.requests), 2)
+        return Sampler(seeds, **self.speech.hparams.sampling)
+
+    def stage1(self):
+        """Stage I alone."""
+        return list(
+            generate_backbone(
+                self.speech.mods.stage1,
+                self.text,
+                self.ones,
+                self.prompt,
+                self.ones,
+                self.sampler(0),
+                GROUPS,
+                GROUPS + 1,
+                self.decoders[0],
+            )
+        )
+
+    def stage2(self):
+        """Stage II alone."""
+        details = DetailGenerator(
+            self.speech.mods.stage2,
+            self.prompt,
+            self.ones,
+            self.sampler(1),
+            GROUPS,
+            self.decoders[1],
+        )
+        backbones = self.tokens[..., : self.codec.backbone_size]
+        for backbone, budgets in zip(backbones.unbind(1), self.budgets.T):
+            details.complete(backbone, budgets)
+
+    def encode(self):
+        """Encoding of the prompts alone."""
+        return [self.codec.encode_batch(self.audio) for _ in self.requests]
+
+    def decode(self):
+        """Decoding of the tokens alone."""
+        return self.codec.decode_batch(self.tokens)
+
+
+def bytes_per_token(lm):
+    """Bytes of weights that one pass must read: blocks and output rows."""
+    weights = [*lm.llama.model.layers.parameters()]
+    weights.append(lm.llama.lm_head.weight[lm.output_slice])
+    return sum(weight.numel() * weight.element_size() for weight in weights)
+
+
+def bandwidth(device, meter, size, repeats=10):
+    """Bytes per second at which a device reads memory, the best of a few."""
+    block = torch.zeros(size // 4, device=device)
+    best = math.inf
+    for _ in range(repeats):
+        start = meter.now()
+        block.sum()
+        best = min(best, meter.now() - start)
+    return size / best

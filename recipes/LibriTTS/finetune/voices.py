@@ -1,0 +1,185 @@
+"""Recordings of one voice: made into tokens, and the model that speaks with it."""
+
+import logging
+from pathlib import Path
+
+from speechbrain.utils.distributed import (
+    ddp_barrier,
+    infer_device,
+    run_on_main,
+)
+
+from recipes.common.tokens import tokenize_splits
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
+from speechbrain_gogo.inference.files.manifests import make_manifests
+from speechbrain_gogo.inference.loading.export_speech import (
+    FOLDERS,
+    SPEECH_FILE,
+    export_speech,
+)
+from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.inference.loading.speech import load_settings
+from speechbrain_gogo.inference.loading.warm_start import start_tokenizer
+
+logger = logging.getLogger(__name__)
+
+PROMPT_SECONDS = 5.0  # of the model's own voice, about
+
+
+def prepare_recordings(hparams, device=None):
+    """Manifests, if none are given, and tokens of the recordings.
+
+    Both stay as they are when the recipe is run again.
+
+    Arguments
+    ---------
+    hparams : dict
+        Of finetune.yaml; ``train_csv`` and ``valid_csv`` are filled in.
+    device : str
+        Where the codec works.
+
+    Raises
+    ------
+    ValueError
+        If only one manifest is given, or the recordings cannot be used.
+    """
+    given = [hparams["train_csv"], hparams["valid_csv"]]
+    if given == [None, None]:
+        made = Path(hparams["output_folder"]) / "manifests"
+        settings = {
+            "folder": hparams["data_folder"],
+            "out": made,
+            "num_valid": hparams["valid_clips"],
+            "seed": hparams["seed"],
+        }
+        if not (made / "valid.csv").is_file():
+            run_on_main(_list_recordings, kwargs=settings)
+        hparams["train_csv"] = made / "train.csv"
+        hparams["valid_csv"] = made / "valid.csv"
+    elif None in given:
+        raise ValueError(
+            "Give both manifests, train_csv and valid_csv, or none: then "
+            "valid_clips of data_folder are set aside."
+        )
+
+    def shards(stage, sample_rate):
+        return ManifestShards(
+            hparams[f"{stage}_csv"],
+            hparams["data_folder"],
+            sample_rate=sample_rate,
+            **hparams["clips"],
+        )
+
+    places = {**hparams, "output_folder": hparams["tokens_folder"]}
+    tokenize_splits(places, device or infer_device(), shards)
+    ddp_barrier()
+
+
+def _list_recordings(folder, out, num_valid, seed):
+    out.mkdir(parents=True, exist_ok=True)
+    report = make_manifests(folder, out, num_valid, seed=seed)
+    logger.info("%s: %s", folder, report)
+
+
+def check_letters(hparams):
+    """Refuse texts with letters that the start's tokenizer does not know.
+
+    A stage would read them all as one and the same. Marks are not refused.
+
+    Arguments
+    ---------
+    hparams : dict
+        Of finetune.yaml, its recordings tokenised.
+
+    Raises
+    ------
+    ValueError
+        Naming the letters.
+    """
+    tokenizer = start_tokenizer(hparams["start_from"])
+    unknown = set()
+    for text in corpus_texts(hparams["train_tokens"]):
+        unknown |= {c for c in "".join(tokenizer.unknown(text)) if c.isalnum()}
+    if unknown:
+        raise ValueError(
+            f"The text tokenizer of '{hparams['start_from']}' does not know "
+            f"{', '.join(map(repr, sorted(unknown)[:20]))}. Let the front end of "
+            "the language write other letters for them (see "
+            "docs/finetuning.md), or train a stage anew."
+        )
+
+
+def choose_voice(rows, key=None):
+    """The clip that becomes the model's own voice.
+
+    Arguments
+    ---------
+    rows : dict
+        ID -> row of a manifest.
+    key : str
+        ID of the wanted one; by default the one of about five seconds.
+
+    Returns
+    -------
+    tuple of str
+        Its audio file and what it says.
+
+    Raises
+    ------
+    ValueError
+        If there is no such clip.
+
+    Example
+    -------
+    >>> rows = {
+    ...     name: {"duration": seconds, "wav": f"{name}.wav", "wrd": name}
+    ...     for name, seconds in (("a", 2.0), ("b", 4.5), ("c", 9.0))
+    ... }
+    >>> choose_voice(rows), choose_voice(rows, "c")
+    (('b.wav', 'b'), ('c.wav', 'c'))
+    """
+    if key is None:
+        key = min(rows, key=lambda k: abs(rows[k]["duration"] - PROMPT_SECONDS))
+    if key not in rows:
+        raise ValueError(
+            f"voice_clip='{key}' is no ID of valid_csv; it has "
+            f"{', '.join(sorted(rows)[:5])} ..."
+        )
+    return rows[key]["wav"], rows[key]["wrd"]
+
+
+def export_voice(hparams):
+    """Write the whole model: codec, the new stage, the other one of the start.
+
+    Settings are those of the start's ``speech.yaml``; the model's own voice is
+    a clip that the stage was validated on.
+
+    Arguments
+    ---------
+    hparams : dict
+        Of finetune.yaml, with ``lm`` trained and in ``export_folder``.
+
+    Returns
+    -------
+    Path
+        The folder, for ``GogoSpeech.from_hparams``.
+    """
+    start = find_source(hparams["start_from"], speech=True)
+    stages = [start / name for name in FOLDERS]
+    if not stages[1].is_dir():  # a model of a single stage
+        stages[1] = None
+    stages[hparams["lm"].stage - 1] = hparams["export_folder"]
+    rows, _ = read_manifest(hparams["valid_csv"], hparams["data_folder"])
+    settings = load_settings(start / SPEECH_FILE)
+    settings["voice"] = choose_voice(rows, hparams["voice_clip"])
+    settings["language"] = hparams["language"]
+    folder, codec = hparams["model_folder"], find_source(hparams["codec"])
+    export_speech(folder, codec, *stages, **settings)
+    voice = f"voice{Path(settings['voice'][0]).suffix}"
+    for path in Path(folder).glob("*"):  # what describes the start
+        other = path.stem == "voice" and path.name != voice
+        if path.suffix in (".md", ".png") or path.stem == "example" or other:
+            path.unlink()
+    return Path(folder)

@@ -1,0 +1,262 @@
+"""What is done to clean speech: noises, rooms, codecs, level, rate, place.
+
+A disturbance has a setting for each of its versions. Clips keep their length
+and, but for shifts, their place in time; random numbers depend on a seed and the
+clip's ID, and are the same for all settings.
+"""
+
+import hashlib
+import io
+
+import soundfile
+import torch
+from noises import room_response
+from torchaudio import functional as audio
+
+
+def generator(seed, *parts):
+    """Random numbers that depend on a seed and what it is for.
+
+    Example
+    -------
+    >>> one, other = (generator(0, "clip", name) for name in ("a", "b"))
+    >>> int(torch.randint(99, (1,), generator=one)) != int(
+    ...     torch.randint(99, (1,), generator=other)
+    ... )
+    True
+    """
+    text = "\n".join(map(str, (seed, *parts)))
+    digest = hashlib.sha256(text.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
+
+
+def fit(wav, length):
+    """Cut a signal [T], or add silence, to have so many samples."""
+    return torch.nn.functional.pad(wav, (0, length - len(wav)))
+
+
+def align(wav, original, most):
+    """Undo the delay of a signal, found by correlation.
+
+    Arguments
+    ---------
+    wav, original : torch.Tensor
+        [T'] and [T].
+    most : int
+        Largest delay that is looked for, in samples.
+
+    Returns
+    -------
+    torch.Tensor
+        [T].
+
+    Example
+    -------
+    >>> original = torch.randn(2000)
+    >>> delayed = torch.cat([torch.zeros(70), original])
+    >>> bool((align(delayed, original, 100) == original).all())
+    True
+    """
+    size = 2 * max(len(wav), len(original))
+    spectrum = torch.fft.rfft(wav, size) * torch.fft.rfft(original, size).conj()
+    correlation = torch.fft.irfft(spectrum, size)
+    lags = torch.arange(-most, most + 1)
+    delay = int(lags[correlation[lags].argmax()])
+    if delay < 0:
+        wav = torch.nn.functional.pad(wav, (-delay, 0))
+    return fit(wav[max(delay, 0) :], len(original))
+
+
+class Disturbance:
+    """Changes clips; a subclass sets ``unit`` and implements :meth:`change`.
+
+    Arguments
+    ---------
+    settings : list
+        One for each version.
+    """
+
+    unit = ""
+
+    def __init__(self, settings):
+        self.settings = list(settings)
+
+    def versions(self, name):
+        """Label -> setting."""
+        return {f"{name} {s:g}{self.unit}": s for s in self.settings}
+
+    def change(self, wav, sample_rate, setting, draw, key):
+        """A changed copy of a clip.
+
+        Arguments
+        ---------
+        wav : torch.Tensor
+            [T].
+        sample_rate : int
+            In Hz.
+        setting : object
+            One of ``settings``.
+        draw : torch.Generator
+            Of random numbers.
+        key : str
+            The clip's ID.
+
+        Returns
+        -------
+        torch.Tensor
+            [T].
+        """
+        raise NotImplementedError
+
+
+class Noise(Disturbance):
+    """Adds a noise at ratios of power in dB, over the whole clip."""
+
+    unit = " dB"
+
+    def __init__(self, noise, settings):
+        super().__init__(settings)
+        self.noise = noise
+
+    def change(self, wav, sample_rate, setting, draw, key):
+        """See :meth:`Disturbance.change`."""
+        noise = self.noise(len(wav), sample_rate, draw, key)
+        ratio = torch.tensor([float(setting)])
+        return audio.add_noise(wav[None], noise[None], ratio)[0]
+
+
+class Room(Disturbance):
+    """Made-up rooms, by their reverberation time in seconds."""
+
+    unit = " s"
+
+    def __init__(self, settings, direct_db=0.0):
+        super().__init__(settings)
+        self.direct_db = direct_db
+
+    def change(self, wav, sample_rate, setting, draw, key):
+        """See :meth:`Disturbance.change`."""
+        response = room_response(setting, sample_rate, draw, self.direct_db)
+        heard = audio.fftconvolve(wav, response)[: len(wav)]
+        return heard * (wav.norm() / heard.norm().clamp(min=1e-9))
+
+
+class Compressed(Disturbance):
+    """A codec of libsndfile, by its bit rate in kbit/s; its delay is undone.
+
+    Arguments
+    ---------
+    settings : list of int
+        Bit rates: up to 160 of MP3, up to 256 of Opus.
+    options : dict
+        soundfile's format and others.
+    slowest, fastest : float
+        Bit rates that the compression levels 1 and 0 stand for.
+    """
+
+    unit = " kbit/s"
+
+    def __init__(self, settings, options, slowest, fastest):
+        super().__init__(settings)
+        self.options, self.slowest, self.fastest = options, slowest, fastest
+
+    def change(self, wav, sample_rate, setting, draw, key):
+        """See :meth:`Disturbance.change`."""
+        level = (self.fastest - setting) / (self.fastest - self.slowest)
+        options = {**self.options, "compression_level": level}
+        return align(
+            through_file(wav, sample_rate, **options), wav, sample_rate // 10
+        )
+
+
+class Telephone(Disturbance):
+    """300 to 3400 Hz at 8 kHz, coded as "mu-law" (G.711) or "gsm" (06.10)."""
+
+    SUBTYPES = {"mu-law": "ULAW", "gsm": "GSM610"}
+
+    def versions(self, name):
+        """Label -> setting."""
+        return {f"{name} {setting}": setting for setting in self.settings}
+
+    def change(self, wav, sample_rate, setting, draw, key):
+        """See :meth:`Disturbance.change`."""
+        narrow = audio.resample(wav, sample_rate, 8000)
+        narrow = audio.highpass_biquad(narrow, 8000, 300)
+        narrow = audio.lowpass_biquad(narrow, 8000, 3400)
+        subtype = self.SUBTYPES[setting]
+        narrow = through_file(narrow, 8000, format="WAV", subtype=subtype)
+        return align(
+            audio.resample(narrow, 8000, sample_rate), wav, sample_rate // 10
+        )
+
+
+class Gain(Disturbance):
+    """Another level, in dB; peaks are clipped as in a file."""
+
+    unit = " dB"
+
+    def change(self, wav, sample_rate, setting, draw, key):
+        """See :meth:`Disturbance.change`."""
+        return (wav * 10 ** (setting / 20)).clamp(-1, 1)
+
+
+class Resampled(Disturbance):
+    """To another rate in Hz and back."""
+
+    unit = " Hz"
+
+    def change(self, wav, sample_rate, setting, draw, key):
+        """See :meth:`Disturbance.change`."""
+        other = audio.resample(wav, sample_rate, setting)
+        return fit(audio.resample(other, setting, sample_rate), len(wav))
+
+
+class Shift(Disturbance):
+    """Begins later, by milliseconds."""
+
+    unit = " ms"
+
+    def change(self, wav, sample_rate, setting, draw, key):
+        """See :meth:`Disturbance.change`."""
+        return fit(wav[round(setting * sample_rate / 1000) :], len(wav))
+
+
+def through_file(wav, sample_rate, **options):
+    """A signal [T] as a file of soundfile's ``options`` gives it back.
+
+    Example
+    -------
+    >>> wav = 0.1 * torch.randn(8000)
+    >>> back = through_file(wav, 8000, format="WAV", subtype="PCM_16")
+    >>> bool((back - wav).abs().max() < 1e-4)
+    True
+    """
+    file = io.BytesIO()
+    samples = wav.clamp(-1, 1).numpy()
+    soundfile.write(file, samples, sample_rate, **options)
+    file.seek(0)
+    return torch.from_numpy(soundfile.read(file, dtype="float32")[0])
+
+
+def list_versions(disturbances):
+    """All versions, in order: label -> (name, disturbance, setting).
+
+    Arguments
+    ---------
+    disturbances : dict
+        Name -> Disturbance; None for one that is left out.
+
+    Raises
+    ------
+    ValueError
+        If two have one label.
+    """
+    found = {}
+    for name, disturbance in disturbances.items():
+        if disturbance is None:
+            continue
+        for label, setting in disturbance.versions(name).items():
+            if label in found:
+                raise ValueError(f"Two disturbances are called '{label}'.")
+            found[label] = name, disturbance, setting
+    return found

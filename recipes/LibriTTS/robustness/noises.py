@@ -1,0 +1,165 @@
+"""Noises that are added to clips: generated, of other clips, or of a folder.
+
+Each is a function of a length, a rate, a generator of random numbers and the
+clip's ID, so that it depends on the clip alone.
+"""
+
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from speechbrain_gogo.dataio.audio.clips import read_clip
+from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.inference.files.audio import READABLE_AUDIO
+
+
+def choose(number, sequence, draw):
+    """So many different elements of a sequence, all if there are fewer."""
+    order = torch.randperm(len(sequence), generator=draw)[:number]
+    return [sequence[place] for place in order.tolist()]
+
+
+def loop(wav, length, draw):
+    """A stretch of a signal [T] from a random place, repeated if need be."""
+    start = int(torch.randint(len(wav), (1,), generator=draw))
+    repeats = -(-length // len(wav)) + 1
+    return wav.repeat(repeats)[start : start + length]
+
+
+class White:
+    """Noise with the same power at all frequencies.
+
+    Example
+    -------
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> White()(24000, 24000, draw, "clip").shape
+    torch.Size([24000])
+    """
+
+    def __call__(self, length, sample_rate, draw, key):
+        """[T]."""
+        return torch.randn(length, generator=draw)
+
+
+class Pink:
+    """Noise with the same power in all octaves above 20 Hz."""
+
+    def __call__(self, length, sample_rate, draw, key):
+        """[T]."""
+        spectrum = torch.fft.rfft(torch.randn(length, generator=draw))
+        frequency = torch.fft.rfftfreq(length, 1 / sample_rate)
+        audible = frequency >= 20
+        gain = torch.where(audible, frequency.clamp(min=20).rsqrt(), 0.0)
+        return torch.fft.irfft(spectrum * gain, length)
+
+
+class Babble:
+    """Several other clips of the manifest at once, each as loud as any other.
+
+    Clips of the same speaker are left out where there are others.
+
+    Arguments
+    ---------
+    voices : int
+        Clips at once.
+    """
+
+    def __init__(self, voices=6):
+        self.voices, self.rows = voices, {}
+
+    def listen(self, rows):
+        """Take the rows of a manifest, ID -> row, from which voices come."""
+        self.rows = rows
+
+    def __call__(self, length, sample_rate, draw, key):
+        """[T]."""
+        others = sorted(set(self.rows) - {key})
+        speaker = self.rows[key].get("spk_id") if key in self.rows else None
+        strangers = [k for k in others if self.rows[k].get("spk_id") != speaker]
+        chosen = choose(self.voices, strangers or others, draw)
+        if not chosen:
+            raise ValueError(
+                "Babble is made of other clips of the manifest, and there is "
+                'none: add some, or leave it out (--noises "{babble: null}").'
+            )
+        noise = torch.zeros(length)
+        for other in chosen:
+            row = self.rows[other]
+            wav = read_clip(row["wav"], sample_rate, row["samples"])
+            wav = loop(wav, length, draw)
+            noise += wav / wav.square().mean().sqrt().clamp(min=1e-6)
+        return noise
+
+
+class Recorded:
+    """Noise from the audio files of a folder.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Searched at any depth.
+
+    Raises
+    ------
+    ValueError
+        If it holds no audio.
+    """
+
+    def __init__(self, folder):
+        self.files = sorted(
+            path
+            for path in Path(folder).rglob("*")
+            if path.suffix.lower() in READABLE_AUDIO and path.is_file()
+        )
+        if not self.files:
+            raise ValueError(
+                f"noise_folder: no file in {folder} ends in "
+                f"{', '.join(READABLE_AUDIO)}."
+            )
+
+    def __call__(self, length, sample_rate, draw, key):
+        """[T]."""
+        (path,) = choose(1, self.files, draw)
+        return loop(read_audio(path, sample_rate), length, draw)
+
+
+def room_response(seconds, sample_rate, draw, direct_db=0.0):
+    """The impulse response of a made-up room.
+
+    Direct sound, then noise that decays exponentially: a diffuse field without
+    single early reflections.
+
+    Arguments
+    ---------
+    seconds : float
+        In which the reverberation decays by 60 dB.
+    sample_rate : int
+        In Hz.
+    draw : torch.Generator
+        Of the noise.
+    direct_db : float
+        By how much the direct sound has more energy than all others.
+
+    Returns
+    -------
+    torch.Tensor
+        [T], the direct sound at its first sample; its energy is 1.
+
+    Example
+    -------
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> response = room_response(0.5, 8000, draw)
+    >>> energy = response.square()
+    >>> float(energy.sum()), float(energy[0])
+    (1.0, 0.5)
+    """
+    time = torch.arange(round(seconds * sample_rate)) / sample_rate
+    decay = 10 ** (-3 * time / seconds)
+    tail = torch.randn(len(time), generator=draw) * decay
+    tail[0] = 0
+    tail /= tail.norm()
+    direct = 10 ** (direct_db / 20)
+    response = F.pad(tail[1:], (1, 0))
+    response[0] = direct
+    return response / response.norm()

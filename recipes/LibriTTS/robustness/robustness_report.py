@@ -1,0 +1,204 @@
+"""Tables and pictures of a robustness evaluation, level by level."""
+
+import csv
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from recipes.common.evaluation.report import (
+    list_notes,
+    list_unscored,
+    summarize,
+)
+from speechbrain_gogo.metrics.reports.tables import markdown_table
+from speechbrain_gogo.metrics.speech_metric import Figure
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+CLEAN, CHANCE = "clean", "groups shuffled"  # labels of no disturbance
+KINDS = {
+    "changed": "tokens that differ (%)",
+    "edits": "edit distance (%)",
+    "distance": "distance of vectors (% of unrelated groups')",
+}
+GAP = Figure("coarse less fine (points)", "coarse less fine", scale=100)
+
+
+def level_figures(level):
+    """The figures of a level: kind -> Figure."""
+    return {
+        kind: Figure(
+            f"level {level}: {label}",
+            f"{kind} {level}",
+            None if kind == "distance" else f"tokens {level}",
+            100,
+        )
+        for kind, label in KINDS.items()
+    }
+
+
+def write_reports(folder, measured, levels, judges, utterances, hparams):
+    """Write table.md, and pictures with their numbers beside them.
+
+    Arguments
+    ---------
+    folder : Path
+        Folder to write.
+    measured : dict
+        Label -> list of results, one for each clip.
+    levels : list of str
+        Coarse to fine.
+    judges : list
+        Metrics of the decoded speech.
+    utterances : dict
+        ID -> row.
+    hparams : dict
+        ``bootstrap_seed``, ``test_csv``, ``coarse``.
+    """
+    seed = hparams["bootstrap_seed"]
+    figures = {level: level_figures(level) for level in levels}
+    flat = [f for own in figures.values() for f in own.values()]
+    heard = [figure for judge in judges for figure in judge.figures]
+    summary = summarize(measured, [*flat, GAP, *heard], seed)
+    for place, (level, own) in enumerate(figures.items(), start=1):
+        draw_points(
+            folder / f"level_{place}",
+            f"level {level} of {len(levels)}, coarse to fine",
+            {KINDS[kind]: figure.label for kind, figure in own.items()},
+            [label for label in measured if label != CLEAN],
+            summary,
+        )
+    draw_overview(folder / "overview", list(measured), levels, summary)
+    for place, figure in enumerate(heard, start=1):
+        told = [k for k in measured if np.isfinite(summary[k, figure.label][0])]
+        path = folder / f"decoded_{place}"
+        draw_points(path, figure.label, {"": figure.label}, told, summary)
+    minutes = sum(row["duration"] for row in utterances.values()) / 60
+    notes = [
+        f"{len(utterances)} clips ({minutes:.1f} minutes) of "
+        f"{Path(hparams['test_csv']).name}; 95 % bootstrap intervals over "
+        "clips in brackets.",
+        f"Coarse less fine: tokens that differ in the {hparams['coarse']} "
+        "coarsest levels less those in as many of the finest; negative where "
+        "coarse tokens are more robust.",
+        *(f"Judge of decoded speech: {judge.judge}." for judge in judges),
+        *list_unscored(measured),
+    ]
+    text = draw_table(list(measured), levels, heard, summary)
+    text += "\n" + draw_distances(list(measured), levels, summary)
+    text += list_notes(notes)
+    (folder / "table.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def draw_table(labels, levels, heard, summary):
+    """A line for each disturbance, in Markdown."""
+    first = [level_figures(level)["changed"].label for level in levels]
+    head = ["", *(f"level {level}" for level in levels), GAP.label]
+    lines = []
+    for label in labels:
+        cells = [f"{summary[label, name][0]:.1f}" for name in first]
+        for figure in (GAP, *heard):
+            digits = 1 if figure.scale == 100 else 3
+            ends = [f"{x:.{digits}f}" for x in summary[label, figure.label]]
+            cells.append(f"{ends[0]} ({ends[1]} to {ends[2]})")
+        lines.append(
+            [label, *(c.replace("nan (nan to nan)", "-") for c in cells)]
+        )
+    head += [figure.label for figure in heard]
+    title = "Tokens that differ from those of the clean clip (%)"
+    return f"{title}\n\n" + markdown_table(head, lines)
+
+
+def draw_distances(labels, levels, summary):
+    """How far the vectors of tokens are from the clean ones, in Markdown."""
+    names = [level_figures(level)["distance"].label for level in levels]
+    lines = [
+        [label, *(f"{summary[label, name][0]:.0f}" for name in names)]
+        for label in labels
+    ]
+    head = ["", *(f"level {level}" for level in levels)]
+    title = "Squared distance of their vectors (% of that of unrelated groups)"
+    return f"{title}\n\n" + markdown_table(head, lines)
+
+
+def draw_points(path, title, series, labels, summary):
+    """Draw figures with their intervals, a line for each label.
+
+    Arguments
+    ---------
+    path : Path
+        Without suffix: a PNG and a CSV are written.
+    title : str
+        Above the picture.
+    series : dict
+        Name -> label of a figure.
+    labels : list of str
+        Rows of the picture.
+    summary : dict
+        (label, figure label) -> (value, low, high).
+    """
+    figure, axis = plt.subplots(figsize=(6.5, 0.26 * len(labels) + 1.4))
+    rows = []
+    for number, (name, column) in enumerate(series.items()):
+        ends = np.array([summary[label, column] for label in labels])  # [L, 3]
+        place = np.arange(len(labels)) + 0.2 * number
+        spread = np.abs(ends[:, 1:] - ends[:, :1]).T  # [2, L]
+        axis.errorbar(ends[:, 0], place, xerr=spread, fmt="o", ms=4, label=name)
+        rows += [
+            {
+                "disturbance": label,
+                "figure": column,
+                "value": f"{value:.6g}",
+                "low": f"{low:.6g}",
+                "high": f"{high:.6g}",
+            }
+            for label, (value, low, high) in zip(labels, ends)
+        ]
+    axis.set_yticks(range(len(labels)), labels, fontsize=8)
+    axis.invert_yaxis()
+    axis.set_title(title, fontsize=10)
+    axis.grid(alpha=0.3)
+    axis.margins(y=0.02)
+    if len(series) > 1:
+        axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.05))
+    save(figure, path)
+    write_csv(path, rows)
+
+
+def draw_overview(path, labels, levels, summary):
+    """Draw the share that differs as colours: disturbances by levels."""
+    columns = [level_figures(level)["changed"].label for level in levels]
+    values = np.array(
+        [[summary[label, name][0] for name in columns] for label in labels]
+    )  # [L, levels]
+    size = 0.55 * len(levels) + 3, 0.26 * len(labels) + 1.6
+    figure, axis = plt.subplots(figsize=size)
+    image = axis.imshow(values, aspect="auto", vmin=0, vmax=100)
+    axis.set_yticks(range(len(labels)), labels, fontsize=8)
+    axis.set_xticks(range(len(levels)), levels)
+    axis.set_xlabel("level, coarse to fine")
+    figure.colorbar(image, label=KINDS["changed"])
+    save(figure, path)
+    rows = [
+        {"disturbance": label, **dict(zip(levels, map("{:.6g}".format, row)))}
+        for label, row in zip(labels, values)
+    ]
+    write_csv(path, rows)
+
+
+def save(figure, path):
+    """Write a picture as PNG."""
+    figure.tight_layout()
+    figure.savefig(path.with_suffix(".png"), dpi=110)
+    plt.close(figure)
+
+
+def write_csv(path, rows):
+    """Write a picture's numbers."""
+    with open(path.with_suffix(".csv"), "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,1 @@
+"""Evaluations: results on disk, their tables and plots, and zero-shot speech."""

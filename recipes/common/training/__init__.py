@@ -1,0 +1,1 @@
+"""Training of models with recipes for several corpora."""

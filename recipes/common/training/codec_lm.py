@@ -1,0 +1,125 @@
+"""Training of the language models of SoCodec and CoFi-Speech, for all corpora.
+
+Tokens and embeddings are those of a pretrained codec.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+
+import torch
+from speechbrain.utils.distributed import run_on_main
+
+from recipes.common.experiment import fit, log_clips, make_brain
+from speechbrain_gogo.brains.multi_stream_lm import MultiStreamLMBrain
+from speechbrain_gogo.dataio.manifests.dataset import (
+    check_usable,
+    recipe_manifests,
+    speech_dataset,
+)
+from speechbrain_gogo.dataio.shards.batching import (
+    loader_settings,
+    worker_settings,
+)
+from speechbrain_gogo.dataio.text.front_ends import front_end
+from speechbrain_gogo.dataio.text.tokenizers import WordPieces
+from speechbrain_gogo.inference import open_codec
+from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.inference.loading.speech_lm import (
+    check_lm_fits,
+    export_speech_lm,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def dataio_prepare(hparams):
+    """Datasets, loader settings, reports by stage, and the text tokenizer."""
+    reader = front_end(hparams["language"])
+    workers = worker_settings(
+        hparams["num_workers"],
+        hparams["prefetch_batches"],
+        hparams["pin_memory"],
+    )
+    datasets, loaders, reports = {}, {}, {}
+    for stage, paths in recipe_manifests(hparams).items():
+        datasets[stage], reports[stage] = speech_dataset(
+            paths,
+            sample_rate=hparams["codec"].sample_rate,
+            min_seconds=hparams["min_seconds"],
+            max_seconds=hparams["max_seconds"],
+            cache_folder=hparams["cache_folder"],
+        )
+        name = ", ".join(map(str, paths))
+        logger.info("%s: %s", name, reports[stage])
+        check_usable(datasets[stage], name)
+        training = stage == "train"
+        loaders[stage] = loader_settings(
+            datasets[stage],
+            training,
+            hparams["batch_seconds"],
+            hparams["max_batch_clips"],
+            hparams["num_buckets"],
+            hparams["seed"],
+            **workers,
+        )
+    path = Path(hparams["tokenizer_file"])
+    rows = datasets["train"].data.values()
+    train = {
+        "sentences": [reader.normalize(row["wrd"]) for row in rows],
+        "model_path": path,
+        "vocab_size": hparams["model"]["text_size"],
+    }
+    run_on_main(WordPieces.train, kwargs=train)
+    tokenizer = WordPieces(path)
+    longest = hparams["model"]["lm"].text_positions
+
+    def read_text(words):
+        ids = tokenizer.encode(reader.normalize(words))[:longest]
+        return torch.tensor(ids or [0])
+
+    for dataset in datasets.values():
+        dataset.add_dynamic_item(read_text, takes="wrd", provides="text")
+        dataset.set_output_keys(["id", "sig", "text"])
+    return datasets, loaders, reports, tokenizer
+
+
+def train_codec_lm(hparams, run_opts):
+    """Train a language model for the tokens of a codec, and export both.
+
+    Arguments
+    ---------
+    hparams, run_opts : dict
+        From :func:`recipes.common.experiment.start`.
+    """
+    source = hparams["codec_source"]
+    device = {"device": (run_opts or {}).get("device", "cpu")}
+    codec = hparams["codec"] = open_codec(source, run_opts=device)
+    check_lm_fits(hparams["model"]["lm"], codec)
+    datasets, loaders, reports, tokenizer = dataio_prepare(hparams)
+    hparams["lm"] = hparams["model"]["lm"]
+    brain = make_brain(MultiStreamLMBrain, hparams, run_opts)
+    fit(brain, datasets, loaders)
+    log_clips(brain, **reports)
+    run_on_main(export, args=[hparams, source, codec, tokenizer])
+    print(f"The model that speaks is in {hparams['export_folder']}")
+
+
+def export(hparams, source, codec, tokenizer):
+    """Write codec and language model into one folder.
+
+    Arguments
+    ---------
+    hparams : dict
+        Settings of the recipe: ``export_folder``, ``lm`` and ``speech``.
+    source : str | Path
+        Source of the codec: a folder of this package.
+    codec : PretrainedCodec
+        As loaded from there.
+    tokenizer : WordPieces
+        Tokenizer of the text.
+    """
+    folder = Path(hparams["export_folder"])
+    shutil.copytree(find_source(source), folder, dirs_exist_ok=True)
+    settings = {"language": hparams["language"], **hparams["speech"]}
+    export_speech_lm(folder, hparams["lm"], tokenizer, codec, **settings)

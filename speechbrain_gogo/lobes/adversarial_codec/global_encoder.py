@@ -1,0 +1,136 @@
+"""The time-invariant encoder of SoCodec (Section 3.2.2), shared with CoFi.
+
+An ECAPA-TDNN without normalisation reads the log-mel and gives one embedding
+of an utterance: speaker, style and acoustic environment. In training it reads
+shuffled segments of a part of the utterance ("Clip&Shuffle"), which contain little
+information about the content.
+"""
+
+import torch
+from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+from torch import nn
+
+
+class GlobalEncoder(nn.Module):
+    """Log-mel of an utterance to one global embedding.
+
+    Arguments
+    ---------
+    n_mels : int
+        Mel bins.
+    dim : int
+        Dimension of the embedding.
+    channels : int
+        Channels of the ECAPA-TDNN; three times as many in its last layer.
+    attention_channels, se_channels : int
+        Channels of its attentive pooling and of its squeeze-and-excitation.
+    res2net_scale : int
+        Scale of its Res2Net blocks.
+    min_frames : int
+        Smallest length of the input in training.
+    num_segments : int
+        Equal segments that Clip&Shuffle cuts.
+
+    Example
+    -------
+    >>> encoder = GlobalEncoder(dim=32, channels=16)
+    >>> encoder(torch.randn(2, 120, 80)).shape
+    torch.Size([2, 32])
+    """
+
+    def __init__(
+        self,
+        n_mels=80,
+        dim=1024,
+        channels=256,
+        attention_channels=64,
+        se_channels=64,
+        res2net_scale=2,
+        min_frames=100,
+        num_segments=3,
+    ):
+        super().__init__()
+        self.dim = dim
+        self.min_frames = min_frames
+        self.num_segments = num_segments
+        self.ecapa = ECAPA_TDNN(
+            n_mels,
+            lin_neurons=dim,
+            channels=[channels] * 4 + [3 * channels],
+            kernel_sizes=[5, 3, 3, 3, 1],
+            dilations=[1, 2, 3, 4, 1],
+            attention_channels=attention_channels,
+            res2net_scale=res2net_scale,
+            se_channels=se_channels,
+            global_context=True,
+        )
+        _remove_batch_norms(self.ecapa)
+
+    def forward(self, mel):
+        """Log-mel [B, F, n_mels] without padding -> embeddings [B, dim]."""
+        return self.ecapa(mel).squeeze(1)
+
+    def encode_each(self, mel, lens=None):
+        """Embeddings of utterances of different lengths, each read alone.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            Log-mel, shape [B, F, n_mels].
+        lens : torch.Tensor
+            Relative lengths [B] over F.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, dim].
+        """
+        if lens is None:
+            return torch.cat([self(clip) for clip in mel.split(1)])
+        frames = (lens.double() * mel.shape[1]).round().long().tolist()
+        clips = zip(mel.split(1), frames)
+        return torch.cat([self(clip[:, :size]) for clip, size in clips])
+
+    def clip_and_shuffle(self, mel, lens, generator=None):
+        """Shuffled segments of a quarter to three quarters of each utterance.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            Log-mel, shape [B, F, n_mels].
+        lens : torch.Tensor
+            Relative lengths [B] over F.
+        generator : torch.Generator
+            Random generator; torch's global one by default.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, F', n_mels], each utterance's segments repeated up to F'.
+        """
+        frames = (lens.double() * mel.shape[1]).round().long().tolist()
+        share, start = torch.rand(2, len(frames), generator=generator).tolist()
+        chosen = []
+        for clip, size, part, place in zip(mel, frames, share, start):
+            kept = max(int(size * (0.25 + 0.5 * part)), self.num_segments)
+            kept = min(kept, size)
+            first = int(place * (size - kept + 1))
+            length = max(kept // self.num_segments, 1)
+            segments = clip[first : first + kept].split(length)
+            segments = segments[: self.num_segments]  # without the remainder
+            order = torch.randperm(len(segments), generator=generator)
+            chosen.append(torch.cat([segments[place] for place in order]))
+        longest = max(self.min_frames, *map(len, chosen))
+        repeated = [
+            clip.repeat(-(-longest // len(clip)), 1)[:longest]
+            for clip in chosen
+        ]
+        return torch.stack(repeated)
+
+
+def _remove_batch_norms(network):
+    """Replace the batch normalisations of SpeechBrain's ECAPA by identities."""
+    for module in network.modules():
+        if hasattr(module, "norm"):
+            module.norm = nn.Identity()
+    network.asp_bn = nn.Identity()

@@ -1,0 +1,114 @@
+"""CoFi-Codec: its equations against independent calculations, and its calls."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from speechbrain_gogo.inference import CoFiCodec
+
+RATE, GROUP = 16000, 1920
+
+
+@pytest.fixture(scope="module")
+def codec(tiny_cofi_folder):
+    return CoFiCodec.from_hparams(tiny_cofi_folder)
+
+
+@pytest.fixture(scope="module")
+def wavs():
+    generator = torch.Generator().manual_seed(3)
+    return 0.1 * torch.randn(2, 5 * RATE // 2 + 77, generator=generator)
+
+
+def test_contract(codec):
+    assert codec.sample_rate == 16000 and codec.group_samples == GROUP
+    assert codec.vocab_size == codec.mask_id == 64 and codec.num_codebooks == 28
+    assert codec.group_rate == pytest.approx(25 / 3)
+    assert [level.name for level in codec.levels] == [
+        "120 ms",
+        "40 ms",
+        "20 ms",
+    ]
+    assert [level.steps for level in codec.levels] == [1, 3, 6]
+    assert codec.bitrate == pytest.approx(25 / 3 * 28 * 6)
+
+
+def test_batch_and_stream_equal_single(codec, wavs, monkeypatch):
+    """Also in windows that are shorter than the audio."""
+    monkeypatch.setattr(codec.codec, "window_groups", 15)
+    assert codec.codec.encoder_context < 15  # a window forgets what is past
+    lengths = [wavs.shape[1], RATE + 5]
+    lens = torch.tensor(lengths) / wavs.shape[1]
+    tokens, token_lens = codec.encode_batch(wavs, lens)
+    embeddings = codec.speaker_embedding(wavs, lens)
+    audio, audio_lens = codec.decode_batch(
+        tokens, token_lens, embedding=embeddings, num_samples=lengths
+    )
+    assert (audio_lens * audio.shape[1]).round().tolist() == lengths
+    for b, length in enumerate(lengths):
+        wav = wavs[b : b + 1, :length]
+        alone, _ = codec.encode_batch(wav)
+        groups = math.ceil(length / GROUP)
+        assert alone.shape == (1, groups, 28) and alone.unique().numel() > 16
+        assert torch.equal(tokens[b, :groups], alone[0])
+        streamed = torch.cat(list(codec.encode_stream(wav[0].split(7001))))
+        assert torch.equal(streamed, alone[0])
+        g = codec.speaker_embedding(wav)
+        assert torch.equal(g[0], embeddings[b])
+        # At once, without windows, in the same voice.
+        clip = F.pad(wav, (0, -length % GROUP))
+        whole = codec.codec.tokenize(codec.codec.mel(clip), g)
+        assert torch.equal(whole, alone)
+        single, _ = codec.decode_batch(alone, embedding=g, num_samples=length)
+        assert (audio[b, :length] - single[0]).abs().max() < 1e-4
+        pieces = codec.decode_stream(iter(alone[0].split(11)), embedding=g[0])
+        pieces = torch.cat(list(pieces))[:length]
+        assert (pieces - single[0]).abs().max() < 1e-4
+
+
+def test_keep_counts_scales(codec, wavs):
+    tokens, _ = codec.encode_batch(wavs[:1])
+    by_hand = tokens.clone()
+    by_hand[..., 4:] = codec.mask_id
+    kept = codec.decode_mel(tokens, keep=2)
+    assert torch.equal(kept, codec.decode_mel(by_hand))
+    assert torch.equal(kept, codec.decode_mel(tokens[..., :4]))
+    assert not torch.equal(kept, codec.decode_mel(tokens))
+    assert (codec.embed(by_hand)[..., 4:, :] == 0).all()
+    # Of each group, its own number.
+    each = torch.full((1, tokens.shape[1]), 3)
+    each[0, -1] = 1
+    by_hand = tokens.clone()
+    by_hand[0, -1, 1:] = codec.mask_id
+    kept = codec.decode_mel(tokens, keep=each)
+    assert torch.equal(kept, codec.decode_mel(by_hand))
+    with pytest.raises(ValueError, match="keep=4 is outside 1..3"):
+        codec.decode_batch(tokens, keep=4)
+
+
+def test_files_rates_and_bad_input(codec, wavs, tmp_path):
+    import soundfile
+
+    path = tmp_path / "in.wav"
+    soundfile.write(path, wavs[0, :RATE].numpy(), RATE)
+    out = codec.reconstruct_file(path, tmp_path / "out.wav", keep=1)
+    assert soundfile.info(out).frames == RATE
+    assert codec.encode_file(path).shape == (9, 28)
+    tokens, _ = codec.encode_batch(0.1 * torch.ones(1, 5))
+    assert codec.decode_batch(tokens, num_samples=5)[0].shape == (1, 5)
+    tokens, _ = codec.encode_batch(torch.zeros(1, 48000), sample_rate=48000)
+    assert tokens.shape == (1, 9, 28)
+    assert codec.decode_batch(tokens)[0].isfinite().all()
+    with pytest.raises(ValueError, match="NaN or Inf"):
+        codec.encode_batch(torch.full((1, RATE), math.nan))
+    with pytest.raises(ValueError, match="Inf"):
+        list(codec.encode_stream([torch.full((RATE,), math.inf)]))
+    with pytest.raises(ValueError, match=r"embedding must be \[batch, 32\]"):
+        codec.decode_batch(tokens, embedding=torch.zeros(1, 5))
+    with pytest.raises(ValueError, match="none of 0..64"):
+        codec.decode_batch(tokens + 100)
+    with pytest.raises(ValueError, match="empty.wav"):
+        (tmp_path / "empty.wav").write_bytes(b"")
+        codec.encode_file(tmp_path / "empty.wav")
