@@ -26,7 +26,7 @@ from recipes.common.token_task import (
 )
 from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 BLANK = 0

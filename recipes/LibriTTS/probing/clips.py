@@ -24,7 +24,7 @@ from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.english import English
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 

@@ -9,7 +9,7 @@ from acoustic import ACOUSTIC, acoustic_features
 from linguistic import LINGUISTIC, linguistic_features
 from prosodic import PROSODIC, prosodic_features
 
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 
 KINDS = {
     "acoustic": ACOUSTIC,

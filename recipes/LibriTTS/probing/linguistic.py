@@ -10,7 +10,7 @@ import re
 from nltk.tokenize import NLTKWordTokenizer
 from textblob.en import tag
 
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 
 # Feature -> first letters of Penn tags. These tags count modals not as verbs, and
 # do not separate subordinating conjunctions from prepositions.

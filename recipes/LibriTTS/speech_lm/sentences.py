@@ -7,7 +7,7 @@ from pathlib import Path
 from speechbrain_gogo.dataio.manifests.rows import read_lines, read_table
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.english import English
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 
 ENGLISH = English()
 

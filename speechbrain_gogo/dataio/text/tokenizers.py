@@ -12,7 +12,6 @@ that brings its own (:class:`HubTokenizer`). Both kinds have
 and :func:`load_text_tokenizer` loads what ``save`` wrote.
 """
 
-import re
 import zlib
 from pathlib import Path
 
@@ -20,49 +19,10 @@ import sentencepiece
 import torch
 
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
-
-
-def normalize_words(text):
-    """Lower case, letters, digits and apostrophes only.
-
-    Arguments
-    ---------
-    text : str
-        A transcript.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> normalize_words(" Don't -- stop,  SIR! ")
-    "don't stop sir"
-    """
-    text = text.lower().replace("\u2019", "'")
-    return " ".join(re.findall(r"[\w']+", text))
-
-
-def normalize_speech(text):
-    """Like :func:`normalize_words`, with the punctuation marks of pauses.
-
-    Arguments
-    ---------
-    text : str
-        A transcript, or text to speak. Digits should be spelled out before.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> normalize_speech(" Don't -- stop,  SIR! Why; (no)")
-    "don't stop , sir ! why , no"
-    """
-    text = text.lower().replace("\u2019", "'")
-    text = re.sub("[;:]", ",", text)
-    return " ".join(re.findall(r"[\w']+|[.,?!]", text))
+from speechbrain_gogo.dataio.text.normalization import (
+    normalize_speech,
+    normalize_words,
+)
 
 
 def train_tokenizer(

@@ -10,7 +10,7 @@ from functools import cache
 
 from speechbrain.utils.edit_distance import wer_details_for_batch
 
-from speechbrain_gogo.dataio.text.tokenizers import normalize_words
+from speechbrain_gogo.dataio.text.normalization import normalize_words
 
 
 def plain_words(text):

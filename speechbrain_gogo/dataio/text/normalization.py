@@ -1,0 +1,46 @@
+"""Normalization of transcripts before they become token ids."""
+
+import re
+
+
+def normalize_words(text):
+    """Lower case, letters, digits and apostrophes only.
+
+    Arguments
+    ---------
+    text : str
+        A transcript.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> normalize_words(" Don't -- stop,  SIR! ")
+    "don't stop sir"
+    """
+    text = text.lower().replace("\u2019", "'")
+    return " ".join(re.findall(r"[\w']+", text))
+
+
+def normalize_speech(text):
+    """Like :func:`normalize_words`, with the punctuation marks of pauses.
+
+    Arguments
+    ---------
+    text : str
+        A transcript, or text to speak. Digits should be spelled out before.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> normalize_speech(" Don't -- stop,  SIR! Why; (no)")
+    "don't stop , sir ! why , no"
+    """
+    text = text.lower().replace("\u2019", "'")
+    text = re.sub("[;:]", ",", text)
+    return " ".join(re.findall(r"[\w']+|[.,?!]", text))
