@@ -19,7 +19,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 RECIPES = [REPOSITORY / "recipes" / name for name in ("LibriTTS", "Emilia")]
 ROWS = sorted((RECIPES[0] / "codec" / "hparams").glob("table*/*.yaml"))
 MODEL = (
-    "{dim: 32, text_vocab: 40, encoder: {num_layers: 1, ffn_dim: 64}, "
+    "{dim: 32, text_vocab: 40, "
+    "encoder: {stem_layers: 1, num_layers: 1, ffn_dim: 64}, "
     "backbone: {dim: 32, num_layers: 1}, flow: {num_steps: 1}}"
 )
 
