@@ -22,10 +22,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechbrain_gogo.dataio.text.tokenizers import (
-    WordPieces,
-    load_text_tokenizer,
-)
+from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.inference.loading.export_speech import (
     export_speech,
     export_speech_stage,
@@ -96,7 +93,8 @@ def start_folder(llama, codec, tmp_path_factory):
     folder, (text, codes) = tmp_path_factory.mktemp("start"), (60, 12800)
     made = [extended_llama(llama, codes + 2, False) for _ in range(2)]
     stages = BackboneLM(made[0], text), DetailLM(made[1], text)
-    tokenizer = load_text_tokenizer(llama)
+    letters = ["the quick brown fox jumps over a lazy dog"]
+    tokenizer = WordPieces.train(letters, folder / "letters.model", text)
     parts = [folder / "stage1", folder / "stage2"]
     for stage, part in zip(stages, parts):
         export_speech_stage(part, stage, tokenizer)

@@ -89,8 +89,10 @@ def test_only_blocks_and_spoken_rows_are_read():
 
 def test_allocator_spends_what_the_paper_says(tiny_codec_folder):
     codec = GogoCodec.from_hparams(tiny_codec_folder)
-    add_allocator(codec)
-    budgets = codec.allocate(torch.randint(12800, (1, 500, 3)))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        add_allocator(codec)
+        budgets = codec.allocate(torch.randint(12800, (1, 2000, 3)))
     assert budgets.float().mean() == pytest.approx(36 / 4.6875, abs=0.3)
     assert len(budgets.unique()) > 5
     assert len(SENTENCE) == 47
