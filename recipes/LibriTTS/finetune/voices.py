@@ -25,8 +25,6 @@ from speechbrain_gogo.inference.loading.warm_start import start_tokenizer
 
 logger = logging.getLogger(__name__)
 
-PROMPT_SECONDS = 5.0  # of the model's own voice, about
-
 
 def prepare_recordings(hparams, device=None):
     """Manifests, if none are given, and tokens of the recordings.
@@ -111,7 +109,7 @@ def check_letters(hparams):
         )
 
 
-def choose_voice(rows, key=None):
+def choose_voice(rows, key=None, seconds=5):
     """The clip that becomes the model's own voice.
 
     Arguments
@@ -119,7 +117,9 @@ def choose_voice(rows, key=None):
     rows : dict
         ID -> row of a manifest.
     key : str
-        ID of the wanted one; by default the one of about five seconds.
+        ID of the wanted one.
+    seconds : float
+        Without an ID, the clip whose length is nearest to this.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def choose_voice(rows, key=None):
     (('b.wav', 'b'), ('c.wav', 'c'))
     """
     if key is None:
-        key = min(rows, key=lambda k: abs(rows[k]["duration"] - PROMPT_SECONDS))
+        key = min(rows, key=lambda k: abs(rows[k]["duration"] - seconds))
     if key not in rows:
         raise ValueError(
             f"voice_clip='{key}' is no ID of valid_csv; it has "
@@ -173,7 +173,9 @@ def export_voice(hparams):
     stages[hparams["lm"].stage - 1] = hparams["export_folder"]
     rows, _ = read_manifest(hparams["valid_csv"], hparams["data_folder"])
     settings = load_settings(start / SPEECH_FILE)
-    settings["voice"] = choose_voice(rows, hparams["voice_clip"])
+    settings["voice"] = choose_voice(
+        rows, hparams["voice_clip"], hparams["voice_seconds"]
+    )
     settings["language"] = hparams["language"]
     folder, codec = hparams["model_folder"], find_source(hparams["codec"])
     export_speech(folder, codec, *stages, **settings)

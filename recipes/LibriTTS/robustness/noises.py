@@ -7,7 +7,6 @@ clip's ID, so that it depends on the clip alone.
 from pathlib import Path
 
 import torch
-from torch.nn import functional as F
 
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.files import read_audio
@@ -81,7 +80,8 @@ class Babble:
         if not chosen:
             raise ValueError(
                 "Babble is made of other clips of the manifest, and there is "
-                'none: add some, or leave it out (--noises "{babble: null}").'
+                "none: add some, or leave it out "
+                '(--disturbances "{babble: null}").'
             )
         noise = torch.zeros(length)
         for other in chosen:
@@ -151,7 +151,7 @@ def room_response(seconds, sample_rate, draw, direct_db=0.0):
     >>> draw = torch.Generator().manual_seed(0)
     >>> response = room_response(0.5, 8000, draw)
     >>> energy = response.square()
-    >>> float(energy.sum()), float(energy[0])
+    >>> round(float(energy.sum()), 3), round(float(energy[0]), 3)
     (1.0, 0.5)
     """
     time = torch.arange(round(seconds * sample_rate)) / sample_rate
@@ -159,7 +159,5 @@ def room_response(seconds, sample_rate, draw, direct_db=0.0):
     tail = torch.randn(len(time), generator=draw) * decay
     tail[0] = 0
     tail /= tail.norm()
-    direct = 10 ** (direct_db / 20)
-    response = F.pad(tail[1:], (1, 0))
-    response[0] = direct
-    return response / response.norm()
+    tail[0] = 10 ** (direct_db / 20)
+    return tail / tail.norm()

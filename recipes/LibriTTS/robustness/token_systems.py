@@ -12,7 +12,7 @@ from speechbrain_gogo.lobes.tokens.levels import Levels
 
 
 def load_tokenizer(name, source=None, save_path=None, options=None):
-    """A tokenizer of the host.
+    """A tokenizer of SpeechBrain.
 
     Arguments
     ---------

@@ -126,22 +126,9 @@ def test_rooms_gains_rates_and_shifts():
     assert torch.equal(late[: RATE - 80], wav[80:]) and not late[-80:].any()
 
 
-def test_edit_distance_is_that_of_the_textbook():
-    from comparison import compare_tokens, edit_distance
+def test_tokens_that_moved_are_few_edits():
+    from comparison import compare_tokens
 
-    def slow(a, b):
-        if not (len(a) and len(b)):
-            return max(len(a), len(b))
-        return min(
-            slow(a[1:], b) + 1,
-            slow(a, b[1:]) + 1,
-            slow(a[1:], b[1:]) + (a[0] != b[0]),
-        )
-
-    random = np.random.default_rng(0)
-    for _ in range(20):
-        a, b = (random.integers(3, size=random.integers(6)) for _ in range(2))
-        assert edit_distance(a, b) == slow(a.tolist(), b.tolist())
     steps = torch.arange(20)[:, None] * torch.ones(2, dtype=torch.int64)
     later = torch.cat([steps[1:], steps[:1]])  # a step later, end shorter
     counts = compare_tokens({"1": steps}, {"1": later[:-1]})
