@@ -1,0 +1,66 @@
+"""What bundle.py makes a model's default."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+SCRIPT = (
+    Path(__file__).resolve().parents[4] / "recipes/LibriTTS/codec/bundle.py"
+)
+
+
+def test_the_sampler_stays_unless_asked():
+    """Only vocoders are compared, with the model's own sampler."""
+    choose = runpy.run_path(str(SCRIPT))["choose"]
+    flow = SimpleNamespace(num_steps=32, guidance_scale=2.0)
+    choose.__globals__["score"] = lambda *_: {"stoi": 0.7, "pesq": 1.0}
+    codec = SimpleNamespace(
+        sample_rate=24000,
+        device="cpu",
+        mods={},
+        codec=SimpleNamespace(flow=flow),
+    )
+    lines = (SCRIPT.parent / "hparams" / "bundle.yaml").read_text()
+    assert "\nsamplers: {}\n" in lines
+    hparams = {"vocoders": {"one": nn.Identity()}, "samplers": {}}
+    sampler, name, scores = choose(hparams, codec, [])
+    assert (sampler, name, list(scores)) == ({}, "one", ["vocoders"])
+    assert (flow.num_steps, flow.guidance_scale) == (32, 2.0)
+
+
+@pytest.mark.parametrize(("tolerance", "steps"), [(0.0, 16), (0.004, 4)])
+def test_the_cheapest_that_scores_as_well(tolerance, steps):
+    """More steps are worth their time where they are heard, guidance too."""
+    found = {
+        (1, 0.0): 0.770,
+        (4, 0.0): 0.788,
+        (16, 0.0): 0.790,
+        (1, 1.0): 0.780,
+        (4, 1.0): 0.789,  # as many passes as eight steps
+        (16, 1.0): 0.700,
+    }
+    choose = runpy.run_path(str(SCRIPT))["choose"]
+    flow = SimpleNamespace(num_steps=16, guidance_scale=0.0)
+
+    def score(codec, clips, judges):
+        stoi = found[flow.num_steps, flow.guidance_scale]
+        return {"stoi": stoi, "pesq": 1.0}
+
+    choose.__globals__["score"] = score
+    codec = SimpleNamespace(
+        sample_rate=24000,
+        device="cpu",
+        mods={},
+        codec=SimpleNamespace(flow=flow),
+    )
+    hparams = {
+        "tolerance": tolerance,
+        "vocoders": {"one": nn.Identity()},
+        "samplers": {"num_steps": [1, 4, 16], "guidance_scale": [0.0, 1.0]},
+    }
+    sampler, name, scores = choose(hparams, codec, [])
+    assert sampler == {"num_steps": steps, "guidance_scale": 0.0}
+    assert name == "one" and len(scores["samplers"]) == 6
