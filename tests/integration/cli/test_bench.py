@@ -15,10 +15,10 @@ BENCH = Path(__file__).resolve().parents[3] / "bench"
 sys.path.insert(0, str(BENCH))
 
 import codec as bench  # noqa: E402
-from decoding_pass import multiply_adds  # noqa: E402
 from measure import Meter, measure  # noqa: E402
 from parts import bench_report  # noqa: E402
 from parts.bench_systems import SYSTEMS  # noqa: E402
+from parts.decoding_pass import multiply_adds  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from speechbrain_gogo.lobes.gogo.flow.solvers import evaluation_times
 from speechbrain_gogo.metrics.intelligibility import STOI
 
 matplotlib.use("Agg")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 EULER = 1, 2, 4, 8, 16, 32
 STUDENT = 1, 2, 4
 
