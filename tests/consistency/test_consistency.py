@@ -14,7 +14,7 @@ from recipes.common.settings import compose, parse_arguments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 YAMLS = sorted(REPOSITORY.glob("recipes/*/*/hparams/*.yaml"))
-BASES = sorted(REPOSITORY.glob("recipes/common/hparams/*.yaml"))
+BASES = sorted(REPOSITORY.glob("recipes/common/hparams/**/*.yaml"))
 MODELS = [
     path
     for path in sorted(REPOSITORY.glob("hparams/**/*.yaml"))
