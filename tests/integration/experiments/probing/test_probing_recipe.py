@@ -1,7 +1,6 @@
 """Probes of token positions: fitting, reports, and the whole recipe."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +11,6 @@ pytest.importorskip("parselmouth", reason="needs praat-parselmouth")
 
 
 pytest.importorskip("textblob", reason="needs textblob")
-
-
-RECIPE = Path(__file__).resolve().parents[4] / "recipes/LibriTTS/probing"
 
 
 def tiny_probes(seed=0, **sizes):
@@ -182,13 +178,13 @@ def test_kept_tokens(tmp_path):
 
 
 def test_a_finished_seed_is_not_trained_again(
-    tiny_corpus, tiny_codec_folder, tmp_path, monkeypatch
+    recipe, tiny_corpus, tiny_codec_folder, tmp_path, monkeypatch
 ):
     """The whole recipe twice: the second time it only writes the reports."""
     import train
 
     arguments = [
-        str(RECIPE / "hparams/train.yaml"),
+        str(recipe / "hparams/train.yaml"),
         *("--skip_prep=True", "--device=cpu", "--num_workers=0"),
         f"--source={tiny_codec_folder}",
         f"--data_folder={tiny_corpus}",

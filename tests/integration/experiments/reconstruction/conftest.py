@@ -1,25 +1,18 @@
 """The reconstruction recipe with three short tones."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import soundfile
 import torch
 from noisy_codec import RATE
 
-RECIPE = Path(__file__).resolve().parents[4] / "recipes/LibriTTS/reconstruction"
-
 
 @pytest.fixture
-def recipe(monkeypatch):
+def recipe(scripts_of):
     """The recipe's evaluate module."""
-    monkeypatch.syspath_prepend(str(RECIPE))
+    scripts_of("LibriTTS/reconstruction")
     import evaluate
 
-    yield evaluate
-    for path in RECIPE.glob("*.py"):
-        sys.modules.pop(path.stem, None)
+    return evaluate
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
-RECIPE = Path(__file__).resolve().parents[4] / "recipes/LibriTTS/reconstruction"
 TINY = {
     "encodec": {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16},
     "dac": {
@@ -54,14 +52,12 @@ TINY = {
 
 
 @pytest.fixture
-def baselines(monkeypatch):
+def baselines(scripts_of):
     """The recipe's module."""
-    monkeypatch.syspath_prepend(str(RECIPE))
+    scripts_of("LibriTTS/reconstruction")
     import baselines
 
-    yield baselines
-    for path in RECIPE.glob("*.py"):
-        sys.modules.pop(path.stem, None)
+    return baselines
 
 
 @pytest.fixture

@@ -1,22 +1,15 @@
 """The fine-tuning recipe refuses what it cannot learn from."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-RECIPE = Path(__file__).resolve().parents[4] / "recipes/LibriTTS/finetune"
 
 
 @pytest.fixture
-def voices(monkeypatch):
-    """The recipe's module, for this test only."""
-    monkeypatch.delitem(sys.modules, "voices", raising=False)
-    monkeypatch.syspath_prepend(str(RECIPE))
+def voices(scripts_of):
+    """The recipe's module."""
+    scripts_of("LibriTTS/finetune")
     import voices
 
-    yield voices
-    sys.modules.pop("voices")
+    return voices
 
 
 def test_letters_that_the_start_cannot_read_are_named(voices, monkeypatch):

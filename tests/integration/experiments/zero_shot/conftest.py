@@ -1,26 +1,19 @@
 """The zero-shot recipe, with a tiny model that has an allocator."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 
-RECIPE = Path(__file__).resolve().parents[4] / "recipes/SeedTTS/zero_shot"
-
 
 @pytest.fixture
-def recipe(monkeypatch):
+def recipe(scripts_of):
     """The recipe's evaluate module."""
-    monkeypatch.syspath_prepend(str(RECIPE))
+    scripts_of("SeedTTS/zero_shot")
     import evaluate
 
-    yield evaluate
-    for path in RECIPE.glob("*.py"):
-        sys.modules.pop(path.stem, None)
+    return evaluate
 
 
 @pytest.fixture

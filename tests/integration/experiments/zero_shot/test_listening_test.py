@@ -2,26 +2,20 @@
 
 import json
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from scipy import stats
 
-RECIPE = Path(__file__).resolve().parents[4] / "recipes/SeedTTS/zero_shot"
 SYSTEMS = "Alpha TTS", "Beta TTS"
 RATE = 24000
 
 
 @pytest.fixture
-def scripts(monkeypatch):
+def scripts(scripts_of):
     """The recipe's scripts, importable."""
-    monkeypatch.syspath_prepend(str(RECIPE))
-    yield
-    for path in RECIPE.glob("*.py"):
-        sys.modules.pop(path.stem, None)
+    scripts_of("SeedTTS/zero_shot")
 
 
 @pytest.fixture
