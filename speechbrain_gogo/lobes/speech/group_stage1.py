@@ -218,7 +218,7 @@ class GroupBackboneLM(GroupStage1):
         after = torch.arange(backbone.shape[1], device=ids.device)
         after = used.unsqueeze(1) + self.group_stride * after  # [B, N]
         position = torch.cat([(place - padding).clamp(min=0), after], dim=1)
-        x = torch.cat([self.text(ids), self.groups(backbone).sum(2)], dim=1)
+        x = torch.cat([self.text(ids), self.groups.total(backbone)], dim=1)
         return x, position, torch.cat([place >= padding, real], dim=1)
 
     def start(
