@@ -1,4 +1,4 @@
-"""One pass of the DiT against the time its multiply-adds must take.
+"""Time of one pass of the DiT, and the shortest time of its multiply-adds.
 
 Decoding consists mostly of passes of the DiT (Appendix C of the Gogo paper). Their
 shortest time follows from the speed of matrix products with the DiT's shapes, which
@@ -43,12 +43,12 @@ def multiply_adds(dit, frames):
 
 @torch.inference_mode()
 def measure_pass(codec, meter):
-    """Time a pass over one decoding window, and the machine's matrices.
+    """Time of a pass over one decoding window, and of matrix products.
 
     Arguments
     ---------
     codec : GogoCodec
-        Whose DiT is measured.
+        The codec of the DiT.
     meter : Meter
         Clock of the codec's device.
 

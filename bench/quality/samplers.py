@@ -3,10 +3,10 @@
     python -m bench samplers --codec results/codec/export --manifest test.csv \
         --guidance 0,2 --student results/distill/export
 
-Clips are encoded once and decoded with Euler steps and with each sampler of
-hparams/samplers, and by a student of the codec in 1, 2 and 4 steps. STOI and the mel
+Clips are encoded once and decoded with Euler steps, with each sampler of
+hparams/samplers, and by a distilled codec in 1, 2 and 4 steps. STOI and the mel
 distance to the original are written as a table and drawn against passes; a pass with
-guidance counts as two, as it computes twice.
+guidance counts as two, since it is computed twice.
 """
 
 import csv
