@@ -48,7 +48,7 @@ def test_notebook_runs_in_a_kernel(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda p: p.name)
-def test_notebook_was_run(page):
+def test_stored_outputs_are_of_the_cells(page):
     """What is shown is what its cells gave, in order and without an error."""
     cells = json.loads(page.read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]

@@ -99,7 +99,7 @@ def recording(tmp_path):
 
 
 @pytest.mark.long
-def test_speaking_in_a_browser(page, recording):
+def test_synthesis_in_a_browser(page, recording):
     """Upload a voice, press, hear samples arrive; cancel; errors are told."""
     assert "synthetic" in page["disclosure"].text
     assert page["language"].text == ", in English"

@@ -87,7 +87,7 @@ def test_clips_without_a_duration_are_counted(tmp_path):
     assert report == {"impossible duration": 2}
 
 
-def test_header_with_an_absurd_length_is_refused():
+def test_header_with_an_impossible_length_is_refused():
     data = bytearray(encode(1.2))
     xing = data.index(b"Xing")
     data[xing + 8 : xing + 12] = struct.pack(">I", 2**31 - 1)  # frames
@@ -115,7 +115,7 @@ def test_clips_before_a_cut_are_kept(tmp_path, part):
         assert keys == ["a", "b"] and report == {"broken or cut tar": 1}
 
 
-def test_file_that_is_no_tar(tmp_path):
+def test_file_that_is_not_a_tar(tmp_path):
     path = tmp_path / "x.tar"
     for data in (b"", b"junk" * 500):
         path.write_bytes(data)

@@ -60,7 +60,7 @@ def test_batches_are_bounded_and_complete(folder):
     assert loader.report == {"used": 52, "other language": 8}
 
 
-def test_order_hangs_on_seed_and_pass(folder):
+def test_order_depends_on_seed_and_pass(folder):
     one, two = make_loader(folder, 20), make_loader(folder, 20)
     first = ids(one)
     assert ids(two) == first
@@ -93,7 +93,7 @@ def test_resumes_with_the_same_order_and_counts(
     assert loader.report == whole.report
 
 
-def test_resumes_after_the_last_batch_of_a_lone_shard(folder, tmp_path):
+def test_resumes_after_the_last_batch_of_a_single_shard(folder, tmp_path):
     """What is left of that pass holds no clip, which is no fault."""
     shard = folder / "EN" / "EN-B0.tar"
     last = len(list(make_loader(shard, 99, training=False)))
@@ -116,7 +116,7 @@ def test_text_tokens(folder, tmp_path):
     assert lens.tolist() == [1.0] * len(batch)
 
 
-def test_ranks_share_the_shards(folder, monkeypatch):
+def test_shards_are_split_over_ranks(folder, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     seen = []
     for rank in "01":
@@ -174,7 +174,7 @@ def test_restart_on_other_ranks_begins_a_new_pass(
         make_loader(folder, resume_data="again")
 
 
-def test_a_batch_mixes_shards(folder):
+def test_batches_mix_shards(folder):
     def origins(**settings):
         loader = make_loader(
             folder, 6, batch_seconds=9, buffer_size=99, **settings
@@ -186,7 +186,7 @@ def test_a_batch_mixes_shards(folder):
     assert origins(mixed_shards=4, training=False) == origins(training=False)
 
 
-def test_ranks_share_a_validation(folder, monkeypatch):
+def test_ranks_split_a_validation_shard(folder, monkeypatch):
     shard = folder / "EN" / "EN-B3.tar"
     settings = {"training": False, "split_batches": True, "batch_seconds": 2}
     monkeypatch.setenv("WORLD_SIZE", "3")
@@ -201,7 +201,7 @@ def test_ranks_share_a_validation(folder, monkeypatch):
     assert not ids(make_loader(shard, 99, **settings))
 
 
-def test_nothing_usable_is_an_error_with_the_reasons(folder):
+def test_no_usable_clip_is_an_error_with_reasons(folder):
     loader = make_loader(folder, language="fr")
     with pytest.raises(ValueError, match="other language: 30"):
         next(iter(loader))

@@ -86,13 +86,13 @@ def test_keep_equals_masking_by_hand(codec, wavs):
     assert torch.equal(shorter, expected)
 
 
-def test_backbone_alone_is_the_same(codec, wavs):
+def test_backbone_equals_first_tokens(codec, wavs):
     tokens, _ = codec.encode_batch(wavs)
     backbone, _ = codec.encode_batch(wavs, num_tokens=3)
     assert torch.equal(backbone, tokens[..., :3])
 
 
-def test_training_mode_changes_no_token(codec, wavs):
+def test_training_mode_does_not_change_tokens(codec, wavs):
     """A Brain puts what it holds into training mode."""
     before, _ = codec.encode_batch(wavs)
     codec.train()
@@ -153,7 +153,7 @@ def test_bad_lengths_are_refused(codec):
         codec.decode_batch(torch.zeros(1, 5, 10), torch.tensor([0.01]))
 
 
-def test_bad_tokens_are_placed(codec):
+def test_errors_of_tokens_give_the_position(codec):
     tokens = torch.zeros(2, 4, 10, dtype=torch.long)
     for bad in (-1, codec.mask_id + 1):
         tokens[1, 2, 3] = bad
@@ -191,7 +191,7 @@ def test_bad_settings_are_named(codec, settings):
         codec.decode_batch(torch.zeros(1, 4, 10), **settings)
 
 
-def test_autocast_of_the_caller_changes_nothing(codec, wavs):
+def test_autocast_of_the_caller_has_no_effect(codec, wavs):
     """Tokens made inside of a training with bf16 are tokens like others."""
     tokens, lens = codec.encode_batch(wavs)
     decoded = codec.decode_batch(tokens, lens)[0], codec.embed(tokens)
@@ -204,7 +204,7 @@ def test_autocast_of_the_caller_changes_nothing(codec, wavs):
     assert all(map(torch.equal, again, decoded))
 
 
-def test_whatever_decides_the_tokens_is_in_the_fingerprint(tiny_codec_folder):
+def test_fingerprint_depends_on_all_that_determines_tokens(tiny_codec_folder):
     def first_weight(module):
         return next(module.parameters())
 

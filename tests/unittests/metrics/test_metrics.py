@@ -44,7 +44,7 @@ def clip():
     ],
     ids=["stoi", "pesq_wb", "pesq_nb", "similarity"],
 )
-def test_original_scores_the_top_and_noise_less(clip, make, top):
+def test_original_has_the_best_score(clip, make, top):
     """The scale's end for the original, clearly less in noise."""
     metric, (wav, noisy) = make(), clip
     column = metric.columns[0]
@@ -55,7 +55,7 @@ def test_original_scores_the_top_and_noise_less(clip, make, top):
 @pytest.mark.parametrize(
     "make", [STOI, lambda: PESQ("wb"), lambda: PESQ("nb"), SpeakerSimilarity]
 )
-def test_no_number_where_a_judge_has_none(clip, make):
+def test_scores_are_nan_without_speech(clip, make):
     """Silence, nothing, faint noise and a moment of speech have no score."""
     metric, wav = make(), clip[0]
     (column,) = metric.columns
@@ -82,7 +82,7 @@ def test_no_number_where_a_judge_has_none(clip, make):
     assert math.isnan(metric.summarize("average"))
 
 
-def test_every_judge_hears_nothing_and_a_moment(clip):
+def test_every_judge_accepts_silence_and_short_audio(clip):
     """None fails, and none hangs."""
     judges = [DNSMOS(["p808_mos"]), WordErrors()]
     for wav in (clip[0][:0], clip[0][:7], torch.zeros(24000), clip[0][:2400]):
@@ -121,7 +121,7 @@ def test_word_errors_of_a_recording(clip, listener):
     assert worse["word_errors"] > first["word_errors"]
 
 
-def test_word_errors_have_no_memory(clip, listener):
+def test_word_errors_do_not_depend_on_earlier_clips(clip, listener):
     """What was heard before, be it loud or soft, changes nothing."""
     metric = listener
     wav, noisy = (signal[: 24000 * 3] for signal in clip)
@@ -134,7 +134,7 @@ def test_word_errors_have_no_memory(clip, listener):
         assert metric.recognize([before, noisy])[1] == fresh != ""
 
 
-def test_word_errors_corpus_and_mean(monkeypatch):
+def test_word_errors_of_corpus_and_mean(monkeypatch):
     """1 error in 3 words and 2 in 1: 75 % of the corpus, 117 % on average."""
     metric = WordErrors()
     heard = ["the hat sat", "don't do it"]
@@ -148,7 +148,7 @@ def test_word_errors_corpus_and_mean(monkeypatch):
     assert (summary["insertions"], summary["substitutions"]) == (2, 1)
 
 
-def test_normalizations_differ():
+def test_word_errors_by_normaliser():
     """What counts as an error is the normaliser's choice."""
     said, heard = (
         "Mr. O'Neil's twenty-two hens.",

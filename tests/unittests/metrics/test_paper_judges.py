@@ -40,7 +40,7 @@ def hubert(tmp_path_factory):
     return folder
 
 
-def test_hubert_hears_the_same_alone_and_in_a_batch(hubert):
+def test_hubert_batch_equals_single(hubert):
     """And what it hears is the best path, repeats merged, blanks dropped."""
     metric = HubertWordErrors(sample_rate=16000, source=str(hubert))
     wavs = noises(16000, 9000, 12345)
@@ -62,7 +62,7 @@ def test_hubert_hears_the_same_alone_and_in_a_batch(hubert):
     assert metric.summarize("WER") == pytest.approx(row["hubert_wer"])
 
 
-def test_no_network_is_said(monkeypatch, tmp_path):
+def test_missing_networks_are_errors(monkeypatch, tmp_path):
     """What is missing and what to do, from every kind of source."""
 
     def unreachable(*_, **__):

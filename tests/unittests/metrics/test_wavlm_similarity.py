@@ -164,7 +164,7 @@ def embed_plainly(states, w):
     return F.linear(pooled, w["linear.weight"], w["linear.bias"])[0]
 
 
-def test_similarity_of_voices(finetuned):
+def test_similarity_follows_the_published_formulas(finetuned):
     """The published formulas, alone and in a batch; 1 with oneself."""
     path, state = finetuned
     metric = WavLMSimilarity(path, sample_rate=16000, wavlm=SMALL)

@@ -33,7 +33,7 @@ from speechbrain_gogo.serving import Served, find_voices
 WRITES = os.O_WRONLY | os.O_RDWR
 
 
-def test_speech_is_the_models(speak, model):
+def test_speech_equals_clone_voice(speak, model):
     prompt = torch.from_numpy(soundfile.read(io.BytesIO(wav_bytes()))[0])
     expected = model.clone_voice(
         TEXT, prompt, SAYS, seed=3, sample_rate=16000, top_k=9
@@ -60,7 +60,7 @@ def test_speech_is_the_models(speak, model):
     assert again.content == response.content
 
 
-def test_a_cancelled_stream_makes_no_more_groups(model):
+def test_cancelled_stream_generates_no_more_groups(model):
     prompt = read_audio_bytes(wav_bytes(), 24000, 3.0)
     stream = model.stream_voice(TEXT, prompt, SAYS)
     next(stream)
@@ -72,7 +72,7 @@ def test_a_cancelled_stream_makes_no_more_groups(model):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_every_format_streamed_and_whole(server, encoding):
+def test_all_formats_streamed_and_complete(server, encoding):
     """By the codec, which is faster than to speak; the response is the same."""
     fields = {"tokens": np.arange(60).reshape(6, 10).tolist(), "keep": 4}
     fields["response_format"] = encoding
@@ -98,7 +98,7 @@ def test_every_format_streamed_and_whole(server, encoding):
             assert 0.5 < found.std() / expected.std() < 1.5
 
 
-def test_a_prompt_without_text_is_recognised(server, model, monkeypatch):
+def test_prompt_without_text_is_recognised(server, model, monkeypatch):
     heard = []
 
     def transcribe(wav, recognizer=None):
@@ -133,7 +133,7 @@ def test_recordings_to_tokens_and_back(server, model):
         assert np.allclose(samples_of(decoded), expected, atol=2e-5)
 
 
-def test_a_codec_with_a_voice_and_no_speech(tiny_socodec_folder):
+def test_codec_with_speaker_embedding(tiny_socodec_folder):
     """Its embedding goes to the client and back; it allocates nothing."""
     codec = open_codec(tiny_socodec_folder)
     with running(Served(codec)) as (url, _):
@@ -169,7 +169,7 @@ def test_allocation(server, model, monkeypatch):
     assert found["token_rate"] == pytest.approx(5.5 * 4.6875)
 
 
-def test_what_is_there_to_see(server):
+def test_models_health_and_page(server):
     models = requests.get(f"{server}/v1/models").json()
     assert models["object"] == "list"
     [entry] = models["data"]
@@ -188,7 +188,7 @@ def test_what_is_there_to_see(server):
     assert requests.get(f"{server}/page/../app.py").status_code == 404
 
 
-def test_nothing_is_stored(server, speak):
+def test_no_file_is_written(server, speak):
     """No file is opened to be written while requests are served."""
     assert speak(**PROMPT).ok  # libraries are imported, which cache their code
     opened, watching = [], True
@@ -213,7 +213,7 @@ def test_nothing_is_stored(server, speak):
         watching = False
 
 
-def test_the_models_own_voice(model, voices, monkeypatch):
+def test_default_voice(model, voices, monkeypatch):
     served = Served(model.codec, model, find_voices(voices))
     monkeypatch.setattr(model, "voice", served.voices["anna"])
     assert served.all_voices == ["default", "anna"]

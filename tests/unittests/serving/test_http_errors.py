@@ -131,7 +131,7 @@ def test_voices_of_a_folder(tmp_path):
         find_voices(tmp_path)
 
 
-def test_who_may_call(model):
+def test_allowed_host_names(model):
     """A server of this machine alone refuses names of other sites."""
     assert host_names("0.0.0.0") is host_names("example.org") is None
     assert host_names("127.0.0.2")[-1] == "127.0.0.2"

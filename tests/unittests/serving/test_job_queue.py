@@ -131,7 +131,7 @@ def with_clients(script, **queue):
             model.gate.release(10**6)
 
 
-def test_fifty_clients_are_served_in_order_and_one_more_is_told_to_wait():
+def test_fifty_clients_are_served_in_order_and_one_more_is_refused():
     async def script(clients):
         tasks = await clients.one_after_the_other(range(CLIENTS))
         async with clients.post(51) as response:
@@ -169,7 +169,7 @@ def test_fifty_clients_retry_until_all_are_served():
     with_clients(script, workers=2, waiting=4)
 
 
-def test_chunks_arrive_while_the_rest_is_not_made():
+def test_chunks_arrive_during_generation():
     async def script(clients):
         async def pass_on():
             await asyncio.sleep(0.05)
@@ -187,7 +187,7 @@ def test_chunks_arrive_while_the_rest_is_not_made():
     with_clients(script)
 
 
-def test_a_client_that_goes_away_cancels_its_work():
+def test_disconnecting_cancels_the_work():
     async def script(clients):
         model, queue = clients.model, clients.queue
         # While it reads a stream.
@@ -210,7 +210,7 @@ def test_a_client_that_goes_away_cancels_its_work():
     with_clients(script)
 
 
-def test_a_client_that_goes_away_before_its_request_is_complete():
+def test_disconnecting_before_the_request_is_complete():
     async def script(clients):
         address = clients.url.removeprefix("http://").split(":")
         with socket.create_connection(address) as sock:
@@ -226,7 +226,7 @@ def test_a_client_that_goes_away_before_its_request_is_complete():
     with_clients(script)
 
 
-def test_the_end_of_the_server_ends_what_runs(monkeypatch):
+def test_shutdown_ends_running_requests(monkeypatch):
     """Soon, although a client is still there."""
     monkeypatch.setattr("speechbrain_gogo.serving.run.LAST_WORDS", 0.1)
     model, answers = GatedSpeech(), []

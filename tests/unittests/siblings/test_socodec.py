@@ -53,7 +53,7 @@ def test_batch_and_stream_equal_single(codec, wavs):
         assert (audio[b, :length] - single[0]).abs().max() < 1e-4
 
 
-def test_live_audio_has_its_tokens_in_time(codec, wavs):
+def test_live_encoding_keeps_the_latency(codec, wavs):
     wav, read, given = wavs[0, : 3 * RATE], [], 0
 
     def pieces():
@@ -130,7 +130,7 @@ def speech(tiny_socodec_speech_folder):
     return SoCodecSpeech.from_hparams(tiny_socodec_speech_folder)
 
 
-def test_speaks(speech, wavs):
+def test_synthesis(speech, wavs):
     text = "The fox jumps. The quick brown fox jumps over a lazy dog."
     said = speech.clone_voice(text, wavs[0], "a fox", seed=4)
     assert said.sample_rate == 16000 and said.tokens.shape[1] == 4

@@ -96,7 +96,7 @@ def test_log_mel_of_one_frame():
     assert torch.allclose(mel(wav[None])[0, 3].exp(), expected, atol=1e-5)
 
 
-def test_codebooks_follow_counts_and_sums():
+def test_codebooks_are_moving_averages():
     books = EMACodebooks(1, 4, 2, decay=0.9)
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, 40, 2, generator=generator)
@@ -189,7 +189,7 @@ def test_discriminators_see_the_same_windows():
         ("table1/socodec_240", 25 / 6, 8),
     ],
 )
-def test_the_paper_s_three_rates(corpus, yaml, rate, streams):
+def test_three_rates_of_the_paper(corpus, yaml, rate, streams):
     path = f"recipes/{corpus}/socodec/hparams/{yaml}.yaml"
     small = "{dim: 32, groups: 4, ssl_dim: 12, global_encoder: {channels: 8}}"
     line = [str(REPOSITORY / path), "--data_folder=.", f"--model={small}"]

@@ -56,7 +56,7 @@ def test_layout_has_the_released_sizes():
 
 
 @pytest.mark.parametrize("steps", [1, 7, 20])
-def test_codes_and_mel_are_the_reference_s(codec, states, steps):
+def test_codes_and_mel_equal_the_reference(codec, states, steps):
     reference = Reference(states[0])
     ssl, mel = features(steps)
     codes, g = codec.encode_features(ssl, mel)
@@ -89,7 +89,7 @@ def test_batch_of_features_equals_single(codec):
         assert (decoded[row, : len(single)] - single).abs().max() < 1e-4
 
 
-def test_vocoder_is_the_reference_s(codec, states):
+def test_vocoder_equals_the_reference(codec, states):
     mel = features(2)[1]
     with torch.no_grad():
         audio = codec.vocoder(mel)

@@ -47,7 +47,7 @@ def recognizer(monkeypatch):
     return fake
 
 
-def test_a_prompt_without_transcript_is_recognised(
+def test_prompt_without_transcript_is_recognised(
     speech, prompt, recognizer, caplog, tmp_path
 ):
     said = speech.clone_voice("Hi.", prompt, "the quick brown fox")
@@ -81,9 +81,7 @@ def test_prompts_that_cannot_be_recognised(
         speech.transcribe(prompt)
 
 
-def test_without_a_recogniser_the_transcript_is_asked_for(
-    speech, prompt, monkeypatch
-):
+def test_missing_recogniser_asks_for_a_transcript(speech, prompt, monkeypatch):
     def missing(*_):
         raise ImportError("pip install speechbrain-gogo[metrics]")
 
@@ -95,7 +93,7 @@ def test_without_a_recogniser_the_transcript_is_asked_for(
         speech.clone_voice("", prompt)
 
 
-def test_pocketsphinx_hears_a_prompt(speech):
+def test_pocketsphinx_recognises_a_prompt(speech):
     pytest.importorskip("pocketsphinx")
     heard = set(speech.transcribe(EXAMPLE).split())
     said = set(EXAMPLE_TEXT.replace(",", "").split())
@@ -111,9 +109,7 @@ def test_pocketsphinx_hears_a_prompt(speech):
         ("Why not?", None),
     ],
 )
-def test_transcripts_that_a_prompt_cannot_say(
-    speech, prompt, caplog, text, doubt
-):
+def test_implausible_transcripts_warn(speech, prompt, caplog, text, doubt):
     with caplog.at_level(logging.WARNING):
         speech.stream_voice("Hi.", prompt, text)
     told = "do not belong together" in caplog.text

@@ -18,7 +18,7 @@ from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
 
 
-def test_speech(speech, prompt):
+def test_clone_voice(speech, prompt):
     first = speech.clone_voice("Why? So!", prompt, PROMPT_TEXT, seed=1)
     groups = len(first.tokens)
     assert first.sample_rate == 24000 and first.tokens.shape == (groups, 10)
@@ -32,7 +32,7 @@ def test_speech(speech, prompt):
     assert not torch.equal(first.tokens, other.tokens)
 
 
-def test_a_stream_is_the_utterance(speech, prompt):
+def test_stream_equals_single(speech, prompt):
     request = "Why does a lazy fox jump? So!", prompt, PROMPT_TEXT
     whole = speech.clone_voice(*request, seed=5)
     stream = speech.stream_voice(*request, seed=5)
@@ -46,7 +46,7 @@ def test_a_stream_is_the_utterance(speech, prompt):
     assert torch.equal(stream.speech().tokens, whole.tokens)
 
 
-def test_streams_may_take_turns(speech, prompt):
+def test_streams_can_be_interleaved(speech, prompt):
     streams = [
         speech.stream_voice("So", prompt, PROMPT_TEXT, seed=s) for s in (1, 2)
     ]
@@ -86,7 +86,7 @@ def test_batch_equals_single(speech, prompt):
     assert torch.equal(tupled.tokens, together[2].tokens)
 
 
-def test_compiled_readers_are_made_once(speech, prompt, monkeypatch):
+def test_compiled_decoders_are_reused(speech, prompt, monkeypatch):
     """Neither a smaller last batch nor an error costs them."""
     made = []
 
@@ -134,9 +134,7 @@ def count_passes(monkeypatch):
     return passes
 
 
-def test_a_token_costs_a_pass_and_a_skipped_one_none(
-    speech, prompt, monkeypatch
-):
+def test_passes_equal_the_number_of_tokens(speech, prompt, monkeypatch):
     passes = count_passes(monkeypatch)
     whole = speech.continue_speech(prompt, max_groups=5)
     assert passes == {CODES + 1: 5 * 3, CODES: 5 * 7}
@@ -162,7 +160,7 @@ def test_a_token_costs_a_pass_and_a_skipped_one_none(
     assert torch.equal(full.tokens, whole.tokens)
 
 
-def test_speech_that_does_not_end_is_cut_off(tiny_speech_folder, prompt):
+def test_speech_without_an_end_is_cut_off(tiny_speech_folder, prompt):
     settings = {"groups_per_character": 0.2, "slowest": 2}
     speech = GogoSpeech.from_hparams(
         tiny_speech_folder, run_opts={"device": "cpu"}, overrides=settings
@@ -206,7 +204,9 @@ def test_seams_are_inaudible():
     assert largest[0] <= 1.1 * largest[1]
 
 
-def test_the_first_window_may_not_be_all_overlap(tiny_speech_folder, prompt):
+def test_too_much_overlap_of_the_first_window_is_refused(
+    tiny_speech_folder, prompt
+):
     speech = GogoSpeech.from_hparams(
         tiny_speech_folder,
         run_opts={"device": "cpu"},

@@ -40,7 +40,7 @@ def test_stages_are_plain_hugging_face_folders(
     assert speech.tokenizer.encode("so, why?") != []
 
 
-def test_a_voice_of_its_own(tiny_speech_folder, speech, prompt, tmp_path):
+def test_default_voice_of_a_model(tiny_speech_folder, speech, prompt, tmp_path):
     """Without a prompt it is the recording that the model comes with."""
     with pytest.raises(ValueError, match="no voice of its own: give prompt"):
         speech.clone_voice("So.")

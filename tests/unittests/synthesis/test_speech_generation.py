@@ -87,7 +87,7 @@ def plain_backbone(lm, ids, groups, guidance=0.0):
 
 @pytest.mark.parametrize("guidance", [0.0, 1.5])
 @pytest.mark.parametrize("row", [0, 1, 2])
-def test_stage_1_is_greedy_decoding(stage1, inputs, row, guidance):
+def test_stage_1_equals_greedy_decoding(stage1, inputs, row, guidance):
     text, text_lens, prompt, lens = inputs
     count = int(text_lens[row] * 8), int(lens[row] * 4)
     ids = text[row, : count[0]].tolist() + [stage1.start_id]
@@ -105,7 +105,7 @@ def test_stage_1_is_greedy_decoding(stage1, inputs, row, guidance):
 
 
 @torch.no_grad()
-def test_stage_2_is_greedy_decoding(stage2, inputs):
+def test_stage_2_equals_greedy_decoding(stage2, inputs):
     _, _, prompt, lens = inputs
     prompt[0, 1, 6:] = CODES  # a prompt of another rate
     generator = torch.Generator().manual_seed(4)
@@ -169,7 +169,7 @@ class Script:
         return self.tokens[:, place]
 
 
-def test_stage_1_takes_3_passes_a_group(stage1, inputs):
+def test_stage_1_takes_3_passes_per_group(stage1, inputs):
     lines = torch.randint(CODES, (3, 60)).tolist()
     lines[0][2 * 3] = lines[1][5 * 3] = lines[2][4 * 3] = CODES  # the ends
     decoder = CachedDecoder(stage1.llama, stage1.output_slice, 3, 100)
@@ -214,7 +214,7 @@ def test_stage_2_takes_its_budget_of_passes(stage2, inputs):
     assert ((group < CODES).sum(1)[1:] == torch.tensor([4, 5])).all()
 
 
-def test_speech_that_never_ends_is_capped(stage1, inputs):
+def test_speech_without_an_end_has_a_maximum_length(stage1, inputs):
     text, text_lens, prompt, lens = inputs
     lines = torch.randint(CODES, (3, 300)).tolist()
     stage1.max_positions = 40
@@ -236,7 +236,7 @@ def test_speech_that_loops_is_cut(stage1, inputs):
     assert not items[-1][1].any()
 
 
-def test_a_prompt_that_cannot_be_used(stage1, stage2, inputs):
+def test_unusable_prompts_are_errors(stage1, stage2, inputs):
     text, text_lens, prompt, lens = inputs
     prompt[0, 1, 2] = CODES
     with pytest.raises(ValueError, match=r"Token \[0, 1, 2\] .* is 12"):
@@ -253,14 +253,14 @@ def test_a_prompt_that_cannot_be_used(stage1, stage2, inputs):
         next(generate_backbone(stage1, *inputs, greedy(3)))
 
 
-def test_reader_says_when_it_is_full(stage1):
+def test_full_decoder_is_an_error(stage1):
     decoder = CachedDecoder(stage1.llama, stage1.output_slice, 1, 4)
     decoder.step(torch.zeros(1, 3, dtype=torch.long))
     with pytest.raises(ValueError, match="4 positions and was given 5"):
         decoder.step(torch.zeros(1, 2, dtype=torch.long))
 
 
-def test_reader_compiles_four_graphs(stage1):
+def test_decoder_compiles_four_graphs(stage1):
     """For a token or several, of an utterance or several; never a break."""
     counter = CompileCounter()
     for batch in (1, 2, 3):

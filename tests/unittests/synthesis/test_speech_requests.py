@@ -11,7 +11,7 @@ from speechbrain_gogo.inference.synthesis.utterances import (
 )
 
 
-def test_long_text_is_spoken_sentence_by_sentence(speech, prompt):
+def test_long_text_is_synthesized_sentence_by_sentence(speech, prompt):
     request = prompt, PROMPT_TEXT
     both = speech.clone_voice("Why so? A lazy dog.", *request, seed=2)
     first = speech.clone_voice("Why so?", *request, seed=2)
@@ -29,9 +29,7 @@ def test_long_text_is_spoken_sentence_by_sentence(speech, prompt):
     assert len({line.seed for line in lines}) == len(lines) > 260
 
 
-def test_sentences_fit_whatever_the_tokenizer_makes_of_them(
-    speech, prompt, monkeypatch
-):
+def test_sentences_fit_with_any_tokenizer(speech, prompt, monkeypatch):
     """Names take a piece for each letter, the prompt's words one for four."""
 
     def encode(text):
@@ -110,7 +108,7 @@ def test_wrong_requests(speech, prompt, wrong, told):
         speech.clone_voice(**request)
 
 
-def test_requests_of_a_batch_are_whole(speech, prompt):
+def test_incomplete_requests_of_a_batch_are_refused(speech, prompt):
     whole = {"text": "So", "prompt_wav": prompt, "prompt_text": PROMPT_TEXT}
     for request, told in (
         (("So", prompt), "no request: give text, prompt_wav, prompt_text"),
@@ -124,18 +122,18 @@ def test_requests_of_a_batch_are_whole(speech, prompt):
             speech.clone_voice_batch([request])
 
 
-def test_no_groups_are_no_speech(speech, prompt):
+def test_zero_groups_are_refused(speech, prompt):
     with pytest.raises(ValueError, match="max_groups=0: give 1"):
         speech.continue_speech(prompt, max_groups=0)
 
 
-def test_emoji_and_digits_do_no_harm(speech, prompt):
+def test_emoji_and_digits(speech, prompt):
     plain = speech.clone_voice("two foxes", prompt, PROMPT_TEXT)
     dressed = speech.clone_voice("2 foxes \U0001f98a", prompt, PROMPT_TEXT)
     assert torch.equal(plain.tokens, dressed.tokens)
 
 
-def test_the_model_says_its_language(tiny_speech_folder, speech, prompt):
+def test_language_of_the_model(tiny_speech_folder, speech, prompt):
     assert speech.front_end.language == "en"
     plain = GogoSpeech.from_hparams(
         tiny_speech_folder,

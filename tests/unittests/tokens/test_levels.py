@@ -30,7 +30,7 @@ def test_pack_is_the_inverse(levels):
     assert torch.equal(levels.pack(levels.unpack(tokens[0])), tokens[0])
 
 
-def test_what_is_no_level():
+def test_invalid_levels_are_refused():
     with pytest.raises(ValueError, match="5 columns do not hold whole levels"):
         COFI.unpack(torch.zeros(1, 2, 5))
     with pytest.raises(ValueError, match="Level 40 ms of 2 groups"):
@@ -41,7 +41,7 @@ def test_what_is_no_level():
         Levels([1, 2], [1])
 
 
-def test_a_codec_has_a_level_per_column_by_default():
+def test_default_levels_are_columns():
     class Columns(GranularCodec):
         num_codebooks = 10
 

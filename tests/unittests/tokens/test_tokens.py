@@ -43,7 +43,7 @@ def tokenized(codec, tiny_corpus, tmp_path_factory):
     return folder
 
 
-def test_tokens_are_those_of_each_file_alone(codec, tiny_corpus, tokenized):
+def test_corpus_tokens_equal_encode_file(codec, tiny_corpus, tokenized):
     expected = manifest(tiny_corpus)
     found = rows(tokenized)
     assert sorted(row.id for row in found) == sorted(expected)
@@ -61,7 +61,7 @@ def test_tokens_are_those_of_each_file_alone(codec, tiny_corpus, tokenized):
     )
 
 
-def test_a_stop_costs_a_shard_and_nothing_else(
+def test_resuming_repeats_one_shard_at_most(
     codec, tiny_corpus, tokenized, tmp_path, monkeypatch
 ):
     """Stopped before a shard appears, and in the middle of one."""
@@ -105,7 +105,7 @@ def test_a_stop_costs_a_shard_and_nothing_else(
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_ranks_share_the_shards(
+def test_shards_are_split_over_ranks(
     codec, tiny_corpus, tokenized, tmp_path, monkeypatch, num_workers
 ):
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -169,7 +169,7 @@ def test_emilia_tars(codec, tmp_path, request):
     assert len(contents(tmp_path)) == 3
 
 
-def test_nothing_usable_is_an_error(codec, tiny_corpus, tmp_path):
+def test_no_usable_clip_is_an_error(codec, tiny_corpus, tmp_path):
     with pytest.raises(ValueError, match="not 30 to 40 s long: 12"):
         source = clips(tiny_corpus, min_duration=30, max_duration=40)
         tokenize_corpus(codec, source, tmp_path)
@@ -200,7 +200,7 @@ def test_other_data_and_other_codecs_are_refused(
         open_corpus(tmp_path)
 
 
-def test_corpora_say_their_front_end(codec, tiny_corpus, tmp_path):
+def test_corpora_store_their_front_end(codec, tiny_corpus, tmp_path):
     class Picky:
         name = "picky 3"
 

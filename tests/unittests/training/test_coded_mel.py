@@ -22,7 +22,7 @@ def codec():
     return load_hyperpyyaml(SMALL)["model"]["codec"].eval()
 
 
-def test_evaluation_is_the_codec(codec):
+def test_evaluation_equals_the_codec(codec):
     """In evaluation, what encode and decode_mel give, cut to the audio."""
     wavs = 0.1 * torch.randn(2, 50 * 256)
     tokens, _ = codec.encode(wavs)
@@ -31,7 +31,7 @@ def test_evaluation_is_the_codec(codec):
     assert torch.allclose(found, wanted, atol=1e-4)
 
 
-def test_training_mixes(codec):
+def test_training_mixes_codec_and_original_mels(codec):
     """Some clips keep few tokens, some the mel of their recording."""
     wavs = 0.1 * torch.randn(64, 40 * 256)
     coded = CodedMel(codec, [2], share=0.5).train()

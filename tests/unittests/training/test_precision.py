@@ -47,9 +47,7 @@ def flipped(tokens, others):
     return (tokens != others.to(tokens)).float().mean().item()
 
 
-def test_how_many_tokens_tf32_and_bf16_would_flip(
-    codec, wavs, monkeypatch, request
-):
+def test_token_flips_of_tf32_and_bf16(codec, wavs, monkeypatch, request):
     """By rounding the factors, as their hardware does."""
     monkeypatch.syspath_prepend(request.config.rootpath / "bench" / "quality")
     from token_flips import flipped_shares
@@ -62,7 +60,7 @@ def test_how_many_tokens_tf32_and_bf16_would_flip(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_makes_the_tokens_of_a_cpu(codec, wavs, tiny_codec_folder):
+def test_gpu_tokens_equal_cpu_tokens(codec, wavs, tiny_codec_folder):
     """But for sums in another order; with TF32, more would differ."""
     plain, _ = codec.encode_batch(wavs)
     there = GogoCodec.from_hparams(
@@ -119,7 +117,7 @@ def test_rewards(codec, wavs, tf32):
     assert set(encoder) == set(vocoder) == {FULL}
 
 
-def test_fingerprints_are_of_the_weights(codec, tiny_codec_folder):
+def test_fingerprints_do_not_depend_on_precision(codec, tiny_codec_folder):
     """The same in any precision; a corpus says in which it was made."""
     half = GogoCodec.from_hparams(
         tiny_codec_folder, run_opts={"precision": "bf16"}
@@ -128,7 +126,7 @@ def test_fingerprints_are_of_the_weights(codec, tiny_codec_folder):
     assert half.fingerprint == again.fingerprint != codec.fingerprint
 
 
-def test_settings_come_back_after_an_error(tf32):
+def test_precision_settings_are_restored_after_errors(tf32):
     with pytest.raises(KeyError), full_precision("cpu"):
         assert flags() == FULL
         raise KeyError

@@ -6,7 +6,7 @@ from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain_gogo.brains.training.replay_buffer import ReplayBuffer
 
 
-def test_is_a_queue_that_resumes(tmp_path):
+def test_replay_buffer_resumes(tmp_path):
     """Against the concatenation of all that was added, cut to the last 7."""
     random = torch.Generator().manual_seed(0)
     replay_buffer, resumed = ReplayBuffer(7), ReplayBuffer(7)

@@ -57,7 +57,7 @@ def test_vocos_in_half_precision(vocos):
     torch.testing.assert_close(wavs, vocos(mel), rtol=0.1, atol=0.1)
 
 
-def test_vocos_context_is_its_exact_reach(vocos):
+def test_vocos_context_is_its_receptive_field(vocos):
     mel, frame = torch.randn(1, 60, 100, requires_grad=True), 20
     vocos(mel)[:, frame * HOP : (frame + 1) * HOP].abs().sum().backward()
     heard = mel.grad.abs().sum(dim=(0, 2)).nonzero().flatten()
@@ -125,7 +125,7 @@ def test_loads_the_files_of_vocos(vocos, tmp_path):
         assert torch.equal(loaded(mel), vocos(mel))
 
 
-def test_weights_have_to_fit(vocos, tmp_path):
+def test_mismatched_weights_are_refused(vocos, tmp_path):
     write_vocos(vocos, tmp_path)
     path = tmp_path / "vocoder.safetensors"
     # Not of a file that is written over: tensors of older releases stay there.

@@ -47,7 +47,7 @@ def wants(busy, quiet):
 
 
 @pytest.mark.parametrize("ablation", ["", "sampled", "dpo"])
-def test_finds_the_oracle(
+def test_policy_learns_the_oracle_budgets(
     main, tiny_codec_folder, half_silent, monkeypatch, ablation
 ):
     """The policy sees backbones alone, and learns who needs what."""
@@ -81,7 +81,7 @@ TABLE9 = sorted((RECIPES["LibriTTS"] / "hparams" / "table9").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", TABLE9, ids=lambda path: path.stem)
-def test_lines_of_table_9(path):
+def test_yamls_of_table_9(path):
     """Each file changes the objective or the weights, and says who it is."""
     with open(path) as stream:
         lines = load_hyperpyyaml(stream)

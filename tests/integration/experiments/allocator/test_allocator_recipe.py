@@ -12,7 +12,7 @@ from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.inference import GogoCodec
 
 
-def test_only_the_policy_learns(
+def test_only_the_policy_is_updated(
     main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch, real_plots
 ):
     """With the vocoder in the loop, and the codec in place of its export."""
@@ -49,7 +49,7 @@ class Stop(Exception):
     """Power is gone."""
 
 
-def test_stops_leave_no_trace(
+def test_resuming_equals_an_uninterrupted_run(
     main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch
 ):
     """In the middle of an epoch, twice, with a random objective."""
@@ -84,7 +84,7 @@ def test_stops_leave_no_trace(
         main([*line, "--token_weight", "9"])
 
 
-def test_learns_from_what_another_run_has_scored(
+def test_learns_from_rewards_of_another_run(
     main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch
 ):
     """With other weights, and no decode but those of validation."""
@@ -118,7 +118,7 @@ def test_learns_from_what_another_run_has_scored(
         )
 
 
-def test_misfit_codec_is_refused(
+def test_codec_of_other_sizes_is_refused(
     main, tiny_codec_folder, tiny_corpus, tmp_path
 ):
     with pytest.raises(ValueError, match="'in_dim': 64.*'in_dim': 32"):

@@ -12,7 +12,7 @@ SCRIPT = (
 )
 
 
-def test_the_sampler_stays_unless_asked():
+def test_sampler_is_unchanged_by_default():
     """Only vocoders are compared, with the model's own sampler."""
     choose = runpy.run_path(str(SCRIPT))["choose"]
     flow = SimpleNamespace(num_steps=32, guidance_scale=2.0)
@@ -32,7 +32,7 @@ def test_the_sampler_stays_unless_asked():
 
 
 @pytest.mark.parametrize(("tolerance", "steps"), [(0.0, 16), (0.004, 4)])
-def test_the_cheapest_that_scores_as_well(tolerance, steps):
+def test_cheapest_sampler_within_tolerance(tolerance, steps):
     """More steps are worth their time where they are heard, guidance too."""
     found = {
         (1, 0.0): 0.770,

@@ -99,7 +99,7 @@ def test_weights_without_balancer_or_dropout(load):
         torch.testing.assert_close(found["loss"], mean)
 
 
-def test_without_nested_dropout_the_weights_stay(load, monkeypatch):
+def test_fixed_weights_without_nested_dropout(load, monkeypatch):
     """All tokens count, and the balancer sees the n_k that were drawn."""
     main = RECIPES[0] / "codec" / "hparams" / "mini.yaml"
     row = main.parent / "table7" / "no_nested_dropout.yaml"
@@ -120,7 +120,9 @@ def test_without_nested_dropout_the_weights_stay(load, monkeypatch):
 
 
 @pytest.mark.parametrize("row", ["table2/rvq", "table10/frame_wise"])
-def test_frame_wise_codecs_are_codecs(tiny_corpus, tmp_path, monkeypatch, row):
+def test_frame_wise_codecs_train_and_export(
+    tiny_corpus, tmp_path, monkeypatch, row
+):
     """The recipe trains and exports them; a prefix of layers is coarser."""
     script = RECIPES[0] / "codec" / "train.py"
     monkeypatch.syspath_prepend(script.parent)
@@ -201,7 +203,7 @@ MAINS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda p: f"{p.parent.stem}/{p.stem}")
-def test_lines_replace_lines(row):
+def test_ablations_override_settings_of_all_yamls(row):
     """Of all four YAMLs, those of Emilia too."""
     keys = re.findall(r"^([A-Za-z]\w*):", row.read_text(), re.MULTILINE)
     for main in MAINS:
@@ -254,7 +256,7 @@ def test_rows_of_the_stages(row):
         out["loss"].backward()
 
 
-def test_the_last_word():
+def test_command_line_overrides_ablations():
     """Is the command line's, but nobody sizes what is not there."""
     row = str(RECIPES[0] / "codec" / "hparams" / "table7" / "no_asr.yaml")
     line = [str(MAINS[0]), "--ablation", row, "--variant", "mine"]
@@ -267,7 +269,7 @@ def test_the_last_word():
 
 
 @pytest.mark.parametrize("recipe", ["codec", "speech_lm", "allocator"])
-def test_lines_for_a_gpu(recipe):
+def test_gpu_settings_override_mini(recipe):
     """What `make mini` trains there replaces lines of what it trains here."""
     folder = RECIPES[0] / recipe / "hparams"
     lines = (folder / "gpu" / "mini.yaml").read_text()
@@ -276,7 +278,7 @@ def test_lines_for_a_gpu(recipe):
         assert set(keys) <= set(compose(main)), main
 
 
-def test_the_larger_codec_fits_the_bundle(load):
+def test_gpu_codec_fits_in_20_megabytes(load):
     """In 20 MB of half precision."""
     folder = RECIPES[0] / "codec" / "hparams"
     larger = load(

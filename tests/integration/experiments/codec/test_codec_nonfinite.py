@@ -26,7 +26,9 @@ def spoil(monkeypatch, bad):
     return weights
 
 
-def test_nan_loss_changes_nothing(main, tiny_corpus, tmp_path, monkeypatch):
+def test_update_with_nan_loss_is_skipped(
+    main, tiny_corpus, tmp_path, monkeypatch
+):
     weights = spoil(monkeypatch, lambda step: step in (2, 4))
     main(arguments(tiny_corpus, tmp_path, nonfinite_patience=1))
     assert torch.equal(weights[3], weights[2])
@@ -39,14 +41,16 @@ def test_nan_loss_changes_nothing(main, tiny_corpus, tmp_path, monkeypatch):
     assert max(steps) > 5 and "NaN" not in text
 
 
-def test_nan_in_a_row_stops(main, tiny_corpus, tmp_path, monkeypatch):
+def test_too_many_nan_losses_stop_training(
+    main, tiny_corpus, tmp_path, monkeypatch
+):
     """Also across epochs, of which each is shorter than the patience."""
     spoil(monkeypatch, lambda step: step >= 2)
     with pytest.raises(ValueError, match="Update 5: the loss is nan"):
         main(arguments(tiny_corpus, tmp_path, nonfinite_patience=3))
 
 
-def test_gradients_that_are_not_finite_stop_it_too(
+def test_too_many_nonfinite_gradients_stop_training(
     main, tiny_corpus, tmp_path, monkeypatch
 ):
     """Though every loss is finite; weights stay as they were."""

@@ -48,7 +48,7 @@ runpy.run_path(script, run_name="__main__")
 @pytest.mark.parametrize(
     "launch", [run_elastic, pytest.param(run_torchrun, marks=pytest.mark.long)]
 )
-def test_a_rank_that_dies_is_started_again(
+def test_torchrun_restarts_a_failed_rank(
     launch, tiny_corpus, tmp_path, monkeypatch
 ):
     """With all others, by torchrun, from the last checkpoint."""

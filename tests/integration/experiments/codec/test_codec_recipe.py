@@ -77,7 +77,7 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
         main(arguments(tiny_corpus, tmp_path / "third", **options))
 
 
-def test_frozen_parts_stay(main, tiny_corpus, tmp_path):
+def test_frozen_parts_are_unchanged(main, tiny_corpus, tmp_path):
     """And the others learn; a part that is not there is refused."""
     options = {"num_steps": 2, "number_of_epochs": 1, "warmup_steps": 0}
     options |= {"ckpt_interval_steps": 0, "learning_rate": 0.01}
@@ -95,7 +95,9 @@ def test_frozen_parts_stay(main, tiny_corpus, tmp_path):
     assert not any(name.startswith("encoder") for name in moved)
 
 
-def test_stops_are_between_updates(main, tiny_corpus, tmp_path, monkeypatch):
+def test_checkpoints_are_between_updates(
+    main, tiny_corpus, tmp_path, monkeypatch
+):
     """Not while gradients wait for more: they are in no checkpoint."""
     places = []
 

@@ -27,7 +27,9 @@ def checkpoints(folder):
     return sorted(path.name for path in (folder / "save").iterdir())
 
 
-def test_stops_leave_no_trace(main, order, whole, tiny_corpus, tmp_path):
+def test_resuming_equals_an_uninterrupted_run(
+    main, order, whole, tiny_corpus, tmp_path
+):
     """Mid-epoch twice, at an epoch's last batch, and after its validation."""
     log, said, seen = whole
     batches = len(seen) // 2  # of an epoch
@@ -58,7 +60,7 @@ def test_stops_leave_no_trace(main, order, whole, tiny_corpus, tmp_path):
     assert summaries(tmp_path) == said
 
 
-def test_validates_now_and_then(main, order, tiny_corpus, tmp_path):
+def test_validation_interval(main, order, tiny_corpus, tmp_path):
     """After the first epoch and the last; what follows no trace of a stop."""
     settings = {"number_of_epochs": 3, "ckpt_interval_steps": 0}
     settings["valid_interval_minutes"] = 1000

@@ -74,7 +74,7 @@ def run(folder, device="cpu", **overrides):
     return brain, [json.loads(line) for line in log]
 
 
-def test_learns_then_meets_discriminators(data_folder, device):
+def test_discriminators_join_after_a_start(data_folder, device):
     brain, log = run(data_folder, device, num_steps=12, adversarial_start=12)
     assert brain.optimizer_step == 12
     assert not brain.judges

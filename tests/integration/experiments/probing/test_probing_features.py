@@ -100,7 +100,7 @@ def test_linguistic_features(change):
     assert np.isnan(linguistic_features("A house!")["tense"])
 
 
-def test_features_are_measured_once(tmp_path):
+def test_features_are_cached(tmp_path):
     """A killed run keeps what was measured; other settings start anew."""
     import soundfile
     from clips import measure_clips

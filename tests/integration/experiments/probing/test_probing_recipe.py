@@ -20,7 +20,7 @@ def tiny_probes(seed=0, **sizes):
     return PositionProbes(3, 2, 4, **{"hidden": [16, 8], **sizes})
 
 
-def test_every_probe_is_a_network_of_its_own():
+def test_probes_are_independent_networks():
     """One of them, layer by layer; and no gradient crosses over."""
     probes = tiny_probes().eval()
     inputs = torch.randn(5, 3, 4)
@@ -61,7 +61,7 @@ def fit(probes, train, valid, num_steps=200, **changes):
     )
 
 
-def test_probes_find_where_a_feature_is():
+def test_probes_find_the_position_of_a_feature():
     """Position 2 tells the first feature, no position the second."""
     from probes import score_probes
 
@@ -83,7 +83,7 @@ def test_probes_find_where_a_feature_is():
     torch.testing.assert_close(again, best)
 
 
-def test_each_probe_stops_by_itself(monkeypatch):
+def test_each_probe_has_its_own_early_stopping(monkeypatch):
     """Later improvements of a probe that lost its patience do not count."""
     import probes as module
 
@@ -108,7 +108,7 @@ def test_each_probe_stops_by_itself(monkeypatch):
         assert torch.equal(weight[1:], third[1:])
 
 
-def test_clips_are_drawn_from_the_whole_manifest(tmp_path):
+def test_clips_are_sampled_from_the_whole_manifest(tmp_path):
     """As many as asked for, in their order, the same for a seed."""
     from clips import draw_clips
 
@@ -124,7 +124,7 @@ def test_clips_are_drawn_from_the_whole_manifest(tmp_path):
     assert drawn[0] == drawn[1] != drawn[2] and max(drawn[0]) > 50
 
 
-def test_table_says_which_tokens_know_what(tmp_path, real_plots):
+def test_report_of_probing_errors(tmp_path, real_plots):
     """Losses of known errors, and the verdicts that follow from them."""
     from report import plot_heatmap, summarize, write_table
 
@@ -148,7 +148,7 @@ def test_table_says_which_tokens_know_what(tmp_path, real_plots):
     assert (tmp_path / "heatmap.png").stat().st_size > 1000
 
 
-def test_kept_tokens(tmp_path):
+def test_figures_over_kept_tokens(tmp_path):
     """Means and ratios of sums at each number of tokens, whatever the codec."""
     from kept_tokens import read_results, write_kept
 
@@ -177,7 +177,7 @@ def test_kept_tokens(tmp_path):
         read_results(path, figures)
 
 
-def test_a_finished_seed_is_not_trained_again(
+def test_finished_seeds_are_not_trained_again(
     recipe, tiny_corpus, tiny_codec_folder, tmp_path, monkeypatch
 ):
     """The whole recipe twice: the second time it only writes the reports."""

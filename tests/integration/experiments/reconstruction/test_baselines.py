@@ -90,7 +90,7 @@ def tone(rate):
         ("mimi", "Mimi", 4, {"num_quantizers": 4}, 50),
     ],
 )
-def test_first_codebooks_are_those_of_the_rate(
+def test_first_codebooks_equal_the_lower_rate(
     baselines, folder, kind, name, codebooks, asked, tokens
 ):
     """As if the codec had been asked for that rate itself; as in Table 1."""
@@ -117,7 +117,7 @@ def test_first_codebooks_are_those_of_the_rate(
     assert system.reconstruct(wavs, codebooks=1).ne(found).any()
 
 
-def test_more_codebooks_than_there_are(baselines, folder):
+def test_too_many_codebooks_are_refused(baselines, folder):
     """An error, not fewer of them under a label of more."""
     system = baselines.DAC(folder("dac"), "MIT", [9])
     with pytest.raises(ValueError, match="has 8 codebooks, not 9"):
@@ -196,7 +196,7 @@ def test_speechtokenizer(baselines, tmp_path):
     assert system.reconstruct(wavs, codebooks=3).shape == wavs.shape
 
 
-def test_what_is_missing_is_said(baselines, monkeypatch):
+def test_missing_packages_and_networks_are_named(baselines, monkeypatch):
     """A package, or a network."""
 
     def unreachable(*_, **__):

@@ -36,7 +36,7 @@ def test_every_row_and_report(recipe, hparams, real_plots):
     )
 
 
-def test_differences_are_paired(recipe, hparams):
+def test_paired_differences(recipe, hparams):
     """Utterances that differ make intervals wide, not those of differences."""
 
     class Loudness(Difference):
@@ -55,7 +55,7 @@ def test_differences_are_paired(recipe, hparams):
         recipe.evaluate([NoisyCodec()], [Loudness()], hparams)
 
 
-def test_an_option_of_each_utterance(recipe, hparams):
+def test_options_per_utterance(recipe, hparams):
     """Utterances have budgets of their own; the audio comes as asked for."""
 
     class Allocating(NoisyCodec):
@@ -92,7 +92,7 @@ def test_an_option_of_each_utterance(recipe, hparams):
     assert "| noisy, allocator | noise (CC0) | 10 |" in table
 
 
-def test_gogo_has_rows_for_its_settings(recipe, hparams, tiny_codec_folder):
+def test_rows_of_gogo(recipe, hparams, tiny_codec_folder):
     """The vocoder, each keep; the rate of Table 1; and plans are settings."""
     from systems import GogoSystem
 
@@ -111,7 +111,7 @@ def test_gogo_has_rows_for_its_settings(recipe, hparams, tiny_codec_folder):
         system.rows(recipe.read_test_set(hparams))
 
 
-def test_plans_spend_the_same(recipe):
+def test_budget_plans_have_equal_token_counts(recipe):
     """Even budgets differ by one; no other spending has less distance."""
     from budgets import best_budgets, even_budgets
 
@@ -131,7 +131,7 @@ def test_plans_spend_the_same(recipe):
     assert torch.equal(every[sums.argmin()] + 3, best)
 
 
-def test_ground_truth_decides_whose_evaluation_it_is(recipe, hparams):
+def test_ground_truth_is_compared_with_the_papers(recipe, hparams):
     """Beside the paper's values; and word errors by each normalization."""
 
     class Heard(Difference):

@@ -8,7 +8,7 @@ import soundfile
 from noisy_codec import RATE, Difference, NoisyCodec, read_rows
 
 
-def test_killed_evaluation_goes_on(recipe, hparams):
+def test_killed_evaluation_resumes(recipe, hparams):
     """Rows on disk are used again, a half-written one is made again."""
     with pytest.raises(KeyboardInterrupt):
         recipe.evaluate([NoisyCodec(survives=3)], [Difference()], hparams)
@@ -69,7 +69,7 @@ def test_rows_of_other_data_are_refused(recipe, hparams):
         recipe.evaluate([NoisyCodec()], [Difference()], hparams)
 
 
-def test_missing_file_fails_at_once(recipe, hparams):
+def test_missing_file_is_an_error(recipe, hparams):
     """No table over fewer utterances than the list has."""
     Path(hparams["data_folder"], "2.wav").unlink()
     codec = NoisyCodec()
@@ -85,7 +85,7 @@ def test_missing_file_fails_at_once(recipe, hparams):
         recipe.evaluate([codec], [Difference()], hparams)
 
 
-def test_systems_join_later(recipe, hparams):
+def test_systems_can_be_added_later(recipe, hparams):
     """What is measured stays; only the new system's rows are made."""
     first, second = NoisyCodec(), NoisyCodec(keeps=[2])
     second.name = "other"

@@ -12,7 +12,7 @@ def changed(disturbance, setting, wav, key="clip"):
     return found
 
 
-def test_noises_have_the_power_and_the_colour_that_they_should():
+def test_power_and_spectrum_of_noises():
     from disturbances import Noise
     from noises import Pink, White
 
@@ -32,7 +32,7 @@ def test_noises_have_the_power_and_the_colour_that_they_should():
     assert max(octaves) < 1.3 * min(octaves)
 
 
-def test_babble_is_of_other_speakers_whatever_the_order(tmp_path):
+def test_babble_is_of_other_speakers_in_any_order(tmp_path):
     from noises import Babble
 
     rows = {}
@@ -58,7 +58,7 @@ def test_babble_is_of_other_speakers_whatever_the_order(tmp_path):
         babble(RATE, RATE, draw("clip0"), "clip0")
 
 
-def test_codecs_keep_time_and_lose_more_at_lower_rates():
+def test_compression_is_aligned_and_worse_at_lower_rates():
     from disturbances import Compressed, Telephone
 
     wav = tone() + tone(1.0, 5000.0)

@@ -10,7 +10,7 @@ from tones import RATE, tone
 from torch import nn
 
 
-def test_tokens_that_moved_are_few_edits():
+def test_edit_distance_of_shifted_tokens():
     from comparison import compare_tokens
 
     steps = torch.arange(20)[:, None] * torch.ones(2, dtype=torch.int64)
@@ -76,7 +76,7 @@ def results(folder):
         return {(row["ID"], row["system"]): row for row in csv.DictReader(file)}
 
 
-def test_the_robust_level_is_found_and_a_stop_costs_nothing(settings, tmp_path):
+def test_robust_level_and_resuming(settings, tmp_path):
     from evaluate import evaluate
     from token_systems import TokenSystem
 
@@ -121,7 +121,7 @@ def test_the_robust_level_is_found_and_a_stop_costs_nothing(settings, tmp_path):
     assert len(some) == 3 * 5 and some.items() <= found.items()
 
 
-def test_what_is_not_there_is_refused(settings):
+def test_unknown_names_are_refused(settings):
     from evaluate import evaluate
     from token_systems import TokenSystem, load_tokenizer
 
@@ -157,7 +157,7 @@ class Turned(TwoBits):
         return super().decode(tokens.transpose(1, 2))
 
 
-def test_all_dialects_say_the_same():
+def test_dialects_give_equal_tokens():
     from token_systems import TokenSystem, load_tokenizer
 
     wav = tone(0.5)
@@ -180,7 +180,7 @@ def test_all_dialects_say_the_same():
     torch.testing.assert_close(dac.decode(tokens), expected)
 
 
-def test_a_codec_with_scales_has_levels_of_their_own_rates(tiny_cofi_folder):
+def test_levels_of_cofi_have_their_own_rates(tiny_cofi_folder):
     from token_systems import TokenSystem
 
     from speechbrain_gogo.inference import GogoTokenizer

@@ -12,7 +12,7 @@ def voices(scripts_of):
     return voices
 
 
-def test_letters_that_the_start_cannot_read_are_named(voices, monkeypatch):
+def test_unknown_letters_are_named(voices, monkeypatch):
     """Marks without an id are no reason."""
     texts = ["Stop! Now."]
     monkeypatch.setattr(voices, "corpus_texts", lambda folder: texts)
@@ -25,7 +25,7 @@ def test_letters_that_the_start_cannot_read_are_named(voices, monkeypatch):
         voices.check_letters(settings)
 
 
-def test_half_a_pair_of_manifests_and_unknown_clips_are_refused(voices):
+def test_single_manifests_and_unknown_clips_are_refused(voices):
     settings = {"train_csv": "mine.csv", "valid_csv": None}
     with pytest.raises(ValueError, match="both manifests"):
         voices.prepare_recordings(settings)

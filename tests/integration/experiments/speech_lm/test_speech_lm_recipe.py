@@ -98,7 +98,7 @@ def two_clips(tokens, folder, times):
 
 
 @pytest.mark.parametrize("stage", POSITIONS)
-def test_learns_two_clips(
+def test_training_on_two_clips(
     main, arguments, tiny_tokens, tmp_path, stage, request
 ):
     """By heart; and what it writes is all there, with plots in a short run.
@@ -148,7 +148,7 @@ def test_learns_two_clips(
     assert read_log(tmp_path / "again" / "progress.jsonl")[-1]["loss"] < 0.12
 
 
-def test_the_aligned_stage_learns_its_aligner_first(
+def test_aligned_stage_trains_its_aligner_first(
     main, arguments, tiny_tokens, tmp_path, real_plots
 ):
     """The only stage of a model, of all ten tokens."""
@@ -181,7 +181,7 @@ def test_the_aligned_stage_learns_its_aligner_first(
     assert len(said.tokens) and said.tokens.shape[1] == 10
 
 
-def test_a_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
+def test_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
     """Before it has learned anything."""
     for stage, model, told in (
         ("stage1", "{codebook_size: 1024}", "codebook_size 1024, .* 12800"),
@@ -197,7 +197,7 @@ class Stop(Exception):
 
 
 @pytest.mark.parametrize("stage", POSITIONS)
-def test_stops_leave_no_trace(
+def test_resuming_equals_an_uninterrupted_run(
     main, arguments, order, tmp_path, monkeypatch, stage
 ):
     """In the middle of an epoch, and at its last batch."""
@@ -233,7 +233,7 @@ def test_stops_leave_no_trace(
         main(again)
 
 
-def test_other_batches_restart_their_epoch(
+def test_other_batches_restart_the_epoch(
     main, arguments, order, tmp_path, monkeypatch
 ):
     """On request; else they are refused, and nothing is skipped silently."""
@@ -259,7 +259,7 @@ def test_other_batches_restart_their_epoch(
 
 
 @pytest.mark.parametrize("lora", ["{}", "{r: 2, lora_alpha: 4}"])
-def test_in_little_memory(main, arguments, tmp_path, lora):
+def test_options_that_save_memory(main, arguments, tmp_path, lora):
     """The options together; what comes out is a plain Llama."""
     pytest.importorskip("peft")
     options = {"weights": "bfloat16", "adamw": "master", "lora": lora}

@@ -26,7 +26,7 @@ def overfit(lm, inputs, steps=120):
     return lm.eval()
 
 
-def test_what_was_learnt_is_spoken():
+def test_overfitted_clips_are_generated():
     torch.manual_seed(0)
     text, lens = torch.randint(TEXT, (2, 6)), torch.tensor([1.0, 0.6])
     tokens = torch.randint(CODES, (2, 5, 10))

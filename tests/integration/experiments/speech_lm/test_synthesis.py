@@ -43,7 +43,7 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_sentences(recipe, files):
+def test_sentences_are_filtered_and_held_out(recipe, files):
     (files / "clips.csv").write_text('ID,wrd\na,"Once more, dear."\n')
     (files / "bad.csv").write_text("ID\na\n")
     paths = [files / "lines.txt", files / "clips.csv"]
@@ -113,7 +113,7 @@ def run(recipe, files, yaml="synthesize.yaml", **overrides):
     return {path: path.stat().st_mtime_ns for path in audio}
 
 
-def test_a_corpus_and_its_completion(recipe, files, monkeypatch):
+def test_killed_synthesis_is_completed(recipe, files, monkeypatch):
     if shutil.which("espeak-ng") is None:
         pytest.skip("espeak-ng is not installed")
     made = run(recipe, files)
@@ -146,7 +146,7 @@ def test_a_corpus_and_its_completion(recipe, files, monkeypatch):
         run(recipe, files, synthesizer="{languages: [en-us, en-xx]}")
 
 
-def test_without_the_synthesiser(recipe, files, monkeypatch):
+def test_missing_synthesiser_is_an_error(recipe, files, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ValueError, match="apt-get install espeak-ng"):
         run(recipe, files)

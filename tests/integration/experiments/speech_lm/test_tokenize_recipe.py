@@ -40,7 +40,7 @@ def rows(folder):
 @pytest.mark.parametrize(
     "launch", [run_ranks, pytest.param(run_torchrun, marks=pytest.mark.long)]
 )
-def test_a_killed_run_is_completed(
+def test_killed_tokenising_is_completed(
     launch, tiny_corpus, tiny_codec_folder, tiny_tokens, tmp_path
 ):
     line = arguments(tiny_corpus, tiny_codec_folder, tmp_path / "out")

@@ -13,7 +13,7 @@ from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 RECIPES = Path(__file__).resolve().parents[4] / "recipes" / "LibriTTS"
 
 
-def test_speech_is_continued(script, tmp_path):
+def test_continuation_in_batch_equals_single(script, tmp_path):
     """The same after each prompt, whatever else is in the batch."""
     continuations = script("token_lm/continuations.py")["Continuations"]
     torch.manual_seed(0)
@@ -37,14 +37,14 @@ def test_speech_is_continued(script, tmp_path):
     assert any(len(said) for said in found[1].values())
 
 
-def test_voices_are_compared_by_as_much_speech(script):
+def test_continuation_and_reference_have_equal_lengths(script):
     cut = script("token_lm/train.py")["same_length"]
     for said, rest, lengths in ((5, 9, (5, 5)), (8, 3, (3, 3)), (0, 9, (0, 6))):
         found = cut(torch.ones(said, 3), torch.ones(rest, 3), 6)
         assert tuple(map(len, found)) == lengths
 
 
-def test_a_run_continues_recordings(script, settings, tiny_corpus, tmp_path):
+def test_continue_speech_loads_a_run(script, settings, tiny_corpus, tmp_path):
     """What train.py leaves is all that continue_speech.py needs."""
     main = script("token_lm/train.py")["main"]
     clips = (tiny_corpus / "train.csv").read_text().splitlines(keepends=True)

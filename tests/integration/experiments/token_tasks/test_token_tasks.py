@@ -27,7 +27,7 @@ def two_clips(corpus, path, times):
     return path
 
 
-def test_speech_is_learnt_by_heart(script, settings, tiny_corpus, tmp_path):
+def test_asr_overfits_two_clips(script, settings, tiny_corpus, tmp_path):
     """CTC at 28 frames a second, from groups that come 4.7 times a second."""
     main = script("asr_tokens/train.py")["main"]
     clips = two_clips(tiny_corpus, tmp_path / "two.csv", times=2)
@@ -59,7 +59,7 @@ def test_speech_is_learnt_by_heart(script, settings, tiny_corpus, tmp_path):
     assert 100 * edits / characters == pytest.approx(min(errors))
 
 
-def test_clips_of_speakers_are_held_out(script):
+def test_clips_of_each_speaker_are_split(script):
     split = script("speaker_id_tokens/speakers.py")["split_clips"]
     speakers = [*("ann " * 9 + "bo " * 5 + "cy " * 3).split(), "", "bo"]
     places, names, report = split(speakers, max_clips=4, seed=1)
@@ -80,7 +80,7 @@ def test_clips_of_speakers_are_held_out(script):
         split([""] * 9)
 
 
-def test_crops_are_stretches_of_clips(script):
+def test_crops_are_segments_of_clips(script):
     brain = script("speaker_id_tokens/train.py")["SpeakerBrain"]
     tokenizer = SimpleNamespace(codec=SimpleNamespace(group_rate=2))
     fake = SimpleNamespace(
@@ -96,7 +96,9 @@ def test_crops_are_stretches_of_clips(script):
     assert crops[2, :, 0].tolist() == [0, 1, 2, 3, 0, 1]
 
 
-def test_runs_are_compared(script, settings, tmp_path, monkeypatch):
+def test_compare_tokens_trains_and_resumes(
+    script, settings, tmp_path, monkeypatch
+):
     """compare_tokens.py trains twice, and again takes up what it finds."""
     compare = script("compare_tokens.py")
     train, runs = script("speaker_id_tokens/train.py")["main"], []

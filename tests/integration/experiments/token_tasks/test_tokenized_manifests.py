@@ -32,7 +32,7 @@ def tokenized(script, tiny_corpus, tiny_codec_folder, tmp_path):
     return run
 
 
-def test_a_test_set_is_complete(tokenized, tiny_corpus, tmp_path):
+def test_test_set_is_complete_or_refused(tokenized, tiny_corpus, tmp_path):
     """However long its clips are; or there is no test, and it says why."""
     with open(tiny_corpus / "valid.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -55,7 +55,7 @@ def test_a_test_set_is_complete(tokenized, tiny_corpus, tmp_path):
         tokenized("test", **fresh)
 
 
-def test_the_codec_works_where_the_run_does(tokenized, tiny_codec_folder):
+def test_codec_tokenises_on_the_device_of_the_run(tokenized, tiny_codec_folder):
     """And is handed back, for whatever the recipe does with it."""
     tokenizer, places = GogoTokenizer(tiny_codec_folder), []
     tokenizer.to = lambda place: places.append(place) or tokenizer

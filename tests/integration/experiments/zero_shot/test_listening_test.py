@@ -49,7 +49,7 @@ def written(scripts, tmp_path):
     return write
 
 
-def test_page_is_blind_and_drawn_by_its_seed(written):
+def test_page_is_blind_and_depends_on_the_seed(written):
     page, key = written("one")
     html = page.read_text()
     for name in (*SYSTEMS, "Ground truth", "recorded", "utterance"):
@@ -200,7 +200,7 @@ def answer_file(folder, key, rater, rate_item):
     return path
 
 
-def test_table_says_what_raters_meant(written, tmp_path):
+def test_table_of_ratings(written, tmp_path):
     _, key = written("one")
     import listening_results
 

@@ -63,7 +63,7 @@ def test_list_from_a_manifest(recipe, tiny_corpus, tmp_path, capsys):
         written("four.lst", shortest=50.0, longest=60.0)
 
 
-def test_list_of_sentences_in_the_models_own_voice(
+def test_list_of_sentences_in_the_default_voice(
     recipe, tiny_corpus, tiny_speech_folder, tmp_path, capsys
 ):
     import own_voice_list
@@ -93,7 +93,7 @@ def test_list_of_sentences_in_the_models_own_voice(
         written(source=str(tiny_speech_folder))
 
 
-def test_recordings_through_parts_of_the_model(
+def test_recordings_decoded_by_parts_of_the_model(
     recipe, speech, tiny_speech_folder, tiny_tasks, tmp_path, capsys
 ):
     import ceilings

@@ -54,7 +54,7 @@ def read_rows(hparams, folder):
         return {(r["ID"], r["system"]): r for r in csv.DictReader(stream)}
 
 
-def test_table_of_all_systems(recipe, speech, hparams, tiny_tasks, real_plots):
+def test_tables_of_all_systems(recipe, speech, hparams, tiny_tasks, real_plots):
     """Rows, columns and figures are those of what was said."""
     tasks = [line.split("|") for line in tiny_tasks.read_text().splitlines()]
     other = Path(hparams["output_folder"]).parent / "other"
@@ -116,7 +116,7 @@ def test_table_of_all_systems(recipe, speech, hparams, tiny_tasks, real_plots):
     assert heard == {*wanted, "GogoSpeech_w_allocator"}
 
 
-def test_judges_hear_all_that_a_file_holds(recipe, tmp_path):
+def test_resampling_for_judges_is_lossless(recipe, tmp_path):
     """16 kHz, read at 24 and judged at 16, is what it was."""
     from judging import read_speech
     from scipy.signal import resample
@@ -130,7 +130,7 @@ def test_judges_hear_all_that_a_file_holds(recipe, tmp_path):
     assert torch.allclose(again, noise, atol=1e-5)
 
 
-def test_killed_evaluation_goes_on(recipe, speech, hparams, monkeypatch):
+def test_killed_evaluation_resumes(recipe, speech, hparams, monkeypatch):
     """Nothing is said twice, and all is said as if nobody had interfered."""
     hparams |= {"allocate": [False], "rtf_trials": 0}
     calls, say = [], speech.clone_voice_batch
@@ -164,7 +164,7 @@ def test_killed_evaluation_goes_on(recipe, speech, hparams, monkeypatch):
         recipe.evaluate(speech, [Lengths()], hparams)
 
 
-def test_what_cannot_be_said_counts(recipe, speech, hparams, tmp_path):
+def test_tasks_without_speech_are_counted(recipe, speech, hparams, tmp_path):
     """A prompt without room is a second of silence; a broken file an error."""
     soundfile.write(tmp_path / "short.wav", 0.1 * torch.randn(24000), 24000)
     soundfile.write(tmp_path / "long.wav", 0.1 * torch.randn(24000 * 20), 24000)
@@ -199,7 +199,7 @@ def test_what_cannot_be_said_counts(recipe, speech, hparams, tmp_path):
         recipe.evaluate(speech, [Lengths()], {**hparams, "allocate": [True]})
 
 
-def test_speed_is_not_measured_twice(recipe, speech, hparams, tmp_path):
+def test_speed_is_measured_once(recipe, speech, hparams, tmp_path):
     [task, *_] = recipe.read_tasks(hparams["meta_list"])
     given = speech, task, {WITHOUT: False}, hparams, tmp_path
     first, note = recipe.measure_speed(*given)
