@@ -1,4 +1,4 @@
-"""What no single test sees: lists, settings, links and docstrings agree."""
+"""Lists, settings, links and docstrings agree."""
 
 import ast
 import csv

@@ -1,4 +1,4 @@
-"""Imports between the folders of the package go one way only."""
+"""Imports between the folders of the package have one direction."""
 
 import ast
 import functools
@@ -124,7 +124,7 @@ def first_imports(path):
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_check_torchaudio_before_they_import_the_host(path):
-    """SpeechBrain imports torchaudio, without saying what to do if that fails."""
+    """SpeechBrain imports torchaudio, and its error does not say what to do."""
     rooms = ("speechbrain", "torchaudio", "recipes")
     names = [x for x in first_imports(path) if x.startswith(rooms)]
     if any(not name.startswith("speechbrain_gogo") for name in names):

@@ -230,7 +230,7 @@ def test_demo(gogo, clip, tmp_path, real_plots):
 
 
 def test_keep_is_the_number_of_scales(gogo, clip, tiny_cofi_folder, tmp_path):
-    """Of a codec whose levels have several tokens of a group each."""
+    """With a codec whose levels have several tokens per group."""
     path, told = tmp_path / "tokens.safetensors", []
     assert gogo("encode", clip, path, codec=tiny_cofi_folder).exit_code == 0
     for keep in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""The `gogo` command where the model speaks."""
+"""The commands of `gogo` that synthesize speech."""
 
 import re
 from pathlib import Path
@@ -95,7 +95,7 @@ def test_demo_speaks(gogo, tmp_path):
 
 
 def test_speech_in_every_format(speak, gogo, tmp_path, monkeypatch):
-    """And decoded and reconstructed: the same formats everywhere."""
+    """Speech, decoded audio and reconstructions have the same formats."""
     clip, tokens = tmp_path / "prompt.flac", tmp_path / "a.safetensors"
     assert gogo("encode", clip, tokens).exit_code == 0
     for suffix in FORMATS:

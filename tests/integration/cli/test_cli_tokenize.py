@@ -1,4 +1,4 @@
-"""`gogo tokenize`: a corpus in, three forms out, whatever stops it."""
+"""`gogo tokenize`: a corpus as three formats, also after interruptions."""
 
 import csv
 import io
@@ -101,7 +101,7 @@ def test_all_formats_equal_encode_file(codec, tiny_corpus, done):
 
 
 def test_speechbrain_reads_the_manifest(tiny_corpus, done):
-    """As recipes do: words and audio as before, arrays by id or by path."""
+    """With the words and audio of the original, and arrays by id or by path."""
     dataset = DynamicItemDataset.from_csv(done / "tokens.csv")
     dataset.add_dynamic_item(
         lambda key: np.load(done / "codes" / f"{key}.npy"), "id", "by_id"

@@ -1,4 +1,4 @@
-"""Every code block of docs/ and of the README: run, or marked and checked."""
+"""Code blocks of docs/ and of the README are run, or checked if they have a title."""
 
 import ast
 import os
@@ -104,7 +104,7 @@ def spelled_out(word, corpus):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_blocks_run(page, place, names, tiny_corpus):
-    """Those of Python one after the other, and the commands of `gogo`."""
+    """Python blocks of a page one after the other, and the commands of `gogo`."""
     known = names(page)
     with torch.random.fork_rng():
         for block in read_blocks(page):

@@ -1,4 +1,4 @@
-"""`gogo push`: a model goes to a hub and comes back by name and revision."""
+"""`gogo push`: a pushed model is loaded by name and revision."""
 
 import shutil
 

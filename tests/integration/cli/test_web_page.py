@@ -100,7 +100,7 @@ def recording(tmp_path):
 
 @pytest.mark.long
 def test_synthesis_in_a_browser(page, recording):
-    """Upload a voice, press, hear samples arrive; cancel; errors are told."""
+    """Upload a voice, synthesize, cancel; errors are shown."""
     assert "synthetic" in page["disclosure"].text
     assert page["language"].text == ", in English"
     page["text"].clear()

@@ -1,4 +1,4 @@
-"""What tests of recipes share."""
+"""A fixture of the tests of recipes: importable scripts."""
 
 import sys
 from pathlib import Path

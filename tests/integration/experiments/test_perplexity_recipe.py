@@ -1,4 +1,4 @@
-"""The recipe of Table 2: it learns what can be learnt, and compares systems."""
+"""The recipe of Table 2: perplexities, and the comparison of systems."""
 
 import csv
 import json
@@ -149,7 +149,7 @@ def count_up(folder, codec, clips, seed):
 def test_perplexity_of_predictable_tokens(
     recipe, tiny_codec_folder, tmp_path, monkeypatch
 ):
-    """A perplexity of nearly 1 where all is known, of 10 where nothing is."""
+    """Nearly 1 for determined tokens, 10 for uniformly random ones."""
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     datasets = {
         stage: count_up(tmp_path / stage, codec, clips, clips)

@@ -69,7 +69,7 @@ def test_every_fault_is_counted_by_its_reason(tmp_path):
 
 
 def test_clips_without_a_duration_are_counted(tmp_path):
-    """Whatever lengths are wanted: nothing can be made of them."""
+    """For any limits of the duration."""
     file = io.BytesIO()
     sf.write(file, [], 24000, format="WAV")
     empty = file.getvalue()

@@ -94,7 +94,7 @@ def test_resumes_with_the_same_order_and_counts(
 
 
 def test_resumes_after_the_last_batch_of_a_single_shard(folder, tmp_path):
-    """What is left of that pass holds no clip, which is no fault."""
+    """The rest of that pass has no clip, which is not an error."""
     shard = folder / "EN" / "EN-B0.tar"
     last = len(list(make_loader(shard, 99, training=False)))
     loader = make_loader(shard, last)

@@ -1,4 +1,4 @@
-"""Manifests as spreadsheets, pandas, R and people's own scripts write them."""
+"""Manifests as spreadsheets, pandas, R and other programs write them."""
 
 import csv
 from collections import Counter
@@ -200,7 +200,7 @@ def test_tokens_store_parts_and_detect_replaced_files(
 
 
 def test_csv_reader_equals_the_csv_module(tmp_path):
-    """Whatever fields a writer quotes, the reader gives them back."""
+    """With all styles of quoting."""
     rng = np.random.default_rng(0)
     letters = np.array(list('ab ",\n\r;x'))
     rows = [

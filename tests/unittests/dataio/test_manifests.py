@@ -116,7 +116,7 @@ def test_every_row_is_used_or_counted(folder):
     ["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "w64", "rf64", "caf"],
 )
 def test_truncated_files_are_counted(tmp_path, suffix):
-    """Also where libsndfile gives what it finds without a word."""
+    """Also if libsndfile does not report an error."""
     path = tmp_path / f"whole.{suffix}"
     formats = {"opus": {"format": "OGG", "subtype": "OPUS"}}
     write(path, TONE, 24000, **formats.get(suffix, {}))
@@ -151,7 +151,7 @@ def test_cached_audio_is_equal_at_16_bits(folder, monkeypatch):
 
 
 def test_cache_is_keyed_by_file(folder):
-    """Clips of one id, parts of one file, and a file that was replaced."""
+    """For equal IDs, parts of a file, and a file that was replaced."""
     cache = folder / "cache"
 
     def heard(rows, rate=RATE):

@@ -61,7 +61,7 @@ def test_failed_commands_are_counted(samples, command):
 
 
 def test_members_of_a_clip_must_be_adjacent_in_streams(tmp_path):
-    """A file is read as a whole; a stream passes by once."""
+    """In a file they may be apart; a stream is read once."""
     path = tmp_path / "apart.tar"
     names = ["a.json", "b.json", "b.mp3", "a.mp3", "b.json"]
     with tarfile.open(path, "w") as tar:

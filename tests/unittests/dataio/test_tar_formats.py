@@ -1,4 +1,4 @@
-"""Tars as macOS, GNU tar and people's own scripts write them."""
+"""Tars as macOS, GNU tar and other programs write them."""
 
 import io
 import subprocess
@@ -108,7 +108,7 @@ def test_names_that_are_no_file_names_are_counted(tmp_path):
 
 
 def test_sparse_members_and_links(tmp_path):
-    """A file with holes is read; links are refused, also hard ones."""
+    """Sparse files are read; symbolic and hard links are refused."""
     samples = np.zeros(480_000, np.int16)
     samples[-24000:] = np.frombuffer(WAV[44:48044], np.int16)
     soundfile.write(tmp_path / "a.wav", samples, 24000)
@@ -131,7 +131,7 @@ def test_sparse_members_and_links(tmp_path):
 
 
 def test_concatenated_tars_are_reported(tmp_path):
-    """cat a.tar b.tar: whoever reads it ends at the first end."""
+    """Readers stop at the first end of `cat a.tar b.tar`."""
     parts = [
         pack(tmp_path / f"{n}.tar", (f"{n}.wav", WAV)).read_bytes()
         for n in range(2)
@@ -157,7 +157,7 @@ def test_emilia_members_in_any_order(tmp_path):
 
 
 def test_names_and_texts_that_are_not_unicode(tmp_path, tiny_codec_folder):
-    """Clips are used, under an id that says the byte."""
+    """The clips are used, with an ID that contains the byte."""
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     half = r'{"text": "Nice \ud83d day.", "speaker": "\udc00", "duration": 1.5}'
     members = ("caf\xe9.json", half.encode()), ("caf\xe9.wav", WAV)

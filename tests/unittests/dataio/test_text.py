@@ -1,4 +1,4 @@
-"""Text to speak: what is written becomes what is said."""
+"""Text normalisation: written to spoken form."""
 
 import csv
 import random
@@ -152,7 +152,7 @@ def test_long_sentences_are_split_at_the_best_position(text, length, pieces):
 
 
 def test_adjacent_numbers_are_read_separately():
-    """Of numbers side by side, each is said, whatever stands between."""
+    """Each of adjacent numbers is read, with any separator."""
     draw = random.Random(1)
     between = [" ", ", ", " - ", "; ", " and ", " / ", " x ", " (", "\n", ": "]
     words = [

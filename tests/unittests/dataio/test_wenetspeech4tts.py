@@ -1,4 +1,4 @@
-"""The manifests of WenetSpeech4TTS, from a made-up excerpt of its layout."""
+"""The manifests of WenetSpeech4TTS, from an artificial excerpt of its layout."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""Audio files are written whole, in every format that is offered, or not."""
+"""Audio files are written completely or not at all, in every format."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Decoding in few steps: the student's files, its loss by hand, what it learns."""
+"""Distillation of the flow: the student's files, loss and training."""
 
 from types import SimpleNamespace
 
@@ -67,7 +67,7 @@ def pair(predict, **settings):
 @pytest.mark.parametrize("predict", ["velocity", "data"])
 @torch.no_grad()
 def test_distillation_loss_by_hand(predict):
-    """Each utterance on its own, unpadded, by plain forward passes."""
+    """By unpadded forward passes of each utterance."""
     objective, teacher, flow = pair(predict, guidance_scale=1.5)
     mel, cond = torch.randn(12, 8, 6), torch.randn(12, 8, 8)
     frames = [8, 5, 3] * 4

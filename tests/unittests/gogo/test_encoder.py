@@ -27,7 +27,7 @@ def test_asymmetric_mask():
 
 @torch.no_grad()
 def test_equals_one_pass_over_frames_and_queries():
-    """Of transformers' Llama, with the same weights."""
+    """Equal to transformers' Llama with the same weights."""
     encoder = seeded_encoder()
     reference = llama(32, 3, 2, 64).eval()
     reference.load_state_dict(encoder.transformer.state_dict())

@@ -69,7 +69,7 @@ def test_sway_sampling_schedule():
 @pytest.mark.parametrize("predict", ["velocity", "data"])
 @torch.no_grad()
 def test_sampling_is_euler_with_guidance(predict):
-    """Two separate passes a step, nothing computed beforehand."""
+    """By two separate passes per step without precomputed parts."""
     flow = seeded_flow(predict=predict, temperature=0.7)
     cond, noise = torch.randn(2, 8, 16), torch.randn(2, 8, 10)
     lens = torch.tensor([1.0, 0.5])

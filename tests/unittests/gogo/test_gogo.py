@@ -1,4 +1,4 @@
-"""The codec put together: what a group's tokens depend on, and Eq. 4."""
+"""The complete codec: what a group's tokens depend on, and Eq. 4."""
 
 import pytest
 import torch
@@ -74,7 +74,7 @@ def test_padding_does_not_change_decoding(codec):
 
 
 def test_condition_is_equation_2(codec):
-    """Tokens, then placeholders, group by group; mask_id is m."""
+    """Tokens, then placeholders, for each group; mask_id is m."""
     tokens = torch.randint(12800, (1, 2, 10))
     tokens[0, 1, 4:] = codec.mask_id
     q = codec.embed(tokens)

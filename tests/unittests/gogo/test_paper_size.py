@@ -1,4 +1,4 @@
-"""hparams/gogo.yaml: the sizes of Appendix C, counted another way."""
+"""hparams/gogo.yaml: the sizes of Appendix C, counted independently."""
 
 import pytest
 import torch

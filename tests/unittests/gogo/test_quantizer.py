@@ -47,7 +47,7 @@ def test_standardized_tokens_depend_on_their_own_group_only():
 
 
 def test_gradients_are_those_of_batch_normalization():
-    """Values by the running statistics, gradients as of batch normalization."""
+    """Values use running statistics, gradients those of the batch."""
     torch.manual_seed(0)
     norm = Standardize(3, 2, deviation=0.6)
     for _ in range(20):
@@ -76,7 +76,7 @@ def test_nonfinite_batches_do_not_change_statistics():
 
 
 def test_weight_averaging_keeps_the_levels():
-    """They are buffers: the recipes average those of Standardize along."""
+    """They are buffers, which recipes average with the weights."""
     fsq = StandardizedFSQ(LEVELS, dim=16, num_positions=10)
     before = {
         k: v.clone() for k, v in fsq.named_buffers() if "project" not in k
@@ -163,7 +163,7 @@ def test_rvq_codebooks_are_moving_averages():
 
 
 def test_rvq_codebooks_change_in_training_only():
-    """Not a frozen codec inside a model, not what is not finite."""
+    """Neither in evaluation mode nor with values that are not finite."""
     quantizer, features = used_rvq(), torch.randn(20, 1, 4)
     before = {k: v.clone() for k, v in quantizer.state_dict().items()}
     with torch.no_grad():
@@ -212,7 +212,7 @@ def learn_on_a_rank(rank, folder):
 
 
 def test_codebooks_are_equal_on_all_ranks(tmp_path):
-    """With batches of 20 and of 50, one of them spoilt: nobody waits."""
+    """With batches of 20 and 50, one of them not finite: no rank waits."""
     torch.multiprocessing.start_processes(
         learn_on_a_rank, (tmp_path,), nprocs=2, start_method="forkserver"
     )

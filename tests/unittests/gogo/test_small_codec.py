@@ -49,7 +49,7 @@ def shake(module):
 
 
 def test_convolution_equals_conv1d():
-    """One matrix product does what Conv1d does with the same weights."""
+    """The matrix product equals Conv1d with the same weights."""
     torch.manual_seed(0)
     layer = shake(DilatedConvolution(4, 6, 3))
     x = torch.randn(2, 20, 4)
@@ -62,7 +62,7 @@ def test_convolution_equals_conv1d():
 
 
 def test_groups_are_encoded_independently():
-    """Other groups of the batch, and fewer queries, change nothing."""
+    """Neither other groups of the batch nor fewer queries change the tokens."""
     encoder = shake(GroupMLPEncoder(10, 4, 3, 5, 8, 16, 32, 2))
     groups = torch.randn(6, 4, 10)
     every = encoder(groups)
@@ -112,7 +112,7 @@ def test_starts_as_principal_components(model):
 
 
 def test_too_few_groups_for_components_are_refused(model):
-    """As many groups as components cannot tell them."""
+    """There must be more groups than components."""
     with pytest.raises(ValueError, match="60 groups cannot tell 60"):
         start_as_components(model["codec"], torch.randn(60, 20, 100))
 
@@ -137,7 +137,7 @@ def test_receptive_field_is_the_sum_of_dilations(model):
 
 
 def test_power_mel_is_inverted():
-    """Powers are what they say, and come back as the log-mel they were."""
+    """Powers equal the definition and are converted back exactly."""
     groups = MelGroups(VocosMel(), 20, 0.8, 0.2, mel_power=0.15)
     log_mel = torch.tensor([-16.0, -3.0, 0.0, 2.0])
     coded = groups.normalize(log_mel)
@@ -182,7 +182,7 @@ def clip():
 
 
 def test_whisper_mel_is_close_to_the_extractors(clip):
-    """What is estimated is near to what Whisper's own extractor computes."""
+    """The estimate is close to Whisper's own features."""
     noise = torch.randn(1, 30720, generator=torch.Generator().manual_seed(0))
     wav = clip + 0.01 * noise
     found = WhisperMel(VocosMel())(VocosMel()(wav))[0]
@@ -216,7 +216,7 @@ def hearing(tmp_path):
 
 
 def test_hearing_loss(hearing, clip):
-    """0 for the same mel, with a gradient for another; the recogniser stays."""
+    """0 for equal mels, with a gradient otherwise; the recogniser is frozen."""
     mel = VocosMel()(clip.repeat(4, 1))
     assert torch.equal(hearing(mel, mel), torch.zeros(3))
     other = (mel + 0.5 * torch.randn_like(mel)).requires_grad_()
@@ -235,7 +235,7 @@ def test_patch_size_must_divide_the_group():
 
 
 def test_hearing_reward(model, hearing, clip):
-    """Eq. 10 and what is heard of each group, alone and in a batch."""
+    """Eq. 10 and the recogniser's distance of each group, alone and in a batch."""
     options = {"codec": shake(model["codec"]), "num_steps": 1}
     plain = ReconstructionReward(**options)
     reward = HearingReward(lambda mel: hearing, 50.0, **options)

@@ -133,7 +133,7 @@ def test_target_rates(codec, tokens):
 
 
 def test_allocation_of_long_recordings(codec):
-    """An hour of groups, a few at a time, as one by one."""
+    """An hour of groups in chunks equals single groups."""
     tokens = torch.randint(12800, (1, 16875, 10))
     budgets = codec.allocate(tokens, target_rate=36.0)
     assert abs(float(budgets.double().mean()) * codec.group_rate - 36) < 0.1

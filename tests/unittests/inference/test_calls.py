@@ -1,4 +1,4 @@
-"""What callers hold in their hands: shapes, arrays, lists, precisions."""
+"""Inputs of callers: shapes, arrays, lists, precisions."""
 
 import math
 
@@ -78,7 +78,7 @@ def test_half_precision_waveforms(codec, tokenizer, wavs, dtype):
 
 
 def test_utterances_of_several_lengths(codec, wavs):
-    """A list, or SpeechBrain's padded data, brings its lengths along."""
+    """Lists and SpeechBrain's padded data contain their lengths."""
     clips = [wavs[0], wavs[1, :12000].numpy()]
     lens = torch.tensor([1.0, 0.4])
     padded = pad_sequence([wavs[0], wavs[1, :12000]], batch_first=True)
@@ -197,7 +197,7 @@ def test_default_dtype_of_the_caller_has_no_effect(
 def test_dtype_conversion_is_ignored_with_a_warning(
     tiny_codec_folder, wavs, caplog
 ):
-    """They would give other tokens, and are told how to compute in less."""
+    """Other precisions would change tokens; the warning names the run option."""
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     tokens, _ = codec.encode_batch(wavs)
     audio, _ = codec.decode_batch(tokens, num_steps=2)

@@ -1,4 +1,4 @@
-"""What has to work wherever a model is: ``--device cuda`` runs it there."""
+"""Results on a device: ``--device cuda`` runs these tests on a GPU."""
 
 import pytest
 import torch
@@ -66,7 +66,7 @@ def test_codec_on_device_equals_cpu(tiny_codec_folder, wavs, device):
 
 @torch.no_grad()
 def test_compiled_decoder_equals_eager(device):
-    """Pieces of every length, also when what was read before is forgotten."""
+    """For pieces of all lengths, also after a reset."""
     if device != "cuda":
         pytest.skip("CUDA graphs need --device cuda")
     torch.manual_seed(0)

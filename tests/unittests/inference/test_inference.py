@@ -1,4 +1,4 @@
-"""GogoCodec on tensors: what it promises, and what bad input gets."""
+"""GogoCodec on tensors: its contract, and errors of bad input."""
 
 import math
 
@@ -192,7 +192,7 @@ def test_bad_settings_are_named(codec, settings):
 
 
 def test_autocast_of_the_caller_has_no_effect(codec, wavs):
-    """Tokens made inside of a training with bf16 are tokens like others."""
+    """Tokens computed within a bf16 training are the same."""
     tokens, lens = codec.encode_batch(wavs)
     decoded = codec.decode_batch(tokens, lens)[0], codec.embed(tokens)
     slow, _ = codec.encode_batch(wavs, sample_rate=16000)

@@ -74,7 +74,7 @@ SCRIPT = str(REPOSITORY / "recipes/LibriTTS/codec/train.py")
     ],
 )
 def test_torchaudio_that_cannot_be_loaded(tmp_path, error, command):
-    """One sentence with the mend, from Python and from the shell."""
+    """One sentence with the remedy, in Python and in the shell."""
     (tmp_path / "torchaudio.py").write_text(
         f"raise {error}('Could not load this library: x.so')"
     )
@@ -151,9 +151,9 @@ main()
 
 
 def test_wheel_has_model_definitions_and_weights(installed, tmp_path):
-    """Elsewhere: every definition of a model, and the bundled codec.
+    """From another folder: all model definitions, and the bundled codec.
 
-    And the package imports nothing slow.
+    The package imports no slow modules.
     """
     done = subprocess.run(
         [sys.executable, "-c", USE_WHEEL, installed],

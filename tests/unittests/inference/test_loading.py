@@ -1,4 +1,4 @@
-"""Models from elsewhere: what is trusted, and what does not fit."""
+"""Loading of models: trusted code, and files that do not match."""
 
 import shutil
 
@@ -28,7 +28,7 @@ def folder(tiny_codec_folder, tmp_path):
 def test_exported_files_have_default_permissions(
     tiny_speech_folder, tiny_tokens, tmp_path
 ):
-    """Like any file that is written here, whoever may read those."""
+    """They are those of any new file."""
     tokens = save_tokens(
         tmp_path / "x.gogo", torch.ones(2, 10).long(), 9000, "", "tiny"
     )
@@ -109,7 +109,7 @@ def test_trust_source(folder):
 
 
 def test_savedir_of_another_model_is_refused(tmp_path, monkeypatch):
-    """Where the hub is out of reach, a full folder is not what was asked."""
+    """Also if the hub cannot be reached."""
     saved = tmp_path / "saved"
 
     def download(source, local_dir, **options):
@@ -227,7 +227,7 @@ def test_large_values_are_saved_in_float32(tmp_path):
 
 
 def test_export_contains_the_vocoder(tiny_yaml, tiny_codec, tmp_path):
-    """By sizes and weights: whoever loads it needs neither folder nor hub."""
+    """With sizes and weights, so that loading needs neither folder nor hub."""
     write_vocos(VocosVocoder(100, 16, 32, 2), tmp_path / "vocos")
     vocoder = VocosVocoder.from_source(tmp_path / "vocos")
     folder = export_codec(

@@ -1,4 +1,4 @@
-"""Synthetic audio is watermarked, says that it is synthetic, and both are found."""
+"""Synthetic audio is watermarked and marked in its metadata; both are detected."""
 
 import json
 import logging
@@ -109,7 +109,7 @@ def test_detect_as_a_command(perth, speech, tmp_path):
 def test_commands_mark_speech_but_not_recordings(
     perth, tiny_speech_folder, speech, tmp_path, monkeypatch
 ):
-    """Whatever a token file does not call a recording is taken for synthetic."""
+    """Token files that are not marked as recordings count as synthetic."""
     from speechbrain_gogo.inference import GogoCodec
     from speechbrain_gogo.inference.files import load_tokens, save_tokens
 

@@ -202,7 +202,7 @@ def test_errors_of_servers_are_reported(servers, speech_folder, prompt):
 
 
 def test_exported_tokenizer_has_every_id(speech_folder, tmp_path):
-    """And reads text as the stage's own does."""
+    """And encodes text like the stage's own."""
     stages = export_for_servers(speech_folder, tmp_path)
     own = SentencePieceProcessor(
         model_file=str(speech_folder / "stage1" / "text.model")

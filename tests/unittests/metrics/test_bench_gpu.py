@@ -1,4 +1,4 @@
-"""The script that measures a GPU, and what it runs, without one."""
+"""The script for GPUs, and its measurements on a CPU."""
 
 import os
 import subprocess

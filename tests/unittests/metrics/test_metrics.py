@@ -45,7 +45,7 @@ def clip():
     ids=["stoi", "pesq_wb", "pesq_nb", "similarity"],
 )
 def test_original_has_the_best_score(clip, make, top):
-    """The scale's end for the original, clearly less in noise."""
+    """The best value for the original, clearly worse with noise."""
     metric, (wav, noisy) = make(), clip
     column = metric.columns[0]
     assert metric.measure(wav, wav)[column] == pytest.approx(top, abs=2e-3)
@@ -92,7 +92,7 @@ def test_every_judge_accepts_silence_and_short_audio(clip):
 
 
 def test_dnsmos_equals_speechmos(clip):
-    """One thread and left-out heads change nothing; noise is disliked."""
+    """Equal with one thread and fewer heads; noise lowers the scores."""
     from speechmos import dnsmos
 
     # Twice 4.6 s is one window of 9.01 s, the least it can look at.
@@ -122,7 +122,7 @@ def test_word_errors_of_a_recording(clip, listener):
 
 
 def test_word_errors_do_not_depend_on_earlier_clips(clip, listener):
-    """What was heard before, be it loud or soft, changes nothing."""
+    """Earlier clips, loud or soft, have no influence."""
     metric = listener
     wav, noisy = (signal[: 24000 * 3] for signal in clip)
     draws = torch.Generator().manual_seed(0)
@@ -149,7 +149,7 @@ def test_word_errors_of_corpus_and_mean(monkeypatch):
 
 
 def test_word_errors_by_normaliser():
-    """What counts as an error is the normaliser's choice."""
+    """Errors depend on the normaliser."""
     said, heard = (
         "Mr. O'Neil's twenty-two hens.",
         "MISTER O'NEIL'S TWENTY TWO HENS",
@@ -166,7 +166,7 @@ def test_word_errors_by_normaliser():
 
 
 def test_metric_stats_ignore_padding():
-    """A padded batch scores what its utterances score alone."""
+    """Scores of a padded batch equal those of its utterances."""
     wavs = torch.randn(2, 24000, generator=torch.manual_seed(0)) / 10
     noisy = wavs + 0.1 * wavs.roll(999, dims=1)
     noisy[1, 18000:] = 0.5
@@ -188,7 +188,7 @@ def test_missing_backend_names_the_extra(monkeypatch):
 
 
 def test_bootstrap_interval_of_a_mean():
-    """The interval of a normal sample's mean is the textbook's."""
+    """The interval of a normal sample's mean equals the analytical one."""
     values = np.random.default_rng(1).normal(5.0, 2.0, size=400)
     mean, low, high = bootstrap_interval(values)
     assert mean == pytest.approx(values.mean())

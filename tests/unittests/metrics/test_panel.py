@@ -24,7 +24,7 @@ from speechbrain_gogo.metrics.speech_metric import Figure
 
 
 def test_networks_are_called_in_batches():
-    """They get as many as there is room for; rows hold both kinds' columns."""
+    """Batches have the largest size; rows have the columns of all judges."""
 
     class Loudest:
         sizes = []
@@ -77,7 +77,7 @@ class Fake:
 
 
 def test_evaluation_continues_without_failed_judges(monkeypatch):
-    """What failed is told; the other judges, and utterances, have scores."""
+    """Failures are reported; other judges and utterances have scores."""
     monkeypatch.setattr(workers, "START", 3.0)
     wav = np.random.default_rng(0).normal(size=24000).astype("f") / 10
     words = "one", "leave", "raise", "none", "exit", "two", "hang"

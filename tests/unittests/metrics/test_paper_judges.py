@@ -41,7 +41,7 @@ def hubert(tmp_path_factory):
 
 
 def test_hubert_batch_equals_single(hubert):
-    """And what it hears is the best path, repeats merged, blanks dropped."""
+    """The transcript is the best path, with repeats merged and blanks dropped."""
     metric = HubertWordErrors(sample_rate=16000, source=str(hubert))
     wavs = noises(16000, 9000, 12345)
     heard = metric.recognize(wavs)
@@ -63,7 +63,7 @@ def test_hubert_batch_equals_single(hubert):
 
 
 def test_missing_networks_are_errors(monkeypatch, tmp_path):
-    """What is missing and what to do, from every kind of source."""
+    """The errors name what is missing and what to do, for all kinds of sources."""
 
     def unreachable(*_, **__):
         raise OSError("no route")

@@ -1,4 +1,4 @@
-"""Which recogniser judges, and what its report says of it."""
+"""The choice of a recogniser, and its description in reports."""
 
 import logging
 
@@ -11,7 +11,7 @@ from speechbrain_gogo.metrics.recognition.words import WordErrors
 
 
 def test_fallback_recogniser_is_named_weak(monkeypatch, caplog):
-    """Nobody takes its figures for those of a good recogniser."""
+    """Its figures are distinguishable from those of a good recogniser."""
     # The environment variable was read when the package was imported.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(

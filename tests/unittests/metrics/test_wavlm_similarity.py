@@ -82,7 +82,7 @@ def published_shapes(dim, layers, heads, ffn, conv, taps, groups):
 
 
 def test_speaker_network_has_the_published_names_and_shapes():
-    """At full size, without memory for it."""
+    """At full size, on the meta device."""
     with torch.device("meta"):
         network = SpeakerNetwork(WavLMModel(WavLMConfig(**LARGE)))
         state = {
@@ -165,7 +165,7 @@ def embed_plainly(states, w):
 
 
 def test_similarity_follows_the_published_formulas(finetuned):
-    """The published formulas, alone and in a batch; 1 with oneself."""
+    """By the published formulas, alone and in a batch; 1 for equal audio."""
     path, state = finetuned
     metric = WavLMSimilarity(path, sample_rate=16000, wavlm=SMALL)
     wavlm = metric._network.wavlm

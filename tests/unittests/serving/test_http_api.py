@@ -73,7 +73,7 @@ def test_cancelled_stream_generates_no_more_groups(model):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_all_formats_streamed_and_complete(server, encoding):
-    """By the codec, which is faster than to speak; the response is the same."""
+    """Tested with decoding, which is faster than synthesis and responds alike."""
     fields = {"tokens": np.arange(60).reshape(6, 10).tolist(), "keep": 4}
     fields["response_format"] = encoding
     url = f"{server}/v1/codec/decode"
@@ -134,7 +134,7 @@ def test_recordings_to_tokens_and_back(server, model):
 
 
 def test_codec_with_speaker_embedding(tiny_socodec_folder):
-    """Its embedding goes to the client and back; it allocates nothing."""
+    """Its embedding is sent to the client and back; it has no allocator."""
     codec = open_codec(tiny_socodec_folder)
     with running(Served(codec)) as (url, _):
         [entry] = requests.get(f"{url}/v1/models").json()["data"]

@@ -132,7 +132,7 @@ def test_voices_of_a_folder(tmp_path):
 
 
 def test_allowed_host_names(model):
-    """A server of this machine alone refuses names of other sites."""
+    """A server on 127.0.0.1 refuses other host names."""
     assert host_names("0.0.0.0") is host_names("example.org") is None
     assert host_names("127.0.0.2")[-1] == "127.0.0.2"
     served = Served(model.codec, model)

@@ -35,7 +35,7 @@ def resident_bytes():
     not Path("/proc/self/statm").exists(), reason="no /proc: memory is not read"
 )
 def test_memory_does_not_grow_with_fifty_clients(tiny_speech_folder):
-    """Rounds of clients of a real model, who get their own speech."""
+    """Rounds of clients of a real model; each gets its own speech."""
     model = open_speech(tiny_speech_folder, one_utterance=True)
     noise = 0.1 * np.random.default_rng(0).normal(size=16000)
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Requests that wait, come too many, or go away: the queue of `gogo serve`."""
+"""The queue of `gogo serve`: waiting, refused and cancelled requests."""
 
 import asyncio
 import contextlib
@@ -227,7 +227,7 @@ def test_disconnecting_before_the_request_is_complete():
 
 
 def test_shutdown_ends_running_requests(monkeypatch):
-    """Soon, although a client is still there."""
+    """Soon, although a client is connected."""
     monkeypatch.setattr("speechbrain_gogo.serving.run.LAST_WORDS", 0.1)
     model, answers = GatedSpeech(), []
 

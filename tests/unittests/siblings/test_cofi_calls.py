@@ -169,7 +169,7 @@ def test_gradients_reach_kept_scales_only(model):
 
 
 def test_overfits_a_clip(model):
-    """The coarsest scale alone tells much, all scales more."""
+    """The error decreases with the number of scales."""
     torch.manual_seed(0)
     codec, objective = model["codec"].train(), model["objective"].train()
     for quantizer in codec.quantizers:

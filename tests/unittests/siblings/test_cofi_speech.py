@@ -1,4 +1,4 @@
-"""CoFiSpeech: what it promises, and what bad input gets."""
+"""CoFiSpeech: its contract, and errors of bad input."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What takes a codec takes a SoCodec or a CoFi-Codec, by its folder alone."""
+"""SoCodec and CoFi-Codec in all that takes a codec's folder."""
 
 import csv
 import json
@@ -78,7 +78,7 @@ def test_tokenizer(folder, wavs, layout):
 
 
 def test_token_files_keep_the_speaker_embedding(folder, tmp_path, wavs):
-    """By the command line: a decoded file sounds as the recording does."""
+    """On the command line: decoding uses the recording's embedding."""
     codec = open_codec(folder)
     clip = tmp_path / "clip.wav"
     soundfile.write(clip, wavs[0].numpy(), 16000, "FLOAT")

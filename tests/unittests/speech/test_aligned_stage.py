@@ -1,4 +1,4 @@
-"""Stage I with a place in the text: alignment, losses, generation, files."""
+"""Stage I with an explicit alignment: losses, generation, files."""
 
 import itertools
 import json
@@ -214,7 +214,7 @@ def test_greedy_generation_equals_forward_passes(lm, inputs, guidance):
 
 
 def test_overfitted_texts_are_generated_after_prompts():
-    """Each letter is a group of its own tokens: a language without context."""
+    """Each letter has a group of fixed tokens."""
     torch.manual_seed(3)
     words = torch.randint(CODES, (6, 10))
     lm = AlignedBackboneLM(

@@ -1,4 +1,4 @@
-"""The lean decoding path against the plain modules, fused and in 8 bits."""
+"""Cached decoding against the plain modules, fused and in 8 bits."""
 
 import pytest
 import torch

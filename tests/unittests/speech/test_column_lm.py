@@ -1,4 +1,4 @@
-"""Models of single positions: what they see, and Eq. 19."""
+"""Language models of single positions: causality, and Eq. 19."""
 
 import math
 

@@ -81,7 +81,7 @@ def test_digits_equal_fsq():
 
 
 def test_log_probabilities_are_sums_over_digits():
-    """Against a loop over codes that knows nothing of broadcasting."""
+    """Against a loop over codes."""
     output = GridOutput(LEVELS)
     scores = torch.randn(1, output.num_scores)
     digits, pairs = output._split(scores)

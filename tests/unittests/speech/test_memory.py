@@ -1,4 +1,4 @@
-"""What saves memory leaves the learning as it is."""
+"""Options that save memory give the same training."""
 
 import copy
 
@@ -133,7 +133,7 @@ def test_lora_trains_few_parameters_and_exports_a_plain_llama(tmp_path):
 
 
 def test_lora_of_a_stage_with_large_passes(tmp_path):
-    """Its Llama's matrices stay, the rest learns; the export has no LoRA."""
+    """The Llama's matrices are frozen, the rest is trained; the export has no LoRA."""
     pytest.importorskip("peft")
     torch.manual_seed(0)
     sizes = {"dim": 16, "num_heads": 2, "aligner_dim": 16, "dropout": 0.0}
@@ -165,7 +165,7 @@ class Codec:
 
 
 def test_generation_uses_lora():
-    """Samples during a training are of what has been learned."""
+    """Samples during a training use the trained low-rank updates."""
     pytest.importorskip("peft")
     torch.manual_seed(0)
     model = save_memory(llama(16, 2, 2, 32), lora={"r": 2}).eval()

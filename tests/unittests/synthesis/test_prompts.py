@@ -1,4 +1,4 @@
-"""A prompt and its transcript: recognised if need be, and doubted."""
+"""Prompts and their transcripts: recognition, and warnings of mismatches."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""GogoSpeech: its results, streams, batches, and how many passes they take."""
+"""GogoSpeech: results, streams, batches, and numbers of passes."""
 
 from itertools import islice
 
@@ -87,7 +87,7 @@ def test_batch_equals_single(speech, prompt):
 
 
 def test_compiled_decoders_are_reused(speech, prompt, monkeypatch):
-    """Neither a smaller last batch nor an error costs them."""
+    """They are kept after a smaller last batch and after an error."""
     made = []
 
     def make(stage, rows):
@@ -179,7 +179,7 @@ def test_speech_without_an_end_is_cut_off(tiny_speech_folder, prompt):
 
 
 def test_seams_are_inaudible():
-    """Where windows meet, the spectrum jumps no more than without windows."""
+    """At window boundaries the spectrum changes no more than without windows."""
     codec = GogoCodec.from_hparams("gogo-mini", run_opts={"device": "cpu"})
     tokens = codec.encode_file(PRETRAINED / "gogo-mini" / "example.flac")
     first, overlap, g = 6, 2, codec.group_size

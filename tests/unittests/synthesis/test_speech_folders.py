@@ -1,4 +1,4 @@
-"""Folders of GogoSpeech: stages, a voice, and what does not fit."""
+"""Folders of GogoSpeech: stages, default voice, and mismatches."""
 
 import shutil
 
@@ -41,7 +41,7 @@ def test_stages_are_plain_hugging_face_folders(
 
 
 def test_default_voice_of_a_model(tiny_speech_folder, speech, prompt, tmp_path):
-    """Without a prompt it is the recording that the model comes with."""
+    """Without a prompt the model uses its bundled recording."""
     with pytest.raises(ValueError, match="no voice of its own: give prompt"):
         speech.clone_voice("So.")
     voice = written(tmp_path / "me.wav", prompt[:24000], 24000)

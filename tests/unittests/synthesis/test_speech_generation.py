@@ -1,4 +1,4 @@
-"""Generation: the cached way against the plain one, passes, caps, loops."""
+"""Cached generation against plain forward passes: numbers of passes, limits, loops."""
 
 import pytest
 import torch
@@ -261,7 +261,7 @@ def test_full_decoder_is_an_error(stage1):
 
 
 def test_decoder_compiles_four_graphs(stage1):
-    """For a token or several, of an utterance or several; never a break."""
+    """For one or more tokens and utterances, without graph breaks."""
     counter = CompileCounter()
     for batch in (1, 2, 3):
         plain = CachedDecoder(stage1.llama, stage1.output_slice, batch, 60)

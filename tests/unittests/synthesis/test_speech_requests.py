@@ -1,4 +1,4 @@
-"""Texts, prompts and settings of GogoSpeech, and what wrong ones get."""
+"""Texts, prompts and settings of GogoSpeech, and errors of wrong ones."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def test_long_text_is_synthesized_sentence_by_sentence(speech, prompt):
 
 
 def test_sentences_fit_with_any_tokenizer(speech, prompt, monkeypatch):
-    """Names take a piece for each letter, the prompt's words one for four."""
+    """Names have a token per letter, other words one per four letters."""
 
     def encode(text):
         names = sum(map(str.isupper, text))

@@ -1,4 +1,4 @@
-"""Token corpora of millions of clips: what a process holds, and how long."""
+"""Token corpora of millions of clips: memory and time of a process."""
 
 import pickle
 import time

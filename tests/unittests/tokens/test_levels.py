@@ -1,4 +1,4 @@
-"""Levels at rates of their own in one token matrix."""
+"""Levels with different rates in one token matrix."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ COFI = Levels([1, 3, 6], [1, 1, 4], ["120 ms", "40 ms", "20 ms"])
 
 
 def test_columns_of_a_group_by_hand():
-    """Group 1 of the paper's three scales: where each token stands."""
+    """Positions of the tokens of group 1, with the paper's three scales."""
     tokens = torch.arange(2 * 28).view(1, 2, 28)
     coarse, middle, fine = COFI.unpack(tokens)
     assert coarse[0, 1].tolist() == [28]

@@ -1,4 +1,4 @@
-"""GogoTokenizer: the codec's tokens, as recipes for other tokenizers ask."""
+"""GogoTokenizer: the codec's tokens by the interfaces of other tokenizers."""
 
 import copy
 import pickle
@@ -102,7 +102,7 @@ def test_other_sample_rates(build, codec, rate):
 
 
 def test_frozen_in_a_brain(build, speech, tmp_path):
-    """Kept in evaluation, left alone by optimizers, saved and loaded."""
+    """In evaluation mode, without optimizer, saved and loaded."""
     tokenizer = build()
     wavs, length = speech
     before, _ = tokenizer.encode(wavs, length)

@@ -1,4 +1,4 @@
-"""Tokenising a corpus: nothing lost or doubled, whatever stops it."""
+"""Tokenising a corpus: complete and without duplicates, also after interruptions."""
 
 import csv
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_corpus_tokens_equal_encode_file(codec, tiny_corpus, tokenized):
 def test_resuming_repeats_one_shard_at_most(
     codec, tiny_corpus, tokenized, tmp_path, monkeypatch
 ):
-    """Stopped before a shard appears, and in the middle of one."""
+    """Stopped before a shard is written, and within one."""
     replace, encode = Path.replace, codec.encode_batch
 
     def stop(partial, path):

@@ -91,7 +91,7 @@ def test_bias_reaches_the_target_rate(allocator):
     "objective", [enumerated_grpo, sampled_grpo, dpo], ids=lambda f: f.__name__
 )
 def test_objectives_find_the_best_choice(objective):
-    """A table of logits, no network: each group ends at its best choice."""
+    """With a table of logits as the policy, each group converges to its best choice."""
     generator = torch.Generator().manual_seed(0)
     rewards = -torch.arange(8).sub(torch.tensor([[1], [6]])).square().float()
     logits = torch.zeros(2, 8, requires_grad=True)
@@ -146,7 +146,7 @@ def test_batch_rewards_equal_single(tiny_codec):
 
 
 def test_rewards_exclude_padding(tiny_codec):
-    """What a vocoder adds in the last group, beyond the clip, nobody hears."""
+    """Vocoded audio after the end of the clip has no influence."""
     generator = torch.Generator()
     wavs = 0.1 * torch.randn(1, 5120 + 700, generator=generator.manual_seed(1))
     found = []
@@ -164,7 +164,7 @@ def test_rewards_exclude_padding(tiny_codec):
 
 
 def test_rewards_are_computed_in_full_precision(tiny_codec, device):
-    """Under a training's autocast, too: tokens are those that users get."""
+    """Also with autocast, so that tokens equal those of inference."""
     reward = ReconstructionReward(tiny_codec, num_steps=1).to(device)
     draws = torch.Generator()
     wavs = 0.1 * torch.randn(1, 4 * 5120, generator=draws.manual_seed(1))

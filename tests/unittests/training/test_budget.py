@@ -1,4 +1,4 @@
-"""The learning rate's schedule, by updates and by the clock."""
+"""The learning rate's schedule, by updates and by time."""
 
 import math
 

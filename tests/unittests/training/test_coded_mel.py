@@ -1,4 +1,4 @@
-"""What a vocoder learns from: mels as a codec decodes them."""
+"""Training data of vocoders: mels decoded by a codec."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def codec():
 
 
 def test_evaluation_equals_the_codec(codec):
-    """In evaluation, what encode and decode_mel give, cut to the audio."""
+    """In evaluation equal to encode and decode_mel, cut to the audio's length."""
     wavs = 0.1 * torch.randn(2, 50 * 256)
     tokens, _ = codec.encode(wavs)
     wanted = codec.decode_mel(tokens)[:, :50]
@@ -32,7 +32,7 @@ def test_evaluation_equals_the_codec(codec):
 
 
 def test_training_mixes_codec_and_original_mels(codec):
-    """Some clips keep few tokens, some the mel of their recording."""
+    """Some clips are decoded with few tokens, some use the original mel."""
     wavs = 0.1 * torch.randn(64, 40 * 256)
     coded = CodedMel(codec, [2], share=0.5).train()
     torch.manual_seed(1)

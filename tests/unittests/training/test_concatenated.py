@@ -1,4 +1,4 @@
-"""Clips that follow another one of their speaker."""
+"""Pairs of clips of a speaker as training sequences."""
 
 import numpy as np
 import pytest

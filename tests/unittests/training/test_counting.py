@@ -116,7 +116,7 @@ def test_nan_loss_is_not_the_best_validation(brain):
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("kind", ["min", "max"])
 def test_best_checkpoint_has_a_finite_figure(brain, bad, kind, caplog):
-    """Whenever the other one comes, also if an earlier version saved it."""
+    """In any order, also with checkpoints of an earlier version."""
     best = 1.0 if kind == "min" else 3.0
     for figure in (bad, 2.0, bad, best, bad, 2.0, bad):
         brain.save_validated({"x": figure}, **{f"{kind}_keys": ["x"]})

@@ -1,4 +1,4 @@
-"""Tokens, rewards and evaluations are in full precision, whoever asks.
+"""Tokens, rewards and evaluations are computed in full precision.
 
 How many tokens change with a lower one is measured on a GPU where there is
 one, and by rounding the factors of all products elsewhere.
@@ -48,7 +48,7 @@ def flipped(tokens, others):
 
 
 def test_token_flips_of_tf32_and_bf16(codec, wavs, monkeypatch, request):
-    """By rounding the factors, as their hardware does."""
+    """By rounding the factors of products."""
     monkeypatch.syspath_prepend(request.config.rootpath / "bench" / "quality")
     from token_flips import flipped_shares
 
@@ -61,7 +61,7 @@ def test_token_flips_of_tf32_and_bf16(codec, wavs, monkeypatch, request):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_tokens_equal_cpu_tokens(codec, wavs, tiny_codec_folder):
-    """But for sums in another order; with TF32, more would differ."""
+    """Except for rounding of sums; with TF32 more tokens would differ."""
     plain, _ = codec.encode_batch(wavs)
     there = GogoCodec.from_hparams(
         tiny_codec_folder, run_opts={"device": "cuda"}
@@ -133,7 +133,7 @@ def test_precision_settings_are_restored_after_errors(tf32):
 
 
 def test_validation_and_evaluation(tmp_path, tf32):
-    """Training is not restricted."""
+    """Training may use lower precision."""
     seen = {}
 
     class Regression(TrainingBrain):

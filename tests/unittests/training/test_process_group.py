@@ -1,4 +1,4 @@
-"""Nothing of a process group outlives it: what does may abort the process."""
+"""Threads of a process group end with it; remaining ones could abort the process."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Bases of recipes' YAMLs, and what the command line changes of them."""
+"""Bases of recipes' YAMLs, and overrides by the command line."""
 
 import pytest
 from hyperpyyaml import load_hyperpyyaml
@@ -40,7 +40,7 @@ def test_yaml_overrides_its_bases(yaml):
 
 
 def test_command_line_overrides_every_setting(yaml, tmp_path, monkeypatch):
-    """Of all bases, and of what these include; also from another folder."""
+    """Settings of all bases and of what they include, also from another folder."""
     monkeypatch.chdir(tmp_path)
     line = ["--rate=7", "--model", "{dim: 5}", "--clips", "{least: 0}"]
     given = parse_arguments(["own/train.yaml", *line])
@@ -55,7 +55,7 @@ def test_command_line_overrides_every_setting(yaml, tmp_path, monkeypatch):
 
 
 def test_arguments_are_added_to_objects_without(yaml):
-    """And so does what is null in a base."""
+    """Also for settings that are null in a base."""
     base = yaml.parent / "more.yaml"
     base.write_text("other: !new:collections.Counter\nnothing: null\n")
     lines = "other: {b: 2}\nnothing: {c: 3}\n"

@@ -1,4 +1,4 @@
-"""A stage whose weights are split over processes learns as a copied one does."""
+"""A sharded stage is trained like one under DistributedDataParallel."""
 
 import json
 

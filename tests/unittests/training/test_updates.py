@@ -1,4 +1,4 @@
-"""What one update is: its batches, learning rates, clipping and logs."""
+"""Updates: batches, learning rates, clipping and logs."""
 
 import logging
 
@@ -46,7 +46,7 @@ def loader(batches):
 
 
 def test_remaining_batches_form_an_update():
-    """Its gradient is their mean, not a share of a whole update's."""
+    """Its gradient is the mean over the remaining batches."""
     torch.manual_seed(0)
     batches = list(torch.randn(7, 5, 3))
     net = nn.Linear(3, 2)
@@ -120,7 +120,7 @@ def moved_by(updates, opt_class, **prior):
 
 
 def test_learning_rate_of_the_prior_is_scaled():
-    """As a learning rate; as a gradient, AdamW does not see the factor."""
+    """The factor scales the learning rate; AdamW ignores a scale of gradients."""
     settings = {
         "plain": {"learning_rate_factor": 1},
         "rate": {"learning_rate_factor": 50},

@@ -48,7 +48,7 @@ def test_vocos_gives_whole_hops_and_equals_vocos(vocos):
 
 
 def test_vocos_in_half_precision(vocos):
-    """The inverse STFT has none: the backbone alone computes in it."""
+    """Only the backbone computes in half precision, not the inverse STFT."""
     mel = torch.randn(1, 20, 100, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):
         wavs = vocos(mel)
@@ -112,7 +112,7 @@ def test_other_shapes_are_refused(vocos, shape):
 
 
 def test_loads_the_files_of_vocos(vocos, tmp_path):
-    """The layout of the hub: a pickle, with filters and window in it."""
+    """With the hub's layout: a pickle with filters and window."""
     write_vocos(vocos, tmp_path)
     (tmp_path / "vocoder.safetensors").unlink()
     weights = vocos.state_dict()

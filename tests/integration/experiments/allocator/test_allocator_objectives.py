@@ -50,7 +50,7 @@ def wants(busy, quiet):
 def test_policy_learns_the_oracle_budgets(
     main, tiny_codec_folder, half_silent, monkeypatch, ablation
 ):
-    """The policy sees backbones alone, and learns who needs what."""
+    """The policy learns the best budgets from the backbones."""
     monkeypatch.setattr(ReconstructionReward, "forward", wants(9, 4))
     path = SCRIPT.parent / "hparams" / "table9" / f"{ablation}.yaml"
     main(
@@ -82,7 +82,7 @@ TABLE9 = sorted((RECIPES["LibriTTS"] / "hparams" / "table9").glob("*.yaml"))
 
 @pytest.mark.parametrize("path", TABLE9, ids=lambda path: path.stem)
 def test_yamls_of_table_9(path):
-    """Each file changes the objective or the weights, and says who it is."""
+    """Each file changes the objective or the weights, and is named accordingly."""
     with open(path) as stream:
         lines = load_hyperpyyaml(stream)
     assert lines.pop("variant") == path.stem

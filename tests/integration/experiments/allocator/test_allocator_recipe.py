@@ -15,7 +15,7 @@ from speechbrain_gogo.inference import GogoCodec
 def test_only_the_policy_is_updated(
     main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch, real_plots
 ):
-    """With the vocoder in the loop, and the codec in place of its export."""
+    """With the vocoder in the reward; the codec's weights stay."""
     brains, start = [], AllocatorBrain.on_fit_start
 
     def note(self):
@@ -52,7 +52,7 @@ class Stop(Exception):
 def test_resuming_equals_an_uninterrupted_run(
     main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch
 ):
-    """In the middle of an epoch, twice, with a random objective."""
+    """Stopped twice within an epoch, with sampled choices."""
     settings = {
         "ckpt_interval_steps": 1,
         "ablation": SCRIPT.parent / "hparams" / "table9" / "sampled.yaml",
@@ -87,7 +87,7 @@ def test_resuming_equals_an_uninterrupted_run(
 def test_learns_from_rewards_of_another_run(
     main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch
 ):
-    """With other weights, and no decode but those of validation."""
+    """With other weights; only validation decodes."""
     main(arguments(tiny_codec_folder, tiny_corpus, tmp_path / "a"))
     score, scored = AllocatorBrain.score, []
 

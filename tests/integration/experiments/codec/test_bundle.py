@@ -1,4 +1,4 @@
-"""What bundle.py makes a model's default."""
+"""The defaults that bundle.py chooses for a model."""
 
 import runpy
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_sampler_is_unchanged_by_default():
 
 @pytest.mark.parametrize(("tolerance", "steps"), [(0.0, 16), (0.004, 4)])
 def test_cheapest_sampler_within_tolerance(tolerance, steps):
-    """More steps are worth their time where they are heard, guidance too."""
+    """More steps or guidance are chosen if scores improve by the tolerance."""
     found = {
         (1, 0.0): 0.770,
         (4, 0.0): 0.788,

@@ -1,4 +1,4 @@
-"""Tables 2, 7 and 10 on the side of the codec: every row loads and trains.
+"""Codecs of Tables 2, 7 and 10: every row loads and trains.
 
 Those of tables 2 and 10 become folders that GogoCodec loads.
 """
@@ -46,7 +46,7 @@ def load():
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda p: f"{p.parent.stem}/{p.stem}")
 def test_one_update(load, row):
-    """What the row leaves out is not there; what is there learns."""
+    """Parts that a row leaves out do not exist; the others are trained."""
     torch.manual_seed(0)
     main = RECIPES[0] / "codec" / "hparams" / "mini.yaml"
     hparams = load(row, main)
@@ -83,7 +83,7 @@ def test_one_update(load, row):
 
 
 def test_weights_without_balancer_or_dropout(load):
-    """1 and 1; and without nested dropout those of all n_q tokens."""
+    """Both are 1; without nested dropout those of all n_q tokens."""
     main = RECIPES[0] / "codec" / "hparams" / "mini.yaml"
     batch = 0.1 * torch.randn(2, 15000), torch.tensor([1.0, 0.6])
     words = torch.randint(3, 40, (2, 5)), torch.ones(2)
@@ -257,7 +257,7 @@ def test_rows_of_the_stages(row):
 
 
 def test_command_line_overrides_ablations():
-    """Is the command line's, but nobody sizes what is not there."""
+    """The command line overrides, but sizes of missing parts are refused."""
     row = str(RECIPES[0] / "codec" / "hparams" / "table7" / "no_asr.yaml")
     line = [str(MAINS[0]), "--ablation", row, "--variant", "mine"]
     given = parse_arguments([*line, "--model", "{dim: 8}"])
@@ -270,7 +270,7 @@ def test_command_line_overrides_ablations():
 
 @pytest.mark.parametrize("recipe", ["codec", "speech_lm", "allocator"])
 def test_gpu_settings_override_mini(recipe):
-    """What `make mini` trains there replaces lines of what it trains here."""
+    """Settings of `make mini` on a GPU override those on a CPU."""
     folder = RECIPES[0] / recipe / "hparams"
     lines = (folder / "gpu" / "mini.yaml").read_text()
     keys = re.findall(r"^([A-Za-z]\w*):", lines, re.MULTILINE)

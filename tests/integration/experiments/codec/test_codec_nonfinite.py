@@ -44,7 +44,7 @@ def test_update_with_nan_loss_is_skipped(
 def test_too_many_nan_losses_stop_training(
     main, tiny_corpus, tmp_path, monkeypatch
 ):
-    """Also across epochs, of which each is shorter than the patience."""
+    """Also if epochs are shorter than the patience."""
     spoil(monkeypatch, lambda step: step >= 2)
     with pytest.raises(ValueError, match="Update 5: the loss is nan"):
         main(arguments(tiny_corpus, tmp_path, nonfinite_patience=3))
@@ -53,7 +53,7 @@ def test_too_many_nan_losses_stop_training(
 def test_too_many_nonfinite_gradients_stop_training(
     main, tiny_corpus, tmp_path, monkeypatch
 ):
-    """Though every loss is finite; weights stay as they were."""
+    """Also if every loss is finite; the weights do not change."""
     weights = spoil(monkeypatch, lambda step: False)
     objective = CodecBrain.compute_objectives
 

@@ -8,7 +8,7 @@ from speechbrain_gogo.brains.plots import read_log
 
 
 def test_two_processes(main, tiny_corpus, tmp_path, monkeypatch):
-    """The clock of the first rules, and a stop needs as many to resume."""
+    """The time limit is that of rank 0; resuming needs as many processes."""
     settings = {
         "distributed_backend": "gloo",
         "batch_seconds": 4,
@@ -51,7 +51,7 @@ runpy.run_path(script, run_name="__main__")
 def test_torchrun_restarts_a_failed_rank(
     launch, tiny_corpus, tmp_path, monkeypatch
 ):
-    """With all others, by torchrun, from the last checkpoint."""
+    """All ranks are restarted from the last checkpoint."""
     # With a shared store, ranks look for those of before the restart.
     monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     (tmp_path / "dies_once.py").write_text(DIES_ONCE)

@@ -13,9 +13,9 @@ from speechbrain_gogo.brains.plots import read_log
 
 
 def test_learns(main, tiny_corpus, tmp_path):
-    """Four clips, forty times over, with some that cannot be used.
+    """Four clips, repeated, and two that cannot be used.
 
-    At a rate that rounding to bf16 does not upset, on whatever processor.
+    At a learning rate that is stable in bf16 on all processors.
     """
     with open(tiny_corpus / "train.csv", newline="") as file:
         header, *rows = csv.reader(file)
@@ -58,7 +58,7 @@ def test_learns(main, tiny_corpus, tmp_path):
 
 
 def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
-    """Its weights are where the training begins: at rate 0, where it ends."""
+    """At learning rate 0 the weights are those of the initial codec."""
     once = {"num_steps": 1, "number_of_epochs": 1, "ckpt_interval_steps": 0}
     main(arguments(tiny_corpus, tmp_path / "first", **once))
     options = {"start_from": tmp_path / "first/export", "learning_rate": 0.0}
@@ -78,7 +78,7 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
 
 
 def test_frozen_parts_are_unchanged(main, tiny_corpus, tmp_path):
-    """And the others learn; a part that is not there is refused."""
+    """The others are trained; unknown parts are refused."""
     options = {"num_steps": 2, "number_of_epochs": 1, "warmup_steps": 0}
     options |= {"ckpt_interval_steps": 0, "learning_rate": 0.01}
     with pytest.raises(ValueError, match="codec has no decoder; it has"):
@@ -98,7 +98,7 @@ def test_frozen_parts_are_unchanged(main, tiny_corpus, tmp_path):
 def test_checkpoints_are_between_updates(
     main, tiny_corpus, tmp_path, monkeypatch
 ):
-    """Not while gradients wait for more: they are in no checkpoint."""
+    """Checkpoints do not contain accumulated gradients."""
     places = []
 
     def note(self):

@@ -30,7 +30,7 @@ def checkpoints(folder):
 def test_resuming_equals_an_uninterrupted_run(
     main, order, whole, tiny_corpus, tmp_path
 ):
-    """Mid-epoch twice, at an epoch's last batch, and after its validation."""
+    """Stopped twice within an epoch, at its last batch, and after its validation."""
     log, said, seen = whole
     batches = len(seen) // 2  # of an epoch
     assert batches >= 3 and seen[0] != seen[batches]
@@ -61,7 +61,7 @@ def test_resuming_equals_an_uninterrupted_run(
 
 
 def test_validation_interval(main, order, tiny_corpus, tmp_path):
-    """After the first epoch and the last; what follows no trace of a stop."""
+    """After the first and the last epoch, also in a resumed run."""
     settings = {"number_of_epochs": 3, "ckpt_interval_steps": 0}
     settings["valid_interval_minutes"] = 1000
     main(arguments(tiny_corpus, tmp_path / "a", **settings))

@@ -102,7 +102,7 @@ def test_discriminators_join_after_a_start(data_folder, device):
 
 
 def test_two_processes(data_folder):
-    """Both validate; a stop amid an epoch needs as many to resume."""
+    """Both validate; resuming within an epoch needs as many processes."""
     settings = tiny(
         data_folder,
         skip_prep=True,

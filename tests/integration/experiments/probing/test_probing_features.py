@@ -32,7 +32,7 @@ def test_features_of_a_tone():
 
 
 def test_features_of_noise_and_a_click():
-    """White noise lies in the middle of the band and is not voiced."""
+    """White noise has its centroid in the middle of the band and is unvoiced."""
     from acoustic import energy_entropy
 
     noise = 0.1 * np.random.default_rng(0).standard_normal(RATE)
@@ -101,7 +101,7 @@ def test_linguistic_features(change):
 
 
 def test_features_are_cached(tmp_path):
-    """A killed run keeps what was measured; other settings start anew."""
+    """A killed run continues; other settings are measured again."""
     import soundfile
     from clips import measure_clips
     from features import NAMES

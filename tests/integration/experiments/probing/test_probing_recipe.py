@@ -21,7 +21,7 @@ def tiny_probes(seed=0, **sizes):
 
 
 def test_probes_are_independent_networks():
-    """One of them, layer by layer; and no gradient crosses over."""
+    """One of them equals separate layers; gradients do not reach the others."""
     probes = tiny_probes().eval()
     inputs = torch.randn(5, 3, 4)
     assert (probes(inputs) == 0).all()  # the mean, at first
@@ -62,7 +62,7 @@ def fit(probes, train, valid, num_steps=200, **changes):
 
 
 def test_probes_find_the_position_of_a_feature():
-    """Position 2 tells the first feature, no position the second."""
+    """Position 2 determines the first feature, no position the second."""
     from probes import score_probes
 
     generator = torch.Generator().manual_seed(0)
@@ -84,7 +84,7 @@ def test_probes_find_the_position_of_a_feature():
 
 
 def test_each_probe_has_its_own_early_stopping(monkeypatch):
-    """Later improvements of a probe that lost its patience do not count."""
+    """Later improvements of a probe that has stopped do not count."""
     import probes as module
 
     losses = torch.tensor([[5.0, 3, 4, 1, 1], [5, 3, 2, 1, 5]])  # of two
@@ -109,7 +109,7 @@ def test_each_probe_has_its_own_early_stopping(monkeypatch):
 
 
 def test_clips_are_sampled_from_the_whole_manifest(tmp_path):
-    """As many as asked for, in their order, the same for a seed."""
+    """A given number, in the order of the manifest, determined by the seed."""
     from clips import draw_clips
 
     lines = ["ID,wrd", *(f"{n},words" for n in range(100))]
@@ -125,7 +125,7 @@ def test_clips_are_sampled_from_the_whole_manifest(tmp_path):
 
 
 def test_report_of_probing_errors(tmp_path, real_plots):
-    """Losses of known errors, and the verdicts that follow from them."""
+    """Tables and conclusions of known errors."""
     from report import plot_heatmap, summarize, write_table
 
     positions = np.arange(1.0, 11.0)
@@ -149,7 +149,7 @@ def test_report_of_probing_errors(tmp_path, real_plots):
 
 
 def test_figures_over_kept_tokens(tmp_path):
-    """Means and ratios of sums at each number of tokens, whatever the codec."""
+    """Means, and ratios of sums, at each number of tokens."""
     from kept_tokens import read_results, write_kept
 
     path = tmp_path / "results.csv"

@@ -93,7 +93,7 @@ def tone(rate):
 def test_first_codebooks_equal_the_lower_rate(
     baselines, folder, kind, name, codebooks, asked, tokens
 ):
-    """As if the codec had been asked for that rate itself; as in Table 1."""
+    """Equal to the codec's own output at that rate, as in Table 1."""
     codec = getattr(baselines, name)
     system = codec(folder(kind), "MIT", [codebooks])
     ((label, options),) = system.rows({}).items()
@@ -118,7 +118,7 @@ def test_first_codebooks_equal_the_lower_rate(
 
 
 def test_too_many_codebooks_are_refused(baselines, folder):
-    """An error, not fewer of them under a label of more."""
+    """An error, not a row with fewer codebooks than its label."""
     system = baselines.DAC(folder("dac"), "MIT", [9])
     with pytest.raises(ValueError, match="has 8 codebooks, not 9"):
         system.reconstruct(tone(24000), codebooks=9)
@@ -168,7 +168,7 @@ def test_snac(baselines, tmp_path):
 
 
 def test_speechtokenizer(baselines, tmp_path):
-    """Laid out as on its hub."""
+    """With the files of its hub repository."""
     package = pytest.importorskip("speechtokenizer")
     settings = {
         "n_filters": 4,

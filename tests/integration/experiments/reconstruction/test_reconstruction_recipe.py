@@ -37,7 +37,7 @@ def test_every_row_and_report(recipe, hparams, real_plots):
 
 
 def test_paired_differences(recipe, hparams):
-    """Utterances that differ make intervals wide, not those of differences."""
+    """Their intervals do not depend on differences between utterances."""
 
     class Loudness(Difference):
         def measure(self, predict, target, transcript=None):
@@ -56,7 +56,7 @@ def test_paired_differences(recipe, hparams):
 
 
 def test_options_per_utterance(recipe, hparams):
-    """Utterances have budgets of their own; the audio comes as asked for."""
+    """Each utterance has its own budgets; the audio is resampled."""
 
     class Allocating(NoisyCodec):
         sample_rate = RATE // 2
@@ -112,7 +112,7 @@ def test_rows_of_gogo(recipe, hparams, tiny_codec_folder):
 
 
 def test_budget_plans_have_equal_token_counts(recipe):
-    """Even budgets differ by one; no other spending has less distance."""
+    """Even budgets differ by one at most; the best ones have the least distance."""
     from budgets import best_budgets, even_budgets
 
     spent = torch.tensor([3, 10, 4, 4])
@@ -132,7 +132,7 @@ def test_budget_plans_have_equal_token_counts(recipe):
 
 
 def test_ground_truth_is_compared_with_the_papers(recipe, hparams):
-    """Beside the paper's values; and word errors by each normalization."""
+    """Its values are compared with the paper's; word errors by each normalization."""
 
     class Heard(Difference):
         judge, columns = "a recogniser", ("difference", "hypothesis")

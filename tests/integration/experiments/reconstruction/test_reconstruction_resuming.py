@@ -9,7 +9,7 @@ from noisy_codec import RATE, Difference, NoisyCodec, read_rows
 
 
 def test_killed_evaluation_resumes(recipe, hparams):
-    """Rows on disk are used again, a half-written one is made again."""
+    """Complete rows are used again, an incomplete one is measured again."""
     with pytest.raises(KeyboardInterrupt):
         recipe.evaluate([NoisyCodec(survives=3)], [Difference()], hparams)
     results = Path(hparams["output_folder"]) / "results.csv"
@@ -29,14 +29,14 @@ def test_killed_evaluation_resumes(recipe, hparams):
 
 
 def test_rows_of_another_codec_are_refused(recipe, hparams):
-    """A retrained codec does not inherit the old one's rows."""
+    """Rows of the same codec before it was retrained are not used."""
     recipe.evaluate([NoisyCodec("a")], [Difference()], hparams)
     with pytest.raises(ValueError, match="noisy: weights: a, now b"):
         recipe.evaluate([NoisyCodec("b")], [Difference()], hparams)
 
 
 def test_rows_of_other_data_are_refused(recipe, hparams):
-    """The same names: other audio, other words, another number of clips."""
+    """The same IDs with other audio, other words, another number of clips."""
     hparams["max_utterances"] = 1
     first, more = NoisyCodec(), NoisyCodec()
     recipe.evaluate([first], [Difference()], hparams)
@@ -86,7 +86,7 @@ def test_missing_file_is_an_error(recipe, hparams):
 
 
 def test_systems_can_be_added_later(recipe, hparams):
-    """What is measured stays; only the new system's rows are made."""
+    """Existing rows are kept; only the new system is evaluated."""
     first, second = NoisyCodec(), NoisyCodec(keeps=[2])
     second.name = "other"
     recipe.evaluate([first], [Difference()], hparams)
@@ -103,7 +103,7 @@ def test_systems_can_be_added_later(recipe, hparams):
 
 
 def test_folders_of_other_codecs(recipe, hparams, tmp_path):
-    """Their audio is judged as it is; one missing file and nothing is."""
+    """Their audio is evaluated unchanged; a missing file is an error."""
     from systems import FolderSystem
 
     made = tmp_path / "made"

@@ -1,4 +1,4 @@
-"""Disturbances have the strength and the spectrum that they should."""
+"""Power, spectrum and alignment of disturbances."""
 
 import pytest
 import soundfile

@@ -13,7 +13,7 @@ def voices(scripts_of):
 
 
 def test_unknown_letters_are_named(voices, monkeypatch):
-    """Marks without an id are no reason."""
+    """Unknown marks are accepted."""
     texts = ["Stop! Now."]
     monkeypatch.setattr(voices, "corpus_texts", lambda folder: texts)
     settings = {"start_from": "gogo-mini", "train_tokens": "tokens"}

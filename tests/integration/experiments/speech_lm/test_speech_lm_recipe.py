@@ -101,9 +101,9 @@ def two_clips(tokens, folder, times):
 def test_training_on_two_clips(
     main, arguments, tiny_tokens, tmp_path, stage, request
 ):
-    """By heart; and what it writes is all there, with plots in a short run.
+    """The clips are overfitted; all output files exist.
 
-    Every clip with its text: by what else would Stage I tell the two apart?
+    Every clip has its text, by which Stage I distinguishes the two.
     """
     draws = {"textless_share": 0.0} if stage == "stage1" else {}
     once, often = (
@@ -182,7 +182,7 @@ def test_aligned_stage_trains_its_aligner_first(
 
 
 def test_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
-    """Before it has learned anything."""
+    """Before the first update."""
     for stage, model, told in (
         ("stage1", "{codebook_size: 1024}", "codebook_size 1024, .* 12800"),
         ("stage1", "{backbone_size: 11}", "speaks 11 tokens .* corpora have"),
@@ -236,7 +236,7 @@ def test_resuming_equals_an_uninterrupted_run(
 def test_other_batches_restart_the_epoch(
     main, arguments, order, tmp_path, monkeypatch
 ):
-    """On request; else they are refused, and nothing is skipped silently."""
+    """If requested; otherwise they are refused."""
     save = SpeechLMBrain._save_intra_epoch_ckpt
 
     def save_and_stop(self):
@@ -260,7 +260,7 @@ def test_other_batches_restart_the_epoch(
 
 @pytest.mark.parametrize("lora", ["{}", "{r: 2, lora_alpha: 4}"])
 def test_options_that_save_memory(main, arguments, tmp_path, lora):
-    """The options together; what comes out is a plain Llama."""
+    """All options together; the export is a plain Llama."""
     pytest.importorskip("peft")
     options = {"weights": "bfloat16", "adamw": "master", "lora": lora}
     main(arguments("stage2", tmp_path, gradient_checkpointing=True, **options))

@@ -1,4 +1,4 @@
-"""Both stages learn two clips by heart, and say them again."""
+"""Both stages overfit two clips and generate their tokens."""
 
 import torch
 

@@ -171,7 +171,7 @@ class Voice:
 
 
 def test_voices_of_piper(recipe, files, monkeypatch):
-    """Their manners of speaking are one speaker; what is missing is named."""
+    """All styles of a speaker have one ID; missing files are named."""
     config = namedtuple("Config", "length_scale noise_scale noise_w_scale")
     piper = SimpleNamespace(PiperVoice=Voice, SynthesisConfig=config)
     monkeypatch.setitem(sys.modules, "piper", piper)

@@ -14,7 +14,7 @@ RECIPES = Path(__file__).resolve().parents[4] / "recipes" / "LibriTTS"
 
 
 def test_continuation_in_batch_equals_single(script, tmp_path):
-    """The same after each prompt, whatever else is in the batch."""
+    """Continuations do not depend on the batch."""
     continuations = script("token_lm/continuations.py")["Continuations"]
     torch.manual_seed(0)
     llama = speech_llama(82, 32, 2, 2, 64, period=5)
@@ -45,7 +45,7 @@ def test_continuation_and_reference_have_equal_lengths(script):
 
 
 def test_continue_speech_loads_a_run(script, settings, tiny_corpus, tmp_path):
-    """What train.py leaves is all that continue_speech.py needs."""
+    """continue_speech.py needs the output folder of train.py only."""
     main = script("token_lm/train.py")["main"]
     clips = (tiny_corpus / "train.csv").read_text().splitlines(keepends=True)
     some = tmp_path / "some.csv"  # from the shortest to the longest

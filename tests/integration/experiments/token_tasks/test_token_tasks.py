@@ -99,7 +99,7 @@ def test_crops_are_segments_of_clips(script):
 def test_compare_tokens_trains_and_resumes(
     script, settings, tmp_path, monkeypatch
 ):
-    """compare_tokens.py trains twice, and again takes up what it finds."""
+    """compare_tokens.py trains twice; a second call uses the results."""
     compare = script("compare_tokens.py")
     train, runs = script("speaker_id_tokens/train.py")["main"], []
 

@@ -33,7 +33,7 @@ def tokenized(script, tiny_corpus, tiny_codec_folder, tmp_path):
 
 
 def test_test_set_is_complete_or_refused(tokenized, tiny_corpus, tmp_path):
-    """However long its clips are; or there is no test, and it says why."""
+    """Clips of any length are used; unusable ones are errors."""
     with open(tiny_corpus / "valid.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert any(float(row["duration"]) > 2 for row in rows)
@@ -56,7 +56,7 @@ def test_test_set_is_complete_or_refused(tokenized, tiny_corpus, tmp_path):
 
 
 def test_codec_tokenises_on_the_device_of_the_run(tokenized, tiny_codec_folder):
-    """And is handed back, for whatever the recipe does with it."""
+    """It is moved back afterwards."""
     tokenizer, places = GogoTokenizer(tiny_codec_folder), []
     tokenizer.to = lambda place: places.append(place) or tokenizer
     tokenized("test", tokenizer=tokenizer, tokenizing_device="cuda:0")

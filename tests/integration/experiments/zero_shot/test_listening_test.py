@@ -1,4 +1,4 @@
-"""The listening test: its page in a real browser, its table by arithmetic."""
+"""The listening test: its page in a browser, its table."""
 
 import json
 import re

@@ -27,7 +27,7 @@ def test_bad_lists_are_refused(recipe, tmp_path, lines, message):
 
 
 def test_list_from_a_manifest(recipe, tiny_corpus, tmp_path, capsys):
-    """Prompts and targets share a speaker, not a sentence; a seed decides."""
+    """Prompts and targets have the same speaker and different sentences."""
     import make_list
 
     def written(name, **options):

@@ -55,7 +55,7 @@ def read_rows(hparams, folder):
 
 
 def test_tables_of_all_systems(recipe, speech, hparams, tiny_tasks, real_plots):
-    """Rows, columns and figures are those of what was said."""
+    """Rows, columns and figures follow from the speech."""
     tasks = [line.split("|") for line in tiny_tasks.read_text().splitlines()]
     other = Path(hparams["output_folder"]).parent / "other"
     other.mkdir()
@@ -117,7 +117,7 @@ def test_tables_of_all_systems(recipe, speech, hparams, tiny_tasks, real_plots):
 
 
 def test_resampling_for_judges_is_lossless(recipe, tmp_path):
-    """16 kHz, read at 24 and judged at 16, is what it was."""
+    """Audio at 16 kHz, read at 24 kHz and evaluated at 16 kHz, is unchanged."""
     from judging import read_speech
     from scipy.signal import resample
 
@@ -131,7 +131,7 @@ def test_resampling_for_judges_is_lossless(recipe, tmp_path):
 
 
 def test_killed_evaluation_resumes(recipe, speech, hparams, monkeypatch):
-    """Nothing is said twice, and all is said as if nobody had interfered."""
+    """Nothing is synthesized twice, and the results equal an uninterrupted run."""
     hparams |= {"allocate": [False], "rtf_trials": 0}
     calls, say = [], speech.clone_voice_batch
 
@@ -165,7 +165,7 @@ def test_killed_evaluation_resumes(recipe, speech, hparams, monkeypatch):
 
 
 def test_tasks_without_speech_are_counted(recipe, speech, hparams, tmp_path):
-    """A prompt without room is a second of silence; a broken file an error."""
+    """Too long prompts count as a second of silence; broken files are errors."""
     soundfile.write(tmp_path / "short.wav", 0.1 * torch.randn(24000), 24000)
     soundfile.write(tmp_path / "long.wav", 0.1 * torch.randn(24000 * 20), 24000)
     meta = tmp_path / "meta.lst"
