@@ -61,7 +61,7 @@ def brain(tmp_path):
     )
 
 
-def test_unread_clips_are_not_counted_as_used(brain, tmp_path):
+def test_clips_that_were_never_heard_are_not_used(brain, tmp_path):
     brain.count_clips(batch(a=True, b=False))
     brain.count_clips(batch(a=True, c=True))
     brain.count_clips(batch(d=False))  # nothing but silence
@@ -81,7 +81,7 @@ def test_unread_clips_are_not_counted_as_used(brain, tmp_path):
     assert brain.training_report(listed) == report
 
 
-def test_epoch_without_usable_clips_ends_the_training(brain):
+def test_an_epoch_of_silence_ends_the_training(brain):
     silence = [batch(a=False), batch(b=False)]
     brain.init_optimizers()
     brain.on_stage_end = lambda *_: None
@@ -90,7 +90,7 @@ def test_epoch_without_usable_clips_ends_the_training(brain):
     brain._fit_train([*silence, batch(c=True)], 2, False)  # one will do
 
 
-def test_broken_clips_are_left_out_of_validation():
+def test_silence_belongs_to_no_validation():
     batches = UsableBatches([batch(a=True, b=False), batch(c=False)])
     assert len(batches) == 2
     assert [list(each.id) for each in batches] == [["a"]]
@@ -99,13 +99,13 @@ def test_broken_clips_are_left_out_of_validation():
         list(UsableBatches([batch(c=False)]))
 
 
-def test_data_set_without_usable_clips_is_refused():
+def test_a_data_set_without_a_usable_clip_is_refused():
     check_usable([clip("a", False), clip("b")], "clips.csv")
     with pytest.raises(ValueError, match="clips.csv: no clip.*cut: 2"):
         check_usable([clip("a", False), clip("b", False)], "clips.csv")
 
 
-def test_nan_loss_is_not_the_best_validation(brain):
+def test_a_loss_that_is_nan_is_no_perfect_validation(brain):
     brain.modules.eval()
     brain.step = 1
     assert math.isnan(brain.update_average(torch.tensor(math.nan), 0.0))
@@ -115,8 +115,8 @@ def test_nan_loss_is_not_the_best_validation(brain):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("kind", ["min", "max"])
-def test_best_checkpoint_has_a_finite_figure(brain, bad, kind, caplog):
-    """In any order, also with checkpoints of an earlier version."""
+def test_the_best_checkpoint_has_a_finite_figure(brain, bad, kind, caplog):
+    """Whenever the other one comes, also if an earlier version saved it."""
     best = 1.0 if kind == "min" else 3.0
     for figure in (bad, 2.0, bad, best, bad, 2.0, bad):
         brain.save_validated({"x": figure}, **{f"{kind}_keys": ["x"]})
@@ -160,7 +160,7 @@ def tensorboard(monkeypatch):
     return Writer.written
 
 
-def test_speechbrain_loggers_accept_all_figures(
+def test_the_hosts_loggers_take_what_brains_log(
     tensorboard, tmp_path, monkeypatch
 ):
     runs = []
@@ -207,7 +207,7 @@ def test_speechbrain_loggers_accept_all_figures(
     assert tensorboard["validation data read"] == 5
 
 
-def test_missing_logger_is_an_error(tmp_path, monkeypatch):
+def test_a_logger_that_is_not_there(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no .'tensorbord'., but"):
         RecipeLogger(tmp_path / "a.txt", also=["tensorbord"])
     monkeypatch.setitem(sys.modules, "wandb", None)
