@@ -208,7 +208,7 @@ def test_cached_generation_equals_forward_passes(kind, steps, streams):
 @pytest.mark.parametrize("end", [-100.0, 1.0])
 @pytest.mark.parametrize("kind", KINDS)
 def test_batch_equals_single(kind, end):
-    """With greedy and with sampled generation."""
+    """Without end tokens, and with sampled ones."""
     lm = make_lm(kind)
     lm.scales[0].heads[0].bias.data[CODES + 1] = end
     batch, prompts, most = make_batch(), [3, 1], [9, 4]

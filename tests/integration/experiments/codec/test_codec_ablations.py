@@ -257,7 +257,7 @@ def test_rows_of_the_stages(row):
 
 
 def test_command_line_overrides_ablations():
-    """The command line overrides, but sizes of missing parts are refused."""
+    """Sizes of a part that the ablation leaves out are refused."""
     row = str(RECIPES[0] / "codec" / "hparams" / "table7" / "no_asr.yaml")
     line = [str(MAINS[0]), "--ablation", row, "--variant", "mine"]
     given = parse_arguments([*line, "--model", "{dim: 8}"])
