@@ -14,7 +14,9 @@ from speechbrain_gogo.dataio.audio import (
     read_audio,
     stream_audio,
 )
+from speechbrain_gogo.dataio.audio.resampling import change_rate
 from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.metrics.signals import at_rate
 
 SECONDS = 3.0
 LAYER3_RATES = (16000, 22050, 24000, 32000, 44100, 48000)
@@ -188,6 +190,24 @@ def test_resampled_pieces_equal_the_whole(tmp_path, rate):
     for seconds in (0.37, 31.0):
         pieces = list(stream_audio(path, 24000, seconds))
         assert torch.equal(torch.cat(pieces), whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_default_dtype_changes_no_resampled_sample(dtype):
+    """torchaudio 2.11.1 (functional.resample) computes the length in it.
+
+    75,000 samples were 74,752 by bfloat16, and none by float16.
+    """
+    wav = torch.from_numpy(np.resize(speech_like(16000), 50_000)).float()
+    expected = change_rate(wav, 16000, 24000)
+    judged = at_rate(wav, 16000, 24000)
+    torch.set_default_dtype(dtype)
+    try:
+        assert torch.equal(change_rate(wav, 16000, 24000), expected)
+        assert np.array_equal(at_rate(wav, 16000, 24000), judged)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert expected.shape == judged.shape == (75_000,)
 
 
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
