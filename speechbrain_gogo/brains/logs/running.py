@@ -53,10 +53,11 @@ class RunningTensorboard(TensorboardLogger):
         self.global_step["meta"] = step
         for path in audio:
             wav, rate = soundfile.read(path, dtype="float32")
-            self.log_audio(path.stem, torch.from_numpy(wav), rate)
+            self.log_audio(f"samples/{path.stem}", torch.from_numpy(wav), rate)
         for path in images:
             pixels = imread(path)[..., :3]  # [H, W, RGB]
-            self.writer.add_image(path.stem, pixels, step, dataformats="HWC")
+            name = f"pictures/{path.stem}"
+            self.writer.add_image(name, pixels, step, dataformats="HWC")
 
 
 class RunningWandB(WandBLogger):
