@@ -1,0 +1,108 @@
+"""What an experiment would take: parameters, updates, memory."""
+
+import contextlib
+import tempfile
+from typing import NamedTuple
+
+import huggingface_hub.constants
+import torch
+from torch import nn
+
+# Bytes of a float32 parameter in an update: itself and its gradient, and the
+# moments of AdamW by setting ``adamw`` (docs/memory.md).
+MOMENTS = {"torch": 8, "master": 12, "8bit": 2}
+
+
+class Size(NamedTuple):
+    """Parameters of an experiment.
+
+    Arguments
+    ---------
+    trained : dict
+        Name of each module that is trained: number of its parameters.
+    trained_bytes : int
+        Of their weights.
+    other_bytes : int
+        Of all other modules: averages, frozen codecs, vocoders.
+    """
+
+    trained: dict
+    trained_bytes: int
+    other_bytes: int
+
+    def bytes_of_training(self, moments):
+        """Weights, gradients and the optimizer, without activations."""
+        number = sum(self.trained.values())
+        return 2 * self.trained_bytes + moments * number + self.other_bytes
+
+    def bytes_of_checkpoint(self, moments):
+        """Weights with their averages, and the optimizer, at most."""
+        number = sum(self.trained.values())
+        return self.trained_bytes + moments * number + self.other_bytes
+
+
+def measure(settings):
+    """Create the objects of a YAML, and count their parameters.
+
+    They are created without memory for weights, if that works. Nothing is
+    fetched from the hub, and what they write goes to a folder that is deleted.
+
+    Arguments
+    ---------
+    settings : Settings
+        Of the command line.
+
+    Returns
+    -------
+    tuple
+        Size, and the objects, a dict.
+    """
+    changes = {"loggers": []} if "loggers" in settings.tree() else {}
+    with tempfile.TemporaryDirectory() as folder, _offline():
+        there = settings.override(output_folder=folder, **changes)
+        try:
+            with torch.device("meta"):
+                hparams = there.load()
+        except Exception:  # whatever a loader of weights makes of it
+            hparams = there.load()
+    trained = dict(_modules(hparams.get("modules") or {}))
+    weights = {id(w) for m in trained.values() for w in m.parameters()}
+    others = {
+        id(w): w
+        for _, module in _modules(hparams)
+        for w in module.parameters()
+        if id(w) not in weights
+    }
+    counts = {
+        name: _number(module.parameters()) for name, module in trained.items()
+    }
+    own = {id(w): w for m in trained.values() for w in m.parameters()}
+    return Size(counts, _bytes(own.values()), _bytes(others.values())), hparams
+
+
+def _modules(tree, name=""):
+    """Modules in nested dicts, each with the name of its entry."""
+    if isinstance(tree, nn.Module):
+        yield name, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _modules(value, str(key))
+
+
+def _number(weights):
+    return sum(w.numel() for w in weights if w.requires_grad)
+
+
+def _bytes(weights):
+    return sum(w.numel() * w.element_size() for w in weights)
+
+
+@contextlib.contextmanager
+def _offline():
+    """Files of the hub come from its cache, or not at all."""
+    before = huggingface_hub.constants.HF_HUB_OFFLINE
+    huggingface_hub.constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        huggingface_hub.constants.HF_HUB_OFFLINE = before
