@@ -144,6 +144,13 @@ def command_line(row, made, folder):
     return [*line, f"--output_folder={folder}", "--device=cpu"]
 
 
+def need_program(row):
+    """Skip a test whose script runs a program that is not there."""
+    program = PROGRAMS.get(Path(row["Script_file"]).name)
+    if program is not None and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+
+
 def run(line, patch):
     """Run a script in this process."""
     patch.setattr(sys, "argv", line)
@@ -155,9 +162,7 @@ def run(line, patch):
     "row", recipe_rows(), ids=lambda row: row["Hparam_file"]
 )
 def test_recipe(row, made, as_a_script, tmp_path):
-    program = PROGRAMS.get(Path(row["Script_file"]).name)
-    if program is not None and shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+    need_program(row)
     run(command_line(row, made, tmp_path), as_a_script)
     (names,) = re.findall(r"file_exists=\[(.*)\]", row["test_debug_checks"])
     missing = [n for n in names.split(",") if not (tmp_path / n).is_file()]
@@ -173,6 +178,8 @@ def one_row_of_each_script():
     "row", one_row_of_each_script(), ids=lambda row: row["Script_file"]
 )
 def test_dry_run(row, made, as_a_script, tmp_path, capsys):
+    need_program(row)
+
     def files():
         folders = [tmp_path, *map(Path, set(made.values()))]
         return {p: p.stat().st_mtime_ns for f in folders for p in f.rglob("*")}

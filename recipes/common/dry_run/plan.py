@@ -17,11 +17,6 @@ def tell(settings):
     ---------
     settings : Settings
         Of the command line.
-
-    Returns
-    -------
-    bool
-        Whether all that it needs is there.
     """
     plain = settings.tree()
     inputs = find_inputs(plain)
@@ -31,7 +26,7 @@ def tell(settings):
             f"  {'MISSING ' if found.missing else ''}{found.name}: {found.text}"
         )
     try:
-        size, hparams = measure(settings)
+        size, hparams = measure(settings, plain)
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         size, hparams = None, {}
@@ -44,7 +39,6 @@ def tell(settings):
         print(f"  {line}")
     missing = [found.name for found in inputs if found.missing]
     print(f"\nMissing: {', '.join(missing)}." if missing else "\nAll is there.")
-    return not missing
 
 
 def describe_outputs(plain, size):

@@ -5,7 +5,6 @@ import tempfile
 from typing import NamedTuple
 
 import huggingface_hub.constants
-import torch
 from torch import nn
 
 # Bytes of a float32 parameter in an update: itself and its gradient, and the
@@ -41,43 +40,41 @@ class Size(NamedTuple):
         return self.trained_bytes + moments * number + self.other_bytes
 
 
-def measure(settings):
+def measure(settings, plain):
     """Create the objects of a YAML, and count their parameters.
 
-    They are created without memory for weights, if that works. Nothing is
-    fetched from the hub, and what they write goes to a folder that is deleted.
+    Nothing is fetched from the hub, and what they write goes to a folder that
+    is deleted.
 
     Arguments
     ---------
     settings : Settings
         Of the command line.
+    plain : dict
+        The same without objects.
 
     Returns
     -------
     tuple
         Size, and the objects, a dict.
     """
-    changes = {"loggers": []} if "loggers" in settings.tree() else {}
+    changes = {"loggers": []} if "loggers" in plain else {}
     with tempfile.TemporaryDirectory() as folder, _offline():
-        there = settings.override(output_folder=folder, **changes)
-        try:
-            with torch.device("meta"):
-                hparams = there.load()
-        except Exception:  # whatever a loader of weights makes of it
-            hparams = there.load()
+        hparams = settings.override(output_folder=folder, **changes).load()
     trained = dict(_modules(hparams.get("modules") or {}))
-    weights = {id(w) for m in trained.values() for w in m.parameters()}
+    own = {id(w): w for m in trained.values() for w in m.parameters()}
     others = {
-        id(w): w
+        id(weight): weight
         for _, module in _modules(hparams)
-        for w in module.parameters()
-        if id(w) not in weights
+        for weight in module.parameters()
+        if id(weight) not in own
     }
     counts = {
-        name: _number(module.parameters()) for name, module in trained.items()
+        name: sum(w.numel() for w in module.parameters() if w.requires_grad)
+        for name, module in trained.items()
     }
-    own = {id(w): w for m in trained.values() for w in m.parameters()}
-    return Size(counts, _bytes(own.values()), _bytes(others.values())), hparams
+    size = Size(counts, _bytes(own.values()), _bytes(others.values()))
+    return size, hparams
 
 
 def _modules(tree, name=""):
@@ -87,10 +84,6 @@ def _modules(tree, name=""):
     elif isinstance(tree, dict):
         for key, value in tree.items():
             yield from _modules(value, str(key))
-
-
-def _number(weights):
-    return sum(w.numel() for w in weights if w.requires_grad)
 
 
 def _bytes(weights):

@@ -115,7 +115,7 @@ class RecipeLogger(FileTrainLogger):
             for logger in self.others:
                 logger.log_at(step, {}, **{f"{stage}_stats": values})
 
-    def log_samples(self, step, folder):
+    def log_samples(self, step, folder, group="samples"):
         """Show the other loggers a folder of samples; on the main process.
 
         Arguments
@@ -124,12 +124,16 @@ class RecipeLogger(FileTrainLogger):
             Number of the update.
         folder : Path
             Audio (wav, flac) and pictures (png). May be missing.
+        group : str
+            Name of the group of audio and pictures.
         """
         if not self.others or not folder.is_dir():
             return
-        files = sorted(folder.iterdir())
-        audio = [path for path in files if path.suffix in (".wav", ".flac")]
-        images = [path for path in files if path.suffix == ".png"]
+        audio, images = {}, {}
+        for path in sorted(folder.iterdir()):
+            kind = images if path.suffix == ".png" else audio
+            if path.suffix in (".png", ".wav", ".flac"):
+                kind[f"{group}/{path.stem}"] = path
         with MainProcessContext():
             for logger in self.others:
                 logger.show_at(step, audio, images)

@@ -49,14 +49,13 @@ class RunningTensorboard(TensorboardLogger):
         self.log_stats(stats_meta, **stats)
 
     def show_at(self, step, audio, images):
-        """Add files of audio and pictures, on the main process."""
+        """Add audio and pictures (name to file), on the main process."""
         self.global_step["meta"] = step
-        for path in audio:
+        for name, path in audio.items():
             wav, rate = soundfile.read(path, dtype="float32")
-            self.log_audio(f"samples/{path.stem}", torch.from_numpy(wav), rate)
-        for path in images:
+            self.log_audio(name, torch.from_numpy(wav), rate)
+        for name, path in images.items():
             pixels = imread(path)[..., :3]  # [H, W, RGB]
-            name = f"pictures/{path.stem}"
             self.writer.add_image(name, pixels, step, dataformats="HWC")
 
 
@@ -107,10 +106,8 @@ class RunningWandB(WandBLogger):
         self.log_stats({**meta, "update": step}, **stats)
 
     def show_at(self, step, audio, images):
-        """Add files of audio and pictures, on the main process."""
-        shown = {
-            f"samples/{path.stem}": self.audio(str(path)) for path in audio
-        }
-        for path in images:
-            shown[f"pictures/{path.stem}"] = self.image(str(path))
+        """Add audio and pictures (name to file), on the main process."""
+        shown = {name: self.audio(str(path)) for name, path in audio.items()}
+        for name, path in images.items():
+            shown[f"{name} picture"] = self.image(str(path))
         self.log_at(step, shown)

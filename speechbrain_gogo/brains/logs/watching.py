@@ -31,6 +31,8 @@ class WatchedBrain(CountingBrain):
     The recipe's YAML gives ``output_folder``, ``budget`` and ``train_logger``.
     """
 
+    shown_before = False  # originals are shown once
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
@@ -126,8 +128,13 @@ class WatchedBrain(CountingBrain):
         now = self.samples_folder / f"{self.optimizer_step}"
         self.draw_samples(now)
         if self.recipe_logger:
-            for folder in (self.samples_folder / "original", now):
-                self.recipe_logger.log_samples(self.optimizer_step, folder)
+            original = self.samples_folder / "original"
+            groups = {} if self.shown_before else {"original": original}
+            for group, folder in {**groups, "samples": now}.items():
+                self.recipe_logger.log_samples(
+                    self.optimizer_step, folder, group
+                )
+            self.shown_before = True
 
     def draw_samples(self, folder):
         """Write audio and pictures of a few validation clips, if there are any.

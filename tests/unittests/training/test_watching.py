@@ -35,10 +35,10 @@ class Writer:
         self.written[name, step] = value
 
     def add_audio(self, name, wav, step, sample_rate):
-        self.written[name, step] = (wav.shape, sample_rate)
+        self.written["audio", name, step] = tuple(wav.shape), sample_rate
 
     def add_image(self, name, pixels, step, dataformats):
-        self.written[name, step] = (pixels.shape, dataformats)
+        self.written["image", name, step] = pixels.shape, dataformats
 
     def close(self):
         self.closed = True
@@ -142,8 +142,8 @@ def test_files_of_samples_are_shown(logger, tmp_path):
     logger.log_samples(7, folder)
     tensorboard, wandb = logger.others
     assert tensorboard.writer.written == {
-        ("samples/a", 7): ((240,), 24000),
-        ("pictures/a", 7): ((3, 4, 3), "HWC"),
+        ("audio", "samples/a", 7): ((240,), 24000),
+        ("image", "samples/a", 7): ((3, 4, 3), "HWC"),
     }
     (row,) = wandb.run.rows
     paths = {f"{folder}/a.wav", f"{folder}/a.png"}
