@@ -42,7 +42,7 @@ def score(codec, clips, judges):
     """Mean of each judge over the clips' reconstructions that it can judge."""
 
     def reconstructed():
-        for clip in clips:
+        for clip in tqdm(clips, "clips", leave=False):
             wav = clip["sig"].unsqueeze(0)
             tokens, lens = codec.encode_batch(wav)
             audio, _ = codec.decode_batch(
@@ -120,7 +120,8 @@ def main(arguments):
         hparams["valid_csv"], hparams["data_folder"], codec.sample_rate
     )
     print(f"{hparams['valid_csv']}: {report}")
-    clips = [data[place] for place in range(0, len(data), hparams["every"])]
+    places = range(0, len(data), hparams["every"])
+    clips = [data[place] for place in tqdm(places, "reading clips")]
     for clip in clips:
         if isinstance(clip["sig"], AudioError):
             raise ValueError(f"{clip['id']}: {clip['sig']}")
