@@ -66,9 +66,18 @@ class Settings(NamedTuple):
         return YAML().load(resolved)
 
     def override(self, **changes):
-        """The same settings with others that are overridden."""
+        """The same settings; those of changes that the YAML has are others."""
+        known = YAML().load(self.text)
+        changes = {name: changes[name] for name in changes if name in known}
         overrides = YAML().load(self.overrides or "") or {}
         return self._replace(overrides=_dump({**overrides, **changes}))
+
+    def output_folder(self, hparams):
+        """The experiment's folder, from the values of other settings."""
+        overrides = YAML().load(self.overrides or "") or {}
+        both = {**YAML().load(self.text), **overrides}
+        name = getattr(both["output_folder"], "value", both["output_folder"])
+        return re.sub(r"<(\w+)>", lambda m: str(hparams[m[1]]), str(name))
 
     def _stream(self):
         """The text as a file, whose name gives the folder of included files."""

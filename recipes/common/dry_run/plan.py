@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from recipes.common.dry_run.inputs import find_inputs
-from recipes.common.dry_run.resources import MOMENTS, measure
+from recipes.common.dry_run.resources import MOMENTS, create, measure
 
 KEPT = 2  # checkpoints: the best and the last one
 
@@ -18,19 +18,19 @@ def tell(settings):
     settings : Settings
         Of the command line.
     """
-    plain = settings.tree()
-    inputs = find_inputs(plain)
-    print(f"Dry run of {settings.file}: nothing is written.\n\nReads")
-    for found in inputs:
-        print(
-            f"  {'MISSING ' if found.missing else ''}{found.name}: {found.text}"
-        )
+    print(f"Dry run of {settings.file}: nothing is written.")
     try:
-        size, hparams = measure(settings, plain)
-    except Exception as error:
+        hparams, plain = create(settings)
+        size = measure(hparams)
+    except Exception as error:  # whatever a loader of weights raises
         first = str(error).strip().split("\n")[0]
-        size, hparams = None, {}
         print(f"\nNot created, so not counted: {type(error).__name__}: {first}")
+        size, hparams, plain = None, {}, settings.tree()
+    inputs = find_inputs(plain)
+    print("\nReads")
+    for found in inputs:
+        missing = "MISSING " if found.missing else ""
+        print(f"  {missing}{found.name}: {found.text}")
     print("\nWrites")
     for line in describe_outputs(plain, size):
         print(f"  {line}")

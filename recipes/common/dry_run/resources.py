@@ -40,8 +40,8 @@ class Size(NamedTuple):
         return self.trained_bytes + moments * number + self.other_bytes
 
 
-def measure(settings, plain):
-    """Create the objects of a YAML, and count their parameters.
+def create(settings):
+    """Create the objects of a YAML without a trace.
 
     Nothing is fetched from the hub, and what they write goes to a folder that
     is deleted.
@@ -50,17 +50,46 @@ def measure(settings, plain):
     ---------
     settings : Settings
         Of the command line.
-    plain : dict
-        The same without objects.
 
     Returns
     -------
     tuple
-        Size, and the objects, a dict.
+        The hyperparameters, and those of them that are no objects, with the
+        experiment's own output folder.
     """
-    changes = {"loggers": []} if "loggers" in plain else {}
     with tempfile.TemporaryDirectory() as folder, _offline():
-        hparams = settings.override(output_folder=folder, **changes).load()
+        there = settings.override(output_folder=folder, loggers=[])
+        hparams = there.load()
+    output = settings.output_folder(hparams)
+    return hparams, _plain(hparams, folder, output)
+
+
+def _plain(tree, folder, output):
+    """Numbers, texts, and lists and dicts of them, in another folder."""
+    if isinstance(tree, dict):
+        parts = {k: _plain(v, folder, output) for k, v in tree.items()}
+        return {k: v for k, v in parts.items() if v is not NotImplemented}
+    if isinstance(tree, (list, tuple)):
+        return [_plain(value, folder, output) for value in tree]
+    if isinstance(tree, str):
+        return tree.replace(folder, output)
+    if tree is None or isinstance(tree, (bool, int, float)):
+        return tree
+    return NotImplemented  # an object
+
+
+def measure(hparams):
+    """Count the parameters of hyperparameters.
+
+    Arguments
+    ---------
+    hparams : dict
+        From :func:`create`.
+
+    Returns
+    -------
+    Size
+    """
     trained = dict(_modules(hparams.get("modules") or {}))
     own = {id(w): w for m in trained.values() for w in m.parameters()}
     others = {
@@ -73,8 +102,7 @@ def measure(settings, plain):
         name: sum(w.numel() for w in module.parameters() if w.requires_grad)
         for name, module in trained.items()
     }
-    size = Size(counts, _bytes(own.values()), _bytes(others.values()))
-    return size, hparams
+    return Size(counts, _bytes(own.values()), _bytes(others.values()))
 
 
 def _modules(tree, name=""):
