@@ -125,7 +125,8 @@ def parse_arguments(arguments):
     if dry_run:
         from recipes.common.dry_run.plan import tell  # of the data, too
 
-        tell(settings)
+        if os.environ.get("RANK", "0") == "0":  # of torchrun
+            tell(settings)
         sys.exit(0)
     return settings
 

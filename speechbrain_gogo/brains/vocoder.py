@@ -216,7 +216,8 @@ class VocoderBrain(TrainingBrain):
         mels = self.hparams.mel(both).cpu()
         mels = dict(zip(("original", "vocoder"), mels))
         rate = self.hparams.sample_rate / self.hparams.hop_length
-        plot_mels(mels, folder / f"{name}.png", 20, rate)
+        fifth = round(rate / 5)  # of a second, between two lines
+        plot_mels(mels, folder / f"{name}.png", fifth, rate)
 
     def on_stage_start(self, stage, epoch=None):
         """Start the count of samples."""
