@@ -62,7 +62,9 @@ class Settings(NamedTuple):
 
     def tree(self):
         """The YAML with all references resolved, without objects, as a dict."""
-        resolved = resolve_references(self._stream(), self.overrides)
+        resolved = resolve_references(
+            self._stream(), self.overrides, overrides_must_match=True
+        )
         return YAML().load(resolved)
 
     def override(self, **changes):
