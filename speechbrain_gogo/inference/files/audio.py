@@ -193,6 +193,13 @@ def with_progress(pieces, sample_rate, seconds):
     Yields
     ------
     torch.Tensor
+
+    Example
+    -------
+    >>> import torch
+    >>> pieces = [torch.zeros(3), torch.zeros(2)]
+    >>> [len(each) for each in with_progress(pieces, 5, seconds=1.0)]
+    [3, 2]
     """
     samples, short = 0, seconds < 60
     with tqdm(total=round(seconds), unit="s", disable=short) as bar:
