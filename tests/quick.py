@@ -1,4 +1,4 @@
-"""What an experiment spends seconds on and no result depends on.
+"""Slow parts of experiments on which no result depends.
 
 Tests leave it out in their own process (tiny_gogo.py) and in those that they
 fork (processes.py); those that look at plots ask for ``real_plots``.

@@ -1,13 +1,13 @@
-"""Every recipe of the CSV files beside this one runs, on a few short clips.
+"""Every recipe of the CSV files in this folder runs on a few short clips.
 
 A row's flags may name what tests make: {corpus}, a dozen clips laid out as
 LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models;
 {tokens}, the clips as tokens of the codec; {llama}, one of 60 words, and {start},
-a model of stages of its size; {speech}, the codec with stages; {tasks}, what it is to say; {whisper}, one that listens;
-{hubert}, one that gives features; {socodec}, one that
-encodes these; {socodec_speech}, with a language model; {cofi} and {cofi_speech},
-the same of CoFi; {wenetspeech4tts}, the clips in the layout of that corpus.
-What has to be there afterwards is in the row's checks.
+a model with stages of its size; {speech}, the codec with stages; {tasks}, a list of
+texts and prompts; {whisper} and {hubert}, tiny models; {socodec}, a codec on the
+features of {hubert}; {socodec_speech}, the same with a language model; {cofi} and
+{cofi_speech}, CoFi-Codec and CoFi-Speech; {wenetspeech4tts}, the clips in the layout
+of that corpus. The files that a run must write are in the row's checks.
 """
 
 import csv

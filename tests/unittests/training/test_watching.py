@@ -75,7 +75,7 @@ def logger(packages, tmp_path):
     return RecipeLogger(path, also=["tensorboard", "wandb"])
 
 
-def test_the_hosts_loggers_take_what_brains_log(logger, tmp_path):
+def test_loggers_accept_what_brains_log(logger, tmp_path):
     brain = CodecBrain.__new__(CodecBrain)
     brain.__dict__.update(
         valid_sums=Counter({"count": 2, "mel error keep 1": 1.0}),
@@ -111,7 +111,7 @@ def test_the_hosts_loggers_take_what_brains_log(logger, tmp_path):
     assert host.writer.written["validation data read", 1] == 5
 
 
-def test_a_resumed_training_goes_on_where_it_was(logger, packages, tmp_path):
+def test_resumed_training_continues_its_steps(logger, packages, tmp_path):
     assert logger.others[1].run.settings["mode"] == "offline"
     assert logger.others[1].run.axes == {"update": None, "*": "update"}
     again = RecipeLogger(logger.save_file, ["tensorboard", "wandb"])
@@ -133,7 +133,7 @@ def test_a_resumed_training_goes_on_where_it_was(logger, packages, tmp_path):
     assert [row["update"] for row in wandb.run.rows] == [50, 50, 50]
 
 
-def test_files_of_samples_are_shown(logger, tmp_path):
+def test_samples_are_logged(logger, tmp_path):
     folder = tmp_path / "samples"
     logger.log_samples(5, folder)  # there are none
     folder.mkdir()
@@ -150,7 +150,7 @@ def test_files_of_samples_are_shown(logger, tmp_path):
     assert paths < set(row.values()) and row["update"] == 7
 
 
-def test_a_logger_that_is_not_there(tmp_path, monkeypatch):
+def test_missing_packages_of_loggers_are_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no .'tensorbord'., but"):
         RecipeLogger(tmp_path / "a.txt", also=["tensorbord"])
     monkeypatch.setitem(sys.modules, "wandb", None)
@@ -168,7 +168,7 @@ class Brain(TrainingBrain):
         return predictions.square().sum()
 
 
-def test_rows_of_training_have_speed_and_gradient(
+def test_training_rows_have_throughput_and_gradient_norm(
     logger, tmp_path, monkeypatch, caplog
 ):
     now = [100.0]
