@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from recipes.common.settings import parse_arguments
+from recipes.common.settings import DRY_RUN, parse_arguments
 from speechbrain_gogo.cli import app
 from speechbrain_gogo.inference.loading import pretrained
 from speechbrain_gogo.inference.loading.export import export_allocator
@@ -144,7 +144,8 @@ def check_script(words, folder):
     here = os.getcwd()
     os.chdir(folder)
     try:
-        settings = parse_arguments(words[1:])
+        # A dry run would end this process.
+        settings = parse_arguments([w for w in words[1:] if w != DRY_RUN])
         given = YAML().load(settings.overrides) or {}
         unknown = set(given) - set(YAML().load(settings.text))
     finally:
