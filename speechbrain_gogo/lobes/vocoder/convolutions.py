@@ -105,9 +105,9 @@ class ConvolutionalVocos(nn.Module):
         self.register_buffer("basis", basis.unsqueeze(1))  # [2 K, 1, n_fft]
         self.register_buffer("energy", window.square()[None, None])
 
-    def forward(self, mel):
-        """Log-mel [B, T, d] -> waveforms [B, T * hop]."""
-        hidden = self.backbone(mel.transpose(1, 2))  # [B, T, D]
+    def forward(self, log_mel):
+        """log_mel [B, T, d] -> waveforms [B, T * hop]."""
+        hidden = self.backbone(log_mel.transpose(1, 2))  # [B, T, D]
         scores, phase = self.project(hidden).transpose(1, 2).chunk(2, dim=1)
         magnitude = scores.exp().clamp(max=1e2)  # as Vocos' ISTFTHead
         spectrum = torch.cat([phase.cos(), phase.sin()], dim=1)  # [B, 2 K, T]
@@ -116,6 +116,6 @@ class ConvolutionalVocos(nn.Module):
         wavs = F.conv_transpose1d(spectrum, self.basis, stride=stride)
         once = torch.ones_like(spectrum[:1, :1])
         energy = F.conv_transpose1d(once, self.energy, stride=stride)
-        first, count = self.n_fft // 2, mel.shape[1] * stride
+        first, count = self.n_fft // 2, log_mel.shape[1] * stride
         wavs, energy = (x[:, 0, first : first + count] for x in (wavs, energy))
         return wavs / energy
