@@ -94,7 +94,7 @@ class AlignedText(nn.Module):
         tuple of torch.Tensor
             Encoded text [B, L + 1, D] and mean durations in frames, [B, L + 1].
         """
-        encoded, lengths = self.text(text, lengths / text.shape[1])
+        encoded = self.text.encode(text, lengths)
         return encoded, self.durations.expected(encoded, lengths)
 
 
