@@ -17,8 +17,6 @@ CHECKED = [
     {"B": 1, "N": 7, "T": 1, "S": 6, "L": 8, "M": 9, "W": 4608},
     {"B": 3, "N": 2, "T": 9, "S": 0, "L": 5, "M": 6, "W": 1280},
 ]
-# A file of protobuf has 2 GB at most: weights of more are in a file beside it.
-LARGEST = 1_500_000_000
 
 
 def import_packages():
@@ -52,7 +50,8 @@ def write_onnx(network, folder):
     Returns
     -------
     Path
-        The file. Weights of more than 1.5 GB are in NAME.onnx.data.
+        The file. Weights of more than 1.6 GB are in NAME.onnx.data, since a file
+        of protobuf has 2 GB at most.
     """
     path = folder / f"{network.name}.onnx"
     letters = {
@@ -80,9 +79,7 @@ def write_onnx(network, folder):
             dynamo=True,
             verbose=False,
         )
-    weights = program.model.graph.initializers.values()
-    size = sum(weight.const_value.nbytes for weight in weights)
-    program.save(path, external_data=size > LARGEST)
+    program.save(path)
     return path
 
 
