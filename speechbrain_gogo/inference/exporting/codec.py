@@ -17,7 +17,7 @@ from speechbrain_gogo.lobes.vocoder.convolutions import (
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
 # Log-mel frames as speech has them, roughly.
-LOG_MEL = {"mean": -4.0, "std": 2.0}
+LOG_MEL = {"mean": -1.0, "std": 2.0}
 
 
 class Encoder(nn.Module):
