@@ -107,6 +107,10 @@ DATASETS = ["datasets>=4,<6"]
 # `gogo serve`.
 SERVE = ["starlette>=0.46,<2", "uvicorn>=0.34"]
 
+# `gogo export`. onnxscript 0.7.2, the exporter of torch, is the only one that was
+# run, and before 1.0 a minor release may break it.
+ONNX = ["onnxscript>=0.7.2,<0.8", "onnxruntime>=1.20"]
+
 # What the recipe LibriTTS/probing measures speech and text with.
 PROBING = ["librosa>=0.10.2", "praat-parselmouth>=0.4.5", "textblob>=0.18"]
 
@@ -164,8 +168,16 @@ setup(
         "memory": MEMORY,
         "serve": SERVE,
         "watermark": WATERMARK,
+        "onnx": ONNX,
         "docs": DOCS,
-        "dev": METRICS + DATASETS + PROBING + SERVE + WATERMARK + DOCS + TESTS,
+        "dev": METRICS
+        + DATASETS
+        + PROBING
+        + SERVE
+        + WATERMARK
+        + ONNX
+        + DOCS
+        + TESTS,
     },
     entry_points={"console_scripts": ["gogo = speechbrain_gogo.cli:main"]},
 )

@@ -13,7 +13,7 @@ from speechbrain_gogo.cli.coding import decode, encode, reconstruct
 from speechbrain_gogo.cli.corpora import manifest, tokenize
 from speechbrain_gogo.cli.inspection import budgets, demo, detect, info
 from speechbrain_gogo.cli.options import Version
-from speechbrain_gogo.cli.publishing import push
+from speechbrain_gogo.cli.publishing import export, push
 from speechbrain_gogo.cli.serving import serve
 from speechbrain_gogo.cli.speech import speak
 from speechbrain_gogo.cli.steps import is_user_error, print_error
@@ -58,6 +58,7 @@ for command in (
     info,
     demo,
     push,
+    export,
 ):
     app.command()(command)
 

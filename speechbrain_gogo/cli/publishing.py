@@ -1,9 +1,11 @@
-"""The command `gogo push`: publish a model on the Hugging Face hub."""
+"""Commands that hand a model on: to the Hugging Face hub, or as ONNX files."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from speechbrain_gogo.cli.options import Trust
 
 Model = Annotated[
     Path,
@@ -43,6 +45,10 @@ Private = Annotated[
     bool,
     typer.Option("--private", help="Make the model visible to the owner only."),
 ]
+Source = Annotated[
+    str, typer.Argument(help="Bundled name, folder of a model, or hub id.")
+]
+Folder = Annotated[Path, typer.Argument(help="Folder to write.")]
 
 
 def push(
@@ -76,3 +82,16 @@ def push(
         typer.echo(f"{size / 1e6:10.3f} MB  {name}")
     done = "would be" if dry_run else "is"
     typer.echo(f"The model {done} at {made.url}")
+
+
+def export(source: Source, folder: Folder, trust_source: Trust = False):
+    """Write a model's networks as ONNX files, and compare them with torch."""
+    from speechbrain_gogo.inference.exporting import export_onnx
+
+    for path, found in export_onnx(source, folder, trust_source):
+        if path.suffix == ".onnx":
+            same = "ids are equal" if found is None else f"within {found:.1e}"
+            files = path.parent.glob(f"{path.name}*")  # with .onnx.data
+            size = sum(file.stat().st_size for file in files)
+            typer.echo(f"{size / 1e6:10.3f} MB  {path.name}  {same}")
+    typer.echo(f"How to use them: {path}")

@@ -218,7 +218,7 @@ class GroupEncoder(IndependentGroups, nn.Module):
         """
         count = self.num_queries if num_queries is None else num_queries
         g = self.group_size
-        queries = self.queries[:count].expand(len(groups), -1, -1)
+        queries = self.queries[:count].expand(groups.shape[0], -1, -1)
         x = torch.cat([self.stem(groups), queries], dim=1)  # [M, g + K, D]
         mask = self.query_mask[:count, : g + count]
         rope = self.transformer.rope(g + count, x.device)

@@ -57,15 +57,32 @@ class TextEncoder(nn.Module):
             [B, L + 1, D], with the position before letter l at l; and the
             number of letters of each text, int64 [B].
         """
-        real = length_mask(text_lens, text.shape[1])  # [B, L]
-        lengths = real.sum(1)
+        lengths = length_mask(text_lens, text.shape[1]).sum(1)
+        return self.encode(text, lengths), lengths
+
+    def encode(self, text, lengths):
+        """Encode texts of given numbers of letters.
+
+        Arguments
+        ---------
+        text : torch.Tensor
+            int64 [B, L].
+        lengths : torch.Tensor
+            Letters of each text, int64 [B]; 0 is speech without text.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, L + 1, D].
+        """
+        lengths = lengths.unsqueeze(1)
         place = torch.arange(text.shape[1] + 1, device=text.device)
-        ids = torch.where(place == lengths.unsqueeze(1), self.end_id, 0)
-        ids[:, :-1] = torch.where(real, text, ids[:, :-1])
-        encoded = self.blocks(self.rows(ids), place <= lengths.unsqueeze(1))
-        none = (lengths == 0)[:, None, None]
+        ids = torch.where(place == lengths, self.end_id, 0)
+        ids[:, :-1] = torch.where(place[:-1] < lengths, text, ids[:, :-1])
+        encoded = self.blocks(self.rows(ids), place <= lengths)
+        none = (lengths == 0).unsqueeze(-1)  # [B, 1, 1]
         encoded = torch.where(none, self.no_text.to(encoded.dtype), encoded)
-        return self.dropout(encoded), lengths
+        return self.dropout(encoded)
 
 
 class ConvBlocks(nn.Module):

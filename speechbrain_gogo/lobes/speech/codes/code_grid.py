@@ -229,12 +229,13 @@ class GridOutput:
             float32 [B, C].
         """
         logits, pairs = self._split(scores.float())
+        batch = scores.shape[0]
         total = logits[0].log_softmax(-1)  # [B, L_0]
         for j, own in enumerate(logits[1:], 1):
-            own = own.view(len(scores), *[1] * j, -1)  # [B, 1, ..., L_j]
+            own = own.view(batch, *[1] * j, -1)  # [B, 1, ..., L_j]
             for i in range(j):
                 shape = [1] * (j + 1)
                 shape[i], shape[j] = pairs[i, j].shape[1:]
-                own = own + pairs[i, j].reshape(len(scores), *shape)
+                own = own + pairs[i, j].reshape(batch, *shape)
             total = total.unsqueeze(-1) + own.log_softmax(-1)
         return total.flatten(1)

@@ -81,7 +81,7 @@ class DepthNetwork(nn.Module):
         """
         before = self.tokens(tokens).cumsum(1)  # [P, K, D]
         before = F.pad(before, (0, 0, 1, -1))[:, self.first :]
-        x = self._blocks(group.unsqueeze(1) + before + self.places)
+        x = self.run_blocks(group.unsqueeze(1) + before + self.places)
         scores = torch.einsum("pkd,krd->pkr", x, self.heads)
         # The digits of a missing token are out of range.
         known = tokens[:, self.first :].clamp(max=self.output.grid.size - 1)
@@ -105,10 +105,10 @@ class DepthNetwork(nn.Module):
         """
         place = tokens.shape[1] - self.first
         before = self.tokens.total(tokens)
-        x = self._blocks(group + before + self.places[place])
+        x = self.run_blocks(group + before + self.places[place])
         return self.output.log_probs(F.linear(x, self.heads[place]))
 
-    def _blocks(self, x):
+    def run_blocks(self, x):
         """Residual blocks and a norm, [..., D] -> [..., D]."""
         for norm, block in zip(self.norms, self.blocks):
             x = x + block(norm(x))

@@ -135,10 +135,7 @@ class CachedBlocks:
         if not self.static and not self.padded and len(slot) == 1:
             return None
         keys = self.slots if self.static else self.slots[: self.length]
-        slot = slot.unsqueeze(1)  # [T, 1]
-        real = keys >= self.padding[:, None, None]  # [B, 1, S]
-        # Padding attends to itself, since a row without keys gives NaN.
-        return ((keys <= slot) & (real | (keys == slot))).unsqueeze(1)
+        return left_padded_mask(keys, slot, self.padding)
 
     def attend(self, q, k, v, mask, slot, cache):
         """Attention to all positions so far.
@@ -181,3 +178,33 @@ class CachedBlocks:
         keys[:, :, first:end] = k
         values[:, :, first:end] = v
         return keys[:, :, :end], values[:, :, :end]
+
+
+def left_padded_mask(keys, slot, padding):
+    """Keys that new positions attend to, if padding is on the left.
+
+    Arguments
+    ---------
+    keys : torch.Tensor
+        Slots of all positions, int64 [S].
+    slot : torch.Tensor
+        Slots of the new positions, int64 [T].
+    padding : torch.Tensor
+        Padding positions of each sequence, int64 [B].
+
+    Returns
+    -------
+    torch.Tensor
+        bool [B, 1, T, S].
+
+    Example
+    -------
+    >>> left_padded_mask(torch.arange(3), torch.arange(3), torch.tensor([1]))[0, 0].int()
+    tensor([[1, 0, 0],
+            [0, 1, 0],
+            [0, 1, 1]], dtype=torch.int32)
+    """
+    slot = slot.unsqueeze(1)  # [T, 1]
+    real = keys >= padding[:, None, None]  # [B, 1, S]
+    # Padding attends to itself, since a row without keys gives NaN.
+    return ((keys <= slot) & (real | (keys == slot))).unsqueeze(1)

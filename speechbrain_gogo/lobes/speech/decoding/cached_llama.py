@@ -100,15 +100,36 @@ class CachedLlama(CachedBlocks):
         slot = self.slots[: x.shape[1]] + self.first_slot(x.shape[1])  # [T]
         if position is None:
             position = (slot - self.padding.unsqueeze(1)).clamp(min=0)
+        x = self.run_blocks(x, position, self.mask(slot), slot, self.cache)
+        self.filled += x.shape[1]
+        return x
+
+    def run_blocks(self, x, position, mask, slot, caches):
+        """All blocks and the last norm.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            [B, T, D].
+        position : torch.Tensor
+            Rotary positions, int64 [B, T].
+        mask, slot
+            As in :meth:`attend`.
+        caches : list
+            Cache of each block.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, T, D].
+        """
         rope = self._rotation(position, x)
-        mask = self.mask(slot)
-        for block, cache in zip(self.blocks, self.cache):
+        for block, cache in zip(self.blocks, caches):
             q, k, v = self._queries_keys_values(block, x, rope)
             found = self.attend(q, k, v, mask, slot, cache)
             x = x + block.output(found)
             gate, up = block.gate_up(self._rms(x, block.mlp_norm)).chunk(2, -1)
             x = x + block.down(F.silu(gate).mul_(up))
-        self.filled += x.shape[1]
         return self._rms(x, self.norm)
 
     def _rotation(self, position, x):

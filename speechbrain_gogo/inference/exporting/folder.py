@@ -1,0 +1,115 @@
+"""Export of a pretrained model: a folder of ONNX files and model.json."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain_gogo.inference.codec import GogoCodec
+from speechbrain_gogo.inference.exporting.codec import (
+    codec_networks,
+    describe_codec,
+)
+from speechbrain_gogo.inference.exporting.onnx_files import (
+    TOLERANCE,
+    check_onnx,
+    import_packages,
+    write_onnx,
+)
+from speechbrain_gogo.inference.exporting.stages import (
+    can_export,
+    describe_stage,
+    stage_networks,
+)
+from speechbrain_gogo.inference.loading.speech import can_speak
+from speechbrain_gogo.inference.open_codec import open_codec
+from speechbrain_gogo.inference.open_speech import open_speech
+from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
+
+DESCRIPTION = "model.json"
+
+
+class Exported(NamedTuple):
+    """A file that was written and checked.
+
+    ``difference`` is the largest one between ONNX Runtime and torch; None if the
+    outputs are ids, which are equal.
+    """
+
+    path: Path
+    difference: float | None
+
+
+def export_onnx(source, folder, trust_source=False):
+    """Write a model's networks as ONNX files, each compared with torch.
+
+    Arguments
+    ---------
+    source : str | Path
+        A Gogo codec, with or without stages: a folder, a bundled name or a hub
+        id.
+    folder : str | Path
+        Folder to write; created if needed.
+    trust_source : bool
+        Run any code that the model's YAML names.
+
+    Yields
+    ------
+    Exported
+        Each file, once it has passed its check. The last one is model.json,
+        which describes how to use the others, and which parts of the model
+        have no files.
+
+    Raises
+    ------
+    ValueError
+        If a package is missing, the model cannot be loaded or is no Gogo codec,
+        or a file gives other results than torch.
+    """
+    import_packages()
+    codec, stages = load(source, trust_source)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = codec_networks(codec.codec, codec.vocoder)
+    for name, stage in stages.items():
+        if can_export(stage):
+            networks += stage_networks(name, stage)
+    files = {}
+    for network in networks:
+        path = write_onnx(network, folder)
+        found = check_onnx(network, path)
+        outputs = network.outputs.values()
+        ids = all(tensor.dtype == "int64" for tensor in outputs)
+        files[path.name] = {
+            **network.describe(),
+            "check": "equal" if ids else f"within {TOLERANCE:g}: {found:.2g}",
+        }
+        yield Exported(path, None if ids else found)
+    page = {
+        "model": codec.name,
+        "fingerprint": codec.fingerprint,
+        **describe_codec(codec.codec),
+        "stages": {name: describe_stage(x) for name, x in stages.items()},
+        "files": files,
+    }
+    path = folder / DESCRIPTION
+    path.write_text(json.dumps(page, indent=2) + "\n")
+    yield Exported(path, None)
+
+
+def load(source, trust_source):
+    """The codec, and name to stage; none if it does not speak."""
+    codec = open_codec(source, trust_source=trust_source)
+    if not isinstance(codec, GogoCodec):
+        raise ValueError(
+            f"'{codec.name}' is a {type(codec).__name__}: only Gogo codecs can "
+            "be exported to ONNX."
+        )
+    if not can_speak(source):
+        return codec, {}
+    speech = open_speech(source, one_utterance=True, trust_source=trust_source)
+    stages = {
+        name: stage
+        for name, stage in speech.mods.items()
+        if not isinstance(stage, NoDetailLM)
+    }
+    return speech.codec, stages

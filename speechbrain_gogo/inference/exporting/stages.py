@@ -1,0 +1,199 @@
+"""The passes of GogoSpeech's stages, as files of their own.
+
+Letters of shapes: B batch, T new positions, S cached positions, L text ids, M = L
++ 1 positions in a text, N groups.
+"""
+
+from torch import nn
+
+from speechbrain_gogo.inference.exporting.network import Network, Tensor
+from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
+from speechbrain_gogo.lobes.speech.decoding.steps import (
+    AlignedStep,
+    AlignedText,
+    DepthStep,
+    TokenStep,
+)
+from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+from speechbrain_gogo.lobes.speech.stage2 import DetailLM
+
+PADDING = Tensor(
+    ("B",), "Padding positions on the left of each sequence.", below=2
+)
+
+
+class Alignment(nn.Module):
+    """Tokens of whole clips to log-probabilities of text ids."""
+
+    def __init__(self, aligner):
+        super().__init__()
+        self.aligner = aligner
+
+    def forward(self, tokens):
+        """tokens int64 [B, N, K] -> [B, N * F, V + 1]."""
+        return self.aligner(tokens, tokens[..., 0] >= 0)
+
+
+def can_export(stage):
+    """Whether there is an export of a stage.
+
+    Arguments
+    ---------
+    stage : torch.nn.Module
+        A stage.
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(stage, AlignedBackboneLM | BackboneLM | DetailLM)
+
+
+def stage_networks(name, stage):
+    """The networks of a stage.
+
+    Arguments
+    ---------
+    name : str
+        "stage1" or "stage2", the beginning of the files' names.
+    stage : BackboneLM | DetailLM | AlignedBackboneLM
+        In evaluation mode.
+
+    Returns
+    -------
+    list of Network
+    """
+    if isinstance(stage, AlignedBackboneLM):
+        return list(aligned_networks(name, stage))
+    step = TokenStep(stage)
+    count = stage.output_slice.stop - stage.output_slice.start
+    ids = Tensor(("B", "T"), "Next ids.", below=stage.output_slice.stop)
+    logits = Tensor(("B", count), "Of the ids from first_code on.")
+    use = "Ids and the cache so far to logits of the next token."
+    inputs, outputs = {"ids": ids}, {"logits": logits}
+    return [cached_network(f"{name}_step", use, step, inputs, outputs)]
+
+
+def cached_network(name, use, step, inputs, outputs):
+    """A network with a cache that is empty (S = 0) at first."""
+    before, after = (step.blocks.cache_shape("B", s) for s in ("S", "S + T"))
+    cache = Tensor(before, "Cache; no positions at first.")
+    grown = Tensor(after, "Cache for the next pass.")
+    return Network(
+        name,
+        use,
+        step,
+        {**inputs, "padding": PADDING, "keys": cache, "values": cache},
+        {**outputs, "keys_out": grown, "values_out": grown},
+    )
+
+
+def aligned_networks(name, lm):
+    """Text, alignment of a prompt, the large pass and the small one."""
+    ids = lm.text.end_id
+    frames, size = lm.aligner.frames, lm.codebook_size
+    encoded = Tensor(("B", "M", lm.dim), "Encoded text, M = L + 1.")
+    yield Network(
+        f"{name}_text",
+        "Text to encoded text and durations, once per utterance.",
+        AlignedText(lm),
+        {
+            "text": Tensor(("B", "L"), "Text ids.", below=ids),
+            "lengths": Tensor(("B",), "Ids of each text.", below=4),
+        },
+        {
+            "encoded": encoded,
+            "durations": Tensor(
+                ("B", "M"), f"Frames, of {frames} in each group."
+            ),
+        },
+    )
+    prompt = ("B", "N", lm.aligner.num_tokens)
+    yield Network(
+        f"{name}_aligner",
+        "Tokens of a prompt to log-probabilities of its text, for CTC.",
+        Alignment(lm.aligner),
+        {"tokens": Tensor(prompt, "Tokens of a prompt.", below=size)},
+        {
+            "log_probs": Tensor(
+                ("B", "T", lm.aligner.blank + 1),
+                f"T = {frames} N frames; the last id is the blank.",
+            )
+        },
+    )
+    groups = "B", "T", lm.backbone_size
+    yield cached_network(
+        f"{name}_step",
+        "Preceding groups and the text of the next ones to the vector from "
+        "which the next group is predicted.",
+        AlignedStep(lm),
+        {
+            "before": Tensor(
+                groups, f"Preceding groups; {size} for none.", below=size + 1
+            ),
+            "encoded": encoded,
+            "places": Tensor(
+                ("B", "T", frames), "Text position of each frame.", below=3
+            ),
+        },
+        {"hidden": Tensor(("B", lm.dim), "Vector of the next group.")},
+    )
+    yield Network(
+        f"{name}_depth",
+        "The vector of a group and its tokens so far to the next token.",
+        DepthStep(lm.depth),
+        {
+            "hidden": Tensor(("B", lm.dim), "From the large pass."),
+            "tokens": Tensor(
+                ("B", lm.group_tokens), "Those from place on are ignored.", size
+            ),
+            "place": Tensor((1,), "Tokens so far.", below=lm.group_tokens),
+        },
+        {"log_probs": Tensor(("B", size), "Of the next token.")},
+    )
+
+
+def describe_stage(stage):
+    """Settings of a stage that a user of the files needs.
+
+    Arguments
+    ---------
+    stage : torch.nn.Module
+        Any stage.
+
+    Returns
+    -------
+    dict
+        For JSON.
+    """
+    found = {
+        "kind": type(stage).__name__,
+        "max_positions": stage.max_positions,
+        "backbone_size": stage.backbone_size,
+    }
+    if not can_export(stage):
+        return {**found, "about": "Not exported."}
+    if isinstance(stage, AlignedBackboneLM):
+        about = (
+            "Frame t of the utterance has the position in the text of how many "
+            "durations have ended by t; the groups are over after the last one. "
+            "A pass for each group, then a small pass for each of its tokens."
+        )
+        return {
+            **found,
+            "about": about,
+            "frames_per_group": stage.aligner.frames,
+            "no_group": stage.codebook_size,
+        }
+    found.update(first_code=stage.offset, start_id=stage.start_id)
+    if isinstance(stage, BackboneLM):
+        found.update(
+            about="[text][start][backbone, group by group][end]; the start "
+            "is repeated from the text's end up to text_positions.",
+            end_id=stage.end_id,
+            order=stage.order,
+            text_positions=stage.text_positions,
+        )
+        return found
+    about = "[start][groups]; mask_id stands for tokens that are not used."
+    return {**found, "about": about, "mask_id": stage.mask_id}

@@ -1,0 +1,201 @@
+"""Passes of the stages during generation, as functions without state.
+
+What generation.py computes with objects that keep a cache, as modules whose
+cache is an argument and a result: for export to other runtimes.
+
+Letters: B batch, T new positions, S cached positions, V ids with logits, K tokens
+per group, b tokens of the backbone, L text ids, F frames per group, D width, C
+codes.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_gogo.lobes.speech.decoding.stateless_llama import (
+    StatelessLlama,
+)
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense
+
+
+class TokenStep(nn.Module):
+    """A pass of a stage that reads and predicts token by token (Eq. 6, 7).
+
+    Arguments
+    ---------
+    lm : BackboneLM | DetailLM
+        In evaluation mode. Its weights are fused in place.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
+    >>> from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
+    >>> lm = BackboneLM(speech_llama(50 + 80 + 2, 16, 2, 2, 32), 50, 80).eval()
+    >>> step, padding = TokenStep(lm), torch.tensor([0, 2])
+    >>> none = torch.zeros(step.blocks.cache_shape(2, 0))
+    >>> ids = torch.randint(132, (2, 6))
+    >>> logits, keys, values = step(ids, padding, none, none)
+    >>> logits.shape, keys.shape  # 80 codes and the end
+    (torch.Size([2, 81]), torch.Size([2, 2, 2, 6, 8]))
+    """
+
+    def __init__(self, lm):
+        super().__init__()
+        llama = lm.llama
+        self.blocks = StatelessLlama(llama.model)
+        self.embedding = llama.get_input_embeddings().weight.detach()
+        self.output = Dense(llama.lm_head.weight[lm.output_slice])
+
+    def forward(self, ids, padding, keys, values):
+        """Logits of the next token.
+
+        Arguments
+        ---------
+        ids : torch.Tensor
+            int64 [B, T].
+        padding, keys, values : torch.Tensor
+            As in StatelessLlama.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Logits [B, V], keys and values.
+        """
+        x = F.embedding(ids, self.embedding)
+        x, keys, values = self.blocks.read(x, padding, keys, values)
+        return self.output(x[:, -1]), keys, values
+
+
+class AlignedText(nn.Module):
+    """Texts of an AlignedBackboneLM, and the durations of their letters.
+
+    Arguments
+    ---------
+    lm : AlignedBackboneLM
+        In evaluation mode.
+    """
+
+    def __init__(self, lm):
+        super().__init__()
+        self.text, self.durations = lm.text, lm.durations
+
+    def forward(self, text, lengths):
+        """Encode texts.
+
+        Arguments
+        ---------
+        text : torch.Tensor
+            int64 [B, L].
+        lengths : torch.Tensor
+            Letters of each text, int64 [B]; 0 is speech without text.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Encoded text [B, L + 1, D] and mean durations in frames, [B, L + 1].
+        """
+        encoded = self.text.encode(text, lengths)
+        return encoded, self.durations.expected(encoded, lengths)
+
+
+class AlignedStep(nn.Module):
+    """A large pass of an AlignedBackboneLM, one position per group.
+
+    Arguments
+    ---------
+    lm : AlignedBackboneLM
+        In evaluation mode. The Llama's weights are fused in place.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.aligned.stage1 import (
+    ...     AlignedBackboneLM,
+    ... )
+    >>> lm = AlignedBackboneLM(50, [4, 3], dim=16, num_layers=1, num_heads=2)
+    >>> lm, text = lm.eval(), torch.randint(50, (2, 6))
+    >>> encoded, durations = AlignedText(lm)(text, torch.tensor([6, 3]))
+    >>> step, padding = AlignedStep(lm), torch.tensor([0, 1])
+    >>> none = torch.zeros(step.blocks.cache_shape(2, 0))
+    >>> before, places = torch.full((2, 4, 3), 12), torch.zeros(2, 4, 6).long()
+    >>> hidden, *cache = step(before, encoded, places, padding, none, none)
+    >>> hidden.shape, cache[0].shape
+    (torch.Size([2, 16]), torch.Size([1, 2, 2, 4, 8]))
+    """
+
+    def __init__(self, lm):
+        super().__init__()
+        self.groups, self.said = lm.groups, lm.said
+        self.blocks = StatelessLlama(lm.llama)
+
+    def forward(self, before, encoded, places, padding, keys, values):
+        """Vector from which the next group is predicted.
+
+        Arguments
+        ---------
+        before : torch.Tensor
+            Tokens of the preceding groups, int64 [B, T, b]; C for none.
+        encoded : torch.Tensor
+            Text, [B, L + 1, D], from :class:`AlignedText`.
+        places : torch.Tensor
+            Position in the text of each frame of the groups that follow them,
+            int64 [B, T, F].
+        padding, keys, values : torch.Tensor
+            As in StatelessLlama.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Hidden state of the last position, [B, D], keys and values.
+        """
+        x = self.groups(before).sum(2) + self.said(encoded, places)
+        x, keys, values = self.blocks.read(x, padding, keys, values)
+        return x[:, -1], keys, values
+
+
+class DepthStep(nn.Module):
+    """A small pass: the next token of a group.
+
+    Arguments
+    ---------
+    depth : DepthNetwork
+        In evaluation mode.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
+    >>> depth = DepthNetwork([4, 3], 5, 0, 16, 1, 32).eval()
+    >>> hidden, tokens = torch.randn(7, 16), torch.randint(12, (7, 5))
+    >>> found = DepthStep(depth)(hidden, tokens, torch.tensor([2]))
+    >>> expected = depth.log_probs(hidden, tokens[:, :2])
+    >>> bool((found - expected).abs().max() < 1e-5)
+    True
+    """
+
+    def __init__(self, depth):
+        super().__init__()
+        self.depth = depth
+
+    @torch.no_grad()
+    def forward(self, hidden, tokens, place):
+        """Log-probabilities of the next token.
+
+        Arguments
+        ---------
+        hidden : torch.Tensor
+            From the large pass, [B, D].
+        tokens : torch.Tensor
+            Tokens of the group, int64 [B, K]; those from ``place`` on are ignored.
+        place : torch.Tensor
+            Position in the group of the next token, int64 [1].
+
+        Returns
+        -------
+        torch.Tensor
+            [B, C].
+        """
+        depth = self.depth
+        known = torch.arange(tokens.shape[1], device=tokens.device) < place
+        before = (depth.tokens(tokens) * known.unsqueeze(1)).sum(1)  # [B, D]
+        row = place - depth.first
+        x = depth.run_blocks(hidden + before + depth.places[row])
+        return depth.output.log_probs(x @ depth.heads[row][0].T)
