@@ -147,7 +147,7 @@ class AlignedStep(nn.Module):
         tuple of torch.Tensor
             Hidden state of the last position, [B, D], keys and values.
         """
-        x = self.groups(before).sum(2) + self.said(encoded, places)
+        x = self.groups.total(before) + self.said(encoded, places)
         x, keys, values = self.blocks.read(x, padding, keys, values)
         return x[:, -1], keys, values
 
