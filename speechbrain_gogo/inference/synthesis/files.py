@@ -6,10 +6,7 @@ from pathlib import Path
 
 from speechbrain_gogo.dataio.audio.writing import audio_path, written_audio
 from speechbrain_gogo.inference.marking import SYNTHETIC, mark_stream
-from speechbrain_gogo.inference.synthesis.conversion import (
-    NO_STAGE2,
-    VoiceConversion,
-)
+from speechbrain_gogo.inference.synthesis.conversion import VoiceConversion
 
 
 @dataclass
@@ -117,7 +114,12 @@ def convert_file(
     """
     _check_output(out_path, source=source_wav, prompt=prompt_wav)
     if not isinstance(speech, VoiceConversion):
-        raise ValueError(NO_STAGE2.format(speech.codec.name))
+        raise ValueError(
+            f"'{speech.codec.name}' is a {type(speech).__name__}; only GogoSpeech "
+            "has a Stage II, which generates fine tokens from coarse ones. Its "
+            "codec takes a voice as an embedding: decode_batch(tokens, "
+            "embedding=codec.speaker_embedding(voice))."
+        )
     said = speech.convert_voice(source_wav, prompt_wav, **settings)
     pieces = mark_stream([said.wav], said.sample_rate, watermark)
     with written_audio(out_path, said.sample_rate, SYNTHETIC) as write:
