@@ -1,10 +1,10 @@
-"""What a mask, and padding, cost the training of the DiT.
+"""Cost of masks and padding in the training of the DiT.
 
     python -m bench attention
 
 Forward and backward passes of the flow decoder over one batch: clips of equal length
 without and with a mask; clips of a bucket, padded and masked; and the same clips one
-after the other, which is what packing without padding could save at most.
+after the other, which is an upper bound of what packing without padding could save.
 """
 
 import time
@@ -52,7 +52,7 @@ def main(
         "the same clips one by one, no mask": (single, None),
     }
     spent = {name: [] for name in rows}
-    for _ in range(repeats + 1):  # in turns: the machine may be busy
+    for _ in range(repeats + 1):  # alternately: the machine may be busy
         for name, given in rows.items():
             spent[name].append(passes(dit, *given))
     best = {name: min(times[1:]) for name, times in spent.items()}

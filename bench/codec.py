@@ -25,9 +25,8 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(
-    gogo: Annotated[
-        Path, typer.Option(help="YAML of the model that is called Gogo.")
-    ] = HERE / "gogo.yaml",
+    gogo: Annotated[Path, typer.Option(help="YAML of Gogo.")] = HERE
+    / "gogo.yaml",
     lengths: Annotated[
         str, typer.Option(help="Seconds of audio, with commas between.")
     ] = "10,60,1800",
@@ -40,8 +39,8 @@ def main(
     max_peer_seconds: Annotated[
         float,
         typer.Option(
-            help="Longer audio is for codecs that stream, and for one round: "
-            "others grow with it, by up to 36 MB a second."
+            help="Longer audio is measured in one round, and for codecs that "
+            "stream: the others take up to 36 MB more per second."
         ),
     ] = 60.0,
     full_steps_seconds: Annotated[

@@ -2,9 +2,9 @@
 
     python -m bench compare ../other-checkout --rounds 5
 
-Each round is a process of its own (parts/probe.py) on one thread; the checkouts take
-turns, so that whatever else the machine does hits both. Each speaks with the
-weights that it bundles, or both with those of --source.
+Each round is a process of its own (parts/probe.py) on one thread; the checkouts
+alternate, so that other work on the machine affects both. Each uses its bundled
+weights, or both use those of --source.
 """
 
 import json
@@ -54,11 +54,11 @@ def run_probe(root, times, source):
     Arguments
     ---------
     root : Path
-        Of the checkout.
+        Root of the checkout.
     times : int
         Calls, of which the fastest counts.
     source : str
-        What it loads.
+        The model: a folder or a bundled name.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def describe(found, checkouts, source):
     checkouts : dict
         The same names to roots.
     source : str
-        What was loaded.
+        The model.
 
     Returns
     -------

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What a GPU takes for speaking and training at the paper's size, in about ten minutes:
+# Times of synthesis and training at the paper's size on a GPU, in about ten minutes:
 #
 #     bash bench/gpu.sh [folder of the results]
 #
 # Every part has its own time limit, and a part that fails does not stop the others.
-# Real-time factor and first audio for 1 and 64 requests have the time of reading the
-# weights beside them, training has that of its multiply-adds.
+# Synthesis is measured for 1 and 64 requests and compared with the time of reading the
+# weights, training with the time of its multiply-adds.
 set -u
 cd "$(dirname "$0")/.."
 folder=${1:-results/bench/gpu}

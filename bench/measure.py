@@ -13,8 +13,8 @@ from pathlib import Path
 import speechbrain_gogo.compatibility  # noqa: F401
 
 import torch
-from decoding_pass import measure_pass
 from parts.bench_systems import SYSTEMS
+from parts.decoding_pass import measure_pass
 
 from speechbrain_gogo.metrics.timing import Clock
 

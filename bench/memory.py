@@ -2,12 +2,12 @@
 """Memory and time of the options of docs/memory.md, for a small Llama.
 
     python bench/memory.py [--dim 256] [--layers 8] [--clips 4] [--groups 30]
-    torchrun --nproc_per_node 2 bench/memory.py # what one of two processes holds
+    torchrun --nproc_per_node 2 bench/memory.py # memory of one of two processes
 
 Bytes are those of tensors: weights, gradients and the state of the optimizer after
 an update of Stage II, and the activations that its forward pass stores for the
-backward pass. Time is processor time. Several processes share the weights out
-(FSDP2); layers that are gathered for a moment are not counted, nor activations.
+backward pass. Time is processor time. With several processes, which shard the weights
+(FSDP2), neither activations nor gathered layers are counted.
 """
 
 import argparse
@@ -106,7 +106,7 @@ def main():
     first = None
     for name, options in ROWS.items():
         if SHARDED and options.get("adamw") == "8bit":
-            continue  # bitsandbytes knows no shards
+            continue  # bitsandbytes does not support shards
         found = measure(**settings, **options)
         first = first or found
         columns = [name]

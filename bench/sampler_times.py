@@ -2,8 +2,8 @@
 
     python -m bench sampler_times --seconds 2
 
-Random weights: time does not depend on them. Times are those of the flow alone, on
-one thread, and beside them per pass.
+Weights are random, since times do not depend on them. Times are those of the flow
+alone on one thread, in total and per pass.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 from codec import pin
 from hyperpyyaml import load_hyperpyyaml
 from measure import Meter
-from samplers import ROOT, count_passes, samplers, use
+from quality.samplers import ROOT, count_passes, samplers, use
 from tqdm import tqdm
 
 from speechbrain_gogo.metrics.timing import device_name

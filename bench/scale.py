@@ -2,10 +2,9 @@
 
     python -m bench scale --lengths 1,10,100,1000 --batches 1,4,16,64
 
-Encoding and decoding of one recording, from file to file, and speaking of so
-many requests at once. Every point is a separate process, since memory that one
-has freed would hide what the next takes; megabytes are the peak beyond the
-loaded model.
+Encoding and decoding of one recording, from file to file, and synthesis of
+concurrent requests. Every point is measured in its own process, since freed memory
+would hide the growth of the next; megabytes are the peak above the loaded model.
 """
 
 import csv
@@ -83,7 +82,7 @@ def measured(action, seconds_of):
 
 
 def reconstruct(source, seconds):
-    """From file to file through all tokens."""
+    """Encode and decode a recording, from file to file, with all tokens."""
     pin(1)
     codec = GogoCodec.from_hparams(source, run_opts={"device": "cpu"})
     with tempfile.TemporaryDirectory() as folder:

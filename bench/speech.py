@@ -4,7 +4,7 @@
 
 A sentence of 47 characters is synthesized repeatedly, in the voice of a prompt of
 three seconds, with random weights. A pass reads all weights once, so the lower bound
-of its time is their size divided by the memory bandwidth, which is measured, too.
+of its time is their size divided by the memory bandwidth, which is measured as well.
 parts/speech_parts.py defines the timed parts.
 """
 
@@ -87,7 +87,7 @@ def main(
 
 
 def count(trial):
-    """What a trial is: requests, seconds of audio, tokens and passes."""
+    """Requests, seconds of audio, tokens and passes of a trial."""
     b = trial.codec.backbone_size
     fine = trial.budgets - b  # [B, N]
     return {

@@ -2,8 +2,8 @@
 
     python -m bench step --speech hparams/mini/gogospeech.yaml
 
-Random weights: speed does not depend on them. The floor is the time of a plain
-sum over as many bytes, measured in turns with the steps. A stage of one large
+Weights are random, since speed does not depend on them. The floor is the time of a
+sum over as many bytes, measured alternately with the steps. A stage with one large
 pass per group has a line for the pass and one for its small network.
 """
 
@@ -67,16 +67,16 @@ def main(
 
 
 def passes(stage, batch, linear):
-    """What is timed of a stage.
+    """The timed calls of a stage.
 
     Arguments
     ---------
     stage : torch.nn.Module
-        Of either kind.
+        Stage I or II, by token or by group.
     batch : int
         Utterances.
     linear : callable
-        How weights are applied.
+        Class of the matrix products, such as Dense.
 
     Yields
     ------
@@ -107,7 +107,7 @@ def passes(stage, batch, linear):
 
 
 def measure(call, size, steps, meter):
-    """Median seconds of a call, and of reading so many bytes, in turns."""
+    """Median seconds of a call and of reading a number of bytes, alternately."""
     block = torch.zeros(size // 4)
     spent = {"call": [], "read": []}
     for _ in tqdm(range(steps), leave=False):

@@ -1,4 +1,4 @@
-"""Throughput of the codec's training, and what of the machine's rate it uses.
+"""Throughput and FLOPs utilization of the codec's training.
 
     python -m bench training --device cuda
 
@@ -83,13 +83,13 @@ def make_update(model, device, dtype, clips, seconds):
     model : dict
         Objects of the codec's YAML.
     device : str
-        Where it runs.
+        Device of the training.
     dtype : torch.dtype
-        Of autocast; float32 for none.
+        Data type of autocast; float32 for none.
     clips : int
-        In a batch.
+        Number of clips in a batch.
     seconds : float
-        Of each clip.
+        Length of each clip.
 
     Returns
     -------

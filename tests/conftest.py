@@ -1,4 +1,4 @@
-"""What pytest is told; fixtures are in the files that FIXTURES names."""
+"""Options of pytest; fixtures are in the files that FIXTURES names."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""What an experiment spends seconds on and no result depends on.
+"""Slow parts of experiments on which no result depends.
 
 Tests leave it out in their own process (tiny_gogo.py) and in those that they
 fork (processes.py); those that look at plots ask for ``real_plots``.
@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
 from speechbrain_gogo.brains import plots
+from speechbrain_gogo.brains.logs import watching
+from speechbrain_gogo.brains.logs.throughput import Throughput
 
 # Texts of a plot take a second to lay out and draw, twenty axes half of one.
 DRAWING = [(Figure, name) for name in ("savefig", "tight_layout")]
@@ -34,10 +36,19 @@ def make_quick(patch):
     patch.setattr(Figure, "tight_layout", lambda self, **_: None)
     patch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
     patch.setattr(plots.plot_curves, "__code__", no_curves.__code__)
+    patch.setattr(watching, "Throughput", Untimed)
     patch.setattr(YAML, "load", parse)
     # SpeechBrain reads what every checkpoint says of itself, again and again.
     for name in ("Loader", "SafeLoader"):
         patch.setattr(yaml, name, getattr(yaml, f"C{name}"))
+
+
+class Untimed(Throughput):
+    """Says nothing: logs of the same training are the same."""
+
+    def read(self):
+        """No figures."""
+        return {}
 
 
 def no_curves(log_path, image_path):

@@ -1,4 +1,4 @@
-"""What tests share: a device, real speech where there is some, a tiny Gogo."""
+"""Fixtures: a device, real speech if available, a tiny Gogo."""
 
 import csv
 import os

@@ -3,6 +3,23 @@
 import pytest
 import torch
 
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "conv_dim": [16] * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+}
+
+
+def noises(*lengths):
+    generator = torch.manual_seed(0)
+    return [torch.randn(n, generator=generator) / 10 for n in lengths]
+
 
 @pytest.fixture(scope="session")
 def tiny_whisper_folder(tmp_path_factory):
@@ -61,12 +78,10 @@ def tiny_whisper_folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny_hubert_folder(tmp_path_factory):
-    """A random HuBERT, as transformers saves one."""
+def random_hubert(**changes):
+    """A random HuBERT, the same each time."""
     from transformers import HubertConfig, HubertModel
 
-    folder = tmp_path_factory.mktemp("tiny_hubert")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = HubertConfig(
@@ -75,10 +90,16 @@ def tiny_hubert_folder(tmp_path_factory):
             num_attention_heads=2,
             intermediate_size=64,
             conv_dim=[16] * 7,
-            feat_extract_norm="layer",
-            do_stable_layer_norm=True,
             num_conv_pos_embeddings=8,
             num_conv_pos_embedding_groups=2,
+            **changes,
         )
-        HubertModel(config).save_pretrained(folder)
+        return HubertModel(config).eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_hubert_folder(tmp_path_factory):
+    """A random HuBERT, as transformers saves one."""
+    folder = tmp_path_factory.mktemp("tiny_hubert")
+    random_hubert().save_pretrained(folder)
     return folder

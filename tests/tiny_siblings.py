@@ -1,4 +1,4 @@
-"""The siblings of Gogo at the smallest useful size, and what speaks with them."""
+"""Tiny SoCodec and CoFi-Codec, with language models."""
 
 import pytest
 import torch

@@ -1,1 +1,1 @@
-"""What the measurements share: systems, meters, parts of models, reports."""
+"""What the measurements share: systems, passes, parts of models, reports."""

@@ -1,7 +1,7 @@
 """The benchmark's measurements as a page of Markdown.
 
-It has medians over the rounds, ratios to Gogo, and the project's goals, and states
-what was not measured and why. measure.py measures.
+It has medians over the rounds, ratios to Gogo, and the project's aims, and states
+what was not measured and why. The measurements are in measure.py.
 """
 
 import platform
@@ -185,7 +185,7 @@ def describe_columns(table, setting):
 
 
 def describe_passes(table):
-    """The DiT's pass in numbers."""
+    """Time and multiply-adds of a pass of the DiT."""
     first = table.passes[0]
     middle = {
         key: median(row[key] for row in table.passes)
@@ -205,7 +205,7 @@ def describe_passes(table):
 
 
 def describe_aims(table):
-    """What the project aims for, and what it reached."""
+    """The aims of the project and the measured values."""
     lines = []
     for seconds in table.lengths:
         gogo = table.factor("gogo", "encode", seconds)

@@ -3,7 +3,7 @@
 Gogo (from memory and from file to file) and, from transformers, EnCodec, DAC
 and Mimi in their default configurations. Weights are random: speed does not
 depend on them. Every codec is written to a folder once and then loaded from
-there as its users load it. What is measured and how is in measure.py.
+there as its users load it. The measurements are in measure.py.
 """
 
 import math
@@ -24,7 +24,7 @@ class Gogo:
     """
 
     title = "Gogo"
-    streams = False  # whether long audio is never in memory as a whole
+    streams = False  # True if long audio is never in memory as a whole
 
     def __init__(self, folder, device):
         self.codec = GogoCodec.from_hparams(
@@ -50,11 +50,11 @@ class Gogo:
         )
 
     def audio(self, seconds):
-        """What encode takes."""
+        """Input of encode."""
         return noise(seconds, self.sample_rate)
 
     def codes(self, seconds):
-        """What decode takes, int64 [1, N, 10]."""
+        """Input of decode, int64 [1, N, 10]."""
         groups = math.ceil(seconds * self.codec.group_rate)
         size = (1, groups, self.codec.num_codebooks)
         return torch.randint(self.codec.vocab_size, size)
@@ -115,12 +115,12 @@ class Peer:
         AutoModel.from_config(config).save_pretrained(folder / cls.kind)
 
     def audio(self, seconds):
-        """What encode takes, [1, 1, T]."""
+        """Input of encode, [1, 1, T]."""
         wavs = noise(seconds, self.sample_rate).unsqueeze(1)
         return wavs.to(self.device)
 
     def codes(self, seconds):
-        """What decode takes: those of a second, their times drawn anew."""
+        """Input of decode: frames drawn from the codes of a second."""
         second = self.encode(self.audio(1)).audio_codes  # [..., K, T]
         frames = math.ceil(seconds * self.frame_rate)
         times = torch.randint(second.shape[-1], (frames,))

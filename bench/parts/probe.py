@@ -1,8 +1,8 @@
 """One round of timings of GogoSpeech, as a line of JSON; compare.py starts it.
 
-It runs in a process of its own on whatever checkout is first on the path, and so
-uses public names only. On one thread time is the CPU time of the process, which
-other processes do not change much.
+It runs in a process of its own with the checkout that is first on the path, and
+therefore uses public names only. Time is the CPU time of the process, on which other
+processes have little influence.
 """
 
 import json

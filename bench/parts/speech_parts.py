@@ -2,7 +2,7 @@
 
 Speed does not depend on the weights. Random ones never generate the end token, so
 the length is fixed, and the allocator is biased to the paper's average number of
-tokens. speech.py measures.
+tokens. The measurements are in speech.py.
 """
 
 import math
@@ -105,9 +105,9 @@ class Trial:
     Arguments
     ---------
     speech : GogoSpeech
-        Speaks.
+        The model.
     batch : int
-        Requests.
+        Number of requests.
     allocate : bool
         Whether the allocator is used.
     """

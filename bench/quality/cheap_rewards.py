@@ -4,8 +4,8 @@
 
 The allocator learns from decodings with few flow steps and without guidance, which
 take a sixteenth of the time of 32 steps with guidance 2. Both rank the eight budgets
-of every group, from the same noise. The expensive reward from other noise shows how
-much of a difference is noise.
+of every group, with the same initial noise. The expensive reward with another noise
+shows how much of the differences is random.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from speechbrain_gogo.dataio.manifests.dataset import (
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 
-DEAR = {"num_steps": 32, "guidance_scale": 2.0}
+EXPENSIVE = {"num_steps": 32, "guidance_scale": 2.0}
 
 
 def rank_correlation(first, second):
@@ -35,12 +35,12 @@ def rank_correlation(first, second):
     return (centred[0] * centred[1]).sum(1) / (norms[0] * norms[1])
 
 
-def compare(cheap, dear, weights):
+def compare(cheap, expensive, weights):
     """Agreement of two kinds of distances [M, G] for several weights of a token.
 
     Arguments
     ---------
-    cheap, dear : torch.Tensor
+    cheap, expensive : torch.Tensor
         Distances of the choices, [M, G].
     weights : list of float
         lambda_n of each row; 0 compares the distances alone.
@@ -54,7 +54,7 @@ def compare(cheap, dear, weights):
     """
     rows, steps = [], torch.arange(cheap.shape[1])
     for weight in weights:
-        ours, theirs = (-weight * steps - x for x in (cheap, dear))
+        ours, theirs = (-weight * steps - x for x in (cheap, expensive))
         chosen = theirs.gather(1, ours.argmax(1, keepdim=True)).mean()
         uniform, oracle = theirs.mean(0).max(), theirs.amax(1).mean()
         gain = (chosen - uniform) / (oracle - uniform).clamp(min=1e-9)
@@ -81,11 +81,11 @@ def main(
     """Rank the budgets of some clips' groups and print a table."""
     codec = GogoCodec.from_hparams(source)
     dataset, _ = speech_dataset(csv, data, codec.sample_rate)
-    found = {"cheap": [], "dear": [], "dear, other noise": []}
+    found = {"cheap": [], "expensive": [], "expensive, other noise": []}
     settings = {
         "cheap": {"num_steps": num_steps, "guidance_scale": guidance_scale},
-        "dear": DEAR,
-        "dear, other noise": DEAR,
+        "expensive": EXPENSIVE,
+        "expensive, other noise": EXPENSIVE,
     }
     for place, clip in enumerate(
         tqdm(list(usable_clips(dataset, clips, seed)))
@@ -95,20 +95,25 @@ def main(
                 codec.codec, codec.vocoder if vocoder else None, **sampling
             )
             noise = torch.Generator().manual_seed(
-                place + 10_000 * (name == "dear, other noise")
+                place + 10_000 * (name == "expensive, other noise")
             )
             wavs = clip["sig"][: round(seconds * codec.sample_rate)]
             wavs = wavs.unsqueeze(0)
             _, distances, _, _ = reward(wavs, torch.ones(1), noise)
             found[name].append(distances[0])
     distances = {name: torch.cat(parts) for name, parts in found.items()}
-    print(f"{len(distances['dear'])} groups of {len(found['dear'])} clips")
-    print("| against the dear reward | lambda_n | rank correlation |", end="")
-    print(" same best choice | of the possible gain |")
+    print(
+        f"{len(distances['expensive'])} groups of {len(found['expensive'])} clips"
+    )
+    print(
+        "| compared with the expensive reward | lambda_n | rank correlation |",
+        end="",
+    )
+    print(" same best choice | share of the possible gain |")
     print("| --- | ---: | ---: | ---: | ---: |")
     prices = [float(weight) for weight in weights.split(",")]
-    for name in ("cheap", "dear, other noise"):
-        for row in compare(distances[name], distances["dear"], prices):
+    for name in ("cheap", "expensive, other noise"):
+        for row in compare(distances[name], distances["expensive"], prices):
             print(f"| {name} | {row[0]:g} |", end="")
             print(" | ".join(f" {value:.2f}" for value in row[1:]), "|")
 

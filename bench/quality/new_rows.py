@@ -71,7 +71,7 @@ def spell(llama, clips, steps, size=8, seed=0):
 
 
 def learn(llama, codec, clips, valid, steps, size=4, seed=0):
-    """Train Stage I; its validation loss after some numbers of updates."""
+    """Train Stage I; validation losses by update."""
     lm = BackboneLM(llama, LETTERS, codec.vocab_size, codec.backbone_size, 1024)
     optimizer = torch.optim.AdamW(lm.parameters(), lr=5e-4, betas=(0.9, 0.95))
     draw, losses = random.Random(seed), {}
@@ -90,7 +90,7 @@ def learn(llama, codec, clips, valid, steps, size=4, seed=0):
 
 
 def chain(llama, steps, num_codes, size=16, length=20, seed=0):
-    """Learn codes that follow from the one before; the loss on the way."""
+    """Learn sequences in which each code determines the next; losses by update."""
     draw = torch.Generator().manual_seed(seed)
     follower = torch.randperm(num_codes, generator=draw)
     optimizer = torch.optim.AdamW(llama.parameters(), 5e-4, (0.9, 0.95))
@@ -127,7 +127,7 @@ def extend_twice(llama, num_new):
 
 
 def report(title, models, losses):
-    """Print a table: deviation of the new rows, and losses on the way."""
+    """Print a table: deviation of the new rows, and losses by update."""
     print(f"{title}\n| new rows | deviation |", end="")
     print(*[f" after {step} |" for step in next(iter(losses.values()))])
     print("| --- |" + " ---: |" * (1 + len(next(iter(losses.values())))))

@@ -3,8 +3,8 @@
 
     python bench/quality/text_front_ends.py [name ...]
 
-Each is loaded only if it is installed; the results are in docs/text.md. A library
-for numbers alone, or for letters alone, is scored on all lines, too.
+Only installed ones are scored; the results are in docs/text.md. Libraries for numbers
+only, or for letters only, are scored on all lines as well.
 """
 
 import csv
@@ -88,7 +88,7 @@ SYSTEMS = (
 
 
 def readings(text):
-    """The words alone, in the ways that count as the same."""
+    """The words of a text, in all variants that count as the same."""
     words = " ".join(re.sub("[^a-z]", " ", text.lower()).split())
     plain = re.sub(r"\b(hundred|thousand|million) and\b", r"\1", words)
     return {re.sub(r"\bo\b", "oh", w) for w in (words, plain)} | {words, plain}

@@ -1,10 +1,10 @@
-"""How often the watermark is found, and what it costs.
+"""Detection rate and false alarms of the watermark, and its effect on quality.
 
     python bench/quality/watermark.py --csv test.csv --data /path/to/speech
 
-Every clip is judged with and without a watermark, after what may happen to a file.
-The watermark is added in pieces, as to speech that is streamed. PESQ compares
-with the clip itself.
+Every clip is evaluated with and without a watermark, after common changes of files.
+The watermark is added in pieces, as in streams of speech. PESQ compares with the
+clip itself.
 """
 
 import io
@@ -37,11 +37,11 @@ from speechbrain_gogo.metrics.quality import PESQ
 PIECE = 5120  # samples of a piece that is watermarked
 CUT_SECONDS = 3
 MP3_BIT_RATE = 64  # kbit/s
-MP3_BIT_RATES = 8, 160  # which soundfile's compression levels stand for
+MP3_BIT_RATES = 8, 160  # of soundfile's compression levels 1 and 0
 
 
 def mp3(wav, rate):
-    """Through an MP3 file of a constant bit rate, delay removed."""
+    """Write and read an MP3 file of a constant bit rate; the delay is removed."""
     least, most = MP3_BIT_RATES
     file = io.BytesIO()
     soundfile.write(
@@ -55,19 +55,19 @@ def mp3(wav, rate):
 
 
 def resampled(wav, rate, through=16000):
-    """Through another rate and back."""
+    """Resample to another rate and back."""
     return change_rate(change_rate(wav, rate, through), through, rate)
 
 
 def noisy(wav, rate, decibels=20):
-    """With white noise at a signal-to-noise ratio."""
+    """Add white noise at a signal-to-noise ratio in dB."""
     noise = torch.randn(len(wav), generator=torch.Generator().manual_seed(0))
     scale = wav.norm() / noise.norm() / 10 ** (decibels / 20)
     return wav + scale * noise
 
 
 def cut(wav, rate):
-    """Some seconds of the middle."""
+    """Cut out some seconds of the middle."""
     first = max(len(wav) - CUT_SECONDS * rate, 0) // 2
     return wav[first : first + CUT_SECONDS * rate]
 
@@ -85,7 +85,7 @@ def recoded(codec):
 
 
 def highest_score(wav, rate):
-    """What `gogo detect` calls the probability; None if it cannot tell."""
+    """The probability that `gogo detect` prints; None if there is none."""
     pieces = wav.split(int(WINDOW_SECONDS * rate))
     scores = [s for *_, s in score_windows(pieces, rate) if s is not None]
     return max(scores, default=None)
@@ -97,7 +97,7 @@ def main(
     clips: int = 100,
     codec: str = "gogo-mini",
 ):
-    """Judge some clips and print a table."""
+    """Evaluate some clips and print a table."""
     codec, mark = open_codec(codec), load_watermark("perth")
     rate = codec.sample_rate
     changes = {
@@ -128,7 +128,7 @@ def main(
                 )
                 quality[name][which].append(found["pesq_wb"])
     print(f"{len(scores['plain'][0])} clips, {seconds / 60:.1f} minutes; ")
-    print(f"watermarking takes {spent / seconds:.3f} s a second of audio")
+    print(f"watermarking takes {spent / seconds:.3f} s per second of audio")
     print("| | detected (%) | false alarms (%) | PESQ-WB without | with |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, (clean, with_mark) in scores.items():

@@ -149,7 +149,8 @@ def main(arguments):
         settings += [f"--output_folder={folders[-1]}"]
         line = [script, known.hparams_file, *settings, *others]
         subprocess.run([sys.executable, *map(str, line)], check=True)
-    print(compare(folders, known.output_folder))
+    if "--dry_run" not in others:
+        print(compare(folders, known.output_folder))
 
 
 if __name__ == "__main__":

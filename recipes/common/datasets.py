@@ -22,7 +22,7 @@ def speech_datasets(hparams, sample_rate, tokenizer=None):
     ---------
     hparams : dict
         Settings, with the settings of
-        ``recipes/common/hparams/manifests.yaml``, the sizes of batches and the
+        ``recipes/common/hparams/data/manifests.yaml``, the sizes of batches and the
         settings of workers.
     sample_rate : int
         Sample rate of the waveforms, in Hz.

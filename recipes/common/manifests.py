@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from speechbrain.utils.parallel import parallel_map
+from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
@@ -119,7 +120,7 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
         rows = parallel_map(_read_row, paths, executor=pool)
-        for path, (row, reason) in zip(paths, rows):
+        for path, (row, reason) in zip(tqdm(paths, csv_path.name), rows):
             report[reason or "used"] += 1
             if row is None:
                 logger.warning("%s is skipped: %s.", path, reason)

@@ -15,6 +15,7 @@ lines replace those of any recipe's YAML.
 import os
 import re
 import shutil
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from hyperpyyaml.core import recursive_update
 from ruamel.yaml import YAML
 
 INCLUDE = "!include:"
+DRY_RUN = "--dry_run"
 
 
 class Settings(NamedTuple):
@@ -58,6 +60,27 @@ class Settings(NamedTuple):
             print(f"# {self.file.resolve()}\n# yamllint disable", file=file)
             shutil.copyfileobj(resolved, file)
 
+    def tree(self):
+        """The YAML with all references resolved, without objects, as a dict."""
+        resolved = resolve_references(
+            self._stream(), self.overrides, overrides_must_match=True
+        )
+        return YAML().load(resolved)
+
+    def override(self, **changes):
+        """The same settings; those of changes that the YAML has are others."""
+        known = YAML().load(self.text)
+        changes = {name: changes[name] for name in changes if name in known}
+        overrides = YAML().load(self.overrides or "") or {}
+        return self._replace(overrides=_dump({**overrides, **changes}))
+
+    def output_folder(self, hparams):
+        """The experiment's folder, from the values of other settings."""
+        overrides = YAML().load(self.overrides or "") or {}
+        both = {**YAML().load(self.text), **overrides}
+        name = getattr(both["output_folder"], "value", both["output_folder"])
+        return re.sub(r"<(\w+)>", lambda m: str(hparams[m[1]]), str(name))
+
     def _stream(self):
         """The text as a file, whose name gives the folder of included files."""
         stream = StringIO(self.text)
@@ -72,7 +95,8 @@ def parse_arguments(arguments):
     ---------
     arguments : list of str
         A YAML and overrides of its settings. ``--ablation`` names a YAML of
-        further overrides, which have lower priority.
+        further overrides, which have lower priority. ``--dry_run`` prints what
+        the experiment would read, write and take, and exits.
 
     Returns
     -------
@@ -84,6 +108,8 @@ def parse_arguments(arguments):
         If the command line overrides settings that the ablation removes, or a
         base is no included file.
     """
+    dry_run = DRY_RUN in arguments
+    arguments = [word for word in arguments if word != DRY_RUN]
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     given = YAML().load(overrides) or {}
     if given.get("ablation"):
@@ -97,7 +123,14 @@ def parse_arguments(arguments):
             ) from None
         overrides = _dump(lines)
     file = Path(hparams_file)
-    return Settings(file, _dump(compose(file)), overrides, run_opts)
+    settings = Settings(file, _dump(compose(file)), overrides, run_opts)
+    if dry_run:
+        from recipes.common.dry_run.plan import tell  # of the data, too
+
+        if os.environ.get("RANK", "0") == "0":  # of torchrun
+            tell(settings)
+        sys.exit(0)
+    return settings
 
 
 def compose(path, folder=None):

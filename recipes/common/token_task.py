@@ -17,7 +17,6 @@ from speechbrain.utils.distributed import if_main_process, infer_device
 
 from recipes.common.experiment import fit, make_brain, start
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.plots import plot_curves
 
 STAGES = "train", "valid", "test"
 
@@ -108,9 +107,7 @@ class TokenTaskBrain(TrainingBrain):
             train_stats={"loss": self.train_loss},
             valid_stats=stats,
         )
-        if if_main_process():
-            folder = Path(self.hparams.output_folder)
-            plot_curves(self.log_path, folder / "curves.png")
+        self.show()
         best = self.figures[0].label
         self.save_validated({best: stats[best]}, min_keys=[best])
 

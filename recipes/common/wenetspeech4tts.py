@@ -11,6 +11,8 @@ import hashlib
 import logging
 from pathlib import Path
 
+from tqdm import tqdm
+
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
@@ -95,7 +97,7 @@ def read_subset(data_folder, subset):
             f"No {subset}/WenetSpeech4TTS_{subset}_<n>/wavs below "
             f"{data_folder}: unpack the archives of the corpus there."
         )
-    for wavs in parts:
+    for wavs in tqdm(parts, subset):
         for path in sorted(wavs.glob("*.wav")):
             yield read_clip(path, data_folder)
 

@@ -6,14 +6,13 @@ first b levels. A subclass defines the features of a batch and the validation.
 """
 
 from collections import Counter
-from pathlib import Path
 
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.plots import plot_curves, plot_mels
+from speechbrain_gogo.brains.plots import plot_mels
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.lobes.vocoder.mel_discriminator import (
     discriminator_loss,
     real_score_loss,
@@ -31,7 +30,7 @@ class AdversarialCodecBrain(TrainingBrain):
 
     The recipe's YAML gives ``codec``, ``budget``, ``adversarial_weight``,
     ``adversarial_start``, ``quantize_start``, ``embedding_decay``,
-    ``valid_keeps``, ``sample_clips``, ``log_interval``, ``seed`` and
+    ``valid_keeps``, ``sample_clips``, ``vocoder``, ``log_interval``, ``seed`` and
     ``output_folder``. One batch is one update.
     """
 
@@ -101,7 +100,7 @@ class AdversarialCodecBrain(TrainingBrain):
         torch.Tensor
             The codec's loss, detached.
         """
-        self.count_clips(batch)
+        self.receive(batch)
         generator = self.generator()
         adversarial = self.optimizer_step >= self.hparams.adversarial_start
         judge = self.modules.discriminator
@@ -160,9 +159,10 @@ class AdversarialCodecBrain(TrainingBrain):
         norm = torch.nn.utils.clip_grad_norm_(
             optimizer.param_groups[0]["params"], self.max_grad_norm
         )
-        of = "the codec's gradient"
-        if optimizer is not self.optimizer:
-            of = "the discriminators' gradient"
+        of = "the discriminators' gradient"
+        if optimizer is self.optimizer:
+            of = "the codec's gradient"
+            self.gradient_norm = norm
         if self.is_finite(norm, of):
             self.scaler.step(optimizer)
         self.scaler.update()
@@ -187,8 +187,7 @@ class AdversarialCodecBrain(TrainingBrain):
         if self.optimizer_step % self.hparams.log_interval == 0:
             count = self.recent.pop("count")
             row = {k: float(v) / count for k, v in self.recent.items()}
-            rate = self.optimizer.param_groups[0]["lr"]
-            self.write_log("train", **row, **{"learning rate": rate})
+            self.write_log("train", **row)
             self.recent.clear()
 
     # Validation
@@ -225,17 +224,22 @@ class AdversarialCodecBrain(TrainingBrain):
             train_stats={"loss": self.train_loss},
             valid_stats=stats,
         )
-        if if_main_process():
-            folder = Path(self.hparams.output_folder)
-            plot_curves(self.log_path, folder / "curves.png")
-            self.draw_samples(folder / "samples" / f"{self.optimizer_step}")
+        self.show()
         self.save_validated(stats)
 
     @torch.no_grad()
     def draw_samples(self, folder):
-        """Mel pictures of the first validation clips."""
+        """Mel pictures and audio of the first validation clips."""
+        vocoder = self.hparams.vocoder.to(self.device)
         for item in self.hparams.sample_clips:
+            name = file_name(item["id"])
             wav = item["sig"].to(self.device).unsqueeze(0)
+            self.write_original(name, wav)
             mels = self.decoded_mels(wav)
-            mels = {name: mel.float().cpu() for name, mel in mels.items()}
-            plot_mels(mels, folder / f"{item['id']}.png", self.codec.group_size)
+            mels = {title: mel.float() for title, mel in mels.items()}
+            for keep in self.hparams.valid_keeps:
+                audio = vocoder(mels[f"keep {keep}"][None])
+                path = folder / f"{name}_keep{keep}.wav"
+                self.write_audio(path, audio[:, : wav.shape[1]])
+            mels = {title: mel.cpu() for title, mel in mels.items()}
+            plot_mels(mels, folder / f"{name}.png", self.codec.group_size)

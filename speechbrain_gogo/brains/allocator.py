@@ -6,14 +6,10 @@ objective. The log compares the policy with an oracle that knows the rewards (an
 upper bound), and with the same budget for all groups (a baseline).
 """
 
-from pathlib import Path
-
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.plots import plot_curves
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.allocator.ablations import divergence_from_start
 from speechbrain_gogo.lobes.allocator.policy import group_relative_advantage
@@ -208,8 +204,6 @@ class AllocatorBrain(TrainingBrain):
         self.recent.add(outputs["logits"][:fresh], outputs["rewards"][:fresh])
         if should_step and self.optimizer_step % self.hparams.log_interval == 0:
             found = self.recent.read()
-            rate = self.optimizer.param_groups[0]["lr"]
-            found["policy"]["learning rate"] = rate
             self.write_rows("train", found)
             self.recent.clear()
 
@@ -246,8 +240,6 @@ class AllocatorBrain(TrainingBrain):
                 for figure, value in figures.items()
             },
         )
-        if if_main_process():
-            folder = Path(self.hparams.output_folder)
-            plot_curves(self.log_path, folder / "curves.png")
+        self.show()
         reward = found["policy"]["reward"]
         self.save_validated({"reward": reward}, max_keys=["reward"])

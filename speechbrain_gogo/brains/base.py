@@ -1,30 +1,27 @@
 """Base class of the Brains.
 
 Exact resuming within an epoch, validation at intervals of time, the choice of the
-best checkpoint and the JSON-lines log. Updates are in updates.py, counts of clips in
-counting.py; subclasses define what is trained.
+best checkpoint. Updates are in updates.py, counts of clips and logs in logs/;
+subclasses define what is trained.
 """
 
 import contextlib
-import json
 import logging
 import math
-import os
-from pathlib import Path
 
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import get_rank, if_main_process
+from speechbrain.utils.distributed import get_rank
 
 from speechbrain_gogo.brains.checkpoints import has_finite, num_processes
-from speechbrain_gogo.brains.logs.counting import CountingBrain
+from speechbrain_gogo.brains.logs.watching import WatchedBrain
 from speechbrain_gogo.brains.training.sharding import ShardedModule
 from speechbrain_gogo.lobes.nn.precision import full_precision
 
 logger = logging.getLogger(__name__)
 
 
-class TrainingBrain(CountingBrain):
+class TrainingBrain(WatchedBrain):
     """A Brain that resumes exactly and logs its progress.
 
     The recipe's YAML gives ``budget`` (a
@@ -46,7 +43,6 @@ class TrainingBrain(CountingBrain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.log_path = Path(self.hparams.output_folder) / "progress.jsonl"
         self.train_loader = self.valid_loader = (
             None  # of datasets with an index
         )
@@ -266,15 +262,3 @@ class TrainingBrain(CountingBrain):
                     "is no best one. Train with a lower learning_rate."
                 )
         super().on_evaluate_start(max_key=max_key, min_key=min_key)
-
-    def write_log(self, stage, **values):
-        """Append one row to the JSON-lines log."""
-        if if_main_process():
-            row = {"step": self.optimizer_step, "stage": stage, **values}
-            line = json.dumps(row) + "\n"
-            with open(self.log_path, "ab+") as log:
-                if log.tell():
-                    log.seek(-1, os.SEEK_END)
-                    if log.read(1) != b"\n":  # a kill cut the last one off
-                        line = "\n" + line
-                log.write(line.encode())

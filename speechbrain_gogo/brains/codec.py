@@ -6,16 +6,13 @@ audio of the validation.
 """
 
 from collections import Counter
-from pathlib import Path
 
-import soundfile
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.logs.code_usage import CodeUsage
-from speechbrain_gogo.brains.plots import plot_curves, plot_mels
+from speechbrain_gogo.brains.plots import plot_mels
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.gogo.training.component_start import (
@@ -173,7 +170,6 @@ class CodecBrain(TrainingBrain):
             count = self.recent.pop("count")
             row = {k: float(v) / count for k, v in self.recent.items()}
             row |= self.usage.read(self.optimizer_step)
-            row["learning rate"] = self.optimizer.param_groups[0]["lr"]
             self.write_log("train", **row)
             self.recent.clear()
 
@@ -237,10 +233,7 @@ class CodecBrain(TrainingBrain):
             train_stats={"loss": self.train_loss},
             valid_stats=stats,
         )
-        if if_main_process():
-            folder = Path(self.hparams.output_folder)
-            plot_curves(self.log_path, folder / "curves.png")
-            self.draw_samples(folder / "samples" / f"{self.optimizer_step}")
+        self.show()
         if stage == sb.Stage.VALID and self.checkpointer is not None:
             name = f"mel error keep {self.hparams.valid_keeps[-1]}"
             self.save_validated(
@@ -251,10 +244,10 @@ class CodecBrain(TrainingBrain):
     def draw_samples(self, folder):
         """Mel pictures and audio of the first validation clips."""
         codec = self.hparams.ema.module
-        rate = codec.sample_rate
         for item in self.hparams.sample_clips:
             name = file_name(item["id"])
             wav = item["sig"].to(self.device).unsqueeze(0)
+            self.write_original(name, wav)
             tokens, _ = codec.encode(wav)
             groups, _ = codec.group(wav)
             mel = codec.log_mel(groups.flatten(1, 2))
@@ -268,9 +261,6 @@ class CodecBrain(TrainingBrain):
                 else:
                     drawn = codec.decode_mel(kept, noise=noise)
                 mels[f"keep {keep}"] = drawn[0].float().cpu()
-                audio = self.hparams.vocoder(drawn)[0, : wav.shape[1]]
-                path = folder / f"{name}_keep{keep}.wav"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                soundfile.write(path, audio.clamp(-1, 1).cpu().numpy(), rate)
-            image = folder / f"{name}.png"
-            plot_mels(mels, image, codec.group_size)
+                audio = self.hparams.vocoder(drawn)[:, : wav.shape[1]]
+                self.write_audio(folder / f"{name}_keep{keep}.wav", audio)
+            plot_mels(mels, folder / f"{name}.png", codec.group_size)

@@ -47,8 +47,50 @@ def read_log(path):
     return [rows[key] for key in sorted(rows)]
 
 
+def families(names):
+    """Quantities that differ in their last word only, which is a number.
+
+    Arguments
+    ---------
+    names : iterable of str
+        Names of quantities.
+
+    Returns
+    -------
+    dict
+        Sorted by title: title to a dict of label to name, in the order of the
+        numbers. What else starts as a family does belongs to it.
+
+    Example
+    -------
+    >>> families(["codes used 10", "codes used 2", "codes used end", "loss"])
+    {'codes used': {'2': 'codes used 2', '10': 'codes used 10', \
+'end': 'codes used end'}, 'loss': {'': 'loss'}}
+    """
+    parts = {name: name.rpartition(" ") for name in names}
+    titles = {start for start, _, end in parts.values() if end.isdigit()}
+    found = {}
+    for name, (start, _, end) in parts.items():
+        title, label = (start, end) if start in titles else (name, "")
+        found.setdefault(title, {})[label] = name
+
+    def place(label):
+        return not label.isdigit(), int(label) if label.isdigit() else 0
+
+    return {
+        title: {
+            label: found[title][label]
+            for label in sorted(found[title], key=place)
+        }
+        for title in sorted(found)
+    }
+
+
 def plot_curves(log_path, image_path):
     """Draw every quantity of a training log over the steps.
+
+    Quantities of several levels or keeps share a picture, validations as
+    dashed lines.
 
     Arguments
     ---------
@@ -58,33 +100,46 @@ def plot_curves(log_path, image_path):
         PNG to write.
     """
     rows = read_log(log_path)
-    names = sorted({k for r in rows for k in r} - {"step", "stage"})
-    if not names:
+    pictures = families({k for r in rows for k in r} - {"step", "stage"})
+    if not pictures:
         return
-    columns = min(len(names), 3)
-    lines = -(-len(names) // columns)
+    columns = min(len(pictures), 3)
+    lines = -(-len(pictures) // columns)
     figure, axes = plt.subplots(
         lines, columns, figsize=(4.5 * columns, 3 * lines), squeeze=False
     )
-    for axis, name in zip(axes.flat, names):
-        for stage in dict.fromkeys(r["stage"] for r in rows):
-            points = [
-                (r["step"], r[name])
-                for r in rows
-                if r["stage"] == stage and name in r
-            ]
-            if points:  # a single one is no line
-                marker = "." if len(points) < 10 else None
-                axis.plot(*zip(*points), marker=marker, label=stage)
-        if name.startswith("perplexity"):  # begins at the number of codes
+    for axis, (title, names) in zip(axes.flat, pictures.items()):
+        colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(names)))
+        for (label, name), colour in zip(names.items(), colours):
+            own = {"color": colour} if label else {}
+            draw_curves(axis, rows, name, label, own)
+        if title.startswith("perplexity"):  # begins at the number of codes
             axis.set_yscale("log")
-        axis.set_title(name)
+        axis.set_title(title)
         axis.set_xlabel("updates")
         axis.grid(alpha=0.3)
-        axis.legend()
-    for axis in axes.flat[len(names) :]:
+        axis.legend(fontsize="small", ncols=1 + len(axis.lines) // 8)
+    for axis in axes.flat[len(pictures) :]:
         axis.axis("off")
     _save(figure, image_path)
+
+
+def draw_curves(axis, rows, name, label, style):
+    """Draw a quantity of a log, with a curve for each stage."""
+    for stage in dict.fromkeys(r["stage"] for r in rows):
+        points = [
+            (r["step"], r[name])
+            for r in rows
+            if r["stage"] == stage and name in r
+        ]
+        if points:
+            axis.plot(
+                *zip(*points),
+                marker="." if len(points) < 10 else None,  # one is no line
+                linestyle="--" if label and stage != "train" else "-",
+                label=f"{stage} {label}".strip(),
+                **style,
+            )
 
 
 def plot_perplexities(log_path, image_path):

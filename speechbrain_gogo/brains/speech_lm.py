@@ -3,6 +3,8 @@
 The stages are trained separately by next-token prediction on tokenised corpora.
 """
 
+from pathlib import Path
+
 import speechbrain as sb
 import torch
 
@@ -98,10 +100,9 @@ class SpeechLMBrain(TokenLMBrain):
         draw = torch.rand(batch, generator=self.generator())
         return (draw >= self.hparams.textless_share).to(self.device)
 
-    def draw(self, folder):
-        """Curves, perplexities, and samples of speech."""
-        super().draw(folder)
-        plot_perplexities(self.log_path, folder / "perplexities.png")
-        samples = folder / "samples" / f"{self.optimizer_step}"
+    def draw_samples(self, folder):
+        """Perplexities of all validations, and samples of speech."""
+        image = Path(self.hparams.output_folder) / "perplexities.png"
+        plot_perplexities(self.log_path, image)
         with torch.no_grad():
-            self.hparams.draw_samples(self.hparams.lm, samples)
+            self.hparams.draw_samples(self.hparams.lm, folder)

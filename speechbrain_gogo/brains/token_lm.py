@@ -5,14 +5,11 @@ validation, plots them, and keeps the best checkpoint.
 """
 
 import math
-from pathlib import Path
 
 import speechbrain as sb
-from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.logs.level_means import LevelMeans
-from speechbrain_gogo.brains.plots import plot_curves
 
 
 class TokenLMBrain(TrainingBrain):
@@ -52,8 +49,7 @@ class TokenLMBrain(TrainingBrain):
             return
         self.recent.add(outputs["nll"], outputs["level"])
         if should_step and self.optimizer_step % self.hparams.log_interval == 0:
-            rate = self.optimizer.param_groups[0]["lr"]
-            row = {**self.recent.read(), "learning rate": rate}
+            row = self.recent.read()
             if "aligner" in outputs:
                 row["aligner"] = float(outputs["aligner"])
             self.write_log("train", **row)
@@ -82,10 +78,5 @@ class TokenLMBrain(TrainingBrain):
             train_stats={"loss": self.train_loss},
             valid_stats=stats,
         )
-        if if_main_process():
-            self.draw(Path(self.hparams.output_folder))
+        self.show()
         self.save_validated({"loss": stats["loss"]}, min_keys=["loss"])
-
-    def draw(self, folder):
-        """Pictures of the training so far, after a validation."""
-        plot_curves(self.log_path, folder / "curves.png")

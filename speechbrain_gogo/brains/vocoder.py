@@ -7,16 +7,14 @@ discriminators come from the vocos package.
 """
 
 from collections import Counter
-from pathlib import Path
 
 import speechbrain as sb
 import torch
-from speechbrain.dataio import audio_io
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.plots import plot_curves
+from speechbrain_gogo.brains.plots import plot_mels
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.vocoder.adversarial_loss import (
@@ -86,7 +84,7 @@ class VocoderBrain(TrainingBrain):
         torch.Tensor
             The vocoder's loss, detached.
         """
-        self.count_clips(batch)
+        self.receive(batch)
         self.update_finite = True
         with self.training_ctx:
             predicted = self.compute_forward(batch, sb.Stage.TRAIN)
@@ -210,15 +208,16 @@ class VocoderBrain(TrainingBrain):
         if not if_main_process() or self.samples_left == 0:
             return
         self.samples_left -= 1
-        folder = Path(self.hparams.output_folder) / "samples"
-        step = folder / f"{self.optimizer_step}"
-        for where, wav in ((step, predicted), (folder / "original", wavs)):
-            where.mkdir(parents=True, exist_ok=True)
-            path, wav = (
-                where / f"{file_name(ids[0])}.wav",
-                wav[0].float().clamp(-1, 1),
-            )
-            audio_io.save(str(path), wav.cpu(), self.hparams.sample_rate)
+        name = file_name(ids[0])
+        self.write_original(name, wavs[:1])
+        folder = self.samples_folder / f"{self.optimizer_step}"
+        self.write_audio(folder / f"{name}.wav", predicted[:1])
+        both = torch.cat([wavs[:1], predicted[:1]]).float()
+        mels = self.hparams.mel(both).cpu()
+        mels = dict(zip(("original", "vocoder"), mels))
+        rate = self.hparams.sample_rate / self.hparams.hop_length
+        fifth = round(rate / 5)  # of a second, between two lines
+        plot_mels(mels, folder / f"{name}.png", fifth, rate)
 
     def on_stage_start(self, stage, epoch=None):
         """Start the count of samples."""
@@ -245,7 +244,6 @@ class VocoderBrain(TrainingBrain):
             name: float(total) / max(1, int(self.counts[name]))
             for name, total in self.sums.items()
         }
-        train_stats["learning rate"] = self.optimizer.param_groups[0]["lr"]
         self.sums.clear()
         self.counts.clear()
         valid = sum_over_ranks(self.valid_sums)
@@ -261,9 +259,7 @@ class VocoderBrain(TrainingBrain):
             train_stats=train_stats,
             valid_stats=stats,
         )
-        if if_main_process():
-            folder = Path(self.hparams.output_folder)
-            plot_curves(self.log_path, folder / "curves.png")
+        self.show()
         self.save_validated(stats)
 
     def export(self, folder):

@@ -100,8 +100,10 @@ def allocation(allocate, target_rate):
 
 def run_all(pairs, work):
     """Process pairs of files; a failure does not stop the others."""
+    from tqdm import tqdm
+
     failed = 0
-    for source, target in pairs:
+    for source, target in tqdm(pairs, unit="file", disable=len(pairs) == 1):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             typer.echo(f"{target}: {work(source, target)}")

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from speechbrain_gogo.default_dtype import float32_by_default
 from speechbrain_gogo.inference.checks.waveforms import check_wav
 from speechbrain_gogo.inference.codecs.voiced import VoicedCodec
 from speechbrain_gogo.inference.loading.pretrained import (
@@ -21,7 +22,6 @@ from speechbrain_gogo.inference.loading.socodec_release import (
     is_release,
     load_release,
 )
-from speechbrain_gogo.lobes.nn.precision import float32_by_default
 
 
 class SoCodec(VoicedCodec):

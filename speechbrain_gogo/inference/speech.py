@@ -9,6 +9,7 @@ into utterances (synthesis/utterances.py), the two stages generate their groups
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.dataio.text.tokenizers import load_text_tokenizer
+from speechbrain_gogo.default_dtype import float32_by_default
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.loading.pretrained import (
@@ -31,7 +32,6 @@ from speechbrain_gogo.inference.synthesis.utterances import (
     make_utterances,
     read_text,
 )
-from speechbrain_gogo.lobes.nn.precision import float32_by_default
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 

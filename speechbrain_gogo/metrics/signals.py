@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-import torchaudio
+
+from speechbrain_gogo.dataio.audio.resampling import change_rate
 
 FAINTEST = 1e-4  # of full scale: below it, a signal is silence
 LEAST_SOUND = 0.4  # seconds that metrics of voices and envelopes need
@@ -94,5 +95,5 @@ def at_rate(wav, sample_rate, wanted_rate):
             f"A metric takes one mono signal [T], not {list(wav.shape)}."
         )
     if sample_rate != wanted_rate and len(wav):
-        wav = torchaudio.functional.resample(wav, sample_rate, wanted_rate)
+        wav = change_rate(wav, sample_rate, wanted_rate)
     return np.clip(wav.numpy(), -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""What no single test sees: lists, settings, links and docstrings agree."""
+"""Lists, settings, links and docstrings agree."""
 
 import ast
 import csv
@@ -14,7 +14,7 @@ from recipes.common.settings import compose, parse_arguments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 YAMLS = sorted(REPOSITORY.glob("recipes/*/*/hparams/*.yaml"))
-BASES = sorted(REPOSITORY.glob("recipes/common/hparams/*.yaml"))
+BASES = sorted(REPOSITORY.glob("recipes/common/hparams/**/*.yaml"))
 MODELS = [
     path
     for path in sorted(REPOSITORY.glob("hparams/**/*.yaml"))
@@ -50,7 +50,7 @@ def top_keys(text):
     return re.findall(r"^([A-Za-z]\w*):", text, re.MULTILINE)
 
 
-def test_every_recipe_is_listed():
+def test_every_recipe_has_a_debug_run():
     rows = list(listed())
     # Some run more than once, with codecs of several kinds.
     assert sorted({row["Hparam_file"] for row in rows}) == [
@@ -129,7 +129,7 @@ def test_every_setting_of_a_model_is_used(path):
     [path for path in YAMLS if "\nbase:" in path.read_text()],
     ids=name,
 )
-def test_a_recipe_repeats_no_setting_of_its_bases(path, tmp_path):
+def test_recipe_repeats_no_setting_of_its_bases(path, tmp_path):
     text = path.read_text()
     bases = re.search(r"^base:.*\n(?: +- .*\n)*", text, re.MULTILINE)[0]
     bases = bases.replace("!include:", f"!include:{path.parent}/")
@@ -144,7 +144,7 @@ def test_a_recipe_repeats_no_setting_of_its_bases(path, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_lead_somewhere(page):
+def test_links_to_files_of_the_repository_exist(page):
     """Those to files of the repository; the others need a network."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)\s]+)\)", text)
@@ -158,7 +158,7 @@ def test_links_lead_somewhere(page):
     assert not dead
 
 
-def test_the_tests_of_faults_are_there():
+def test_tests_named_in_faults_md_exist():
     """Those that tests/faults.md names, in the files that it names."""
     table = (REPOSITORY / "tests" / "faults.md").read_text()
     named = re.findall(r"`(\w+/[\w/]+\.py)::(\w+)`", table)
@@ -179,7 +179,7 @@ def public(tree):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_everything_public_is_described(path):
+def test_public_names_have_docstrings(path):
     tree = ast.parse(path.read_text())
     nameless = [n.name for n in public(tree) if not ast.get_docstring(n)]
     assert not nameless

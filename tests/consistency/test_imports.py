@@ -1,4 +1,4 @@
-"""Imports between the folders of the package go one way only."""
+"""Imports between the folders of the package have one direction."""
 
 import ast
 import functools
@@ -61,7 +61,7 @@ def edges(depth):
                 yield own, other[:depth], path
 
 
-def test_rooms_import_rooms_below_them():
+def test_packages_import_allowed_packages_only():
     wrong = [
         f"{path.relative_to(PACKAGE)} imports {other}"
         for (own,), (other,), path in edges(1)
@@ -70,7 +70,7 @@ def test_rooms_import_rooms_below_them():
     assert not wrong
 
 
-def test_codecs_share_blocks_and_nothing_else():
+def test_codecs_do_not_import_each_other():
     wrong = [
         f"{path.relative_to(PACKAGE)} imports {other}"
         for own, other, path in edges(2)
@@ -87,7 +87,7 @@ def test_codecs_share_blocks_and_nothing_else():
 
 
 @pytest.mark.parametrize("room", ["lobes", "dataio", "inference"])
-def test_no_circle_of_folders(room):
+def test_no_circular_imports(room):
     graph = {}
     for own, other, _ in edges(2):
         if own[0] == other[0] == room and len(other) == 2:
@@ -98,7 +98,7 @@ def test_no_circle_of_folders(room):
         pytest.fail(f"circle of imports: {error.args[1]}")
 
 
-def test_every_folder_says_what_it_has():
+def test_packages_have_docstrings():
     for init in PACKAGE.rglob("__init__.py"):
         text = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")))
         assert text, f"{init} has no docstring"
@@ -124,7 +124,7 @@ def first_imports(path):
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_check_torchaudio_before_they_import_the_host(path):
-    """SpeechBrain imports torchaudio, without saying what to do if that fails."""
+    """SpeechBrain imports torchaudio, and its error does not say what to do."""
     rooms = ("speechbrain", "torchaudio", "recipes")
     names = [x for x in first_imports(path) if x.startswith(rooms)]
     if any(not name.startswith("speechbrain_gogo") for name in names):

@@ -1,4 +1,4 @@
-"""What integration tests share: a browser."""
+"""A fixture of the integration tests: a browser."""
 
 import shutil
 

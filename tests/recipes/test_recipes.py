@@ -1,13 +1,13 @@
-"""Every recipe of the CSV files beside this one runs, on a few short clips.
+"""Every recipe of the CSV files in this folder runs on a few short clips.
 
 A row's flags may name what tests make: {corpus}, a dozen clips laid out as
 LibriTTS, with train.csv and valid.csv; {codec} and {vocoder}, exported models;
 {tokens}, the clips as tokens of the codec; {llama}, one of 60 words, and {start},
-a model of stages of its size; {speech}, the codec with stages; {tasks}, what it is to say; {whisper}, one that listens;
-{hubert}, one that gives features; {socodec}, one that
-encodes these; {socodec_speech}, with a language model; {cofi} and {cofi_speech},
-the same of CoFi; {wenetspeech4tts}, the clips in the layout of that corpus.
-What has to be there afterwards is in the row's checks.
+a model with stages of its size; {speech}, the codec with stages; {tasks}, a list of
+texts and prompts; {whisper} and {hubert}, tiny models; {socodec}, a codec on the
+features of {hubert}; {socodec_speech}, the same with a language model; {cofi} and
+{cofi_speech}, CoFi-Codec and CoFi-Speech; {wenetspeech4tts}, the clips in the layout
+of that corpus. The files that a run must write are in the row's checks.
 """
 
 import csv
@@ -135,21 +135,63 @@ def as_a_script(monkeypatch):
             del sys.modules[name]
 
 
-@pytest.mark.parametrize(
-    "row", recipe_rows(), ids=lambda row: row["Hparam_file"]
-)
-def test_recipe(row, made, as_a_script, tmp_path):
-    program = PROGRAMS.get(Path(row["Script_file"]).name)
-    if program is not None and shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+def command_line(row, made, folder):
+    """The words of a row's command, which writes to a folder."""
     flags = row["test_debug_flags"]
     for name, path in made.items():
         flags = flags.replace(name, path)
     line = [row["Script_file"], row["Hparam_file"], *shlex.split(flags)]
-    line += [f"--output_folder={tmp_path}", "--device=cpu"]
-    as_a_script.setattr(sys, "argv", line)
-    as_a_script.syspath_prepend(Path(row["Script_file"]).resolve().parent)
-    runpy.run_path(row["Script_file"], run_name="__main__")
+    return [*line, f"--output_folder={folder}", "--device=cpu"]
+
+
+def need_program(row):
+    """Skip a test whose script runs a program that is not there."""
+    program = PROGRAMS.get(Path(row["Script_file"]).name)
+    if program is not None and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+
+
+def run(line, patch):
+    """Run a script in this process."""
+    patch.setattr(sys, "argv", line)
+    patch.syspath_prepend(Path(line[0]).resolve().parent)
+    runpy.run_path(line[0], run_name="__main__")
+
+
+@pytest.mark.parametrize(
+    "row", recipe_rows(), ids=lambda row: row["Hparam_file"]
+)
+def test_recipe(row, made, as_a_script, tmp_path):
+    need_program(row)
+    run(command_line(row, made, tmp_path), as_a_script)
     (names,) = re.findall(r"file_exists=\[(.*)\]", row["test_debug_checks"])
     missing = [n for n in names.split(",") if not (tmp_path / n).is_file()]
     assert not missing
+
+
+def one_row_of_each_script():
+    """Rows of which no two have the same script."""
+    return {row["Script_file"]: row for row in recipe_rows()}.values()
+
+
+@pytest.mark.parametrize(
+    "row", one_row_of_each_script(), ids=lambda row: row["Script_file"]
+)
+def test_dry_run(row, made, as_a_script, tmp_path, capsys):
+    need_program(row)
+
+    def files():
+        folders = [tmp_path, *map(Path, set(made.values()))]
+        return {p: p.stat().st_mtime_ns for f in folders for p in f.rglob("*")}
+
+    before = files()
+    line = command_line(row, made, tmp_path / "out")
+    with pytest.raises(SystemExit) as end:
+        run([*line, "--dry_run"], as_a_script)
+    assert end.value.code == 0
+    assert files() == before
+    said = capsys.readouterr().out
+    assert [part in said for part in ("Reads", "Writes", "Takes")] == [True] * 3
+    assert "All is there." in said and "Not created" not in said
+    if "checkpoints:" in said and "codec_distill" not in line[0]:
+        assert re.search(r"parameters to train: \w+ \d", said)

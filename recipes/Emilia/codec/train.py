@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain.utils.distributed import run_on_main
+from tqdm import tqdm
 
 from recipes.common.experiment import (
     ShardMixin,
@@ -42,13 +43,18 @@ class EmiliaBrain(ShardMixin, CodecBrain):
 
 def prepare_tokenizer(dataset, hparams):
     """The text tokenizer, trained on the first clips if there is none."""
-    words = (
-        clip["wrd"]
-        for shard in dataset.shards
-        for clip in dataset.clips(shard, ClipReport())
-    )
+    number = hparams["tokenizer_clips"]
+
+    def read_words():  # if they are needed
+        words = (
+            clip["wrd"]
+            for shard in dataset.shards
+            for clip in dataset.clips(shard, ClipReport())
+        )
+        yield from tqdm(itertools.islice(words, number), "texts", number)
+
     settings = {
-        "sentences": itertools.islice(words, hparams["tokenizer_clips"]),
+        "sentences": read_words(),
         "model_path": hparams["tokenizer_file"],
         "vocab_size": hparams["model"]["text_vocab"],
     }
@@ -117,9 +123,9 @@ def main(arguments):
     elif hparams["start_from"] is not None:
         brain.start_from(GogoCodec.from_hparams(hparams["start_from"]).codec)
     elif hparams["start_clips"]:
-        brain.start_as_components(
-            sample_clips(loaders["start"], hparams["start_clips"])
-        )
+        number = hparams["start_clips"]
+        clips = sample_clips(loaders["start"], number)
+        brain.start_as_components(tqdm(clips, "components", number))
     brain.fit_shards(loaders)
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")

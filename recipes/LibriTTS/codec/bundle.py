@@ -18,13 +18,14 @@ import shutil
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
 import speechbrain_gogo.compatibility  # noqa: F401
 
 import numpy as np
-import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
 from tqdm import tqdm
 
+from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.dataset import speech_dataset
 from speechbrain_gogo.inference import GogoCodec
@@ -41,7 +42,7 @@ def score(codec, clips, judges):
     """Mean of each judge over the clips' reconstructions that it can judge."""
 
     def reconstructed():
-        for clip in clips:
+        for clip in tqdm(clips, "clips", leave=False):
             wav = clip["sig"].unsqueeze(0)
             tokens, lens = codec.encode_batch(wav)
             audio, _ = codec.decode_batch(
@@ -112,15 +113,15 @@ def delete_dependents(folder):
 
 def main(arguments):
     """Choose, then write the folder."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    with open(hparams_file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
+    settings = parse_arguments(arguments)
+    hparams, run_opts = settings.load(), settings.run_opts
     codec = GogoCodec.from_hparams(hparams["codec"], run_opts=run_opts)
     data, report = speech_dataset(
         hparams["valid_csv"], hparams["data_folder"], codec.sample_rate
     )
     print(f"{hparams['valid_csv']}: {report}")
-    clips = [data[place] for place in range(0, len(data), hparams["every"])]
+    places = range(0, len(data), hparams["every"])
+    clips = [data[place] for place in tqdm(places, "reading clips")]
     for clip in clips:
         if isinstance(clip["sig"], AudioError):
             raise ValueError(f"{clip['id']}: {clip['sig']}")

@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain.utils.distributed import run_on_main
+from tqdm import tqdm
 
 from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain, start
@@ -84,11 +85,9 @@ def main(arguments):
     elif hparams["start_from"] is not None:
         brain.start_from(GogoCodec.from_hparams(hparams["start_from"]).codec)
     elif hparams["start_clips"]:
-        brain.start_as_components(
-            usable_clips(
-                datasets["train"], hparams["start_clips"], hparams["seed"]
-            )
-        )
+        number = hparams["start_clips"]
+        clips = usable_clips(datasets["train"], number, hparams["seed"])
+        brain.start_as_components(tqdm(clips, "components", number))
     fit(brain, datasets, loaders)
     log_clips(brain, **reports)
     run_on_main(export_run, args=[hparams])

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Texts of one voice, spoken before and after its fine-tuning, and judged.
+"""Word errors and similarity of speech before and after fine-tuning.
 
     python evaluate.py hparams/evaluate.yaml --data_folder /path/to/recordings \
         --test_csv test.csv --models "{before: gogo-mini, after: FOLDER}"
 
-Every text of a manifest is spoken in the voice of another clip of it. A killed
-run goes on where it was. The README beside this file tells more.
+Every text of a manifest is spoken with another of its clips as the prompt. After
+an interruption, the same command continues. See the README in this folder.
 """
 
 import sys

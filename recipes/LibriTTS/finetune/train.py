@@ -23,16 +23,16 @@ from speechbrain_gogo.brains.process_group import leave_process_group
 
 
 def report(hparams):
-    """Write the whole model and the picture of where it overfits."""
+    """Write the complete model and the plot of training and validation losses."""
     folder = export_voice(hparams)
     output = Path(hparams["output_folder"])
     first, best, last = plot_overfitting(
         output / "progress.jsonl", output / "overfitting.png"
     )
     print(
-        f"Loss of validation: {first['loss']:.3f} before, {best['loss']:.3f} "
-        f"after {best['step']} updates, {last['loss']:.3f} after "
-        f"{last['step']}. What it was after {best['step']} is in {folder}"
+        f"Validation loss: {first['loss']:.3f} before, {best['loss']:.3f} after "
+        f"{best['step']} updates, {last['loss']:.3f} after {last['step']}. The "
+        f"model after {best['step']} updates is in {folder}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Recordings of one voice: made into tokens, and the model that speaks with it."""
+"""Recordings of one voice: their tokens, and the export of the fine-tuned model."""
 
 import logging
 from pathlib import Path
@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 def prepare_recordings(hparams, device=None):
     """Manifests, if none are given, and tokens of the recordings.
 
-    Both stay as they are when the recipe is run again.
+    Existing ones are used again.
 
     Arguments
     ---------
     hparams : dict
-        Of finetune.yaml; ``train_csv`` and ``valid_csv`` are filled in.
+        Settings of finetune.yaml; ``train_csv`` and ``valid_csv`` are set.
     device : str
-        Where the codec works.
+        Device of the codec.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def prepare_recordings(hparams, device=None):
     elif None in given:
         raise ValueError(
             "Give both manifests, train_csv and valid_csv, or none: then "
-            "valid_clips of data_folder are set aside."
+            "valid_clips of data_folder are held out."
         )
 
     def shards(stage, sample_rate):
@@ -82,19 +82,19 @@ def _list_recordings(folder, out, num_valid, seed):
 
 
 def check_letters(hparams):
-    """Refuse texts with letters that the start's tokenizer does not know.
+    """Refuse texts with letters that the initial model's tokenizer does not know.
 
-    A stage would read them all as one and the same. Marks are not refused.
+    They would all have the same id. Marks are not refused.
 
     Arguments
     ---------
     hparams : dict
-        Of finetune.yaml, its recordings tokenised.
+        Settings of finetune.yaml; the recordings are tokenised.
 
     Raises
     ------
     ValueError
-        Naming the letters.
+        If there are such letters; the error names them.
     """
     tokenizer = start_tokenizer(hparams["start_from"])
     unknown = set()
@@ -104,27 +104,27 @@ def check_letters(hparams):
         raise ValueError(
             f"The text tokenizer of '{hparams['start_from']}' does not know "
             f"{', '.join(map(repr, sorted(unknown)[:20]))}. Let the front end of "
-            "the language write other letters for them (see "
-            "docs/finetuning.md), or train a stage anew."
+            "the language replace them by other letters (see "
+            "docs/finetuning.md), or train a stage from scratch."
         )
 
 
 def choose_voice(rows, key=None, seconds=5):
-    """The clip that becomes the model's own voice.
+    """The clip that becomes the model's default voice.
 
     Arguments
     ---------
     rows : dict
         ID -> row of a manifest.
     key : str
-        ID of the wanted one.
+        ID of the clip.
     seconds : float
         Without an ID, the clip whose length is nearest to this.
 
     Returns
     -------
     tuple of str
-        Its audio file and what it says.
+        Its audio file and its transcript.
 
     Raises
     ------
@@ -151,15 +151,15 @@ def choose_voice(rows, key=None, seconds=5):
 
 
 def export_voice(hparams):
-    """Write the whole model: codec, the new stage, the other one of the start.
+    """Write the complete model: codec, trained stage, and the initial other one.
 
-    Settings are those of the start's ``speech.yaml``; the model's own voice is
-    a clip that the stage was validated on.
+    Settings are those of the initial model's ``speech.yaml``; the default voice is
+    a validation clip.
 
     Arguments
     ---------
     hparams : dict
-        Of finetune.yaml, with ``lm`` trained and in ``export_folder``.
+        Settings of finetune.yaml; the trained ``lm`` is in ``export_folder``.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def export_voice(hparams):
     folder, codec = hparams["model_folder"], find_source(hparams["codec"])
     export_speech(folder, codec, *stages, **settings)
     voice = f"voice{Path(settings['voice'][0]).suffix}"
-    for path in Path(folder).glob("*"):  # what describes the start
+    for path in Path(folder).glob("*"):  # what describes the initial model
         other = path.stem == "voice" and path.name != voice
         if path.suffix in (".md", ".png") or path.stem == "example" or other:
             path.unlink()

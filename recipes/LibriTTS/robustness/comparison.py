@@ -1,4 +1,4 @@
-"""How far two readings of a clip differ, level by level."""
+"""Differences between the tokens of a clip and of its disturbed version, by level."""
 
 import numpy as np
 import torch
@@ -11,14 +11,15 @@ def compare_tokens(clean, changed):
     Arguments
     ---------
     clean, changed : dict
-        Level -> int64 [steps, streams]; where one is longer, its rest counts
-        as different.
+        Level -> int64 [steps, streams]; if one is longer, its additional tokens
+        count as different.
 
     Returns
     -------
     dict
-        ``changed LEVEL``, tokens that differ at their place; ``edits LEVEL``,
-        the edit distance, a sum over streams; ``tokens LEVEL``.
+        ``changed LEVEL``, number of tokens that differ from the one at the same
+        position; ``edits LEVEL``, edit distance, summed over streams; ``tokens
+        LEVEL``, number of clean tokens.
 
     Example
     -------
@@ -42,23 +43,23 @@ def compare_tokens(clean, changed):
 
 
 def compare_vectors(clean, changed, levels):
-    """How far the vectors of tokens are from the clean ones.
+    """Distance of the vectors of tokens from the clean ones.
 
-    Of a codec whose codes are points of a grid, most tokens that differ may be
-    neighbours; this tells.
+    It is small if the tokens differ, but are neighbours on the grid of codes.
 
     Arguments
     ---------
     clean, changed : torch.Tensor
-        [T', K, H], of as many steps; None gives nothing.
+        [T', K, H]. Without vectors, or with other numbers of steps, the result
+        is empty.
     levels : Levels
         Of the columns.
 
     Returns
     -------
     dict
-        ``distance LEVEL``, the mean squared distance over that of the clip's
-        steps from each other: 0 is equal, about 1 unrelated.
+        ``distance LEVEL``, the mean squared distance over that between the
+        clip's steps: 0 is equal, about 1 unrelated.
 
     Example
     -------
@@ -81,16 +82,16 @@ def compare_vectors(clean, changed, levels):
 
 
 def coarse_less_fine(counts, levels, number):
-    """Share that differs in the coarsest levels less that in the finest ones.
+    """Share of differing tokens at the coarsest levels, minus that at the finest.
 
     Arguments
     ---------
     counts : dict
-        Of :func:`compare_tokens`.
+        From :func:`compare_tokens`.
     levels : list of str
         Coarse to fine.
     number : int
-        Of the coarsest and of the finest ones; at most half of all.
+        Number of coarsest and of finest levels; at most half of all.
 
     Returns
     -------
@@ -111,6 +112,6 @@ def coarse_less_fine(counts, levels, number):
 
 
 def shuffled(read, draw):
-    """Tokens [T', K] and vectors of a clip in another order, as by chance."""
+    """Tokens [T', K] and vectors of a clip in random order, for the chance level."""
     order = torch.randperm(len(read[0]), generator=draw)
     return tuple(None if x is None else x[order] for x in read)

@@ -1,8 +1,8 @@
-"""What is done to clean speech: noises, rooms, codecs, level, rate, place.
+"""Disturbances of clean speech: noise, rooms, codecs, gain, resampling, shifts.
 
 A disturbance has a setting for each of its versions. Clips keep their length
-and, but for shifts, their place in time; random numbers depend on a seed and the
-clip's ID, and are the same for all settings.
+and, except with shifts, their position in time. Random numbers depend on a seed
+and the clip's ID, and are the same for all settings.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from torchaudio import functional as audio
 
 
 def generator(seed, *parts):
-    """Random numbers that depend on a seed and what it is for.
+    """Random generator that depends on a seed and on names of its use.
 
     Example
     -------
@@ -31,19 +31,19 @@ def generator(seed, *parts):
 
 
 def fit(wav, length):
-    """Cut a signal [T], or add silence, to have so many samples."""
+    """Cut a signal [T], or append zeros, to a number of samples."""
     return torch.nn.functional.pad(wav, (0, length - len(wav)))
 
 
 def align(wav, original, most):
-    """Undo the delay of a signal, found by correlation.
+    """Remove the delay of a signal, which is estimated by cross-correlation.
 
     Arguments
     ---------
     wav, original : torch.Tensor
         [T'] and [T].
     most : int
-        Largest delay that is looked for, in samples.
+        Largest delay that is considered, in samples.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def align(wav, original, most):
 
 
 class Disturbance:
-    """Changes clips; a subclass sets ``unit`` and implements :meth:`change`.
+    """Base class; a subclass sets ``unit`` and implements :meth:`change`.
 
     Arguments
     ---------
@@ -110,7 +110,7 @@ class Disturbance:
 
 
 class Noise(Disturbance):
-    """Adds a noise at ratios of power in dB, over the whole clip."""
+    """Adds a noise at signal-to-noise ratios in dB, over the whole clip."""
 
     unit = " dB"
 
@@ -126,7 +126,7 @@ class Noise(Disturbance):
 
 
 class Room(Disturbance):
-    """Made-up rooms, by their reverberation time in seconds."""
+    """Simulated rooms, by their reverberation time in seconds."""
 
     unit = " s"
 
@@ -142,16 +142,16 @@ class Room(Disturbance):
 
 
 class Compressed(Disturbance):
-    """A codec of libsndfile, by its bit rate in kbit/s; its delay is undone.
+    """A codec of libsndfile, by its bit rate in kbit/s; its delay is removed.
 
     Arguments
     ---------
     settings : list of int
-        Bit rates: up to 160 of MP3, up to 256 of Opus.
+        Bit rates, up to ``fastest``.
     options : dict
-        soundfile's format and others.
+        Format and other arguments of soundfile.
     slowest, fastest : float
-        Bit rates that the compression levels 1 and 0 stand for.
+        Bit rates of the compression levels 1 and 0.
     """
 
     unit = " kbit/s"
@@ -191,7 +191,7 @@ class Telephone(Disturbance):
 
 
 class Gain(Disturbance):
-    """Another level, in dB; peaks are clipped as in a file."""
+    """A change of the level in dB; peaks are clipped as in a file."""
 
     unit = " dB"
 
@@ -201,7 +201,7 @@ class Gain(Disturbance):
 
 
 class Resampled(Disturbance):
-    """To another rate in Hz and back."""
+    """Resamples to another rate in Hz and back."""
 
     unit = " Hz"
 
@@ -212,7 +212,7 @@ class Resampled(Disturbance):
 
 
 class Shift(Disturbance):
-    """Begins later, by milliseconds."""
+    """The clip starts later, by milliseconds."""
 
     unit = " ms"
 
@@ -222,7 +222,7 @@ class Shift(Disturbance):
 
 
 def through_file(wav, sample_rate, **options):
-    """A signal [T] as a file of soundfile's ``options`` gives it back.
+    """Write a signal [T] as a file with soundfile's ``options``, and read it.
 
     Example
     -------
@@ -244,12 +244,12 @@ def list_versions(disturbances):
     Arguments
     ---------
     disturbances : dict
-        Name -> Disturbance; None for one that is left out.
+        Name -> Disturbance; None leaves one out.
 
     Raises
     ------
     ValueError
-        If two have one label.
+        If two have the same label.
     """
     found = {}
     for name, disturbance in disturbances.items():

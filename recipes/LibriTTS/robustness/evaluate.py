@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How much of a codec's tokens changes in noise, rooms, codecs and others.
+"""Share of a codec's tokens that change with noise, rooms, codecs and others.
 
     python evaluate.py hparams/gogo.yaml --test_csv test.csv \
         --data_folder /path/to/speech
 
-Killed, it goes on where it was. See the README in this folder.
+After an interruption, the same command continues. See the README in this folder.
 """
 
 import sys
@@ -45,7 +45,7 @@ def prepare_disturbances(hparams, listed):
     hparams : dict
         ``disturbances``, ``noise_folder``.
     listed : dict
-        ID -> row, the clips that babble is made of.
+        ID -> row, the clips for babble.
     """
     disturbances = dict(hparams["disturbances"])
     if hparams["noise_folder"] is None:
@@ -61,14 +61,14 @@ def prepare_disturbances(hparams, listed):
 
 
 class Evaluation:
-    """Reads each clip clean and disturbed, and counts.
+    """Encodes each clip clean and disturbed, and compares the tokens.
 
     Arguments
     ---------
     system : TokenSystem
         The codec.
     versions : dict
-        Of :func:`prepare_disturbances`.
+        From :func:`prepare_disturbances`.
     hparams : dict
         ``seed``, ``coarse``, ``judged``.
     """
@@ -97,7 +97,7 @@ class Evaluation:
         return self.system.encode(changed)
 
     def count(self, clean, changed):
-        """The columns of results that do not need a judge."""
+        """Columns of the results that need no judge."""
         both = clean, changed
         parts = [self.system.by_level(tokens) for tokens, _ in both]
         counts = compare_tokens(*parts)
@@ -108,16 +108,16 @@ class Evaluation:
         return counts
 
     def cases(self, utterances, results, counted):
-        """What judges are to hear; all else is appended to the results.
+        """Speech for the judges; rows without judges are appended to the results.
 
         Arguments
         ---------
         utterances : dict
             ID -> row.
         results : ResultsFile
-            Gets the rows that nobody judges.
+            The rows without judges are appended to it.
         counted : dict
-            Gets the counts of the others: (ID, label) -> columns.
+            (ID, label) -> columns; the other rows are added to it.
 
         Yields
         ------
@@ -146,14 +146,14 @@ class Evaluation:
 
 
 def evaluate(system, judges, hparams):
-    """Count what is not yet counted, then write the reports.
+    """Evaluate the remaining cases, then write the reports.
 
     Arguments
     ---------
     system : TokenSystem
         The codec.
     judges : list
-        Metrics of what it decodes; may be empty.
+        Metrics of the decoded speech; may be empty.
     hparams : dict
         The YAML's settings.
     """
@@ -184,7 +184,7 @@ def evaluate(system, judges, hparams):
         "judges": [judge.judge for judge in judges],
         "seed": hparams["seed"],
         "coarse": hparams["coarse"],
-        **hash_utterances(listed),  # of all: babble is made of them
+        **hash_utterances(listed),  # of all, which babble uses
     }
     results = ResultsFile(folder, columns, settings, {})
     counted, progress = {}, tqdm(total=len(chosen), dynamic_ncols=True)

@@ -1,7 +1,7 @@
-"""Noises that are added to clips: generated, of other clips, or of a folder.
+"""Noises that are added to clips: generated, from other clips, or from a folder.
 
-Each is a function of a length, a rate, a generator of random numbers and the
-clip's ID, so that it depends on the clip alone.
+Each is a function of a length, a sample rate, a random generator and the clip's
+ID.
 """
 
 from pathlib import Path
@@ -14,13 +14,13 @@ from speechbrain_gogo.inference.files.audio import READABLE_AUDIO
 
 
 def choose(number, sequence, draw):
-    """So many different elements of a sequence, all if there are fewer."""
+    """A number of random elements of a sequence, all if there are fewer."""
     order = torch.randperm(len(sequence), generator=draw)[:number]
     return [sequence[place] for place in order.tolist()]
 
 
 def loop(wav, length, draw):
-    """A stretch of a signal [T] from a random place, repeated if need be."""
+    """A segment of a signal [T] from a random position, repeated if necessary."""
     start = int(torch.randint(len(wav), (1,), generator=draw))
     repeats = -(-length // len(wav)) + 1
     return wav.repeat(repeats)[start : start + length]
@@ -54,21 +54,21 @@ class Pink:
 
 
 class Babble:
-    """Several other clips of the manifest at once, each as loud as any other.
+    """The sum of several other clips of the manifest, with equal powers.
 
-    Clips of the same speaker are left out where there are others.
+    Clips of the same speaker are used only if there are no others.
 
     Arguments
     ---------
     voices : int
-        Clips at once.
+        Number of clips.
     """
 
     def __init__(self, voices=6):
         self.voices, self.rows = voices, {}
 
     def listen(self, rows):
-        """Take the rows of a manifest, ID -> row, from which voices come."""
+        """Set the rows of the manifest, ID -> row, from which clips are drawn."""
         self.rows = rows
 
     def __call__(self, length, sample_rate, draw, key):
@@ -103,7 +103,7 @@ class Recorded:
     Raises
     ------
     ValueError
-        If it holds no audio.
+        If the folder has no audio files.
     """
 
     def __init__(self, folder):
@@ -125,21 +125,21 @@ class Recorded:
 
 
 def room_response(seconds, sample_rate, draw, direct_db=0.0):
-    """The impulse response of a made-up room.
+    """Impulse response of a simulated room.
 
-    Direct sound, then noise that decays exponentially: a diffuse field without
-    single early reflections.
+    Direct sound, then exponentially decaying noise: a diffuse field without
+    early reflections.
 
     Arguments
     ---------
     seconds : float
-        In which the reverberation decays by 60 dB.
+        Time in which the reverberation decays by 60 dB.
     sample_rate : int
         In Hz.
     draw : torch.Generator
-        Of the noise.
+        Random generator of the noise.
     direct_db : float
-        By how much the direct sound has more energy than all others.
+        Energy of the direct sound over that of the reverberation, in dB.
 
     Returns
     -------

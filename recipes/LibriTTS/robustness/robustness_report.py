@@ -17,7 +17,7 @@ from speechbrain_gogo.metrics.speech_metric import Figure
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
-CLEAN, CHANCE = "clean", "groups shuffled"  # labels of no disturbance
+CLEAN, CHANCE = "clean", "groups shuffled"  # labels besides the disturbances
 KINDS = {
     "changed": "tokens that differ (%)",
     "edits": "edit distance (%)",
@@ -80,9 +80,9 @@ def write_reports(folder, measured, levels, judges, utterances, hparams):
         f"{len(utterances)} clips ({minutes:.1f} minutes) of "
         f"{Path(hparams['test_csv']).name}; 95 % bootstrap intervals over "
         "clips in brackets.",
-        f"Coarse less fine: tokens that differ in the {hparams['coarse']} "
-        "coarsest levels less those in as many of the finest; negative where "
-        "coarse tokens are more robust.",
+        f"Coarse less fine: share of tokens that differ at the "
+        f"{hparams['coarse']} coarsest levels minus that at as many finest "
+        "levels; negative where coarse tokens are more robust.",
         *(f"Judge of decoded speech: {judge.judge}." for judge in judges),
         *list_unscored(measured),
     ]
@@ -94,7 +94,7 @@ def write_reports(folder, measured, levels, judges, utterances, hparams):
 
 
 def draw_table(labels, levels, heard, summary):
-    """A line for each disturbance, in Markdown."""
+    """Table of the tokens that differ, a line for each disturbance, in Markdown."""
     first = [level_figures(level)["changed"].label for level in levels]
     head = ["", *(f"level {level}" for level in levels), GAP.label]
     lines = []
@@ -113,7 +113,7 @@ def draw_table(labels, levels, heard, summary):
 
 
 def draw_distances(labels, levels, summary):
-    """How far the vectors of tokens are from the clean ones, in Markdown."""
+    """Table of the distances of vectors from the clean ones, in Markdown."""
     names = [level_figures(level)["distance"].label for level in levels]
     lines = [
         [label, *(f"{summary[label, name][0]:.0f}" for name in names)]
@@ -169,7 +169,7 @@ def draw_points(path, title, series, labels, summary):
 
 
 def draw_overview(path, labels, levels, summary):
-    """Draw the share that differs as colours: disturbances by levels."""
+    """Draw the shares of tokens that differ as colours: disturbances by levels."""
     columns = [level_figures(level)["changed"].label for level in levels]
     values = np.array(
         [[summary[label, name][0] for name in columns] for label in labels]

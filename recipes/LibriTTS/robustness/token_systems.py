@@ -1,4 +1,4 @@
-"""Codecs as levels of tokens, and back: ours, and tokenizers of SpeechBrain.
+"""Codecs of this package and of SpeechBrain: audio to levels of tokens, and back.
 
 Letters: K codebooks, T' steps, H dimension of a code's vector; a level is a
 matrix int64 [steps, streams].
@@ -17,12 +17,12 @@ def load_tokenizer(name, source=None, save_path=None, options=None):
     Arguments
     ---------
     name : str
-        Of its class, such as
+        Name of its class, such as
         "speechbrain.integrations.huggingface.encodec.Encodec".
     source, save_path : str
-        Its first arguments, where it has them; None for classes without.
+        Its first arguments; None for classes without them.
     options : dict
-        Its others.
+        Its other arguments.
 
     Returns
     -------
@@ -55,10 +55,10 @@ class TokenSystem:
         A GogoTokenizer of the layout "grouped", or SpeechBrain's Encodec, Mimi
         or DAC.
     dialect : str
-        Whose interface it has: "encodec" (also GogoTokenizer's), "mimi" or
-        "dac"; by default as its class is called.
+        Interface: "encodec" (also GogoTokenizer's), "mimi" or "dac"; by default
+        that of its class's name.
     device : str
-        Where it computes.
+        Device of the tokenizer.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class TokenSystem:
 
     @torch.no_grad()
     def encode(self, wav):
-        """Read audio.
+        """Encode audio.
 
         Arguments
         ---------
@@ -92,7 +92,7 @@ class TokenSystem:
         -------
         tuple of torch.Tensor
             Tokens int64 [T', K] and their vectors [T', K, H], None if the
-            tokenizer does not tell them.
+            tokenizer does not return them.
         """
         found = self.dialect[0](self.tokenizer, wav.to(self.device))
         tokens, vectors = (None if x is None else x.cpu() for x in found)

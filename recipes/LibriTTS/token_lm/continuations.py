@@ -6,6 +6,7 @@ repetition or the length limit.
 
 import soundfile
 import torch
+from tqdm import tqdm
 
 from recipes.common.tokens import groups_in
 from speechbrain_gogo.dataio.ids import file_name
@@ -102,7 +103,8 @@ class Continuations:
         """Write ``<id>.wav``, prompt and continuation, and ``<id>.png``."""
         folder.mkdir(parents=True, exist_ok=True)
         self.codec.to(lm.llama.device)
-        for clip, said in self.spoken(lm):
+        spoken = tqdm(self.spoken(lm), "continued", len(self.clips), False)
+        for clip, said in spoken:
             own = clip["tokens"][:, : said.shape[1]]
             whole = torch.cat([self.prompt(clip)[:, : said.shape[1]], said])
             mels = {}

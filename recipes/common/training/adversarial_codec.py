@@ -1,6 +1,7 @@
 """Training of SoCodec and CoFi-Codec, for all corpora with manifests."""
 
 from speechbrain.utils.distributed import run_on_main
+from tqdm import tqdm
 
 from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain
@@ -31,7 +32,7 @@ def train_adversarial_codec(hparams, run_opts, brain_class, export):
         clips = usable_clips(
             datasets["train"], hparams["mean_clips"], hparams["seed"]
         )
-        brain.start_at_means(clips)
+        brain.start_at_means(tqdm(clips, "means", hparams["mean_clips"]))
     fit(brain, datasets, loaders)
     log_clips(brain, **reports)
     run_on_main(export, args=[hparams])

@@ -4,6 +4,7 @@ import itertools
 import logging
 
 from speechbrain.utils.distributed import run_on_main
+from tqdm import tqdm
 
 from recipes.common.experiment import fit, log_clips, make_brain
 from recipes.common.training.speech_samples import Samples
@@ -50,9 +51,14 @@ def prepare_tokenizer(hparams):
                 f"{text_size}: give --model '{{text_size: ...}}'."
             )
         return tokenizer
-    texts = corpus_texts(hparams["train_tokens"])
+    number = hparams["tokenizer_clips"]
+
+    def read_texts():  # if they are needed
+        texts = corpus_texts(hparams["train_tokens"])
+        yield from tqdm(itertools.islice(texts, number), "texts", number)
+
     settings = {
-        "sentences": itertools.islice(texts, hparams["tokenizer_clips"]),
+        "sentences": read_texts(),
         "model_path": hparams["tokenizer_file"],
         "vocab_size": text_size,
     }

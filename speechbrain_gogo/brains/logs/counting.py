@@ -37,8 +37,12 @@ class CountingBrain(UpdatingBrain):
 
     def fit_batch(self, batch):
         """As in SpeechBrain, with counting of clips."""
-        self.count_clips(batch)
+        self.receive(batch)
         return super().fit_batch(batch)
+
+    def receive(self, batch):
+        """Record a batch of training, before it is used."""
+        self.count_clips(batch)
 
     def count_clips(self, batch):
         """Record used and skipped clips."""

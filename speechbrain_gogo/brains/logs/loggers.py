@@ -1,23 +1,27 @@
 """Loggers of a recipe: a text file, and optionally others.
 
-They use SpeechBrain's loggers. TensorBoard's takes numbers only, so the Brains
-log numbers, and only the text file has a report of clips in words.
+They use SpeechBrain's loggers, which are in running.py with the update as their
+step. TensorBoard's takes numbers only, so the Brains log numbers, and only the
+text file has a report of clips in words.
 """
 
 from pathlib import Path
 
-from speechbrain.utils.train_logger import (
-    FileTrainLogger,
-    TensorboardLogger,
-    TrainLogger,
-    WandBLogger,
-)
+from speechbrain.utils.distributed import MainProcessContext
+from speechbrain.utils.train_logger import FileTrainLogger
 
-PROJECT = "speechbrain_gogo"
+from speechbrain_gogo.brains.logs.running import (
+    RunningTensorboard,
+    RunningWandB,
+)
 
 
 class RecipeLogger(FileTrainLogger):
     r"""SpeechBrain's text log, optionally with TensorBoard or Weights & Biases.
+
+    The text file gets what SpeechBrain's would get: the figures of validations.
+    The others get every row of progress.jsonl, audio and pictures, at the number
+    of the update. A resumed training goes on with the same curves.
 
     Arguments
     ---------
@@ -26,9 +30,13 @@ class RecipeLogger(FileTrainLogger):
     also : sequence of str
         "tensorboard" writes to the folder tensorboard beside the file;
         "wandb" starts a run of the project speechbrain_gogo, named as the
-        output folder (its environment variables change that).
+        output folder (its environment variables change that), in the folder
+        wandb.
     precision : int
         Precision of the text file: decimal places.
+    wandb_mode : str
+        "offline" writes files only, which ``wandb sync`` sends later; "online"
+        sends them at once.
 
     Raises
     ------
@@ -44,33 +52,91 @@ class RecipeLogger(FileTrainLogger):
     'epoch: 1 - valid loss: 2.50\n'
     """
 
-    def __init__(self, save_file, also=(), precision=2):
+    def __init__(self, save_file, also=(), precision=2, wandb_mode="offline"):
         super().__init__(str(save_file), precision)
         folder = Path(save_file).absolute().parent
-        makers = {"tensorboard": _open_tensorboard, "wandb": _open_wandb}
+        makers = {
+            "tensorboard": lambda: RunningTensorboard(folder / "tensorboard"),
+            "wandb": lambda: RunningWandB(folder, wandb_mode),
+        }
         unknown = set(also) - set(makers)
         if unknown:
             raise ValueError(
                 f"loggers: there is no {sorted(unknown)}, but {list(makers)}."
             )
+        self.step = 0
         self.others = []
         for name in also:
             try:
-                self.others.append(makers[name](folder))
+                self.others.append(makers[name]())
             except ImportError as error:
                 raise ValueError(
                     f"The logger {name} needs its package ({error}): pip "
                     f"install {name}, or leave it out of loggers."
                 ) from error
 
+    def resume(self, step):
+        """Say after which update the training goes on; all ranks call it."""
+        self.step = step
+        for logger in self.others:
+            logger.resume(step)
+
     def log_stats(
         self, stats_meta, train_stats=None, valid_stats=None, test_stats=None
     ):
-        """See SpeechBrain's ``TrainLogger.log_stats``; all ranks call it."""
-        parts = train_stats, valid_stats, test_stats
-        super().log_stats(stats_meta, *parts)
+        """See SpeechBrain's ``TrainLogger.log_stats``; all ranks call it.
+
+        Figures of training and validation are for the text file: other loggers
+        have got them by :meth:`log_row`.
+        """
+        super().log_stats(stats_meta, train_stats, valid_stats, test_stats)
+        self.step = stats_meta.get("updates", self.step)
         for logger in self.others:
-            logger.log_stats(stats_meta, *parts)
+            logger.log_at(self.step, stats_meta, test_stats=test_stats)
+
+    def log_row(self, step, stage, values):
+        """Tell the other loggers a row of progress.jsonl; on the main process.
+
+        Arguments
+        ---------
+        step : int
+            Number of the update.
+        stage : str
+            "train" or "valid", or one of them with what the row is of, as
+            "valid, oracle".
+        values : dict
+            Numbers by name.
+        """
+        self.step = step
+        stage, _, of = stage.partition(", ")
+        if of:
+            values = {f"{of} {name}": number for name, number in values.items()}
+        with MainProcessContext():  # or the host's loggers call the other ranks
+            for logger in self.others:
+                logger.log_at(step, {}, **{f"{stage}_stats": values})
+
+    def log_samples(self, step, folder, group="samples"):
+        """Show the other loggers a folder of samples; on the main process.
+
+        Arguments
+        ---------
+        step : int
+            Number of the update.
+        folder : Path
+            Audio (wav, flac) and pictures (png). May be missing.
+        group : str
+            Name of the group of audio and pictures.
+        """
+        if not self.others or not folder.is_dir():
+            return
+        audio, images = {}, {}
+        for path in sorted(folder.iterdir()):
+            kind = images if path.suffix == ".png" else audio
+            if path.suffix in (".png", ".wav", ".flac"):
+                kind[f"{group}/{path.stem}"] = path
+        with MainProcessContext():
+            for logger in self.others:
+                logger.show_at(step, audio, images)
 
 
 def log_report(train_logger, name, report):
@@ -97,41 +163,9 @@ def log_report(train_logger, name, report):
     numbers = {f"{name} read": report.read, f"{name} used": report.used}
     for reason, count in report.skipped.items():
         numbers[f"{name} skipped ({reason})"] = count
-    others = [train_logger]
-    if isinstance(train_logger, FileTrainLogger):
-        FileTrainLogger.log_stats(train_logger, {name: str(report)})
-        others = getattr(train_logger, "others", [])
-    for logger in others:
-        logger.log_stats(numbers)
-
-
-def _open_tensorboard(folder):
-    return TensorboardLogger(str(folder / "tensorboard"))
-
-
-def _open_wandb(folder):
-    from wandb import init
-
-    folder.mkdir(parents=True, exist_ok=True)
-
-    return _Run(
-        WandBLogger(init, project=PROJECT, name=folder.name, dir=str(folder))
-    )
-
-
-class _Run(TrainLogger):
-    """SpeechBrain's Weights & Biases logger, with its own step count.
-
-    SpeechBrain uses epochs as steps, and statistics of earlier steps are
-    dropped: a recipe may train several models with epochs from 1.
-    """
-
-    def __init__(self, logger):
-        self.logger = logger
-
-    def log_stats(self, stats_meta, *parts):
-        """See SpeechBrain's ``TrainLogger.log_stats``."""
-        named = {
-            "epochs" if k == "epoch" else k: stats_meta[k] for k in stats_meta
-        }
-        self.logger.log_stats(named, *parts)
+    if not isinstance(train_logger, FileTrainLogger):
+        train_logger.log_stats(numbers)
+        return
+    FileTrainLogger.log_stats(train_logger, {name: str(report)})
+    for logger in getattr(train_logger, "others", []):
+        logger.log_at(train_logger.step, numbers)

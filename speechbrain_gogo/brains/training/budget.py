@@ -51,6 +51,13 @@ class TrainingBudget:
             return self.minutes_before
         return self.minutes_before + (time.monotonic() - self.started) / 60
 
+    def share(self, step):
+        """Completed share of the training, 0 to 1, by this process' clock."""
+        done = step / self.num_steps
+        if self.max_minutes is not None:
+            done = max(done, self.minutes / self.max_minutes)
+        return min(done, 1.0)
+
     def progress(self, step):
         """Completed share of the training, 0 to 1, the same on all ranks.
 
@@ -58,15 +65,16 @@ class TrainingBudget:
         """
         if self.started is None:
             self.started = time.monotonic()
-        share = step / self.num_steps
-        if self.max_minutes is not None:
-            elapsed = torch.tensor(self.minutes / self.max_minutes)
-            if torch.distributed.is_initialized():  # rank 0 keeps the time
-                box = [elapsed]
-                torch.distributed.broadcast_object_list(box, src=0)
-                elapsed = box[0]
-            share = max(share, float(elapsed))
-        return min(share, 1.0)
+        if self.max_minutes is None or not torch.distributed.is_initialized():
+            return self.share(step)
+        box = [self.share(step)]  # rank 0 keeps the time
+        torch.distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def minutes_left(self, step):
+        """Minutes until the end, if it goes on as so far; None before a start."""
+        done = self.share(step) if self.num_steps else 0
+        return self.minutes * (1 - done) / done if done else None
 
     def factor(self, step):
         """Learning rate at an update, divided by its maximum."""

@@ -75,6 +75,7 @@ class UpdatingBrain(sb.Brain):
         self.update_finite = True  # all losses of this update so far
         self.waiting = 0  # batches whose gradients wait for their update
         self.train_batches = None  # has as many as an epoch has batches
+        self.gradient_norm = None  # of the last update, before clipping
 
     def init_optimizers(self):
         """One optimizer, with a group for each learning-rate factor."""
@@ -210,6 +211,8 @@ class UpdatingBrain(sb.Brain):
         every = [weight for group in groups for weight in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(every, self.max_grad_norm)
         norm = whole(norm)  # of the shards of all processes
+        if optimizer is self.optimizer:  # not of discriminators
+            self.gradient_norm = norm
         if self.is_finite(norm, of) or not self.skip_nonfinite_grads:
             self.scaler.step(optimizer)
         self.scaler.update()

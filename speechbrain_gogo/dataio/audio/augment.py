@@ -11,6 +11,8 @@ import random
 import torch
 import torchaudio
 
+from speechbrain_gogo.default_dtype import float32_by_default
+
 NUM_CURVES = 6  # cosines along a logarithmic frequency axis
 LOWEST = 60.0  # Hz, where that axis begins
 
@@ -99,7 +101,8 @@ class ClipAugmentation:
             return wav
         # A ratio of small whole numbers keeps the resampling filters small.
         source = round(100 * speed)
-        return torchaudio.functional.resample(wav, source, 100)
+        with float32_by_default():  # see resampling.py
+            return torchaudio.functional.resample(wav, source, 100)
 
     def filter(self, wav, heights):
         """Filter by a smooth zero-phase response.

@@ -10,6 +10,8 @@ import math
 import torch
 import torchaudio
 
+from speechbrain_gogo.default_dtype import float32_by_default
+
 BLOCK_SECONDS = 30
 
 
@@ -72,9 +74,11 @@ def resample_pieces(pieces, rate, wanted):
 
     def convert(samples, start, stop):
         """Output for samples start..stop; start is a multiple of ``unit``."""
-        # torchaudio computes the length in float32 and may omit the last sample.
+        # torchaudio 2.11.1 computes the length in the default dtype: float32 may
+        # omit the last sample, bfloat16 omits many, and float16 overflows.
         samples = torch.nn.functional.pad(samples, (0, unit))
-        with torch.autocast(samples.device.type, enabled=False):
+        plain = torch.autocast(samples.device.type, enabled=False)
+        with plain, float32_by_default():
             found = torchaudio.functional.resample(samples, rate, wanted)
         return found[..., start * wanted // rate : -(-stop * wanted // rate)]
 

@@ -10,6 +10,7 @@ from speechbrain.dataio.preprocess import AudioNormalizer
 from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
+from speechbrain_gogo.default_dtype import float32_by_default
 from speechbrain_gogo.inference.checks.tokens import (
     check_level,
     check_tokens,
@@ -26,7 +27,6 @@ from speechbrain_gogo.inference.loading.pretrained import (
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
 from speechbrain_gogo.lobes.nn.precision import (
     KeepsPrecision,
-    float32_by_default,
     full_precision,
 )
 from speechbrain_gogo.lobes.tokens.granular import GranularCodec

@@ -7,6 +7,8 @@ files.
 
 from pathlib import Path
 
+from tqdm import tqdm
+
 from speechbrain_gogo.dataio.audio.writing import FORMATS, written_audio
 from speechbrain_gogo.inference.codecs.files import encode_recording
 from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
@@ -171,8 +173,40 @@ def write_decoded(
         pieces = mark_stream(pieces, codec.sample_rate, watermark)
     comment = SYNTHETIC if synthetic else ""
     with written_audio(out_path, codec.sample_rate, comment) as write:
-        for audio in pieces:
+        seconds = len(tokens) / codec.group_rate
+        for audio in with_progress(pieces, codec.sample_rate, seconds):
             write(audio)
+
+
+def with_progress(pieces, sample_rate, seconds):
+    """Pieces of audio as they are; for a minute or more, with the time left.
+
+    Arguments
+    ---------
+    pieces : iterable of torch.Tensor
+        Audio [T].
+    sample_rate : int
+        Of the audio, in Hz.
+    seconds : float
+        Of all pieces together, about.
+
+    Yields
+    ------
+    torch.Tensor
+
+    Example
+    -------
+    >>> import torch
+    >>> pieces = [torch.zeros(3), torch.zeros(2)]
+    >>> [len(each) for each in with_progress(pieces, 5, seconds=1.0)]
+    [3, 2]
+    """
+    samples, short = 0, seconds < 60
+    with tqdm(total=round(seconds), unit="s", disable=short) as bar:
+        for piece in pieces:
+            yield piece
+            samples += len(piece)
+            bar.update(samples // sample_rate - bar.n)
 
 
 def plan(inputs, out, readable, writable):

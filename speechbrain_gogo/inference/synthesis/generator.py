@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from speechbrain_gogo.default_dtype import float32_by_default
 from speechbrain_gogo.inference.loading.speech import weights_of
 from speechbrain_gogo.inference.synthesis.utterances import given_backbones
-from speechbrain_gogo.lobes.nn.precision import float32_by_default
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,

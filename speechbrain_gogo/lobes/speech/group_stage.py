@@ -146,7 +146,7 @@ class GroupStage1(GroupStage):
         torch.Tensor
             [B, D].
         """
-        return self.groups(before).sum(1)
+        return self.groups.total(before)
 
 
 def causal_mask(kept):

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage1, causal_mask
 from speechbrain_gogo.lobes.speech.group_state import GroupState
+from speechbrain_gogo.lobes.speech.stage1 import text_and_start
 from speechbrain_gogo.lobes.tokens.patterns import pack
 
 
@@ -112,14 +113,10 @@ class GroupBackboneLM(GroupStage1):
         tuple of torch.Tensor
             int64 [B, S] and how many of them are real, int64 [B].
         """
-        real = length_mask(text_lens, text.shape[1])  # [B, L]
-        start = text.new_full(
-            (len(text), 1 + self.text_positions), self.start_id
+        before = text_and_start(
+            text, text_lens, self.start_id, self.text_positions
         )
-        place = torch.arange(start.shape[1], device=text.device)
-        missing = self.text_positions - real.sum(1, keepdim=True)
-        kept = (place < missing) | (place == self.text_positions)
-        return pack([(text, real), (start, kept)], left=True)
+        return pack(before, left=True)
 
     def forward(self, text, text_lens, tokens, lens):
         """Negative log-likelihood of the backbone, given the text (Eq. 6).
@@ -221,7 +218,7 @@ class GroupBackboneLM(GroupStage1):
         after = torch.arange(backbone.shape[1], device=ids.device)
         after = used.unsqueeze(1) + self.group_stride * after  # [B, N]
         position = torch.cat([(place - padding).clamp(min=0), after], dim=1)
-        x = torch.cat([self.text(ids), self.groups(backbone).sum(2)], dim=1)
+        x = torch.cat([self.text(ids), self.groups.total(backbone)], dim=1)
         return x, position, torch.cat([place >= padding, real], dim=1)
 
     def start(

@@ -116,9 +116,7 @@ class GroupDetailLM(GroupStage):
         before = torch.full_like(tokens[:, :1], self.codebook_size)
         before = torch.cat([before, tokens[:, :-1]], dim=1)
         b = self.backbone_size
-        return self.groups(before).sum(2) + self.backbones(tokens[..., :b]).sum(
-            2
-        )
+        return self.groups.total(before) + self.backbones.total(tokens[..., :b])
 
     def start(self, prompt, prompt_lens, sampler):
         """The initial state of generation.
@@ -154,4 +152,4 @@ class GroupDetailLM(GroupStage):
         torch.Tensor
             [B, D].
         """
-        return self.groups(before).sum(1) + self.backbones(given).sum(1)
+        return self.groups.total(before) + self.backbones.total(given)

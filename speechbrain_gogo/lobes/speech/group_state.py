@@ -129,8 +129,7 @@ class GroupState:
         logits = self.log_probs()[:, :num_tokens]
         if self.guidance:
             cond, uncond = logits.chunk(2)
-            difference = cond.log_softmax(1) - uncond.log_softmax(1)
-            logits = cond + self.guidance * difference
+            logits = torch.lerp(uncond, cond, 1 + self.guidance)
         return self.sampler.draw(logits, self.seen[:, :num_tokens], position)
 
     @torch.inference_mode()

@@ -61,10 +61,11 @@ def _add_lora(llama, settings):
     """Freeze all but the vocabulary, and add low-rank updates in float32."""
     try:
         from peft import LoraConfig, inject_adapter_in_model
-    except ImportError:
+    except ImportError as error:
         raise ValueError(
-            "LoRA needs the package peft: pip install 'speechbrain-gogo[memory]'"
-        ) from None
+            f"LoRA needs a peft that can be imported ({error}): pip install "
+            f"--upgrade 'speechbrain-gogo[memory]'"
+        ) from error
     config = LoraConfig(**{"target_modules": "all-linear", **settings})
     inject_adapter_in_model(config, llama)
     for name, weight in llama.named_parameters():

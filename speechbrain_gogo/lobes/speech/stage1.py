@@ -21,6 +21,40 @@ from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 
+def text_and_start(text, text_lens, start_id, text_positions):
+    """What comes before speech, as pieces for `pack`.
+
+    Arguments
+    ---------
+    text : torch.Tensor
+        int64 [B, L]; L may be 0.
+    text_lens : torch.Tensor
+        Relative lengths [B] over L.
+    start_id : int
+        Id of the start token.
+    text_positions : int
+        After a shorter text, the start token is repeated up to this position.
+
+    Returns
+    -------
+    list of tuple of torch.Tensor
+        Ids of texts and of start tokens, each with a mask of the real ones.
+
+    Example
+    -------
+    >>> text = torch.tensor([[5, 6, 7]])
+    >>> _, (start, real) = text_and_start(text, torch.ones(1), 9, 5)
+    >>> real.int()  # the last one is always there
+    tensor([[1, 1, 0, 0, 0, 1]], dtype=torch.int32)
+    """
+    real = length_mask(text_lens, text.shape[1])  # [B, L]
+    start = text.new_full((len(text), 1 + text_positions), start_id)
+    place = torch.arange(start.shape[1], device=text.device)
+    missing = text_positions - real.sum(1, keepdim=True)  # [B, 1]
+    repeated = (place < missing) | (place == text_positions)
+    return [(text, real), (start, repeated)]
+
+
 class BackboneLM(nn.Module):
     """Stage I: [text][start][backbone, group by group][end].
 
@@ -176,21 +210,14 @@ class BackboneLM(nn.Module):
         """
         backbone = tokens[..., : self.backbone_size] + self.offset  # [B, N, b]
         real = length_mask(lens, tokens.shape[1]).unsqueeze(-1)  # [B, N, 1]
-        text_mask = length_mask(text_lens, text.shape[1])  # [B, L]
-        start = text.new_full(
-            (len(text), 1 + self.text_positions), self.start_id
+        speech = (
+            flatten(backbone, self.order),  # [B, N * b]
+            flatten(real.expand_as(backbone), self.order),
         )
-        place = torch.arange(start.shape[1], device=text.device)
-        # The last start is always there.
-        missing = self.text_positions - text_mask.sum(1, keepdim=True)
-        return [
-            (text, text_mask),
-            (start, (place < missing) | (place == self.text_positions)),
-            (
-                flatten(backbone, self.order),  # [B, N * b]
-                flatten(real.expand_as(backbone), self.order),
-            ),
-        ]
+        before = text_and_start(
+            text, text_lens, self.start_id, self.text_positions
+        )
+        return [*before, speech]
 
     def forward(self, text, text_lens, tokens, lens):
         """Negative log-likelihood of the backbone, given the text (Eq. 6).

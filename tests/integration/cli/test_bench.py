@@ -15,10 +15,10 @@ BENCH = Path(__file__).resolve().parents[3] / "bench"
 sys.path.insert(0, str(BENCH))
 
 import codec as bench  # noqa: E402
-from decoding_pass import multiply_adds  # noqa: E402
 from measure import Meter, measure  # noqa: E402
 from parts import bench_report  # noqa: E402
 from parts.bench_systems import SYSTEMS  # noqa: E402
+from parts.decoding_pass import multiply_adds  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_command_measures_and_writes_a_table(model_yaml, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gogo-file", "encodec"])
-def test_every_kind_of_codec_can_be_measured(name, model_yaml, tmp_path):
+def test_every_system_encodes_and_decodes(name, model_yaml, tmp_path):
     SYSTEMS[name].prepare(tmp_path, model_yaml)
     system = SYSTEMS[name](tmp_path, "cpu")
     meter = Meter("cpu", threads=1)
@@ -70,7 +70,7 @@ def test_every_kind_of_codec_can_be_measured(name, model_yaml, tmp_path):
         assert 0 < found["growth"] < found["rest"]
 
 
-def test_time_of_left_out_steps_is_added(model_yaml, tmp_path):
+def test_time_of_skipped_flow_steps_is_added(model_yaml, tmp_path):
     SYSTEMS["gogo"].prepare(tmp_path, model_yaml)
     system = SYSTEMS["gogo"](tmp_path, "cpu")
     flow, meter = system.codec.codec.flow, Meter("cpu", threads=1)
@@ -80,7 +80,7 @@ def test_time_of_left_out_steps_is_added(model_yaml, tmp_path):
     assert 0.3 < told / one < 3
 
 
-def test_multiply_adds_are_those_that_torch_counts():
+def test_multiply_adds_equal_torch_count():
     dit = DiT(10, 16, dim=64, num_layers=3, num_heads=2, conv_groups=4)
     x, condition = torch.randn(1, 40, 10), dit.condition(torch.randn(1, 40, 16))
     modulation = dit.modulation(torch.rand(1))
@@ -91,7 +91,7 @@ def test_multiply_adds_are_those_that_torch_counts():
     assert 2 * multiply_adds(dit, 40) == counter.get_total_flops()
 
 
-def test_long_audio_is_for_codecs_that_stream():
+def test_long_audio_is_measured_for_streaming_codecs_only():
     jobs = list(bench.plan(["gogo", "gogo-file", "dac"], [10, 1800], 3, 60, 10))
     long = [job for job in jobs if job.get("seconds") == 1800]
     assert [(job["system"], job["steps"]) for job in long] == [

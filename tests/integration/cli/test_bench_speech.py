@@ -64,7 +64,7 @@ def test_command_measures_and_writes_a_table(tiny_yaml, tmp_path):
     assert all(float(row[2]) > float(row[3]) >= 0 for row in rows)
 
 
-def test_floor_is_bytes_over_bandwidth():
+def test_lower_bound_is_bytes_over_bandwidth():
     row = {"batch": 1, "allocate": False, "seconds": 3.2}
     row |= {"passes": [45, 105], "tokens": [45, 105], "answer": 3.2}
     row |= {"encode": 0.1, "stage1": 0.9, "stage2": 2.1, "decode": 0.2}
@@ -81,13 +81,13 @@ def test_floor_is_bytes_over_bandwidth():
     assert "| RTF, 1 request(s), all tokens | 0.1 | 1.000 |" in page
 
 
-def test_only_blocks_and_spoken_rows_are_read():
+def test_bytes_per_token_are_blocks_and_output_rows():
     lm = BackboneLM(speech_llama(30 + 20 + 2, 16, 2, 2, 32), 30, 20)
     block = 4 * 16 * 16 + 3 * 16 * 32 + 2 * 16
     assert bytes_per_token(lm) == 4 * (2 * block + 21 * 16)
 
 
-def test_allocator_spends_what_the_paper_says(tiny_codec_folder):
+def test_allocator_has_the_papers_token_rate(tiny_codec_folder):
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)

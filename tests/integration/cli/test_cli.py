@@ -75,7 +75,7 @@ def samples_of(path):
     return wav
 
 
-def test_help_needs_no_networks():
+def test_help_imports_no_torch():
     code = (
         "import sys\nfrom speechbrain_gogo.cli import app\n"
         "app(['--help'], standalone_mode=False)\n"
@@ -116,7 +116,7 @@ def test_encode_decode_keep_and_seed(gogo, clip, token_path, tmp_path):
     assert (samples_of(tmp_path / "new" / "r.wav") == audio["keep"]).all()
 
 
-def test_folders_and_one_bad_file(gogo, clip, tmp_path):
+def test_folder_with_a_broken_file(gogo, clip, tmp_path):
     folder = tmp_path / "in" / "deep"
     folder.mkdir(parents=True)
     clip.rename(folder / "good.flac")
@@ -229,8 +229,8 @@ def test_demo(gogo, clip, tmp_path, real_plots):
             assert len(samples_of(folder / f"{prefix}{name}")) == length
 
 
-def test_keep_counts_scales(gogo, clip, tiny_cofi_folder, tmp_path):
-    """Of a codec whose levels have several tokens of a group each."""
+def test_keep_is_the_number_of_scales(gogo, clip, tiny_cofi_folder, tmp_path):
+    """With a codec whose levels have several tokens per group."""
     path, told = tmp_path / "tokens.safetensors", []
     assert gogo("encode", clip, path, codec=tiny_cofi_folder).exit_code == 0
     for keep in (1, 2, 3):

@@ -38,7 +38,7 @@ def rows(folder):
     return found
 
 
-def test_manifests_list_what_there_is(recordings, tmp_path):
+def test_manifests_list_all_recordings(recordings, tmp_path):
     out = tmp_path / "lists"
     line = ["manifest", recordings, "--out", out, "--valid", 1]
     found = CliRunner().invoke(app, [str(word) for word in line])
@@ -61,7 +61,7 @@ def test_manifests_list_what_there_is(recordings, tmp_path):
     assert report.used == 3 and clips[0]["sig"].shape == (24000,)
 
 
-def test_a_recogniser_writes_down_the_rest(recordings):
+def test_missing_transcripts_are_recognised(recordings):
     heard = []
 
     def hear(wav):
@@ -78,7 +78,7 @@ def test_a_recogniser_writes_down_the_rest(recordings):
     assert rows(recordings) == both
 
 
-def test_what_is_wrong_is_told(recordings, tmp_path):
+def test_wrong_folders_are_errors(recordings, tmp_path):
     with pytest.raises(ValueError, match="too few to set 4 aside"):
         make_manifests(recordings, num_valid=4)
     (recordings / "metadata.csv").write_text("c|C.\nwithout a text\n")

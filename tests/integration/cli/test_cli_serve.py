@@ -16,7 +16,7 @@ from speechbrain_gogo.cli import app
 from speechbrain_gogo.serving import listen
 
 
-def test_without_its_packages_it_says_what_to_install(monkeypatch):
+def test_missing_packages_name_the_extra(monkeypatch):
     for name in list(sys.modules):
         if name.startswith(("speechbrain_gogo.serving", "uvicorn")):
             monkeypatch.delitem(sys.modules, name)
@@ -26,7 +26,7 @@ def test_without_its_packages_it_says_what_to_install(monkeypatch):
     assert "needs uvicorn: pip install 'speechbrain-gogo[serve]'" in told
 
 
-def test_wrong_options_end_it_at_once(tmp_path):
+def test_wrong_options_are_errors(tmp_path):
     def told(*words):
         return complaint(CliRunner().invoke(app, ["serve", *map(str, words)]))
 
@@ -37,7 +37,7 @@ def test_wrong_options_end_it_at_once(tmp_path):
 
 
 @pytest.mark.long
-def test_it_serves_until_it_is_interrupted(tiny_speech_folder):
+def test_serves_until_interrupted(tiny_speech_folder):
     command = "from speechbrain_gogo.cli import main; main()"
     words = ["serve", "--port", "0", "--codec", str(tiny_speech_folder)]
     process = subprocess.Popen(

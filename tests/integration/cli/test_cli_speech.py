@@ -1,4 +1,4 @@
-"""The `gogo` command where the model speaks."""
+"""The commands of `gogo` that synthesize speech."""
 
 import re
 from pathlib import Path
@@ -94,8 +94,8 @@ def test_demo_speaks(gogo, tmp_path):
     assert "Text to speech" in page.text
 
 
-def test_what_is_spoken_in_every_format(speak, gogo, tmp_path, monkeypatch):
-    """And decoded and reconstructed: the same formats everywhere."""
+def test_speech_in_every_format(speak, gogo, tmp_path, monkeypatch):
+    """Speech, decoded audio and reconstructions have the same formats."""
     clip, tokens = tmp_path / "prompt.flac", tmp_path / "a.safetensors"
     assert gogo("encode", clip, tokens).exit_code == 0
     for suffix in FORMATS:
@@ -152,7 +152,7 @@ def test_text_from_a_file_or_a_pipe(gogo, tiny_speech_folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["socodec", "cofi"])
-def test_the_siblings_speak(name, gogo, request, tmp_path):
+def test_socodec_and_cofi_speak(name, gogo, request, tmp_path):
     folder = request.getfixturevalue(f"tiny_{name}_speech_folder")
     noise = np.random.default_rng(0).normal(size=20000)
     soundfile.write(tmp_path / "prompt.flac", 0.1 * noise, 16000)

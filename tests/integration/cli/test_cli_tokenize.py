@@ -1,4 +1,4 @@
-"""`gogo tokenize`: a corpus in, three forms out, whatever stops it."""
+"""`gogo tokenize`: a corpus as three formats, also after interruptions."""
 
 import csv
 import io
@@ -69,7 +69,7 @@ def from_tars(folder):
     return list(webdataset.WebDataset(urls, shardshuffle=False).decode())
 
 
-def test_three_forms_hold_the_tokens_of_each_file(codec, tiny_corpus, done):
+def test_all_formats_equal_encode_file(codec, tiny_corpus, done):
     listed = {row["ID"]: row for row in rows(tiny_corpus / "train.csv")}
     paths = {
         key: row["wav"].replace("$data_root", str(tiny_corpus))
@@ -100,8 +100,8 @@ def test_three_forms_hold_the_tokens_of_each_file(codec, tiny_corpus, done):
         assert abs(metadata["num_samples"] / 24000 - seconds) < 1e-4
 
 
-def test_the_host_reads_the_manifest(tiny_corpus, done):
-    """As recipes do: words and audio as before, arrays by id or by path."""
+def test_speechbrain_reads_the_manifest(tiny_corpus, done):
+    """With the words and audio of the original, and arrays by id or by path."""
     dataset = DynamicItemDataset.from_csv(done / "tokens.csv")
     dataset.add_dynamic_item(
         lambda key: np.load(done / "codes" / f"{key}.npy"), "id", "by_id"
@@ -135,7 +135,7 @@ def test_layouts_and_prefixes(codec, tokenize, tiny_corpus, done, tmp_path):
         tokenize(manifest, done, "--layout", "grouped", *size)
 
 
-def test_settings_are_refused_before_the_work(tokenize, tiny_corpus, tmp_path):
+def test_settings_are_checked_before_encoding(tokenize, tiny_corpus, tmp_path):
     manifest, out = tiny_corpus / "valid.csv", tmp_path / "out"
     for words, message in (
         (["--form", "zarr"], "Unknown form .*zarr.*: use npy, webdataset"),
@@ -153,7 +153,7 @@ def test_settings_are_refused_before_the_work(tokenize, tiny_corpus, tmp_path):
     assert not out.exists()
 
 
-def test_an_allocator_leaves_tokens_out(codec, tiny_corpus, tmp_path):
+def test_allocator_masks_tokens(codec, tiny_corpus, tmp_path):
     from speechbrain_gogo.inference.files.corpora import (
         find_source,
         tokenize_to_folder,
@@ -240,7 +240,7 @@ def test_tars_of_any_audio(codec, tokenize, tmp_path):
         tokenize(tmp_path / "tars", out)
 
 
-def test_ids_stay_in_the_folder(tokenize, tiny_corpus, tmp_path):
+def test_ids_cannot_leave_the_folder(tokenize, tiny_corpus, tmp_path):
     row = rows(tiny_corpus / "valid.csv")[0]
     wav = row["wav"].replace("$data_root", str(tiny_corpus))
     text = f"ID,duration,wav\n../away,{row['duration']},{wav}\n"
@@ -253,7 +253,7 @@ def test_ids_stay_in_the_folder(tokenize, tiny_corpus, tmp_path):
 @pytest.mark.parametrize(
     "launch", [run_ranks, pytest.param(run_torchrun, marks=pytest.mark.long)]
 )
-def test_a_killed_run_is_completed_by_two(
+def test_killed_run_is_completed_by_two_processes(
     launch, tiny_codec_folder, tiny_corpus, done, tmp_path
 ):
     words = ["tokenize", tiny_corpus / "train.csv", tmp_path, *FORMS[:4]]

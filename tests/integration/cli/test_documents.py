@@ -1,4 +1,4 @@
-"""Every code block of docs/ and of the README: run, or marked and checked."""
+"""Code blocks of docs/ and of the README are run, or checked if they have a title."""
 
 import ast
 import os
@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from recipes.common.settings import parse_arguments
+from recipes.common.settings import DRY_RUN, parse_arguments
 from speechbrain_gogo.cli import app
 from speechbrain_gogo.inference.loading import pretrained
 from speechbrain_gogo.inference.loading.export import export_allocator
@@ -104,7 +104,7 @@ def spelled_out(word, corpus):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_blocks_run(page, place, names, tiny_corpus):
-    """Those of Python one after the other, and the commands of `gogo`."""
+    """Python blocks of a page one after the other, and the commands of `gogo`."""
     known = names(page)
     with torch.random.fork_rng():
         for block in read_blocks(page):
@@ -144,7 +144,8 @@ def check_script(words, folder):
     here = os.getcwd()
     os.chdir(folder)
     try:
-        settings = parse_arguments(words[1:])
+        # A dry run would end this process.
+        settings = parse_arguments([w for w in words[1:] if w != DRY_RUN])
         given = YAML().load(settings.overrides) or {}
         unknown = set(given) - set(YAML().load(settings.text))
     finally:
@@ -186,7 +187,7 @@ def check(words, folder):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_blocks_name_what_there_is(page):
+def test_commands_in_blocks_exist(page):
     """Scripts, settings, options, targets and extras; titles that are known."""
     for block in read_blocks(page):
         assert block.title is None or block.title in TITLES, block
@@ -205,14 +206,14 @@ def test_blocks_name_what_there_is(page):
             assert runs or block.title, f"{page}, line {block.line}: no title"
 
 
-def test_the_reference_lists_all_commands():
+def test_reference_lists_all_commands():
     text = (REPOSITORY / "docs/reference/commands.md").read_text()
     listed = set(re.findall(r"^\| `gogo (\w+)", text, re.MULTILINE))
     assert listed == set(get_command(app).commands)
 
 
 @pytest.mark.long
-def test_the_site_is_built_without_a_warning(tmp_path):
+def test_site_builds_without_warnings(tmp_path):
     """`make docs`; every link inside the site leads somewhere."""
     pytest.importorskip("mkdocs")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]

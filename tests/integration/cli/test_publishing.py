@@ -1,4 +1,4 @@
-"""`gogo push`: a model goes to a hub and comes back by name and revision."""
+"""`gogo push`: a pushed model is loaded by name and revision."""
 
 import shutil
 
@@ -57,7 +57,9 @@ def fetched(hub, kind=GogoCodec, **options):
     return kind.from_hparams(NAME, endpoint=hub.url, **options)
 
 
-def test_a_version_comes_back(hub, run_folder, tiny_codec_folder, tmp_path):
+def test_pushed_codec_loads_by_revision(
+    hub, run_folder, tiny_codec_folder, tmp_path
+):
     table = tmp_path / "evaluation" / "table.md"
     table.parent.mkdir()
     table.write_text("| system | STOI |\n| --- | ---: |\n| keep 10 | 0.77 |\n")
@@ -94,7 +96,7 @@ def test_a_version_comes_back(hub, run_folder, tiny_codec_folder, tmp_path):
         push(run_folder, hub, revision="v1")
 
 
-def test_a_model_that_speaks_comes_back(hub, tiny_speech_folder, tmp_path):
+def test_pushed_speech_model_loads(hub, tiny_speech_folder, tmp_path):
     made = push(tiny_speech_folder, hub, licence="cc-by-4.0", private=True)
     assert "pipeline_tag: text-to-speech" in made.card
     assert "license: cc-by-4.0" in made.card and "GogoSpeech" in made.card
@@ -109,7 +111,9 @@ def test_a_model_that_speaks_comes_back(hub, tiny_speech_folder, tmp_path):
     )
 
 
-def test_a_codec_with_a_folder_comes_back(hub, tiny_socodec_folder, tmp_path):
+def test_pushed_socodec_loads_with_its_ssl_network(
+    hub, tiny_socodec_folder, tmp_path
+):
     """The self-supervised network of a SoCodec, without its language model."""
     folder = shutil.copytree(tiny_socodec_folder, tmp_path / "socodec")
     path = folder / "hyperparams.yaml"
@@ -125,7 +129,7 @@ def test_a_codec_with_a_folder_comes_back(hub, tiny_socodec_folder, tmp_path):
     assert found.fingerprint == SoCodec.from_hparams(folder).fingerprint
 
 
-def test_a_card_of_ones_own_is_kept(tiny_codec_folder, tmp_path):
+def test_existing_model_card_is_kept(tiny_codec_folder, tmp_path):
     folder = shutil.copytree(tiny_codec_folder, tmp_path / "mine")
     head = "---\nlicense: mit\ndatasets:\n- me/speech\n---\n"
     (folder / "README.md").write_text(f"{head}\n# Mine\n\nMade by me.\n")
@@ -135,7 +139,7 @@ def test_a_card_of_ones_own_is_kept(tiny_codec_folder, tmp_path):
     assert made.card.endswith("# Mine\n\nMade by me.\n")
 
 
-def test_a_dry_run_needs_no_network(run_folder, monkeypatch):
+def test_dry_run_needs_no_network(run_folder, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a request")
 
@@ -147,7 +151,7 @@ def test_a_dry_run_needs_no_network(run_folder, monkeypatch):
     assert f"The model would be at https://huggingface.co/{NAME}" in done.output
 
 
-def test_what_is_refused(hub, run_folder, tmp_path):
+def test_invalid_pushes_are_refused(hub, run_folder, tmp_path):
     for folder, name, message in (
         (tmp_path, NAME, "holds no model"),
         (run_folder, "gogo", "owner/name"),

@@ -15,7 +15,7 @@ WRITTEN = {"codec_tour": "out.wav", "use_gogo_tokens": "mixed.wav"}
 
 @pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda p: p.name)
 def test_notebook_runs(page, tmp_path, monkeypatch):
-    """Its cells one after the other, as a kernel would run them."""
+    """All cells in order, in this process."""
     monkeypatch.chdir(tmp_path)  # it writes audio
     matplotlib.use("Agg")
     cells = json.loads(page.read_text())["cells"]
@@ -34,7 +34,7 @@ def test_notebook_runs(page, tmp_path, monkeypatch):
 @pytest.mark.long
 @pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda p: p.name)
 def test_notebook_runs_in_a_kernel(page, tmp_path, monkeypatch):
-    """As Jupyter runs it."""
+    """All cells in a Jupyter kernel."""
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     nbformat = pytest.importorskip("nbformat")
     client = pytest.importorskip("nbclient").NotebookClient(
@@ -48,8 +48,8 @@ def test_notebook_runs_in_a_kernel(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda p: p.name)
-def test_notebook_was_run(page):
-    """What is shown is what its cells gave, in order and without an error."""
+def test_stored_outputs_are_of_the_cells(page):
+    """The stored outputs are in order and without errors."""
     cells = json.loads(page.read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert [c["execution_count"] for c in code] == [*range(1, len(code) + 1)]

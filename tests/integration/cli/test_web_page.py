@@ -99,8 +99,8 @@ def recording(tmp_path):
 
 
 @pytest.mark.long
-def test_speaking_in_a_browser(page, recording):
-    """Upload a voice, press, hear samples arrive; cancel; errors are told."""
+def test_synthesis_in_a_browser(page, recording):
+    """Upload a voice, synthesize, cancel; errors are shown."""
     assert "synthetic" in page["disclosure"].text
     assert page["language"].text == ", in English"
     page["text"].clear()

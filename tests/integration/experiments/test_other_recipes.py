@@ -1,4 +1,4 @@
-"""Gogo tokens through what recipes made for other tokenizers do with them.
+"""Gogo tokens in recipes for other tokenizers.
 
 Small stand-ins for the DASB benchmark (recognition with an LSTM and CTC,
 Tokotron) and for SpeechBrain's LibriTTS/vocoder/hifigan_discrete: the calls, the
@@ -128,7 +128,7 @@ def test_recognition(tiny_codec_folder, batch, tmp_path, layout):
 
 @pytest.mark.parametrize("layout", ["flat", "grouped"])
 def test_tokotron(tiny_codec_folder, batch, tmp_path, layout):
-    """Extract to files, pad with silence, and say what a model made."""
+    """Extraction to files, padding with silence, and decoding of generated tokens."""
     text = RECIPE.format(source=tiny_codec_folder, layout=layout, rows=1)
     model = load_hyperpyyaml(text)["codec"]
     device = next(model.parameters()).device
@@ -162,7 +162,7 @@ def test_tokotron(tiny_codec_folder, batch, tmp_path, layout):
 
 
 def test_hifigan_discrete(tiny_codec_folder, clips, tiny_corpus, tmp_path):
-    """Arrays from files; every token makes the 512 samples it stands for."""
+    """Arrays from files; every token decodes to 512 samples."""
     from speechbrain_gogo.inference import GogoCodec
 
     codec = GogoCodec.from_hparams(tiny_codec_folder)

@@ -1,4 +1,4 @@
-"""The recipe of Table 2: it learns what can be learnt, and compares systems."""
+"""The recipe of Table 2: perplexities, and the comparison of systems."""
 
 import csv
 import json
@@ -65,7 +65,7 @@ def arguments(codec, corpus, output_folder, **overrides):
     return [str(yaml), *options, "--noprogressbar"]
 
 
-def test_a_row_beside_another(
+def test_table_of_two_systems(
     recipe, tiny_codec_folder, tiny_corpus, tmp_path, real_plots
 ):
     """The second of three positions; run again, it only measures again."""
@@ -146,10 +146,10 @@ def count_up(folder, codec, clips, seed):
     return TokenDataset(folder, math.inf)
 
 
-def test_finds_what_can_be_predicted(
+def test_perplexity_of_predictable_tokens(
     recipe, tiny_codec_folder, tmp_path, monkeypatch
 ):
-    """A perplexity of nearly 1 where all is known, of 10 where nothing is."""
+    """Nearly 1 for determined tokens, 10 for uniformly random ones."""
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     datasets = {
         stage: count_up(tmp_path / stage, codec, clips, clips)

@@ -1,4 +1,4 @@
-"""Audio of any length, told or not: all of its samples, however it is read."""
+"""All samples of audio are read, with and without a length in the header."""
 
 import io
 import itertools
@@ -14,7 +14,9 @@ from speechbrain_gogo.dataio.audio import (
     read_audio,
     stream_audio,
 )
+from speechbrain_gogo.dataio.audio.resampling import change_rate
 from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.metrics.signals import at_rate
 
 SECONDS = 3.0
 LAYER3_RATES = (16000, 22050, 24000, 32000, 44100, 48000)
@@ -50,7 +52,7 @@ def at_once(data):
 
 
 @pytest.mark.parametrize("rate", LAYER3_RATES)
-def test_mp3_in_pieces_is_mp3_at_once(tmp_path, rate):
+def test_mp3_in_pieces_equals_the_whole(tmp_path, rate):
     """To the last bit, at every kind of bit rate, with one channel or two.
 
     Every other rate has the fine level with one channel.
@@ -74,8 +76,8 @@ def test_mp3_in_pieces_is_mp3_at_once(tmp_path, rate):
 
 @pytest.mark.parametrize("rate", LAYER3_RATES)
 @pytest.mark.parametrize("quiet_first", [True, False])
-def test_mp3_that_does_not_tell_its_length(tmp_path, rate, quiet_first):
-    """What libsndfile guesses by the first frame is far too much or little."""
+def test_mp3_without_a_length(tmp_path, rate, quiet_first):
+    """libsndfile's guess from the first frame is wrong."""
     samples = speech_like(rate, 1, quiet_first)
     told = encode(samples, rate, bitrate_mode="VARIABLE")
     path = tmp_path / "a.mp3"
@@ -99,8 +101,8 @@ def test_mp3_that_does_not_tell_its_length(tmp_path, rate, quiet_first):
         decode_audio(bare, SECONDS / 2, rate)
 
 
-def test_mp3_after_mp3_is_read_to_its_end(tmp_path):
-    """The first frame tells the length of the first part alone."""
+def test_concatenated_mp3_is_read_completely(tmp_path):
+    """The first frame has the length of the first part only."""
     part = encode(speech_like(24000), 24000)
     path = tmp_path / "joined.mp3"
     path.write_bytes(part + part)
@@ -145,7 +147,7 @@ def in_a_pipe(kind, number):
         *[("AU", number) for number in (0, UNKNOWN)],
     ],
 )
-def test_audio_from_a_pipe_is_whole(tmp_path, kind, number):
+def test_audio_from_a_pipe_is_complete(tmp_path, kind, number):
     data = in_a_pipe(kind, number)
     path = tmp_path / "piped"
     path.write_bytes(data)
@@ -159,8 +161,8 @@ def test_audio_from_a_pipe_is_whole(tmp_path, kind, number):
 
 
 @pytest.mark.parametrize("number", [0x10000000, 0x7FFFF800, 0x9ABCDEF0])
-def test_a_length_that_is_no_placeholder_is_a_claim(tmp_path, number):
-    """Only what writers put there, and only where the file's is one as well."""
+def test_wrong_length_in_a_header_is_refused(tmp_path, number):
+    """Only known placeholders are accepted."""
     data = bytearray(encode(speech_like(8000), 8000, "WAV"))
     data[40:44] = number.to_bytes(4, "little")
     path = tmp_path / "a.wav"
@@ -169,7 +171,7 @@ def test_a_length_that_is_no_placeholder_is_a_claim(tmp_path, number):
         read_audio(path, 8000)
 
 
-def test_an_empty_wav_stays_empty(tmp_path):
+def test_empty_wav_has_no_samples(tmp_path):
     """Also where another chunk follows its samples."""
     path = tmp_path / "a.wav"
     for following in (b"", b"LIST\x04\0\0\0INFO"):
@@ -179,8 +181,8 @@ def test_an_empty_wav_stays_empty(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000])
-def test_pieces_at_another_rate_are_the_whole_at_another_rate(tmp_path, rate):
-    """To the last bit, and not a sample less."""
+def test_resampled_pieces_equal_the_whole(tmp_path, rate):
+    """Bit for bit, with the same number of samples."""
     path = tmp_path / "a.flac"
     soundfile.write(path, np.resize(speech_like(rate), 65 * rate + 17), rate)
     whole = read_audio(path, 24000)
@@ -190,10 +192,28 @@ def test_pieces_at_another_rate_are_the_whole_at_another_rate(tmp_path, rate):
         assert torch.equal(torch.cat(pieces), whole)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_default_dtype_changes_no_resampled_sample(dtype):
+    """torchaudio 2.11.1 (functional.resample) computes the length in it.
+
+    75,000 samples were 74,752 by bfloat16, and none by float16.
+    """
+    wav = torch.from_numpy(np.resize(speech_like(16000), 50_000)).float()
+    expected = change_rate(wav, 16000, 24000)
+    judged = at_rate(wav, 16000, 24000)
+    torch.set_default_dtype(dtype)
+    try:
+        assert torch.equal(change_rate(wav, 16000, 24000), expected)
+        assert np.array_equal(at_rate(wav, 16000, 24000), judged)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert expected.shape == judged.shape == (75_000,)
+
+
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
 @pytest.mark.parametrize("told", [True, False])
-def test_a_part_is_what_it_is_in_the_whole(tmp_path, kind, told):
-    """Also of a compressed file, and of one whose length is not told."""
+def test_part_of_a_file_equals_the_whole(tmp_path, kind, told):
+    """Also of compressed files and of files without a length."""
     data = encode(speech_like(24000), 24000, kind)
     if kind == "MP3" and not told:
         data = without_first_frame(data)
@@ -213,8 +233,8 @@ def test_a_part_is_what_it_is_in_the_whole(tmp_path, kind, told):
             sound.read_part(first, end)
 
 
-def test_mp3_that_is_cut_in_a_frame_is_no_file(tmp_path):
-    """Where the length is not told, the last frame tells; tags may follow."""
+def test_mp3_cut_within_a_frame_is_refused(tmp_path):
+    """Without a length the last frame is checked; tags may follow."""
     bare = without_first_frame(encode(speech_like(24000), 24000))
     path = tmp_path / "a.mp3"
     path.write_bytes(bare)

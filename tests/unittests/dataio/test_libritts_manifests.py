@@ -34,7 +34,7 @@ def test_utterances_are_listed_or_counted(tiny_corpus, tmp_path):
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_a_missing_split_is_an_error(tiny_corpus, tmp_path):
+def test_missing_split_is_an_error(tiny_corpus, tmp_path):
     with pytest.raises(ValueError, match="train-other-500.*--skip_prep"):
         write_manifest(tiny_corpus, ["train-other-500"], tmp_path / "a.csv")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Manifests as spreadsheets, pandas, R and people's own scripts write them."""
+"""Manifests as spreadsheets, pandas, R and other programs write them."""
 
 import csv
 from collections import Counter
@@ -53,7 +53,7 @@ def words(path, data):
         TABLE.rstrip("\n"),
     ],
 )
-def test_every_program_writes_the_same_rows(tmp_path, data):
+def test_manifests_of_all_programs_have_the_same_rows(tmp_path, data):
     assert words(tmp_path / "clips.csv", data) == (WORDS, {})
 
 
@@ -69,12 +69,12 @@ def test_every_program_writes_the_same_rows(tmp_path, data):
         ("x" * 140_000 + "\n", "no column"),
     ],
 )
-def test_what_is_no_manifest_is_named_by_file_and_line(tmp_path, data, told):
+def test_errors_name_file_and_line(tmp_path, data, told):
     with pytest.raises(ValueError, match=f"clips.csv.*{told}"):
         words(tmp_path / "clips.csv", data)
 
 
-def test_a_row_that_is_not_well_formed_costs_that_row(tmp_path):
+def test_malformed_rows_are_counted(tmp_path):
     rows = [
         *ROWS,
         'd,2.0,d.wav,"no end',  # unclosed, up to ...
@@ -101,7 +101,7 @@ def test_a_row_that_is_not_well_formed_costs_that_row(tmp_path):
     assert len(found) + sum(report.values()) == len(rows)
 
 
-def test_files_that_cannot_be_there_are_missing(tmp_path):
+def test_impossible_paths_are_missing_files(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.full(48000, 0.1), 24000)
     names = "a.wav", "y" * 300 + ".wav", "z/" * 3000 + "z.wav"
     rows = [f"{n},2.0,$data_root/{p},hi" for n, p in enumerate(names)]
@@ -118,7 +118,7 @@ def test_files_that_cannot_be_there_are_missing(tmp_path):
     "kind, subtype",
     [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("WAV", "GSM610"), ("MP3", None)],
 )
-def test_a_row_may_be_a_part_of_its_file(tmp_path, kind, subtype):
+def test_rows_with_start_and_stop(tmp_path, kind, subtype):
     """start and stop count samples of the file, as SpeechBrain has them."""
     noise = 0.1 * np.random.default_rng(0).standard_normal(32000)
     path = tmp_path / "long.audio"
@@ -162,7 +162,7 @@ def test_a_row_may_be_a_part_of_its_file(tmp_path, kind, subtype):
 @pytest.mark.parametrize(
     "key", ["../a", "/a", "a/../b", "a//b", "./a", "a/", "y" * 256, "a\0b"]
 )
-def test_unfit_ids_are_refused_before_anything_is_encoded(tmp_path, key):
+def test_invalid_ids_are_refused_before_encoding(tmp_path, key):
     soundfile.write(tmp_path / "a.wav", np.full(48000, 0.1), 24000)
     assert unfit_id(key) and not unfit_id(file_name(key))
     if "\0" in key:  # no manifest can hold it
@@ -172,7 +172,7 @@ def test_unfit_ids_are_refused_before_anything_is_encoded(tmp_path, key):
         ManifestShards(path, tmp_path, 60)
 
 
-def test_tokens_of_parts_tell_which_and_a_replaced_file_is_noticed(
+def test_tokens_store_parts_and_detect_replaced_files(
     tmp_path, tiny_codec_folder
 ):
     codec = GogoCodec.from_hparams(tiny_codec_folder)
@@ -199,8 +199,8 @@ def test_tokens_of_parts_tell_which_and_a_replaced_file_is_noticed(
         tokenize()
 
 
-def test_the_table_of_csv_is_that_of_the_csv_module(tmp_path):
-    """Whatever fields a writer quotes, the reader gives them back."""
+def test_csv_reader_equals_the_csv_module(tmp_path):
+    """With all styles of quoting."""
     rng = np.random.default_rng(0)
     letters = np.array(list('ab ",\n\r;x'))
     rows = [

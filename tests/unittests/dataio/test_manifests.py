@@ -115,8 +115,8 @@ def test_every_row_is_used_or_counted(folder):
     "suffix",
     ["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "w64", "rf64", "caf"],
 )
-def test_part_of_a_file_is_no_file(tmp_path, suffix):
-    """Also where libsndfile gives what it finds without a word."""
+def test_truncated_files_are_counted(tmp_path, suffix):
+    """Also if libsndfile does not report an error."""
     path = tmp_path / f"whole.{suffix}"
     formats = {"opus": {"format": "OGG", "subtype": "OPUS"}}
     write(path, TONE, 24000, **formats.get(suffix, {}))
@@ -128,7 +128,7 @@ def test_part_of_a_file_is_no_file(tmp_path, suffix):
             read_audio(path, 24000)
 
 
-def test_a_batch_of_broken_clips_is_silence(folder):
+def test_batch_of_broken_clips_is_silence(folder):
     dataset, _ = speech_dataset(folder / "clips.csv", folder)
     items = [dataset[i] for i in range(len(dataset))]
     broken = [item for item in items if isinstance(item["sig"], AudioError)]
@@ -138,7 +138,7 @@ def test_a_batch_of_broken_clips_is_silence(folder):
     assert [clip["id"] for clip in usable] == ["good.wav", "slow.wav"]
 
 
-def test_cached_audio_is_the_same_to_16_bits(folder, monkeypatch):
+def test_cached_audio_is_equal_at_16_bits(folder, monkeypatch):
     plain, _ = speech_dataset(folder / "clips.csv", folder)
     where = {"cache_folder": folder / "cache"}
     cached, _ = speech_dataset(folder / "clips.csv", folder, **where)
@@ -150,8 +150,8 @@ def test_cached_audio_is_the_same_to_16_bits(folder, monkeypatch):
     assert torch.equal(again[place]["sig"], first)
 
 
-def test_the_cache_knows_files_and_not_ids(folder):
-    """Clips of one id, parts of one file, and a file that was replaced."""
+def test_cache_is_keyed_by_file(folder):
+    """For equal IDs, parts of a file, and a file that was replaced."""
     cache = folder / "cache"
 
     def heard(rows, rate=RATE):

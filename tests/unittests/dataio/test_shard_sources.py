@@ -41,7 +41,7 @@ def served(folder):
     return server
 
 
-def test_a_command_is_read_as_the_file(samples):
+def test_tars_from_commands_equal_files(samples):
     name = "EN-B00000{0..2}.tar"
     shards = find_shards(f"pipe:cat {samples}/{name}")
     assert len(shards) == 3
@@ -52,7 +52,7 @@ def test_a_command_is_read_as_the_file(samples):
 
 
 @pytest.mark.parametrize("command", ["head -c 20000", "exit 3; cat", "no_cat"])
-def test_a_command_that_breaks_off_is_counted(samples, command):
+def test_failed_commands_are_counted(samples, command):
     path = samples / "EN-B000000.tar"
     clips, report = read(f"pipe:{command} {path}")
     whole, _ = read(path)
@@ -60,8 +60,8 @@ def test_a_command_that_breaks_off_is_counted(samples, command):
     assert clips == whole[: len(clips)] and len(clips) < len(whole)
 
 
-def test_members_apart_in_a_stream_are_no_clip(tmp_path):
-    """A file is read as a whole; a stream passes by once."""
+def test_members_of_a_clip_must_be_adjacent_in_streams(tmp_path):
+    """In a file they may be apart; a stream is read once."""
     path = tmp_path / "apart.tar"
     names = ["a.json", "b.json", "b.mp3", "a.mp3", "b.json"]
     with tarfile.open(path, "w") as tar:
@@ -100,7 +100,7 @@ def test_remote_storage_is_listed_and_read(samples):
         memory.rm("/emilia", recursive=True)
 
 
-def test_over_http(samples):
+def test_shards_over_http(samples):
     pytest.importorskip("aiohttp")
     server = served(samples)
     try:
@@ -112,7 +112,7 @@ def test_over_http(samples):
         server.shutdown()
 
 
-def test_a_stream_goes_back_a_little_only():
+def test_streams_seek_back_within_a_buffer():
     data = os.urandom(300_000)
     file = ForwardFile(io.BytesIO(data))
     for place, length in ((3, 70000), (70002, 9), (69000, 150_000)):

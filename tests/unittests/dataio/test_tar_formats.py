@@ -1,4 +1,4 @@
-"""Tars as macOS, GNU tar and people's own scripts write them."""
+"""Tars as macOS, GNU tar and other programs write them."""
 
 import io
 import subprocess
@@ -78,12 +78,12 @@ def read(path):
         ([("A.JSON", text("upper")), ("A.Wav", WAV)], {"A": "upper"}),
     ],
 )
-def test_clips_get_their_texts(tmp_path, members, expected):
+def test_clips_are_paired_with_texts(tmp_path, members, expected):
     found, report = read(pack(tmp_path / "a.tar", *members))
     assert found == expected and report == {"used": len(expected)}
 
 
-def test_a_text_of_nobody_is_counted(tmp_path):
+def test_texts_without_audio_are_counted(tmp_path):
     members = [("s.1.json", text("lost")), ("s.2.wav", WAV), ("s.3.wav", WAV)]
     found, report = read(pack(tmp_path / "a.tar", *members, ("b.m4a", b"aac")))
     assert found == {"s.2": "", "s.3": ""}
@@ -101,14 +101,14 @@ def test_long_names(tmp_path, format):
     assert found == {name: "long"}
 
 
-def test_names_that_cannot_be_files_are_counted(tmp_path):
+def test_names_that_are_no_file_names_are_counted(tmp_path):
     members = ("n" * 250 + ".wav", WAV), ("a.wav", WAV)
     found, report = read(pack(tmp_path / "a.tar", *members))
     assert found == {"a": ""} and report == {"used": 1, "unfit ID": 1}
 
 
 def test_sparse_members_and_links(tmp_path):
-    """A file with holes is read; links are refused, also hard ones."""
+    """Sparse files are read; symbolic and hard links are refused."""
     samples = np.zeros(480_000, np.int16)
     samples[-24000:] = np.frombuffer(WAV[44:48044], np.int16)
     soundfile.write(tmp_path / "a.wav", samples, 24000)
@@ -130,8 +130,8 @@ def test_sparse_members_and_links(tmp_path):
         assert report == {"unsafe tar member": 1}
 
 
-def test_joined_tars_are_told(tmp_path):
-    """cat a.tar b.tar: whoever reads it ends at the first end."""
+def test_concatenated_tars_are_reported(tmp_path):
+    """Readers stop at the first end of `cat a.tar b.tar`."""
     parts = [
         pack(tmp_path / f"{n}.tar", (f"{n}.wav", WAV)).read_bytes()
         for n in range(2)
@@ -142,7 +142,7 @@ def test_joined_tars_are_told(tmp_path):
     assert report == {"used": 1, "data behind the end of the tar": 1}
 
 
-def test_emilia_need_not_be_sorted(tmp_path):
+def test_emilia_members_in_any_order(tmp_path):
     told = '{"text": "Hi.", "duration": 1.5, "speaker": "s", "language": "en"}'
     names = [f"EN_W{n}" for n in range(3)]
     mp3 = audio(kind="MP3")
@@ -156,8 +156,8 @@ def test_emilia_need_not_be_sorted(tmp_path):
     assert item.report == {"used": 3} and sorted(item.batch.id) == names
 
 
-def test_a_name_and_a_text_that_are_no_unicode(tmp_path, tiny_codec_folder):
-    """Clips are used, under an id that says the byte."""
+def test_names_and_texts_that_are_not_unicode(tmp_path, tiny_codec_folder):
+    """The clips are used, with an ID that contains the byte."""
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     half = r'{"text": "Nice \ud83d day.", "speaker": "\udc00", "duration": 1.5}'
     members = ("caf\xe9.json", half.encode()), ("caf\xe9.wav", WAV)

@@ -30,7 +30,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize("kind, subtype", FORMATS)
-def test_every_way_to_read_gives_the_same_samples(tmp_path, kind, subtype):
+def test_all_ways_of_reading_give_equal_samples(tmp_path, kind, subtype):
     tone = 0.3 * np.sin(np.arange(2 * RATE) / 10)
     file = io.BytesIO()
     soundfile.write(file, tone, RATE, format=kind, subtype=subtype)

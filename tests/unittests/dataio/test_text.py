@@ -1,4 +1,4 @@
-"""Text to speak: what is written becomes what is said."""
+"""Text normalisation: written to spoken form."""
 
 import csv
 import random
@@ -72,7 +72,7 @@ def test_table_of_written_and_spoken(file):
     assert len(rows) > 100 and not wrong
 
 
-def test_whatever_comes_only_words_and_punctuation_remain():
+def test_output_has_words_and_punctuation_only():
     draw = random.Random(0)
     signs = [chr(code) for code in (*range(32, 127), 0xA0, 0xBD, 0x661, 0x2167)]
     signs += list("0123456789$.,:/-%") * 3 + ["\n", "\U0001f600", "\u200b"]
@@ -83,7 +83,7 @@ def test_whatever_comes_only_words_and_punctuation_remain():
         assert set(normalize_english(text).lower()) <= allowed, text
 
 
-def test_ten_thousand_odd_signs_take_no_time():
+def test_ten_thousand_symbols_are_normalised_in_time():
     start = time.process_time()
     assert normalize_english("7" * 10_000) == " ".join(["seven"] * 10_000)
     assert normalize_english("a" + "," * 20_000) == "a,"
@@ -129,7 +129,7 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("written", SENTENCES)
-def test_layout_becomes_sentences(written):
+def test_headings_and_lists_become_sentences(written):
     english = English()
     assert english.split(english.normalize(written)) == SENTENCES[written]
 
@@ -147,12 +147,12 @@ def test_layout_becomes_sentences(written):
         ("aa bb cc dd ee", 12, ["aa bb", "cc dd ee"]),
     ],
 )
-def test_long_sentences_are_cut_at_the_best_place(text, length, pieces):
+def test_long_sentences_are_split_at_the_best_position(text, length, pieces):
     assert split_sentences(text, length) == pieces
 
 
-def test_no_figure_is_lost_or_joined():
-    """Of numbers side by side, each is said, whatever stands between."""
+def test_adjacent_numbers_are_read_separately():
+    """Each of adjacent numbers is read, with any separator."""
     draw = random.Random(1)
     between = [" ", ", ", " - ", "; ", " and ", " / ", " x ", " (", "\n", ": "]
     words = [
@@ -176,7 +176,7 @@ def test_no_figure_is_lost_or_joined():
 
 
 @pytest.mark.parametrize("lost", ["\ud83d", "caf\ufffd", "x\udce9y"])
-def test_characters_that_were_lost_are_named(lost):
+def test_replacement_characters_are_named(lost):
     code = next(c for c in lost if not c.isascii())
     with pytest.raises(ValueError, match=f"U.{ord(code):04X}"):
         normalize_english(lost)

@@ -58,7 +58,7 @@ def test_no_special_ids(tmp_path):
     assert hub_tokenizer(tmp_path).encode(" Hello, you ") == [2, 4, 5]
 
 
-def test_word_pieces_know_pauses(tmp_path):
+def test_word_pieces_keep_punctuation(tmp_path):
     tokenizer = word_pieces(tmp_path)
     assert tokenizer.encode("HELLO  There") == tokenizer.encode("hello there")
     assert tokenizer.encode("hello, you") != tokenizer.encode("hello you")

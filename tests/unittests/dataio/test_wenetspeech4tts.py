@@ -1,4 +1,4 @@
-"""The manifests of WenetSpeech4TTS, from a made-up excerpt of its layout."""
+"""The manifests of WenetSpeech4TTS, from an artificial excerpt of its layout."""
 
 import csv
 
@@ -53,7 +53,7 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-def test_excerpt(corpus):
+def test_manifest_of_an_excerpt(corpus):
     report = prepare_manifests(settings(corpus))
     assert report.used == 4 and sum(report.skipped.values()) == 2
     assert report.skipped["no text"] == 1

@@ -1,4 +1,4 @@
-"""Audio files are written whole, in every format that is offered, or not."""
+"""Audio files are written completely or not at all, in every format."""
 
 import os
 
@@ -25,7 +25,7 @@ def test_every_format_is_written_in_pieces(tmp_path, suffix):
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_what_is_not_complete_replaces_nothing(tmp_path, suffix):
+def test_incomplete_files_replace_nothing(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"older")
     for error in (ValueError, KeyboardInterrupt, GeneratorExit):
@@ -37,7 +37,7 @@ def test_what_is_not_complete_replaces_nothing(tmp_path, suffix):
         assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_link_stays_one(tmp_path, suffix):
+def test_symbolic_links_are_kept(tmp_path, suffix):
     target, link = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     link.symlink_to(target)
     with replaced_when_complete(link) as partial:

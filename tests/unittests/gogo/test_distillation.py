@@ -1,4 +1,4 @@
-"""Decoding in few steps: the student's files, its loss by hand, what it learns."""
+"""Distillation of the flow: the student's files, loss and training."""
 
 from types import SimpleNamespace
 
@@ -23,7 +23,7 @@ def student_folder(tiny_codec_folder, tmp_path):
     return make_student(tmp_path / "student", tiny_codec_folder, 2)
 
 
-def test_an_untaught_student_is_the_teacher_without_guidance(
+def test_untrained_student_equals_the_teacher_without_guidance(
     tiny_codec_folder, student_folder
 ):
     teacher = GogoCodec.from_hparams(tiny_codec_folder)
@@ -43,7 +43,7 @@ def test_an_untaught_student_is_the_teacher_without_guidance(
     assert one.codec.flow.num_steps == 1
 
 
-def test_students_are_made_of_flows_only(student_folder, tmp_path):
+def test_only_flows_can_be_distilled(student_folder, tmp_path):
     with pytest.raises(ValueError, match="FewStepFlow"):
         make_student(tmp_path / "again", student_folder, 2)
     with pytest.raises(ValueError, match="another folder"):
@@ -66,8 +66,8 @@ def pair(predict, **settings):
 
 @pytest.mark.parametrize("predict", ["velocity", "data"])
 @torch.no_grad()
-def test_loss_is_that_of_two_half_steps_or_of_the_teacher(predict):
-    """Each utterance on its own, unpadded, by plain forward passes."""
+def test_distillation_loss_by_hand(predict):
+    """By unpadded forward passes of each utterance."""
     objective, teacher, flow = pair(predict, guidance_scale=1.5)
     mel, cond = torch.randn(12, 8, 6), torch.randn(12, 8, 8)
     frames = [8, 5, 3] * 4
@@ -111,7 +111,7 @@ def test_loss_is_that_of_two_half_steps_or_of_the_teacher(predict):
         torch.testing.assert_close(found[b], error, rtol=1e-4, atol=1e-5)
 
 
-def test_guidance_of_the_teacher_has_an_interval():
+def test_teacher_is_guided_within_an_interval():
     objective, teacher, _ = pair("velocity", guidance_interval=(0.0, 0.4))
     x, cond = torch.randn(2, 4, 6), torch.randn(2, 4, 8)
     times = torch.tensor([[0.3, 0.5]])
@@ -121,7 +121,7 @@ def test_guidance_of_the_teacher_has_an_interval():
     assert not torch.allclose(found[0], out[0])
 
 
-def test_one_step_learns_to_end_where_the_teacher_ends():
+def test_one_step_student_learns_the_teachers_output():
     objective, teacher, flow = pair("velocity", guidance_scale=1.0)
     weights = teacher.backbone.state_dict()
     flow.backbone.load_state_dict(weights, strict=False)

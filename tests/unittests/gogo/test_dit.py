@@ -40,7 +40,7 @@ def test_padding_never_reaches_real_frames(device):
 
 
 @torch.no_grad()
-def test_parts_computed_beforehand_equal_the_whole():
+def test_precomputed_parts_equal_the_forward_pass():
     dit = seeded_dit()
     x, cond = torch.randn(2, 9, 10), torch.randn(2, 9, 16)
     times = torch.tensor([0.0, 0.3, 0.9])

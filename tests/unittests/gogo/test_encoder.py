@@ -18,7 +18,7 @@ def seeded_encoder(**sizes):
     return encoder
 
 
-def test_mask_says_who_sees_whom():
+def test_asymmetric_mask():
     mask = asymmetric_mask(20, 10)
     for row in range(30):
         seen = mask[row].nonzero().flatten().tolist()
@@ -27,7 +27,7 @@ def test_mask_says_who_sees_whom():
 
 @torch.no_grad()
 def test_equals_one_pass_over_frames_and_queries():
-    """Of transformers' Llama, with the same weights."""
+    """Equal to transformers' Llama with the same weights."""
     encoder = seeded_encoder()
     reference = llama(32, 3, 2, 64).eval()
     reference.load_state_dict(encoder.transformer.state_dict())
@@ -47,7 +47,7 @@ def test_equals_one_pass_over_frames_and_queries():
 
 
 @torch.no_grad()
-def test_first_tokens_alone_and_groups_alone_are_the_same():
+def test_first_tokens_and_single_groups_are_equal():
     encoder = seeded_encoder()
     groups = torch.randn(5, 6, 10)
     whole = encoder(groups)

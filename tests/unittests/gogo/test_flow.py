@@ -57,7 +57,7 @@ def test_loss_is_equation_3(predict):
     torch.testing.assert_close(found[1], torch.cat(errors).mean())
 
 
-def test_sway_bends_the_schedule():
+def test_sway_sampling_schedule():
     times = [0, 0.25, 0.5, 0.75, 1]
     bent = [t - (math.cos(math.pi / 2 * t) - 1 + t) for t in times]
     found = seeded_flow(sway_coefficient=-1.0).schedule(4, "cpu")
@@ -69,7 +69,7 @@ def test_sway_bends_the_schedule():
 @pytest.mark.parametrize("predict", ["velocity", "data"])
 @torch.no_grad()
 def test_sampling_is_euler_with_guidance(predict):
-    """Two separate passes a step, nothing computed beforehand."""
+    """By two separate passes per step without precomputed parts."""
     flow = seeded_flow(predict=predict, temperature=0.7)
     cond, noise = torch.randn(2, 8, 16), torch.randn(2, 8, 10)
     lens = torch.tensor([1.0, 0.5])
@@ -87,7 +87,7 @@ def test_sampling_is_euler_with_guidance(predict):
 
 
 @torch.no_grad()
-def test_without_guidance_one_step_goes_straight_to_the_data():
+def test_one_step_without_guidance():
     flow = seeded_flow(predict="data")
     cond, noise = torch.randn(2, 8, 16), torch.randn(2, 8, 10)
     out = flow.backbone(noise, cond, torch.zeros(2))
@@ -100,7 +100,7 @@ def test_unknown_target_is_refused():
         seeded_flow(predict="noise")
 
 
-def test_no_mask_where_no_utterance_is_padded(monkeypatch):
+def test_no_mask_without_padding(monkeypatch):
     """In training and sampling; the results are those with a mask."""
     torch.manual_seed(0)
     flow = ConditionalFlowMatching(DiT(10, 16, 32, 2, 2)).eval()

@@ -27,7 +27,7 @@ def encoder():
 
 
 @torch.no_grad()
-def test_utterances_are_the_same_alone_and_padded(encoder):
+def test_padded_utterance_equals_single(encoder):
     groups = torch.randn(3, 9, 2, 10)
     lengths = [9, 4, 1]
     real = torch.arange(9) < torch.tensor(lengths)[:, None]
@@ -41,7 +41,7 @@ def test_utterances_are_the_same_alone_and_padded(encoder):
 
 
 @torch.no_grad()
-def test_every_frame_sees_the_whole_utterance(encoder):
+def test_frames_attend_to_the_whole_utterance(encoder):
     groups = torch.randn(1, 40, 2, 10)
     real = torch.ones(1, 40, dtype=torch.bool)
     before = encoder(groups, real)
@@ -64,7 +64,7 @@ def test_every_weight_is_trained(encoder):
     assert not idle
 
 
-def test_a_codec_with_it_encodes_window_by_window():
+def test_codec_encodes_in_windows():
     """Each window as an utterance; a batch equals its members alone."""
     encoder = seeded(FrameEncoder(100, 2, 32, 1, 2, 64))
     flow = ConditionalFlowMatching(DiT(100, 32, 32, 1, 2))

@@ -1,4 +1,4 @@
-"""The codec put together: what a group's tokens depend on, and Eq. 4."""
+"""The complete codec: what a group's tokens depend on, and Eq. 4."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def wavs():
     return 0.1 * torch.randn(3, 6 * GROUP + 777, generator=generator)
 
 
-def test_tokens_are_the_same_alone_in_a_batch_and_in_chunks(codec, wavs):
+def test_tokens_in_batches_and_chunks_equal_single(codec, wavs):
     samples = [wavs.shape[1], 2 * GROUP, 3000]
     groups = [7, 2, 1]
     wavs[1, samples[1] :], wavs[2, samples[2] :] = 0.9, float("nan")
@@ -47,7 +47,7 @@ def test_tokens_are_the_same_alone_in_a_batch_and_in_chunks(codec, wavs):
     assert torch.equal(backbone, tokens[..., :3])
 
 
-def test_a_group_depends_on_its_audio_and_the_stft_window_only(codec, wavs):
+def test_group_depends_on_its_stft_windows_only(codec, wavs):
     before, _ = codec.encode(wavs)
 
     def changed(first, last):
@@ -62,7 +62,7 @@ def test_a_group_depends_on_its_audio_and_the_stft_window_only(codec, wavs):
     assert set(changed(3 * GROUP, 4 * GROUP)) <= {2, 3, 4}
 
 
-def test_decoding_pads_without_a_trace(codec):
+def test_padding_does_not_change_decoding(codec):
     tokens = torch.randint(12800, (2, 4, 10))
     tokens[..., 6:] = codec.mask_id
     noise = torch.randn(2, 80, 100)
@@ -74,7 +74,7 @@ def test_decoding_pads_without_a_trace(codec):
 
 
 def test_condition_is_equation_2(codec):
-    """Tokens, then placeholders, group by group; mask_id is m."""
+    """Tokens, then placeholders, for each group; mask_id is m."""
     tokens = torch.randint(12800, (1, 2, 10))
     tokens[0, 1, 4:] = codec.mask_id
     q = codec.embed(tokens)

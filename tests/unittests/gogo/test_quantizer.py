@@ -15,7 +15,7 @@ from speechbrain_gogo.lobes.gogo.standardized_fsq import (
 LEVELS = [8, 8, 8, 5, 5]
 
 
-def test_ids_stand_for_all_levels_and_nothing_else():
+def test_ids_cover_all_codes():
     quantizer = FSQ(LEVELS, dim=16)
     assert quantizer.codebook_size == math.prod(LEVELS) == 12800
     q, tokens = quantizer(30 * torch.randn(200, 10, 16))
@@ -26,7 +26,7 @@ def test_ids_stand_for_all_levels_and_nothing_else():
     assert [len(column.unique()) for column in every.T] == LEVELS
 
 
-def test_gradient_passes_the_rounding():
+def test_straight_through_gradient():
     features = torch.randn(4, 10, 16, requires_grad=True)
     FSQ(LEVELS, dim=16)(features)[0].sum().backward()
     assert features.grad.abs().sum(-1).min() > 0
@@ -46,8 +46,8 @@ def test_standardized_tokens_depend_on_their_own_group_only():
         assert torch.equal(quantizer.train()(features[:5])[1], tokens[:5])
 
 
-def test_no_gradient_asks_to_move_or_to_grow():
-    """Values by the running statistics, gradients as of batch normalization."""
+def test_gradients_are_those_of_batch_normalization():
+    """Values use running statistics, gradients those of the batch."""
     torch.manual_seed(0)
     norm = Standardize(3, 2, deviation=0.6)
     for _ in range(20):
@@ -63,7 +63,7 @@ def test_no_gradient_asks_to_move_or_to_grow():
     assert (z.grad * centred).sum(0).abs().max() < 1e-3
 
 
-def test_a_spoilt_batch_leaves_the_statistics_alone():
+def test_nonfinite_batches_do_not_change_statistics():
     z = torch.randn(20, 3, 2)
     norm = Standardize(3, 2)
     norm(z)
@@ -75,8 +75,8 @@ def test_a_spoilt_batch_leaves_the_statistics_alone():
     assert not torch.equal(norm.mean[0], mean[0])
 
 
-def test_averaging_weights_leaves_the_levels_alone():
-    """They are buffers: the recipes average those of Standardize along."""
+def test_weight_averaging_keeps_the_levels():
+    """They are buffers, which recipes average with the weights."""
     fsq = StandardizedFSQ(LEVELS, dim=16, num_positions=10)
     before = {
         k: v.clone() for k, v in fsq.named_buffers() if "project" not in k
@@ -113,7 +113,7 @@ def nearest_by_hand(books, x):
     return torch.stack(tokens, dim=1)
 
 
-def test_rvq_takes_the_nearest_codes_of_what_is_left():
+def test_rvq_quantizes_residuals_with_nearest_codes():
     quantizer = used_rvq().eval()
     books = [layer._codebook.embed[0] for layer in quantizer.layers]
     features = torch.randn(50, 1, 4)
@@ -138,7 +138,7 @@ def test_rvq_passes_the_gradient_of_every_prefix():
         torch.testing.assert_close(features.grad[:, 0], weight)
 
 
-def test_rvq_learns_by_moving_averages():
+def test_rvq_codebooks_are_moving_averages():
     """One layer, all of whose codes are used, and its commitment."""
     quantizer = ResidualVQ(2, 1, 3, decay=0.9, commitment_weight=0.5)
     book = quantizer.layers[0]._codebook
@@ -162,8 +162,8 @@ def test_rvq_learns_by_moving_averages():
     torch.testing.assert_close(book.embed[0], moved, rtol=1e-4, atol=1e-4)
 
 
-def test_rvq_follows_training_alone():
-    """Not a frozen codec inside a model, not what is not finite."""
+def test_rvq_codebooks_change_in_training_only():
+    """Neither in evaluation mode nor with values that are not finite."""
     quantizer, features = used_rvq(), torch.randn(20, 1, 4)
     before = {k: v.clone() for k, v in quantizer.state_dict().items()}
     with torch.no_grad():
@@ -211,8 +211,8 @@ def learn_on_a_rank(rank, folder):
     torch.distributed.destroy_process_group()
 
 
-def test_ranks_share_their_codebooks(tmp_path):
-    """With batches of 20 and of 50, one of them spoilt: nobody waits."""
+def test_codebooks_are_equal_on_all_ranks(tmp_path):
+    """With batches of 20 and 50, one of them not finite: no rank waits."""
     torch.multiprocessing.start_processes(
         learn_on_a_rank, (tmp_path,), nprocs=2, start_method="forkserver"
     )

@@ -48,8 +48,8 @@ def shake(module):
     return module.eval()
 
 
-def test_convolution_is_one():
-    """One matrix product does what Conv1d does with the same weights."""
+def test_convolution_equals_conv1d():
+    """The matrix product equals Conv1d with the same weights."""
     torch.manual_seed(0)
     layer = shake(DilatedConvolution(4, 6, 3))
     x = torch.randn(2, 20, 4)
@@ -61,8 +61,8 @@ def test_convolution_is_one():
     assert torch.allclose(layer(x), x + layer.contract(gelu), atol=1e-5)
 
 
-def test_a_group_is_coded_alone():
-    """Other groups of the batch, and fewer queries, change nothing."""
+def test_groups_are_encoded_independently():
+    """Neither other groups of the batch nor fewer queries change the tokens."""
     encoder = shake(GroupMLPEncoder(10, 4, 3, 5, 8, 16, 32, 2))
     groups = torch.randn(6, 4, 10)
     every = encoder(groups)
@@ -111,13 +111,13 @@ def test_starts_as_principal_components(model):
     assert errors[0] > 1.5 * errors[1] > 2 * errors[2]
 
 
-def test_components_need_enough_groups(model):
-    """As many groups as components cannot tell them."""
+def test_too_few_groups_for_components_are_refused(model):
+    """There must be more groups than components."""
     with pytest.raises(ValueError, match="60 groups cannot tell 60"):
         start_as_components(model["codec"], torch.randn(60, 20, 100))
 
 
-def test_padding_is_not_seen(model):
+def test_padding_does_not_change_the_mel(model):
     """An utterance's mel is the same alone and beside a longer one."""
     codec = shake(model["codec"])
     tokens = torch.randint(12800, (2, 7, 10))
@@ -127,7 +127,7 @@ def test_padding_is_not_seen(model):
     assert torch.allclose(both[1, :80], alone[0], atol=1e-4)
 
 
-def test_reach(model):
+def test_receptive_field_is_the_sum_of_dilations(model):
     """A frame depends on as many positions as the dilations add up to."""
     decoder = shake(model["backbone"])
     cond = torch.randn(1, 5 * 20, 6, requires_grad=True)
@@ -136,8 +136,8 @@ def test_reach(model):
     assert moved.tolist() == [False, True, True, False, False]
 
 
-def test_power_mel_is_undone():
-    """Powers are what they say, and come back as the log-mel they were."""
+def test_power_mel_is_inverted():
+    """Powers equal the definition and are converted back exactly."""
     groups = MelGroups(VocosMel(), 20, 0.8, 0.2, mel_power=0.15)
     log_mel = torch.tensor([-16.0, -3.0, 0.0, 2.0])
     coded = groups.normalize(log_mel)
@@ -146,7 +146,7 @@ def test_power_mel_is_undone():
     assert groups.log_mel(torch.tensor(-100.0)).isfinite()
 
 
-def test_learns_two_clips(model, clip):
+def test_training_on_two_clips(model, clip):
     """Errors of the mel fall with training, and with the tokens kept."""
     objective = model["objective"].train()
     codec, wavs = model["codec"], clip.repeat(8, 1)
@@ -181,8 +181,8 @@ def clip():
     return (0.3 * tone * (0.6 + 0.4 * torch.sin(20 * time))).unsqueeze(0)
 
 
-def test_whisper_mel(clip):
-    """What is estimated is near to what Whisper's own extractor computes."""
+def test_whisper_mel_is_close_to_the_extractors(clip):
+    """The estimate is close to Whisper's own features."""
     noise = torch.randn(1, 30720, generator=torch.Generator().manual_seed(0))
     wav = clip + 0.01 * noise
     found = WhisperMel(VocosMel())(VocosMel()(wav))[0]
@@ -216,7 +216,7 @@ def hearing(tmp_path):
 
 
 def test_hearing_loss(hearing, clip):
-    """0 for the same mel, with a gradient for another; the recogniser stays."""
+    """0 for equal mels, with a gradient otherwise; the recogniser is frozen."""
     mel = VocosMel()(clip.repeat(4, 1))
     assert torch.equal(hearing(mel, mel), torch.zeros(3))
     other = (mel + 0.5 * torch.randn_like(mel)).requires_grad_()
@@ -228,14 +228,14 @@ def test_hearing_loss(hearing, clip):
     assert not hearing.encoder.training
 
 
-def test_patches_have_to_fit():
+def test_patch_size_must_divide_the_group():
     """Groups of whole patches only."""
     with pytest.raises(ValueError, match="patch_size=6 does not divide"):
         ConvolutionalDecoder(patch_size=6)
 
 
 def test_hearing_reward(model, hearing, clip):
-    """Eq. 10 and what is heard of each group, alone and in a batch."""
+    """Eq. 10 and the recogniser's distance of each group, alone and in a batch."""
     options = {"codec": shake(model["codec"]), "num_steps": 1}
     plain = ReconstructionReward(**options)
     reward = HearingReward(lambda mel: hearing, 50.0, **options)

@@ -72,7 +72,7 @@ def make_flow(**settings):
 
 @torch.no_grad()
 def test_midpoint_with_guidance_at_first():
-    """Pass by pass, with nothing computed beforehand."""
+    """By single passes without precomputed parts."""
     flow = make_flow(solver="midpoint", guidance_interval=(0.0, 0.4))
     cond, noise = torch.randn(1, 6, 16), torch.randn(1, 6, 10)
     rows, velocity = [], flow.backbone.velocity
@@ -103,7 +103,7 @@ def test_midpoint_with_guidance_at_first():
 @pytest.mark.parametrize("path", SAMPLERS, ids=lambda path: path.stem)
 @torch.no_grad()
 def test_samplers_of_yaml(path):
-    """Each draws what many Euler steps draw, more or less."""
+    """Each gives about the samples of many Euler steps."""
     settings = load_hyperpyyaml(path.read_text())
     settings["guidance_interval"] = (0.0, 1.0)
     cond, noise = torch.randn(1, 6, 16), torch.randn(1, 6, 10)

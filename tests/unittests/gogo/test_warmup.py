@@ -41,7 +41,7 @@ def test_regression_is_the_start_of_the_flow():
     torch.testing.assert_close(found, wanted)
 
 
-def test_the_prior_does_not_shape_tokens_in_the_warmup():
+def test_prior_has_no_gradient_in_the_warmup():
     objective = RegressionWarmup(Codec(), None, None)
     found = torch.randn(2, 4, 16, requires_grad=True)
     objective.warming_up = True

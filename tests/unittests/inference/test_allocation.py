@@ -62,7 +62,7 @@ def tokens(codec):
     return tokens, torch.tensor([1.0, 15 / 40])
 
 
-def test_the_codec_stays_what_it_was(codec, folder, tiny_codec_folder):
+def test_allocator_does_not_change_the_codec(codec, folder, tiny_codec_folder):
     alone = GogoCodec.from_hparams(tiny_codec_folder)
     assert codec.fingerprint == alone.fingerprint
     with pytest.raises(
@@ -123,7 +123,7 @@ def test_batch_equals_single(codec, tokens):
     assert wavs.isfinite().all()
 
 
-def test_any_rate(codec, tokens):
+def test_target_rates(codec, tokens):
     tokens, _ = tokens
     for rate in (15.0, 30.0, 36.0, 46.0):
         budgets = codec.allocate(tokens[:1], target_rate=rate)
@@ -132,8 +132,8 @@ def test_any_rate(codec, tokens):
         assert rate - 7 * codec.group_rate / 40 < mean <= rate
 
 
-def test_long_recordings(codec):
-    """An hour of groups, a few at a time, as one by one."""
+def test_allocation_of_long_recordings(codec):
+    """An hour of groups in chunks equals single groups."""
     tokens = torch.randint(12800, (1, 16875, 10))
     budgets = codec.allocate(tokens, target_rate=36.0)
     assert abs(float(budgets.double().mean()) * codec.group_rate - 36) < 0.1
@@ -232,7 +232,7 @@ def test_commands(gogo, codec, tmp_path, tiny_codec_folder, real_plots):
 
 
 @pytest.mark.parametrize("level", [0, 1e-4])  # -80 dB, below any room
-def test_silence_costs_less_than_speech(level):
+def test_silence_gets_fewer_tokens_than_speech(level):
     """The bundled model, on its own clip with a pause."""
     codec = GogoCodec.from_hparams("gogo-mini")
     wav, rate = soundfile.read(EXAMPLE, dtype="float32")

@@ -1,4 +1,4 @@
-"""What callers hold in their hands: shapes, arrays, lists, precisions."""
+"""Inputs of callers: shapes, arrays, lists, precisions."""
 
 import math
 
@@ -48,7 +48,9 @@ SAME = {
 
 
 @pytest.mark.parametrize("form", SAME)
-def test_the_same_audio_has_the_same_tokens(codec, tokenizer, wavs, form):
+def test_equal_audio_in_all_forms_has_equal_tokens(
+    codec, tokenizer, wavs, form
+):
     given = SAME[form](wavs)
     expected, _ = codec.encode_batch(wavs)
     assert torch.equal(codec.encode_batch(given)[0], expected)
@@ -57,7 +59,7 @@ def test_the_same_audio_has_the_same_tokens(codec, tokenizer, wavs, form):
         assert torch.equal(flat.view(2, -1, 10), expected)
 
 
-def test_one_waveform_needs_no_batch(codec, tokenizer, wavs):
+def test_single_waveform_without_batch(codec, tokenizer, wavs):
     expected, _ = codec.encode_batch(wavs[:1])
     for one in (wavs[0], wavs[0].numpy(), wavs[0].tolist()):
         assert torch.equal(codec.encode_batch(one)[0], expected)
@@ -66,7 +68,7 @@ def test_one_waveform_needs_no_batch(codec, tokenizer, wavs):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_read_as_it_is(codec, tokenizer, wavs, dtype):
+def test_half_precision_waveforms(codec, tokenizer, wavs, dtype):
     expected, _ = codec.encode_batch(wavs.to(dtype).float())
     assert torch.equal(codec.encode_batch(wavs.to(dtype))[0], expected)
     flat, _ = tokenizer.encode(wavs.to(dtype))
@@ -76,7 +78,7 @@ def test_half_precision_is_read_as_it_is(codec, tokenizer, wavs, dtype):
 
 
 def test_utterances_of_several_lengths(codec, wavs):
-    """A list, or SpeechBrain's padded data, brings its lengths along."""
+    """Lists and SpeechBrain's padded data contain their lengths."""
     clips = [wavs[0], wavs[1, :12000].numpy()]
     lens = torch.tensor([1.0, 0.4])
     padded = pad_sequence([wavs[0], wavs[1, :12000]], batch_first=True)
@@ -105,12 +107,12 @@ def test_utterances_of_several_lengths(codec, wavs):
         (torch.full((9,), math.inf, dtype=torch.float16), "NaN or Inf"),
     ],
 )
-def test_what_is_no_audio_is_refused(codec, given, message):
+def test_invalid_waveforms_are_refused(codec, given, message):
     with pytest.raises(ValueError, match=message):
         codec.encode_batch(given)
 
 
-def test_pieces_of_a_stream(codec, wavs):
+def test_forms_of_stream_pieces(codec, wavs):
     expected, _ = codec.encode_batch(wavs[:1])
     pieces = wavs[0].split(1000)
     for form in (
@@ -126,7 +128,7 @@ def test_pieces_of_a_stream(codec, wavs):
 
 
 @pytest.mark.parametrize("latency", [0.224, 0.24, 0.45, 1.0, 99, None])
-def test_live_tokens_come_in_time(codec, latency):
+def test_live_encoding_keeps_the_latency(codec, latency):
     """And are the tokens of the whole recording."""
     generator = torch.Generator().manual_seed(4)
     wav = 0.1 * torch.randn(3 * RATE, generator=generator)
@@ -149,7 +151,7 @@ def test_live_tokens_come_in_time(codec, latency):
 
 
 @pytest.mark.parametrize("latency", [0.2, 0, -1, math.nan, "soon"])
-def test_what_no_codec_can_do_in_time_is_refused(codec, wavs, latency):
+def test_too_small_latency_is_refused(codec, wavs, latency):
     with pytest.raises(ValueError, match="latency=.* 0.224 s"):
         next(codec.encode_stream([wavs[0]], latency=latency))
 
@@ -164,7 +166,7 @@ def default_dtype(request):
 @pytest.mark.parametrize(
     "default_dtype", [torch.float64, torch.float16], indirect=True
 )
-def test_the_callers_default_dtype_changes_nothing(
+def test_default_dtype_of_the_caller_has_no_effect(
     tiny_codec_folder, codec, tokenizer, wavs, default_dtype
 ):
     torch.set_default_dtype(torch.float32)
@@ -192,8 +194,10 @@ def test_the_callers_default_dtype_changes_nothing(
     assert torch.equal(flat.view(2, -1, 10), codec.encode_batch(wavs)[0])
 
 
-def test_converted_codecs_keep_their_weights(tiny_codec_folder, wavs, caplog):
-    """They would give other tokens, and are told how to compute in less."""
+def test_dtype_conversion_is_ignored_with_a_warning(
+    tiny_codec_folder, wavs, caplog
+):
+    """Other precisions would change tokens; the warning names the run option."""
     codec = GogoCodec.from_hparams(tiny_codec_folder)
     tokens, _ = codec.encode_batch(wavs)
     audio, _ = codec.decode_batch(tokens, num_steps=2)
@@ -218,14 +222,14 @@ def test_converted_codecs_keep_their_weights(tiny_codec_folder, wavs, caplog):
     assert not caplog.text
 
 
-def test_numbers_by_the_names_of_other_codecs(codec, tokenizer):
+def test_attribute_names_of_other_codecs(codec, tokenizer):
     assert (codec.frame_rate, codec.codebook_size) == (4.6875, 12800)
     assert codec.bitrate == pytest.approx(46.875 * math.log2(12800))
     assert (tokenizer.frame_rate, tokenizer.codebook_size) == (46.875, 12800)
     assert tokenizer.bitrate == codec.bitrate
 
 
-def test_prompts_in_every_form(tiny_speech_folder, wavs):
+def test_all_forms_of_prompts(tiny_speech_folder, wavs):
     speech = GogoSpeech.from_hparams(tiny_speech_folder)
     prompt = torch.cat([wavs[0], wavs[1]])
     stereo = torch.stack([prompt, prompt], dim=1)

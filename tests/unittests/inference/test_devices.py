@@ -1,4 +1,4 @@
-"""What has to work wherever a model is: ``--device cuda`` runs it there."""
+"""Results on a device: ``--device cuda`` runs these tests on a GPU."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def wavs():
     return 0.1 * torch.randn(2, 6 * 5120, generator=generator)
 
 
-def test_the_objective_learns_in_bf16(tiny_yaml, wavs, device):
+def test_objective_learns_in_bf16(tiny_yaml, wavs, device):
     """One step of its optimizer lowers the loss of the same draws."""
     torch.manual_seed(0)
     with open(tiny_yaml) as stream:
@@ -47,7 +47,7 @@ def test_the_objective_learns_in_bf16(tiny_yaml, wavs, device):
     assert losses[1] < losses[0]
 
 
-def test_a_codec_moves(tiny_codec_folder, wavs, device):
+def test_codec_on_device_equals_cpu(tiny_codec_folder, wavs, device):
     """The device's tokens and audio are those of the CPU, up to rounding."""
     here = GogoCodec.from_hparams(tiny_codec_folder, run_opts=CPU)
     there = GogoCodec.from_hparams(tiny_codec_folder, run_opts=CPU).to(device)
@@ -65,8 +65,8 @@ def test_a_codec_moves(tiny_codec_folder, wavs, device):
 
 
 @torch.no_grad()
-def test_a_compiled_reader_reads_alike(device):
-    """Pieces of every length, also when what was read before is forgotten."""
+def test_compiled_decoder_equals_eager(device):
+    """For pieces of all lengths, also after a reset."""
     if device != "cuda":
         pytest.skip("CUDA graphs need --device cuda")
     torch.manual_seed(0)

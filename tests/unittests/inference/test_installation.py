@@ -50,7 +50,7 @@ def test_constraints_are_inside_the_ranges():
             assert version in requirement.specifier, requirement
 
 
-def test_the_message_names_the_ranges_of_setup():
+def test_message_names_the_ranges_of_setup():
     working = {Requirement(each) for each in compatibility.WORKING}
     assert working <= set(ranges())
 
@@ -73,8 +73,8 @@ SCRIPT = str(REPOSITORY / "recipes/LibriTTS/codec/train.py")
         ("OSError", f"__import__('runpy').run_path({SCRIPT!r})"),
     ],
 )
-def test_a_torchaudio_that_does_not_load(tmp_path, error, command):
-    """One sentence with the mend, from Python and from the shell."""
+def test_torchaudio_that_cannot_be_loaded(tmp_path, error, command):
+    """One sentence with the remedy, in Python and in the shell."""
     (tmp_path / "torchaudio.py").write_text(
         f"raise {error}('Could not load this library: x.so')"
     )
@@ -150,10 +150,10 @@ main()
 )
 
 
-def test_the_wheel_has_all_that_a_model_needs(installed, tmp_path):
-    """Elsewhere: every definition of a model, and the bundled codec.
+def test_wheel_has_model_definitions_and_weights(installed, tmp_path):
+    """From another folder: all model definitions, and the bundled codec.
 
-    And the package imports nothing slow.
+    The package imports no slow modules.
     """
     done = subprocess.run(
         [sys.executable, "-c", USE_WHEEL, installed],

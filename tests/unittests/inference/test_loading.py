@@ -1,4 +1,4 @@
-"""Models from elsewhere: what is trusted, and what does not fit."""
+"""Loading of models: trusted code, and files that do not match."""
 
 import shutil
 
@@ -25,10 +25,10 @@ def folder(tiny_codec_folder, tmp_path):
     return shutil.copytree(tiny_codec_folder, tmp_path / "codec")
 
 
-def test_others_may_read_what_is_written(
+def test_exported_files_have_default_permissions(
     tiny_speech_folder, tiny_tokens, tmp_path
 ):
-    """Like any file that is written here, whoever may read those."""
+    """They are those of any new file."""
     tokens = save_tokens(
         tmp_path / "x.gogo", torch.ones(2, 10).long(), 9000, "", "tiny"
     )
@@ -93,14 +93,14 @@ def test_known_classes_are_trusted(tmp_path):
         lambda text: text + "\nfew: !ref <nowhere>\n",
     ],
 )
-def test_damaged_folders_are_errors_that_name_the_file(folder, damage):
+def test_errors_of_damaged_folders_name_the_file(folder, damage):
     path = folder / "hyperparams.yaml"
     path.write_text(damage(path.read_text()))
     with pytest.raises(ValueError, match=r"hyperparams\.yaml"):
         GogoCodec.from_hparams(folder)
 
 
-def test_trust_can_be_given(folder):
+def test_trust_source(folder):
     path = folder / "hyperparams.yaml"
     path.write_text(path.read_text() + "when: !apply:time.time []\n")
     with pytest.raises(ValueError, match="trust_source=True"):
@@ -109,7 +109,7 @@ def test_trust_can_be_given(folder):
 
 
 def test_savedir_of_another_model_is_refused(tmp_path, monkeypatch):
-    """Where the hub is out of reach, a full folder is not what was asked."""
+    """Also if the hub cannot be reached."""
     saved = tmp_path / "saved"
 
     def download(source, local_dir, **options):
@@ -131,7 +131,7 @@ def test_savedir_of_another_model_is_refused(tmp_path, monkeypatch):
         find_source("somebody/gogo", saved)
 
 
-def test_a_complete_savedir_needs_no_hub_and_is_not_written_to(
+def test_complete_savedir_is_used_offline_and_read_only(
     tmp_path, folder, monkeypatch
 ):
     saved, asked = tmp_path / "saved", []
@@ -162,7 +162,7 @@ def test_a_complete_savedir_needs_no_hub_and_is_not_written_to(
         find_source("somebody/gogo", tmp_path / "new")
 
 
-def test_a_savedir_of_before_or_of_a_part(tmp_path, folder, monkeypatch):
+def test_incomplete_savedir_is_completed(tmp_path, folder, monkeypatch):
     """Its record does not say that it is complete: the hub is asked."""
     saved = shutil.copytree(folder, tmp_path / "saved")
     (saved / "source.txt").write_text("somebody/gogo main")
@@ -217,7 +217,7 @@ def test_unknown_source(tmp_path, monkeypatch):
         GogoCodec.from_hparams("no such/model")
 
 
-def test_what_half_precision_cannot_hold_stays_whole(tmp_path):
+def test_large_values_are_saved_in_float32(tmp_path):
     module = torch.nn.Linear(2, 2)
     module.register_buffer("variance", torch.tensor([1e8, 1.0]))
     save_weights(module, tmp_path / "weights.safetensors")
@@ -226,10 +226,8 @@ def test_what_half_precision_cannot_hold_stays_whole(tmp_path):
     assert found["weight"].dtype == torch.float16
 
 
-def test_a_codec_is_exported_with_the_vocoder_of_a_folder(
-    tiny_yaml, tiny_codec, tmp_path
-):
-    """By sizes and weights: whoever loads it needs neither folder nor hub."""
+def test_export_contains_the_vocoder(tiny_yaml, tiny_codec, tmp_path):
+    """With sizes and weights, so that loading needs neither folder nor hub."""
     write_vocos(VocosVocoder(100, 16, 32, 2), tmp_path / "vocos")
     vocoder = VocosVocoder.from_source(tmp_path / "vocos")
     folder = export_codec(

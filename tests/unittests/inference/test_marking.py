@@ -1,4 +1,4 @@
-"""Synthetic audio is watermarked, says that it is synthetic, and both are found."""
+"""Synthetic audio is watermarked and marked in its metadata; both are detected."""
 
 import json
 import logging
@@ -38,7 +38,7 @@ def speech():
 
 
 @pytest.mark.parametrize("rate", [16000, 24000, 44100])
-def test_a_stream_is_marked_as_the_whole_is(perth, speech, rate):
+def test_watermark_of_a_stream_equals_the_whole(perth, speech, rate):
     wav = change_rate(speech, 24000, rate)[: 3 * rate]
     whole = perth._mark_whole(wav, rate)
     sizes = [1, rate // 7, 13, rate]
@@ -57,7 +57,7 @@ def test_a_stream_is_marked_as_the_whole_is(perth, speech, rate):
     assert perth.score(stream, rate) > 0.9 > 0.5 > perth.score(wav, rate)
 
 
-def test_silence_and_short_audio(perth):
+def test_watermark_of_silence_and_short_audio(perth):
     for wav in (torch.zeros(24000), torch.zeros(3), 0.1 * torch.randn(3)):
         marked = perth.mark(wav, 24000)
         assert marked.shape == wav.shape and marked.isfinite().all()
@@ -67,7 +67,7 @@ def test_silence_and_short_audio(perth):
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_files_tell(perth, speech, suffix, tmp_path):
+def test_files_are_marked_in_every_format(perth, speech, suffix, tmp_path):
     """In every format, also where a part of a long file is marked."""
     wav = torch.cat([speech, speech, speech])  # 3 x 5.1 s
     clean, marked = (tmp_path / f"{name}{suffix}" for name in ("a", "b"))
@@ -86,7 +86,7 @@ def test_files_tell(perth, speech, suffix, tmp_path):
     assert found.seconds == pytest.approx(len(wav) / 24000, abs=0.1)
 
 
-def test_nothing_to_judge(perth, speech, tmp_path):
+def test_detection_without_a_result(perth, speech, tmp_path):
     for wav in (np.zeros(48000), speech[8000:20000].numpy()):
         soundfile.write(tmp_path / "a.wav", wav, 24000)
         found = detect_file(tmp_path / "a.wav")
@@ -106,10 +106,10 @@ def test_detect_as_a_command(perth, speech, tmp_path):
     assert told.exit_code == 1 and "none.wav" in told.stderr
 
 
-def test_the_command_marks_speech_and_no_recording(
+def test_commands_mark_speech_but_not_recordings(
     perth, tiny_speech_folder, speech, tmp_path, monkeypatch
 ):
-    """Whatever a token file does not call a recording is taken for synthetic."""
+    """Token files that are not marked as recordings count as synthetic."""
     from speechbrain_gogo.inference import GogoCodec
     from speechbrain_gogo.inference.files import load_tokens, save_tokens
 
@@ -145,14 +145,14 @@ def test_the_command_marks_speech_and_no_recording(
     assert run("decode", tokens, out) == (4, True)
 
 
-def test_turned_off_by_name(perth, speech):
+def test_watermark_can_be_turned_off(perth, speech):
     pieces = speech.split(5000)
     assert list(mark_stream(pieces, 24000, watermark=None)) == list(pieces)
     with pytest.raises(ValueError, match="'nosuch'.*perth"):
         mark_stream(pieces, 24000, watermark="nosuch")
 
 
-def test_what_is_not_installed_is_said_once(monkeypatch, caplog, tmp_path):
+def test_missing_watermark_package_warns_once(monkeypatch, caplog, tmp_path):
     monkeypatch.setitem(sys.modules, "perth", None)
     for name in [name for name in sys.modules if name.startswith("perth.")]:
         monkeypatch.delitem(sys.modules, name)

@@ -142,9 +142,7 @@ def prompt():
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_tokens_are_those_of_the_stages_here(
-    servers, speech_folder, prompt, api
-):
+def test_served_tokens_equal_local_ones(servers, speech_folder, prompt, api):
     """At temperature 0; the audio follows from the tokens."""
     local = GogoSpeech.from_hparams(speech_folder, run_opts=CPU)
     served = ServedSpeech.from_hparams(
@@ -170,7 +168,7 @@ def test_tokens_are_those_of_the_stages_here(
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_samples_hang_on_the_seed(servers, speech_folder, prompt, api):
+def test_served_samples_depend_on_the_seed(servers, speech_folder, prompt, api):
     served = ServedSpeech.from_hparams(
         speech_folder, [s.url for s in servers], api, run_opts=CPU
     )
@@ -184,7 +182,7 @@ def test_samples_hang_on_the_seed(servers, speech_folder, prompt, api):
     assert temperatures == {0.8}  # the default of a Sampler
 
 
-def test_what_cannot_be_served_is_said(servers, speech_folder, prompt):
+def test_errors_of_servers_are_reported(servers, speech_folder, prompt):
     first, second = (server.url for server in servers)
 
     def load(*urls, api="llama.cpp"):
@@ -209,8 +207,8 @@ def test_what_cannot_be_served_is_said(servers, speech_folder, prompt):
         server.request("/nowhere", {})
 
 
-def test_a_tokenizer_names_every_id(speech_folder, tmp_path):
-    """And reads text as the stage's own does."""
+def test_exported_tokenizer_has_every_id(speech_folder, tmp_path):
+    """And encodes text like the stage's own."""
     stages = export_for_servers(speech_folder, tmp_path)
     own = SentencePieceProcessor(
         model_file=str(speech_folder / "stage1" / "text.model")
@@ -229,7 +227,7 @@ def test_a_tokenizer_names_every_id(speech_folder, tmp_path):
     "GOGO_SERVERS" not in os.environ,
     reason="GOGO_SERVERS names no servers of gogo-mini's stages",
 )
-def test_real_servers_say_the_same(prompt):
+def test_real_servers_equal_local_stages(prompt):
     """Two URLs, and GOGO_API if they are not llama.cpp's; docs/serving.md."""
     urls = os.environ["GOGO_SERVERS"].split(",")
     api = os.environ.get("GOGO_API", "llama.cpp")

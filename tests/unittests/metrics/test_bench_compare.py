@@ -25,7 +25,7 @@ def checkout(folder, body):
     return folder
 
 
-def test_ratios_say_how_many_times_better(compare, tmp_path):
+def test_ratios_of_two_checkouts(compare, tmp_path):
     rounds = {
         "this": [
             {"speak, RTF": x, "groups per second": 8.0} for x in (1, 9, 2)
@@ -39,7 +39,7 @@ def test_ratios_say_how_many_times_better(compare, tmp_path):
     assert "| groups per second | 8.000 | 2.000 | 4.00 |" in page
 
 
-def test_a_round_uses_the_checkout_it_is_given(compare, tmp_path):
+def test_rounds_use_their_checkout(compare, tmp_path):
     root = checkout(
         tmp_path / "one",
         "import json, os, sys\n"

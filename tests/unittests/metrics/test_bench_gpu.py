@@ -1,4 +1,4 @@
-"""The script that measures a GPU, and what it runs, without one."""
+"""The script for GPUs, and its measurements on a CPU."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def training(monkeypatch, request):
     return training
 
 
-def test_a_part_that_fails_does_not_stop_the_others(tmp_path, request):
+def test_failed_part_does_not_stop_the_others(tmp_path, request):
     stub = tmp_path / "python"
     stub.write_text(STUB)
     stub.chmod(0o755)
@@ -43,7 +43,7 @@ def test_a_part_that_fails_does_not_stop_the_others(tmp_path, request):
     assert "no memory" in (tmp_path / "gpu" / "training.log").read_text()
 
 
-def test_updates_train_the_objective(training, tiny_yaml):
+def test_update_lowers_the_loss(training, tiny_yaml):
     """On the tiny model, with a loss over its output alone."""
     codec = training.load_hyperpyyaml(tiny_yaml.read_text())["model"]["codec"]
 

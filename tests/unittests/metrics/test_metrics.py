@@ -44,8 +44,8 @@ def clip():
     ],
     ids=["stoi", "pesq_wb", "pesq_nb", "similarity"],
 )
-def test_original_scores_the_top_and_noise_less(clip, make, top):
-    """The scale's end for the original, clearly less in noise."""
+def test_original_has_the_best_score(clip, make, top):
+    """The best value for the original, clearly worse with noise."""
     metric, (wav, noisy) = make(), clip
     column = metric.columns[0]
     assert metric.measure(wav, wav)[column] == pytest.approx(top, abs=2e-3)
@@ -55,7 +55,7 @@ def test_original_scores_the_top_and_noise_less(clip, make, top):
 @pytest.mark.parametrize(
     "make", [STOI, lambda: PESQ("wb"), lambda: PESQ("nb"), SpeakerSimilarity]
 )
-def test_no_number_where_a_judge_has_none(clip, make):
+def test_scores_are_nan_without_speech(clip, make):
     """Silence, nothing, faint noise and a moment of speech have no score."""
     metric, wav = make(), clip[0]
     (column,) = metric.columns
@@ -82,7 +82,7 @@ def test_no_number_where_a_judge_has_none(clip, make):
     assert math.isnan(metric.summarize("average"))
 
 
-def test_every_judge_hears_nothing_and_a_moment(clip):
+def test_every_judge_accepts_silence_and_short_audio(clip):
     """None fails, and none hangs."""
     judges = [DNSMOS(["p808_mos"]), WordErrors()]
     for wav in (clip[0][:0], clip[0][:7], torch.zeros(24000), clip[0][:2400]):
@@ -92,7 +92,7 @@ def test_every_judge_hears_nothing_and_a_moment(clip):
 
 
 def test_dnsmos_equals_speechmos(clip):
-    """One thread and left-out heads change nothing; noise is disliked."""
+    """Equal with one thread and fewer heads; noise lowers the scores."""
     from speechmos import dnsmos
 
     # Twice 4.6 s is one window of 9.01 s, the least it can look at.
@@ -121,8 +121,8 @@ def test_word_errors_of_a_recording(clip, listener):
     assert worse["word_errors"] > first["word_errors"]
 
 
-def test_word_errors_have_no_memory(clip, listener):
-    """What was heard before, be it loud or soft, changes nothing."""
+def test_word_errors_do_not_depend_on_earlier_clips(clip, listener):
+    """Earlier clips, loud or soft, have no influence."""
     metric = listener
     wav, noisy = (signal[: 24000 * 3] for signal in clip)
     draws = torch.Generator().manual_seed(0)
@@ -134,7 +134,7 @@ def test_word_errors_have_no_memory(clip, listener):
         assert metric.recognize([before, noisy])[1] == fresh != ""
 
 
-def test_word_errors_corpus_and_mean(monkeypatch):
+def test_word_errors_of_corpus_and_mean(monkeypatch):
     """1 error in 3 words and 2 in 1: 75 % of the corpus, 117 % on average."""
     metric = WordErrors()
     heard = ["the hat sat", "don't do it"]
@@ -148,8 +148,8 @@ def test_word_errors_corpus_and_mean(monkeypatch):
     assert (summary["insertions"], summary["substitutions"]) == (2, 1)
 
 
-def test_normalizations_differ():
-    """What counts as an error is the normaliser's choice."""
+def test_word_errors_by_normaliser():
+    """Errors depend on the normaliser."""
     said, heard = (
         "Mr. O'Neil's twenty-two hens.",
         "MISTER O'NEIL'S TWENTY TWO HENS",
@@ -166,7 +166,7 @@ def test_normalizations_differ():
 
 
 def test_metric_stats_ignore_padding():
-    """A padded batch scores what its utterances score alone."""
+    """Scores of a padded batch equal those of its utterances."""
     wavs = torch.randn(2, 24000, generator=torch.manual_seed(0)) / 10
     noisy = wavs + 0.1 * wavs.roll(999, dims=1)
     noisy[1, 18000:] = 0.5
@@ -188,7 +188,7 @@ def test_missing_backend_names_the_extra(monkeypatch):
 
 
 def test_bootstrap_interval_of_a_mean():
-    """The interval of a normal sample's mean is the textbook's."""
+    """The interval of a normal sample's mean equals the analytical one."""
     values = np.random.default_rng(1).normal(5.0, 2.0, size=400)
     mean, low, high = bootstrap_interval(values)
     assert mean == pytest.approx(values.mean())

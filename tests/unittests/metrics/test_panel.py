@@ -23,8 +23,8 @@ from speechbrain_gogo.metrics.reports.bootstrap import (
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 
-def test_networks_judge_in_batches():
-    """They get as many as there is room for; rows hold both kinds' columns."""
+def test_networks_are_called_in_batches():
+    """Batches have the largest size; rows have the columns of all judges."""
 
     class Loudest:
         sizes = []
@@ -48,7 +48,7 @@ def test_networks_judge_in_batches():
     assert rows == {k: {"loudest": k} for k in (1, 2, 4, 5)}
 
 
-def test_worker_process_judges_like_this_one():
+def test_worker_processes_give_the_same_rows():
     """Another process gives the same rows, whatever the order."""
     wav = np.random.default_rng(0).normal(size=24000).astype("f") / 10
     cases = [(k, wav, wav + k * wav[::-1], "hm") for k in (0.1, 0.2, 0.3)]
@@ -76,8 +76,8 @@ class Fake:
         return act()
 
 
-def test_an_evaluation_survives_its_judges(monkeypatch):
-    """What failed is told; the other judges, and utterances, have scores."""
+def test_evaluation_continues_without_failed_judges(monkeypatch):
+    """Failures are reported; other judges and utterances have scores."""
     monkeypatch.setattr(workers, "START", 3.0)
     wav = np.random.default_rng(0).normal(size=24000).astype("f") / 10
     words = "one", "leave", "raise", "none", "exit", "two", "hang"
@@ -117,7 +117,7 @@ for _ in judge_utterances([STOI()], [(0, wav, wav, "hm")], num_workers=1):
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="Looks into /proc.")
-def test_workers_leave_when_their_owner_is_killed():
+def test_workers_end_with_a_killed_parent():
     command = [sys.executable, "-c", OWNER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
         worker = Path("/proc", owner.stdout.readline().strip())

@@ -1,4 +1,4 @@
-"""Which recogniser judges, and what its report says of it."""
+"""The choice of a recogniser, and its description in reports."""
 
 import logging
 
@@ -10,8 +10,8 @@ from speechbrain_gogo.metrics.recognition.transcripts import repeats_itself
 from speechbrain_gogo.metrics.recognition.words import WordErrors
 
 
-def test_without_a_hub_the_weak_one_says_so(monkeypatch, caplog):
-    """Nobody takes its figures for those of a good recogniser."""
+def test_fallback_recogniser_is_named_weak(monkeypatch, caplog):
+    """Its figures are distinguishable from those of a good recogniser."""
     # The environment variable was read when the package was imported.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(
@@ -24,7 +24,7 @@ def test_without_a_hub_the_weak_one_says_so(monkeypatch, caplog):
     assert "weak" in metric.judge and "weak" in caplog.text
 
 
-def test_what_is_asked_for_has_to_be_there(tmp_path):
+def test_missing_recogniser_is_an_error(tmp_path):
     """A folder without a model is an error that names it."""
     with pytest.raises(ValueError, match=str(tmp_path)):
         find_recognizer(source=str(tmp_path))
@@ -55,7 +55,7 @@ def test_whisper_from_a_folder(tiny_whisper_folder, monkeypatch, fast):
     ]
 
 
-def test_errors_are_capped_and_loops_counted():
+def test_word_errors_are_capped_and_loops_counted():
     """No utterance counts for more than all of its words."""
     metric = find_recognizer(source="pocketsphinx")
     looped, fine = metric.count(
@@ -77,6 +77,6 @@ def test_errors_are_capped_and_loops_counted():
         ("one two one two one two one three", False),
     ],
 )
-def test_loops(heard, loop):
+def test_repeated_words_are_loops(heard, loop):
     """The same words four times in a row, and no fewer."""
     assert repeats_itself(heard) == loop

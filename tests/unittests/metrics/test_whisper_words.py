@@ -25,7 +25,7 @@ def test_words_are_compared_as_seed_tts_does():
 
 
 def test_whisper_transcribes_english(whisper):
-    """Its prompt says so; a batch hears what one hears; long audio is heard."""
+    """By its prompt; a batch equals single clips; long audio is complete."""
     read = []
     hook = whisper._network.model.decoder.register_forward_pre_hook(
         lambda _, args, given: read.append(given["input_ids"]), with_kwargs=True

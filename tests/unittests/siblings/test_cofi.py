@@ -68,7 +68,7 @@ def test_batch_and_stream_equal_single(codec, wavs, monkeypatch):
         assert (pieces - single[0]).abs().max() < 1e-4
 
 
-def test_keep_counts_scales(codec, wavs):
+def test_keep_is_the_number_of_scales(codec, wavs):
     tokens, _ = codec.encode_batch(wavs[:1])
     by_hand = tokens.clone()
     by_hand[..., 4:] = codec.mask_id

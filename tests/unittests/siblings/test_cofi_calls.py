@@ -25,7 +25,7 @@ def model(tmp_path):
     return build_tiny_cofi(tmp_path / "tiny.yaml")["model"]
 
 
-def test_one_output_of_a_strided_convolution():
+def test_output_of_a_strided_convolution():
     conv = StridedConv(2, stride=3)
     x = torch.randn(1, 2, 12)
     seen = torch.cat([x[0, :, 3:6], x[0, :, 6:9]], dim=1)  # of output 2
@@ -33,7 +33,7 @@ def test_one_output_of_a_strided_convolution():
     assert torch.allclose(conv(x)[0, :, 2], expected, atol=1e-5)
 
 
-def test_the_recursion_by_hand(model):
+def test_scale_recursion_by_hand(model):
     """Figure 1 (a): s^i codes e^i - d^i; d^i + s^i + g makes d^(i-1)."""
     codec = model["codec"].eval()
     mel, g = torch.randn(1, 36, 80), torch.randn(1, 32)
@@ -69,7 +69,7 @@ def test_the_recursion_by_hand(model):
     assert torch.allclose(decoded, expected, atol=1e-4)
 
 
-def test_a_masked_scale_adds_zeros(model):
+def test_masked_scales_add_zeros(model):
     codec = model["codec"].eval()
     tokens, g = torch.randint(64, (1, 2, 28)), torch.randn(1, 32)
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_a_masked_scale_adds_zeros(model):
         assert torch.equal(codec.decode_mel(tokens[..., :1], g), expected)
 
 
-def test_groups_depend_on_no_later_audio(model):
+def test_groups_do_not_depend_on_later_audio(model):
     codec = model["codec"].eval()
     mel, g = torch.randn(1, 60, 80), torch.randn(1, 32)
     changed = mel.clone()
@@ -150,7 +150,7 @@ def test_equation_1(model):
     assert torch.allclose(losses["loss"], vq + mse, rtol=1e-4)
 
 
-def test_gradients_reach_what_is_kept(model):
+def test_gradients_reach_kept_scales_only(model):
     codec, objective = model["codec"].train(), model["objective"].train()
     mel, lens = torch.randn(3, 48, 80), torch.ones(3)
     for kept in (1, 3):
@@ -169,7 +169,7 @@ def test_gradients_reach_what_is_kept(model):
 
 
 def test_overfits_a_clip(model):
-    """The coarsest scale alone tells much, all scales more."""
+    """The error decreases with the number of scales."""
     torch.manual_seed(0)
     codec, objective = model["codec"].train(), model["objective"].train()
     for quantizer in codec.quantizers:

@@ -120,7 +120,7 @@ def by_hand(lm, reference, text, tokens):
 @pytest.mark.parametrize(
     ("steps", "streams"), [(STEPS, STREAMS), ([1, 2], [2, 3]), ([1], [4])]
 )
-def test_losses_are_those_by_hand(kind, steps, streams):
+def test_losses_by_hand(kind, steps, streams):
     """Of padded utterances: conditioning, delay, ends, and what counts."""
     lm = make_lm(kind, steps, streams)
     batch = make_batch(columns=lm.levels.num_columns)
@@ -185,7 +185,7 @@ def logits_of(lm, reference, text, tokens):
 @pytest.mark.parametrize(
     ("steps", "streams"), [(STEPS, STREAMS), ([1, 2], [2, 3])]
 )
-def test_generation_is_the_model_s(kind, steps, streams):
+def test_cached_generation_equals_forward_passes(kind, steps, streams):
     """Cached, padded and after prompts, as in one uncached pass over all."""
     lm = make_lm(kind, steps, streams)
     lm.scales[0].heads[0].bias.data[CODES + 1] = -100.0  # no end
@@ -208,7 +208,7 @@ def test_generation_is_the_model_s(kind, steps, streams):
 @pytest.mark.parametrize("end", [-100.0, 1.0])
 @pytest.mark.parametrize("kind", KINDS)
 def test_batch_equals_single(kind, end):
-    """Where nothing ends by itself, and where chance decides."""
+    """Without end tokens, and with sampled ones."""
     lm = make_lm(kind)
     lm.scales[0].heads[0].bias.data[CODES + 1] = end
     batch, prompts, most = make_batch(), [3, 1], [9, 4]
@@ -254,7 +254,7 @@ def test_passes(kind, steps, streams, more, prompt):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_learns_an_utterance_and_says_it(kind):
+def test_overfitted_utterance_is_generated(kind):
     lm = make_lm(kind, dim=32).train()
     reference, text, _, tokens, _ = make_batch((3,))
     given, one = (reference, text, torch.ones(1)), torch.ones(1)

@@ -1,4 +1,4 @@
-"""CoFiSpeech: what it promises, and what bad input gets."""
+"""CoFiSpeech: its contract, and errors of bad input."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def prompts():
     return 0.1 * torch.randn(2, 20000, generator=generator)
 
 
-def test_speaks(speech, prompts):
+def test_synthesis(speech, prompts):
     assert isinstance(speech, CoFiSpeech)
     said = speech.clone_voice(TEXT, prompts[0], SAID, seed=4)
     groups = len(said.tokens)
@@ -33,7 +33,7 @@ def test_speaks(speech, prompts):
     assert not torch.equal(other.wav[:1920], said.wav[:1920])
 
 
-def test_a_stream_and_a_batch_are_the_utterance(speech, prompts):
+def test_stream_and_batch_equal_single(speech, prompts):
     said = speech.clone_voice(TEXT, prompts[0], SAID, seed=4)
     stream = list(speech.stream_voice(TEXT, prompts[0], SAID, seed=4))
     assert len(stream) > 1
@@ -47,7 +47,7 @@ def test_a_stream_and_a_batch_are_the_utterance(speech, prompts):
     assert torch.equal(both[1].tokens, alone.tokens)
 
 
-def test_attention_is_that_of_whole_sequences(speech, prompts):
+def test_cached_attention_equals_whole_sequences(speech, prompts):
     maps = speech.attention_maps("Why?", prompts[0], SAID, seed=4)
     assert len(maps) == 3  # a stack of three
     groups = None

@@ -1,4 +1,4 @@
-"""What takes a codec takes a SoCodec or a CoFi-Codec, by its folder alone."""
+"""SoCodec and CoFi-Codec in all that takes a codec's folder."""
 
 import csv
 import json
@@ -77,8 +77,8 @@ def test_tokenizer(folder, wavs, layout):
     assert torch.allclose(decoded[0, 0], expected[0], atol=1e-5)
 
 
-def test_files_keep_the_voice(folder, tmp_path, wavs):
-    """By the command line: a decoded file sounds as the recording does."""
+def test_token_files_keep_the_speaker_embedding(folder, tmp_path, wavs):
+    """On the command line: decoding uses the recording's embedding."""
     codec = open_codec(folder)
     clip = tmp_path / "clip.wav"
     soundfile.write(clip, wavs[0].numpy(), 16000, "FLOAT")
@@ -114,7 +114,7 @@ def test_files_keep_the_voice(folder, tmp_path, wavs):
         assert result.exit_code == 1 and wrong in result.stderr
 
 
-def test_a_corpus(folder, tiny_corpus, tmp_path):
+def test_tokenised_corpus(folder, tiny_corpus, tmp_path):
     from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 
     codec = open_codec(folder)

@@ -47,7 +47,7 @@ def test_rows_have_bos_and_eos():
     assert counted.sum((1, 2)).tolist() == [9, 6]  # tokens and an EOS each
 
 
-def test_a_row_does_not_see_what_comes_later():
+def test_rows_are_causal():
     """Eq. 5: stream j of step t sees stream i up to t - 1 + d (j - i)."""
     lm = make_lm()
     tokens = torch.randint(9, (1, 6, 4))
@@ -90,7 +90,7 @@ def test_passes(delay):
     assert tokens.max() < lm.vocab_size
 
 
-def test_generation_is_the_model_s(  # cached and padded, as in training
+def test_cached_generation_equals_forward_passes(  # cached and padded, as in training
 ):
     lm = make_lm()
     reference = torch.randn(2, 6)
@@ -120,7 +120,7 @@ def test_generation_is_the_model_s(  # cached and padded, as in training
             assert torch.equal(logits.argmax(-1), found[row, :, stream])
 
 
-def test_learns_a_sentence():
+def test_overfits_a_sentence():
     lm = make_lm()
     reference, text = torch.randn(1, 6), torch.randint(12, (1, 4))
     tokens = torch.randint(9, (1, 7, 4))

@@ -1,4 +1,4 @@
-"""Stage I with a place in the text: alignment, losses, generation, files."""
+"""Stage I with an explicit alignment: losses, generation, files."""
 
 import itertools
 import json
@@ -58,7 +58,7 @@ def greedy(batch, **settings):
     return Sampler([0] * batch, temperature=0, **settings)
 
 
-def test_best_path_is_the_best_of_all_paths():
+def test_best_path_has_the_highest_score_of_all():
     """Every path of six frames, collapsed as CTC collapses."""
     torch.manual_seed(0)
     blank, text = 3, torch.tensor([[0, 0], [1, 2], [2, 0]])
@@ -83,7 +83,7 @@ def test_best_path_is_the_best_of_all_paths():
     assert short[1].tolist() == [False, False, True]
 
 
-def test_letters_stand_evenly_where_they_cannot_be_aligned(lm):
+def test_unalignable_letters_are_spaced_evenly(lm):
     text, lengths = torch.zeros(2, 40, dtype=int), torch.tensor([40, 4])
     real = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])
     log_probs = lm.aligner(torch.zeros(2, 4, 10, dtype=int), real)
@@ -94,14 +94,14 @@ def test_letters_stand_evenly_where_they_cannot_be_aligned(lm):
     assert lm.aligner.loss(log_probs[:1], real[:1], text[:1], lengths[:1]) == 0
 
 
-def test_a_batch_without_text_teaches_the_aligner_nothing():
+def test_batch_without_text_has_no_aligner_loss():
     lm = AlignedBackboneLM(TEXT, LEVELS, aligner_batches=1, **SMALL)
     text, one = torch.zeros(2, 3, dtype=int), torch.ones(2)
     lm(text, 0 * one, torch.zeros(2, 4, 10, dtype=int), one)["loss"].backward()
     assert not any(w.grad.any() for w in lm.aligner.parameters())
 
 
-def test_durations_are_counted_and_laid_out_again():
+def test_durations_and_positions_are_inverse():
     torch.manual_seed(0)
     durations = Durations(16, most=5)
     places = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 3], [1, 1, 1, 1, 1, 1, 1, 1]])
@@ -124,7 +124,7 @@ def test_durations_are_counted_and_laid_out_again():
 
 
 @torch.no_grad()
-def test_loss_is_that_of_each_utterance_alone(lm, inputs):
+def test_batch_loss_equals_single(lm, inputs):
     inputs = *inputs[:3], torch.tensor([2, 4, 1, 3]) / 4
     together, alone = lm(*inputs), []
     one = torch.ones(1)
@@ -178,7 +178,7 @@ def plan(lm, text, prompt):
 
 @pytest.mark.parametrize("guidance", [0.0, 1.5])
 @torch.no_grad()
-def test_generation_says_what_the_loss_finds_likely(lm, inputs, guidance):
+def test_greedy_generation_equals_forward_passes(lm, inputs, guidance):
     """Greedy groups, with a cache and in a batch, against whole sequences."""
     text, text_lens, prompt, lens = inputs
     sampler = greedy(4, text_guidance=guidance)
@@ -213,8 +213,8 @@ def test_generation_says_what_the_loss_finds_likely(lm, inputs, guidance):
     assert (found < CODES).any()
 
 
-def test_it_learns_to_say_a_text_and_to_go_on_after_a_prompt():
-    """Each letter is a group of its own tokens: a language without context."""
+def test_overfitted_texts_are_generated_after_prompts():
+    """Each letter has a group of fixed tokens."""
     torch.manual_seed(3)
     words = torch.randint(CODES, (6, 10))
     lm = AlignedBackboneLM(
@@ -241,7 +241,7 @@ def test_it_learns_to_say_a_text_and_to_go_on_after_a_prompt():
     assert (found[1, 3:] == CODES).all() and (found[0, 5:] == CODES).all()
 
 
-def test_samples_depend_on_the_seed_of_the_utterance_alone(lm, inputs):
+def test_samples_depend_on_the_utterances_seed_only(lm, inputs):
     def say(rows, seeds):
         parts = [part[rows] for part in inputs]
         items = generate_backbone(lm, *parts, Sampler(seeds), 5)
@@ -252,7 +252,7 @@ def test_samples_depend_on_the_seed_of_the_utterance_alone(lm, inputs):
     assert not torch.equal(both[:1], say([0], [5])[:, : both.shape[1]])
 
 
-def test_files_hold_all_of_a_stage(lm, tmp_path):
+def test_stage_is_loaded_from_files(lm, tmp_path):
     save_group_stage(tmp_path, lm, "fingerprint")
     page = json.loads((tmp_path / "config.json").read_text())["gogo"]
     again = load_group_stage(tmp_path, page)

@@ -17,7 +17,7 @@ CODES, PROMPT_TEXT = 12800, "the quick brown fox"
 
 
 @pytest.mark.parametrize("b", [1, 5, 10])
-def test_speaks(tiny_stages, tiny_codec_folder, tmp_path, b):
+def test_synthesis(tiny_stages, tiny_codec_folder, tmp_path, b):
     """Alone, side by side and streamed; b = 10 is a single stage."""
     _, _, tokenizer = tiny_stages
     text = tokenizer.vocab_size

@@ -1,4 +1,4 @@
-"""The lean decoding path against the plain modules, fused and in 8 bits."""
+"""Cached decoding against the plain modules, fused and in 8 bits."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def llama():
 
 @pytest.mark.parametrize("static", [False, True])
 @torch.no_grad()
-def test_llama_is_that_of_transformers(llama, static):
+def test_llama_equals_transformers(llama, static):
     """Left-padded, and in pieces; with shapes that stay the same or not."""
     x, padding = torch.randn(3, sum(PIECES), 32), torch.tensor([0, 2, 5])
     cached = CachedLlama(llama.model, 3, 20, static=static)
@@ -40,7 +40,7 @@ def test_llama_is_that_of_transformers(llama, static):
 
 
 @torch.no_grad()
-def test_scaled_rotary_positions_are_those_of_transformers(tmp_path):
+def test_scaled_rotary_positions_equal_transformers(tmp_path):
     """As Llama 3 scales them."""
     llama = speech_llama(60, 32, 1, 2, 64).eval()
     llama.config.rope_parameters = {
@@ -63,7 +63,7 @@ def test_scaled_rotary_positions_are_those_of_transformers(tmp_path):
 
 
 @torch.no_grad()
-def test_gpt2_is_that_of_transformers():
+def test_gpt2_equals_transformers():
     torch.manual_seed(0)
     config = GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=30)
     model = GPT2Model(config).eval()
@@ -83,7 +83,7 @@ def test_gpt2_is_that_of_transformers():
         )
 
 
-def test_fused_weights_are_the_layers_own(llama):
+def test_fused_weights_share_memory_with_layers(llama):
     attention = llama.model.layers[0].self_attn
     parts = attention.q_proj, attention.k_proj, attention.v_proj
     before = [part.weight.detach().clone() for part in parts]
@@ -96,7 +96,7 @@ def test_fused_weights_are_the_layers_own(llama):
 
 
 @torch.no_grad()
-def test_eight_bits_keep_the_loss():
+def test_int8_keeps_the_loss():
     """Within .02 nats, on text that the model finds likely."""
     torch.manual_seed(0)
     llama = speech_llama(200, 64, 2, 4, 128).eval()

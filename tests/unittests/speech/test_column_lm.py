@@ -1,4 +1,4 @@
-"""Models of single positions: what they see, and Eq. 19."""
+"""Language models of single positions: causality, and Eq. 19."""
 
 import math
 
@@ -8,7 +8,7 @@ from speechbrain_gogo.brains.logs.level_means import LevelMeans
 from speechbrain_gogo.lobes.speech.analysis.column_lm import ColumnLM
 
 
-def test_a_column_sees_its_own_past_only():
+def test_columns_see_earlier_positions_only():
     torch.manual_seed(0)
     lm = ColumnLM(3, 20, 16, 2, 2, 32)
     tokens = torch.randint(20, (2, 6, 5))  # the last two are left out

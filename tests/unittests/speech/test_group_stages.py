@@ -70,7 +70,7 @@ def greedy(batch, **settings):
     return Sampler([0] * batch, temperature=0, **settings)
 
 
-def test_digits_are_those_of_fsq():
+def test_digits_equal_fsq():
     from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 
     codes = torch.arange(CODES)
@@ -80,8 +80,8 @@ def test_digits_are_those_of_fsq():
     assert torch.equal(found.flip(1), torch.stack(ranks, 1))
 
 
-def test_output_is_the_chain_of_its_digits():
-    """Against a loop over codes that knows nothing of broadcasting."""
+def test_log_probabilities_are_sums_over_digits():
+    """Against a loop over codes."""
     output = GridOutput(LEVELS)
     scores = torch.randn(1, output.num_scores)
     digits, pairs = output._split(scores)
@@ -101,7 +101,7 @@ def test_output_is_the_chain_of_its_digits():
 
 
 @torch.no_grad()
-def test_loss_of_stage_1_is_that_of_each_utterance_alone(stage1, inputs):
+def test_stage_1_batch_loss_equals_single(stage1, inputs):
     together = stage1(*inputs)
     alone = []
     for row in range(3):
@@ -120,7 +120,7 @@ def test_loss_of_stage_1_is_that_of_each_utterance_alone(stage1, inputs):
 
 @pytest.mark.parametrize("guidance", [0.0, 1.5])
 @torch.no_grad()
-def test_generation_says_what_the_loss_finds_likely(stage1, inputs, guidance):
+def test_greedy_generation_equals_forward_passes(stage1, inputs, guidance):
     """Greedy groups, with a cache and in a batch, against whole sequences."""
     text, text_lens, prompt, lens = inputs
     sampler = greedy(3, text_guidance=guidance)
@@ -161,7 +161,7 @@ def last_hidden(lm, text, groups):
 
 
 @torch.no_grad()
-def test_stage_2_completes_as_the_loss_finds_likely(stage2, inputs):
+def test_stage_2_greedy_completion_equals_forward_passes(stage2, inputs):
     _, _, prompt, lens = inputs
     prompt[0, 1, 6:] = CODES  # a prompt of another rate
     generator = torch.Generator().manual_seed(4)
@@ -187,7 +187,7 @@ def test_stage_2_completes_as_the_loss_finds_likely(stage2, inputs):
 
 
 @torch.no_grad()
-def test_loss_of_stage_2_skips_what_is_not_there(stage2, inputs):
+def test_stage_2_loss_excludes_masked_tokens(stage2, inputs):
     tokens, lens = inputs[2], torch.tensor([1.0, 0.5, 0.25])
     budgets = torch.tensor([[10, 3, 5, 4], [10, 10, 3, 3], [3, 3, 3, 3]])
     out = stage2(tokens, lens, budgets)
@@ -201,7 +201,7 @@ def test_loss_of_stage_2_skips_what_is_not_there(stage2, inputs):
         stage2(torch.zeros(1, 200, 10, dtype=torch.long), torch.ones(1))
 
 
-def test_both_learn_two_utterances(stage1, stage2, inputs):
+def test_both_stages_overfit_two_utterances(stage1, stage2, inputs):
     stages = (stage1, inputs), (stage2, (inputs[2], inputs[3]))
     for lm, batch in stages:
         optimizer = torch.optim.Adam(lm.parameters(), lr=0.01)
@@ -215,7 +215,7 @@ def test_both_learn_two_utterances(stage1, stage2, inputs):
         assert losses[-1] < 0.2 * losses[0]
 
 
-def test_files_hold_all_of_a_stage(stage1, stage2, tmp_path):
+def test_stage_is_loaded_from_files(stage1, stage2, tmp_path):
     import json
 
     for lm in (stage1, stage2):
@@ -231,7 +231,7 @@ def test_files_hold_all_of_a_stage(stage1, stage2, tmp_path):
 
 
 @pytest.mark.parametrize("weights", ["float", "int8"])
-def test_speech_from_files(
+def test_synthesis_from_files(
     tiny_stages, tiny_codec_folder, tmp_path, monkeypatch, weights
 ):
     """Streamed, in a batch and whole it is the same; passes are counted."""
@@ -266,7 +266,7 @@ def test_speech_from_files(
         assert all(torch.equal(one.tokens, said.tokens) for one in pair)
 
 
-def test_eight_bits_are_for_a_cpu():
+def test_int8_is_refused_on_a_gpu():
     codec = SimpleNamespace(device="cpu", precision="fp32")
     assert weights_of("int8", codec) is Int8
     with pytest.raises(ValueError, match="use one of"):

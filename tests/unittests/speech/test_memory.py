@@ -1,4 +1,4 @@
-"""What saves memory leaves the learning as it is."""
+"""Options that save memory give the same training."""
 
 import copy
 
@@ -48,7 +48,7 @@ def learn(lm, optimizer, steps):
     return losses
 
 
-def test_gradients_are_those_of_a_single_pass():
+def test_checkpointed_gradients_equal_plain_ones():
     kept, twice = stage(), stage(gradient_checkpointing=True)
     passes = []
     layer = twice.llama.model.layers[0]
@@ -60,7 +60,7 @@ def test_gradients_are_those_of_a_single_pass():
     assert len(passes) == 2
 
 
-def test_master_weights_are_torch_adamw_in_full_precision():
+def test_master_weights_equal_adamw_in_float32():
     """The same gradients, in half precision, over many steps."""
     torch.manual_seed(0)
     start = torch.randn(50, 4)
@@ -85,7 +85,7 @@ def test_master_weights_are_torch_adamw_in_full_precision():
     assert torch.equal(half.detach(), master.bfloat16())
 
 
-def test_small_updates_are_lost_without_masters():
+def test_small_updates_are_lost_without_master_weights():
     rates = {"lr": 1e-5, "weight_decay": 0.0}
     lost, kept = stage(weights="bfloat16"), stage(weights="bfloat16")
     before = lost.llama.model.layers[0].mlp.up_proj.weight.detach().clone()
@@ -99,7 +99,7 @@ def test_small_updates_are_lost_without_masters():
 
 
 @pytest.mark.parametrize("optimizer", ["master", "8bit"])
-def test_half_precision_learns_as_full_precision_does(optimizer):
+def test_bf16_training_equals_float32(optimizer):
     full = stage()
     expected = learn(full, torch.optim.AdamW(full.parameters(), lr=3e-3), 40)
     half = stage(weights="bfloat16", gradient_checkpointing=True)
@@ -113,7 +113,7 @@ def test_half_precision_learns_as_full_precision_does(optimizer):
     assert losses[-1] == pytest.approx(expected[-1], rel=far)
 
 
-def test_lora_learns_little_and_leaves_a_plain_llama(tmp_path):
+def test_lora_trains_few_parameters_and_exports_a_plain_llama(tmp_path):
     pytest.importorskip("peft")
     lm = stage(lora={"r": 4, "lora_alpha": 8}, gradient_checkpointing=True)
     learning = {n for n, w in lm.named_parameters() if w.requires_grad}
@@ -133,7 +133,7 @@ def test_lora_learns_little_and_leaves_a_plain_llama(tmp_path):
 
 
 def test_lora_of_a_stage_with_large_passes(tmp_path):
-    """Its Llama's matrices stay, the rest learns; the export has no LoRA."""
+    """The Llama's matrices are frozen, the rest is trained; the export has no LoRA."""
     pytest.importorskip("peft")
     torch.manual_seed(0)
     sizes = {"dim": 16, "num_heads": 2, "aligner_dim": 16, "dropout": 0.0}
@@ -164,8 +164,8 @@ class Codec:
     vocab_size, backbone_size, num_codebooks = 60, 3, 10
 
 
-def test_generation_applies_lora():
-    """Samples during a training are of what has been learned."""
+def test_generation_uses_lora():
+    """Samples during a training use the trained low-rank updates."""
     pytest.importorskip("peft")
     torch.manual_seed(0)
     model = save_memory(llama(16, 2, 2, 32), lora={"r": 2}).eval()
@@ -186,7 +186,7 @@ def test_other_weights_and_optimizers_are_refused():
         stage(weights="float8")
 
 
-def test_what_cannot_be_sharded_is_refused():
+def test_unsupported_sharding_is_refused():
     with pytest.raises(ValueError, match="precision 'fp16'.* bf16 or fp32"):
         ShardedModule(torch.nn.Linear(2, 2), precision="fp16")
     pytest.importorskip("bitsandbytes")

@@ -12,8 +12,8 @@ from speechbrain_gogo.lobes.speech.llama import (
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_new_rows_are_spread_as_the_old_ones(tmp_path, tied):
-    """The model can tell codes apart from the start; by default it cannot."""
+def test_new_rows_have_the_distribution_of_old_ones(tmp_path, tied):
+    """Codes can be distinguished, unlike with transformers' rows."""
     torch.manual_seed(0)
     old = speech_llama(400, 32, 1, 2, 64)
     if not tied:
@@ -43,8 +43,8 @@ def test_new_rows_are_spread_as_the_old_ones(tmp_path, tied):
     assert logits.std() > 100 * plain.std()
 
 
-def test_spread_rows_learn_to_tell_codes_apart(tmp_path, monkeypatch, request):
-    """Sooner than rows as transformers draws them: codes decide the next."""
+def test_spread_rows_learn_faster(tmp_path, monkeypatch, request):
+    """Than transformers' rows, if each code determines the next."""
     monkeypatch.syspath_prepend(request.config.rootpath / "bench" / "quality")
     import new_rows
 

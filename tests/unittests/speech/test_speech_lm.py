@@ -117,7 +117,7 @@ def test_budgets_of_training(stage2, batch):
     assert len(losses[0]["nll"]) != len(losses[2]["nll"])
 
 
-def test_only_the_rows_that_can_be_spoken_get_gradients(stage1, batch):
+def test_only_output_rows_get_gradients(stage1, batch):
     text, text_lens, tokens, lens, *_ = batch
     stage1(text, text_lens, tokens, lens)["loss"].backward()
     output = stage1.llama.lm_head.weight.grad
@@ -126,7 +126,7 @@ def test_only_the_rows_that_can_be_spoken_get_gradients(stage1, batch):
     assert (output[stage1.output_slice].abs().sum(1) > 0).all()
 
 
-def test_level_major_reads_level_after_level(stage1, batch):
+def test_level_major_order(stage1, batch):
     text, text_lens, tokens, _, _, _ = batch
     stage1.order = "level_major"
     found = stage1(text, text_lens, tokens, torch.ones(3))
@@ -158,7 +158,7 @@ def test_clips_that_do_not_fit_are_refused(stage1, stage2, batch):
         BackboneLM(stage1.llama, TEXT + 1, CODES)
 
 
-def test_near_codes_start_near(stage1):
+def test_neighbouring_codes_start_with_similar_rows(stage1):
     rows = stage1.llama.lm_head.weight.detach()
     scale = float(rows[TEXT : TEXT + CODES].std())
     others = rows[:TEXT].clone()
@@ -171,7 +171,7 @@ def test_near_codes_start_near(stage1):
     assert torch.corrcoef(distances.flatten(1))[0, 1] > 0.8
 
 
-def test_codes_learn_together(stage1, batch):
+def test_codes_are_updated_by_level(stage1, batch):
     grid = torch.cartesian_prod(torch.linspace(-1, 1, 8), torch.arange(5) / 2)
     text, text_lens, tokens, lens, *_ = batch
     before = stage1(text, text_lens, tokens, lens)["loss"]
@@ -209,7 +209,7 @@ def test_codes_learn_together(stage1, batch):
     assert weights[0] is weights[1]
 
 
-def test_codes_of_an_output_of_its_own_do_not_learn_together(stage1):
+def test_updates_by_level_need_tied_embeddings(stage1):
     stage1.llama.lm_head.weight = torch.nn.Parameter(
         stage1.llama.lm_head.weight.detach().clone()
     )
@@ -251,7 +251,7 @@ def test_small_stages_fit_in_25_megabytes(request):
     assert config.vocab_size == found["text_size"] + 12800 + 2
 
 
-def test_a_pretrained_llama_keeps_its_text(tmp_path):
+def test_pretrained_llama_keeps_its_text_rows(tmp_path):
     speech_llama(TEXT, 16, 2, 2, 32).save_pretrained(tmp_path)
     llama = extended_llama(tmp_path, num_new=CODES + 2)
     old = speech_llama(TEXT, 16, 2, 2, 32).from_pretrained(tmp_path)

@@ -42,8 +42,8 @@ def detail_lm():
 
 
 @pytest.mark.parametrize("make", [backbone_lm, aligned_lm, detail_lm])
-def test_weights_come_along(make, codec, tmp_path):
-    """All of them, in half precision, also those that count."""
+def test_weights_of_the_initial_stage_are_loaded(make, codec, tmp_path):
+    """All weights, in half precision, and the counters."""
     first, second = make(), make()
     if hasattr(first, "batches"):
         first.batches.fill_(7)
@@ -54,7 +54,9 @@ def test_weights_come_along(make, codec, tmp_path):
         torch.testing.assert_close(found[name], weight, rtol=1e-3, atol=1e-6)
 
 
-def test_a_stage_of_a_whole_model(codec, tiny_speech_folder, tiny_stages):
+def test_stage_of_a_complete_model_is_loaded(
+    codec, tiny_speech_folder, tiny_stages
+):
     """Also the tokenizer of its text."""
     for stage, theirs in zip((1, 2), tiny_stages):
         folder = find_stage(tiny_speech_folder, stage)
@@ -71,7 +73,7 @@ def test_a_stage_of_a_whole_model(codec, tiny_speech_folder, tiny_stages):
 
 
 def test_other_tokens_text_and_networks_are_refused(codec, tmp_path):
-    """Each with what to do; equal shapes do not make equal networks."""
+    """The errors say what to do; equal shapes are not sufficient."""
     export_speech_stage(tmp_path / "other", backbone_lm(), fingerprint="f00d")
     with pytest.raises(ValueError, match="fingerprint f00d, not.*give --codec"):
         start_stage(backbone_lm(), tmp_path / "other", codec)

@@ -1,4 +1,4 @@
-"""Token corpora of millions of clips: what a process holds, and how long."""
+"""Token corpora of millions of clips: memory and time of a process."""
 
 import pickle
 import time
@@ -106,7 +106,7 @@ def test_ranks_encode_each_text_once(corpus, pieces, tmp_path, monkeypatch):
     assert len(list((tmp_path / "index").iterdir())) == 2  # side by side
 
 
-def test_a_mapped_corpus_is_that_in_memory(corpus, pieces, tmp_path):
+def test_mapped_corpus_equals_the_one_in_memory(corpus, pieces, tmp_path):
     def read(folder):
         return TokenDataset(corpus, 9, np.add, pieces, index_folder=folder)
 

@@ -11,7 +11,7 @@ from speechbrain_gogo.lobes.tokens.granular import (
 )
 
 
-def test_retention_probability_is_what_the_draws_give():
+def test_retention_probability_equals_sampled_frequency():
     expected = [1 - (j - 1) / 10 for j in range(1, 11)]  # Eq. (14)
     assert retention_probability(10).tolist() == pytest.approx(expected)
     dropout = NestedDropout(10, torch.zeros(1))
@@ -22,7 +22,7 @@ def test_retention_probability_is_what_the_draws_give():
     assert kept.tolist() == pytest.approx(expected, abs=0.02)
 
 
-def test_scale_gradient_leaves_values_alone():
+def test_scale_gradient_keeps_values():
     q = torch.randn(2, 3, 4, 5, requires_grad=True)
     weight = torch.tensor([0.5, 1.0, 3.0, 0.0])
     seen = torch.randn(2, 3, 4, 5)
@@ -32,7 +32,7 @@ def test_scale_gradient_leaves_values_alone():
     torch.testing.assert_close(q.grad, seen * weight[:, None])
 
 
-def test_nested_dropout_masks_the_tail_and_amplifies_rare_levels():
+def test_nested_dropout_masks_suffixes_and_scales_gradients():
     mask = torch.full((2,), 7.0, requires_grad=True)
     q = torch.randn(2, 3, 4, 2, requires_grad=True)
     dropout = NestedDropout(4, mask)

@@ -1,4 +1,4 @@
-"""Levels at rates of their own in one token matrix."""
+"""Levels with different rates in one token matrix."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ COFI = Levels([1, 3, 6], [1, 1, 4], ["120 ms", "40 ms", "20 ms"])
 
 
 def test_columns_of_a_group_by_hand():
-    """Group 1 of the paper's three scales: where each token stands."""
+    """Positions of the tokens of group 1, with the paper's three scales."""
     tokens = torch.arange(2 * 28).view(1, 2, 28)
     coarse, middle, fine = COFI.unpack(tokens)
     assert coarse[0, 1].tolist() == [28]
@@ -30,7 +30,7 @@ def test_pack_is_the_inverse(levels):
     assert torch.equal(levels.pack(levels.unpack(tokens[0])), tokens[0])
 
 
-def test_what_is_no_level():
+def test_invalid_levels_are_refused():
     with pytest.raises(ValueError, match="5 columns do not hold whole levels"):
         COFI.unpack(torch.zeros(1, 2, 5))
     with pytest.raises(ValueError, match="Level 40 ms of 2 groups"):
@@ -41,7 +41,7 @@ def test_what_is_no_level():
         Levels([1, 2], [1])
 
 
-def test_a_codec_has_a_level_per_column_by_default():
+def test_default_levels_are_columns():
     class Columns(GranularCodec):
         num_codebooks = 10
 

@@ -1,4 +1,4 @@
-"""GogoTokenizer: the codec's tokens, as recipes for other tokenizers ask."""
+"""GogoTokenizer: the codec's tokens by the interfaces of other tokenizers."""
 
 import copy
 import pickle
@@ -40,9 +40,7 @@ def speech():
 
 @LAYOUTS
 @pytest.mark.parametrize("num_codebooks", [10, 3])
-def test_it_speaks_the_dialect_of_encodec(
-    build, codec, speech, layout, num_codebooks
-):
+def test_interface_equals_encodec(build, codec, speech, layout, num_codebooks):
     tokenizer = build(layout=layout, num_codebooks=num_codebooks)
     wavs, length = speech
     matrix, lens = codec.encode_batch(wavs, length)
@@ -67,7 +65,7 @@ def test_it_speaks_the_dialect_of_encodec(
 
 
 @LAYOUTS
-def test_an_utterance_sounds_the_same_alone(build, speech, layout):
+def test_decoded_batch_equals_single(build, speech, layout):
     tokenizer = build(layout=layout)
     (wavs, length), half = speech, 5 * GROUP // 2
     together = tokenizer.decode(tokenizer.encode(wavs, length)[0], length)
@@ -78,7 +76,7 @@ def test_an_utterance_sounds_the_same_alone(build, speech, layout):
     assert not together[1, :, half:].any()
 
 
-def test_a_flat_sequence_may_stop_anywhere(build, codec, speech):
+def test_incomplete_groups_of_flat_sequences(build, codec, speech):
     tokenizer = build()
     tokens, _ = tokenizer.encode(*speech)
     wav = tokenizer.decode(tokens[:1, :37])
@@ -92,7 +90,7 @@ def test_a_flat_sequence_may_stop_anywhere(build, codec, speech):
 
 
 @pytest.mark.parametrize("rate", [16000, 22050])
-def test_it_works_at_the_recipes_rate(build, codec, rate):
+def test_other_sample_rates(build, codec, rate):
     tokenizer = build(sample_rate=rate, layout="grouped")
     time = torch.arange(rate)[None] / rate
     wav = 0.3 * torch.sin(700 * time)
@@ -103,8 +101,8 @@ def test_it_works_at_the_recipes_rate(build, codec, rate):
     assert decoded.shape[2] == -(-5 * GROUP * rate // 24000)
 
 
-def test_a_frozen_part_of_a_brain(build, speech, tmp_path):
-    """Kept in evaluation, left alone by optimizers, saved and loaded."""
+def test_frozen_in_a_brain(build, speech, tmp_path):
+    """In evaluation mode, without optimizer, saved and loaded."""
     tokenizer = build()
     wavs, length = speech
     before, _ = tokenizer.encode(wavs, length)
@@ -157,7 +155,7 @@ def test_a_frozen_part_of_a_brain(build, speech, tmp_path):
         assert torch.equal(twin.encode(wavs, length)[0], before)
 
 
-def test_precision_of_the_recipe_does_not_matter(build, speech):
+def test_recipe_precision_has_no_effect(build, speech):
     tokenizer = build()
     tokens, _ = tokenizer.encode(*speech)
     with torch.autocast("cpu", torch.bfloat16):
@@ -166,7 +164,7 @@ def test_precision_of_the_recipe_does_not_matter(build, speech):
     assert torch.equal(wav, tokenizer.decode(tokens))
 
 
-def test_names_of_the_benchmark(build, speech):
+def test_names_of_dasb(build, speech):
     tokenizer, (wavs, length) = build(layout="grouped"), speech
     tokenizer.device = "cpu"  # Tokotron does
     tokens = tokenizer.sig_to_tokens(wavs, length)
@@ -190,7 +188,7 @@ def test_names_of_the_benchmark(build, speech):
 
 
 @pytest.mark.parametrize("name", ["savedir", "save_path"])
-def test_yaml_builds_it(tiny_codec_folder, tmp_path, name):
+def test_built_by_yaml(tiny_codec_folder, tmp_path, name):
     text = f"""
     codec: !apply:speechbrain_gogo.inference.GogoTokenizer.from_hparams
         source: {tiny_codec_folder}

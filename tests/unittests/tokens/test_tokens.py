@@ -1,22 +1,19 @@
-"""Tokenised corpora: nothing lost or doubled, and fit for training."""
+"""Tokenising a corpus: complete and without duplicates, also after interruptions."""
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from token_corpora import HEADER, clips, contents, rows
 
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
-from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
 from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.dataio.tokens.shards import (
@@ -27,47 +24,15 @@ from speechbrain_gogo.dataio.tokens.shards import (
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
-HEADER = {
-    "codec": "mine",
-    "fingerprint": "abc",
-    "num_codebooks": 10,
-    "vocab_size": 12800,
-    "group_rate": 4.6875,
-    "source": {"manifest": "clips.csv"},
-}
-
 
 @pytest.fixture(scope="module")
 def codec(tiny_codec_folder):
     return GogoCodec.from_hparams(tiny_codec_folder, run_opts={"device": "cpu"})
 
 
-def clips(tiny_corpus, **settings):
-    """Twelve clips in three shards."""
-    settings = {"batch_seconds": 6, "clips_per_shard": 4, **settings}
-    return ManifestShards(tiny_corpus / "train.csv", tiny_corpus, **settings)
-
-
 def manifest(tiny_corpus):
     with open(tiny_corpus / "train.csv", newline="") as file:
         return {row["ID"]: row for row in csv.DictReader(file)}
-
-
-def rows(folder):
-    """All rows of a corpus."""
-    _, shards = open_corpus(folder)
-    return [shard[place] for shard in shards for place in range(len(shard))]
-
-
-def contents(folder):
-    """All that is in all shards; the order of metadata is nobody's."""
-    found = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(str(path), "pt") as file:
-            keys = sorted(file.keys())
-            arrays = {key: file.get_tensor(key).tolist() for key in keys}
-            found[path.name] = arrays, file.metadata()
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +43,7 @@ def tokenized(codec, tiny_corpus, tmp_path_factory):
     return folder
 
 
-def test_tokens_are_those_of_each_file_alone(codec, tiny_corpus, tokenized):
+def test_corpus_tokens_equal_encode_file(codec, tiny_corpus, tokenized):
     expected = manifest(tiny_corpus)
     found = rows(tokenized)
     assert sorted(row.id for row in found) == sorted(expected)
@@ -96,10 +61,10 @@ def test_tokens_are_those_of_each_file_alone(codec, tiny_corpus, tokenized):
     )
 
 
-def test_a_stop_costs_a_shard_and_nothing_else(
+def test_resuming_repeats_one_shard_at_most(
     codec, tiny_corpus, tokenized, tmp_path, monkeypatch
 ):
-    """Stopped before a shard appears, and in the middle of one."""
+    """Stopped before a shard is written, and within one."""
     replace, encode = Path.replace, codec.encode_batch
 
     def stop(partial, path):
@@ -140,7 +105,7 @@ def test_a_stop_costs_a_shard_and_nothing_else(
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_ranks_share_the_shards(
+def test_shards_are_split_over_ranks(
     codec, tiny_corpus, tokenized, tmp_path, monkeypatch, num_workers
 ):
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -204,7 +169,7 @@ def test_emilia_tars(codec, tmp_path, request):
     assert len(contents(tmp_path)) == 3
 
 
-def test_nothing_usable_is_an_error(codec, tiny_corpus, tmp_path):
+def test_no_usable_clip_is_an_error(codec, tiny_corpus, tmp_path):
     with pytest.raises(ValueError, match="not 30 to 40 s long: 12"):
         source = clips(tiny_corpus, min_duration=30, max_duration=40)
         tokenize_corpus(codec, source, tmp_path)
@@ -235,101 +200,7 @@ def test_other_data_and_other_codecs_are_refused(
         open_corpus(tmp_path)
 
 
-def test_damage_is_named(tmp_path):
-    claim_folder(tmp_path, {**HEADER, "num_shards": 1})
-    with pytest.raises(ValueError, match="1 of 1 .* 000000.safetensors"):
-        open_corpus(tmp_path)
-    with pytest.raises(ValueError, match="No tokenised corpus at .*nowhere"):
-        open_corpus(tmp_path / "nowhere")
-    tokens = torch.zeros(3, 10).long()
-    tokens[1, 2] = 12800
-    path = shard_path(tmp_path, 0)
-    save_shard(path, [TokenRow("a", "", "", tokens)], HEADER, ClipReport())
-    dataset = TokenDataset(tmp_path, 30)
-    with pytest.raises(ValueError, match="'a'.* 12800 of group 1, level 2"):
-        dataset[0]
-    path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ValueError, match="000000.* is no shard of tokens"):
-        open_corpus(tmp_path)
-    save_file({"tokens": torch.ones(1)}, path)
-    with pytest.raises(ValueError, match="000000.* is no shard of tokens"):
-        open_corpus(tmp_path)
-
-
-@pytest.fixture
-def lengths(tmp_path):
-    """A corpus of clips of 1 to 40 groups, whose text has one word each."""
-    claim_folder(tmp_path, {**HEADER, "num_shards": 2})
-    counts = torch.randperm(40).add(1).tolist()
-    for number, part in enumerate((counts[:17], counts[17:])):
-        made = [
-            TokenRow(f"clip{n}", "hello " * n, "x", torch.full((n, 10), n))
-            for n in part
-        ]
-        report = ClipReport(used=len(part), broken=1)
-        save_shard(shard_path(tmp_path, number), made, HEADER, report)
-    return tmp_path
-
-
-def test_clips_that_do_not_fit_are_left_out(lengths):
-    pieces = WordPieces.train(["hello"], lengths / "text.model", 20)
-    assert len(pieces.encode("hello")) == 1
-    dataset = TokenDataset(
-        lengths, 4 * 30 + 2, lambda text, groups: text + 3 * groups + 2, pieces
-    )
-    skipped = {"over 122 positions": 10, "broken": 2}
-    assert dataset.report == {"used": 30, **skipped}
-    for item, positions in zip(dataset, dataset.lengths):
-        groups = item["num_groups"]
-        assert item["id"] == f"clip{groups}"
-        assert item["text_ids"].shape == (groups,)
-        assert item["tokens"].dtype == item["text_ids"].dtype == torch.int64
-        assert torch.equal(item["tokens"], torch.full((groups, 10), groups))
-        assert positions == 4 * groups + 2
-    stage_two = TokenDataset(lengths, 200)
-    assert stage_two.report == {
-        "used": 20,
-        "over 200 positions": 20,
-        "broken": 2,
-    }
-    assert "text_ids" not in stage_two[0]
-    with pytest.raises(ValueError, match="over 9 positions: 40"):
-        TokenDataset(lengths, 9)
-
-
-@pytest.mark.parametrize("num_workers", [0, 1])
-def test_batches_by_positions(lengths, num_workers):
-    dataset = TokenDataset([lengths], 400)
-    settings = token_loader_settings(
-        dataset.lengths, True, 400, bucket_length=100, num_workers=num_workers
-    )
-    seen = []
-    for batch in torch.utils.data.DataLoader(dataset, **settings):
-        tokens, lens = batch.tokens
-        assert tokens.shape[0] * tokens.shape[1] * 10 <= 400
-        counts = (lens * tokens.shape[1]).round().int().tolist()
-        assert counts == list(batch.num_groups)
-        seen += batch.id
-    assert sorted(seen) == sorted(f"clip{n}" for n in range(1, 41))
-
-
-def test_larger_vocabularies_and_empty_shards(tmp_path):
-    header = {**HEADER, "vocab_size": 2**16}
-    row = TokenRow("ä", "größer", "", torch.full((1, 10), 2**16 - 1))
-    for number, made in enumerate(([], [row])):
-        path = shard_path(tmp_path, number)
-        save_shard(path, made, header, ClipReport(used=len(made)))
-    claim_folder(tmp_path, {**header, "num_shards": 2})
-    dataset = TokenDataset(tmp_path, 10)
-    item = dataset[0]
-    assert (item["id"], item["wrd"]) == ("ä", "größer")
-    assert int(item["tokens"].min()) == 2**16 - 1
-    stored = load_file(shard_path(tmp_path, 1))
-    assert stored["tokens"].dtype == torch.int32
-    assert json.loads((tmp_path / "corpus.json").read_text())["codec"] == "mine"
-
-
-def test_corpora_say_their_front_end(codec, tiny_corpus, tmp_path):
+def test_corpora_store_their_front_end(codec, tiny_corpus, tmp_path):
     class Picky:
         name = "picky 3"
 

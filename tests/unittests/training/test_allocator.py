@@ -50,7 +50,7 @@ def test_loss_is_minus_equation_13():
     assert float(grpo_loss(logits, advantages)) == pytest.approx(expected)
 
 
-def test_a_group_is_judged_alone(allocator):
+def test_groups_are_allocated_independently(allocator):
     torch.nn.init.normal_(allocator.classifier.weight)
     features = torch.randn(2, 5, 3, 16)
     logits = allocator(features)
@@ -70,7 +70,7 @@ def test_budgets(allocator):
             allocator.choose(logits, minimum=wrong)
 
 
-def test_bias_meets_the_rate_alone_and_in_a_batch(allocator):
+def test_bias_reaches_the_target_rate(allocator):
     logits = torch.randn(2, 400, 8, generator=torch.Generator().manual_seed(1))
     real = torch.ones(2, 400, dtype=torch.bool)
     real[1, 100:] = False
@@ -91,7 +91,7 @@ def test_bias_meets_the_rate_alone_and_in_a_batch(allocator):
     "objective", [enumerated_grpo, sampled_grpo, dpo], ids=lambda f: f.__name__
 )
 def test_objectives_find_the_best_choice(objective):
-    """A table of logits, no network: each group ends at its best choice."""
+    """With a table of logits as the policy, each group converges to its best choice."""
     generator = torch.Generator().manual_seed(0)
     rewards = -torch.arange(8).sub(torch.tensor([[1], [6]])).square().float()
     logits = torch.zeros(2, 8, requires_grad=True)
@@ -103,7 +103,7 @@ def test_objectives_find_the_best_choice(objective):
     assert logits.argmax(-1).tolist() == [1, 6]
 
 
-def test_divergence_holds_the_policy_back():
+def test_kl_penalty_limits_the_policy():
     rewards = torch.arange(8.0)[None]
     ends = []
     for weight in (0.0, 1.0):
@@ -118,7 +118,7 @@ def test_divergence_holds_the_policy_back():
     assert ends[0] > 0.9 > 0.5 > ends[1]
 
 
-def test_rewards_are_those_of_decoding_one_by_one(tiny_codec):
+def test_batch_rewards_equal_single(tiny_codec):
     codec = tiny_codec
     reward = ReconstructionReward(codec, token_weight=0.2, num_steps=2)
     generator = torch.Generator()
@@ -145,8 +145,8 @@ def test_rewards_are_those_of_decoding_one_by_one(tiny_codec):
             torch.testing.assert_close(found[b, :n, j], -0.2 * budget - error)
 
 
-def test_rewards_end_where_the_audio_does(tiny_codec):
-    """What a vocoder adds in the last group, beyond the clip, nobody hears."""
+def test_rewards_exclude_padding(tiny_codec):
+    """Vocoded audio after the end of the clip has no influence."""
     generator = torch.Generator()
     wavs = 0.1 * torch.randn(1, 5120 + 700, generator=generator.manual_seed(1))
     found = []
@@ -163,8 +163,8 @@ def test_rewards_end_where_the_audio_does(tiny_codec):
     assert torch.equal(*found)
 
 
-def test_rewards_are_of_full_precision(tiny_codec, device):
-    """Under a training's autocast, too: tokens are those that users get."""
+def test_rewards_are_computed_in_full_precision(tiny_codec, device):
+    """Also with autocast, so that tokens equal those of inference."""
     reward = ReconstructionReward(tiny_codec, num_steps=1).to(device)
     draws = torch.Generator()
     wavs = 0.1 * torch.randn(1, 4 * 5120, generator=draws.manual_seed(1))
@@ -177,7 +177,7 @@ def test_rewards_are_of_full_precision(tiny_codec, device):
         torch.testing.assert_close(one, other)
 
 
-def test_rewards_are_known_by_weights_and_settings(tiny_codec):
+def test_signature_of_rewards(tiny_codec):
     reward = ReconstructionReward(tiny_codec, num_steps=1)
     known, distances = {reward.fingerprint}, reward.distance_fingerprint
     reward.token_weight = 9.0
@@ -189,7 +189,7 @@ def test_rewards_are_known_by_weights_and_settings(tiny_codec):
     assert reward.distance_fingerprint != distances
 
 
-def test_no_weight_of_the_codec_learns(tiny_codec):
+def test_codec_is_frozen(tiny_codec):
     reward = ReconstructionReward(tiny_codec).train()
     assert not tiny_codec.training
     assert not any(p.requires_grad for p in reward.parameters())

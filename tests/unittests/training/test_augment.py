@@ -16,15 +16,15 @@ def tone(frequency, seconds=2.0):
     return 0.3 * torch.sin(2 * torch.pi * frequency * time)
 
 
-def test_speed_moves_pitch_and_length():
-    """Faster by a tenth is higher by a tenth and shorter."""
+def test_speed_perturbation_changes_pitch_and_length():
+    """A speed of 1.1 raises the pitch by a tenth and shortens the clip."""
     fast = ClipAugmentation(24000).change_speed(tone(400), 1.1)
     assert abs(len(fast) - 48000 / 1.1) < 2
     assert abs(peak_frequency(fast) - 440) < 2
 
 
-def test_filter_follows_its_curve():
-    """A tone leaves louder by what the curve says at its frequency."""
+def test_filter_has_the_gains_of_its_curve():
+    """The gain of a tone is that of the curve at its frequency."""
     augment = ClipAugmentation(24000)
     heights = [6.0, 0, 0, 0, 0, 0]
     octaves = torch.tensor(12000 / 60).log2()
@@ -37,8 +37,8 @@ def test_filter_follows_its_curve():
         assert abs(20 * ratio.log10() - wanted) < 0.2
 
 
-def test_draws_depend_on_seed_epoch_and_clip():
-    """The same three give the same clip, any other one another clip."""
+def test_random_numbers_depend_on_seed_epoch_and_clip():
+    """Equal for the same three values, different if one changes."""
     wav = torch.randn(48000, generator=torch.Generator().manual_seed(0)) / 10
     one = ClipAugmentation(24000, seed=1, max_start=5120)
     changed = one(wav, 3, "a")
@@ -50,7 +50,7 @@ def test_draws_depend_on_seed_epoch_and_clip():
         )
 
 
-def test_full_scale_is_the_limit():
-    """A loud clip is not driven beyond 1."""
+def test_augmented_clips_do_not_exceed_full_scale():
+    """Loud clips are not amplified above 1."""
     augment = ClipAugmentation(24000, gain_db=(20.0, 20.0), filter_share=0.0)
     assert augment(tone(300), 1, "a").abs().max() <= 1.0001

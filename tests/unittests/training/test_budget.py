@@ -1,4 +1,4 @@
-"""The learning rate's schedule, by updates and by the clock."""
+"""The learning rate's schedule, by updates and by time."""
 
 import math
 
@@ -17,7 +17,7 @@ def test_warm_up_then_cosine():
     assert budget.over(400) and not budget.over(399)
 
 
-def test_the_clock_goes_on_after_a_resume(monkeypatch, tmp_path):
+def test_elapsed_time_continues_after_resuming(monkeypatch, tmp_path):
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     budget = TrainingBudget(1000, 0, max_minutes=10)

@@ -1,4 +1,4 @@
-"""What a vocoder learns from: mels as a codec decodes them."""
+"""Training data of vocoders: mels decoded by a codec."""
 
 import pytest
 import torch
@@ -22,8 +22,8 @@ def codec():
     return load_hyperpyyaml(SMALL)["model"]["codec"].eval()
 
 
-def test_evaluation_is_the_codec(codec):
-    """In evaluation, what encode and decode_mel give, cut to the audio."""
+def test_evaluation_equals_the_codec(codec):
+    """In evaluation equal to encode and decode_mel, cut to the audio's length."""
     wavs = 0.1 * torch.randn(2, 50 * 256)
     tokens, _ = codec.encode(wavs)
     wanted = codec.decode_mel(tokens)[:, :50]
@@ -31,8 +31,8 @@ def test_evaluation_is_the_codec(codec):
     assert torch.allclose(found, wanted, atol=1e-4)
 
 
-def test_training_mixes(codec):
-    """Some clips keep few tokens, some the mel of their recording."""
+def test_training_mixes_codec_and_original_mels(codec):
+    """Some clips are decoded with few tokens, some use the original mel."""
     wavs = 0.1 * torch.randn(64, 40 * 256)
     coded = CodedMel(codec, [2], share=0.5).train()
     torch.manual_seed(1)

@@ -1,4 +1,4 @@
-"""Clips that follow another one of their speaker."""
+"""Pairs of clips of a speaker as training sequences."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_prompt_without_its_last_group_then_the_clip():
     assert (joined.before[8:] < 0).all()  # nobody knows whose they are
 
 
-def test_draw_hangs_on_the_seed_and_on_room():
+def test_concatenation_depends_on_seed_and_positions():
     draws = [ConcatenatedClips(Clips(), 0.5, seed).before for seed in (0, 0, 1)]
     assert (draws[0] == draws[1]).all() and (draws[0] != draws[2]).any()
     assert (ConcatenatedClips(Clips(text_length=50), 1.0).before < 0).all()
@@ -66,7 +66,7 @@ def test_draw_hangs_on_the_seed_and_on_room():
         ConcatenatedClips(Clips(), 2)
 
 
-def test_a_joined_text_that_takes_more_ids_stays_alone():
+def test_clips_whose_joined_text_is_too_long_stay_single():
     class Letters:
         @staticmethod
         def encode(text):

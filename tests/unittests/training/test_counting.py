@@ -1,20 +1,14 @@
-"""Clips are counted, the best checkpoint is a finite one, loggers get numbers."""
+"""Clips are counted, the best checkpoint is a finite one."""
 
 import math
-import sys
-from collections import Counter
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
-import speechbrain as sb
 import torch
-from speechbrain.utils.train_logger import TensorboardLogger
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.checkpoints import AtomicCheckpointer
-from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.logs.counting import UsableBatches
-from speechbrain_gogo.brains.logs.loggers import RecipeLogger, log_report
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.dataset import (
     check_usable,
@@ -136,80 +130,3 @@ def test_no_best_checkpoint_is_an_error(brain):
     brain.save_validated({"loss": math.nan}, min_keys=["loss"])
     with pytest.raises(ValueError, match="has a finite loss"):
         brain.on_evaluate_start(min_key="loss")
-
-
-class Writer:
-    """Takes numbers only, as TensorBoard's."""
-
-    written = {}
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def add_scalar(self, name, value, step):
-        assert type(value) in (int, float) and isinstance(step, int)
-        self.written[name] = value
-
-
-@pytest.fixture
-def tensorboard(monkeypatch):
-    module = ModuleType("torch.utils.tensorboard")
-    module.SummaryWriter = Writer
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr(Writer, "written", {})
-    return Writer.written
-
-
-def test_the_hosts_loggers_take_what_brains_log(
-    tensorboard, tmp_path, monkeypatch
-):
-    runs = []
-
-    class Run:
-        def log(self, values, step=None):
-            assert step is None
-            runs.append(values)
-
-    wandb = ModuleType("wandb")
-    wandb.init = lambda **settings: Run()
-    monkeypatch.setitem(sys.modules, "wandb", wandb)
-    path = tmp_path / "train_log.txt"
-    logger = RecipeLogger(path, also=["tensorboard", "wandb"])
-    brain = CodecBrain.__new__(CodecBrain)
-    brain.__dict__.update(
-        valid_sums=Counter({"count": 2, "mel error keep 1": 1.0}),
-        skipped={},
-        skipped_clips=lambda: Counter({"cut": 2}),
-        valid_report=ClipReport({"used": 1, "silent": 1}),
-        train_loss=1.0,
-        optimizer_step=3,
-        checkpointer=None,
-        write_log=lambda *_, **__: None,
-        draw_samples=lambda folder: None,
-        hparams=SimpleNamespace(
-            valid_keeps=[1], output_folder=str(tmp_path), train_logger=logger
-        ),
-    )
-    (tmp_path / "progress.jsonl").touch()
-    brain.log_path = tmp_path / "progress.jsonl"
-    brain.on_stage_end(sb.Stage.VALID, 1.0, 1)
-    report = ClipReport({"used": 3, "cut": 2})
-    log_report(logger, "training data", report)
-    assert tensorboard["clips skipped (cut)"] == 2
-    assert tensorboard["validation clips skipped (silent)"] == 1
-    assert tensorboard["training data used"] == 3
-    assert (
-        runs[0]["epochs"] == 1 and runs[1]["training data skipped (cut)"] == 2
-    )
-    said = path.read_text().splitlines()
-    assert said[-1] == f"training data: {report}"
-    log_report(TensorboardLogger(str(tmp_path)), "validation data", report)
-    assert tensorboard["validation data read"] == 5
-
-
-def test_a_logger_that_is_not_there(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="no .'tensorbord'., but"):
-        RecipeLogger(tmp_path / "a.txt", also=["tensorbord"])
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ValueError, match="pip install wandb"):
-        RecipeLogger(tmp_path / "a.txt", also=["wandb"])

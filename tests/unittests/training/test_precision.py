@@ -1,4 +1,4 @@
-"""Tokens, rewards and evaluations are in full precision, whoever asks.
+"""Tokens, rewards and evaluations are computed in full precision.
 
 How many tokens change with a lower one is measured on a GPU where there is
 one, and by rounding the factors of all products elsewhere.
@@ -47,10 +47,8 @@ def flipped(tokens, others):
     return (tokens != others.to(tokens)).float().mean().item()
 
 
-def test_how_many_tokens_tf32_and_bf16_would_flip(
-    codec, wavs, monkeypatch, request
-):
-    """By rounding the factors, as their hardware does."""
+def test_token_flips_of_tf32_and_bf16(codec, wavs, monkeypatch, request):
+    """By rounding the factors of products."""
     monkeypatch.syspath_prepend(request.config.rootpath / "bench" / "quality")
     from token_flips import flipped_shares
 
@@ -62,8 +60,8 @@ def test_how_many_tokens_tf32_and_bf16_would_flip(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_makes_the_tokens_of_a_cpu(codec, wavs, tiny_codec_folder):
-    """But for sums in another order; with TF32, more would differ."""
+def test_gpu_tokens_equal_cpu_tokens(codec, wavs, tiny_codec_folder):
+    """Except for rounding of sums; with TF32 more tokens would differ."""
     plain, _ = codec.encode_batch(wavs)
     there = GogoCodec.from_hparams(
         tiny_codec_folder, run_opts={"device": "cuda"}
@@ -119,7 +117,7 @@ def test_rewards(codec, wavs, tf32):
     assert set(encoder) == set(vocoder) == {FULL}
 
 
-def test_fingerprints_are_of_the_weights(codec, tiny_codec_folder):
+def test_fingerprints_do_not_depend_on_precision(codec, tiny_codec_folder):
     """The same in any precision; a corpus says in which it was made."""
     half = GogoCodec.from_hparams(
         tiny_codec_folder, run_opts={"precision": "bf16"}
@@ -128,14 +126,14 @@ def test_fingerprints_are_of_the_weights(codec, tiny_codec_folder):
     assert half.fingerprint == again.fingerprint != codec.fingerprint
 
 
-def test_settings_come_back_after_an_error(tf32):
+def test_precision_settings_are_restored_after_errors(tf32):
     with pytest.raises(KeyError), full_precision("cpu"):
         assert flags() == FULL
         raise KeyError
 
 
 def test_validation_and_evaluation(tmp_path, tf32):
-    """Training is not restricted."""
+    """Training may use lower precision."""
     seen = {}
 
     class Regression(TrainingBrain):

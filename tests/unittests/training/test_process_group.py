@@ -1,4 +1,4 @@
-"""Nothing of a process group outlives it: what does may abort the process."""
+"""Threads of a process group end with it; remaining ones could abort the process."""
 
 import sys
 
@@ -34,7 +34,7 @@ leave_process_group()
     not (sys.platform == "linux" and torch.distributed.is_gloo_available()),
     reason="threads are counted where Linux shows them, and gloo has them",
 )
-def test_threads_of_the_group_end_with_it(tmp_path):
+def test_threads_end_with_the_process_group(tmp_path):
     script, printed = tmp_path / "script.py", tmp_path / "printed.txt"
     script.write_text(SCRIPT.format(store=tmp_path / "store"))
     process = start_process(script, [], printed)

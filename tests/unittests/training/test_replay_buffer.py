@@ -6,8 +6,8 @@ from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain_gogo.brains.training.replay_buffer import ReplayBuffer
 
 
-def test_is_a_queue_that_resumes(tmp_path):
-    """Against the concatenation of all that was added, cut to the last 7."""
+def test_replay_buffer_resumes(tmp_path):
+    """Equal to the last 7 of all groups added."""
     random = torch.Generator().manual_seed(0)
     replay_buffer, resumed = ReplayBuffer(7), ReplayBuffer(7)
     groups, rewards = torch.empty(0, 3, 2), torch.empty(0, 8)

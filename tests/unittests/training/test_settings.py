@@ -1,4 +1,4 @@
-"""Bases of recipes' YAMLs, and what the command line changes of them."""
+"""Bases of recipes' YAMLs, and overrides by the command line."""
 
 import pytest
 from hyperpyyaml import load_hyperpyyaml
@@ -31,7 +31,7 @@ def yaml(tmp_path):
     return tmp_path / "own" / "train.yaml"
 
 
-def test_the_yaml_replaces_settings_of_its_bases(yaml):
+def test_yaml_overrides_its_bases(yaml):
     found = parse_arguments([str(yaml)]).load()
     assert found["steps"] == 20 and found["name"] == "of 20"
     assert found["clips"] == {"least": 1, "most": 3}
@@ -39,8 +39,8 @@ def test_the_yaml_replaces_settings_of_its_bases(yaml):
     assert found["model"] == {"dim": 1, "layers": 2}
 
 
-def test_the_command_line_reaches_every_setting(yaml, tmp_path, monkeypatch):
-    """Of all bases, and of what these include; also from another folder."""
+def test_command_line_overrides_every_setting(yaml, tmp_path, monkeypatch):
+    """Settings of all bases and of what they include, also from another folder."""
     monkeypatch.chdir(tmp_path)
     line = ["--rate=7", "--model", "{dim: 5}", "--clips", "{least: 0}"]
     given = parse_arguments(["own/train.yaml", *line])
@@ -54,8 +54,8 @@ def test_the_command_line_reaches_every_setting(yaml, tmp_path, monkeypatch):
         parse_arguments([str(yaml), "--rates=7"]).load()
 
 
-def test_an_object_without_arguments_gets_some(yaml):
-    """And so does what is null in a base."""
+def test_arguments_are_added_to_objects_without(yaml):
+    """Also for settings that are null in a base."""
     base = yaml.parent / "more.yaml"
     base.write_text("other: !new:collections.Counter\nnothing: null\n")
     lines = "other: {b: 2}\nnothing: {c: 3}\n"
@@ -65,13 +65,13 @@ def test_an_object_without_arguments_gets_some(yaml):
     assert type(found["other"]).__name__ == "Counter"
 
 
-def test_a_tag_replaces_a_whole_object(yaml):
+def test_tags_replace_whole_objects(yaml):
     lines = "made: !new:collections.OrderedDict {c: 3}\n"
     yaml.write_text(yaml.read_text().replace("made: {b: 4}\n", lines))
     assert dict(parse_arguments([str(yaml)]).load()["made"]) == {"c": 3}
 
 
-def test_a_base_is_an_included_file(yaml):
+def test_bases_must_be_included_files(yaml):
     yaml.write_text("base: other.yaml\n")
     with pytest.raises(ValueError, match="train.yaml: base has to be `!incl"):
         compose(yaml)

@@ -1,4 +1,4 @@
-"""A stage whose weights are split over processes learns as a copied one does."""
+"""A sharded stage is trained like one under DistributedDataParallel."""
 
 import json
 
@@ -121,7 +121,7 @@ def assert_alike(one, other, far):
         assert type(one) is type(other)
 
 
-def test_shards_learn_resume_and_save_as_copies_do(tmp_path):
+def test_sharded_training_equals_data_parallel(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     run_ranks(script, [tmp_path], tmp_path / "printed.txt")

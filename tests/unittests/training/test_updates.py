@@ -1,4 +1,4 @@
-"""What one update is: its batches, learning rates, clipping and logs."""
+"""Updates: batches, learning rates, clipping and logs."""
 
 import logging
 
@@ -45,8 +45,8 @@ def loader(batches):
     return torch.utils.data.DataLoader(batches, batch_size=None)
 
 
-def test_batches_that_remain_are_an_update_of_their_own():
-    """Its gradient is their mean, not a share of a whole update's."""
+def test_remaining_batches_form_an_update():
+    """Its gradient is the mean over the remaining batches."""
     torch.manual_seed(0)
     batches = list(torch.randn(7, 5, 3))
     net = nn.Linear(3, 2)
@@ -71,7 +71,7 @@ def test_batches_that_remain_are_an_update_of_their_own():
     torch.testing.assert_close(net.weight, weight)
 
 
-def test_a_loader_that_ends_early_is_counted(caplog):
+def test_short_loaders_are_counted(caplog):
     class Short(list):
         def __len__(self):
             return 6
@@ -84,7 +84,7 @@ def test_a_loader_that_ends_early_is_counted(caplog):
     assert run.optimizer_step == 1 and not run.waiting
 
 
-def test_a_budget_ends_between_updates():
+def test_budget_ends_between_updates():
     run = brain(nn.Linear(3, 2), torch.optim.SGD, 2, grad_accumulation_factor=2)
     run.fit(range(3), loader(list(torch.randn(6, 5, 3))), progressbar=False)
     assert [len(update) for update in run.updates] == [2, 2, 0]
@@ -119,8 +119,8 @@ def moved_by(updates, opt_class, **prior):
     }
 
 
-def test_the_prior_learns_fifty_times_as_fast():
-    """As a learning rate; as a gradient, AdamW does not see the factor."""
+def test_learning_rate_of_the_prior_is_scaled():
+    """The factor scales the learning rate; AdamW ignores a scale of gradients."""
     settings = {
         "plain": {"learning_rate_factor": 1},
         "rate": {"learning_rate_factor": 50},
@@ -150,7 +150,7 @@ def test_default_factor_is_the_learning_rates():
     assert (prior.learning_rate_factor, prior.gradient_scale) == (50, 1)
 
 
-def test_clipping_is_over_all_groups():
+def test_gradients_are_clipped_over_all_parameter_groups():
     net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     net[1].learning_rate_factor = 50
     run = brain(net, torch.optim.SGD)
@@ -184,7 +184,7 @@ def test_factors_survive_a_checkpoint():
     assert rates[1] == pytest.approx(50 * rates[0])
 
 
-def test_collapse_of_a_codebook_is_said_once(caplog):
+def test_codebook_collapse_warns_once(caplog):
     usage = CodeUsage(num_levels=2, vocab_size=100)
     rows = []
     with caplog.at_level(logging.WARNING):

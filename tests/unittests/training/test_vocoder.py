@@ -48,7 +48,7 @@ def test_vocos_gives_whole_hops_and_equals_vocos(vocos):
 
 
 def test_vocos_in_half_precision(vocos):
-    """The inverse STFT has none: the backbone alone computes in it."""
+    """Only the backbone computes in half precision, not the inverse STFT."""
     mel = torch.randn(1, 20, 100, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):
         wavs = vocos(mel)
@@ -57,7 +57,7 @@ def test_vocos_in_half_precision(vocos):
     torch.testing.assert_close(wavs, vocos(mel), rtol=0.1, atol=0.1)
 
 
-def test_vocos_context_is_its_exact_reach(vocos):
+def test_vocos_context_is_its_receptive_field(vocos):
     mel, frame = torch.randn(1, 60, 100, requires_grad=True), 20
     vocos(mel)[:, frame * HOP : (frame + 1) * HOP].abs().sum().backward()
     heard = mel.grad.abs().sum(dim=(0, 2)).nonzero().flatten()
@@ -112,7 +112,7 @@ def test_other_shapes_are_refused(vocos, shape):
 
 
 def test_loads_the_files_of_vocos(vocos, tmp_path):
-    """The layout of the hub: a pickle, with filters and window in it."""
+    """With the hub's layout: a pickle with filters and window."""
     write_vocos(vocos, tmp_path)
     (tmp_path / "vocoder.safetensors").unlink()
     weights = vocos.state_dict()
@@ -125,7 +125,7 @@ def test_loads_the_files_of_vocos(vocos, tmp_path):
         assert torch.equal(loaded(mel), vocos(mel))
 
 
-def test_weights_have_to_fit(vocos, tmp_path):
+def test_mismatched_weights_are_refused(vocos, tmp_path):
     write_vocos(vocos, tmp_path)
     path = tmp_path / "vocoder.safetensors"
     # Not of a file that is written over: tensors of older releases stay there.

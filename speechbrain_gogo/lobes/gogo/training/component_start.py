@@ -3,7 +3,7 @@
 The linear paths of encoder and decoder start from the principal components of real
 groups, so the codec is a transform coder before its first update, and the MLPs and
 convolutions learn the residual. From random weights the same codec needs several
-times as many updates (docs/training.md). Not in the paper.
+times as many updates (docs/measurements/training.md). Not in the paper.
 
 Letters: M groups, g frames per group, d mel bins, R components, K tokens per
 group, L dimensions of the quantizer.

@@ -82,7 +82,7 @@ class Aligner(nn.Module):
         tokens = tokens[..., : self.num_tokens]
         lacking = self.num_tokens - tokens.shape[2]
         tokens = F.pad(tokens, (0, lacking), value=self.tokens.grid.size)
-        x = self.groups(self.tokens(tokens).sum(2), real)
+        x = self.groups(self.tokens.total(tokens), real)
         x = self.expand(x).unflatten(-1, (self.frames, -1))
         x = x.flatten(1, 2)  # [B, T, D]
         x = self.over_frames(x, self.real_frames(real))

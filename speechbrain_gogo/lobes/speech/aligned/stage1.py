@@ -244,7 +244,7 @@ class AlignedBackboneLM(GroupStage1):
             unseen = torch.rand(before.shape[:2], device=before.device)
             unseen = (unseen < self.history_dropout).unsqueeze(-1)
             before = torch.where(unseen, self.codebook_size, before)
-        x = self.groups(before).sum(2) + self.said(encoded, places)
+        x = self.groups.total(before) + self.said(encoded, places)
         position = torch.arange(before.shape[1], device=before.device)
         return x, position.expand(x.shape[:2])
 

@@ -91,9 +91,11 @@ class GridEmbedding(nn.Module):
         self.grid = CodeGrid(levels)
         sizes = [level + 1 for level in self.grid.levels]  # one for m
         first = torch.tensor([0, *sizes[:-1]]).cumsum(0)  # [J]
-        position = torch.arange(num_tokens) * sum(sizes)
-        first = position[:, None] + first  # [K, J]
-        self.register_buffer("first", first, persistent=False)
+        codes = torch.arange(self.grid.size + 1)  # the last one is m
+        self.register_buffer(
+            "digits", self.grid.digits(codes) + first, persistent=False
+        )  # [C + 1, J]
+        self.position_rows = sum(sizes)
         self.rows = nn.Embedding(num_tokens * sum(sizes), dim)
         with torch.no_grad():
             self.rows.weight.copy_(self._first_rows(num_tokens, dim))
@@ -129,10 +131,23 @@ class GridEmbedding(nn.Module):
         torch.Tensor
             [..., T, D].
         """
-        count = tokens.shape[-1]
-        rows = self.grid.digits(tokens)  # [..., T, J]
-        rows = rows + self.first[position : position + count]
+        return self.rows(self._row_numbers(tokens, position)).sum(-2)
+
+    def total(self, tokens, position=0):
+        """The sum over consecutive tokens of a group, [..., T] -> [..., D]."""
+        rows = self._row_numbers(tokens, position).flatten(-2)
         return self.rows(rows).sum(-2)
+
+    def _row_numbers(self, tokens, position):
+        """Rows of the digits, int64 [..., T, J]."""
+        offsets = torch.arange(
+            position * self.position_rows,
+            (position + tokens.shape[-1]) * self.position_rows,
+            self.position_rows,
+            device=tokens.device,
+        )
+        known = tokens.clamp(max=self.grid.size)
+        return F.embedding(known, self.digits) + offsets.unsqueeze(-1)
 
 
 class GridOutput:

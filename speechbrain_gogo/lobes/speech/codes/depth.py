@@ -104,7 +104,7 @@ class DepthNetwork(nn.Module):
             float32 [P, C].
         """
         place = tokens.shape[1] - self.first
-        before = self.tokens(tokens).sum(1)
+        before = self.tokens.total(tokens)
         x = self._blocks(group + before + self.places[place])
         return self.output.log_probs(F.linear(x, self.heads[place]))
 
@@ -152,7 +152,7 @@ class DepthSteps:
         """As :meth:`DepthNetwork.log_probs`."""
         depth = self.depth
         place = tokens.shape[1] - depth.first
-        x = group + depth.tokens(tokens).sum(1) + depth.places[place]
+        x = group + depth.tokens.total(tokens) + depth.places[place]
         for norm, (gate_up, down) in zip(self.norms, self.blocks):
             gate, up = gate_up(self._rms(x, norm)).chunk(2, -1)
             x = x + down(F.silu(gate).mul_(up))

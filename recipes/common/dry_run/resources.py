@@ -1,0 +1,129 @@
+"""What an experiment would take: parameters, updates, memory."""
+
+import contextlib
+import tempfile
+from typing import NamedTuple
+
+import huggingface_hub.constants
+from torch import nn
+
+# Bytes of a float32 parameter in an update: itself and its gradient, and the
+# moments of AdamW by setting ``adamw`` (docs/memory.md).
+MOMENTS = {"torch": 8, "master": 12, "8bit": 2}
+
+
+class Size(NamedTuple):
+    """Parameters of an experiment.
+
+    Arguments
+    ---------
+    trained : dict
+        Name of each module that is trained: number of its parameters.
+    trained_bytes : int
+        Of their weights.
+    other_bytes : int
+        Of all other modules: averages, frozen codecs, vocoders.
+    """
+
+    trained: dict
+    trained_bytes: int
+    other_bytes: int
+
+    def bytes_of_training(self, moments):
+        """Weights, gradients and the optimizer, without activations."""
+        number = sum(self.trained.values())
+        return 2 * self.trained_bytes + moments * number + self.other_bytes
+
+    def bytes_of_checkpoint(self, moments):
+        """Weights with their averages, and the optimizer, at most."""
+        number = sum(self.trained.values())
+        return self.trained_bytes + moments * number + self.other_bytes
+
+
+def create(settings):
+    """Create the objects of a YAML without a trace.
+
+    Nothing is fetched from the hub, and what they write goes to a folder that
+    is deleted.
+
+    Arguments
+    ---------
+    settings : Settings
+        Of the command line.
+
+    Returns
+    -------
+    tuple
+        The hyperparameters, and those of them that are no objects, with the
+        experiment's own output folder.
+    """
+    with tempfile.TemporaryDirectory() as folder, _offline():
+        there = settings.override(output_folder=folder, loggers=[])
+        hparams = there.load()
+    output = settings.output_folder(hparams)
+    return hparams, _plain(hparams, folder, output)
+
+
+def _plain(tree, folder, output):
+    """Numbers, texts, and lists and dicts of them, in another folder."""
+    if isinstance(tree, dict):
+        parts = {k: _plain(v, folder, output) for k, v in tree.items()}
+        return {k: v for k, v in parts.items() if v is not NotImplemented}
+    if isinstance(tree, (list, tuple)):
+        return [_plain(value, folder, output) for value in tree]
+    if isinstance(tree, str):
+        return tree.replace(folder, output)
+    if tree is None or isinstance(tree, (bool, int, float)):
+        return tree
+    return NotImplemented  # an object
+
+
+def measure(hparams):
+    """Count the parameters of hyperparameters.
+
+    Arguments
+    ---------
+    hparams : dict
+        From :func:`create`.
+
+    Returns
+    -------
+    Size
+    """
+    trained = dict(_modules(hparams.get("modules") or {}))
+    own = {id(w): w for m in trained.values() for w in m.parameters()}
+    others = {
+        id(weight): weight
+        for _, module in _modules(hparams)
+        for weight in module.parameters()
+        if id(weight) not in own
+    }
+    counts = {
+        name: sum(w.numel() for w in module.parameters() if w.requires_grad)
+        for name, module in trained.items()
+    }
+    return Size(counts, _bytes(own.values()), _bytes(others.values()))
+
+
+def _modules(tree, name=""):
+    """Modules in nested dicts, each with the name of its entry."""
+    if isinstance(tree, nn.Module):
+        yield name, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _modules(value, str(key))
+
+
+def _bytes(weights):
+    return sum(w.numel() * w.element_size() for w in weights)
+
+
+@contextlib.contextmanager
+def _offline():
+    """Files of the hub come from its cache, or not at all."""
+    before = huggingface_hub.constants.HF_HUB_OFFLINE
+    huggingface_hub.constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        huggingface_hub.constants.HF_HUB_OFFLINE = before

@@ -1,0 +1,135 @@
+"""The vocoder recipe: it learns, resumes, and discriminators can join."""
+
+import importlib.util
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from processes import run_ranks
+from vocos.discriminators import (
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+)
+
+from recipes.common.settings import parse_arguments
+from speechbrain_gogo.brains.plots import read_log
+from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
+
+RECIPE = Path(__file__).parents[4] / "recipes/LibriTTS/vocoder"
+
+
+@pytest.fixture
+def data_folder(tmp_path):
+    """Two clips of a gliding tone."""
+    lines = ["ID,duration,wav,wrd"]
+    time = torch.arange(16000) / 16000
+    for place in range(2):
+        tone = torch.sin(2 * torch.pi * (150 + place * 100 * time) * time)
+        soundfile.write(tmp_path / f"{place}.wav", 0.3 * tone.numpy(), 16000)
+        lines.append(f"clip{place},1.0,$data_root/{place}.wav,")
+    (tmp_path / "clips.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def tiny(folder, **overrides):
+    """What a small run changes in the YAML."""
+    return {
+        "data_folder": str(folder),
+        "output_folder": str(folder / "out"),
+        "train_csv": str(folder / "clips.csv"),
+        "valid_csv": str(folder / "clips.csv"),
+        "batch_size": 2,
+        "valid_interval_minutes": 0,
+        "num_workers": 0,
+        "crop_seconds": 0.2,
+        "valid_seconds": 0.4,
+        "warmup_steps": 1,
+        "learning_rate": 0.01,
+        "ema_decay": 0.5,
+        "precision": "fp32",
+        "dim": 16,
+        "intermediate_dim": 32,
+        "num_layers": 1,
+        **overrides,
+    }
+
+
+def run(folder, device="cpu", **overrides):
+    spec = importlib.util.spec_from_file_location("t", RECIPE / "train.py")
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    settings = tiny(folder, **overrides)
+    yaml = RECIPE / "hparams/mini.yaml"
+    given = parse_arguments([str(yaml)])
+    hparams = given._replace(overrides=settings).load()
+    hparams["discriminators"] = {
+        "mpd": partial(MultiPeriodDiscriminator, periods=(11,)),
+        "mrd": partial(MultiResolutionDiscriminator, fft_sizes=(256,)),
+    }
+    brain = recipe.train(hparams, {"device": device, "noprogressbar": True})
+    log = (folder / "out/progress.jsonl").read_text().splitlines()
+    return brain, [json.loads(line) for line in log]
+
+
+def test_discriminators_join_after_a_start(data_folder, device):
+    brain, log = run(data_folder, device, num_steps=12, adversarial_start=12)
+    assert brain.optimizer_step == 12
+    assert not brain.judges
+    valid = [row["mel"] for row in log if row["stage"] == "valid"]
+    assert valid[-1] < 0.8 * valid[0]
+    for name in ("curves.png", "samples/12/clip0.wav", "export/config.yaml"):
+        assert (data_folder / "out" / name).is_file()
+    exported = VocosVocoder.from_source(data_folder / "out/export")
+    averaged = brain.hparams.ema.module.state_dict()
+    for name, weight in exported.state_dict().items():
+        wanted = averaged[name].half().float().cpu()
+        torch.testing.assert_close(weight, wanted)
+
+    brain, log = run(data_folder, device, num_steps=14, adversarial_start=12)
+    assert brain.optimizer_step == 14  # it went on where it had stopped
+    rows = [row for row in log if row["stage"] == "train"]
+    assert [row["step"] for row in rows] == list(range(1, 15))
+    assert "mpd adversarial" in rows[-1]
+    assert "mpd adversarial" not in rows[11]
+    assert all(
+        parameter in brain.judge_optimizer.state
+        for judge in brain.judges.values()
+        for parameter in judge.parameters()
+    )
+
+
+def test_two_processes(data_folder):
+    """Both validate; resuming within an epoch needs as many processes."""
+    settings = tiny(
+        data_folder,
+        skip_prep=True,
+        device="cpu",
+        distributed_backend="gloo",
+        batch_size=1,
+        num_steps=3,
+        adversarial_start=2,
+    )
+    (data_folder / "tiny.yaml").write_text(
+        f"base: !include:{RECIPE}/hparams/mini.yaml\n"
+        "discriminators: {mpd: {periods: [11]}, mrd: {fft_sizes: [256]}}\n"
+    )
+    clips = data_folder / "clips.csv"
+    header, *rows = clips.read_text().splitlines()
+    rows += [row.replace("clip", "again") for row in rows]
+    clips.write_text("\n".join([header, *rows]) + "\n")
+    line = [data_folder / "tiny.yaml", "--noprogressbar"]
+    line += [x for k, v in settings.items() for x in (f"--{k}", v)]
+    run_ranks(RECIPE / "train.py", line, data_folder / "printed.txt")
+    out = data_folder / "out"
+    log = read_log(out / "progress.jsonl")
+    assert [row["stage"] for row in log] == ["train", "valid"] * 2
+    assert "mpd adversarial" in log[-2]
+    assert (out / "export/vocoder.safetensors").is_file()
+    for path in (out / "save").glob("*/CKPT.yaml"):
+        text = path.read_text()
+        path.write_text(text.replace("epoch: true", "epoch: false"))
+    with pytest.raises(ValueError, match="processes: 2, and there are 1 now"):
+        run(data_folder, num_steps=3, adversarial_start=3)

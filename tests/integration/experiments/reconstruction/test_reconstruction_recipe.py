@@ -1,0 +1,205 @@
+"""Tables of the reconstruction recipe: rows, figures, intervals, systems."""
+
+import math
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from noisy_codec import RATE, Difference, NoisyCodec, read_rows
+
+from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
+from speechbrain_gogo.metrics.speech_metric import Figure
+
+RECIPE = Path(__file__).resolve().parents[4] / "recipes/LibriTTS/reconstruction"
+
+
+def test_every_row_and_report(recipe, hparams, real_plots):
+    """All utterances by all systems, and figures that follow from them."""
+    summary = recipe.evaluate([NoisyCodec()], [Difference()], hparams)
+    pairs = [(r["ID"], r["system"]) for r in read_rows(hparams)]
+    assert len(set(pairs)) == len(pairs) == 9
+    means = [summary[s, "difference"][0] for s in ("original", "noisy, keep 4")]
+    assert means == pytest.approx([0, 0.25], abs=1e-6)
+    folder = Path(hparams["output_folder"])
+    table = (folder / "table.md").read_text()
+    assert "Judge: difference of samples." in table
+    line = "| noisy, keep 4 | noise (CC0) | 20 | 5 | 4 | 200 | 0.250 (0.250-0.250) |"
+    assert line in table
+    assert table.index("| original |") < table.index(line)
+    assert (folder / "rate_quality.png").stat().st_size > 1000
+    written = sorted(p.name for p in folder.glob("samples/*/*.wav"))
+    assert written == ["noisy_keep_1.wav", "noisy_keep_4.wav", "original.wav"]
+    assert (
+        soundfile.info(str(folder / "samples/utt0" / written[0])).duration
+        == 0.5
+    )
+
+
+def test_paired_differences(recipe, hparams):
+    """Their intervals do not depend on differences between utterances."""
+
+    class Loudness(Difference):
+        def measure(self, predict, target, transcript=None):
+            noise = float(predict.mean() - target.mean())
+            return {"difference": noise + 10 * float(abs(target).sum())}
+
+    hparams["reference"] = "noisy, keep 1"
+    recipe.evaluate([NoisyCodec()], [Loudness()], hparams)
+    table = (Path(hparams["output_folder"]) / "table.md").read_text()
+    _, differences = table.split("## More than noisy, keep 1")
+    assert "| noisy, keep 4 | -0.750 (-0.750 to -0.750) |" in differences
+    assert "| original | -1.000 (-1.000 to -1.000) |" in differences
+    hparams["reference"] = "noisy, keep 2"
+    with pytest.raises(ValueError, match="'noisy, keep 2' is none of"):
+        recipe.evaluate([NoisyCodec()], [Loudness()], hparams)
+
+
+def test_options_per_utterance(recipe, hparams):
+    """Each utterance has its own budgets; the audio is resampled."""
+
+    class Allocating(NoisyCodec):
+        sample_rate = RATE // 2
+
+        def rows(self, utterances):
+            budgets = torch.tensor([[1, 3], [1, 1], [3, 3]]).split(1)
+            return {"allocator": {"keep": dict(zip(utterances, budgets))}}
+
+        def rate(self, keep):
+            return super().rate(recipe.mean_budget(keep))
+
+        def reconstruct(self, wavs, keep):
+            assert wavs.shape == (1, RATE // 4)  # resampled
+            return torch.zeros_like(wavs) + keep.double().mean().float()
+
+    class Middle(Difference):
+        def measure(self, predict, target, transcript=None):
+            return {"difference": float(predict[len(predict) // 2])}
+
+    from budgets import mean_budget
+
+    recipe.mean_budget = mean_budget
+    summary = recipe.evaluate([Allocating()], [Middle()], hparams)
+    values = [
+        float(row["difference"])
+        for row in read_rows(hparams)
+        if row["system"] == "noisy, allocator"
+    ]
+    assert values == pytest.approx([2, 1, 3], rel=1e-2)
+    mean = summary["noisy, allocator", "difference"][0]
+    assert mean == pytest.approx(2, rel=1e-2)
+    table = (Path(hparams["output_folder"]) / "table.md").read_text()
+    assert "| noisy, allocator | noise (CC0) | 10 |" in table
+
+
+def test_rows_of_gogo(recipe, hparams, tiny_codec_folder):
+    """The vocoder, each keep; the rate of Table 1; and plans are settings."""
+    from systems import GogoSystem
+
+    system = GogoSystem(tiny_codec_folder, keeps=[3, 10], vocoder_row=True)
+    rows = system.rows(recipe.read_test_set(hparams))
+    assert list(rows) == ["vocoder only", "keep 3", "keep 10"]
+    assert system.rate(**rows["vocoder only"]) is None
+    rate = system.rate(**rows["keep 10"])
+    assert (rate.tokens, rate.codebooks) == (46.875, 1)
+    assert rate.bits == pytest.approx(46.875 * math.log2(12800))
+    wavs = torch.randn(1, RATE // 2) / 10
+    for options in rows.values():
+        assert system.reconstruct(wavs, **options).shape == wavs.shape
+    system.plans = (["uniform"], None, 0)
+    with pytest.raises(ValueError, match="allocator"):
+        system.rows(recipe.read_test_set(hparams))
+
+
+def test_budget_plans_have_equal_token_counts(recipe):
+    """Even budgets differ by one at most; the best ones have the least distance."""
+    from budgets import best_budgets, even_budgets
+
+    spent = torch.tensor([3, 10, 4, 4])
+    even = even_budgets(spent)
+    assert even.sum() == spent.sum() and set(even.tolist()) == {5, 6}
+
+    # Each token saves less than the one before, everywhere less or more.
+    saves = torch.tensor([8.0, 1.0, 4.0, 0.5])[:, None] * 0.6 ** torch.arange(8)
+    distances = 50 - saves.cumsum(1)
+    allocator = TokenAllocator(16, 3, 10, 32, 1, 2, 64)
+    best = best_budgets(distances, spent, allocator)
+    assert best.sum() == spent.sum()
+    every = torch.cartesian_prod(*[torch.arange(8)] * 4)
+    every = every[every.sum(1) == spent.sum() - 4 * 3]
+    sums = distances[torch.arange(4), every].sum(1)
+    assert torch.equal(every[sums.argmin()] + 3, best)
+
+
+def test_ground_truth_is_compared_with_the_papers(recipe, hparams):
+    """Its values are compared with the paper's; word errors by each normalization."""
+
+    class Heard(Difference):
+        judge, columns = "a recogniser", ("difference", "hypothesis")
+        figures = (Figure("STOI", "difference"),)
+        normalizer = "words"
+
+        def __init__(self, stoi):
+            super().__init__()
+            self.stoi = stoi
+
+        def measure(self, predict, target, transcript=None):
+            return {"difference": self.stoi, "hypothesis": "HELLO YOU"}
+
+    table = Path(hparams["output_folder"]) / "table.md"
+    yaml, name = RECIPE / "hparams" / "paper.yaml", "table1/published.csv"
+    hparams["published"] = recipe.read_published(yaml, name)
+    hparams["ground_truth_tolerance"] = 0.01
+    recipe.evaluate([NoisyCodec()], [Heard(0.995)], hparams)
+    text = table.read_text()
+    assert "STOI 0.99 (1.00); the same within 1 %" in text
+    assert "words 100.00 %, deleted 100.00 %" in text
+    assert "| Gogo | 47 | 47 | 1 | 4.19 |" in text
+    hparams["output_folder"] += "_other"
+    # Words for "words", but not for Whisper's normalization.
+    manifest = Path(hparams["test_csv"])
+    manifest.write_text(manifest.read_text().replace("hello", "(hello)", 1))
+    recipe.evaluate([NoisyCodec()], [Heard(0.9)], hparams)
+    text = (Path(hparams["output_folder"]) / "table.md").read_text()
+    assert "differs in STOI: **this is not the paper's evaluation**" in text
+    assert "whisper " in text
+    manifest.write_text(manifest.read_text().replace("(hello)", "...", 1))
+    with pytest.raises(ValueError, match="utt.: its transcript '...' has no"):
+        recipe.evaluate([NoisyCodec()], [Heard(0.9)], hparams)
+
+
+def test_yaml_runs_with_its_judges(recipe, hparams, monkeypatch):
+    """The YAML builds the systems and those judges that are asked for."""
+    import systems
+
+    monkeypatch.setattr(systems, "GogoSystem", NoisyYamlCodec)
+    made = Path(hparams["data_folder"]) / "made"
+    made.mkdir()
+    for n in range(3):
+        tone = Path(hparams["data_folder"]) / f"{n}.wav"
+        (made / f"utt{n}.wav").write_bytes(tone.read_bytes())
+    names = ["test_csv", "data_folder", "output_folder"]
+    line = [str(RECIPE / "hparams" / "offline.yaml")]
+    line += [f"--{name}={hparams[name]}" for name in names]
+    line += ["--metrics=[stoi]", "--keeps=[1, 10]", "--num_workers=0"]
+    line += ["--max_utterances=1", "--vocoder_row=False"]
+    line += [f"--baselines={{wavtokenizer: {{folder: {made}}}}}"]
+    recipe.main([*line, "--systems=[gogo, wavtokenizer]"])
+    rows = read_rows(hparams)
+    assert [r["system"] for r in rows] == [
+        "original",
+        "noisy, keep 1",
+        "noisy, keep 10",
+        "WavTokenizer, 1 codebook",
+    ]
+    assert set(rows[0]) == {"ID", "system", "stoi", "unscored"}
+    with pytest.raises(ValueError, match="No systems {'no such'}: .*'encodec'"):
+        recipe.main([*line, "--systems=[no such]"])
+
+
+class NoisyYamlCodec(NoisyCodec):
+    """Takes what the YAML gives to GogoSystem."""
+
+    def __init__(self, source, run_opts, keeps, vocoder_row, **settings):
+        super().__init__(source, keeps=keeps)
+        assert vocoder_row is False
