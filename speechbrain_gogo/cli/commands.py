@@ -10,6 +10,7 @@ import os
 import typer
 
 from speechbrain_gogo.cli.coding import decode, encode, reconstruct
+from speechbrain_gogo.cli.conversion import convert, enhance
 from speechbrain_gogo.cli.corpora import manifest, tokenize
 from speechbrain_gogo.cli.inspection import budgets, demo, detect, info
 from speechbrain_gogo.cli.options import Version
@@ -52,6 +53,8 @@ for command in (
     manifest,
     tokenize,
     speak,
+    convert,
+    enhance,
     serve,
     budgets,
     detect,

@@ -150,6 +150,21 @@ TextGuidance = Annotated[
     ),
 ]
 
+# Conversion
+
+Spoken = Annotated[Path, typer.Argument(help="A recording of the words.")]
+TargetVoice = Annotated[
+    Path, typer.Argument(help="A recording of the voice, a few seconds.")
+]
+Noisy = Annotated[Path, typer.Argument(help="The recording, of any length.")]
+CleanPrompt = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompt",
+        help="A clean recording, best of the same speaker; none by default.",
+    ),
+]
+
 # Serving
 
 Host = Annotated[

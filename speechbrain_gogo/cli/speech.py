@@ -22,7 +22,7 @@ from speechbrain_gogo.cli.options import (
     Trust,
     Wav,
 )
-from speechbrain_gogo.cli.steps import describe, load, text_to_speak
+from speechbrain_gogo.cli.steps import describe, given, load, text_to_speak
 
 
 def speak(
@@ -51,16 +51,15 @@ def speak(
 
     text = text_to_speak(text, text_file)
     model = load(codec, device, trust_source, speaks=True)
-    given = {
-        "temperature": temperature,
-        "repetition_penalty": repetition_penalty,
-        "top_p": top_p,
-        "top_k": top_k,
-        "text_guidance": text_guidance,
-        "num_steps": steps,
-        "guidance_scale": guidance,
-    }
-    given = {key: value for key, value in given.items() if value is not None}
+    settings = given(
+        temperature=temperature,
+        repetition_penalty=repetition_penalty,
+        top_p=top_p,
+        top_k=top_k,
+        text_guidance=text_guidance,
+        num_steps=steps,
+        guidance_scale=guidance,
+    )
 
     def report(seconds, elapsed):
         if stream:
@@ -70,6 +69,6 @@ def speak(
         prompt_text = model.transcribe(prompt, recognizer=recognizer)
     request = text, prompt, prompt_text
     result = synthesize_file(
-        model, out, *request, report, allocate=allocate, seed=seed, **given
+        model, out, *request, report, allocate=allocate, seed=seed, **settings
     )
     typer.echo(describe(result, out))

@@ -65,6 +65,11 @@ def _decode(data, name):
     return text
 
 
+def given(**settings):
+    """The settings that a command was given, without the defaults, None."""
+    return {k: value for k, value in settings.items() if value is not None}
+
+
 def sampling(codec, keep, steps, guidance, seed):
     """Settings of the decoder, checked before anything is computed."""
     levels = len(codec.levels)

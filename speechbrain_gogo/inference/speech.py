@@ -17,6 +17,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     source_name,
 )
 from speechbrain_gogo.inference.loading.speech import load_settings, load_stages
+from speechbrain_gogo.inference.synthesis.conversion import VoiceConversion
 from speechbrain_gogo.inference.synthesis.generator import GroupGenerator
 from speechbrain_gogo.inference.synthesis.pretrained import PretrainedSpeech
 from speechbrain_gogo.inference.synthesis.requests import read_prompt
@@ -34,8 +35,10 @@ from speechbrain_gogo.inference.synthesis.utterances import (
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 
-class GogoSpeech(PretrainedSpeech):
+class GogoSpeech(VoiceConversion, PretrainedSpeech):
     """Text to speech in the voice of a prompt, of English text.
+
+    With a Stage II it also converts voices, see :meth:`convert_voice`.
 
     ``modules`` are ``stage1`` and ``stage2``; the YAML's settings are those of
     :func:`~speechbrain_gogo.inference.loading.export_speech.export_speech`.

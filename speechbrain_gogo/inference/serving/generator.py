@@ -78,42 +78,56 @@ class ServedGenerator(GroupGenerator):
     @torch.no_grad()
     def _stream(self, utterance, allocate, sampling):
         """The groups of one utterance; the last item is not active."""
-        stage1, stage2 = self.stages
-        codes, b = stage1.codebook_size, stage1.backbone_size
-        text = torch.tensor([utterance.text], dtype=torch.long)
-        prompt = utterance.prompt[None].cpu()  # [1, N, K]
-        ids = prefix_ids(stage1, text, prompt)
+        (stage1, stage2), codes = self.stages, self.stages[0].codebook_size
         detail_ids = None
         if not isinstance(stage2, NoDetailLM):
             detail_ids = [stage2.start_id]
+            prompt = utterance.prompt.cpu()  # [N, K]
             detail_ids += (prompt + stage2.offset).flatten().tolist()
-        in_loop = LoopDetector(1, self.loop_groups, "cpu")
+        backbones = self._backbones(utterance, sampling)
+        if utterance.backbone is not None:
+            backbones = [*utterance.backbone.tolist(), None]
         finished = torch.zeros(1, dtype=torch.bool)
-        for index in range(self._limit(utterance, len(ids))):
-            seed = 2 * utterance.seed + 2_000_003 * index
-            first = self._ask(0, ids, 1, codes + 1, seed, sampling)
-            if first == [codes]:  # the end
+        for index, tokens in enumerate(backbones):
+            if tokens is None:
                 finished = ~finished
                 break
-            rest = b - 1
-            tokens = first + self._ask(
-                0, _appended(ids, first, stage1), rest, codes, seed, sampling
-            )
-            ids = _appended(ids, tokens, stage1)
             backbone = torch.tensor([tokens])  # [1, b]
             budgets = self._budgets(backbone, allocate).cpu()
             if detail_ids is not None:
                 known = _appended(detail_ids, tokens, stage2)
-                fine = int(budgets) - b
-                tokens += self._ask(1, known, fine, codes, seed + 1, sampling)
+                fine = int(budgets) - stage1.backbone_size
+                seed = _group_seed(utterance, index) + 1
+                tokens = [
+                    *tokens,
+                    *self._ask(1, known, fine, codes, seed, sampling),
+                ]
                 tokens += [codes] * (stage2.num_tokens - len(tokens))  # m
                 detail_ids = _appended(detail_ids, tokens, stage2)
             yield Groups(torch.tensor([tokens]), budgets, ~finished, finished)
-            if in_loop(backbone):
-                break
         nothing = torch.full((1, stage2.num_tokens), codes)
         over = torch.zeros(1, dtype=torch.bool)
         yield Groups(nothing, 0 * nothing[:, 0], over, finished)
+
+    def _backbones(self, utterance, sampling):
+        """Tokens of Stage I for each group, lists of int; None is the end."""
+        stage1 = self.stages[0]
+        codes, b = stage1.codebook_size, stage1.backbone_size
+        text = torch.tensor([utterance.text], dtype=torch.long)
+        ids = prefix_ids(stage1, text, utterance.prompt[None].cpu())
+        in_loop = LoopDetector(1, self.loop_groups, "cpu")
+        for index in range(self._limit(utterance, len(ids))):
+            seed = _group_seed(utterance, index)
+            first = self._ask(0, ids, 1, codes + 1, seed, sampling)
+            if first == [codes]:
+                yield None
+                return
+            known = _appended(ids, first, stage1)
+            tokens = first + self._ask(0, known, b - 1, codes, seed, sampling)
+            ids = _appended(ids, tokens, stage1)
+            yield tokens
+            if in_loop(torch.tensor([tokens])):
+                return
 
     def _ask(self, stage, ids, count, num_tokens, seed, sampling):
         """Request the next tokens of a stage."""
@@ -136,6 +150,11 @@ class ServedGenerator(GroupGenerator):
                 "shorter prompt, or shorter sentences."
             )
         return min(limit, utterance.max_groups)
+
+
+def _group_seed(utterance, index):
+    """Seed of Stage I for a group; that of Stage II is the next number."""
+    return 2 * utterance.seed + 2_000_003 * index
 
 
 def prefix_ids(stage1, text, prompt):

@@ -6,6 +6,7 @@ which generate their groups. Sampling settings are checked here.
 
 from speechbrain_gogo.inference.synthesis.files import (
     SynthesisResult,
+    convert_file,
     synthesize_file,
 )
 from speechbrain_gogo.inference.synthesis.generator import (
@@ -26,6 +27,7 @@ __all__ = [
     "Groups",
     "SynthesisResult",
     "Utterance",
+    "convert_file",
     "make_continuation",
     "make_utterances",
     "read_sampling",

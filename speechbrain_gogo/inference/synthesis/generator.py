@@ -1,8 +1,8 @@
 """Generation of utterances, group by group (Section 3.2).
 
 Stage II completes a group as soon as Stage I has generated its backbone, so
-that audio can be streamed. The utterances are defined in utterances.py, the
-stages in lobes/speech.
+that audio can be streamed. Utterances whose backbone is given need Stage II
+only. They are defined in utterances.py, the stages in lobes/speech.
 
 Letters: B utterances, N groups, b tokens of the backbone, K = n_q tokens per group.
 """
@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.default_dtype import float32_by_default
 from speechbrain_gogo.inference.loading.speech import weights_of
+from speechbrain_gogo.inference.synthesis.utterances import given_backbones
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
@@ -88,7 +89,7 @@ class GroupGenerator:
         Arguments
         ---------
         utterances : list of Utterance
-            Utterances to speak.
+            Utterances to speak; all of them with a backbone, or none.
         allocate : bool
             Take budgets from the codec's allocator, if it has one.
         sampling : dict
@@ -110,9 +111,10 @@ class GroupGenerator:
             len(utterance.text) for utterance in utterances
         )
         batches = len(utterances) * (2 if guided else 1), len(utterances)
+        given = utterances[0].backbone is not None  # then without Stage I
         needed = [
             (stage, batch if self.compiles else None)
-            for stage, batch in enumerate(batches)
+            for stage, batch in list(enumerate(batches))[given:]
         ]
         decoders = [
             self.idle_decoders.pop(each, None) or self._make_decoder(*each)
@@ -133,7 +135,8 @@ class GroupGenerator:
     def _generate(self, utterances, allocate, sampling, decoders):
         """:meth:`generate` with given decoders."""
         stage1, stage2 = self.stages
-        given = pad_utterances(utterances, stage1.llama.device)
+        device = stage1.llama.device
+        given = pad_utterances(utterances, device)
         limits = [
             min(utterance.max_groups, stage2_limit(stage2, utterance))
             for utterance in utterances
@@ -142,19 +145,24 @@ class GroupGenerator:
             Sampler([2 * u.seed + stage for u in utterances], **sampling)
             for stage in range(2)
         ]
-        backbones = generate_backbone(
-            stage1,
-            *given,
-            samplers[0],
-            torch.tensor(limits, device=given[0].device),
-            self.loop_groups,
-            decoders[0],
-            torch.tensor([u.said for u in utterances], device=given[0].device),
-        )
+        if utterances[0].backbone is not None:
+            backbones = given_backbones(
+                utterances, stage1.codebook_size, device
+            )
+        else:
+            backbones = generate_backbone(
+                stage1,
+                *given,
+                samplers[0],
+                torch.tensor(limits, device=device),
+                self.loop_groups,
+                decoders[0],
+                torch.tensor([u.said for u in utterances], device=device),
+            )
         details = NoDetailGenerator()
         if not isinstance(stage2, NoDetailLM):
             details = DetailGenerator(
-                stage2, *given[2:], samplers[1], max(limits), decoders[1]
+                stage2, *given[2:], samplers[1], max(limits), decoders[-1]
             )
         for backbone, finished in backbones:
             yield self._complete(details, backbone, finished, allocate)

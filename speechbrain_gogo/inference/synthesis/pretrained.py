@@ -143,12 +143,9 @@ class PretrainedSpeech(Synthesizer):
         utterances = [each for part in parts for each in part]
         owners = [owner for owner, part in enumerate(parts) for _ in part]
         sentences = [[] for _ in requests]
-        size = self.hparams.batch_size
-        for first in range(0, len(utterances), size):
-            batch = self._fill(utterances[first : first + size], size)
-            groups = list(self._generate(batch, allocate, settings))
-            for index, owner in enumerate(owners[first : first + size]):
-                sentences[owner].append([g.utterance(index) for g in groups])
+        generated = self._generate_all(utterances, allocate, settings)
+        for owner, groups in zip(owners, generated):
+            sentences[owner].append(groups)
         return [
             self._decode(groups, part[0], request["seed"], decoding).speech()
             for groups, part, request in zip(sentences, parts, requests)

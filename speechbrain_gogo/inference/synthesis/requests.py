@@ -16,21 +16,23 @@ from speechbrain_gogo.inference.synthesis.transcription import (
 REQUIRED = "text", "prompt_wav", "prompt_text"
 
 
-def read_request(request, seed):
+def read_request(request, seed, required=REQUIRED):
     """A request of a batch as a dict with a seed.
 
     Arguments
     ---------
     request : Mapping | sequence
-        ``text``, ``prompt_wav`` and ``prompt_text``, by name or in this
-        order; by name also ``seed`` and ``sample_rate``.
+        The required arguments, by name or in their order; by name also
+        ``seed`` and ``sample_rate``.
     seed : int
         The seed if the request has none.
+    required : sequence of str
+        Names of arguments, those of ``clone_voice`` by default.
 
     Returns
     -------
     dict
-        Arguments of ``clone_voice``.
+        Arguments of a single request.
 
     Raises
     ------
@@ -44,17 +46,17 @@ def read_request(request, seed):
     """
     if not isinstance(request, Mapping):
         given = request if isinstance(request, (tuple, list)) else ()
-        if len(given) != len(REQUIRED):
+        if len(given) != len(required):
             raise ValueError(
-                f"{request!r:.60} is no request: give {', '.join(REQUIRED)} "
+                f"{request!r:.60} is no request: give {', '.join(required)} "
                 "in this order, or a dict."
             )
-        request = dict(zip(REQUIRED, given))
-    missing = [key for key in REQUIRED if key not in request]
-    unknown = set(request).difference(REQUIRED, ("seed", "sample_rate"))
+        request = dict(zip(required, given))
+    missing = [key for key in required if key not in request]
+    unknown = set(request).difference(required, ("seed", "sample_rate"))
     if missing or unknown:
         raise ValueError(
-            f"A request has {', '.join(REQUIRED)}, and optionally seed and "
+            f"A request has {', '.join(required)}, and optionally seed and "
             f"sample_rate; this one lacks {missing} and has {sorted(unknown)}. "
             "Other settings are arguments of the whole batch."
         )
@@ -84,15 +86,37 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
     ValueError
         If the audio cannot be used.
     """
-    if isinstance(prompt_wav, (str, Path)):
-        tokens, samples = encode_recording(codec, prompt_wav)
-    else:
-        wav = _read_samples(prompt_wav, sample_rate, codec)
-        tokens, samples = codec.encode_batch(wav)[0][0], wav.shape[1]
+    tokens, samples = read_recording(codec, prompt_wav, sample_rate)
     # Drop a last group that was padded: silence there makes a stage end the
     # utterance right after the prompt.
     whole = samples // codec.group_samples
     return tokens[: max(1, whole)]
+
+
+def read_recording(codec, wav, sample_rate=None, name="prompt_wav"):
+    """Tokens of a recording, and its length.
+
+    Arguments
+    ---------
+    codec, wav, sample_rate
+        As in :func:`read_prompt`.
+    name : str
+        Name of the audio in errors.
+
+    Returns
+    -------
+    tuple
+        Tokens int64 [N, K], and the number of samples at the codec's rate.
+
+    Raises
+    ------
+    ValueError
+        If the audio cannot be used.
+    """
+    if isinstance(wav, (str, Path)):
+        return encode_recording(codec, wav)
+    wav = _read_samples(wav, sample_rate, codec, name)
+    return codec.encode_batch(wav)[0][0], wav.shape[1]
 
 
 def read_voice(codec, prompt_wav, sample_rate=None):
@@ -150,28 +174,26 @@ def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
     return transcribe(wav, rate, speech.front_end.language, recognizer)
 
 
-def _read_samples(wav, sample_rate, codec):
-    """A prompt's samples [1, T] at the codec's rate."""
+def _read_samples(wav, sample_rate, codec, name="prompt_wav"):
+    """Samples of a recording, [1, T], at the codec's rate."""
     if not torch.is_tensor(wav):
-        wav = _as_array(wav)
+        wav = _as_array(wav, name)
     if wav.ndim == 2 and wav.shape[0] > 1:
         wav = wav[None]  # [1, T, C]
     wavs, _ = read_wavs(wav, None, sample_rate, codec.sample_rate, "cpu")
     if len(wavs) != 1:
         raise ValueError(
-            f"prompt_wav holds {len(wavs)} waveforms; give one, [samples]."
+            f"{name} holds {len(wavs)} waveforms; give one, [samples]."
         )
     return wavs
 
 
-def _as_array(wav):
+def _as_array(wav, name):
     """An array of numbers from any sequence or tensor."""
     try:
         array = np.asarray(wav)
     except (RuntimeError, TypeError, ValueError):
         array = None
     if array is None or array.dtype.kind not in "fiub":
-        raise ValueError(
-            f"prompt_wav {wav!r:.60} is neither a path nor samples."
-        )
+        raise ValueError(f"{name} {wav!r:.60} is neither a path nor samples.")
     return array

@@ -111,6 +111,16 @@ class Synthesizer(KeepsPrecision, Pretrained):
         """Utterances to generate in one batch, ``size`` at most."""
         return batch
 
+    def _generate_all(self, utterances, allocate, settings):
+        """Groups of each utterance, generated in batches."""
+        size = self.hparams.batch_size
+        for first in range(0, len(utterances), size):
+            some = utterances[first : first + size]
+            batch = self._fill(some, size)
+            groups = list(self._generate(batch, allocate, settings))
+            for index in range(len(some)):
+                yield [each.utterance(index) for each in groups]
+
     def _stream(self, utterances, allocate, seed, sampling):
         """Generate utterances one by one."""
         settings, decoding = self._read_sampling(sampling)

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.inference.checks.settings import check_whole
 from speechbrain_gogo.inference.synthesis.transcription import (
@@ -26,7 +27,8 @@ class Utterance:
     text: ids of the prompt's text and of the sentence, may be empty; prompt:
     tokens int64 [N, K]; seed: seed of all sampling; max_groups: largest number
     of groups to generate; embedding: embedding of the voice, [D], if the codec
-    has one; said: number of text ids that the prompt pronounces.
+    has one; said: number of text ids that the prompt pronounces; backbone:
+    tokens int64 [N, b] if only the others are to be generated.
     """
 
     text: list
@@ -35,6 +37,7 @@ class Utterance:
     max_groups: int
     embedding: torch.Tensor | None = None
     said: int = 0
+    backbone: torch.Tensor | None = None
 
 
 def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
@@ -83,13 +86,18 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
         utterance = Utterance(
             encode(before + sentence),
             prompt,
-            (seed * 1_000_003 + number) % LAST_SEED,
+            part_seed(seed, number),
             math.ceil(settings.slowest * usual),
             embedding,
             len(encode(before)),
         )
         utterances.append(utterance)
     return utterances
+
+
+def part_seed(seed, number):
+    """Seed of a part of a request: a sentence, or a window of a recording."""
+    return (seed * 1_000_003 + number) % LAST_SEED
 
 
 def _halved(sentences, fits, split):
@@ -149,6 +157,40 @@ def make_continuation(prompt, seed, speech, max_groups=None):
     return Utterance(
         [], prompt[-(min(positions) // 2) :], seed % LAST_SEED, most
     )
+
+
+def given_backbones(utterances, missing, device):
+    """Backbones of utterances that have one, as ``generate_backbone`` yields them.
+
+    Arguments
+    ---------
+    utterances : list of Utterance
+        B of them, each with a backbone [N, b] of at least one group.
+    missing : int
+        The masking token m.
+    device : torch.device
+        Device of the result.
+
+    Yields
+    ------
+    tuple of torch.Tensor
+        The next group of each utterance, int64 [B, b], m for those that have
+        ended; and bool [B], which have had their last group.
+
+    Example
+    -------
+    >>> some = torch.zeros(2, 3).long(), torch.ones(1, 3).long()
+    >>> utterances = [Utterance([], row, 0, 2, backbone=row) for row in some]
+    >>> for group, finished in given_backbones(utterances, 9, "cpu"):
+    ...     print(group.tolist(), finished.tolist())
+    [[0, 0, 0], [1, 1, 1]] [False, True]
+    [[0, 0, 0], [9, 9, 9]] [True, True]
+    """
+    rows = [utterance.backbone for utterance in utterances]
+    ends = torch.tensor([len(row) for row in rows], device=device)
+    padded = pad_sequence(rows, batch_first=True, padding_value=missing)
+    for index, group in enumerate(padded.to(device).unbind(1)):  # [B, b]
+        yield group, ends <= index + 1
 
 
 def read_text(text, name, front_end):

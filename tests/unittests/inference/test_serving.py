@@ -159,6 +159,12 @@ def test_served_tokens_equal_local_ones(servers, speech_folder, prompt, api):
     torch.testing.assert_close(found.wav, expected.wav)
     chunks = list(served.stream_voice(*said, **settings))
     torch.testing.assert_close(torch.cat(chunks), expected.wav)
+    asked = len(servers[0].bodies)
+    pair = prompt.flip(0)[:9000], prompt
+    converted = served.convert_voice(*pair, **settings)
+    expected = local.convert_voice(*pair, **settings)
+    assert torch.equal(converted.tokens, expected.tokens)
+    assert len(servers[0].bodies) == asked  # Stage I has nothing to do
 
 
 @pytest.mark.parametrize("api", APIS)

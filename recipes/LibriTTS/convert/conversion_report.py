@@ -1,0 +1,66 @@
+"""Table, picture and their numbers of an evaluation of conversion."""
+
+import csv
+from pathlib import Path
+
+from versions import CODED
+
+from recipes.common.evaluation.interval_plot import plot_figures, write_cell
+from recipes.common.evaluation.report import (
+    align,
+    draw_differences,
+    list_notes,
+    list_unscored,
+    summarize,
+)
+
+
+def write_reports(folder, measured, groups, judges, utterances, hparams):
+    """Write table.md, figures.png and figures.csv.
+
+    Arguments
+    ---------
+    folder : Path
+        Folder to write.
+    measured : dict
+        Label -> list of results, one for each clip.
+    groups : dict
+        Condition -> its labels.
+    judges : list
+        Metrics.
+    utterances : dict
+        ID -> row.
+    hparams : dict
+        ``bootstrap_seed``, ``test_csv``, ``source``, ``same_speaker``.
+    """
+    seed = hparams["bootstrap_seed"]
+    figures = [figure for judge in judges for figure in judge.figures]
+    summary = summarize(measured, figures, seed)
+    columns = [figure.label for figure in figures]
+    lines = [
+        {"": label} | {c: write_cell(summary[label, c]) for c in columns}
+        for label in measured
+    ]
+    minutes = sum(row["duration"] for row in utterances.values()) / 60
+    prompts = "the same speaker" if hparams["same_speaker"] else "another one"
+    notes = [
+        f"{len(utterances)} clips ({minutes:.1f} minutes) of "
+        f"{Path(hparams['test_csv']).name}, prompts of {prompts}; 95 % "
+        "bootstrap intervals over clips in brackets.",
+        f"Model: {hparams['source']}.",
+        *(f"Judge: {judge.judge}." for judge in judges),
+        *list_unscored(measured),
+    ]
+    text = align(lines) + list_notes(notes)
+    for condition, labels in groups.items():
+        some = {label: measured[label] for label in labels}
+        reference = f"{condition}, {CODED}"
+        text += draw_differences(some, reference, figures, seed)
+    (folder / "table.md").write_text(text, encoding="utf-8")
+    print(text)
+    plot_figures(folder / "figures.png", summary, list(measured), columns)
+    with open(folder / "figures.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["version", "figure", "value", "low", "high"])
+        for pair, ends in summary.items():
+            writer.writerow([*pair, *(f"{end:.6g}" for end in ends)])

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""What Stage II makes of recordings: other voices, or less noise.
+
+    python evaluate.py hparams/convert.yaml --source my_speech_model \
+        --test_csv test.csv --data_folder /path/to/speech
+
+Killed, it goes on where it was. See the README in this folder.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+import speechbrain_gogo.compatibility  # noqa: F401
+
+import torch
+from conversion_report import write_reports
+from tqdm import tqdm
+from versions import RECORDED, Versions
+from voices import choose_prompts
+
+from recipes.common.evaluation.results_file import (
+    ResultsFile,
+    hash_files,
+    hash_utterances,
+)
+from recipes.common.settings import parse_arguments
+from speechbrain_gogo.dataio.audio.clips import read_clip
+from speechbrain_gogo.dataio.audio.writing import written_audio
+from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.inference import GogoSpeech
+from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.inference.marking import SYNTHETIC
+from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
+
+MODEL_FILES = "*.safetensors", "*.yaml"  # decide what is generated
+
+
+class Evaluation:
+    """Makes the versions of clips that are not judged yet.
+
+    Arguments
+    ---------
+    versions : Versions
+        What is made.
+    rows : dict
+        ID -> row of the manifest.
+    prompts : dict
+        ID -> ID of the prompt.
+    """
+
+    def __init__(self, versions, rows, prompts):
+        self.versions, self.rows, self.prompts = versions, rows, prompts
+        self.rate = versions.speech.sample_rate
+
+    def read(self, key):
+        """A clip, [T]."""
+        row = self.rows[key]
+        return read_clip(row["wav"], self.rate, row["samples"])
+
+    def cases(self, keys, results, samples):
+        """What judges are to hear.
+
+        Arguments
+        ---------
+        keys : list of str
+            Clips.
+        results : ResultsFile
+            What is judged.
+        samples : dict
+            ID -> folder, of clips whose audio is written.
+
+        Yields
+        ------
+        tuple
+            (ID, label), version [T], the prompt and the clip as recorded [T]
+            both, transcript.
+        """
+        for key in keys:
+            labels = [
+                label
+                for label in self.versions.parts
+                if (key, label) not in results.rows
+            ]
+            if not labels:
+                continue
+            wav, voice = self.read(key), self.read(self.prompts[key])
+            both, text = (voice.numpy(), wav.numpy()), self.rows[key]["wrd"]
+            if key in samples:
+                samples[key].mkdir(parents=True, exist_ok=True)
+                (samples[key] / "text.txt").write_text(f"{text}\n", "utf-8")
+                self.write(samples[key] / "prompt.wav", voice, "")
+            for label in labels:
+                made = self.versions.make(label, key, wav, voice)
+                if key in samples:
+                    name = label.replace(",", "").replace(" ", "_")
+                    own = self.versions.parts[label][1] == RECORDED
+                    path = samples[key] / f"{name}.wav"
+                    self.write(path, made, "" if own else SYNTHETIC)
+                yield (key, label), made.numpy(), both, text
+
+    def write(self, path, wav, comment):
+        """Write audio [T]."""
+        with written_audio(path, self.rate, comment) as write:
+            write(wav)
+
+
+def evaluate(speech, judges, hparams):
+    """Make and judge what is not yet judged, then write the reports.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        With a Stage II.
+    judges : list
+        Metrics.
+    hparams : dict
+        The YAML's settings.
+    """
+    folder = Path(hparams["output_folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    listed, _ = read_manifest(hparams["test_csv"], hparams["data_folder"])
+    prompts = choose_prompts(
+        listed,
+        hparams["same_speaker"],
+        hparams["prompt_seconds"],
+        hparams["seed"],
+    )
+    keys = sorted(prompts)[:: hparams["every"]][: hparams["max_utterances"]]
+    disturbances = hparams["disturbances"]
+    for disturbance in filter(None, disturbances.values()):
+        if hasattr(disturbance.noise, "listen"):
+            disturbance.noise.listen(listed)
+    settings = {
+        "seed": hparams["seed"],
+        "allocate": hparams["allocate"],
+        **hparams["sampling"],
+    }
+    versions = Versions(speech, disturbances, settings)
+    columns = [*(c for judge in judges for c in judge.columns), UNSCORED]
+    model = find_source(hparams["source"], speech=True)
+    files = [path for kind in MODEL_FILES for path in model.rglob(kind)]
+    deciding = {
+        "model": hash_files(files),
+        "judges": [judge.judge for judge in judges],
+        "prompts": prompts,
+        **settings,
+        **hash_utterances(listed),
+    }
+    results = ResultsFile(folder, columns, deciding, {})
+    samples = keys[: hparams["num_samples"]]
+    samples = {
+        key: folder / "samples" / key.replace("/", "_") for key in samples
+    }
+    evaluation = Evaluation(versions, listed, prompts)
+    cases = evaluation.cases(keys, results, samples)
+    done = sum(key in keys for key, _ in results.rows)
+    total = len(keys) * len(versions.parts)
+    progress = tqdm(total=total, initial=done, dynamic_ncols=True)
+    for pair, values in judge_utterances(judges, cases, hparams["num_workers"]):
+        results.append(*pair, values)
+        progress.update()
+    progress.close()
+    measured = {
+        label: [results.rows[key, label] for key in keys]
+        for label in versions.parts
+    }
+    utterances = {key: listed[key] for key in keys}
+    groups = versions.by_condition()
+    write_reports(folder, measured, groups, judges, utterances, hparams)
+
+
+def main(arguments):
+    """Evaluate as the YAML says."""
+    settings = parse_arguments(arguments)
+    hparams, run_opts = settings.load(), settings.run_opts
+    torch.set_num_threads(hparams["num_threads"])
+    judges = [hparams["judges"][name]() for name in hparams["metrics"]]
+    speech = GogoSpeech.from_hparams(hparams["source"], run_opts=run_opts)
+    evaluate(speech, judges, hparams)
+    print(f"Results are in {hparams['output_folder']}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,102 @@
+"""What is made of each clip: recorded, coded, and with new fine tokens."""
+
+import torch
+from disturbances import generator, list_versions
+
+CLEAN = "clean"
+RECORDED, CODED = "recording", "all tokens"
+
+
+def record(speech, wav, voice, settings):
+    """The audio itself, [T]."""
+    return wav
+
+
+def code(speech, wav, voice, settings, keep=None):
+    """Encoded and decoded."""
+    tokens, _ = speech.codec.encode_batch(wav)
+    chosen = {"keep": keep, "seed": settings["seed"], "num_samples": len(wav)}
+    return speech.codec.decode_batch(tokens, **chosen)[0][0]
+
+
+def code_coarsely(speech, wav, voice, settings):
+    """Decoded from the tokens that Stage II keeps."""
+    return code(speech, wav, voice, settings, speech.codec.backbone_size)
+
+
+def generate(speech, wav, voice, settings):
+    """Fine tokens from the coarse ones alone."""
+    return speech.enhance(wav, **settings).wav
+
+
+def generate_after(speech, wav, voice, settings):
+    """Fine tokens from the coarse ones, after another clip."""
+    return speech.convert_voice(wav, voice, **settings).wav
+
+
+SYSTEMS = {
+    RECORDED: record,
+    CODED: code,
+    "coarse tokens": code_coarsely,
+    "re-generated": generate,
+    "re-generated after a prompt": generate_after,
+}
+
+
+class Versions:
+    """All that is made of a clip, by label: a condition and a system.
+
+    Arguments
+    ---------
+    speech : GogoSpeech
+        With a Stage II.
+    disturbances : dict
+        Name -> Disturbance, or None.
+    settings : dict
+        Of ``convert_voice``, the seed among them.
+    """
+
+    def __init__(self, speech, disturbances, settings):
+        self.speech, self.settings = speech, settings
+        self.disturbed = list_versions(disturbances)
+        self.parts = {
+            f"{condition}, {system}": (condition, system)
+            for condition in (CLEAN, *self.disturbed)
+            for system in SYSTEMS
+        }
+
+    def by_condition(self):
+        """Condition -> its labels, the recording first."""
+        found = {}
+        for label, (condition, _) in self.parts.items():
+            found.setdefault(condition, []).append(label)
+        return found
+
+    @torch.no_grad()
+    def make(self, label, key, wav, voice):
+        """A version of a clip.
+
+        Arguments
+        ---------
+        label : str
+            Of ``parts``.
+        key : str
+            The clip's ID.
+        wav, voice : torch.Tensor
+            The clip and another one, the prompt, [T] at the codec's rate.
+
+        Returns
+        -------
+        torch.Tensor
+            [T], as long as the clip.
+        """
+        condition, system = self.parts[label]
+        if condition != CLEAN:
+            name, disturbance, setting = self.disturbed[condition]
+            draw = generator(self.settings["seed"], key, name)
+            rate = self.speech.sample_rate
+            wav = disturbance.change(wav, rate, setting, draw, key)
+        made = SYSTEMS[system](
+            self.speech, wav.clamp(-1, 1), voice, self.settings
+        )
+        return made.cpu()

@@ -1,0 +1,103 @@
+"""Commands that generate the fine tokens of a recording again, by Stage II."""
+
+import typer
+
+from speechbrain_gogo.cli.options import (
+    BUNDLED,
+    Allocator,
+    CleanPrompt,
+    Codec,
+    Device,
+    Draw,
+    DrawFrom,
+    Guidance,
+    Noisy,
+    Seed,
+    Spoken,
+    Steps,
+    TargetVoice,
+    Trust,
+    Wav,
+)
+from speechbrain_gogo.cli.steps import given, load
+
+
+def convert(
+    source: Spoken,
+    target: TargetVoice,
+    out: Wav,
+    allocate: Allocator = True,
+    temperature: Draw = None,
+    repetition_penalty: Draw = None,
+    top_p: Draw = None,
+    top_k: DrawFrom = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Say what SOURCE says in the voice of TARGET.
+
+    The coarse tokens of SOURCE are kept; the model's Stage II generates the
+    fine ones again, after the tokens of TARGET. gogo-mini has no Stage II: give
+    a model that has one (--codec).
+    """
+    settings = given(
+        temperature=temperature,
+        repetition_penalty=repetition_penalty,
+        top_p=top_p,
+        top_k=top_k,
+        num_steps=steps,
+        guidance_scale=guidance,
+        allocate=allocate,
+        seed=seed,
+    )
+    model = load(codec, device, trust_source, speaks=True)
+    _write(model, out, source, target, settings)
+
+
+def enhance(
+    source: Noisy,
+    out: Wav,
+    prompt: CleanPrompt = None,
+    allocate: Allocator = True,
+    temperature: Draw = None,
+    repetition_penalty: Draw = None,
+    top_p: Draw = None,
+    top_k: DrawFrom = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    codec: Codec = BUNDLED,
+    device: Device = "cpu",
+    trust_source: Trust = False,
+):
+    """Generate the fine tokens of SOURCE again, from its coarse ones.
+
+    What is only in the fine tokens of a noisy recording is lost, its noise
+    included. gogo-mini has no Stage II: give a model that has one (--codec).
+    """
+    settings = given(
+        temperature=temperature,
+        repetition_penalty=repetition_penalty,
+        top_p=top_p,
+        top_k=top_k,
+        num_steps=steps,
+        guidance_scale=guidance,
+        allocate=allocate,
+        seed=seed,
+    )
+    model = load(codec, device, trust_source, speaks=True)
+    _write(model, out, source, prompt, settings)
+
+
+def _write(model, out, source, prompt, settings):
+    """Write a recording with new fine tokens, and say what was written."""
+    from speechbrain_gogo.inference.synthesis.files import convert_file
+
+    made = convert_file(model, out, source, prompt, **settings)
+    seconds = len(made.wav) / made.sample_rate
+    rate = int(made.budgets.sum()) / seconds
+    typer.echo(f"{out}: {seconds:.2f} s, {rate:.1f} tokens/s")

@@ -1,0 +1,118 @@
+"""The recipe that judges conversion: whose prompts, which voice, and a stop."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechbrain_gogo.metrics.speech_metric import Figure
+
+RECIPE = Path(__file__).resolve().parents[3] / "recipes/LibriTTS/convert"
+
+
+@pytest.fixture(autouse=True)
+def recipe(monkeypatch):
+    """The recipe's modules can be imported, in this test only."""
+    names = [path.stem for path in RECIPE.glob("*.py")]
+    for name in names:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(str(RECIPE))
+    yield
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def test_prompts_are_of_whom_they_should():
+    from voices import choose_prompts
+
+    rows = {
+        f"{speaker}{place}": {"spk_id": speaker, "duration": 2 + place}
+        for speaker in "abc"
+        for place in range(4)
+    }
+    rows["d0"] = {"spk_id": "d", "duration": 4}
+    for same in (True, False):
+        chosen = choose_prompts(rows, same, [3, 4], 0)
+        again = choose_prompts(dict(reversed(rows.items())), same, [3, 4], 0)
+        assert chosen == again
+        assert set(chosen) == set(rows) - ({"d0"} if same else set())
+        for key, prompt in chosen.items():
+            assert key != prompt and 3 <= rows[prompt]["duration"] <= 4
+            assert (key[0] == prompt[0]) == same
+    with pytest.raises(ValueError, match="change prompt_seconds"):
+        choose_prompts(rows, False, [9, 10], 0)
+    with pytest.raises(ValueError, match="column spk_id"):
+        choose_prompts({"a": {"duration": 4}}, False, [3, 4], 0)
+
+
+def test_the_nearer_voice_is_told(monkeypatch):
+    from voices import TwoVoices
+
+    pytest.importorskip("resemblyzer")
+    judge = TwoVoices(16000)
+    monkeypatch.setattr(judge, "_embed", lambda wav: wav if len(wav) else None)
+    one, other = np.array([1.0, 0.0]), np.array([0.6, 0.8])
+    found = judge.measure(one, (one, other))
+    assert found["similarity_prompt"] == 1 and found["nearer"] == 1
+    assert found["similarity_source"] == pytest.approx(0.6)
+    assert judge.measure(other, (one, other))["nearer"] == 0
+    assert np.isnan(judge.measure(one[:0], (one, other))["nearer"])
+
+
+class Loud:
+    """A judge of the peak, and of how many signals it heard."""
+
+    columns = ("peak",)
+    judge = "peak"
+    figures = (Figure("peak", "peak"),)
+
+    def __init__(self):
+        self.heard = 0
+
+    def measure_batch(self, predicts, targets, transcripts):
+        self.heard += len(predicts)  # in this process
+        return [{"peak": float(np.abs(wav).max())} for wav in predicts]
+
+
+def test_a_stop_costs_nothing(tiny_speech_folder, tiny_corpus, tmp_path):
+    from disturbances import Noise
+    from evaluate import evaluate
+    from noises import White
+
+    from speechbrain_gogo.inference import GogoSpeech
+
+    speech = GogoSpeech.from_hparams(tiny_speech_folder)
+    settings = {
+        "output_folder": tmp_path,
+        "test_csv": tiny_corpus / "valid.csv",
+        "data_folder": tiny_corpus,
+        "source": tiny_speech_folder,
+        "same_speaker": False,
+        "prompt_seconds": [0, 20],
+        "every": 1,
+        "max_utterances": 1,
+        "disturbances": {"white": Noise(White(), [10]), "babble": None},
+        "seed": 0,
+        "allocate": False,
+        "sampling": {"num_steps": 1},
+        "num_samples": 1,
+        "num_workers": 0,
+        "bootstrap_seed": 0,
+    }
+    evaluate(speech, [judge := Loud()], settings)
+    assert judge.heard == 2 * 5
+    path = tmp_path / "results.csv"
+    before = path.read_bytes()
+    with open(path, newline="") as file:
+        found = {row["system"]: row["peak"] for row in csv.DictReader(file)}
+    assert len(set(found.values())) == 10 and len(found) == 10
+    # Audio of each, the prompt and the text.
+    [folder] = (tmp_path / "samples").iterdir()
+    assert len(list(folder.iterdir())) == 12
+    path.write_bytes(before[:-20])  # in the middle of the last row
+    evaluate(speech, [judge := Loud()], settings)
+    assert judge.heard == 1 and path.read_bytes() == before
+    with pytest.raises(ValueError, match="other settings or data .*seed: 0"):
+        evaluate(speech, [Loud()], {**settings, "seed": 1})
