@@ -1,7 +1,8 @@
 """What is made of each clip: recorded, coded, and with new fine tokens."""
 
 import torch
-from disturbances import generator, list_versions
+
+from recipes.common.disturbances import generator, list_versions
 
 CLEAN = "clean"
 RECORDED, CODED = "recording", "all tokens"

@@ -21,13 +21,13 @@ from comparison import (
     compare_vectors,
     shuffled,
 )
-from disturbances import generator, list_versions
-from noises import Recorded
 from robustness_report import CHANCE, CLEAN, write_reports
 from token_systems import TokenSystem
 from tqdm import tqdm
 
+from recipes.common.disturbances import generator, list_versions
 from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
+from recipes.common.noises import Recorded
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.manifests.reading import read_manifest

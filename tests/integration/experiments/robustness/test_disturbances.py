@@ -13,8 +13,8 @@ def changed(disturbance, setting, wav, key="clip"):
 
 
 def test_power_and_spectrum_of_noises():
-    from disturbances import Noise
-    from noises import Pink, White
+    from recipes.common.disturbances import Noise
+    from recipes.common.noises import Pink, White
 
     wav = tone()
     for kind in (White(), Pink()):
@@ -33,7 +33,7 @@ def test_power_and_spectrum_of_noises():
 
 
 def test_babble_is_of_other_speakers_in_any_order(tmp_path):
-    from noises import Babble
+    from recipes.common.noises import Babble
 
     rows = {}
     for place in range(6):
@@ -59,7 +59,7 @@ def test_babble_is_of_other_speakers_in_any_order(tmp_path):
 
 
 def test_compression_is_aligned_and_worse_at_lower_rates():
-    from disturbances import Compressed, Telephone
+    from recipes.common.disturbances import Compressed, Telephone
 
     wav = tone() + tone(1.0, 5000.0)
     wav += 0.05 * torch.randn(RATE, generator=draw("noise"))
@@ -80,7 +80,7 @@ def test_compression_is_aligned_and_worse_at_lower_rates():
 
 
 def test_rooms_gains_rates_and_shifts():
-    from disturbances import Gain, Resampled, Room, Shift
+    from recipes.common.disturbances import Gain, Resampled, Room, Shift
 
     wav = tone() * torch.linspace(0, 1, RATE)
     heard = changed(Room([]), 0.5, wav)

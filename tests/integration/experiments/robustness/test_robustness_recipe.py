@@ -47,8 +47,8 @@ def settings(tmp_path):
             soundfile.write(tmp_path / f"{place}.wav", wav.numpy(), RATE)
             row = [f"c{place}", 1.0, f"$data_root/{place}.wav", "so", "me"]
             writer.writerow(row)
-    from disturbances import Gain, Noise
-    from noises import Babble, White
+    from recipes.common.disturbances import Gain, Noise
+    from recipes.common.noises import Babble, White
 
     return {
         "test_csv": tmp_path / "clips.csv",

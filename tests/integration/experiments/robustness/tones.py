@@ -8,7 +8,7 @@ RATE = 16000
 
 
 def draw(*parts):
-    from disturbances import generator
+    from recipes.common.disturbances import generator
 
     return generator(0, *parts)
 

@@ -77,10 +77,10 @@ class Loud:
 
 
 def test_a_stop_costs_nothing(tiny_speech_folder, tiny_corpus, tmp_path):
-    from disturbances import Noise
     from evaluate import evaluate
-    from noises import White
 
+    from recipes.common.disturbances import Noise
+    from recipes.common.noises import White
     from speechbrain_gogo.inference import GogoSpeech
 
     speech = GogoSpeech.from_hparams(tiny_speech_folder)

@@ -10,8 +10,9 @@ import io
 
 import soundfile
 import torch
-from noises import room_response
 from torchaudio import functional as audio
+
+from recipes.common.noises import room_response
 
 
 def generator(seed, *parts):

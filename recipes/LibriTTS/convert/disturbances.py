@@ -1,1 +1,0 @@
-../robustness/disturbances.py

@@ -1,1 +1,0 @@
-../robustness/noises.py
