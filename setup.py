@@ -98,8 +98,8 @@ REMOTE = ["fsspec[http,s3]>=2025.3"]
 
 # Stages of 1.24 B parameters on one 24 GB card, see docs/memory.md. Older releases
 # of peft import a cache that transformers 5.0 no longer has.
-PEFT = "peft>=0.18"
-MEMORY = [PEFT, "bitsandbytes>=0.45"]
+PEFT = ["peft>=0.18"]
+MEMORY = [*PEFT, "bitsandbytes>=0.45"]
 
 # `gogo tokenize --form datasets`.
 DATASETS = ["datasets>=4,<6"]
@@ -126,7 +126,7 @@ TESTS = [
     "aiohttp>=3.9",
     "ipykernel>=6.29",  # with nbclient: notebooks of docs/
     "nbclient>=0.10",
-    PEFT,
+    *PEFT,
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.14",

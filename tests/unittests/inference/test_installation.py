@@ -25,7 +25,8 @@ def ranges():
         if isinstance(node, ast.Assign) and node.targets[0].id.isupper():
             lists = [x for x in ast.walk(node) if isinstance(x, ast.List)]
             for item in lists[0].elts:
-                yield Requirement(item.value)
+                if not isinstance(item, ast.Starred):  # another list
+                    yield Requirement(item.value)
 
 
 def pins():
