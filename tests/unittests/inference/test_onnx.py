@@ -95,9 +95,9 @@ def vocoder_files():
 # seconds, of the smallest network too.
 QUICK = {
     "encoder": (lambda: codec_files(flow_codec), "encoder"),
-    "decoder": (lambda: codec_files(small_codec), "decoder"),
 }
 SLOW = {
+    "decoder": (lambda: codec_files(small_codec), "decoder"),
     "flow": (lambda: codec_files(flow_codec), "decoder"),
     "mel": (lambda: codec_files(small_codec), "mel"),
     "small encoder": (lambda: codec_files(small_codec), "encoder"),
@@ -136,6 +136,7 @@ def test_a_file_gives_what_torch_gives(make, name, tmp_path):
         check_onnx(network._replace(reference=other), path)
 
 
+@pytest.mark.long
 def test_a_stage_generates_with_its_cache(tmp_path):
     """Token by token, in a padded batch; as the decoder of generation."""
     with torch.random.fork_rng():
