@@ -84,8 +84,8 @@ class TrainingBrain(WatchedBrain):
         ):
             raise ValueError(
                 f"An epoch has {len(loader)} batches, an update takes "
-                f"{self.grad_accumulation_factor}: make batches smaller, or "
-                "train on more clips."
+                f"{self.grad_accumulation_factor}: make batches smaller "
+                "(batch_clips or batch_seconds), or train on more clips."
             )
         budget = self.hparams.budget
         if stage == sb.Stage.TRAIN and budget.num_steps is None:

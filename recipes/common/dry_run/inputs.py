@@ -187,7 +187,14 @@ def _shards(settings):
         local = [Path(path) for path in map(str, paths) if Path(path).is_file()]
         size = sum(path.stat().st_size for path in local) / 1e9
         text = f"{len(paths)} tars, {size:.2f} GB of them on this disk"
-        yield Input(f"{stage}_shards", text, missing=not paths)
+        few = not paths
+        if stage == "train" and "epoch_batches" in settings:
+            # Of a training, whose readers need a tar each.
+            workers = max(1, settings.get("num_workers", 0))
+            most = len(paths) // workers
+            text += f", for at most {most} processes of {workers} workers"
+            few = most < 1
+        yield Input(f"{stage}_shards", text, missing=few)
 
 
 def _text_file(name, path):

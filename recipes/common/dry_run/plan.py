@@ -25,6 +25,7 @@ def tell(settings):
     except Exception as error:  # whatever a loader of weights raises
         first = str(error).strip().split("\n")[0]
         print(f"\nNot created, so not counted: {type(error).__name__}: {first}")
+        print("(A dry run takes models of the hub from its cache only.)")
         size, hparams, plain = None, {}, settings.tree()
     inputs = find_inputs(plain)
     print("\nReads")
@@ -38,7 +39,8 @@ def tell(settings):
     for line in describe_work(plain, size, hparams, inputs):
         print(f"  {line}")
     missing = [found.name for found in inputs if found.missing]
-    print(f"\nMissing: {', '.join(missing)}." if missing else "\nAll is there.")
+    there = "All is there." if size else "All that is read is there."
+    print(f"\nMissing: {', '.join(missing)}." if missing else f"\n{there}")
 
 
 def describe_outputs(plain, size):

@@ -66,7 +66,9 @@ def find_shards(source):
         if not found:
             raise ValueError(
                 f"No tar file at '{pattern}'. Give a folder of tars, a list "
-                "of them, or a pattern such as 'EN/EN-B{000000..000009}.tar'."
+                "of them, or a pattern such as 'EN/EN-B{000000..000009}.tar'; "
+                "for a folder of recordings, the train.csv that `gogo manifest "
+                "FOLDER` writes."
             )
         shards += sorted(found)
     return list({_same(path): path for path in shards}.values())

@@ -62,7 +62,7 @@ def find_source(
     path = Path(path)
     if path.suffix.lower() != ".csv":
         return AudioShards(path, **settings)
-    root = path.parent if data_root is None else data_root
+    root = Path(path.parent if data_root is None else data_root).absolute()
     return ManifestShards(
         path, root, clips_per_shard=clips_per_shard, **settings
     )

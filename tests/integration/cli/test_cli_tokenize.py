@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import datasets
 import numpy as np
@@ -151,6 +152,17 @@ def test_settings_are_checked_before_encoding(tokenize, tiny_corpus, tmp_path):
     with pytest.raises(ValueError, match="No tar file at"):
         tokenize(tmp_path / "none", out)
     assert not out.exists()
+
+
+def test_manifest_of_tokens_is_read_from_any_folder(
+    tokenize, tiny_corpus, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tiny_corpus.parent)
+    tokenize(f"{tiny_corpus.name}/valid.csv", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for row in rows(tmp_path / "tokens.csv"):
+        for path in (row["wav"], row["codes"]):
+            assert Path(path).is_absolute() and Path(path).is_file()
 
 
 def test_allocator_masks_tokens(codec, tiny_corpus, tmp_path):

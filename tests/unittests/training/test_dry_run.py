@@ -45,3 +45,20 @@ def test_tokens_and_tars_that_are_not_there(tmp_path):
     tokens, shards = find_inputs(settings)
     assert tokens.missing and "no corpus.json" in tokens.text
     assert shards.missing and "No tar file" in shards.text
+
+
+def test_tars_that_are_too_few_for_the_workers(tmp_path):
+    for number in range(4):
+        (tmp_path / f"{number}.tar").touch()
+    settings = {
+        "train_shards": str(tmp_path),
+        "valid_shards": str(tmp_path / "0.tar"),
+        "epoch_batches": 10,
+        "num_workers": 1,
+    }
+    train, valid = find_inputs(settings)
+    assert "3 tars" in train.text and not train.missing
+    assert "at most 3 processes of 1 workers" in train.text
+    assert "1 tars" in valid.text and not valid.missing
+    train, _ = find_inputs({**settings, "num_workers": 4})
+    assert train.missing
