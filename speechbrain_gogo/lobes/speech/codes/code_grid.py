@@ -116,38 +116,32 @@ class GridEmbedding(nn.Module):
                 rows += [place[:, None] * line, torch.zeros(1, dim)]  # m
         return torch.cat(rows)
 
-    def forward(self, tokens, position=0):
-        """Embed consecutive tokens of a group.
+    def forward(self, tokens):
+        """Embed the first tokens of a group.
 
         Arguments
         ---------
         tokens : torch.Tensor
             int64 [..., T].
-        position : int
-            Position of the first of them in the group.
 
         Returns
         -------
         torch.Tensor
             [..., T, D].
         """
-        return self.rows(self._row_numbers(tokens, position)).sum(-2)
+        return self.rows(self._row_numbers(tokens)).sum(-2)
 
-    def total(self, tokens, position=0):
-        """The sum over consecutive tokens of a group, [..., T] -> [..., D]."""
-        rows = self._row_numbers(tokens, position).flatten(-2)
+    def total(self, tokens):
+        """The sum over the first tokens of a group, [..., T] -> [..., D]."""
+        rows = self._row_numbers(tokens).flatten(-2)
         return self.rows(rows).sum(-2)
 
-    def _row_numbers(self, tokens, position):
+    def _row_numbers(self, tokens):
         """Rows of the digits, int64 [..., T, J]."""
-        offsets = torch.arange(
-            position * self.position_rows,
-            (position + tokens.shape[-1]) * self.position_rows,
-            self.position_rows,
-            device=tokens.device,
-        )
+        place = torch.arange(tokens.shape[-1], device=tokens.device)
         known = tokens.clamp(max=self.grid.size)
-        return F.embedding(known, self.digits) + offsets.unsqueeze(-1)
+        digits = F.embedding(known, self.digits)
+        return digits + self.position_rows * place.unsqueeze(-1)
 
 
 class GridOutput:
