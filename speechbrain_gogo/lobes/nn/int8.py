@@ -14,6 +14,7 @@ from torch import nn
 # weights -63 to 63: kernels for AVX2 add two products in 16 bits, which 2 * 254 *
 # 127 would overflow. Inputs have more outliers, so that weights lose the bit.
 STEP, ZERO, WEIGHT_LIMIT = 1 / 127, 127, 63
+LINEAR = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
 
 
 class Int8:
@@ -64,14 +65,12 @@ class Int8:
 
     def __call__(self, x):
         """x float32 [..., D] -> [..., D']."""
-        largest = torch.linalg.vector_norm(x, torch.inf, dim=-1, keepdim=True)
-        largest.clamp_(min=1e-12)
-        product = (
-            torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-                x / largest, STEP, ZERO, self.packed
-            )
-        )
-        return product.mul_(largest)
+        largest = x.abs().amax(-1, keepdim=True).clamp_(min=1e-12)
+        return self.product(x / largest).mul_(largest)
+
+    def product(self, x):
+        """The same for numbers from -1 to 1, with one scale for all vectors."""
+        return LINEAR(x, STEP, ZERO, self.packed)
 
 
 class Int8Linear(nn.Module):
