@@ -18,8 +18,9 @@ class MultiStreamLMBrain(TokenLMBrain):
 
     The recipe's YAML gives ``lm``, ``token_folder`` (or None) and what
     :class:`~speechbrain_gogo.brains.token_lm.TokenLMBrain` needs; the recipe
-    adds ``codec``, a pretrained codec with embeddings. Batches have ``id``,
-    ``sig`` and ``text``.
+    adds ``codec``, a pretrained codec with embeddings, and ``draw_samples``, a
+    function of the model, a folder and a function that writes audio to a path.
+    Batches have ``id``, ``sig`` and ``text``.
     """
 
     def __init__(self, *args, **kwargs):
@@ -81,3 +82,8 @@ class MultiStreamLMBrain(TokenLMBrain):
         embeddings, tokens, lens = self.encode(batch)
         lm = self.unwrapped(self.modules.lm, stage)
         return lm(embeddings, *batch.text, tokens, lens)
+
+    @torch.no_grad()
+    def draw_samples(self, folder):
+        """Audio and pictures of validation clips that the model speaks."""
+        self.hparams.draw_samples(self.hparams.lm, folder, self.write_audio)

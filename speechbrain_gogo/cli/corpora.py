@@ -125,8 +125,13 @@ def manifest(
         typer.Option(help="Folder of the CSV files; FOLDER by default."),
     ] = None,
     valid: Annotated[
-        int, typer.Option(help="Clips to set aside in valid.csv.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            help="Clips to set aside in valid.csv; a tenth, 1 to 20, by "
+            "default.",
+            min=1,
+        ),
+    ] = None,
     speaker: Annotated[
         str | None,
         typer.Option(
@@ -150,4 +155,9 @@ def manifest(
 
     hear = None if recognizer is None else manifests.load_whisper(recognizer)
     report = manifests.make_manifests(folder, out, valid, speaker, hear, seed)
-    typer.echo(f"{out or folder}: {report}")
+    held_out = manifests.num_held_out(report.used, valid)
+    rest = report.used - held_out
+    typer.echo(
+        f"{out or folder}: {report}: {rest} in train.csv, {held_out} in "
+        "valid.csv"
+    )

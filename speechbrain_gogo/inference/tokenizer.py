@@ -24,9 +24,10 @@ from speechbrain_gogo.dataio.tokens.layouts import (
 from speechbrain_gogo.inference.benchmark_tokenizer import BenchmarkTokenizer
 from speechbrain_gogo.inference.checks.tokens import check_level
 from speechbrain_gogo.inference.open_codec import open_codec
+from speechbrain_gogo.inference.token_reader import TokenReader
 
 
-class GogoTokenizer(BenchmarkTokenizer, nn.Module):
+class GogoTokenizer(BenchmarkTokenizer, TokenReader, nn.Module):
     """A frozen codec with the interface of SpeechBrain's Encodec.
 
     Letters: B batch, N groups, K tokens per group, C codes, H dimension of a
@@ -214,7 +215,8 @@ class GogoTokenizer(BenchmarkTokenizer, nn.Module):
         ---------
         tokens : torch.Tensor
             Ids [B, T', K'] of any type, ``mask_id`` where one is not used. A
-            flat sequence may end within a group: missing tokens are masked.
+            flat sequence may end within a group, as a language model's may:
+            missing tokens are masked. :meth:`read_tokens` checks files.
         length : torch.Tensor
             Relative lengths [B].
 

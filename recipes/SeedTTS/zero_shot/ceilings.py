@@ -7,8 +7,11 @@ excluded: they are decoded alone, or with the fine tokens of Stage II.
     python ceilings.py meta.lst ceilings --source gogo-mini
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
@@ -18,6 +21,7 @@ from seed_tts import read_tasks
 from synthesis import write_audio
 from tqdm import tqdm
 
+from recipes.common.dry_run.models import describe_model
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.codecs.files import encode_recording
 from speechbrain_gogo.inference.synthesis.requests import read_prompt
@@ -43,11 +47,20 @@ def main(
     ] = None,
     device: str = "cpu",
     seed: int = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry_run", help="Say what would be read and written, and end."
+        ),
+    ] = False,
 ):
     """Write audio for evaluate.py, as --other_systems."""
     tasks = read_tasks(list_path)
     if not tasks[0].recording:
         raise ValueError(f"{list_path} has no recordings.")
+    if dry_run:
+        tell(tasks, list_path, source, folder)
+        return
     speech = GogoSpeech.from_hparams(source, run_opts={"device": device})
     codec, (stage1, stage2) = speech.codec, speech.mods.values()
     b, n_q = stage1.backbone_size, codec.num_codebooks
@@ -73,6 +86,21 @@ def main(
             write_audio(path / name, wavs[0].cpu(), codec.sample_rate)
     listed = ", ".join(f"'{label}': {path}" for label, path in systems.items())
     print(f'To judge them: evaluate.py ... --other_systems "{{{listed}}}"')
+
+
+def tell(tasks, list_path, source, folder):
+    """Print what would be read and written."""
+    paths = {p for task in tasks for p in (task.recording, task.prompt_wav)}
+    missing = sorted(str(p) for p in paths if not Path(p).is_file())
+    lost = f", missing: {missing[0]} and {len(missing) - 1} more"
+    model = describe_model("source", source)
+    print(
+        f"Reads\n  {list_path}: {len(tasks)} tasks of {len(paths)} audio files"
+        f"{lost if missing else ''}\n  source: {model.text}\nWrites\n"
+        f"  {folder}: {len(tasks)} files for each number of tokens, and as many "
+        "by Stage II if the model has one. A run that was interrupted begins "
+        "anew."
+    )
 
 
 def complete(stage2, prompt, backbone, sampler):

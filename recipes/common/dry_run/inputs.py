@@ -1,67 +1,33 @@
-"""What an experiment would read: manifests, tokens, shards, lists and models."""
+"""What an experiment would read: manifests, tokens, shards, lists; models.py."""
 
 import math
 from pathlib import Path
-from typing import NamedTuple
 
+from recipes.common.dry_run.input import Input
+from recipes.common.dry_run.models import find_models
 from speechbrain_gogo.dataio.manifests.dataset import reason_to_skip
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.tars import find_splits
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
-from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
 
 STAGES = "train", "valid", "test"
 
-# Settings that name a model (folder, hub id or bundled name), or data beside the
-# manifests. A recipe that adds another one adds its name here.
-MODELS = (
-    "source",
-    "codec",
-    "codec_source",
-    "start_from",
-    "vocoder",
-    "vocoder_source",
-    "coded_by",
-    "text_tokenizer",
-    "recognizer",
-    "whisper",
-    "hubert",
-    "wavlm",
-    "wavlm_checkpoint",
-)
+# Data beside the manifests. A recipe that adds another one adds its name here.
 PATHS = "noise_folder", "scored", "prompt_wav", "published", "ablation"
 LISTS = "meta_list", "sentence_files", "word_files"
 
 
-class Input(NamedTuple):
-    """Something that an experiment would read.
-
-    Arguments
-    ---------
-    name : str
-        Of its setting.
-    text : str
-        What is there.
-    hours : float
-        Of its usable audio; None if that is unknown.
-    missing : bool
-        Whether the experiment would fail for the lack of it.
-    """
-
-    name: str
-    text: str
-    hours: float | None = None
-    missing: bool = False
-
-
-def find_inputs(settings):
+def find_inputs(settings, tree=None):
     """All inputs that settings name.
 
     Arguments
     ---------
     settings : dict
         A YAML without objects: numbers, texts, lists and dicts.
+    tree : dict
+        The YAML with the arguments of objects, which may name models; as
+        ``settings`` by default.
 
     Returns
     -------
@@ -72,13 +38,7 @@ def find_inputs(settings):
         paths = settings.get(name) or []
         for path in [paths] if isinstance(paths, str) else paths:
             found.append(_text_file(name, path))
-    for name in MODELS:
-        if isinstance(settings.get(name), str):
-            found.append(_model(name, settings[name]))
-    for name in ("models", "other_systems"):
-        for label, source in (settings.get(name) or {}).items():
-            if isinstance(source, str):
-                found.append(_model(f"{name}, {label}", source))
+    found += find_models(settings, settings if tree is None else tree)
     for name in PATHS:
         if isinstance(settings.get(name), str):
             found.append(_path(name, settings[name]))
@@ -203,19 +163,6 @@ def _text_file(name, path):
         return Input(name, f"{path} is missing", missing=True)
     with open(path, "rb") as file:
         return Input(name, f"{path}: {sum(1 for _ in file)} lines")
-
-
-def _model(name, source):
-    for folder in (PRETRAINED / source, Path(source)):
-        if folder.is_dir():
-            files = [path for path in folder.rglob("*") if path.is_file()]
-            size = sum(path.stat().st_size for path in files) / 1e6
-            return Input(name, f"{source}: a folder of {size:.1f} MB")
-        if folder.is_file():
-            return Input(
-                name, f"{source}: {folder.stat().st_size / 1e6:.1f} MB"
-            )
-    return Input(name, f"{source}: no folder here, so looked for on the hub")
 
 
 def _path(name, path):

@@ -27,7 +27,7 @@ def tell(settings):
         print(f"\nNot created, so not counted: {type(error).__name__}: {first}")
         print("(A dry run takes models of the hub from its cache only.)")
         size, hparams, plain = None, {}, settings.tree()
-    inputs = find_inputs(plain)
+    inputs = find_inputs(plain, settings.tree())
     print("\nReads")
     for found in inputs:
         missing = "MISSING " if found.missing else ""
@@ -38,9 +38,34 @@ def tell(settings):
     print("\nTakes")
     for line in describe_work(plain, size, hparams, inputs):
         print(f"  {line}")
+    print(f"\n{conclude(inputs, size is not None)}")
+
+
+def conclude(inputs, created):
+    """What is missing, or would be downloaded, as a text.
+
+    Arguments
+    ---------
+    inputs : list of Input
+        All that would be read.
+    created : bool
+        Whether the objects of the YAML could be created.
+
+    Returns
+    -------
+    str
+    """
     missing = [found.name for found in inputs if found.missing]
-    there = "All is there." if size else "All that is read is there."
-    print(f"\nMissing: {', '.join(missing)}." if missing else f"\n{there}")
+    fetched = [found.download for found in inputs if found.download]
+    lines = []
+    if missing:
+        lines.append(f"Missing: {', '.join(missing)}.")
+    if fetched:
+        lines.append(f"To be downloaded from the hub: {', '.join(fetched)}.")
+    if not missing:
+        rest = "All else" if fetched else "All"
+        lines.append(f"{rest}{'' if created else ' that is read'} is there.")
+    return "\n".join(lines)
 
 
 def describe_outputs(plain, size):

@@ -11,11 +11,13 @@ import torch
 from speechbrain.utils.distributed import run_on_main
 
 from recipes.common.experiment import fit, log_clips, make_brain
+from recipes.common.training.codec_lm_samples import CodecLMSamples
 from speechbrain_gogo.brains.multi_stream_lm import MultiStreamLMBrain
 from speechbrain_gogo.dataio.manifests.dataset import (
     check_usable,
     recipe_manifests,
     speech_dataset,
+    usable_clips,
 )
 from speechbrain_gogo.dataio.shards.batching import (
     loader_settings,
@@ -98,6 +100,12 @@ def train_codec_lm(hparams, run_opts):
     check_lm_fits(hparams["model"]["lm"], codec)
     datasets, loaders, reports, tokenizer = dataio_prepare(hparams)
     hparams["lm"] = hparams["model"]["lm"]
+    hparams["draw_samples"] = CodecLMSamples(
+        codec,
+        usable_clips(datasets["valid"], hparams["num_samples"]),
+        hparams["seed"],
+        hparams["speech"]["sampling"],
+    )
     brain = make_brain(MultiStreamLMBrain, hparams, run_opts)
     fit(brain, datasets, loaders)
     log_clips(brain, **reports)

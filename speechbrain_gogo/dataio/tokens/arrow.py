@@ -29,6 +29,8 @@ def write_dataset(corpus, path):
         **dict.fromkeys(("id", "text", "speaker"), text),
         "tokens": datasets.List(datasets.List(datasets.Value("int32"))),
         **dict.fromkeys(("num_samples", "sample_rate"), number),
+        "layout": text,
+        "num_codebooks": number,
         **dict.fromkeys(("codec", "fingerprint"), text),
         **dict.fromkeys(corpus.side_names(), floats),
     }

@@ -5,14 +5,16 @@ Of the shards of a complete corpus:
     codes/<id>.npy              npy: one integer array [T', K'] per utterance
     embedding/<id>.npy          and side information for decoding, by name
     webdataset/000000.tar       webdataset: tars of <id>.npy and <id>.json
-    dataset/                    datasets: for datasets.load_from_disk tokens.csv
-    a SpeechBrain manifest of the clips
+    dataset/                    datasets: for datasets.load_from_disk
+    tokens.csv                  a SpeechBrain manifest of the clips
+    tokens.json                 layout and codec, see identity.py
 
 A file appears when it is complete and is not written again, so a stopped run
 continues where it stopped.
 """
 
 import csv
+import json
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -25,6 +27,7 @@ from speechbrain_gogo.dataio.replacing import written_once
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.arrow import import_datasets, write_dataset
 from speechbrain_gogo.dataio.tokens.corpus import CorpusReport
+from speechbrain_gogo.dataio.tokens.identity import FILE, identity_of
 
 FORMS = ("npy", "webdataset", "datasets")
 MANIFEST = "tokens.csv"
@@ -83,15 +86,13 @@ class TokenForms:
 
     def _claim_layout(self):
         """Refuse a folder with forms of another layout or codec."""
-        path = self.folder / "layout.txt"
-        ours = self.corpus.description
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{ours}\n")
-        there = path.read_text().strip()
-        if there != ours:
+        there, ours = self.folder / FILE, self.corpus.identity
+        if not there.is_file():
+            ours.write(self.folder)
+        found = identity_of(json.loads(there.read_text()), there)
+        if found != ours:
             raise ValueError(
-                f"{self.folder} holds tokens in the layout '{there}': write "
+                f"{self.folder} holds tokens in the layout '{found}': write "
                 f"'{ours}' to another folder."
             )
 

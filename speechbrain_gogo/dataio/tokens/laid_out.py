@@ -7,7 +7,8 @@ clip is used.
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.dataio.tokens.corpus import open_corpus
+from speechbrain_gogo.dataio.tokens.corpus import HEADER, open_corpus
+from speechbrain_gogo.dataio.tokens.identity import identity_of
 from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
 
 
@@ -39,12 +40,9 @@ class LaidOutCorpus:
         self._books = codes, codebooks
 
     @property
-    def description(self):
-        """One line: layout, tokens per group, and codec."""
-        return (
-            f"{self.layout}, {self.header['num_codebooks']} tokens per group "
-            f"of codec {self.header['fingerprint']}"
-        )
+    def identity(self):
+        """Layout and codec, a TokenIdentity."""
+        return identity_of({"layout": self.layout, **self.header}, HEADER)
 
     def shards(self, report=None, progress=None):
         """The clips of each shard, each id once.
@@ -85,8 +83,7 @@ class LaidOutCorpus:
             "speaker": row.speaker,
             "num_samples": row.num_samples,
             "sample_rate": self.sample_rate,
-            "codec": self.header["codec"],
-            "fingerprint": self.header["fingerprint"],
+            **self.identity._asdict(),
             **{name: value.tolist() for name, value in row.side.items()},
         }
 

@@ -1,10 +1,12 @@
 """Export of a pretrained model: a folder of ONNX files and model.json."""
 
 import json
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_gogo.inference.codec import GogoCodec
+from speechbrain_gogo.inference.codecs.voiced import VoicedCodec
 from speechbrain_gogo.inference.exporting.codec import (
     codec_networks,
     describe_codec,
@@ -15,8 +17,11 @@ from speechbrain_gogo.inference.exporting.onnx_files import (
     import_packages,
     write_onnx,
 )
+from speechbrain_gogo.inference.exporting.siblings import (
+    describe_sibling,
+    sibling_networks,
+)
 from speechbrain_gogo.inference.exporting.stages import (
-    can_export,
     describe_stage,
     stage_networks,
 )
@@ -24,6 +29,8 @@ from speechbrain_gogo.inference.loading.speech import can_speak
 from speechbrain_gogo.inference.open_codec import open_codec
 from speechbrain_gogo.inference.open_speech import open_speech
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = "model.json"
 
@@ -45,8 +52,9 @@ def export_onnx(source, folder, trust_source=False):
     Arguments
     ---------
     source : str | Path
-        A Gogo codec, with or without stages: a folder, a bundled name or a hub
-        id.
+        A Gogo codec, with or without stages, a SoCodec or a CoFi-Codec, whose
+        language models are left out with a warning: a folder, a bundled name or
+        a hub id.
     folder : str | Path
         Folder to write; created if needed.
     trust_source : bool
@@ -62,17 +70,21 @@ def export_onnx(source, folder, trust_source=False):
     Raises
     ------
     ValueError
-        If a package is missing, the model cannot be loaded or is no Gogo codec,
-        or a file gives other results than torch.
+        If a package is missing, the model cannot be loaded, a part of it is of
+        a class without export, or a file gives other results than torch.
     """
     import_packages()
     codec, stages = load(source, trust_source)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    networks = codec_networks(codec.codec, codec.vocoder)
+    if isinstance(codec, VoicedCodec):
+        networks = sibling_networks(codec.codec)
+        described = describe_sibling(codec.codec)
+    else:
+        networks = codec_networks(codec.codec, codec.vocoder)
+        described = describe_codec(codec.codec)
     for name, stage in stages.items():
-        if can_export(stage):
-            networks += stage_networks(name, stage)
+        networks += stage_networks(name, stage)
     files = {}
     for network in networks:
         path = write_onnx(network, folder)
@@ -87,7 +99,7 @@ def export_onnx(source, folder, trust_source=False):
     page = {
         "model": codec.name,
         "fingerprint": codec.fingerprint,
-        **describe_codec(codec.codec),
+        **described,
         "stages": {name: describe_stage(x) for name, x in stages.items()},
         "files": files,
     }
@@ -99,12 +111,19 @@ def export_onnx(source, folder, trust_source=False):
 def load(source, trust_source):
     """The codec, and name to stage; none if it does not speak."""
     codec = open_codec(source, trust_source=trust_source)
-    if not isinstance(codec, GogoCodec):
+    if not isinstance(codec, GogoCodec | VoicedCodec):
         raise ValueError(
-            f"'{codec.name}' is a {type(codec).__name__}: only Gogo codecs can "
-            "be exported to ONNX."
+            f"'{codec.name}' is a {type(codec).__name__}, of which there is no "
+            "export to ONNX: give a Gogo codec, a SoCodec or a CoFi-Codec."
         )
     if not can_speak(source):
+        return codec, {}
+    if isinstance(codec, VoicedCodec):
+        logger.warning(
+            "Of '%s' only the codec is exported: there is no export of the "
+            "language models of SoCodec and CoFi-Speech.",
+            codec.name,
+        )
         return codec, {}
     speech = open_speech(source, one_utterance=True, trust_source=trust_source)
     stages = {

@@ -6,6 +6,11 @@ Letters of shapes: B batch, T new positions, S cached positions, L text ids, M =
 
 from torch import nn
 
+from speechbrain_gogo.inference.exporting.group_stages import (
+    depth_network,
+    group_backbone_networks,
+    group_detail_networks,
+)
 from speechbrain_gogo.inference.exporting.network import Network, Tensor
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
 from speechbrain_gogo.lobes.speech.decoding.steps import (
@@ -14,6 +19,8 @@ from speechbrain_gogo.lobes.speech.decoding.steps import (
     DepthStep,
     TokenStep,
 )
+from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
+from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
@@ -34,21 +41,6 @@ class Alignment(nn.Module):
         return self.aligner(tokens, tokens[..., 0] >= 0)
 
 
-def can_export(stage):
-    """Whether there is an export of a stage.
-
-    Arguments
-    ---------
-    stage : torch.nn.Module
-        A stage.
-
-    Returns
-    -------
-    bool
-    """
-    return isinstance(stage, AlignedBackboneLM | BackboneLM | DetailLM)
-
-
 def stage_networks(name, stage):
     """The networks of a stage.
 
@@ -56,15 +48,30 @@ def stage_networks(name, stage):
     ---------
     name : str
         "stage1" or "stage2", the beginning of the files' names.
-    stage : BackboneLM | DetailLM | AlignedBackboneLM
+    stage : torch.nn.Module
         In evaluation mode.
 
     Returns
     -------
     list of Network
+
+    Raises
+    ------
+    ValueError
+        If there is no export of such stages.
     """
     if isinstance(stage, AlignedBackboneLM):
         return list(aligned_networks(name, stage))
+    if isinstance(stage, GroupBackboneLM):
+        return list(group_backbone_networks(name, stage, cached_network))
+    if isinstance(stage, GroupDetailLM):
+        return list(group_detail_networks(name, stage, cached_network))
+    if not isinstance(stage, BackboneLM | DetailLM):
+        raise ValueError(
+            f"{name} is a {type(stage).__name__}, of which there is no export "
+            "to ONNX: export a model whose stages are of gogospeech.yaml, "
+            "gogospeech_groups.yaml or gogospeech_aligned.yaml, or its codec."
+        )
     step = TokenStep(stage)
     count = stage.output_slice.stop - stage.output_slice.start
     ids = Tensor(("B", "T"), "Next ids.", below=stage.output_slice.stop)
@@ -138,19 +145,7 @@ def aligned_networks(name, lm):
         },
         {"hidden": Tensor(("B", lm.dim), "Vector of the next group.")},
     )
-    yield Network(
-        f"{name}_depth",
-        "The vector of a group and its tokens so far to the next token.",
-        DepthStep(lm.depth),
-        {
-            "hidden": Tensor(("B", lm.dim), "From the large pass."),
-            "tokens": Tensor(
-                ("B", lm.group_tokens), "Those from place on are ignored.", size
-            ),
-            "place": Tensor((1,), "Tokens so far.", below=lm.group_tokens),
-        },
-        {"log_probs": Tensor(("B", size), "Of the next token.")},
-    )
+    yield depth_network(f"{name}_depth", lm, DepthStep(lm.depth), "place")
 
 
 def describe_stage(stage):
@@ -171,8 +166,22 @@ def describe_stage(stage):
         "max_positions": stage.max_positions,
         "backbone_size": stage.backbone_size,
     }
-    if not can_export(stage):
-        return {**found, "about": "Not exported."}
+    if isinstance(stage, GroupBackboneLM):
+        about = (
+            "ids are [text][start], the start repeated up to text_positions. "
+            "Then a pass for each group, and a small pass for each of its tokens; "
+            "before the first token, the end has the probability sigmoid(end)."
+        )
+        return {
+            **found,
+            "about": about,
+            "start_id": stage.start_id,
+            "text_positions": stage.text_positions,
+            "group_stride": stage.group_stride,
+        }
+    if isinstance(stage, GroupDetailLM):
+        about = "A pass for each group, then a small pass for each of its fine tokens."
+        return {**found, "about": about, "no_token": stage.codebook_size}
     if isinstance(stage, AlignedBackboneLM):
         about = (
             "Frame t of the utterance has the position in the text of how many "

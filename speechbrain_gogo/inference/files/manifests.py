@@ -25,6 +25,7 @@ TEXTS = ".normalized.txt", ".txt", ".lab"  # the first one that is there
 TABLE = "metadata.csv"
 FIELDS = "ID", "duration", "wav", "spk_id", "wrd"
 RATE = 16000  # of the recogniser's input
+MOST_VALID, VALID_SHARE = 20, 0.1  # clips held out by default
 
 
 class Clip(NamedTuple):
@@ -38,7 +39,7 @@ class Clip(NamedTuple):
 
 
 def make_manifests(
-    folder, out=None, num_valid=20, speaker=None, recognizer=None, seed=0
+    folder, out=None, num_valid=None, speaker=None, recognizer=None, seed=0
 ):
     """Write train.csv and valid.csv of a folder of recordings.
 
@@ -50,7 +51,7 @@ def make_manifests(
     out : str | Path
         Folder of the manifests; ``folder`` by default.
     num_valid : int
-        Number of clips for valid.csv.
+        Number of clips for valid.csv, see :func:`num_held_out`.
     speaker : str
         Name of the speaker; by default that of the recording's top folder below
         ``folder``, or of ``folder`` itself.
@@ -68,7 +69,7 @@ def make_manifests(
     Raises
     ------
     ValueError
-        If there is no audio, or no more than ``num_valid`` clips.
+        If there is no audio, or no clip would remain for training.
 
     Example
     -------
@@ -82,10 +83,11 @@ def make_manifests(
     """
     folder, out = Path(folder), Path(folder if out is None else out)
     clips, report = _read_clips(folder, speaker, recognizer)
+    num_valid = num_held_out(len(clips), num_valid)
     if len(clips) <= num_valid:
         raise ValueError(
             f"{folder}: {report}. Those used are too few to set {num_valid} "
-            "aside for validation: add recordings, or lower --valid."
+            "aside for validation: add recordings, or hold out fewer."
         )
     chosen = random.Random(f"{seed}/valid").sample(clips, num_valid)
     held_out = {clip.id for clip in chosen}
@@ -98,6 +100,33 @@ def make_manifests(
             writer = csv.writer(file, lineterminator="\n")
             writer.writerows([FIELDS, *rows])
     return report
+
+
+def num_held_out(num_clips, num_valid=None):
+    """Number of clips for validation.
+
+    Arguments
+    ---------
+    num_clips : int
+        Number of all usable clips.
+    num_valid : int
+        What was asked for; None for a tenth of the clips, one at least and 20
+        at most.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> [num_held_out(clips) for clips in (2, 12, 100, 5000)]
+    [1, 1, 10, 20]
+    >>> num_held_out(100, 3)
+    3
+    """
+    if num_valid is not None:
+        return num_valid
+    return min(MOST_VALID, max(1, round(VALID_SHARE * num_clips)))
 
 
 def load_whisper(source):

@@ -114,6 +114,14 @@ class OrderedProductQuantizer(StreamQuantizer):
         ids = ids.T.unflatten(1, (self.num_streams, -1))  # [M, S, c]
         return q, self.join_ids(ids), commitment
 
+    def encode(self, x):
+        """Features [B, N, D] to ids int64 [B, N, S]."""
+        inner = self.project_in(x.flatten(0, 1))  # [M, S * stream_dim]
+        parts = inner.unflatten(1, (-1, self.code_dim)).transpose(0, 1)
+        ids = self.codebooks.nearest(parts).T  # [M, G]
+        ids = self.join_ids(ids.unflatten(1, (self.num_streams, -1)))
+        return ids.unflatten(0, x.shape[:2])
+
     def split(self, inner):
         """Projected features [M, S * stream_dim] as streams."""
         return inner.unflatten(1, (self.num_streams, self.stream_dim))

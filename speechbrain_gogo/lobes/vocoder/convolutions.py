@@ -1,7 +1,7 @@
 """Fourier transforms as convolutions, for runtimes without them.
 
-Mel and Vocos are the same functions as those of lobes/gogo/mel.py and
-vocoders.py, in operations that every runtime of ONNX has.
+Mels and Vocos are the same functions as those of lobes/gogo/mel.py,
+lobes/nn/log_mel.py and vocoders.py, in operations that every runtime of ONNX has.
 
 Letters: B batch, W samples, T frames, d mel bins, K = n_fft / 2 + 1 frequencies.
 """
@@ -73,6 +73,44 @@ class ConvolutionalMel(nn.Module):
         magnitude = (real.square() + imaginary.square()).sqrt()
         mel = magnitude.transpose(1, 2) @ self.filters
         return mel.clamp(min=self.clip).log()
+
+
+class ConvolutionalMagnitudeMel(nn.Module):
+    """A MagnitudeMel.
+
+    Arguments
+    ---------
+    mel : MagnitudeMel
+        Settings, window and filters.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
+    >>> mel, wavs = MagnitudeMel(), torch.randn(2, 1920)
+    >>> found = ConvolutionalMagnitudeMel(mel)(wavs)
+    >>> bool((found - mel(wavs)).abs().max() < 1e-4)
+    True
+    """
+
+    def __init__(self, mel):
+        super().__init__()
+        missing = mel.n_fft - mel.window.numel()  # a window in the middle
+        window = F.pad(mel.window, (missing // 2, missing - missing // 2))
+        basis = fourier_basis(mel.n_fft) * window
+        self.register_buffer("basis", basis.unsqueeze(1))  # [2 K, 1, n_fft]
+        self.register_buffer("filters", mel.filters)  # [K, d]
+        self.margin = (mel.n_fft - mel.hop_length) // 2
+        self.hop_length, self.floor = mel.hop_length, mel.floor
+
+    def forward(self, wavs):
+        """wavs [B, T * hop] -> log-mel [B, T, d]."""
+        ends = self.margin, self.margin
+        padded = F.pad(wavs.unsqueeze(1), ends, mode="reflect")
+        spectrum = F.conv1d(padded, self.basis, stride=self.hop_length)
+        real, imaginary = spectrum.chunk(2, dim=1)  # [B, K, T]
+        magnitude = (real.square() + imaginary.square() + 1e-9).sqrt()
+        mel = magnitude.transpose(1, 2) @ self.filters
+        return mel.clamp(min=self.floor).log()
 
 
 class ConvolutionalVocos(nn.Module):

@@ -18,7 +18,22 @@ from speechbrain_gogo.inference.exporting.onnx_files import (
     check_onnx,
     write_onnx,
 )
+from speechbrain_gogo.inference.exporting.siblings import sibling_networks
 from speechbrain_gogo.inference.exporting.stages import stage_networks
+from speechbrain_gogo.lobes.adversarial_codec.causal import (
+    CausalDecoder,
+    CausalEncoder,
+)
+from speechbrain_gogo.lobes.adversarial_codec.global_encoder import (
+    GlobalEncoder,
+)
+from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import (
+    OrderedProductQuantizer,
+    ResidualStreamQuantizer,
+)
+from speechbrain_gogo.lobes.cofi.blocks import ScaleDecoder, ScaleEncoder
+from speechbrain_gogo.lobes.cofi.codec import CoFiCodecNetwork
+from speechbrain_gogo.lobes.cofi.quantizers import ScaleQuantizers
 from speechbrain_gogo.lobes.gogo.codec import Gogo
 from speechbrain_gogo.lobes.gogo.convolutional_decoder import (
     ConvolutionalDecoder,
@@ -31,7 +46,11 @@ from speechbrain_gogo.lobes.gogo.flow import (
 )
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
 from speechbrain_gogo.lobes.gogo.quantizer import FSQ
+from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
+from speechbrain_gogo.lobes.socodec.codec import SoCodecNetwork
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
+from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
+from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
@@ -82,6 +101,52 @@ def aligned():
     )
 
 
+def group_stages():
+    """Both stages with one position per group."""
+    sizes = {"dim": 16, "num_layers": 1, "num_heads": 2, "ffn_dim": 32}
+    sizes |= {"depth_layers": 1, "depth_ffn_dim": 32}
+    stages = GroupBackboneLM(9, LEVELS, **sizes), GroupDetailLM(LEVELS, **sizes)
+    return [
+        network
+        for name, stage in zip(("one", "two"), stages)
+        for network in stage_networks(name, random_weights(stage))
+    ]
+
+
+def cofi():
+    blocks = {"strides": [2, 2, 3], "num_units": [2, 1, 1]}
+    codec = CoFiCodecNetwork(
+        MagnitudeMel(),
+        ScaleEncoder(80, 16, **blocks),
+        ScaleQuantizers(16, [1, 1, 4], [1, 1, 2], 64, stream_dim=16),
+        GlobalEncoder(dim=16, channels=16),
+        ScaleDecoder(80, 16, **blocks),
+    )
+    for quantizer in codec.quantizers:
+        quantizer.codebooks.embed.normal_()
+    return codec
+
+
+def socodec(quantizer=OrderedProductQuantizer):
+    codec = SoCodecNetwork(
+        torch.nn.Identity(),
+        MagnitudeMel(),
+        CausalEncoder(12, 16, 16, [2, 3], groups=4),
+        quantizer(16, 4, codebook_size=8),
+        GlobalEncoder(dim=16, channels=16),
+        CausalDecoder(16, 16, 12, [3, 2], groups=4),
+        CausalDecoder(16, 16, 80, [2], groups=4),
+        group_samples=1920,
+    )
+    if not codec.quantizer.residual:
+        codec.quantizer.codebooks.embed.normal_()
+    return codec
+
+
+def sibling_files(make):
+    return sibling_networks(random_weights(make()))
+
+
 def codec_files(make):
     return codec_networks(random_weights(make()), None)
 
@@ -107,6 +172,17 @@ SLOW = {
         name: (lambda: stage_networks("lm", random_weights(aligned())), name)
         for name in ("lm_text", "lm_aligner", "lm_step", "lm_depth")
     },
+    **{
+        name: (group_stages, name)
+        for name in ("one_text", "one_step", "one_depth")
+    },
+    **{name: (group_stages, name) for name in ("two_step", "two_depth")},
+    **{
+        f"{make.__name__} {name}": (lambda make=make: sibling_files(make), name)
+        for make in (cofi, socodec)
+        for name in ("voice", "encoder", "decoder")
+    },
+    "magnitude mel": (lambda: sibling_files(cofi), "mel"),
 }
 CASES = [pytest.param(*case, id=name) for name, case in QUICK.items()]
 CASES += [
@@ -155,6 +231,13 @@ def test_a_stage_generates_with_its_cache(tmp_path):
             dict(zip(network.inputs, (given.numpy(), padding.numpy(), *cache))),
         )
         assert np.abs(found - expected.numpy()).max() < 1e-5
+
+
+def test_what_cannot_be_exported_is_said():
+    with pytest.raises(ValueError, match="residual quantizer cannot"):
+        sibling_files(lambda: socodec(ResidualStreamQuantizer))
+    with pytest.raises(ValueError, match="one is a Linear, of which there is"):
+        stage_networks("one", torch.nn.Linear(2, 2))
 
 
 def test_a_missing_package_is_named(monkeypatch, tmp_path):

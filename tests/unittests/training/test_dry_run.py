@@ -1,6 +1,11 @@
 """What a dry run says of data that is not as it should be."""
 
+import huggingface_hub.constants as hub
+import pytest
+from ruamel.yaml import YAML
+
 from recipes.common.dry_run.inputs import find_inputs
+from recipes.common.dry_run.plan import conclude
 
 
 def test_clips_that_are_missing_are_counted_by_reason(tmp_path):
@@ -33,7 +38,7 @@ def test_clips_that_are_missing_are_counted_by_reason(tmp_path):
     missing = [name for name, each in found.items() if each.missing]
     assert missing == ["test_csv"]  # no such split
     assert "a folder of" in found["source"].text
-    assert "looked for on the hub" in found["start_from"].text
+    assert found["start_from"].download == "somebody/else"
 
 
 def test_tokens_and_tars_that_are_not_there(tmp_path):
@@ -62,3 +67,58 @@ def test_tars_that_are_too_few_for_the_workers(tmp_path):
     assert "1 tars" in valid.text and not valid.missing
     train, _ = find_inputs({**settings, "num_workers": 4})
     assert train.missing
+
+
+TREE = """
+source: gogo-mini
+metrics: [words]
+model:
+    llama: !apply:a.function
+        source: owner/cached
+        pretrained: True
+hearing_source: owner/half
+judges:
+    words: !name:speechbrain_gogo.metrics.find_recognizer
+        source: null
+    wavlm: !name:a.Judge
+        source: owner/of_a_judge_that_is_not_asked
+"""
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch):
+    """A cache with a whole model, and one whose download was cut."""
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
+    for name, file in (("cached", "model.safetensors"), ("half", "a.json")):
+        folder = tmp_path / f"models--owner--{name}"
+        for part in ("refs", "snapshots/abc"):
+            (folder / part).mkdir(parents=True)
+        (folder / "refs" / "main").write_text("abc")
+        (folder / "snapshots" / "abc" / file).write_bytes(bytes(2_000_000))
+    return tmp_path
+
+
+def test_models_of_the_hub_are_in_its_cache_or_to_be_downloaded(
+    hub_cache, monkeypatch
+):
+    tree = YAML().load(TREE)
+    plain = {"source": "gogo-mini"}
+    found = {each.name: each for each in find_inputs(plain, tree)}
+    assert found.keys() == {
+        *("source", "model, llama, source", "hearing_source", "judges, words")
+    }
+    cached = found["model, llama, source"]
+    assert "in its cache, 2.0 MB" in cached.text and not cached.download
+    half = found["hearing_source"]
+    assert half.download == "owner/half" and str(hub_cache) in half.text
+    assert found["judges, words"].download == "openai/whisper-base"
+    assert not any(each.missing for each in found.values())
+    said = conclude(found.values(), created=True)
+    assert said == (
+        "To be downloaded from the hub: owner/half, openai/whisper-base.\n"
+        "All else is there."
+    )
+    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
+    found = find_inputs(plain, tree)
+    said = conclude(found, created=True)
+    assert said == "Missing: hearing_source, judges, words."

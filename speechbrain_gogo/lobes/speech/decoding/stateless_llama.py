@@ -55,7 +55,7 @@ class StatelessLlama(CachedLlama):
         return self.num_layers, batch, self.groups, length, self.width
 
     @torch.no_grad()
-    def read(self, x, padding, keys, values):
+    def read(self, x, padding, keys, values, position=None):
         """Run the blocks over new positions.
 
         Arguments
@@ -66,6 +66,9 @@ class StatelessLlama(CachedLlama):
             int64 [B], number of padding positions on the left of each sequence.
         keys, values : torch.Tensor
             Cache, [L, B, G, S, E] each.
+        position : torch.Tensor
+            Rotary positions, int64 [B, T]; by default those after the cached
+            ones.
 
         Returns
         -------
@@ -77,7 +80,8 @@ class StatelessLlama(CachedLlama):
         slots = torch.arange(before + count, device=x.device)
         slot = slots[before:]  # [T]
         mask = left_padded_mask(slots, slot, padding)
-        position = (slot - padding.unsqueeze(1)).clamp(min=0)  # [B, T]
+        if position is None:
+            position = (slot - padding.unsqueeze(1)).clamp(min=0)
         caches = [list(pair) for pair in zip(keys.unbind(0), values.unbind(0))]
         x = self.run_blocks(x, position, mask, slot, caches)
         keys, values = (torch.stack(parts) for parts in zip(*caches))

@@ -1,0 +1,88 @@
+"""Samples of the language models of SoCodec and CoFi-Speech from validation clips.
+
+The voice is the embedding of the clip itself, as in training. SoCodec's model
+speaks the text of the clip; the first third of the clip is a prompt for
+CoFi-Speech's, which speaks the rest. The plot also shows the decoded clip.
+"""
+
+import torch
+
+from speechbrain_gogo.dataio.ids import file_name
+from speechbrain_gogo.lobes.cofi.generation import ScaleGenerator
+from speechbrain_gogo.lobes.cofi.scale_lm import ScaleLM
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
+
+
+class CodecLMSamples:
+    """Audio and mel pictures of a few clips, encoded once.
+
+    Arguments
+    ---------
+    codec : SoCodec | CoFiCodec
+        Decodes the tokens.
+    clips : iterable of dict
+        With ``id``, ``sig`` [T] and ``text``, int64 [L].
+    seed : int
+        Seed of the draws.
+    sampling : dict
+        Settings of a ``Sampler``.
+    """
+
+    def __init__(self, codec, clips, seed, sampling):
+        self.codec, self.seed, self.sampling = codec, seed, sampling
+        self.clips = []
+        for clip in clips:
+            wav = clip["sig"][None]
+            tokens, _ = codec.encode_batch(wav)
+            voice = codec.speaker_embedding(wav)
+            known = file_name(clip["id"]), clip["text"][None], tokens, voice
+            self.clips.append((*known, wav))
+
+    def __call__(self, lm, folder, write):
+        """Speak all clips.
+
+        Arguments
+        ---------
+        lm : MultiStreamLM | ScaleLM
+            In evaluation mode.
+        folder : Path
+            Gets ``<id>.wav`` and ``<id>.png``.
+        write : callable
+            Writes audio [1, T] to a path.
+        """
+        device = next(lm.parameters()).device
+        for name, *tensors, wav in self.clips:
+            text, tokens, voice = (each.to(device) for each in tensors)
+            spoken = self.speak(lm, text, tokens, voice)
+            mels = {"original": self.codec.codec.mel(wav.to(voice))[0].cpu()}
+            for title, matrix in {"tokens": tokens, "spoken": spoken}.items():
+                audio, _ = self.codec.decode_batch(matrix, embedding=voice)
+                mels[title] = self.codec.codec.mel(audio)[0].cpu()
+            write(folder / f"{name}.wav", audio)
+            plot_mels(mels, folder / f"{name}.png", self.codec.group_size)
+
+    def speak(self, lm, text, tokens, voice):
+        """Tokens [1, N', K], at most twice as many groups as the clip's [1, N, K]."""
+        one = torch.ones(1, device=tokens.device)
+        longest = 2 * tokens.shape[1]
+        if isinstance(lm, ScaleLM):
+            prompt = tokens[:, : tokens.shape[1] // 3]
+            most = min(longest, lm.group_positions) - prompt.shape[1]
+            steps = ScaleGenerator(
+                lm,
+                voice,
+                (text, one),
+                (prompt, one),
+                [self.seed],
+                torch.tensor([most]),
+                **self.sampling,
+            )
+        else:
+            prompt = tokens[:, :0]
+            room = lm.speech_positions - (lm.num_streams - 1) * lm.delay - 1
+            most = torch.tensor([min(longest, room)])
+            sampler = Sampler([self.seed], **self.sampling)
+            steps = lm.generate(voice, text, one, sampler, most)
+        groups = [group[:, None] for group, active, _ in steps if active.all()]
+        return torch.cat([prompt, *groups], dim=1)

@@ -1,0 +1,130 @@
+"""What tokens in files are: their layout and their codec.
+
+A flat sequence does not show how many tokens a group has, and an id does not show
+whose it is. So ``tokens.json`` beside ``codes/`` says it, and so do the JSON files
+in tars and the rows of datasets.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain_gogo.dataio.replacing import replaced_when_complete
+
+FILE = "tokens.json"
+
+
+class TokenIdentity(NamedTuple):
+    """Layout and codec of tokens.
+
+    layout: see layouts.py; num_codebooks: tokens of each group; codec and
+    fingerprint: name and identity of the codec.
+
+    Example
+    -------
+    >>> ours = TokenIdentity("flat", 10, "mine", "abc")
+    >>> print(ours)
+    flat, 10 tokens per group of codec 'mine' (fingerprint abc)
+    >>> ours.require(ours, "a.npy")
+    >>> ours.require(ours._replace(num_codebooks=3, codec="x"), "a.npy")
+    Traceback (most recent call last):
+    ...
+    ValueError: a.npy: num_codebooks is 3 there and 10 here. The tokens there are \
+flat, 3 tokens per group of codec 'x' (fingerprint abc); these are wanted: flat, \
+10 tokens per group of codec 'mine' (fingerprint abc). Build the tokenizer with \
+the codec, num_codebooks and layout of the file, or tokenise the corpus again.
+    """
+
+    layout: str
+    num_codebooks: int
+    codec: str
+    fingerprint: str
+
+    def __str__(self):
+        return (
+            f"{self.layout}, {self.num_codebooks} tokens per group of codec "
+            f"'{self.codec}' (fingerprint {self.fingerprint})"
+        )
+
+    def require(self, found, where):
+        """Raise a ValueError if tokens are others; names of codecs may differ.
+
+        Arguments
+        ---------
+        found : TokenIdentity
+            Of the tokens.
+        where : str | Path
+            Their place, for the message.
+        """
+        others = [
+            f"{name} is {theirs} there and {mine} here"
+            for name, theirs, mine in zip(self._fields, found, self)
+            if name != "codec" and theirs != mine
+        ]
+        if others:
+            raise ValueError(
+                f"{where}: {', '.join(others)}. The tokens there are {found}; "
+                f"these are wanted: {self}. Build the tokenizer with the codec, "
+                "num_codebooks and layout of the file, or tokenise the corpus "
+                "again."
+            )
+
+    def write(self, folder):
+        """Write it into a folder of tokens."""
+        with replaced_when_complete(Path(folder) / FILE) as partial:
+            partial.write_text(json.dumps(self._asdict(), indent=2) + "\n")
+
+
+def identity_of(facts, where):
+    """The identity that metadata tell.
+
+    Arguments
+    ---------
+    facts : dict
+        Of a tar's JSON file, a dataset's row, or ``tokens.json``; may have more.
+    where : str | Path
+        Their place, for the message.
+
+    Returns
+    -------
+    TokenIdentity
+
+    Raises
+    ------
+    ValueError
+        If something is not told.
+    """
+    missing = [name for name in TokenIdentity._fields if name not in facts]
+    if missing:
+        raise ValueError(
+            f"{where} does not tell {', '.join(missing)}: use metadata that "
+            "`gogo tokenize` wrote."
+        )
+    return TokenIdentity(*(facts[name] for name in TokenIdentity._fields))
+
+
+def find_identity(path):
+    """The identity in the nearest folder above a file that tells one.
+
+    Arguments
+    ---------
+    path : str | Path
+        A file, such as ``tokens/codes/anna/1.npy``.
+
+    Returns
+    -------
+    TokenIdentity
+        None if no folder above it tells one.
+
+    Raises
+    ------
+    ValueError
+        If what is there is not readable.
+    """
+    for folder in Path(path).resolve().parents:
+        if (place := folder / FILE).is_file():
+            try:
+                return identity_of(json.loads(place.read_text()), place)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{place} is no JSON: {error}") from None
+    return None

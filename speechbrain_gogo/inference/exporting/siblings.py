@@ -1,0 +1,204 @@
+"""The networks of SoCodec and CoFi-Codec, as files of their own.
+
+Letters of shapes: B batch, N groups, T mel frames, W samples. The embedding
+of a voice is computed of one clip at a time.
+"""
+
+from torch import nn
+
+from speechbrain_gogo.inference.exporting.network import Network, Tensor
+from speechbrain_gogo.lobes.cofi.codec import CoFiCodecNetwork
+from speechbrain_gogo.lobes.vocoder.convolutions import (
+    ConvolutionalMagnitudeMel,
+)
+
+# Log-mel of magnitudes as speech has them, roughly.
+LOG_MEL = {"mean": -4.0, "std": 2.0}
+
+
+class Voice(nn.Module):
+    """Log-mel of a clip to its embedding."""
+
+    def __init__(self, codec):
+        super().__init__()
+        self.encoder = codec.global_encoder
+
+    def forward(self, log_mel):
+        """log_mel [1, N, g, d] -> [1, D]."""
+        return self.encoder(log_mel.flatten(1, 2))
+
+
+class CoFiEncoder(nn.Module):
+    """Log-mel and the embedding to tokens, scale by scale."""
+
+    def __init__(self, codec):
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, log_mel, embedding):
+        """log_mel [B, N, g, d], embedding [B, D] -> int64 [B, N, K]."""
+        return self.codec.tokenize(log_mel.flatten(1, 2), embedding)
+
+
+class SoCodecEncoder(nn.Module):
+    """Self-supervised features to tokens."""
+
+    def __init__(self, codec):
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, features):
+        """features [B, N, F, D'] -> int64 [B, N, S]."""
+        return self.codec.tokenize(features.flatten(1, 2))
+
+
+class VoicedDecoder(nn.Module):
+    """Tokens and the embedding to log-mel."""
+
+    def __init__(self, codec):
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, tokens, embedding):
+        """tokens int64 [B, N, K], embedding [B, D] -> [B, T, d]."""
+        return self.codec.decode_mel(tokens, embedding)
+
+
+def sibling_networks(codec):
+    """The networks of a SoCodec or CoFi-Codec, without its vocoder.
+
+    Arguments
+    ---------
+    codec : SoCodecNetwork | CoFiCodecNetwork
+        In evaluation mode.
+
+    Returns
+    -------
+    list of Network
+
+    Raises
+    ------
+    ValueError
+        If the codec has a residual quantizer.
+    """
+    cofi = isinstance(codec, CoFiCodecNetwork)
+    if not cofi and codec.quantizer.residual:
+        raise ValueError(
+            "A SoCodec with a residual quantizer cannot be exported: ONNX files "
+            "are for (ordered) product quantizers."
+        )
+    mel, groups = codec.mel, ("N", codec.group_size, codec.mel.n_mels)
+    embedding = Tensor(("B", codec.global_encoder.dim), "Of the voice.")
+    clip = Tensor(
+        (1, *groups), "Log-mel of a clip, in groups of frames.", **LOG_MEL
+    )
+    tokens = Tensor(
+        ("B", "N", codec.num_codebooks),
+        f"Tokens; {codec.mask_id} where one is not used.",
+        below=codec.mask_id + 1,
+    )
+    frames = Tensor(("B", "T", mel.n_mels), "Log-mel.")
+    wavs = Tensor(("B", "W"), "Audio in [-1, 1] of whole groups.", std=0.1)
+    encoder = cofi_encoder(codec) if cofi else socodec_encoder(codec)
+    return [
+        Network(
+            "mel",
+            "Waveform to log-mel; STFT as a convolution.",
+            ConvolutionalMagnitudeMel(mel),
+            {"wavs": wavs},
+            {"log_mel": frames},
+            mel,
+        ),
+        Network(
+            "voice",
+            "Log-mel of a clip to the embedding of its voice.",
+            Voice(codec),
+            {"log_mel": clip},
+            {"embedding": embedding._replace(shape=(1, embedding.shape[1]))},
+        ),
+        encoder,
+        Network(
+            "decoder",
+            "Tokens and the embedding of a voice to log-mel.",
+            VoicedDecoder(codec),
+            {"tokens": tokens, "embedding": embedding},
+            {"log_mel": frames},
+        ),
+    ]
+
+
+def cofi_encoder(codec):
+    """Log-mel and the embedding of a voice to tokens of all scales."""
+    groups = "B", "N", codec.group_size, codec.mel.n_mels
+    return Network(
+        "encoder",
+        "Log-mel and the embedding of a voice to tokens.",
+        CoFiEncoder(codec),
+        {
+            "log_mel": Tensor(groups, "In groups of frames.", **LOG_MEL),
+            "embedding": Tensor(("B", codec.global_encoder.dim), "From voice."),
+        },
+        {
+            "tokens": Tensor(
+                ("B", "N", codec.num_codebooks), "Coarse to fine.", below=1
+            )
+        },
+    )
+
+
+def socodec_encoder(codec):
+    """Self-supervised features to tokens."""
+    width = codec.encoder.conv_in.in_channels
+    frames = int(codec.encoder.reach[1])  # of a group
+    return Network(
+        "encoder",
+        "Features of the self-supervised network, which has no file, to tokens.",
+        SoCodecEncoder(codec),
+        {"features": Tensor(("B", "N", frames, width), "In groups of frames.")},
+        {
+            "tokens": Tensor(
+                ("B", "N", codec.num_codebooks), "Coarse to fine.", below=1
+            )
+        },
+    )
+
+
+def describe_sibling(codec):
+    """Settings of a SoCodec or CoFi-Codec that a user of the files needs.
+
+    Arguments
+    ---------
+    codec : SoCodecNetwork | CoFiCodecNetwork
+        The codec.
+
+    Returns
+    -------
+    dict
+        For JSON.
+    """
+    mel = codec.mel
+    found = {
+        "sample_rate": codec.sample_rate,
+        "group_size": codec.group_size,
+        "group_samples": codec.group_samples,
+        "num_codebooks": codec.num_codebooks,
+        "vocab_size": codec.vocab_size,
+        "mask_id": codec.mask_id,
+        "mean_embedding": codec.mean_embedding.tolist(),
+        "mel": {
+            "n_fft": mel.n_fft,
+            "win_length": mel.window.numel(),
+            "hop_length": mel.hop_length,
+            "n_mels": mel.n_mels,
+            "scale": "natural logarithm of magnitudes, Slaney filters, Hann window",
+            "least_magnitude": mel.floor,
+        },
+        "vocoder": "Not exported.",
+    }
+    if isinstance(codec, CoFiCodecNetwork):
+        scales = [
+            {"name": x.name, "steps": x.steps, "streams": x.streams}
+            for x in codec.levels
+        ]
+        return {**found, "scales": scales}
+    return {**found, "features": [str(each) for each in codec.ssl.signature]}
