@@ -17,6 +17,7 @@ from measure import Meter
 from quality.samplers import ROOT, count_passes, samplers, use
 from tqdm import tqdm
 
+from speechbrain_gogo.lobes.nn.int8 import use_int8
 from speechbrain_gogo.metrics.timing import device_name
 
 
@@ -26,6 +27,9 @@ def main(
     / "gogo.yaml",
     seconds: Annotated[float, typer.Option(help="Of audio.")] = 2.0,
     most_passes: Annotated[int, typer.Option(help="Leave out more.")] = 64,
+    weights: Annotated[
+        str, typer.Option(help="float, or int8 for the flow's linear layers.")
+    ] = "float",
     output: Path = ROOT / "results" / "bench" / "sampler_times.md",
 ):
     """Sample with each, and print and write a table."""
@@ -36,6 +40,8 @@ def main(
     frames = round(seconds * 93.75)
     cond = torch.randn(1, frames, flow.backbone.project_cond.in_features)
     noise = torch.randn(1, frames, flow.backbone.n_mels)
+    if weights == "int8":
+        use_int8(flow.backbone)
     meter, rows = Meter("cpu", 1), []
     flow.sample(cond, noise=noise, num_steps=1)
     for name, settings in tqdm(samplers().items()):
@@ -49,7 +55,7 @@ def main(
         rows.append((name, passes, spent / seconds, spent / passes))
     lines = [
         f"{gogo.name}, {seconds:g} s of audio, guidance {flow.guidance_scale:g}, "
-        f"{device_name('cpu')}, one thread, torch {torch.__version__}.",
+        f"{device_name('cpu')}, one thread, {weights}, torch {torch.__version__}.",
         "",
         "| sampler | passes | RTF | s a pass |",
         "|---|---:|---:|---:|",

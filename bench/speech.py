@@ -53,6 +53,7 @@ def main(
     steps: Annotated[
         int, typer.Option(help="Of the flow; the codec's own by default.")
     ] = None,
+    weights: Annotated[str, typer.Option(help="float, or int8.")] = "float",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     output: Path = HERE.parent / "results" / "bench" / "speech.md",
 ):
@@ -63,7 +64,7 @@ def main(
     precision = precision or ("bf16" if on_gpu else "fp32")
     torch.manual_seed(0)
     meter = Meter(device, threads)
-    model = random_speech(speech, gogo, device, precision, compiled)
+    model = random_speech(speech, gogo, device, precision, compiled, weights)
     flow = model.codec.codec.flow
     flow.num_steps = steps or flow.num_steps
     rows = []
@@ -73,12 +74,12 @@ def main(
             rows.append(count(trial) | measure(trial, trials, meter))
     machine = {
         "name": device_name(device),
-        "precision": precision,
+        "precision": precision if weights == "float" else weights,
         "compiled": compiled and on_gpu,
         "trials": trials,
         "steps": flow.num_steps,
         "bandwidth": bandwidth(device, meter, 2 * 10 ** (9 if on_gpu else 8)),
-        "bytes": [bytes_per_token(lm) for lm in model.mods.values()],
+        "bytes": [bytes_per_token(lm, weights) for lm in model.mods.values()],
     }
     page = describe(rows, machine)
     output.parent.mkdir(parents=True, exist_ok=True)

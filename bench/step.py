@@ -18,7 +18,8 @@ from hyperpyyaml import load_hyperpyyaml
 from measure import Meter
 from tqdm import tqdm
 
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense, Int8
+from speechbrain_gogo.lobes.nn.int8 import Int8
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 from speechbrain_gogo.metrics.timing import device_name
 
 HERE = Path(__file__).resolve().parent

@@ -40,7 +40,9 @@ class Letters:
         return [ord(letter) for letter in text[::4]]
 
 
-def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
+def random_speech(
+    speech_yaml, gogo_yaml, device, precision, compiled, weights="float"
+):
     """A GogoSpeech with random weights.
 
     Arguments
@@ -55,6 +57,8 @@ def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
         Precision of SpeechBrain: "fp32", "bf16" or "fp16".
     compiled : bool
         Compile the stages' steps, where there is a GPU.
+    weights : str
+        "float", or "int8": matrices of the stages and the flow in 8 bits.
 
     Returns
     -------
@@ -63,7 +67,9 @@ def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
     run_opts = {"device": device, "precision": precision}
     with tempfile.TemporaryDirectory() as folder:
         Gogo.prepare(Path(folder), gogo_yaml)
-        codec = GogoCodec.from_hparams(Path(folder) / "gogo", run_opts=run_opts)
+        codec = GogoCodec.from_hparams(
+            Path(folder) / "gogo", run_opts=run_opts, weights=weights
+        )
     add_allocator(codec)
     random = {"llama": str(LLAMA), "pretrained": False}
     with open(speech_yaml) as stream, torch.device(device):
@@ -81,6 +87,7 @@ def random_speech(speech_yaml, gogo_yaml, device, precision, compiled):
         "loop_groups": GROUPS + 1,
         "batch_size": 8,
         "compiled": compiled,
+        "weights": weights,
     }
     return GogoSpeech(stages, settings, run_opts, codec, Letters())
 
@@ -193,11 +200,12 @@ class Trial:
         return self.codec.decode_batch(self.tokens)
 
 
-def bytes_per_token(lm):
+def bytes_per_token(lm, kind="float"):
     """Bytes of weights that one pass must read: blocks and output rows."""
     weights = [*lm.llama.model.layers.parameters()]
     weights.append(lm.llama.lm_head.weight[lm.output_slice])
-    return sum(weight.numel() * weight.element_size() for weight in weights)
+    numbers = sum(weight.numel() for weight in weights)
+    return numbers * (1 if kind == "int8" else weights[0].element_size())
 
 
 def bandwidth(device, meter, size, repeats=10):

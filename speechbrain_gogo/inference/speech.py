@@ -133,7 +133,11 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
         folder = find_source(source, savedir, speech=True, **hub_options)
         hparams = load_settings(folder / hparams_file, overrides, trust_source)
         codec = GogoCodec.from_hparams(
-            folder, run_opts=run_opts, trust_source=trust_source, steps=steps
+            folder,
+            run_opts=run_opts,
+            trust_source=trust_source,
+            steps=steps,
+            weights=hparams.get("weights", "float"),
         )
         codec.name = source_name(source)
         dtype = AMPConfig.from_name(codec.precision).dtype

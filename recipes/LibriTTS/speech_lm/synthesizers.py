@@ -180,12 +180,26 @@ class Piper:
             voices.append(PiperVoice(name, *drawn))
         return voices
 
+    def _load(self, file):
+        """Load a voice whose calls take one thread each.
+
+        ONNX Runtime's own threads would compete with those of ``num_workers``.
+        """
+        import onnxruntime
+
+        model = self.piper.PiperVoice.load(file)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        providers = model.session.get_providers()
+        model.session = onnxruntime.InferenceSession(file, options, providers)
+        return model
+
     def speak(self, voice, text):
         """Read a text aloud, as :meth:`Espeak.speak` does."""
         with self.lock:  # one thread loads it
             if voice.name not in self.loaded:
                 file = self.voice_files[voice.name]
-                self.loaded[voice.name] = self.piper.PiperVoice.load(file)
+                self.loaded[voice.name] = self._load(file)
         settings = self.piper.SynthesisConfig(
             length_scale=voice.pace,
             noise_scale=voice.noise,

@@ -155,7 +155,8 @@ def export_speech(
         Path of a recording, which is copied, and its transcript: the model's
         own voice, for texts without a prompt.
     weights : str
-        "float", or "int8": the stages read a quarter of the bytes, on a CPU.
+        "float", or "int8": matrices of the stages and of the codec's decoder
+        in 8 bits, on a CPU.
 
     Returns
     -------

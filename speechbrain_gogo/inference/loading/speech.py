@@ -22,7 +22,6 @@ from speechbrain_gogo.inference.loading.pretrained import (
     check_trust,
     find_source,
 )
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense, Int8
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
@@ -80,38 +79,6 @@ def load_settings(path, overrides=None, trust_source=False):
     if voice := settings.get("voice"):
         settings["voice"] = path.parent / voice["file"], voice["text"]
     return settings
-
-
-def weights_of(kind, codec):
-    """Class that applies the weights of the stages.
-
-    Arguments
-    ---------
-    kind : str
-        "float", unchanged, or "int8": a quarter of the bytes, on a CPU.
-    codec : GogoCodec
-        Codec with the precision and the device.
-
-    Returns
-    -------
-    callable
-        See lobes/speech/decoding/weights.py.
-
-    Raises
-    ------
-    ValueError
-        If there is no such kind, or precision or device do not support it.
-    """
-    kinds = {"float": Dense, "int8": Int8}
-    if kind not in kinds:
-        raise ValueError(f"weights='{kind}': use one of {sorted(kinds)}.")
-    device = torch.device(codec.device).type
-    if kind == "int8" and (codec.precision, device) != ("fp32", "cpu"):
-        raise ValueError(
-            f"weights='int8' are for a CPU and precision fp32; here they are "
-            f"{device} and {codec.precision}: take weights='float'."
-        )
-    return kinds[kind]
 
 
 def load_stages(folder, codec, dtype=torch.float32, load_llama=None):

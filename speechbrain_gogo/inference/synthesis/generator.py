@@ -15,7 +15,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.default_dtype import float32_by_default
-from speechbrain_gogo.inference.loading.speech import weights_of
+from speechbrain_gogo.inference.checks.weights import weights_of
 from speechbrain_gogo.inference.synthesis.utterances import given_backbones
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
@@ -64,7 +64,7 @@ class GroupGenerator:
     compiled : bool
         Compile the forward passes of both stages on a GPU.
     weights : str
-        See :func:`~speechbrain_gogo.inference.loading.speech.weights_of`.
+        See :func:`~speechbrain_gogo.inference.checks.weights.weights_of`.
     """
 
     def __init__(

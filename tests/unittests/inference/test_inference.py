@@ -40,6 +40,23 @@ def test_steps_of_a_loaded_model(codec, tiny_codec_folder):
         GogoCodec.from_hparams(tiny_codec_folder, steps=0)
 
 
+def test_int8_decoder(codec, tiny_codec_folder):
+    """The same tokens, nearly the same audio, and a batch equals single."""
+    small = GogoCodec.from_hparams(tiny_codec_folder, weights="int8")
+    assert small.fingerprint == codec.fingerprint
+    floats = sum(w.numel() for w in small.codec.flow.backbone.parameters())
+    whole = codec.codec.flow.backbone.parameters()
+    assert floats < 0.5 * sum(w.numel() for w in whole)
+    tokens, lens = torch.randint(100, (2, 3, 10)), torch.tensor([1.0, 2 / 3])
+    wavs, _ = small.decode_batch(tokens, lens)
+    exact, _ = codec.decode_batch(tokens, lens)
+    assert 0 < (wavs - exact).norm() < 0.05 * exact.norm()
+    alone, _ = small.decode_batch(tokens[1:, :2])
+    torch.testing.assert_close(wavs[1:, : alone.shape[1]], alone)
+    with pytest.raises(ValueError, match="use one of"):
+        GogoCodec.from_hparams(tiny_codec_folder, weights="int4")
+
+
 def test_batch_equals_single(codec, wavs):
     lengths = [wavs.shape[1], 2 * RATE + 5]
     lens = torch.tensor(lengths) / wavs.shape[1]

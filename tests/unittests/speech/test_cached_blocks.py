@@ -5,10 +5,11 @@ import torch
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2Model
 
+from speechbrain_gogo.lobes.nn.int8 import Int8
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
 from speechbrain_gogo.lobes.speech.decoding.cached_gpt2 import CachedGPT2
 from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
-from speechbrain_gogo.lobes.speech.decoding.weights import Int8, fuse
+from speechbrain_gogo.lobes.speech.decoding.weights import fuse
 from speechbrain_gogo.lobes.speech.llama import extended_llama, speech_llama
 
 PIECES = 7, 1, 3, 1, 1

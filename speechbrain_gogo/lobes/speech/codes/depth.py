@@ -123,7 +123,7 @@ class DepthSteps:
     depth : DepthNetwork
         In evaluation mode. Its weights are fused in place.
     linear : callable
-        ``Dense`` or ``Int8`` of decoding/weights.py.
+        As in CachedLlama.
 
     Example
     -------

@@ -41,8 +41,8 @@ class CachedLlama(CachedBlocks):
     max_length : int
         Positions to allocate, left padding included.
     linear : callable
-        Makes a function of a weight matrix: ``Dense`` or ``Int8`` of
-        weights.py.
+        Makes a function of a weight matrix: ``Dense`` of weights.py, or
+        ``Int8`` of lobes/nn/int8.py.
     static : bool
         As in CachedBlocks.
 

@@ -1,6 +1,4 @@
-"""Weight matrices of a decoding step: fused, or in 8 bits."""
-
-import warnings
+"""Weight matrices of a decoding step, fused where they have the same input."""
 
 import torch
 from torch import nn
@@ -98,52 +96,3 @@ class Dense:
     def __call__(self, x):
         """x [..., D] -> [..., D']."""
         return F.linear(x, self.weight)
-
-
-class Int8:
-    """A weight matrix as a function of [..., D], in 8 bits.
-
-    Each row has its own scale; inputs are rounded to 8 bits relative to their
-    largest value. It reads a quarter of the bytes.
-
-    Arguments
-    ---------
-    weight : torch.Tensor
-        [D', D], on a CPU.
-
-    Raises
-    ------
-    ValueError
-        If the weight is not on a CPU, or torch was built without kernels for
-        8 bits.
-
-    Example
-    -------
-    >>> weight, x = torch.randn(8, 64), torch.randn(3, 64)
-    >>> error = Int8(weight)(x) - x @ weight.T
-    >>> bool(error.std() < 0.05 * (x @ weight.T).std())
-    True
-    """
-
-    def __init__(self, weight):
-        engines = torch.backends.quantized.supported_engines
-        usable = [name for name in ("x86", "fbgemm") if name in engines]
-        if weight.device.type != "cpu" or not usable:
-            raise ValueError(
-                f"8 bits need a CPU and a torch with kernels for them; the "
-                f"weights are on {weight.device}, this torch has {engines}."
-            )
-        torch.backends.quantized.engine = usable[0]
-        weight = weight.detach().float()
-        scale = weight.abs().amax(1).clamp(min=1e-12) / 127
-        zero = torch.zeros(len(weight), dtype=torch.long)
-        with warnings.catch_warnings():  # deprecated, without a successor
-            warnings.simplefilter("ignore", UserWarning)
-            rounded = torch.quantize_per_channel(
-                weight, scale, zero, 0, torch.qint8
-            )
-        self.packed = torch.ops.quantized.linear_prepack(rounded, None)
-
-    def __call__(self, x):
-        """x float32 [..., D] -> [..., D']."""
-        return torch.ops.quantized.linear_dynamic(x, self.packed, True)
