@@ -181,7 +181,7 @@ def tiny_stages(tmp_path_factory):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         llama = speech_llama(text + codes + 2, 32, 2, 2, 64)
-        stage1 = BackboneLM(llama, text, text_positions=12).eval()
+        stage1 = BackboneLM(llama, text).eval()
         stage2 = DetailLM(speech_llama(codes + 2, 32, 2, 2, 64)).eval()
     # The first feature of all codes is the same: so much of it in the end
     # token lets speech end sooner or later.

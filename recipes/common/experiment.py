@@ -1,7 +1,6 @@
 """Start, training and summary of an experiment, the same in all recipes."""
 
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import speechbrain as sb
@@ -105,40 +104,3 @@ def log_clips(brain, train=None, valid=None):
         log_report(train_logger, "validation data", report)
     if train is not None:
         log_report(train_logger, "training data", brain.training_report(train))
-
-
-class ShardMixin:
-    """A Brain that trains on loaders of shards.
-
-    The loaders count the skipped clips, and resume where a checkpoint is.
-    """
-
-    def count_clips(self, batch):
-        """Do nothing: the clips of an endless stream are not recorded."""
-
-    def skipped_clips(self):
-        """Clips skipped so far, by reason, on all ranks."""
-        return Counter(self.hparams.train_loader.total_report().skipped)
-
-    def fit_shards(self, loaders):
-        """Train on the ShardLoaders of "train" and "valid", and log counts."""
-        self.fit(self.hparams.epoch_counter, loaders["train"], loaders["valid"])
-        train_logger = self.hparams.train_logger
-        log_report(train_logger, "validation data", self.valid_report)
-        report = loaders["train"].total_report()
-        log_report(train_logger, "training data", report)
-
-
-def register_loader(hparams, loader):
-    """Make a ShardLoader part of the checkpoints, before the Brain exists.
-
-    Arguments
-    ---------
-    hparams : dict
-        Gets ``train_loader``.
-    loader : ShardLoader
-        Loader of the training data.
-    """
-    hparams["train_loader"] = loader
-    # SpeechBrain's name of training loaders, which makes it resume with them.
-    hparams["checkpointer"].add_recoverable("dataloader-TRAIN", loader)

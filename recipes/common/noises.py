@@ -1,7 +1,7 @@
 """Noises that are added to clips: generated, from other clips, or from a folder.
 
-Each is a function of a length, a sample rate, a random generator and the clip's
-ID.
+Each is a callable of the length in samples, the sample rate in Hz, a random
+generator, and the ID of the clip to which the noise is added.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ class White:
     """
 
     def __call__(self, length, sample_rate, draw, key):
-        """[T]."""
+        """Noise, [T]."""
         return torch.randn(length, generator=draw)
 
 
@@ -45,7 +45,7 @@ class Pink:
     """Noise with the same power in all octaves above 20 Hz."""
 
     def __call__(self, length, sample_rate, draw, key):
-        """[T]."""
+        """Noise, [T]."""
         spectrum = torch.fft.rfft(torch.randn(length, generator=draw))
         frequency = torch.fft.rfftfreq(length, 1 / sample_rate)
         audible = frequency >= 20
@@ -72,7 +72,7 @@ class Babble:
         self.rows = rows
 
     def __call__(self, length, sample_rate, draw, key):
-        """[T]."""
+        """Noise, [T]."""
         others = sorted(set(self.rows) - {key})
         speaker = self.rows[key].get("spk_id") if key in self.rows else None
         strangers = [k for k in others if self.rows[k].get("spk_id") != speaker]
@@ -119,7 +119,7 @@ class Recorded:
             )
 
     def __call__(self, length, sample_rate, draw, key):
-        """[T]."""
+        """Noise, [T]."""
         (path,) = choose(1, self.files, draw)
         return loop(read_audio(path, sample_rate), length, draw)
 

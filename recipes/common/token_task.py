@@ -93,21 +93,17 @@ class TokenTaskBrain(TrainingBrain):
             return
         stats = {"loss": stage_loss}
         stats |= {f.label: figure_value(f, self.rows) for f in self.figures}
-        logger = self.hparams.train_logger
         if stage == sb.Stage.TEST:
             epoch = self.hparams.epoch_counter.current
-            logger.log_stats({"epoch": epoch}, test_stats=stats)
+            self.hparams.train_logger.log_stats(
+                {"epoch": epoch}, test_stats=stats
+            )
             if if_main_process():
                 save_results(self.rows, self.figures, vars(self.hparams))
             return
         self.write_log("train", loss=self.train_loss)
         self.write_log("valid", **stats)
-        logger.log_stats(
-            {"epoch": epoch, "updates": self.optimizer_step},
-            train_stats={"loss": self.train_loss},
-            valid_stats=stats,
-        )
-        self.show()
+        self.log_validation(epoch, {"loss": self.train_loss}, stats)
         best = self.figures[0].label
         self.save_validated({best: stats[best]}, min_keys=[best])
 

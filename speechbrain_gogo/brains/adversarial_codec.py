@@ -101,6 +101,7 @@ class AdversarialCodecBrain(TrainingBrain):
             The codec's loss, detached.
         """
         self.receive(batch)
+        self.update_finite = True
         generator = self.generator()
         adversarial = self.optimizer_step >= self.hparams.adversarial_start
         judge = self.modules.discriminator
@@ -121,13 +122,14 @@ class AdversarialCodecBrain(TrainingBrain):
                 weight = self.hparams.adversarial_weight  # lambda_adv
                 loss = loss + weight * losses["adversarial"]
         self.check_loss_isfinite(loss.detach())
-        self.update(loss, self.optimizer)
+        self.update(loss, self.optimizer, "the codec's gradient")
         if adversarial:
             with self.training_ctx:
                 both = torch.cat([mel, predicted.detach().to(mel)])
                 scores = judge(both, starts.repeat(1, 2))
                 judged = discriminator_loss(*scores.chunk(2, dim=1))
-            self.update(judged, self.judge_optimizer)
+            of = "the discriminators' gradient"
+            self.update(judged, self.judge_optimizer, of)
             losses["discriminator"] = judged
         self.optimizer_step += 1
         self.follow_embedding(losses["embedding"])
@@ -138,34 +140,6 @@ class AdversarialCodecBrain(TrainingBrain):
         """The discriminators without their distributed wrapper."""
         judge = self.modules.discriminator
         return getattr(judge, "module", judge)
-
-    def update(self, loss, optimizer):
-        """Backward pass and step at the budget's learning rate.
-
-        No step is made if the gradient is not finite.
-
-        Arguments
-        ---------
-        loss : torch.Tensor
-            Scalar.
-        optimizer : torch.optim.Optimizer
-            Optimizer of the modules to update.
-        """
-        self.set_learning_rate(optimizer)
-        # The codec's loss has left gradients in the discriminators.
-        optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        self.scaler.unscale_(optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(
-            optimizer.param_groups[0]["params"], self.max_grad_norm
-        )
-        of = "the discriminators' gradient"
-        if optimizer is self.optimizer:
-            of = "the codec's gradient"
-            self.gradient_norm = norm
-        if self.is_finite(norm, of):
-            self.scaler.step(optimizer)
-        self.scaler.update()
 
     @torch.no_grad()
     def follow_embedding(self, embeddings):
@@ -215,16 +189,7 @@ class AdversarialCodecBrain(TrainingBrain):
         count = self.valid_sums.pop("count")
         stats = {k: v / count for k, v in self.valid_sums.items()}
         self.write_log("valid", **stats)
-        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
-            {
-                "epoch": epoch,
-                "updates": self.optimizer_step,
-                **self.clip_stats(),
-            },
-            train_stats={"loss": self.train_loss},
-            valid_stats=stats,
-        )
-        self.show()
+        self.log_validation(epoch, {"loss": self.train_loss}, stats)
         self.save_validated(stats)
 
     @torch.no_grad()

@@ -227,19 +227,11 @@ class AllocatorBrain(TrainingBrain):
         self.valid.gather()
         found = self.valid.read()
         self.write_rows("valid", found)
-        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
-            {
-                "epoch": epoch,
-                "updates": self.optimizer_step,
-                **self.clip_stats(),
-            },
-            train_stats={"loss": self.train_loss},
-            valid_stats={
-                f"{name} {figure}": value
-                for name, figures in found.items()
-                for figure, value in figures.items()
-            },
-        )
-        self.show()
+        stats = {
+            f"{name} {figure}": value
+            for name, figures in found.items()
+            for figure, value in figures.items()
+        }
+        self.log_validation(epoch, {"loss": self.train_loss}, stats)
         reward = found["policy"]["reward"]
         self.save_validated({"reward": reward}, max_keys=["reward"])

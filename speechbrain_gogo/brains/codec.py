@@ -191,9 +191,7 @@ class CodecBrain(TrainingBrain):
             )
             same.manual_seed(self.hparams.seed)
             noise = torch.randn(mel.shape, generator=same).to(mel)
-            if (
-                self.warming_up
-            ):  # only a single step from zeros is trained so far
+            if self.warming_up:  # a single step from zeros is trained so far
                 drawn = codec.flow.sample(condition, lens, 0 * noise, 1, 0.0)
             else:
                 drawn = codec.flow.sample(condition, lens, noise)
@@ -222,23 +220,10 @@ class CodecBrain(TrainingBrain):
         sums = sum_over_ranks(self.valid_sums)
         count = sums.pop("count")
         stats = {k: v / count for k, v in sums.items()}
-        if stage == sb.Stage.VALID:
-            self.write_log("valid", **stats)
-        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
-            {
-                "epoch": epoch,
-                "updates": self.optimizer_step,
-                **self.clip_stats(),
-            },
-            train_stats={"loss": self.train_loss},
-            valid_stats=stats,
-        )
-        self.show()
-        if stage == sb.Stage.VALID and self.checkpointer is not None:
-            name = f"mel error keep {self.hparams.valid_keeps[-1]}"
-            self.save_validated(
-                {"mel_error": stats[name]}, min_keys=["mel_error"]
-            )
+        self.write_log("valid", **stats)
+        self.log_validation(epoch, {"loss": self.train_loss}, stats)
+        error = stats[f"mel error keep {self.hparams.valid_keeps[-1]}"]
+        self.save_validated({"mel_error": error}, min_keys=["mel_error"])
 
     @torch.no_grad()
     def draw_samples(self, folder):

@@ -69,14 +69,5 @@ class TokenLMBrain(TrainingBrain):
         self.valid.gather()
         stats = self.valid.read()
         self.write_log("valid", **stats)
-        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
-            {
-                "epoch": epoch,
-                "updates": self.optimizer_step,
-                **self.clip_stats(),
-            },
-            train_stats={"loss": self.train_loss},
-            valid_stats=stats,
-        )
-        self.show()
+        self.log_validation(epoch, {"loss": self.train_loss}, stats)
         self.save_validated({"loss": stats["loss"]}, min_keys=["loss"])

@@ -98,12 +98,13 @@ class VocoderBrain(TrainingBrain):
                     self.hparams.loss_weights,
                 )
             self.count({"discriminators": loss})
-            self.update(loss, self.judge_optimizer)
+            of = "the discriminators' gradient"
+            self.update(loss, self.judge_optimizer, of)
             judged = loss.detach()
         with self.training_ctx:
             loss = self.compute_objectives(predicted, batch, sb.Stage.TRAIN)
         self.check_loss_isfinite(judged + loss.detach())
-        self.update(loss, self.optimizer)
+        self.update(loss, self.optimizer, "the vocoder's gradient")
         self.optimizer_step += 1
         self.hparams.ema.update_parameters(self.hparams.vocoder)
         return loss.detach().cpu()
@@ -167,27 +168,6 @@ class VocoderBrain(TrainingBrain):
         wavs, hop = batch.to(self.device).sig.data, self.hparams.hop_length
         return wavs[:, : wavs.shape[1] // hop * hop]
 
-    def update(self, loss, optimizer):
-        """Backward pass and step at the budget's learning rate.
-
-        No step is made if the gradient is not finite.
-
-        Arguments
-        ---------
-        loss : torch.Tensor
-            Scalar.
-        optimizer : torch.optim.Optimizer
-            Optimizer of the modules to update.
-        """
-        self.set_learning_rate(optimizer)
-        # The vocoder's loss has left gradients in the discriminators.
-        optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        of = "the vocoder's gradient"
-        if optimizer is not self.optimizer:
-            of = "the discriminators' gradient"
-        self.step_optimizer(optimizer, of)
-
     # Validation and records
 
     def count(self, parts):
@@ -250,16 +230,7 @@ class VocoderBrain(TrainingBrain):
         stats = {"mel": float(valid["mel"]) / valid["batches"]}
         self.write_log("train", **train_stats)
         self.write_log("valid", **stats)
-        self.hparams.train_logger.log_stats(  # broadcasts: all ranks call it
-            {
-                "epoch": epoch,
-                "updates": self.optimizer_step,
-                **self.clip_stats(),
-            },
-            train_stats=train_stats,
-            valid_stats=stats,
-        )
-        self.show()
+        self.log_validation(epoch, train_stats, stats)
         self.save_validated(stats)
 
     def export(self, folder):

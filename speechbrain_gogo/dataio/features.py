@@ -62,5 +62,5 @@ class FeatureCache:
             np.save(partial, features.cpu().numpy().astype(self.dtype))
 
     def _path(self, key):
-        name = key.replace("%", "%25").replace(os.sep, "%2F")  # one per id
+        name = key.replace("%", "%25").replace(os.sep, "%2F")  # no two share it
         return self.folder / f"{name}.npy"

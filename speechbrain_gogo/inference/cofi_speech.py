@@ -38,16 +38,8 @@ class CoFiSpeech(LanguageModelSpeech):
 
     Arguments
     ---------
-    modules : dict
-        The language model.
-    hparams : dict
-        Settings.
-    run_opts : dict
-        SpeechBrain's run options.
-    codec : CoFiCodec
-        The codec of the tokens.
-    tokenizer : WordPieces | HubTokenizer
-        Tokenizer of the text.
+    modules, hparams, run_opts, codec, tokenizer
+        As in :class:`LanguageModelSpeech`; the codec is a CoFiCodec.
     """
 
     CODEC = CoFiCodec

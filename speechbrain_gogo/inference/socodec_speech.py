@@ -25,16 +25,8 @@ class SoCodecSpeech(LanguageModelSpeech):
 
     Arguments
     ---------
-    modules : dict
-        The language model.
-    hparams : dict
-        Settings.
-    run_opts : dict
-        SpeechBrain's run options.
-    codec : SoCodec
-        The codec of the tokens.
-    tokenizer : WordPieces | HubTokenizer
-        Tokenizer of the text.
+    modules, hparams, run_opts, codec, tokenizer
+        As in :class:`LanguageModelSpeech`; the codec is a SoCodec.
     """
 
     CODEC = SoCodec

@@ -191,10 +191,7 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
         usual = settings.groups_per_character
         left = stage1.max_positions - stage1.sequence_length(ids, groups)
         taken = stage1.group_positions * usual
-        fitting = left / taken
-        # Only a text longer than text_positions takes further positions.
-        left += max(0, stage1.text_positions - ids)
-        fitting = min(fitting, left / (ids / len(prompt_text) + taken))
+        fitting = left / (ids / len(prompt_text) + taken)
         left = stage2.max_positions - stage2.sequence_length(groups)
         fitting = min(fitting, left / (stage2.group_positions * usual))
         return check_room(fitting, prompt_text, prompt, self)

@@ -16,18 +16,12 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from recipes.common.experiment import (
-    ShardMixin,
-    make_brain,
-    register_loader,
-    start,
-)
+from recipes.common.experiment import make_brain, start
+from recipes.common.shards import ShardMixin, shard_loaders
 from recipes.common.training.allocator import export_best
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.shards.batching import worker_settings
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
-from speechbrain_gogo.dataio.shards.loader import ShardLoader
 from speechbrain_gogo.dataio.shards.tars import find_splits
 
 
@@ -46,28 +40,13 @@ def dataio_prepare(hparams):
     valid = EmiliaShards(
         shards["valid"], **settings, training=False, split_batches=True
     )
-    num_workers = hparams["num_workers"]
-    ready = hparams["prefetch_batches"], hparams["pin_memory"]
-    return {
-        "train": ShardLoader(
-            train,
-            hparams["epoch_batches"],
-            hparams["resume_data"],
-            **worker_settings(num_workers, *ready),
-        ),
-        "valid": ShardLoader(
-            valid,
-            hparams["valid_batches"],
-            **worker_settings(min(1, num_workers), *ready),
-        ),
-    }
+    return shard_loaders(hparams, train, valid)
 
 
 def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start(__file__, arguments)
     loaders = dataio_prepare(hparams)
-    register_loader(hparams, loaders["train"])
 
     brain = make_brain(EmiliaBrain, hparams, run_opts)
     brain.fit_shards(loaders)

@@ -19,21 +19,16 @@ import speechbrain_gogo.compatibility  # noqa: F401
 from speechbrain.utils.distributed import run_on_main
 from tqdm import tqdm
 
-from recipes.common.experiment import (
-    ShardMixin,
-    make_brain,
-    register_loader,
-    start,
-)
+from recipes.common.experiment import make_brain, start
+from recipes.common.shards import ShardMixin, shard_loaders
+from recipes.common.training.codec import initialize_codec
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.dataio.shards.batching import worker_settings
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
 from speechbrain_gogo.dataio.shards.tars import find_splits
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
-from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export import export_run
 
 
@@ -78,22 +73,9 @@ def dataio_prepare(hparams):
         shards["valid"], **settings, training=False, split_batches=True
     )
     train.tokenizer = valid.tokenizer = prepare_tokenizer(train, hparams)
-    num_workers = hparams["num_workers"]
-    ready = hparams["prefetch_batches"], hparams["pin_memory"]
-    return {
-        "train": ShardLoader(
-            train,
-            hparams["epoch_batches"],
-            hparams["resume_data"],
-            **worker_settings(num_workers, *ready),
-        ),
-        "start": ShardLoader(start, hparams["start_clips"]),
-        "valid": ShardLoader(
-            valid,
-            hparams["valid_batches"],
-            **worker_settings(min(1, num_workers), *ready),
-        ),
-    }
+    loaders = shard_loaders(hparams, train, valid)
+    loaders["start"] = ShardLoader(start, hparams["start_clips"])
+    return loaders
 
 
 def sample_clips(loader, number):
@@ -113,19 +95,11 @@ def main(arguments):
     hparams["sample_clips"] = list(
         sample_clips(loaders["valid"], hparams["num_samples"])
     )
-    register_loader(hparams, loaders["train"])
     hparams["codec"] = hparams["model"]["codec"]
 
     brain = make_brain(EmiliaBrain, hparams, run_opts)
-    brain.freeze(hparams["frozen"])
-    if brain.checkpointer.list_checkpoints():
-        pass  # training goes on from the last one
-    elif hparams["start_from"] is not None:
-        brain.start_from(GogoCodec.from_hparams(hparams["start_from"]).codec)
-    elif hparams["start_clips"]:
-        number = hparams["start_clips"]
-        clips = sample_clips(loaders["start"], number)
-        brain.start_as_components(tqdm(clips, "components", number))
+    clips = sample_clips(loaders["start"], hparams["start_clips"])
+    initialize_codec(brain, hparams, clips)
     brain.fit_shards(loaders)
     run_on_main(export_run, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")

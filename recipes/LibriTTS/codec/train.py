@@ -14,10 +14,10 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 from speechbrain.utils.distributed import run_on_main
-from tqdm import tqdm
 
 from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain, start
+from recipes.common.training.codec import initialize_codec
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.audio.waveform import AudioError
@@ -27,7 +27,6 @@ from speechbrain_gogo.dataio.manifests.dataset import (
     usable_clips,
 )
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
-from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export import export_run
 
 
@@ -79,15 +78,10 @@ def main(arguments):
     hparams["codec"] = hparams["model"]["codec"]
 
     brain = make_brain(CodecBrain, hparams, run_opts)
-    brain.freeze(hparams["frozen"])
-    if brain.checkpointer.list_checkpoints():
-        pass  # training goes on from the last one
-    elif hparams["start_from"] is not None:
-        brain.start_from(GogoCodec.from_hparams(hparams["start_from"]).codec)
-    elif hparams["start_clips"]:
-        number = hparams["start_clips"]
-        clips = usable_clips(datasets["train"], number, hparams["seed"])
-        brain.start_as_components(tqdm(clips, "components", number))
+    clips = usable_clips(
+        datasets["train"], hparams["start_clips"], hparams["seed"]
+    )
+    initialize_codec(brain, hparams, clips)
     fit(brain, datasets, loaders)
     log_clips(brain, **reports)
     run_on_main(export_run, args=[hparams])

@@ -2,7 +2,6 @@
 
 import math
 
-from speechbrain_gogo.lobes.speech.codes.code_rows import start_code_embeddings
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
@@ -11,7 +10,7 @@ def token_lm(tokenizer, clip_seconds, **llama):
     """Stage I of GogoSpeech without text, for all tokens of the tokenizer.
 
     All levels share the ids and the rows of codes; the level follows from the
-    position. Neighbouring codes are initialized with similar embeddings.
+    position.
 
     Arguments
     ---------
@@ -29,15 +28,10 @@ def token_lm(tokenizer, clip_seconds, **llama):
     codes, levels = tokenizer.vocab_size, tokenizer.num_codebooks
     groups = math.ceil(clip_seconds * tokenizer.codec.group_rate)
     positions = groups * levels + 2  # start and end
-    lm = BackboneLM(
-        speech_llama(
-            codes + 2, max_positions=positions, period=levels, **llama
-        ),
+    return BackboneLM(
+        speech_llama(codes + 2, max_positions=positions, **llama),
         text_size=0,
         codebook_size=codes,
         backbone_size=levels,
         max_positions=positions,
     )
-    points = tokenizer.vocabulary.transpose(0, 1).flatten(1)  # [C, K * H]
-    start_code_embeddings(lm.llama, lm.offset, points - points.mean(0))
-    return lm

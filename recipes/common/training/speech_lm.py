@@ -24,10 +24,6 @@ from speechbrain_gogo.inference.loading.warm_start import (
     start_stage,
     start_tokenizer,
 )
-from speechbrain_gogo.lobes.speech.codes.code_rows import (
-    share_code_rows,
-    start_code_embeddings,
-)
 from speechbrain_gogo.lobes.speech.memory import save_memory
 
 logger = logging.getLogger(__name__)
@@ -126,19 +122,14 @@ def train_stage(hparams, run_opts):
     speaks_backbone = lm.stage == 1
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
-    points = codec.codec.quantizer.implicit_codebook
     if hparams["start_from"] is not None:
         start_stage(lm, hparams["start_from"], codec)
-    elif hparams["start_from_codes"]:
-        start_code_embeddings(lm.llama, lm.offset, points)
     save_memory(
         lm.llama,
         hparams["gradient_checkpointing"],
         hparams["weights"],
         hparams["lora"],
     )
-    if hparams["start_from_codes"]:
-        share_code_rows(lm.llama, lm.offset, points)
     hparams["draw_samples"] = Samples(
         codec,
         datasets["valid"],

@@ -7,7 +7,6 @@ shows the decoded clip.
 
 import soundfile
 import torch
-from torch.nn.utils import parametrize
 
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
@@ -59,11 +58,10 @@ class Samples:
             tokens = clip["tokens"][None].to(device)  # [1, N, K]
             prompt = tokens[:, : tokens.shape[1] // 3]
             sampler = Sampler([self.seed], **self.sampling)
-            with parametrize.cached():  # rows that are sums are added once
-                if lm.stage == 1:
-                    spoken = self.speak(lm, clip, tokens, prompt, sampler)
-                else:
-                    spoken = self.fill(lm, tokens, prompt, sampler)
+            if lm.stage == 1:
+                spoken = self.speak(lm, clip, tokens, prompt, sampler)
+            else:
+                spoken = self.fill(lm, tokens, prompt, sampler)
             self.write(folder, clip["id"], tokens, spoken)
 
     def speak(self, lm, clip, tokens, prompt, sampler):

@@ -92,6 +92,27 @@ class WatchedBrain(CountingBrain):
         if self.recipe_logger:
             self.recipe_logger.log_row(self.optimizer_step, stage, values)
 
+    def log_validation(self, epoch, train_stats, valid_stats):
+        """Log a validation, and show it; all ranks have to call it.
+
+        Arguments
+        ---------
+        epoch : int
+            Current epoch.
+        train_stats, valid_stats : dict
+            Figures of the training since the last validation, and of this one.
+        """
+        self.hparams.train_logger.log_stats(
+            {
+                "epoch": epoch,
+                "updates": self.optimizer_step,
+                **self.clip_stats(),
+            },
+            train_stats=train_stats,
+            valid_stats=valid_stats,
+        )
+        self.show()
+
     def update_figures(self):
         """Figures of the updates, of every training."""
         found = {"learning rate": self.optimizer.param_groups[0]["lr"]}

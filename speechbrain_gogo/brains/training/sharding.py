@@ -49,16 +49,16 @@ def whole(tensor):
 class ShardedModule(nn.Module):
     """A module beside a copy of it that is split over all processes.
 
-    The copy is trained. The module itself stays on the CPU, has the weights of
-    the last :meth:`gather`, and is what validation, samples and exports use: they
-    are not the same on all processes, and every forward pass of the copy is.
-    Entries of module lists, the layers, are gathered one at a time, everything
-    else with the whole.
+    The copy is trained; all processes must call its forward passes together.
+    Validation, samples and exports, which processes do alone, use the module
+    itself: it stays on the CPU and has the weights of the last :meth:`gather`.
+    Layers (entries of module lists) are gathered one at a time, all other weights
+    together.
 
     Arguments
     ---------
     module : torch.nn.Module
-        All weights that learn and are in the same layer are of the same type.
+        In each layer, trained weights have one data type.
     device_type : str
         "cuda", or "cpu" over gloo.
     precision : str
@@ -91,7 +91,7 @@ class ShardedModule(nn.Module):
             )
         self.shards = copy.deepcopy(module)
         for part in reversed(list(self.shards.modules())):  # inner ones first
-            if type(part) is nn.ModuleList:  # torch derives parametrizations
+            if isinstance(part, nn.ModuleList):
                 for layer in part:
                     fully_shard(layer, mesh=mesh, mp_policy=policy)
         fully_shard(self.shards, mesh=mesh, mp_policy=policy)
@@ -99,15 +99,15 @@ class ShardedModule(nn.Module):
 
     @property
     def module(self):
-        """The whole module, as SpeechBrain's wrappers call theirs."""
+        """The whole module; wrappers of torch have the same attribute."""
         return self._whole[0]
 
     def forward(self, *args, **kwargs):
-        """The copy's."""
+        """Forward pass of the copy."""
         return self.shards(*args, **kwargs)
 
     def train(self, mode=True):
-        """Both, as the whole one is validated."""
+        """Set the mode of the copy and of the whole module."""
         self.module.train(mode)
         return super().train(mode)
 
@@ -120,13 +120,13 @@ class ShardedModule(nn.Module):
 
     @torch.no_grad()
     def gather(self):
-        """Give the whole module the weights of the shards; all ranks call it."""
+        """Copy the shards' weights to the whole module; all ranks call it."""
         for mine, shard in self._pairs():
             mine.copy_(whole(shard))
 
     @torch.no_grad()
     def scatter(self):
-        """Give the shards the weights of rank 0's whole module; all call it."""
+        """Copy rank 0's whole module to the shards; all ranks call it."""
         for mine, shard in self._pairs():
             if isinstance(shard, DTensor):
                 mine = mine.detach().to(shard.device)
@@ -136,7 +136,7 @@ class ShardedModule(nn.Module):
 
     @contextlib.contextmanager
     def gathered(self):
-        """The whole module has the weights, and is on the device, in here."""
+        """Context in which the whole module is gathered and on the device."""
         self.gather()
         self.module.to(self.device_type)
         yield
@@ -161,7 +161,7 @@ class ShardedOptimizer:
     Arguments
     ---------
     optimizer : torch.optim.Optimizer
-        Whose state is as its weights are: AdamW or MasterAdamW.
+        AdamW or MasterAdamW, whose state is sharded as the weights are.
 
     Raises
     ------

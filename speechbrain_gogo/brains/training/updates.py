@@ -196,6 +196,22 @@ class UpdatingBrain(sb.Brain):
         self.step_optimizer(self.optimizer)
         self.optimizer_step += 1
 
+    def update(self, loss, optimizer, of):
+        """Backward pass and step of one of several optimizers.
+
+        Arguments
+        ---------
+        loss : torch.Tensor
+            Scalar.
+        optimizer, of
+            As in :meth:`step_optimizer`.
+        """
+        self.set_learning_rate(optimizer)
+        # Losses of other optimizers have left gradients in these weights.
+        optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.step_optimizer(optimizer, of)
+
     def step_optimizer(self, optimizer, of="the gradient"):
         """One step of an optimizer, unless its gradient is not finite.
 

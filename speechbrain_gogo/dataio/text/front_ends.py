@@ -3,10 +3,11 @@
 Training stores texts after normalization, and synthesis normalizes new texts by
 the same front end. A front end has
 
-    language      its code, such as "en"; language_name, as in "English"
-    name          of its rules and their version: corpora store it
-    normalize(text) -> str           also as a call; raises ValueError, naming
-                                     what it cannot say
+    language, language_name          such as "en", "English"
+    name                             its rules and their version, which corpora
+                                     of tokens record
+    normalize(text) -> str           the same as calling it; a ValueError names
+                                     characters that it cannot read
     split(text, max_characters) -> list of str
 
 A further language is a class with these members, registered below; a YAML may

@@ -43,7 +43,7 @@ class BucketBatches(Sampler):
     [[0, 2, 3], [1]]
     """
 
-    over_ranks = True  # so that a Brain need not do it
+    over_ranks = True  # distributes the batches itself, without SpeechBrain
 
     def __init__(
         self,

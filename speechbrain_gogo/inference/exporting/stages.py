@@ -197,11 +197,9 @@ def describe_stage(stage):
     found.update(first_code=stage.offset, start_id=stage.start_id)
     if isinstance(stage, BackboneLM):
         found.update(
-            about="[text][start][backbone, group by group][end]; the start "
-            "is repeated from the text's end up to text_positions.",
+            about="[text][start][backbone, group by group][end].",
             end_id=stage.end_id,
             order=stage.order,
-            text_positions=stage.text_positions,
         )
         return found
     about = "[start][groups]; mask_id stands for tokens that are not used."

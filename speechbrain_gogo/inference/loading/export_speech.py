@@ -17,7 +17,6 @@ from ruamel.yaml import YAML
 
 from speechbrain_gogo.inference.loading.export import edit_model
 from speechbrain_gogo.inference.loading.group_stage import save_group_stage
-from speechbrain_gogo.lobes.speech.codes.code_rows import unshare_code_rows
 from speechbrain_gogo.lobes.speech.memory import merge_lora
 
 logger = logging.getLogger(__name__)
@@ -75,15 +74,10 @@ def export_speech_stage(
         "start_id": lm.start_id,
         "codec": fingerprint,
     }
-    llama = unshare_code_rows(lm.llama).to("cpu", dtype)
+    llama = merge_lora(copy.deepcopy(lm.llama)).to("cpu", dtype)
     llama.config.use_cache = True
     if lm.stage == 1:
-        metadata.update(
-            stage=1,
-            order=lm.order,
-            end_id=lm.end_id,
-            text_positions=lm.text_positions,
-        )
+        metadata.update(stage=1, order=lm.order, end_id=lm.end_id)
         # Servers stop at this token.
         llama.config.eos_token_id = lm.end_id
         llama.generation_config.eos_token_id = lm.end_id

@@ -149,14 +149,7 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     llama = load_llama(folder) if load_llama else _load_llama(folder, dtype)
     shared = {key: metadata[key] for key in NEEDED[1:]}
     if metadata["stage"] == 1:
-        # Folders of earlier versions have no text_positions.
-        text_positions = metadata.get("text_positions", 0)
-        return BackboneLM(
-            llama,
-            order=metadata["order"],
-            text_positions=text_positions,
-            **shared,
-        )
+        return BackboneLM(llama, order=metadata["order"], **shared)
     return DetailLM(llama, num_tokens=metadata["num_tokens"], **shared)
 
 

@@ -29,7 +29,6 @@ STAGE_SIZES = (
     "backbone_size",
     "num_tokens",
     "order",
-    "text_positions",
 )
 
 
@@ -113,7 +112,7 @@ def start_stage(lm, source, codec):
     Arguments
     ---------
     lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
-        Gets the weights; before LoRA, and before its codes share rows.
+        Gets the weights; before LoRA.
     source : str | Path
         As of :func:`find_stage`.
     codec : GogoCodec

@@ -71,7 +71,7 @@ def decode_group_stream(
         codec.codec,
         read_until,
         windows(longest, overlap, first_window),
-        longest - codec.hparams.overlap_groups,  # the codec's own noise
+        longest - codec.hparams.overlap_groups,  # noise as in whole decoding
         seed,
         num_steps=num_steps,
         guidance_scale=guidance_scale,
@@ -83,7 +83,7 @@ def decode_group_stream(
         least=1,
     )
     while True:
-        with codec.own_precision():  # does not apply to the caller
+        with codec.own_precision():  # ends before the caller goes on
             audio = next(pieces, None)
         if audio is None:
             return

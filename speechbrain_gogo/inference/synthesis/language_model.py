@@ -65,16 +65,8 @@ class LanguageModelSpeech(PretrainedSpeech):
         ---------
         source : str | Path
             A folder or a hub id: a codec's, with ``speech.yaml`` in it.
-        savedir : str | Path
-            Folder for files from the hub; its own cache by default.
-        run_opts : dict
-            SpeechBrain run options, such as ``{"device": "cuda"}``.
-        overrides : dict
-            Replace values of the settings.
-        trust_source : bool
-            Run any code that the YAMLs name.
-        **hub_options
-            ``revision``, ``token`` of huggingface_hub.
+        savedir, run_opts, overrides, trust_source, **hub_options
+            As in :meth:`GogoSpeech.from_hparams`.
 
         Returns
         -------

@@ -149,8 +149,7 @@ def make_continuation(prompt, seed, speech, max_groups=None):
         raise ValueError(f"max_groups={max_groups}: give 1 or more.")
     stage1, stage2 = speech.mods.stage1, speech.mods.stage2
     positions = (
-        (stage1.max_positions - stage1.text_positions)
-        // stage1.group_positions,
+        stage1.max_positions // stage1.group_positions,
         stage2.max_positions // stage2.group_positions,
     )
     most = stage1.max_positions if max_groups is None else max_groups

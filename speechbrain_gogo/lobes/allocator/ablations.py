@@ -52,10 +52,8 @@ def sampled_grpo(logits, rewards, generator=None, num_samples=8):
 
     Arguments
     ---------
-    logits : torch.Tensor
-        Logits of the policy, [M, G].
-    rewards : torch.Tensor
-        Rewards of the choices, [M, G].
+    logits, rewards
+        As in :func:`enumerated_grpo`.
     generator : torch.Generator
         Generator of the sampling, on the CPU.
     num_samples : int
@@ -89,12 +87,8 @@ def dpo(logits, rewards, generator=None, beta=0.1):
 
     Arguments
     ---------
-    logits : torch.Tensor
-        Logits of the policy, [M, G].
-    rewards : torch.Tensor
-        Rewards of the choices, [M, G].
-    generator : torch.Generator
-        Not needed: nothing is random.
+    logits, rewards, generator
+        As in :func:`enumerated_grpo`.
     beta : float
         Weight of the divergence from the reference.
 

@@ -156,7 +156,7 @@ class ScaleEncoder(nn.Module):
 
     @property
     def reach(self):
-        """Earlier mel frames that a step of the coarsest scale depends on."""
+        """Number of earlier mel frames on which a step of the coarsest scale depends."""
         frames, step = 2, 1
         for block in self.blocks:
             frames += block.reach * step
@@ -215,17 +215,16 @@ class ScaleDecoder(nn.Module):
         return self.conv_out(F.silu(d.transpose(1, 2))).transpose(1, 2)
 
     def reach(self, last):
-        """Earlier mel frames that a step depends on, through some blocks.
+        """Number of earlier mel frames on which a step of d^(i-1) depends.
 
         Arguments
         ---------
         last : int
-            i - 1 of the last block on the way down.
+            i - 1: blocks are applied from the coarsest scale to this one.
 
         Returns
         -------
         int
-            Of d^(i-1).
         """
         frames, step = 0, 1
         for place, block in enumerate(self.blocks):

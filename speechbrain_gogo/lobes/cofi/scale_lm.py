@@ -176,12 +176,8 @@ class ScaleLM(nn.Module):
 
         Arguments
         ---------
-        reference : torch.Tensor
-            Embeddings [B, reference_dim].
-        text : torch.Tensor
-            int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths [B] over L.
+        reference, text, text_lens
+            As in TextPrefix.forward.
         tokens : torch.Tensor
             int64 [B, N, K].
         lens : torch.Tensor

@@ -106,7 +106,7 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
             num_quantizers=num_layers,
             codebook_size=codebook_size,
             decay=decay,
-            threshold_ema_dead_code=1,  # a number for each batch, see below
+            threshold_ema_dead_code=1,  # set for each batch in _learn
             commitment_weight=commitment_weight,
             rotation_trick=False,
             sync_codebook=synchronized,
@@ -135,7 +135,7 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
         """
         x = features.transpose(0, 1)  # [1, M, D]
         learning = self.training and torch.is_grad_enabled()
-        # What is not finite is skipped by the update, and must be here.
+        # The weights skip a batch that is not finite; so must the codebooks.
         count = self._count_usable(features) if learning else 0
         learning = count > 0
         with self._learn(x, count) if learning else contextlib.nullcontext():

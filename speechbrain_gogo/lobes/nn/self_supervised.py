@@ -15,9 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 FRAME = 320  # samples from frame to frame, at 16 kHz
-SEEN = (
-    400  # receptive field of a frame of HuBERT and similar networks, in samples
-)
+SEEN = 400  # samples that a frame of HuBERT and similar networks sees
 
 
 class SelfSupervised(nn.Module):
@@ -147,9 +145,9 @@ class SelfSupervised(nn.Module):
         padded = F.pad(wav, (0, tail)).unsqueeze(0)
         if self.normalize:
             padded = F.layer_norm(padded, padded.shape)
-        # Ones for as many samples as leave exactly T / 320 frames.
-        whole = torch.arange(padded.shape[1], device=wav.device)
-        mask = (whole < len(wav) + SEEN - FRAME).long().unsqueeze(0)
+        # The network makes T / 320 frames of so many samples.
+        place = torch.arange(padded.shape[1], device=wav.device)
+        mask = (place < len(wav) + SEEN - FRAME).long().unsqueeze(0)
         found = network(
             padded,
             attention_mask=mask,
@@ -160,8 +158,8 @@ class SelfSupervised(nn.Module):
     def _read_with_whisper(self, encoder, wav):
         """Features of Whisper's encoder, for the length of the clip alone.
 
-        transformers wants 30 s at a time; a clip of 5 s then costs as much as
-        30 s do. The layers themselves take any length.
+        The model of transformers takes inputs of 30 s only. Its layers take
+        any length, so they are called one by one.
         """
         with torch.autocast("cpu", enabled=False):
             mel = self._loaded["extractor"](

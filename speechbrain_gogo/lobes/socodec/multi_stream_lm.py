@@ -103,12 +103,8 @@ class MultiStreamLM(nn.Module):
 
         Arguments
         ---------
-        reference : torch.Tensor
-            Embeddings [B, reference_dim].
-        text : torch.Tensor
-            int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths [B] over L.
+        reference, text, text_lens
+            As in TextPrefix.forward.
         tokens : torch.Tensor
             int64 [B, N, S].
         lens : torch.Tensor
@@ -141,12 +137,8 @@ class MultiStreamLM(nn.Module):
 
         Arguments
         ---------
-        reference : torch.Tensor
-            Embeddings [B, reference_dim].
-        text : torch.Tensor
-            int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths [B] over L.
+        reference, text, text_lens
+            As in TextPrefix.forward.
         sampler : Sampler
             Sampler with one seed for each utterance.
         max_groups : torch.Tensor

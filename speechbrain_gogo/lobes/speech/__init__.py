@@ -1,8 +1,8 @@
 """The language models of GogoSpeech (Section 3.2).
 
 Both stages are Llamas: Stage I predicts the backbone of each group from text,
-Stage II the other tokens. Generation uses a key-value cache and is the same for
-both.
+Stage II the other tokens. Group...LM are small stages with one large pass per
+group. Generation uses a key-value cache and is the same for all.
 """
 
 from speechbrain_gogo.lobes.speech.cached_decoding import (

@@ -10,7 +10,6 @@ Letters: B batch, L text ids, S sequence, N groups, b tokens of the backbone,
 P predicted groups, C codes, D width.
 """
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -35,9 +34,6 @@ class GroupBackboneLM(GroupStage1):
         Tokens per group that this stage predicts, b.
     max_positions : int
         Longest sequence.
-    text_positions : int
-        After a shorter text the start is repeated up to this position, as in
-        BackboneLM.
     group_stride : int
         Rotary positions per group. A small model learns the alignment sooner if
         text and speech advance at about the same speed: a group lasts .21 s,
@@ -65,7 +61,6 @@ class GroupBackboneLM(GroupStage1):
         levels,
         backbone_size=3,
         max_positions=256,
-        text_positions=0,
         group_stride=3,
         **network,
     ):
@@ -73,49 +68,32 @@ class GroupBackboneLM(GroupStage1):
         self.sizes.update(
             text_size=text_size,
             max_positions=max_positions,
-            text_positions=text_positions,
             group_stride=group_stride,
         )
         self.max_positions = max_positions
-        self.text_positions = text_positions
         self.group_stride = group_stride
         self.start_id = text_size
         self.end = nn.Linear(self.dim, 1)
         self.text = nn.Embedding(text_size + 1, self.dim)
 
     def sequence_length(self, text_length, num_groups):
-        """Positions of utterances, start and end included.
-
-        Arguments
-        ---------
-        text_length, num_groups : int | numpy.ndarray
-            Numbers of text ids and groups of one utterance, or of several.
-
-        Returns
-        -------
-        int | numpy.ndarray
-        """
-        before = np.maximum(text_length, self.text_positions)
-        return before + num_groups + 2
+        """Positions of utterances, start and end included, as in BackboneLM."""
+        return text_length + num_groups + 2
 
     def prefix(self, text, text_lens):
         """Ids before the speech, padded on the left.
 
         Arguments
         ---------
-        text : torch.Tensor
-            int64 [B, L]; L may be 0.
-        text_lens : torch.Tensor
-            Relative lengths [B] over L; 0 is speech without text.
+        text, text_lens
+            As in :meth:`forward`.
 
         Returns
         -------
         tuple of torch.Tensor
             int64 [B, S] and how many of them are real, int64 [B].
         """
-        before = text_and_start(
-            text, text_lens, self.start_id, self.text_positions
-        )
+        before = text_and_start(text, text_lens, self.start_id)
         return pack(before, left=True)
 
     def forward(self, text, text_lens, tokens, lens):
@@ -123,20 +101,13 @@ class GroupBackboneLM(GroupStage1):
 
         Arguments
         ---------
-        text : torch.Tensor
-            int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths [B] over L; 0 is speech without text.
-        tokens : torch.Tensor
-            int64 [B, N, b or more].
-        lens : torch.Tensor
-            Relative lengths [B] over N.
+        text, text_lens, tokens, lens
+            As in BackboneLM.forward.
 
         Returns
         -------
         dict
-            "loss", the mean over all predicted tokens; "nll" [P], of each;
-            "level" int64 [P], the level of each token, b for the end.
+            As in BackboneLM.forward.
 
         Raises
         ------
@@ -235,16 +206,8 @@ class GroupBackboneLM(GroupStage1):
 
         Arguments
         ---------
-        text, text_lens
-            As in :meth:`forward`.
-        prompt, prompt_lens : torch.Tensor
-            Tokens int64 [B, N, b or more], N may be 0, and relative lengths.
-        sampler : Sampler
-            Sampler with one seed for each utterance.
-        guidance : float
-            See :class:`~speechbrain_gogo.lobes.speech.group_state.GroupState`.
-        said : torch.Tensor
-            Not needed: the stage reads all of the text.
+        text, text_lens, prompt, prompt_lens, sampler, guidance, said
+            As in BackboneLM.start.
 
         Returns
         -------

@@ -79,12 +79,12 @@ class GroupDetailLM(GroupStage):
         Arguments
         ---------
         tokens, lens, budgets, generator
-            As in DetailLM.
+            As in DetailLM.forward.
 
         Returns
         -------
         dict
-            As in DetailLM.
+            As in DetailLM.forward.
 
         Raises
         ------
@@ -123,10 +123,8 @@ class GroupDetailLM(GroupStage):
 
         Arguments
         ---------
-        prompt, prompt_lens : torch.Tensor
-            Tokens int64 [B, N, K], N may be 0, and relative lengths.
-        sampler : Sampler
-            Sampler with one seed for each utterance.
+        prompt, prompt_lens, sampler
+            As in DetailLM.start.
 
         Returns
         -------

@@ -6,8 +6,6 @@ transformers models, which any server of Llama models can serve. stage1.py and s
 their ids.
 """
 
-import math
-
 import torch
 from torch.nn import functional as F
 
@@ -97,7 +95,6 @@ def speech_llama(
     ffn_dim=768,
     max_positions=1024,
     num_key_value_heads=None,
-    period=None,
 ):
     """A Llama from scratch, embeddings tied to its output.
 
@@ -117,12 +114,6 @@ def speech_llama(
         Longest sequence.
     num_key_value_heads : int
         Heads of keys and values; as many as ``num_heads`` by default.
-    period : int
-        An option of small models: one rotary frequency has this period in
-        positions. All levels share one block of codes, so only the position
-        determines the level of a token; a small model learns this sooner with a
-        frequency of the period of a group. Periods below 2 pi are multiplied
-        until they exceed it, because the first frequency is 1.
 
     Returns
     -------
@@ -130,21 +121,13 @@ def speech_llama(
 
     Example
     -------
-    >>> model = speech_llama(100, 32, 2, 2, 64, period=10)
-    >>> (model.model.rotary_emb.inv_freq[1] * 10 / math.tau).numpy().round(3)
-    np.float32(1.0)
+    >>> model = speech_llama(100, 32, 2, 2, 64)
+    >>> model.lm_head.weight.shape
+    torch.Size([100, 32])
     """
     from transformers import LlamaForCausalLM
 
     settings = {}
-    if period is not None:
-        period *= math.ceil(math.tau / period)
-        # The second frequency is theta ** (-2 / head_dim).
-        theta = (period / math.tau) ** (dim / num_heads / 2)
-        settings["rope_parameters"] = {
-            "rope_type": "default",
-            "rope_theta": theta,
-        }
     if num_key_value_heads is not None:
         settings["num_key_value_heads"] = num_key_value_heads
     config = llama_config(

@@ -8,7 +8,6 @@ Letters: B batch, L text tokens, N groups, K = n_q tokens per group, S sequence,
 P predicted tokens, C codes.
 """
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -21,7 +20,7 @@ from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 
-def text_and_start(text, text_lens, start_id, text_positions):
+def text_and_start(text, text_lens, start_id):
     """What comes before speech, as pieces for `pack`.
 
     Arguments
@@ -32,8 +31,6 @@ def text_and_start(text, text_lens, start_id, text_positions):
         Relative lengths [B] over L.
     start_id : int
         Id of the start token.
-    text_positions : int
-        After a shorter text, the start token is repeated up to this position.
 
     Returns
     -------
@@ -43,16 +40,12 @@ def text_and_start(text, text_lens, start_id, text_positions):
     Example
     -------
     >>> text = torch.tensor([[5, 6, 7]])
-    >>> _, (start, real) = text_and_start(text, torch.ones(1), 9, 5)
-    >>> real.int()  # the last one is always there
-    tensor([[1, 1, 0, 0, 0, 1]], dtype=torch.int32)
+    >>> pack(text_and_start(text, torch.tensor([2 / 3]), 9))
+    (tensor([[5, 6, 9]]), tensor([3]))
     """
     real = length_mask(text_lens, text.shape[1])  # [B, L]
-    start = text.new_full((len(text), 1 + text_positions), start_id)
-    place = torch.arange(start.shape[1], device=text.device)
-    missing = text_positions - real.sum(1, keepdim=True)  # [B, 1]
-    repeated = (place < missing) | (place == text_positions)
-    return [(text, real), (start, repeated)]
+    start = text.new_full((len(text), 1), start_id)
+    return [(text, real), (start, torch.ones_like(start, dtype=torch.bool))]
 
 
 class BackboneLM(nn.Module):
@@ -77,11 +70,6 @@ class BackboneLM(nn.Module):
     order : str
         Order of the backbone's tokens, see patterns.py; "group_major" or
         "level_major".
-    text_positions : int
-        An option of small models: after a shorter text, the start token is
-        repeated up to this position, so that most utterances start at the same
-        position. Since rotary positions are relative, a small model then learns
-        the alignment sooner. 0 is one start token, as in the paper.
 
     Example
     -------
@@ -106,21 +94,14 @@ class BackboneLM(nn.Module):
         backbone_size=3,
         max_positions=256,
         order="group_major",
-        text_positions=0,
     ):
         super().__init__()
         self.group_positions = backbone_size
-        if text_positions + backbone_size + 2 > max_positions:
-            raise ValueError(
-                f"max_positions={max_positions} leaves no positions for speech "
-                f"after text_positions={text_positions}."
-            )
         self.llama = check_vocabulary(llama, text_size, codebook_size)
         self.codebook_size = codebook_size
         self.backbone_size = backbone_size
         self.max_positions = max_positions
         self.order = order
-        self.text_positions = text_positions
         self.offset = text_size
         self.end_id = text_size + codebook_size
         self.start_id = self.end_id + 1
@@ -138,8 +119,7 @@ class BackboneLM(nn.Module):
         -------
         int | numpy.ndarray
         """
-        before = np.maximum(text_length, self.text_positions)
-        return before + num_groups * self.backbone_size + 2
+        return text_length + num_groups * self.backbone_size + 2
 
     def start(
         self,
@@ -194,14 +174,8 @@ class BackboneLM(nn.Module):
 
         Arguments
         ---------
-        text : torch.Tensor
-            int64 [B, L]; L may be 0.
-        text_lens : torch.Tensor
-            Relative lengths [B] over L; 0 is speech without text.
-        tokens : torch.Tensor
-            int64 [B, N, b or more]; N may be 0.
-        lens : torch.Tensor
-            Relative lengths [B] over N.
+        text, text_lens, tokens, lens
+            As in :meth:`forward`; L and N may be 0.
 
         Returns
         -------
@@ -214,10 +188,7 @@ class BackboneLM(nn.Module):
             flatten(backbone, self.order),  # [B, N * b]
             flatten(real.expand_as(backbone), self.order),
         )
-        before = text_and_start(
-            text, text_lens, self.start_id, self.text_positions
-        )
-        return [*before, speech]
+        return [*text_and_start(text, text_lens, self.start_id), speech]
 
     def forward(self, text, text_lens, tokens, lens):
         """Negative log-likelihood of the backbone, given the text (Eq. 6).

@@ -4,21 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 from test_cli import complaint, samples_of
-from typer.testing import CliRunner
 
-from speechbrain_gogo.cli import app
 from speechbrain_gogo.inference.marking import says_synthetic
-
-
-@pytest.fixture(scope="module")
-def gogo(tiny_speech_folder):
-    """Runs a command with the tiny model that has a Stage II."""
-
-    def run(*words, codec=tiny_speech_folder):
-        words = [str(word) for word in words]
-        return CliRunner().invoke(app, [*words, "--codec", str(codec)])
-
-    return run
 
 
 @pytest.fixture

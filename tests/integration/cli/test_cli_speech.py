@@ -14,17 +14,6 @@ from speechbrain_gogo.cli import app
 from speechbrain_gogo.dataio.audio.writing import FORMATS
 
 
-@pytest.fixture(scope="module")
-def gogo(tiny_speech_folder):
-    """Runs a command with the tiny model that speaks; gives its result."""
-
-    def run(*words, codec=tiny_speech_folder):
-        words = [str(word) for word in words]
-        return CliRunner().invoke(app, [*words, "--codec", str(codec)])
-
-    return run
-
-
 @pytest.fixture
 def speak(gogo, tmp_path):
     """Runs `gogo speak` with a prompt at 16 kHz."""

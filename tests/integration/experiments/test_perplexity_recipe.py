@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_lines import command_line
 
 from speechbrain_gogo.brains.plots import read_log
 from speechbrain_gogo.dataio.report import ClipReport
@@ -61,8 +62,7 @@ def arguments(codec, corpus, output_folder, **overrides):
         **overrides,
     }
     yaml = SCRIPT.parent / "hparams" / "mini.yaml"
-    options = [str(x) for k, v in settings.items() for x in (f"--{k}", v)]
-    return [str(yaml), *options, "--noprogressbar"]
+    return command_line(yaml, settings)
 
 
 def test_table_of_two_systems(

@@ -42,7 +42,7 @@ def shaken(lm):
 @pytest.fixture
 def stage1():
     torch.manual_seed(1)
-    lm = GroupBackboneLM(TEXT, LEVELS, text_positions=6, **SMALL)
+    lm = GroupBackboneLM(TEXT, LEVELS, **SMALL)
     lm.end.bias.data -= 4  # speech goes on for a while
     return shaken(lm)
 
@@ -237,8 +237,7 @@ def test_synthesis_from_files(
     """Streamed, in a batch and whole it is the same; passes are counted."""
     levels, parts = [8, 8, 8, 5, 5], (tmp_path / "one", tmp_path / "two")
     torch.manual_seed(3)
-    size = {"text_size": 60, "text_positions": 20, **SMALL}
-    first = GroupBackboneLM(levels=levels, **size)
+    first = GroupBackboneLM(60, levels, **SMALL)
     first.end.bias.data -= 2
     export_speech_stage(parts[0], shaken(first), tiny_stages[2])
     export_speech_stage(parts[1], shaken(GroupDetailLM(levels, **SMALL)))

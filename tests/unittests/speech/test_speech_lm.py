@@ -4,11 +4,6 @@ import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_gogo.lobes.speech.codes.code_rows import (
-    share_code_rows,
-    start_code_embeddings,
-    unshare_code_rows,
-)
 from speechbrain_gogo.lobes.speech.llama import (
     extended_llama,
     speech_llama,
@@ -50,15 +45,11 @@ def slow_nll(lm, prefix, token):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("text_positions", [0, 5])
-def test_equation_6_token_by_token(stage1, batch, text_positions):
+def test_equation_6_token_by_token(stage1, batch):
     text, text_lens, tokens, lens, letters, groups = batch  # 7, 4, 0 letters
-    stage1.text_positions = text_positions
     expected = []
     for row in range(3):
         context = text[row, : letters[row]].tolist() + [stage1.start_id]
-        while len(context) < text_positions + 1:
-            context.append(stage1.start_id)
         for token in tokens[row, : groups[row], :3].flatten().tolist():
             expected.append((slow_nll(stage1, context, token), row))
             context.append(TEXT + token)
@@ -156,65 +147,6 @@ def test_clips_that_do_not_fit_are_refused(stage1, stage2, batch):
         stage2(tokens, lens)
     with pytest.raises(ValueError, match="has 72 ids"):
         BackboneLM(stage1.llama, TEXT + 1, CODES)
-
-
-def test_neighbouring_codes_start_with_similar_rows(stage1):
-    rows = stage1.llama.lm_head.weight.detach()
-    scale = float(rows[TEXT : TEXT + CODES].std())
-    others = rows[:TEXT].clone()
-    grid = torch.cartesian_prod(torch.linspace(-1, 1, 8), torch.arange(5) / 2)
-    start_code_embeddings(stage1.llama, TEXT, grid)
-    assert torch.equal(rows[:TEXT], others)
-    codes = rows[TEXT : TEXT + CODES]
-    assert float(codes.std()) == pytest.approx(scale, rel=0.05)
-    distances = torch.stack([torch.cdist(x, x) for x in (codes, grid)])
-    assert torch.corrcoef(distances.flatten(1))[0, 1] > 0.8
-
-
-def test_codes_are_updated_by_level(stage1, batch):
-    grid = torch.cartesian_prod(torch.linspace(-1, 1, 8), torch.arange(5) / 2)
-    text, text_lens, tokens, lens, *_ = batch
-    before = stage1(text, text_lens, tokens, lens)["loss"]
-    share_code_rows(stage1.llama, TEXT, grid)
-    llama = stage1.llama
-    embedding, head = llama.model.embed_tokens, llama.lm_head
-    assert stage1(text, text_lens, tokens, lens)["loss"] == before  # zeros
-    optimizer = torch.optim.SGD(stage1.parameters(), 100.0)
-    stage1(text, text_lens, tokens, lens)["loss"].backward()
-    embedding.parametrizations.weight.original.grad.zero_()
-    rows = head.weight.detach().clone()
-    optimizer.step()
-    assert torch.equal(embedding.weight, head.weight)
-    change = (head.weight - rows).detach()
-    # Nothing but levels: the difference of two codes that differ in one axis
-    # is that of all others that do.
-    codes = change[TEXT : TEXT + CODES].unflatten(0, (8, 5))
-    steps = codes[1:] - codes[:-1]  # [7, 5, D]
-    torch.testing.assert_close(steps, steps[:, :1].expand_as(steps))
-    assert not change[:TEXT].any() and not change[TEXT + CODES :].any()
-    assert (codes.std((0, 1)) > 0).all()
-
-    learnt = stage1(text, text_lens, tokens, lens)["loss"]
-    with pytest.raises(ValueError, match="already"):
-        share_code_rows(llama, TEXT, grid)
-    unshare_code_rows(llama)
-    assert stage1(text, text_lens, tokens, lens)["loss"] == learnt
-    stage1.llama = unshare_code_rows(llama)
-    assert stage1(text, text_lens, tokens, lens)["loss"] == learnt
-    assert "parametrizations" not in "".join(stage1.llama.state_dict())
-    weights = (
-        stage1.llama.lm_head.weight,
-        stage1.llama.model.embed_tokens.weight,
-    )
-    assert weights[0] is weights[1]
-
-
-def test_updates_by_level_need_tied_embeddings(stage1):
-    stage1.llama.lm_head.weight = torch.nn.Parameter(
-        stage1.llama.lm_head.weight.detach().clone()
-    )
-    with pytest.raises(ValueError, match="not tied"):
-        share_code_rows(stage1.llama, TEXT, torch.zeros(CODES, 1))
 
 
 def test_size_of_the_paper(request):

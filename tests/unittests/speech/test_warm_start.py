@@ -26,9 +26,9 @@ def codec(tiny_codec_folder):
     return GogoCodec.from_hparams(tiny_codec_folder)
 
 
-def backbone_lm(heads=2, text_positions=0):
+def backbone_lm(heads=2):
     llama = speech_llama(TEXT + CODES + 2, 16, 1, heads, 32)
-    return BackboneLM(llama, TEXT, text_positions=text_positions)
+    return BackboneLM(llama, TEXT)
 
 
 def aligned_lm(**sizes):
@@ -88,7 +88,6 @@ def test_other_tokens_text_and_networks_are_refused(codec, tmp_path):
 
     for lm, told in (
         (backbone_lm(heads=4), "num_attention_heads 2.* 4. Give its numbers"),
-        (backbone_lm(text_positions=9), "has text_positions 0, .* 9"),
         (aligned_lm(), "class BackboneLM"),
     ):
         with pytest.raises(ValueError, match=told):

@@ -19,8 +19,8 @@ class Clips:
 
     @staticmethod
     def count_positions(text_length, groups):
-        """As a stage with text_positions=20 does."""
-        return np.maximum(text_length, 20) + 3 * groups
+        """As a stage does."""
+        return text_length + 3 * groups
 
     def __len__(self):
         return 10
@@ -47,7 +47,7 @@ def test_prompt_without_its_last_group_then_the_clip():
         item, first = joined[index], joined.before[index]
         if first < 0:
             assert item["wrd"] == f"word{index}"
-            assert joined.lengths[index] == 20 + 9
+            assert joined.lengths[index] == 11 + 9
             continue
         assert first % 2 == index % 2 and first != index
         assert item["wrd"] == f"word{first} word{index}"

@@ -8,7 +8,6 @@ from types import ModuleType, SimpleNamespace
 import numpy
 import pytest
 import soundfile
-import speechbrain as sb
 import torch
 from matplotlib.image import imsave
 from speechbrain.dataio.batch import PaddedBatch
@@ -78,20 +77,19 @@ def logger(packages, tmp_path):
 def test_loggers_accept_what_brains_log(logger, tmp_path):
     brain = CodecBrain.__new__(CodecBrain)
     brain.__dict__.update(
-        valid_sums=Counter({"count": 2, "mel error keep 1": 1.0}),
         skipped={},
         skipped_clips=lambda: Counter({"cut": 2}),
         valid_report=ClipReport({"used": 1, "silent": 1}),
-        train_loss=1.0,
         optimizer_step=3,
-        checkpointer=None,
         draw_samples=lambda folder: None,
         hparams=SimpleNamespace(
-            valid_keeps=[1], output_folder=str(tmp_path), train_logger=logger
+            output_folder=str(tmp_path), train_logger=logger
         ),
     )
     brain.log_path = tmp_path / "progress.jsonl"
-    brain.on_stage_end(sb.Stage.VALID, 1.0, 1)
+    errors = {"mel error keep 1": 0.5}
+    brain.write_log("valid", **errors)
+    brain.log_validation(1, {"loss": 1.0}, errors)
     report = ClipReport({"used": 3, "cut": 2})
     log_report(logger, "training data", report)
     tensorboard, wandb = (other for other in logger.others)

@@ -104,10 +104,8 @@ class FrameEncoder(nn.Module):
 
         Arguments
         ---------
-        groups : torch.Tensor
-            Mel frames, shape [B, N, g, d].
-        real : torch.Tensor
-            bool [B, N], False for padding.
+        groups, real
+            As in :meth:`forward`.
         num_queries : int
             Without effect: there is one feature for each frame.
 
@@ -124,10 +122,8 @@ class FrameEncoder(nn.Module):
 
         Arguments
         ---------
-        groups : torch.Tensor
-            Mel frames, shape [B, N, g, d].
-        real : torch.Tensor
-            bool [B, N].
+        groups, real
+            As in :meth:`forward`.
         size : int
             Frames of a part, at most; more where a single utterance is
             longer.

@@ -123,10 +123,8 @@ class IndependentGroups:
 
         Arguments
         ---------
-        groups : torch.Tensor
-            Mel frames, shape [B, N, g, d].
-        real : torch.Tensor
-            bool [B, N].
+        groups, real
+            As in :meth:`encode_batch`.
         size : int
             Groups of a part, at most.
 

@@ -111,15 +111,13 @@ class GroupMLPEncoder(IndependentGroups, nn.Module):
 
         Arguments
         ---------
-        groups : torch.Tensor
-            Mel frames, shape [M, g, d].
-        num_queries : int
-            Number of features of each group to compute; all by default.
+        groups, num_queries
+            As in GroupEncoder.forward.
 
         Returns
         -------
         torch.Tensor
-            Features before quantization, shape [M, K, D].
+            Features before quantization, shape [M, num_queries, D].
         """
         components = self.analysis(groups.flatten(1))  # [M, R]
         x = self.norm(self.layers(self.project_in(components)))

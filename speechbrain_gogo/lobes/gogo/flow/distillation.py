@@ -63,14 +63,8 @@ class Distillation(nn.Module):
 
         Arguments
         ---------
-        wavs : torch.Tensor
-            [B, T].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        text, text_lens : torch.Tensor
-            Not used: there is no ASR loss.
-        generator : torch.Generator
-            Generator of all random numbers, on the CPU.
+        wavs, wav_lens, text, text_lens, generator
+            As in GogoObjective.forward; texts are not used.
 
         Returns
         -------

@@ -51,14 +51,8 @@ class RegressionObjective(nn.Module):
 
         Arguments
         ---------
-        wavs : torch.Tensor
-            [B, T].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        text, text_lens : torch.Tensor
-            Not used.
-        generator : torch.Generator
-            Draws the numbers of kept tokens (a CPU one).
+        wavs, wav_lens, text, text_lens, generator
+            As in GogoObjective.forward; texts are not used.
 
         Returns
         -------

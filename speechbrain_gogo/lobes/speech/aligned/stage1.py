@@ -24,6 +24,7 @@ from speechbrain_gogo.lobes.speech.aligned.durations import Durations
 from speechbrain_gogo.lobes.speech.aligned.state import AlignedState, at
 from speechbrain_gogo.lobes.speech.aligned.text_encoder import TextEncoder
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage1, causal_mask
+from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
 class AlignedBackboneLM(GroupStage1):
@@ -73,7 +74,6 @@ class AlignedBackboneLM(GroupStage1):
     (torch.Size([]), torch.Size([29]))
     """
 
-    text_positions = 0  # the text occupies no positions
     last_level = "duration"  # name of the level after those of the tokens
 
     def __init__(
@@ -123,17 +123,7 @@ class AlignedBackboneLM(GroupStage1):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     def sequence_length(self, text_length, num_groups):
-        """Positions of utterances, including the start.
-
-        Arguments
-        ---------
-        text_length, num_groups : int | numpy.ndarray
-            Numbers of text ids and groups of one utterance, or of several.
-
-        Returns
-        -------
-        int | numpy.ndarray
-        """
+        """Positions of utterances, including the start, as in BackboneLM."""
         return num_groups + 1
 
     def forward(self, text, text_lens, tokens, lens):
@@ -141,14 +131,8 @@ class AlignedBackboneLM(GroupStage1):
 
         Arguments
         ---------
-        text : torch.Tensor
-            int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths [B] over L; 0 is speech without text.
-        tokens : torch.Tensor
-            int64 [B, N, b or more].
-        lens : torch.Tensor
-            Relative lengths [B] over N.
+        text, text_lens, tokens, lens
+            As in BackboneLM.forward.
 
         Returns
         -------
@@ -280,7 +264,7 @@ class AlignedBackboneLM(GroupStage1):
         Arguments
         ---------
         text, text_lens, prompt, prompt_lens, sampler, guidance
-            As in GroupBackboneLM.start.
+            As in BackboneLM.start.
         said : torch.Tensor
             As in :func:`~speechbrain_gogo.lobes.speech.generation.generate_backbone`.
 
@@ -293,8 +277,7 @@ class AlignedBackboneLM(GroupStage1):
 
     def _mask_levels(self, tokens):
         """Keep a random number of tokens per group, b to K, for the aligner."""
-        most = torch.randint(
-            self.backbone_size, tokens.shape[2] + 1, (len(tokens), 1, 1)
-        ).to(tokens.device)
-        place = torch.arange(tokens.shape[2], device=tokens.device)
-        return torch.where(place < most, tokens, self.codebook_size)
+        keep = torch.randint(
+            self.backbone_size, tokens.shape[2] + 1, (len(tokens), 1)
+        )
+        return keep_prefix(tokens, keep, self.codebook_size)

@@ -3,7 +3,6 @@
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrize
 
 
 @torch.no_grad()
@@ -11,7 +10,7 @@ def fuse(modules):
     """The weights of linear layers that read the same input, as one matrix.
 
     The layers' own weights become rows of it, so that memory holds them once.
-    Layers that compute their weights (LoRA, parametrizations) are copied.
+    Those of layers with LoRA are copied.
 
     Arguments
     ---------
@@ -38,11 +37,7 @@ def fuse(modules):
         shape = sum(sizes), first.shape[1]
         return first.detach().as_strided(shape, first.stride())
     fused = torch.cat([weight.detach() for weight in weights])
-    plain = all(
-        type(module) is nn.Linear and not parametrize.is_parametrized(module)
-        for module in modules
-    )
-    if plain:
+    if all(type(module) is nn.Linear for module in modules):
         for weight, rows in zip(weights, fused.split(sizes)):
             weight.data = rows
     return fused

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from command_lines import command_line
+
 REPOSITORY = Path(__file__).resolve().parents[4]
 RECIPES = {
     name: REPOSITORY / "recipes" / name / "allocator"
@@ -37,5 +39,4 @@ def arguments(codec, data_folder, output_folder, **overrides):
         **overrides,
     }
     yaml = SCRIPT.parent / "hparams" / "mini.yaml"
-    options = [str(x) for k, v in settings.items() for x in (f"--{k}", v)]
-    return [str(yaml), *options, "--noprogressbar"]
+    return command_line(yaml, settings)

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from allocator_recipe import RECIPES, REPOSITORY, SCRIPT, TINY, arguments
+from command_lines import command_line
 from processes import run_ranks
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
@@ -151,8 +152,8 @@ def test_two_processes(dataset, tiny_codec_folder, tiny_corpus, tmp_path):
         }
         for key in ("skip_prep", "cache_folder", "num_buckets"):
             del settings[key]
-        line = [RECIPES[dataset] / "hparams" / "train.yaml", "--noprogressbar"]
-        line += [x for k, v in settings.items() for x in (f"--{k}", v)]
+        yaml = RECIPES[dataset] / "hparams" / "train.yaml"
+        line = command_line(yaml, settings)
     script = RECIPES[dataset] / "train.py"
     run_ranks(script, line, tmp_path / "printed.txt")
     rows = (tmp_path / "progress.jsonl").read_text().splitlines()

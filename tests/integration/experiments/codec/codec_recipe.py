@@ -6,6 +6,8 @@ arranged.
 
 from pathlib import Path
 
+from command_lines import command_line
+
 REPOSITORY = Path(__file__).resolve().parents[4]
 SCRIPT = REPOSITORY / "recipes" / "LibriTTS" / "codec" / "train.py"
 TINY = {
@@ -41,8 +43,7 @@ def arguments(data_folder, output_folder, **overrides):
         **overrides,
     }
     yaml = SCRIPT.parent / "hparams" / "mini.yaml"
-    options = [str(x) for k, v in settings.items() for x in (f"--{k}", v)]
-    return [str(yaml), *options, "--noprogressbar"]
+    return command_line(yaml, settings)
 
 
 def summaries(folder):

@@ -12,9 +12,7 @@ from speechbrain_gogo.brains.codec import CodecBrain
 @pytest.fixture(scope="module")
 def main():
     """The recipe's main function."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SCRIPT.parent)  # of ablation.py
-        yield runpy.run_path(str(SCRIPT))["main"]
+    return runpy.run_path(str(SCRIPT))["main"]
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_lines import command_line
 from hyperpyyaml import load_hyperpyyaml
 
 from recipes.common.settings import compose, parse_arguments
@@ -144,9 +145,8 @@ def test_frame_wise_codecs_train_and_export(
         "num_samples": 0,
         "log_interval": 1,
     }
-    line = [script.parent / "hparams" / "mini.yaml", "--noprogressbar"]
-    line += [f"--{key}={value}" for key, value in settings.items()]
-    runpy.run_path(str(script))["main"]([str(word) for word in line])
+    line = command_line(script.parent / "hparams" / "mini.yaml", settings)
+    runpy.run_path(str(script))["main"](line)
     trained = {"cfm", "asr"} | ({"commitment"} if "rvq" in row else set())
     log = read_log(tmp_path / "progress.jsonl")
     assert trained <= set(log[0]) and "ar" not in log[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
+from command_lines import command_line
 from processes import run_ranks
 from vocos.discriminators import (
     MultiPeriodDiscriminator,
@@ -120,8 +121,7 @@ def test_two_processes(data_folder):
     header, *rows = clips.read_text().splitlines()
     rows += [row.replace("clip", "again") for row in rows]
     clips.write_text("\n".join([header, *rows]) + "\n")
-    line = [data_folder / "tiny.yaml", "--noprogressbar"]
-    line += [x for k, v in settings.items() for x in (f"--{k}", v)]
+    line = command_line(data_folder / "tiny.yaml", settings)
     run_ranks(RECIPE / "train.py", line, data_folder / "printed.txt")
     out = data_folder / "out"
     log = read_log(out / "progress.jsonl")

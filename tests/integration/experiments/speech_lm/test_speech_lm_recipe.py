@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import speechbrain as sb
 import torch
+from command_lines import command_line
 from processes import run_ranks
 from transformers import LlamaForCausalLM
 
@@ -57,8 +58,7 @@ def arguments(tiny_tokens, tiny_codec_folder):
             **overrides,
         }
         yaml = SCRIPT.parent / "hparams" / f"mini_{stage}.yaml"
-        options = [str(x) for k, v in settings.items() for x in (f"--{k}", v)]
-        return [str(yaml), *options, "--noprogressbar"]
+        return command_line(yaml, settings)
 
     line.codec = tiny_codec_folder
     return line

@@ -31,7 +31,7 @@ def test_overfitted_clips_are_generated():
     text, lens = torch.randint(TEXT, (2, 6)), torch.tensor([1.0, 0.6])
     tokens = torch.randint(CODES, (2, 5, 10))
     llama1 = speech_llama(TEXT + CODES + 2, 32, 2, 2, 64)
-    llama2 = speech_llama(CODES + 2, 32, 2, 2, 64, period=10)
+    llama2 = speech_llama(CODES + 2, 32, 2, 2, 64)
     stage1 = overfit(
         BackboneLM(llama1, TEXT, CODES), (text, torch.ones(2), tokens, lens)
     )

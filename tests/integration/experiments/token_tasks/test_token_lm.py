@@ -17,7 +17,7 @@ def test_continuation_in_batch_equals_single(script, tmp_path):
     """Continuations do not depend on the batch."""
     continuations = script("token_lm/continuations.py")["Continuations"]
     torch.manual_seed(0)
-    llama = speech_llama(82, 32, 2, 2, 64, period=5)
+    llama = speech_llama(82, 32, 2, 2, 64)
     lm = BackboneLM(llama, 0, codebook_size=80, backbone_size=5).eval()
     codec = SimpleNamespace(group_rate=1)
     clips = [
