@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.llama import Llama
+from speechbrain_gogo.lobes.nn.llama_block import rotary_frequencies
 from speechbrain_gogo.lobes.speech.decoding.cached_blocks import CachedBlocks
 from speechbrain_gogo.lobes.speech.decoding.weights import (
     Dense,
@@ -33,7 +35,7 @@ class CachedLlama(CachedBlocks):
 
     Arguments
     ---------
-    model : transformers.LlamaModel
+    model : Llama | transformers.LlamaModel
         In evaluation mode. Its weights are fused in place, without a copy:
         later changes of them affect this object.
     batch : int
@@ -53,12 +55,12 @@ class CachedLlama(CachedBlocks):
 
     Example
     -------
-    >>> from speechbrain_gogo.lobes.nn.llama import llama
-    >>> model, x = llama(16, 2, 2, 32).eval(), torch.randn(1, 6, 16)
+    >>> from speechbrain_gogo.lobes.nn.llama import Llama
+    >>> model, x = Llama(16, 2, 2, 32).eval(), torch.randn(1, 6, 16)
     >>> cached = CachedLlama(model, batch=1, max_length=8)
     >>> _ = cached.step(x[:, :4])
     >>> found = cached.step(x[:, 4:])
-    >>> expected = model(inputs_embeds=x).last_hidden_state[:, 4:]
+    >>> expected = model(x)[:, 4:]
     >>> bool((found - expected).abs().max() < 1e-5)
     True
     """
@@ -69,13 +71,13 @@ class CachedLlama(CachedBlocks):
             raise ValueError("A Llama with biases cannot be decoded here.")
         self.heads = config.num_attention_heads
         self.eps = config.rms_norm_eps
-        self.rope = model.rotary_emb
+        self.rotary = _rotary(model)
         self.norm = model.norm.weight
         self.blocks = [_fused_block(layer, linear) for layer in model.layers]
         super().__init__(
             len(self.blocks),
             config.num_key_value_heads,
-            model.layers[0].self_attn.head_dim,
+            config.head_dim,
             self.norm,
             batch,
             max_length,
@@ -134,9 +136,9 @@ class CachedLlama(CachedBlocks):
 
     def _rotation(self, position, x):
         """Cosines and signed sines, [B, T, 1, E]."""
-        angle = position.unsqueeze(-1) * self.rope.inv_freq  # [B, T, E / 2]
-        cos = angle.cos().mul_(self.rope.attention_scaling)
-        sin = angle.sin().mul_(self.rope.attention_scaling)
+        frequencies, factor = self.rotary
+        angle = position.unsqueeze(-1) * frequencies  # [B, T, E / 2]
+        cos, sin = angle.cos().mul_(factor), angle.sin().mul_(factor)
         cos, sin = torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
         return cos.unsqueeze(2).to(x), sin.unsqueeze(2).to(x)
 
@@ -156,6 +158,14 @@ class CachedLlama(CachedBlocks):
         full = x.float()
         scale = full.square().mean(-1, keepdim=True).add_(self.eps).rsqrt_()
         return (full * scale).to(x) * weight
+
+
+def _rotary(model):
+    """Frequencies [E / 2] of a model, and the factor of cosines and sines."""
+    if isinstance(model, Llama):
+        width = model.config.head_dim
+        return rotary_frequencies(width, model.device), 1.0
+    return model.rotary_emb.inv_freq, model.rotary_emb.attention_scaling
 
 
 def _fused_block(layer, linear):
