@@ -14,7 +14,7 @@ from importlib import import_module
 import torch
 
 from speechbrain_gogo.dataio.audio.resampling import change_rate
-from speechbrain_gogo.metrics.backends import import_backend
+from speechbrain_gogo.optional_packages import import_backend
 
 MODULE = "perth.perth_net.perth_net_implicit.perth_watermarker"
 
