@@ -30,7 +30,7 @@ REQUIRED = [
     # 0.1 is the first with the attributes of the ISTFT head that
     # lobes/vocoder/ replaces; before 1.0 a minor release may break them.
     "vocos>=0.1,<0.2",
-    # lobes/gogo/quantizer.py sets the thresholds of ResidualVQ's codebooks,
+    # lobes/gogo/residual_vq.py sets the thresholds of ResidualVQ's codebooks,
     # which no public name reaches: up to the last release that was run.
     "vector-quantize-pytorch>=1.20,<1.33",
     # pyarrow, which datasets takes in any version, needs 2.0.

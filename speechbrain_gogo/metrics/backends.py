@@ -1,47 +1,6 @@
-"""Packages and published weights that judges need."""
+"""Published weights that judges need."""
 
-from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
-
-EXTRA = "metrics"
-
-
-def import_backend(module, package, extra=EXTRA):
-    """Check that a package is installed.
-
-    Arguments
-    ---------
-    module : str
-        The module's name.
-    package : str
-        The distribution that contains it.
-    extra : str
-        The extra of this package that installs it, if any.
-
-    Returns
-    -------
-    str
-        "package version", the name of a judge.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed, with what to install.
-
-    Example
-    -------
-    >>> import_backend("scipy.stats", "scipy").split()[0]
-    'scipy'
-    """
-    try:
-        import_module(module)
-    except ImportError as error:
-        wanted = f'"speechbrain_gogo[{extra}]"' if extra else package
-        raise ImportError(
-            f"{package} is needed ({error}): pip install {wanted}"
-        ) from error
-    return f"{package} {version(package)}"
 
 
 def load_weights(load, source, user, probe=None):

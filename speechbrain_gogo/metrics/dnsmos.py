@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.signals import at_rate
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
+from speechbrain_gogo.optional_packages import import_backend
 
 RATE = 16000
 LABELS = {

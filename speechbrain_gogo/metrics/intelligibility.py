@@ -6,9 +6,9 @@ The paper's protocol and the offline judge are the same here: the standard
 
 import warnings
 
-from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.signals import at_rate, sound_seconds
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
+from speechbrain_gogo.optional_packages import import_backend
 
 TOO_SHORT = 1e-5  # pystoi's return value without a score
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from scipy.io import wavfile
 
-from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.signals import at_rate, sound_seconds
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
+from speechbrain_gogo.optional_packages import import_backend
 
 
 class MelCepstralDistortion(SpeechMetric):

@@ -14,7 +14,8 @@ from systems import Rate, count_codebooks
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
-from speechbrain_gogo.metrics.backends import import_backend, load_weights
+from speechbrain_gogo.metrics.backends import load_weights
+from speechbrain_gogo.optional_packages import import_backend
 
 
 class Baseline:

@@ -132,12 +132,15 @@ def decode_mel(codec, reveal, places, block, seed, **sampling):
         last = min(stop, max(counts[b] for b in rows))
         inside = torch.tensor([min(counts[b], last) - first for b in rows])
         lens = inside.to(tokens.device) / (last - first)
-        noise = frame_noise(seed, first, last, block, values)
-        noise = noise.view(1, -1, codec.mel.n_mels).to(codec.places)
+        noise = None
+        if codec.flow.draws_noise:
+            noise = frame_noise(seed, first, last, block, values)
+            noise = noise.view(1, -1, codec.mel.n_mels).to(codec.places)
+            noise = noise.expand(len(rows), -1, -1)
         mel = codec.decode_mel(
             tokens[rows, first:last],
             lens if len(rows) > 1 else None,
-            noise.expand(len(rows), -1, -1),
+            noise,
             **sampling,
         )
         for row, b in enumerate(rows):

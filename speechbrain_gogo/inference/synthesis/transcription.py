@@ -8,9 +8,6 @@ import functools
 import logging
 import re
 
-from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
-from speechbrain_gogo.metrics.recognition.words import WordErrors
-
 logger = logging.getLogger(__name__)
 
 LANGUAGES = "en", None  # of both recognisers; None: the model names none
@@ -80,6 +77,11 @@ def transcribe(wav, sample_rate, language="en", recognizer=None):
 
 @functools.lru_cache(maxsize=1)
 def _load(recognizer, sample_rate):
+    from speechbrain_gogo.metrics.recognition.whisper_words import (
+        WhisperWordErrors,  # takes a second to import, and few prompts need it
+    )
+    from speechbrain_gogo.metrics.recognition.words import WordErrors
+
     if recognizer is None:
         return WordErrors(sample_rate)
     return WhisperWordErrors(sample_rate, str(recognizer))

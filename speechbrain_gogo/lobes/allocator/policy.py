@@ -11,7 +11,7 @@ choices: b, b + 1, ... K tokens.
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.nn.llama import Llama
 
 
 class TokenAllocator(nn.Module):
@@ -61,7 +61,7 @@ class TokenAllocator(nn.Module):
         self.backbone_size = backbone_size
         self.num_tokens = num_tokens
         self.project = nn.Linear(in_dim, dim)
-        self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
+        self.transformer = Llama(dim, num_layers, num_heads, ffn_dim)
         num_choices = num_tokens - backbone_size + 1
         self.classifier = nn.Linear(dim, num_choices)
         # Uniform at the start.
@@ -82,7 +82,7 @@ class TokenAllocator(nn.Module):
             [B, N, G].
         """
         x = self.project(features).flatten(0, 1)  # [B * N, b, D]
-        x = self.transformer(inputs_embeds=x).last_hidden_state
+        x = self.transformer(x)
         return self.classifier(x[:, -1]).unflatten(0, features.shape[:2])
 
     def check_fits(self, codec):

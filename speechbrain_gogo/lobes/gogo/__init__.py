@@ -33,6 +33,7 @@ from speechbrain_gogo.lobes.gogo.mel import (
 from speechbrain_gogo.lobes.gogo.objective import (
     GogoObjective,
 )
+from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 
 __all__ = [
     "ARPrior",
@@ -53,9 +54,9 @@ __all__ = [
 
 
 def __getattr__(name):
-    """The quantizers, whose library takes a second to import."""
-    if name in ("FSQ", "ResidualVQ"):
-        from speechbrain_gogo.lobes.gogo import quantizer
+    """The quantizer whose library takes seconds to import."""
+    if name == "ResidualVQ":
+        from speechbrain_gogo.lobes.gogo.residual_vq import ResidualVQ
 
-        return getattr(quantizer, name)
+        return ResidualVQ
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

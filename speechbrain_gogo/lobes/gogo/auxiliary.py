@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.nn.llama import Llama, causal_mask
 from speechbrain_gogo.lobes.tokens.granular import scale_gradient
 
 
@@ -89,7 +89,7 @@ class ARPrior(nn.Module):
         gradient_scale=1,
     ):
         super().__init__()
-        self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
+        self.transformer = Llama(dim, num_layers, num_heads, ffn_dim)
         self.project = nn.Linear(dim, dim)
         self.learning_rate_factor = learning_rate_factor
         self.gradient_scale = gradient_scale
@@ -110,7 +110,7 @@ class ARPrior(nn.Module):
         # The gradient is scaled down at the input and up at the output: only
         # what is between, the prior's weights, sees the factor.
         q = scale_gradient(q, 1 / self.gradient_scale)
-        hidden = self.transformer(inputs_embeds=q[:, :-1]).last_hidden_state
+        hidden = self.transformer(q[:, :-1])
         error = F.mse_loss(self.project(hidden).float(), q[:, 1:].float())
         return scale_gradient(error, self.gradient_scale)
 
@@ -160,7 +160,7 @@ class ASRHead(nn.Module):
         super().__init__()
         self.bos_index = bos_index
         self.eos_index = eos_index
-        self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
+        self.transformer = Llama(dim, num_layers, num_heads, ffn_dim)
         self.embedding = nn.Embedding(vocab_size, dim)
         self.output = nn.Linear(dim, vocab_size, bias=False)
 
@@ -199,9 +199,8 @@ class ASRHead(nn.Module):
         gap = (prefix.shape[1] - spoken).unsqueeze(1)
         position = torch.where(is_text, place - gap, place)
         seen = is_text | (place < spoken.unsqueeze(1))
-        hidden = self.transformer(
-            inputs_embeds=x, attention_mask=seen, position_ids=position
-        ).last_hidden_state[:, prefix.shape[1] :]
+        hidden = self.transformer(x, causal_mask(seen), position)
+        hidden = hidden[:, prefix.shape[1] :]
         logits = self.output(hidden).float().transpose(1, 2)  # [B, V, L + 1]
         loss = F.cross_entropy(logits, targets, reduction="none")
         real = torch.arange(targets.shape[1], device=x.device)

@@ -1,24 +1,23 @@
-"""The quantizers, from the vector-quantize-pytorch library.
+"""Finite scalar quantization (Mentzer et al. 2023), Gogo's quantizer.
 
-They have names of this package so that a model's YAML names code of this
-package only (see inference/loading/pretrained.py). FSQ is Gogo's quantizer,
-ResidualVQ that of the frame-wise baselines (Section 5.2).
-
-Both give quantized features q and tokens, and have what a codec needs:
+Quantizers give quantized features q and tokens, and have what a codec needs:
 ``tokens_per_feature``; ``residual``, whether the features of a group's tokens
 are summed; and ``signature``, the settings on which the tokens depend besides
 the weights. ``commitment`` is a loss that belongs to the last forward pass of a
 training, or None.
+
+FSQ equals that of the vector-quantize-pytorch library, which takes seconds to
+import. Letters: M groups, K tokens per group, J dimensions that are rounded, D
+width of features.
 """
 
-import contextlib
+import math
 
 import torch
-import vector_quantize_pytorch
-from torch.nn import functional as F
+from torch import nn
 
 
-class FSQ(vector_quantize_pytorch.FSQ):
+class FSQ(nn.Module):
     """Rounds each of a few projected dimensions to a few levels.
 
     Arguments
@@ -40,150 +39,66 @@ class FSQ(vector_quantize_pytorch.FSQ):
     commitment = None
 
     def __init__(self, levels, dim):
-        super().__init__(levels=list(levels), dim=dim)
-        self.levels = list(levels)
+        super().__init__()
+        self.levels, self.dim = list(levels), dim
+        self.codebook_size = math.prod(levels)
+        counts = torch.tensor(self.levels, dtype=torch.int32)
+        # The first dimension varies fastest.
+        steps = torch.tensor([1, *self.levels[:-1]]).cumprod(0).int()
+        self.register_buffer("counts", counts, persistent=False)  # [J]
+        self.register_buffer("steps", steps, persistent=False)  # [J]
+        narrow = len(self.levels)
+        projected = dim != narrow
+        self.project_in = nn.Linear(dim, narrow) if projected else nn.Identity()
+        self.project_out = (
+            nn.Linear(narrow, dim) if projected else nn.Identity()
+        )
+        points = self.points(torch.arange(self.codebook_size))
+        self.register_buffer("implicit_codebook", points, persistent=False)
 
     @property
     def signature(self):
         """Settings on which the tokens depend, besides the weights."""
         return (self.levels,)
 
-    def embed(self, tokens):
-        """int64 [B, N, K] -> features [B, N, K, D]."""
-        codes = self.indices_to_codes(tokens.flatten(1))  # [B, N * K, D]
-        return codes.unflatten(1, tokens.shape[1:])
-
-
-class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
-    """Residual vector quantization: each layer quantizes the remaining error.
-
-    The features of the levels are the codes of the layers, so the sum of any
-    prefix is a coarser approximation. One layer is plain vector quantization.
-    Codebooks are moving averages of the features assigned to them; a rarely
-    used code is replaced by a feature of the batch.
-
-    Arguments
-    ---------
-    dim : int
-        Dimension of the features and of the codes, D.
-    num_layers : int
-        Layers K.
-    codebook_size : int
-        Codes of each layer.
-    decay : float
-        Decay of the moving averages, from update to update.
-    rare_share : float
-        A code is replaced if its use is below this share of the average use in
-        its layer.
-    commitment_weight : float
-        Weight of the loss that keeps features near their codes; this is the sum
-        over the layers.
-
-    Example
-    -------
-    >>> q, tokens = ResidualVQ(16, 4, 32)(torch.randn(7, 1, 16))
-    >>> q.shape, tokens.shape
-    (torch.Size([7, 4, 16]), torch.Size([7, 4]))
-    """
-
-    residual = True
-    signature = ()
-
-    def __init__(
-        self,
-        dim,
-        num_layers,
-        codebook_size,
-        decay=0.99,
-        rare_share=0.1,
-        commitment_weight=0.25,
-    ):
-        distributed = torch.distributed
-        synchronized = distributed.is_initialized()
-        synchronized = synchronized and distributed.get_world_size() > 1
-        super().__init__(
-            dim=dim,
-            num_quantizers=num_layers,
-            codebook_size=codebook_size,
-            decay=decay,
-            threshold_ema_dead_code=1,  # set for each batch in _learn
-            commitment_weight=commitment_weight,
-            rotation_trick=False,
-            sync_codebook=synchronized,
-        )
-        self.synchronized = synchronized
-        self.dim = dim
-        self.tokens_per_feature = num_layers
-        self.rare_share = rare_share
-        self.commitment = None
-        self.register_buffer("updates", torch.tensor(0))
-
     def forward(self, features):
-        """Quantize; in training also update the codebooks.
+        """Quantize; gradients pass through the rounding.
 
         Arguments
         ---------
         features : torch.Tensor
-            [M, 1, D].
+            [M, K, D].
 
         Returns
         -------
         tuple of torch.Tensor
-            Codes [M, K, D] and tokens int64 [M, K]. The gradient of the sum
-            of any prefix passes to the features: the first layer, which is
-            in all of them, carries it.
+            Quantized features [M, K, D] and tokens int32 [M, K].
         """
-        x = features.transpose(0, 1)  # [1, M, D]
-        learning = self.training and torch.is_grad_enabled()
-        # The weights skip a batch that is not finite; so must the codebooks.
-        count = self._count_usable(features) if learning else 0
-        learning = count > 0
-        with self._learn(x, count) if learning else contextlib.nullcontext():
-            before = self.codebooks  # a copy
-            _, tokens, losses = super().forward(x, freeze_codebook=not learning)
-        self.commitment = losses.sum() if learning else None
-        tokens = tokens[0]  # [M, K]
-        levels = torch.arange(len(before), device=tokens.device)
-        through = features - features.detach()  # 0, but for its gradient
-        through = F.pad(through, (0, 0, 0, len(before) - 1))  # [M, K, D]
-        return before[levels, tokens] + through, tokens
+        z = self.bound(self.project_in(features).float())  # [M, K, J]
+        rounded = z + (z.round() - z).detach()
+        half = self.counts // 2
+        # As rounded as the library's: tokens of trained models stay the same.
+        codes = rounded / half
+        digits = codes * half + half
+        tokens = (digits * self.steps).sum(-1).round().int()
+        return self.project_out(codes.to(features)), tokens
 
-    def _count_usable(self, features):
-        """Features [M, 1, D] of all ranks; 0 if those of any are unusable.
+    def bound(self, z):
+        """Squash a projection to the range of its levels, [..., J]."""
+        half = (self.counts - 1) * 1.001 / 2
+        offset = torch.where(self.counts % 2 == 0, 0.5, 0.0)
+        return (z + (offset / half).atanh()).tanh() * half - offset
 
-        Ranks have different batches, but update the same codebooks: a rank that
-        decided differently would wait for the others forever.
-        """
-        usable = len(features) > 0 and bool(features.isfinite().all())
-        counts = torch.tensor([len(features), not usable])
-        if self.synchronized:
-            counts = counts.to(features.device)
-            torch.distributed.all_reduce(counts)
-        count, unusable = counts.tolist()
-        return 0 if unusable else count
+    def points(self, tokens):
+        """Tokens int64 [...] as points between -1 and 1, [..., J]."""
+        half = self.counts // 2
+        digits = tokens.unsqueeze(-1) // self.steps % self.counts
+        return (digits - half) / half
 
-    @contextlib.contextmanager
-    def _learn(self, x, count):
-        """Context in which x [1, M, D] updates the codebooks.
-
-        All ranks together have ``count`` features. Random draws depend on the
-        number of updates, so that they are the same after a resume.
-        """
-        books = [layer._codebook for layer in self.layers]
-        uses = count / self.codebook_size  # of a code, on average
-        with torch.random.fork_rng([x.device] if x.is_cuda else []):
-            torch.manual_seed(int(self.updates))
-            for book in books:
-                book.threshold_ema_dead_code = self.rare_share * uses
-                book.reset_cluster_size = self.rare_share * uses
-                book.initted.logical_and_(self.updates > 0)
-            if not books[0].initted:  # the library starts with k-means
-                with torch.no_grad():
-                    super().forward(x, freeze_codebook=True)
-            yield
-        self.updates += 1
+    def indices_to_codes(self, tokens):
+        """Quantized features of tokens, int64 [...] -> [..., D]."""
+        return self.project_out(self.points(tokens))
 
     def embed(self, tokens):
-        """int64 [B, N, K or fewer] -> codes [B, N, K or fewer, D]."""
-        levels = torch.arange(tokens.shape[-1], device=tokens.device)
-        return self.codebooks[levels, tokens]
+        """int64 [B, N, K] -> features [B, N, K, D]."""
+        return self.indices_to_codes(tokens)

@@ -35,7 +35,7 @@ def rotate(x, rope):
     return torch.addcmul(x * cos, turned, sin).to(x)
 
 
-def attend(q, k, v, mask=None):
+def attend(q, k, v, mask=None, causal=False):
     """Scaled dot-product attention.
 
     Arguments
@@ -49,6 +49,8 @@ def attend(q, k, v, mask=None):
     mask : torch.Tensor
         bool, broadcastable to [B, H, T, S], True where a query may attend;
         None for everywhere.
+    causal : bool
+        Instead of a mask: no query attends to later keys, T = S.
 
     Returns
     -------
@@ -64,9 +66,11 @@ def attend(q, k, v, mask=None):
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         # The fused CPU kernel takes 2 to 5 times as long to train in bf16.
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        if causal:
+            mask = torch.ones_like(scores[0, 0], dtype=torch.bool).tril()
         if mask is not None:
             scores = scores.masked_fill(~mask, float("-inf"))
         y = scores.softmax(dim=-1).to(v) @ v
     else:
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal)
     return y.transpose(1, 2).flatten(2)

@@ -1,10 +1,20 @@
 """LLaMA-style Transformers of all Gogo networks (Appendix C).
 
-The blocks are those of transformers: RMSNorm, rotary positions, SwiGLU. This
-file sets their sizes and gives them continuous inputs.
+Networks that read vectors are a :class:`Llama`, whose blocks are in
+llama_block.py. Stages that read ids of a vocabulary are transformers' own, which
+take seconds to import; this file sets their sizes.
 """
 
-from torch import nn
+from dataclasses import dataclass
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from speechbrain_gogo.lobes.nn.attention import attend
+from speechbrain_gogo.lobes.nn.llama_block import (
+    LlamaBlocks,
+    initial_deviation,
+)
 
 NO_SPECIAL_TOKENS = {
     "bos_token_id": None,
@@ -13,8 +23,135 @@ NO_SPECIAL_TOKENS = {
 }
 
 
+@dataclass(frozen=True)
+class LlamaSizes:
+    """What cached decoding reads, with the names of transformers.LlamaConfig."""
+
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    rms_norm_eps: float
+    attention_bias: bool = False
+    mlp_bias: bool = False
+
+
+class Llama(LlamaBlocks):
+    """A LLaMA-style Transformer that reads vectors.
+
+    It equals transformers.LlamaModel without an embedding table, and has the
+    same names of weights.
+
+    Arguments
+    ---------
+    dim : int
+        Hidden dimension.
+    num_layers : int
+        Blocks.
+    num_heads : int
+        Attention heads.
+    ffn_dim : int
+        Feed-forward dimension.
+    num_key_value_heads : int
+        Heads of keys and values; as many as heads by default.
+
+    Example
+    -------
+    >>> Llama(64, 2, 4, 128)(torch.randn(1, 5, 64)).shape
+    torch.Size([1, 5, 64])
+    """
+
+    def __init__(
+        self, dim, num_layers, num_heads, ffn_dim, num_key_value_heads=None
+    ):
+        groups = num_key_value_heads or num_heads
+        super().__init__(dim, num_layers, num_heads, ffn_dim, groups)
+        self.config = LlamaSizes(
+            num_heads, groups, self.head_dim, self.norm.eps
+        )
+        self.is_gradient_checkpointing = False
+
+    @property
+    def device(self):
+        """Device of the weights."""
+        return self.norm.weight.device
+
+    def gradient_checkpointing_enable(self, settings=None):
+        """Keep only the inputs of blocks in training.
+
+        Arguments
+        ---------
+        settings : dict
+            Not needed: of torch.utils.checkpoint, as transformers takes them.
+        """
+        self.is_gradient_checkpointing = True
+
+    def forward(self, x, mask=None, position=None):
+        """Run all blocks.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            [M, T, D].
+        mask : torch.Tensor
+            bool, broadcastable to [M, H, T, T], True where a position may
+            attend; itself and earlier ones by default.
+        position : torch.Tensor
+            Rotary positions, int64 [M, T]; consecutive by default.
+
+        Returns
+        -------
+        torch.Tensor
+            Hidden states after the last norm, [M, T, D].
+        """
+        if position is None:
+            position = torch.arange(x.shape[1], device=x.device).unsqueeze(0)
+        rope = [part.unsqueeze(1) for part in self.rope(position)]
+        for layer in self.layers:
+            if self.is_gradient_checkpointing and self.training:
+                given = self._run_block, layer, x, rope, mask
+                x = checkpoint(*given, use_reentrant=False)
+            else:
+                x = self._run_block(layer, x, rope, mask)
+        return self.norm(x)
+
+    def _run_block(self, layer, x, rope, mask):
+        """One block, [M, T, D] -> [M, T, D]."""
+        q, k, v = layer.queries_keys_values(x, rope)
+        shared = q.shape[1] // k.shape[1]
+        if shared > 1:
+            k, v = (part.repeat_interleave(shared, dim=1) for part in (k, v))
+        return layer.update(x, attend(q, k, v, mask, causal=mask is None))
+
+
+def causal_mask(kept):
+    """Causal attention mask of a padded sequence.
+
+    Arguments
+    ---------
+    kept : torch.Tensor
+        bool [B, S], False for padding.
+
+    Returns
+    -------
+    torch.Tensor
+        bool [B, 1, S, S]: earlier positions without padding, and the position
+        itself, since a row without keys gives NaN.
+
+    Example
+    -------
+    >>> causal_mask(torch.tensor([[False, True, True]]))[0, 0].int()
+    tensor([[1, 0, 0],
+            [0, 1, 0],
+            [0, 1, 1]], dtype=torch.int32)
+    """
+    place = torch.arange(kept.shape[1], device=kept.device)
+    earlier = place <= place.unsqueeze(1)  # [S, S]
+    itself = place == place.unsqueeze(1)
+    return ((earlier & kept.unsqueeze(1)) | itself).unsqueeze(1)
+
+
 def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
-    """Configuration of a LLaMA-style Transformer.
+    """Configuration of a transformers Llama.
 
     Arguments
     ---------
@@ -27,7 +164,7 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
     ffn_dim : int
         Feed-forward dimension.
     vocab_size : int
-        Rows of the input embedding, where there is one.
+        Rows of the input embedding.
     **settings
         Any other field of transformers.LlamaConfig.
 
@@ -49,51 +186,10 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
         intermediate_size=ffn_dim,
         vocab_size=vocab_size,
         attn_implementation="sdpa",
-        # The usual 0.02 is for widths of thousands: at these, attention
-        # would start out adding next to nothing, and tokens would hardly
-        # differ from group to group.
-        initializer_range=dim**-0.5,
+        initializer_range=initial_deviation(dim),
         **{
             "num_key_value_heads": num_heads,
             **NO_SPECIAL_TOKENS,
             **settings,
         },
     )
-
-
-def llama(dim, num_layers, num_heads, ffn_dim, **settings):
-    """A LLaMA-style Transformer that reads vectors (``inputs_embeds``).
-
-    Arguments
-    ---------
-    dim : int
-        Hidden dimension.
-    num_layers : int
-        Blocks.
-    num_heads : int
-        Attention heads.
-    ffn_dim : int
-        Feed-forward dimension.
-    **settings
-        Any other field of transformers.LlamaConfig.
-
-    Returns
-    -------
-    transformers.LlamaModel
-        Without an embedding table.
-
-    Example
-    -------
-    >>> import torch
-    >>> model = llama(64, 2, 4, 128)
-    >>> model(inputs_embeds=torch.randn(1, 5, 64)).last_hidden_state.shape
-    torch.Size([1, 5, 64])
-    """
-    from transformers import LlamaModel  # takes seconds to import
-
-    model = LlamaModel(
-        llama_config(dim, num_layers, num_heads, ffn_dim, **settings)
-    )
-    model.embed_tokens = nn.Identity()
-    model.config.use_cache = False
-    return model

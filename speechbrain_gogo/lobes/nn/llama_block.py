@@ -1,10 +1,10 @@
-"""A LLaMA block in two halves, for encoders that arrange attention themselves.
+"""A LLaMA block in two halves, for networks that arrange attention themselves.
 
 RMSNorm, rotary positions and SwiGLU as in transformers' Llama, with the same
 names of weights, so that weights can be loaded from either into the other.
-Where one mask covers a whole sequence, llama.py uses transformers' own blocks.
+Where one mask covers a whole sequence, llama.py runs the blocks.
 
-Letters: M sequences, T positions, D width, H heads.
+Letters: M sequences, T positions, D width, H heads, G heads of keys and values.
 """
 
 import torch
@@ -27,11 +27,13 @@ class LlamaBlocks(nn.Module):
         Attention heads H.
     ffn_dim : int
         Width inside the feed-forward part.
+    num_key_value_heads : int
+        Heads of keys and values G; as many as heads by default.
 
     Example
     -------
     >>> blocks = LlamaBlocks(16, 2, 4, 32)
-    >>> x, rope = torch.randn(3, 5, 16), blocks.rope(5)
+    >>> x, rope = torch.randn(3, 5, 16), blocks.rope(torch.arange(5))
     >>> q, k, v = blocks.layers[0].queries_keys_values(x, rope)
     >>> q.shape
     torch.Size([3, 4, 5, 4])
@@ -41,31 +43,37 @@ class LlamaBlocks(nn.Module):
     torch.Size([5, 16])
     """
 
-    def __init__(self, dim, num_layers, num_heads, ffn_dim):
+    def __init__(
+        self, dim, num_layers, num_heads, ffn_dim, num_key_value_heads=None
+    ):
         super().__init__()
+        sizes = dim, num_heads, ffn_dim, num_key_value_heads
         self.layers = nn.ModuleList(
-            [LlamaBlock(dim, num_heads, ffn_dim) for _ in range(num_layers)]
+            [LlamaBlock(*sizes) for _ in range(num_layers)]
         )
         self.norm = RMSNorm(dim)
         self.head_dim = dim // num_heads
-        # As in llama.py: 0.02 is for widths of thousands.
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=dim**-0.5)
+                nn.init.normal_(module.weight, std=initial_deviation(dim))
 
-    def rope(self, length, device=None, base=10000.0):
-        """Cosine and sine of the rotary positions 0 .. length - 1.
+    def rope(self, position):
+        """Cosine and sine of rotary positions.
+
+        Arguments
+        ---------
+        position : torch.Tensor
+            int64 [..., T].
 
         Returns
         -------
         tuple of torch.Tensor
             For :func:`~speechbrain_gogo.lobes.nn.attention.rotate`, each of
-            shape [length, D / H].
+            shape [..., T, D / H].
         """
-        even = torch.arange(0, self.head_dim, 2, device=device).float()
-        frequency = 1.0 / base ** (even / self.head_dim)
-        position = torch.arange(length, device=device).float()
-        angle = torch.outer(position, frequency).repeat(1, 2)
+        frequency = rotary_frequencies(self.head_dim, position.device)
+        angle = position.unsqueeze(-1) * frequency
+        angle = torch.cat([angle, angle], dim=-1)
         return angle.cos(), angle.sin()
 
 
@@ -77,25 +85,26 @@ class LlamaBlock(nn.Module):
 
     Arguments
     ---------
-    dim, num_heads, ffn_dim : int
+    dim, num_heads, ffn_dim, num_key_value_heads : int
         As in :class:`LlamaBlocks`.
     """
 
-    def __init__(self, dim, num_heads, ffn_dim):
+    def __init__(self, dim, num_heads, ffn_dim, num_key_value_heads=None):
         super().__init__()
         self.head_dim = dim // num_heads
+        shared = self.head_dim * (num_key_value_heads or num_heads)
         self.input_layernorm = RMSNorm(dim)
         self.self_attn = nn.ModuleDict(
             {
-                f"{part}_proj": nn.Linear(dim, dim, bias=False)
-                for part in ("q", "k", "v", "o")
+                f"{part}_proj": nn.Linear(dim, size, bias=False)
+                for part, size in zip("qkvo", (dim, shared, shared, dim))
             }
         )
         self.post_attention_layernorm = RMSNorm(dim)
         self.mlp = SwiGLU(dim, ffn_dim)
 
     def queries_keys_values(self, x, rope, first=0):
-        """Queries, keys and values, each [M, H, T, D / H].
+        """Queries [M, H, T, D / H], keys and values [M, G, T, D / H].
 
         Arguments
         ---------
@@ -139,6 +148,22 @@ class LlamaBlock(nn.Module):
     def _heads(self, x):
         """[M, T, D] -> [M, H, T, D / H]."""
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+
+
+def rotary_frequencies(width, device=None, base=10000.0):
+    """Radians by position of each plane of a head, float32 [width / 2]."""
+    even = torch.arange(0, width, 2, device=device).float()
+    return 1.0 / base ** (even / width)
+
+
+def initial_deviation(dim):
+    """Standard deviation of new weights.
+
+    The usual 0.02 is for widths of thousands: at these, attention would start
+    out adding next to nothing, and tokens would hardly differ from group to
+    group.
+    """
+    return dim**-0.5
 
 
 class SwiGLU(nn.Module):

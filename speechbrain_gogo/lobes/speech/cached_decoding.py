@@ -228,17 +228,19 @@ class Sampler:
             logits = warper(None, logits)
         likely = logits.softmax(1)
         likely = likely.cumsum(1, dtype=torch.double)
-        # Below 1 by more than the rounding of the sum: the last ids may have
-        # probability 0.
-        chance = self._uniform(position, logits.device) * (1 - 1e-6)
+        chance = self._uniform(position, logits.device)
         drawn = torch.searchsorted(likely, chance * likely[:, -1:], right=True)
         return drawn.squeeze(1)
 
     def _uniform(self, position, device):
-        """Uniform random numbers in [0, 1) of a position, [B, 1]."""
+        """Uniform random numbers of a position, [B, 1].
+
+        Below 1 by more than the rounding of a sum of probabilities: the last
+        ids may have probability 0.
+        """
         while position >= self.uniform.shape[1]:
             more = [torch.rand(1024, generator=g) for g in self.generators]
             known = self.uniform.to(device)
-            more = torch.stack(more).to(device)
+            more = torch.stack(more).to(device) * (1 - 1e-6)
             self.uniform = torch.cat([known, more], dim=1)
         return self.uniform[:, position, None]

@@ -7,10 +7,9 @@ Letters: B batch, N groups, b tokens of the backbone, P predicted groups, C
 codes, D width.
 """
 
-import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.nn.llama import Llama
 from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
 from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
 from speechbrain_gogo.lobes.speech.decoding.weights import Dense
@@ -65,9 +64,7 @@ class GroupStage(nn.Module):
         self.group_tokens, self.given = num_tokens, given
         self.groups = GridEmbedding(levels, num_tokens, dim)
         self.codebook_size = self.groups.grid.size
-        self.llama = llama(
-            dim, num_layers, num_heads, ffn_dim, num_key_value_heads=heads
-        )
+        self.llama = Llama(dim, num_layers, num_heads, ffn_dim, heads)
         self.depth = DepthNetwork(
             levels, num_tokens, given, dim, depth_layers, depth_ffn_dim
         )
@@ -147,30 +144,3 @@ class GroupStage1(GroupStage):
             [B, D].
         """
         return self.groups.total(before)
-
-
-def causal_mask(kept):
-    """Causal attention mask of a padded sequence.
-
-    Arguments
-    ---------
-    kept : torch.Tensor
-        bool [B, S], False for padding.
-
-    Returns
-    -------
-    torch.Tensor
-        bool [B, 1, S, S]: earlier positions without padding, and the position
-        itself, since a row without keys gives NaN.
-
-    Example
-    -------
-    >>> causal_mask(torch.tensor([[False, True, True]]))[0, 0].int()
-    tensor([[1, 0, 0],
-            [0, 1, 0],
-            [0, 1, 1]], dtype=torch.int32)
-    """
-    place = torch.arange(kept.shape[1], device=kept.device)
-    earlier = place <= place.unsqueeze(1)  # [S, S]
-    itself = place == place.unsqueeze(1)
-    return ((earlier & kept.unsqueeze(1)) | itself).unsqueeze(1)

@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.speech.group_stage import GroupStage1, causal_mask
+from speechbrain_gogo.lobes.nn.llama import causal_mask
+from speechbrain_gogo.lobes.speech.group_stage import GroupStage1
 from speechbrain_gogo.lobes.speech.group_state import GroupState
 from speechbrain_gogo.lobes.speech.stage1 import text_and_start
 from speechbrain_gogo.lobes.tokens.patterns import pack
@@ -123,13 +124,8 @@ class GroupBackboneLM(GroupStage1):
                 f"A clip of the batch takes {longest} positions, this model "
                 f"has {self.max_positions}: leave such clips out."
             )
-        # Without a mask, transformers interprets positions with gaps as several
-        # sequences side by side.
-        hidden = self.llama(
-            inputs_embeds=x,
-            attention_mask=causal_mask(kept),
-            position_ids=position,
-        ).last_hidden_state[:, -1 - tokens.shape[1] :]  # [B, 1 + N, D]
+        hidden = self.llama(x, causal_mask(kept), position)
+        hidden = hidden[:, -1 - tokens.shape[1] :]  # [B, 1 + N, D]
         last = real.sum(1)  # of the groups, after which the end comes
         at_end = hidden[torch.arange(len(hidden), device=x.device), last]
         hidden = hidden[:, :-1][real]  # [P, D]

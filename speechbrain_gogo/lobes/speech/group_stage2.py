@@ -104,7 +104,7 @@ class GroupDetailLM(GroupStage):
         given = keep_prefix(tokens, budgets, self.codebook_size)  # [B, N, K]
         real = length_mask(lens, groups)  # [B, N]
         x = self.sequence(given)
-        hidden = self.llama(inputs_embeds=x).last_hidden_state
+        hidden = self.llama(x)
         nll = self.depth.nll(hidden[real], given[real])  # [P, K - b]
         level = torch.arange(self.backbone_size, levels, device=x.device)
         predicted = given[real][:, self.backbone_size :] < self.codebook_size

@@ -135,7 +135,8 @@ class GroupState:
     @torch.inference_mode()
     def append(self, tokens):
         """Append tokens [B, T] to the group."""
-        self.seen.scatter_(1, tokens, True)
+        if self.sampler.repetition_penalty != 1:
+            self.seen.scatter_(1, tokens, True)
         if self.guidance:
             tokens = torch.cat([tokens, tokens])
         self.group = torch.cat([self.group, tokens], dim=1)

@@ -7,6 +7,8 @@ the costs and savings of each.
 
 import torch
 
+from speechbrain_gogo.lobes.nn.llama import Llama
+
 
 def save_memory(
     llama, gradient_checkpointing=False, weights="float32", lora=None
@@ -15,7 +17,7 @@ def save_memory(
 
     Arguments
     ---------
-    llama : transformers.LlamaForCausalLM | transformers.LlamaModel
+    llama : transformers.LlamaForCausalLM | Llama
         It is changed in place; the latter is that of a stage with one large
         pass per group, what is around it stays as it is and learns in full.
     gradient_checkpointing : bool
@@ -71,9 +73,10 @@ def _add_lora(llama, settings):
     for name, weight in llama.named_parameters():
         if "lora_" in name:
             weight.data = weight.data.float()
+    if isinstance(llama, Llama):  # without a vocabulary
+        return
     for end in (llama.get_input_embeddings(), llama.get_output_embeddings()):
-        if end is not None:  # a LlamaModel has no output
-            end.requires_grad_(True)
+        end.requires_grad_(True)
 
 
 def merge_lora(llama):

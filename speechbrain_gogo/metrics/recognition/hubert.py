@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.metrics.backends import import_backend, load_weights
+from speechbrain_gogo.metrics.backends import load_weights
 from speechbrain_gogo.metrics.feature_frames import count_frames
 from speechbrain_gogo.metrics.recognition.words import RATE, RecognitionErrors
 from speechbrain_gogo.metrics.signals import at_rate
+from speechbrain_gogo.optional_packages import import_backend
 
 
 class HubertWordErrors(RecognitionErrors):

@@ -13,7 +13,6 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
 from speechbrain_gogo.metrics.recognition.words import (
     RATE,
@@ -22,6 +21,7 @@ from speechbrain_gogo.metrics.recognition.words import (
 )
 from speechbrain_gogo.metrics.signals import at_rate
 from speechbrain_gogo.metrics.speech_metric import Figure
+from speechbrain_gogo.optional_packages import import_backend
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from scipy.signal import resample
 
-from speechbrain_gogo.metrics.backends import import_backend, load_weights
+from speechbrain_gogo.metrics.backends import load_weights
 from speechbrain_gogo.metrics.recognition.words import RATE, RecognitionErrors
+from speechbrain_gogo.optional_packages import import_backend
 
 WINDOW = 30 * RATE  # samples of Whisper's window
 

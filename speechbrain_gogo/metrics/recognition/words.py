@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 from speechbrain.utils.metric_stats import ErrorRateStats
 
-from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.recognition.transcripts import (
     count_errors,
     find_normalizer,
@@ -20,6 +19,7 @@ from speechbrain_gogo.metrics.recognition.transcripts import (
 )
 from speechbrain_gogo.metrics.signals import at_rate, cut
 from speechbrain_gogo.metrics.speech_metric import Figure
+from speechbrain_gogo.optional_packages import import_backend
 
 RATE = 16000
 

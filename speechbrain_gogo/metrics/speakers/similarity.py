@@ -6,9 +6,9 @@ come from a hub; its numbers and these are not comparable.
 
 from functools import cached_property
 
-from speechbrain_gogo.metrics.backends import import_backend
 from speechbrain_gogo.metrics.signals import LEAST_SOUND, at_rate, sound_seconds
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
+from speechbrain_gogo.optional_packages import import_backend
 
 RATE = 16000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.metrics.backends import import_backend, load_weights
+from speechbrain_gogo.metrics.backends import load_weights
 from speechbrain_gogo.metrics.signals import LEAST_SOUND, at_rate, sound_seconds
 from speechbrain_gogo.metrics.speakers.similarity import RATE
 from speechbrain_gogo.metrics.speakers.speaker_network import (
@@ -18,6 +18,7 @@ from speechbrain_gogo.metrics.speakers.speaker_network import (
     published_state,
 )
 from speechbrain_gogo.metrics.speech_metric import BatchedMetric, Figure
+from speechbrain_gogo.optional_packages import import_backend
 
 LARGE = {
     "hidden_size": 1024,

@@ -30,8 +30,8 @@ def test_prior_is_equation_17_with_its_own_gradient_amplified():
     by_hand = 0.0
     for group in q:
         for j in range(1, 5):  # the next feature from the first j alone
-            seen = prior.transformer(inputs_embeds=group[None, :j])
-            guess = prior.project(seen.last_hidden_state[0, -1])
+            seen = prior.transformer(group[None, :j])
+            guess = prior.project(seen[0, -1])
             by_hand = by_hand + ((guess - group[j]) ** 2).mean() / (3 * 4)
     loss = prior(q)
     torch.testing.assert_close(loss, by_hand)
@@ -56,6 +56,6 @@ def test_asr_head_is_equation_18_of_each_utterance_alone():
         read = torch.cat([torch.tensor([1]), words])
         said = torch.cat([words, torch.tensor([2])])
         x = torch.cat([q[b, :n].flatten(0, 1), head.embedding(read)])
-        hidden = head.transformer(inputs_embeds=x[None]).last_hidden_state
+        hidden = head.transformer(x[None])
         logits = head.output(hidden[0, 5 * n :])
         torch.testing.assert_close(found[b], F.cross_entropy(logits, said))

@@ -1,12 +1,14 @@
 """The group encoder against one plain pass with the asymmetric mask."""
 
+import pytest
 import torch
+from transformers import LlamaModel
 
 from speechbrain_gogo.lobes.gogo.encoder.group_encoder import (
     GroupEncoder,
     asymmetric_mask,
 )
-from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.nn.llama import Llama, causal_mask, llama_config
 
 
 def seeded_encoder(**sizes):
@@ -16,6 +18,40 @@ def seeded_encoder(**sizes):
         if weight.dim() > 1 or "response_norm" in name:  # nothing is tiny
             torch.nn.init.normal_(weight, std=0.3)
     return encoder
+
+
+def transformers_llama(blocks, *sizes, **settings):
+    """transformers' Llama with the same weights."""
+    llama = LlamaModel(llama_config(*sizes, **settings)).eval()
+    llama.embed_tokens = torch.nn.Identity()
+    llama.load_state_dict(blocks.state_dict())
+    return llama
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("groups", [4, 2])
+def test_llama_equals_transformers(groups, padded):
+    """Also its gradients, with checkpointing."""
+    torch.manual_seed(0)
+    llama = Llama(32, 2, 4, 64, groups)
+    llama.gradient_checkpointing_enable()
+    settings = {"num_key_value_heads": groups}
+    reference = transformers_llama(llama, 32, 2, 4, 64, **settings)
+    x, given = torch.randn(3, 7, 32), ()
+    if padded:
+        kept = torch.arange(7) >= torch.tensor([[0], [2], [6]])
+        given = causal_mask(kept), (kept.cumsum(1) - 1).clamp(min=0)
+    names = dict(zip(("attention_mask", "position_ids"), given))
+    expected = reference(inputs_embeds=x, **names).last_hidden_state
+    found = llama(x, *given)
+    torch.testing.assert_close(found, expected)
+    weight = torch.randn_like(x)
+    for output in (found, expected):
+        (output * weight).sum().backward()
+    others = dict(reference.named_parameters())
+    for name, one in llama.named_parameters():
+        expected = others[name].grad
+        torch.testing.assert_close(one.grad, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_asymmetric_mask():
@@ -29,8 +65,7 @@ def test_asymmetric_mask():
 def test_equals_one_pass_over_frames_and_queries():
     """Equal to transformers' Llama with the same weights."""
     encoder = seeded_encoder()
-    reference = llama(32, 3, 2, 64).eval()
-    reference.load_state_dict(encoder.transformer.state_dict())
+    reference = transformers_llama(encoder.transformer, 32, 3, 2, 64)
     groups = torch.randn(5, 6, 10)
     queries = encoder.queries.expand(5, -1, -1)
     both = torch.cat([encoder.stem(groups), queries], dim=1)

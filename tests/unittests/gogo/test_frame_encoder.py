@@ -8,7 +8,7 @@ from speechbrain_gogo.lobes.gogo.dit import DiT
 from speechbrain_gogo.lobes.gogo.encoder.frame_encoder import FrameEncoder
 from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
-from speechbrain_gogo.lobes.gogo.quantizer import ResidualVQ
+from speechbrain_gogo.lobes.gogo.residual_vq import ResidualVQ
 
 FRAME = 512  # samples, two of the mel
 

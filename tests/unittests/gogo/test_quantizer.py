@@ -3,10 +3,13 @@
 import datetime
 import math
 
+import pytest
 import torch
+import vector_quantize_pytorch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from speechbrain_gogo.lobes.gogo.quantizer import FSQ, ResidualVQ
+from speechbrain_gogo.lobes.gogo.quantizer import FSQ
+from speechbrain_gogo.lobes.gogo.residual_vq import ResidualVQ
 from speechbrain_gogo.lobes.gogo.standardized_fsq import (
     Standardize,
     StandardizedFSQ,
@@ -24,6 +27,22 @@ def test_ids_cover_all_codes():
     every = quantizer.implicit_codebook
     assert every.shape == (12800, 5) and len(every.unique(dim=0)) == 12800
     assert [len(column.unique()) for column in every.T] == LEVELS
+
+
+@pytest.mark.parametrize("dim", [16, 5])  # 5: not projected
+def test_fsq_equals_the_library(dim):
+    """Tokens, features and gradients, also at the ends of the levels."""
+    torch.manual_seed(0)
+    ours, theirs = FSQ(LEVELS, dim), vector_quantize_pytorch.FSQ(LEVELS, dim)
+    theirs.load_state_dict(ours.state_dict())
+    x = (3 * torch.randn(500, 10, dim)).requires_grad_()
+    (q, tokens), (expected, others) = ours(x), theirs(x)
+    assert torch.equal(q, expected) and torch.equal(tokens, others)
+    found = torch.autograd.grad(q.square().sum(), x)
+    assert torch.equal(*found, *torch.autograd.grad(expected.square().sum(), x))
+    assert torch.equal(ours.implicit_codebook, theirs.implicit_codebook)
+    codes = theirs.indices_to_codes(others)
+    assert torch.equal(ours.embed(tokens.long()), codes)
 
 
 def test_straight_through_gradient():

@@ -90,9 +90,9 @@ def test_log_probabilities_are_sums_over_digits():
     for code, digit in enumerate(order):
         total = 0.0
         for j in range(3):
-            logits = digits[j][0].clone()
+            logits = digits[j].flatten().clone()
             for i in range(j):
-                logits += pairs[i, j][0, digit[i]]
+                logits += pairs[i, j].flatten(1, j)[0, digit[i]]
             total += logits.log_softmax(0)[digit[j]]
         assert torch.isclose(found[code], total, atol=1e-6)
     codes = torch.arange(CODES)
@@ -152,12 +152,7 @@ def last_hidden(lm, text, groups):
     """Of the last position, all of the sequence read anew, [1, D]."""
     real = torch.ones(1, groups.shape[1], dtype=torch.bool)
     x, position, _ = lm.sequence(text, torch.ones(1), groups, real)
-    read = lm.llama(
-        inputs_embeds=x,
-        attention_mask=torch.ones(1, 1, x.shape[1], x.shape[1]).tril() > 0,
-        position_ids=position,
-    )
-    return read.last_hidden_state[:, -1]
+    return lm.llama(x, position=position)[:, -1]
 
 
 @torch.no_grad()
@@ -180,7 +175,7 @@ def test_stage_2_greedy_completion_equals_forward_passes(stage2, inputs):
             assert (group[0, budget:] == CODES).all()
             said = torch.cat([said, group[:, None]], dim=1)
             x = stage2.sequence(said)
-            hidden = stage2.llama(inputs_embeds=x).last_hidden_state[:, -1]
+            hidden = stage2.llama(x)[:, -1]
             for level in range(3, budget):
                 logits = stage2.log_probs(hidden, group[:, :level])
                 assert int(logits.argmax()) == group[0, level]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from speechbrain_gogo.lobes.gogo.encoder.group_encoder import ConvNeXtV2Block
-from speechbrain_gogo.lobes.nn.llama import llama
+from speechbrain_gogo.lobes.nn.llama import Llama
 
 
 class FrameEncoder(nn.Module):
@@ -66,7 +66,7 @@ class FrameEncoder(nn.Module):
         self.project = nn.Sequential(
             nn.Linear(group_size * n_mels, dim), nn.GELU(), nn.Linear(dim, dim)
         )
-        self.transformer = llama(dim, num_layers, num_heads, ffn_dim)
+        self.transformer = Llama(dim, num_layers, num_heads, ffn_dim)
 
     def forward(self, groups, real):
         """Encode utterances; padding changes nothing.
@@ -95,9 +95,7 @@ class FrameEncoder(nn.Module):
         mask = real[:, None, None] | torch.eye(
             real.shape[1], dtype=torch.bool, device=real.device
         )  # [B, 1, N, N]
-        return self.transformer(
-            inputs_embeds=x, attention_mask=mask
-        ).last_hidden_state
+        return self.transformer(x, mask)
 
     def encode_batch(self, groups, real, num_queries=None):
         """Features of the real frames of a batch, [M, 1, D].

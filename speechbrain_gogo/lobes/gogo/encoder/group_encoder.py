@@ -219,7 +219,8 @@ class GroupEncoder(IndependentGroups, nn.Module):
         queries = self.queries[:count].expand(groups.shape[0], -1, -1)
         x = torch.cat([self.stem(groups), queries], dim=1)  # [M, g + K, D]
         mask = self.query_mask[:count, : g + count]
-        rope = self.transformer.rope(g + count, x.device)
+        place = torch.arange(g + count, device=x.device)
+        rope = self.transformer.rope(place)
 
         *layers, last = self.transformer.layers
         for layer in layers:

@@ -89,6 +89,8 @@ class ConditionalFlowMatching(nn.Module):
     torch.Size([2, 40, 10])
     """
 
+    draws_noise = True  # sample() starts from it
+
     def __init__(
         self,
         backbone,

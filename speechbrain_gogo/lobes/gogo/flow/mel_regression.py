@@ -37,6 +37,8 @@ class MelRegression(nn.Module):
     num_steps = 1
     guidance_scale = 0.0
 
+    draws_noise = False
+
     def __init__(self, backbone):
         super().__init__()
         self.backbone = backbone

@@ -19,11 +19,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.llama import causal_mask
 from speechbrain_gogo.lobes.speech.aligned.aligner import Aligner
 from speechbrain_gogo.lobes.speech.aligned.durations import Durations
 from speechbrain_gogo.lobes.speech.aligned.state import AlignedState, at
 from speechbrain_gogo.lobes.speech.aligned.text_encoder import TextEncoder
-from speechbrain_gogo.lobes.speech.group_stage import GroupStage1, causal_mask
+from speechbrain_gogo.lobes.speech.group_stage import GroupStage1
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
@@ -202,11 +203,7 @@ class AlignedBackboneLM(GroupStage1):
         """
         kept = F.pad(real[:, 1:], (1, 0), value=True)
         x, position = self.sequence(backbone[:, :-1], encoded, places)
-        return self.llama(
-            inputs_embeds=x,
-            attention_mask=causal_mask(kept),
-            position_ids=position,
-        ).last_hidden_state
+        return self.llama(x, causal_mask(kept), position)
 
     def sequence(self, backbone, encoded, places):
         """The Llama's input: the preceding group and the next group's text.

@@ -45,13 +45,17 @@ class AlignedState(GroupState):
         guidance,
         said=None,
     ):
-        self.encoded, self.lengths = lm.text(text, text_lens)
+        halves = 2 if guidance else 1  # the second one has no text
+        text, text_lens = (x.chunk(halves)[0] for x in (text, text_lens))
         real = length_mask(prompt_lens, prompt.shape[1])
-        if said is not None and guidance:  # the second half has no text
-            said = torch.cat([said, torch.zeros_like(said)])
-        self.places, self.last = self._plan(lm, text, prompt, real, said)
-        if guidance:  # both halves end at the same time
-            self.last = self.last.chunk(2)[0].repeat(2)
+        self.encoded, self.lengths = lm.text(text, text_lens)
+        heard = prompt.chunk(halves)[0], real.chunk(halves)[0]
+        self.places, self.last = self._plan(lm, text, *heard, said)
+        if guidance:  # all places are the same without text, and the end is
+            mute = lm.text.no_text.expand_as(self.encoded)
+            self.encoded = torch.cat([self.encoded, mute.to(self.encoded)])
+            self.places = self.places.repeat(2, 1, 1)
+            self.last = self.last.repeat(2)
         backbone = prompt[..., : lm.backbone_size]
         places = self.places[:, : backbone.shape[1] + 1]
         x, position = lm.sequence(backbone, self.encoded, places)

@@ -95,7 +95,10 @@ class GridEmbedding(nn.Module):
         self.register_buffer(
             "digits", self.grid.digits(codes) + first, persistent=False
         )  # [C + 1, J]
-        self.position_rows = sum(sizes)
+        place = sum(sizes) * torch.arange(num_tokens)
+        self.register_buffer(
+            "places", place.unsqueeze(1), persistent=False
+        )  # [K, 1], first rows of the positions
         self.rows = nn.Embedding(num_tokens * sum(sizes), dim)
         with torch.no_grad():
             self.rows.weight.copy_(self._first_rows(num_tokens, dim))
@@ -138,10 +141,9 @@ class GridEmbedding(nn.Module):
 
     def _row_numbers(self, tokens):
         """Rows of the digits, int64 [..., T, J]."""
-        place = torch.arange(tokens.shape[-1], device=tokens.device)
         known = tokens.clamp(max=self.grid.size)
         digits = F.embedding(known, self.digits)
-        return digits + self.position_rows * place.unsqueeze(-1)
+        return digits + self.places[: tokens.shape[-1]]
 
 
 class GridOutput:
@@ -175,14 +177,22 @@ class GridOutput:
             *(sizes[i] * sizes[j] for i, j in self.grid.pairs),
         ]
         self.num_scores = sum(self.sizes)
+        # One dimension for each digit up to j: [1, ..., L_j], and of a pair
+        # [1, ..., L_i, ..., L_j].
+        self.shapes = [(*[1] * j, size) for j, size in enumerate(sizes)]
+        for i, j in self.grid.pairs:
+            before = [sizes[i] if place == i else 1 for place in range(j)]
+            self.shapes.append((*before, sizes[j]))
 
     def _split(self, scores):
-        """Scores by digit [..., L_j], and by pair [..., L_i, L_j]."""
+        """Scores [P, any] by digit and by pair, [P, *shape] each."""
         parts = scores.split(self.sizes, dim=-1)
-        digits, pairs = parts[: len(self.grid.levels)], {}
-        for pair, part in zip(self.grid.pairs, parts[len(digits) :]):
-            pairs[pair] = part.unflatten(-1, (-1, self.grid.levels[pair[1]]))
-        return digits, pairs
+        shaped = [
+            part.view(-1, *shape) for part, shape in zip(parts, self.shapes)
+        ]
+        count = len(self.grid.levels)
+        pairs = dict(zip(self.grid.pairs, shaped[count:]))
+        return shaped[:count], pairs
 
     def nll(self, scores, codes):
         """Negative log-likelihood.
@@ -204,8 +214,10 @@ class GridOutput:
         logits, pairs = self._split(scores.float())
         total = 0.0
         for j, own in enumerate(logits):
+            own = own.flatten(1)  # [P, L_j]
             for i in range(j):
-                own = own + pairs[i, j][row, digits[:, i]]
+                pair = pairs[i, j].flatten(1, j)  # [P, L_i, L_j]
+                own = own + pair[row, digits[:, i]]
             total = total + F.cross_entropy(own, digits[:, j], reduction="none")
         return total
 
@@ -223,13 +235,9 @@ class GridOutput:
             float32 [B, C].
         """
         logits, pairs = self._split(scores.float())
-        batch = scores.shape[0]
         total = logits[0].log_softmax(-1)  # [B, L_0]
         for j, own in enumerate(logits[1:], 1):
-            own = own.view(batch, *[1] * j, -1)  # [B, 1, ..., L_j]
             for i in range(j):
-                shape = [1] * (j + 1)
-                shape[i], shape[j] = pairs[i, j].shape[1:]
-                own = own + pairs[i, j].reshape(batch, *shape)
+                own = own + pairs[i, j]  # [B, L_0, ..., L_i, 1, ..., L_j]
             total = total.unsqueeze(-1) + own.log_softmax(-1)
         return total.flatten(1)

@@ -18,7 +18,7 @@ from speechbrain_gogo.lobes.speech.codes.code_grid import (
     GridEmbedding,
     GridOutput,
 )
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense, fuse
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense, Norm, fuse
 
 
 class DepthNetwork(nn.Module):
@@ -136,8 +136,7 @@ class DepthSteps:
 
     def __init__(self, depth, linear=Dense):
         self.depth = depth
-        self.norms = [norm.weight for norm in depth.norms]
-        self.eps = depth.norms[0].eps
+        self.norms = [Norm(norm.weight, norm.eps) for norm in depth.norms]
         self.blocks = [
             (
                 linear(fuse([block.gate_proj, block.up_proj])),
@@ -154,13 +153,7 @@ class DepthSteps:
         place = tokens.shape[1] - depth.first
         x = group + depth.tokens.total(tokens) + depth.places[place]
         for norm, (gate_up, down) in zip(self.norms, self.blocks):
-            gate, up = gate_up(self._rms(x, norm)).chunk(2, -1)
+            gate, up = gate_up(norm(x)).chunk(2, -1)
             x = x + down(F.silu(gate).mul_(up))
-        scores = self.heads[place](self._rms(x, self.norms[-1]))
+        scores = self.heads[place](self.norms[-1](x))
         return depth.output.log_probs(scores)
-
-    def _rms(self, x, weight):
-        """RMSNorm, in float32."""
-        full = x.float()
-        scale = full.square().mean(-1, keepdim=True).add_(self.eps).rsqrt_()
-        return (full * scale).to(x) * weight

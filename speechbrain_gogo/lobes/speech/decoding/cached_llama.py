@@ -9,9 +9,12 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.llama import Llama
+from speechbrain_gogo.lobes.nn.llama_block import rotary_frequencies
 from speechbrain_gogo.lobes.speech.decoding.cached_blocks import CachedBlocks
 from speechbrain_gogo.lobes.speech.decoding.weights import (
     Dense,
+    Norm,
     applied_weight,
     fuse,
 )
@@ -20,10 +23,10 @@ from speechbrain_gogo.lobes.speech.decoding.weights import (
 class Block(NamedTuple):
     """Weights of a block, as functions of their input."""
 
-    attention_norm: torch.Tensor
+    attention_norm: Norm
     qkv: object
     output: object
-    mlp_norm: torch.Tensor
+    mlp_norm: Norm
     gate_up: object
     down: object
 
@@ -33,7 +36,7 @@ class CachedLlama(CachedBlocks):
 
     Arguments
     ---------
-    model : transformers.LlamaModel
+    model : Llama | transformers.LlamaModel
         In evaluation mode. Its weights are fused in place, without a copy:
         later changes of them affect this object.
     batch : int
@@ -53,12 +56,12 @@ class CachedLlama(CachedBlocks):
 
     Example
     -------
-    >>> from speechbrain_gogo.lobes.nn.llama import llama
-    >>> model, x = llama(16, 2, 2, 32).eval(), torch.randn(1, 6, 16)
+    >>> from speechbrain_gogo.lobes.nn.llama import Llama
+    >>> model, x = Llama(16, 2, 2, 32).eval(), torch.randn(1, 6, 16)
     >>> cached = CachedLlama(model, batch=1, max_length=8)
     >>> _ = cached.step(x[:, :4])
     >>> found = cached.step(x[:, 4:])
-    >>> expected = model(inputs_embeds=x).last_hidden_state[:, 4:]
+    >>> expected = model(x)[:, 4:]
     >>> bool((found - expected).abs().max() < 1e-5)
     True
     """
@@ -68,15 +71,17 @@ class CachedLlama(CachedBlocks):
         if config.attention_bias or config.mlp_bias:
             raise ValueError("A Llama with biases cannot be decoded here.")
         self.heads = config.num_attention_heads
-        self.eps = config.rms_norm_eps
-        self.rope = model.rotary_emb
-        self.norm = model.norm.weight
-        self.blocks = [_fused_block(layer, linear) for layer in model.layers]
+        self.rotary = _rotary(model)
+        eps = config.rms_norm_eps
+        self.norm = Norm(model.norm.weight, eps)
+        self.blocks = [
+            _fused_block(layer, linear, eps) for layer in model.layers
+        ]
         super().__init__(
             len(self.blocks),
             config.num_key_value_heads,
-            model.layers[0].self_attn.head_dim,
-            self.norm,
+            config.head_dim,
+            model.norm.weight,
             batch,
             max_length,
             static,
@@ -128,21 +133,21 @@ class CachedLlama(CachedBlocks):
             q, k, v = self._queries_keys_values(block, x, rope)
             found = self.attend(q, k, v, mask, slot, cache)
             x = x + block.output(found)
-            gate, up = block.gate_up(self._rms(x, block.mlp_norm)).chunk(2, -1)
+            gate, up = block.gate_up(block.mlp_norm(x)).chunk(2, -1)
             x = x + block.down(F.silu(gate).mul_(up))
-        return self._rms(x, self.norm)
+        return self.norm(x)
 
     def _rotation(self, position, x):
         """Cosines and signed sines, [B, T, 1, E]."""
-        angle = position.unsqueeze(-1) * self.rope.inv_freq  # [B, T, E / 2]
-        cos = angle.cos().mul_(self.rope.attention_scaling)
-        sin = angle.sin().mul_(self.rope.attention_scaling)
+        frequencies, factor = self.rotary
+        angle = position.unsqueeze(-1) * frequencies  # [B, T, E / 2]
+        cos, sin = angle.cos().mul_(factor), angle.sin().mul_(factor)
         cos, sin = torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
         return cos.unsqueeze(2).to(x), sin.unsqueeze(2).to(x)
 
     def _queries_keys_values(self, block, x, rope):
         """[B, H, T, E], and [B, G, T, E] twice."""
-        qkv = block.qkv(self._rms(x, block.attention_norm))
+        qkv = block.qkv(block.attention_norm(x))
         qkv = qkv.unflatten(-1, (-1, self.width))  # [B, T, H + 2 G, E]
         qk, v = qkv.split([self.heads + self.groups, self.groups], dim=2)
         cos, sin = rope
@@ -151,22 +156,24 @@ class CachedLlama(CachedBlocks):
         q, k = qk.transpose(1, 2).split([self.heads, self.groups], dim=1)
         return q, k, v.transpose(1, 2)
 
-    def _rms(self, x, weight):
-        """RMSNorm, in float32 as transformers computes it."""
-        full = x.float()
-        scale = full.square().mean(-1, keepdim=True).add_(self.eps).rsqrt_()
-        return (full * scale).to(x) * weight
+
+def _rotary(model):
+    """Frequencies [E / 2] of a model, and the factor of cosines and sines."""
+    if isinstance(model, Llama):
+        width = model.config.head_dim
+        return rotary_frequencies(width, model.device), 1.0
+    return model.rotary_emb.inv_freq, model.rotary_emb.attention_scaling
 
 
-def _fused_block(layer, linear):
+def _fused_block(layer, linear, eps):
     """The weights of a LlamaDecoderLayer."""
     attention, mlp = layer.self_attn, layer.mlp
     qkv = attention.q_proj, attention.k_proj, attention.v_proj
     return Block(
-        layer.input_layernorm.weight,
+        Norm(layer.input_layernorm.weight, eps),
         linear(fuse(qkv)),
         linear(applied_weight(attention.o_proj)),
-        layer.post_attention_layernorm.weight,
+        Norm(layer.post_attention_layernorm.weight, eps),
         linear(fuse([mlp.gate_proj, mlp.up_proj])),
         linear(applied_weight(mlp.down_proj)),
     )

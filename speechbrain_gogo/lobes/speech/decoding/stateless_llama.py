@@ -21,18 +21,18 @@ class StatelessLlama(CachedLlama):
 
     Arguments
     ---------
-    model : transformers.LlamaModel
+    model : Llama | transformers.LlamaModel
         In evaluation mode. Its weights are fused in place.
 
     Example
     -------
-    >>> from speechbrain_gogo.lobes.nn.llama import llama
-    >>> model, x = llama(16, 2, 2, 32).eval(), torch.randn(1, 6, 16)
+    >>> from speechbrain_gogo.lobes.nn.llama import Llama
+    >>> model, x = Llama(16, 2, 2, 32).eval(), torch.randn(1, 6, 16)
     >>> blocks = StatelessLlama(model)
     >>> none, unpadded = torch.zeros(blocks.cache_shape(1, 0)), torch.tensor([0])
     >>> _, *cache = blocks.read(x[:, :4], unpadded, none, none)
     >>> found, *cache = blocks.read(x[:, 4:], unpadded, *cache)
-    >>> expected = model(inputs_embeds=x).last_hidden_state[:, 4:]
+    >>> expected = model(x)[:, 4:]
     >>> bool((found - expected).abs().max() < 1e-5), cache[0].shape
     (True, torch.Size([2, 1, 2, 6, 8]))
     """

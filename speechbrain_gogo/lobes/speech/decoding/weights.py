@@ -1,4 +1,4 @@
-"""Weight matrices of a decoding step, fused where they have the same input."""
+"""Weights of a decoding step: norms, and matrices, fused if they read the same input."""
 
 import torch
 from torch import nn
@@ -96,3 +96,37 @@ class Dense:
     def __call__(self, x):
         """x [..., D] -> [..., D']."""
         return F.linear(x, self.weight)
+
+
+class Norm:
+    """RMSNorm as a function of [..., D], with few operations.
+
+    On a CPU each operation on a single vector takes as long as the next, and
+    one with a Python number twice as long.
+
+    Arguments
+    ---------
+    weight : torch.Tensor
+        [D].
+    eps : float
+        Added to the mean square.
+
+    Example
+    -------
+    >>> x, weight = torch.randn(2, 8), torch.randn(8)
+    >>> expected = F.rms_norm(x, (8,), weight, 1e-6)
+    >>> bool((Norm(weight, 1e-6)(x) - expected).abs().max() < 1e-6)
+    True
+    """
+
+    def __init__(self, weight, eps):
+        self.weight = weight.detach()
+        self.eps = torch.full_like(self.weight[:1], eps, dtype=torch.float32)
+        self.share = 1 / len(weight)
+
+    def __call__(self, x):
+        """x [..., D] -> the same, computed in float32."""
+        full = x.float()
+        total = (full * full).sum(-1, keepdim=True)
+        scale = torch.add(self.eps, total, alpha=self.share).rsqrt_()
+        return (full * scale).to(x) * self.weight
