@@ -6,7 +6,6 @@ added to the audio, which is otherwise unchanged.
 """
 
 import contextlib
-import functools
 import io
 import math
 import warnings
@@ -15,10 +14,6 @@ from importlib import import_module
 import torch
 
 from speechbrain_gogo.dataio.audio.resampling import change_rate
-from speechbrain_gogo.inference.marking.perth_encoder import (
-    PACKAGE,
-    PerthEncoder,
-)
 from speechbrain_gogo.optional_packages import import_backend
 
 MODULE = "perth.perth_net.perth_net_implicit.perth_watermarker"
@@ -41,23 +36,12 @@ class PerthWatermark:
     Raises
     ------
     ImportError
-        If resemble-perth is not installed.
+        If resemble-perth, or what it needs, is not installed.
     """
 
     name = "perth"
 
     def __init__(self):
-        self.encoder = PerthEncoder()
-
-    @functools.cached_property
-    def detector(self):
-        """Perth itself, which takes seconds to import.
-
-        Raises
-        ------
-        ImportError
-            If what it needs is not installed.
-        """
         with (
             warnings.catch_warnings(),
             contextlib.redirect_stdout(io.StringIO()),
@@ -67,8 +51,8 @@ class PerthWatermark:
             warnings.simplefilter("ignore")
             # `perth` has None in place of the class if an import of its own
             # fails; its module says which.
-            import_backend(MODULE, PACKAGE, extra="watermark")
-            return import_module(MODULE).PerthImplicitWatermarker()
+            import_backend(MODULE, "resemble-perth", extra="watermark")
+            self.perth = import_module(MODULE).PerthImplicitWatermarker()
 
     def mark(self, wav, sample_rate):
         """Watermark a waveform.
@@ -127,7 +111,8 @@ class PerthWatermark:
     def _mark_whole(self, wav, rate):
         """Watermark a waveform [T] at once."""
         given = _pad(change_rate(wav, rate, PERTH_RATE))
-        added = self.encoder.difference(given)
+        marked = self.perth.apply_watermark(given, PERTH_RATE)
+        added = torch.from_numpy(marked) - given[: len(marked)]
         return wav + change_rate(added, PERTH_RATE, rate)[: len(wav)]
 
     @torch.no_grad()
@@ -147,9 +132,7 @@ class PerthWatermark:
             Between 0 and 1; NaN for digital silence.
         """
         given = _pad(change_rate(wav.float(), int(sample_rate), PERTH_RATE))
-        return float(
-            self.detector.get_watermark(given, PERTH_RATE, round=False)
-        )
+        return float(self.perth.get_watermark(given, PERTH_RATE, round=False))
 
 
 def _pad(wav):
