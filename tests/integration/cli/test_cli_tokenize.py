@@ -165,7 +165,7 @@ def test_tokens_of_another_model_are_refused(
         tokenizer.check_origin({"codec": "x", "fingerprint": "abc"})
 
     alone = tmp_path / "alone.npy"  # without metadata
-    np.save(alone, tokens.numpy())
+    np.save(alone, tokens.numpy().astype(np.uint16))
     assert torch.equal(tokenizer.read_tokens(alone), tokens)
     with pytest.raises(ValueError, match="alone.npy: .*0 tokens are no whole"):
         GogoTokenizer(tiny_codec_folder, num_codebooks=7).read_tokens(alone)
@@ -173,6 +173,9 @@ def test_tokens_of_another_model_are_refused(
         grouped.read_tokens(alone)
     with pytest.raises(ValueError, match="12801 at .* = .0, 0. is none of"):
         tokenizer.check_ids([12801] + [0] * 9)
+    (tmp_path / "tokens.json").write_text("[]")
+    with pytest.raises(ValueError, match="tokens.json does not tell layout"):
+        tokenizer.read_tokens(alone)
     alone.write_bytes(b"")
     with pytest.raises(ValueError, match="alone.npy is no array"):
         tokenizer.read_tokens(alone)
