@@ -1,9 +1,9 @@
 """WenetSpeech4TTS as SpeechBrain CSV manifests (Ma et al., 2024).
 
-The corpus as its archives are unpacked: `<subset>/WenetSpeech4TTS_<subset>_<n>/`
-holds `wavs/<key>.wav` and `txts/<key>.txt`, whose first line is the key, a tab
-and the text. The subsets hold different clips: what the paper calls Basic is
-Basic, Standard and Premium together.
+The unpacked archives have `wavs/<key>.wav` and `txts/<key>.txt` in
+`<subset>/WenetSpeech4TTS_<subset>_<n>/`; the first line of a text file is the key,
+a tab and the text. No clip is in two subsets: what the paper calls Basic is Basic,
+Standard and Premium together.
 """
 
 import csv
@@ -74,14 +74,14 @@ def read_subset(data_folder, subset):
     Arguments
     ---------
     data_folder : str | Path
-        Folder of the subsets are; ``$data_root`` in the rows.
+        Folder with the subsets, ``$data_root`` in the rows.
     subset : str
         "Basic", "Standard", "Premium" or "Rest".
 
     Yields
     ------
     tuple
-        A row of the manifest, and why it cannot be used, or None.
+        A row of the manifest, and the reason to skip it; None to use it.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def read_subset(data_folder, subset):
 
 
 def read_clip(path, data_folder):
-    """A clip's row, and why it cannot be used, or None."""
+    """A clip's row, and the reason to skip it; None to use it."""
     key = path.stem
     # <recording>_<segments>; the corpus names no speakers.
     speaker = key.rsplit("_S", 1)[0]

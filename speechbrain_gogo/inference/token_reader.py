@@ -1,4 +1,4 @@
-"""Reading tokens from files into a tokenizer, with the checks that files allow."""
+"""Reading tokens from files into a tokenizer, after checks of their origin."""
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ class TokenReader:
         """
         try:
             ids = np.load(path)
+            if not isinstance(ids, np.ndarray):
+                raise ValueError("it has several arrays")
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{path} is no array of tokens: {error}") from None
         found = find_identity(path)
@@ -92,9 +94,12 @@ class TokenReader:
         Raises
         ------
         ValueError
-            If they are no whole groups or an id is not one of its position.
+            If the shape is another, the groups are not whole, or an id does not
+            exist or belongs to another position.
         """
         ids = torch.as_tensor(ids)
+        if not ids.is_floating_point():
+            ids = ids.long()  # few operations take unsigned integers
         if ids.dim() == 1 and self.layout == "flat":
             ids = ids.unsqueeze(1)
         if ids.dim() != 2 or ids.shape[1] != self.codebooks or not len(ids):

@@ -88,8 +88,8 @@ class SpeechMetric(MetricStats, ABC):
         Returns
         -------
         float | dict
-            Also "unscored", the number of others. Without any score the average
-            is NaN.
+            The summary also has "unscored", the number of utterances without a
+            score. If no utterance has a score, the average is NaN.
         """
         pairs = [p for p in zip(self.ids, self.scores) if p[1] == p[1]]
         self.summary = {"average": math.nan}

@@ -1,4 +1,4 @@
-"""How much of the clean recording is left in what was made of it."""
+"""Similarity of enhanced speech to the clean recording."""
 
 from speechbrain_gogo.metrics import STOI
 

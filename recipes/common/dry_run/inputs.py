@@ -1,4 +1,4 @@
-"""What an experiment would read: manifests, tokens, shards, lists; models.py."""
+"""What an experiment would read: manifests, tokens, shards, lists, and models."""
 
 import math
 from pathlib import Path

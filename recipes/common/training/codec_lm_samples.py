@@ -47,7 +47,7 @@ class CodecLMSamples:
         lm : MultiStreamLM | ScaleLM
             In evaluation mode.
         folder : Path
-            Gets ``<id>.wav`` and ``<id>.png``.
+            Gets ``<id>.png``, and ``<id>.wav`` unless the model ends at once.
         write : callable
             Writes audio [1, T] to a path.
         """
@@ -55,15 +55,19 @@ class CodecLMSamples:
         for name, *tensors, wav in self.clips:
             text, tokens, voice = (each.to(device) for each in tensors)
             spoken = self.speak(lm, text, tokens, voice)
-            mels = {"original": self.codec.codec.mel(wav.to(voice))[0].cpu()}
+            wavs = {"original": wav.to(voice)}
             for title, matrix in {"tokens": tokens, "spoken": spoken}.items():
-                audio, _ = self.codec.decode_batch(matrix, embedding=voice)
-                mels[title] = self.codec.codec.mel(audio)[0].cpu()
-            write(folder / f"{name}.wav", audio)
+                if matrix.shape[1]:
+                    decoded = self.codec.decode_batch(matrix, embedding=voice)
+                    wavs[title] = decoded[0]
+            if "spoken" in wavs:
+                write(folder / f"{name}.wav", wavs["spoken"])
+            mel = self.codec.codec.mel
+            mels = {title: mel(each)[0].cpu() for title, each in wavs.items()}
             plot_mels(mels, folder / f"{name}.png", self.codec.group_size)
 
     def speak(self, lm, text, tokens, voice):
-        """Tokens [1, N', K], at most twice as many groups as the clip's [1, N, K]."""
+        """Tokens [1, N', K] for a clip of tokens [1, N, K]; N' is at most 2 N."""
         one = torch.ones(1, device=tokens.device)
         longest = 2 * tokens.shape[1]
         if isinstance(lm, ScaleLM):

@@ -14,7 +14,6 @@ continues where it stopped.
 """
 
 import csv
-import json
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -27,7 +26,7 @@ from speechbrain_gogo.dataio.replacing import written_once
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.arrow import import_datasets, write_dataset
 from speechbrain_gogo.dataio.tokens.corpus import CorpusReport
-from speechbrain_gogo.dataio.tokens.identity import FILE, identity_of
+from speechbrain_gogo.dataio.tokens.identity import FILE, read_identity
 
 FORMS = ("npy", "webdataset", "datasets")
 MANIFEST = "tokens.csv"
@@ -89,7 +88,7 @@ class TokenForms:
         there, ours = self.folder / FILE, self.corpus.identity
         if not there.is_file():
             ours.write(self.folder)
-        found = identity_of(json.loads(there.read_text()), there)
+        found = read_identity(there)
         if found != ours:
             raise ValueError(
                 f"{self.folder} holds tokens in the layout '{found}': write "

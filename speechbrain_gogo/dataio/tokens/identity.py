@@ -1,8 +1,8 @@
 """What tokens in files are: their layout and their codec.
 
-A flat sequence does not show how many tokens a group has, and an id does not show
-whose it is. So ``tokens.json`` beside ``codes/`` says it, and so do the JSON files
-in tars and the rows of datasets.
+A flat sequence does not show how many tokens a group has, nor an id its codec:
+``tokens.json`` beside ``codes/``, the JSON files in tars and the rows of datasets
+tell both.
 """
 
 import json
@@ -76,12 +76,13 @@ the codec, num_codebooks and layout of the file, or tokenise the corpus again.
 
 
 def identity_of(facts, where):
-    """The identity that metadata tell.
+    """Layout and codec, read from metadata.
 
     Arguments
     ---------
     facts : dict
-        Of a tar's JSON file, a dataset's row, or ``tokens.json``; may have more.
+        Content of a tar's JSON file, of a dataset's row, or of ``tokens.json``;
+        other entries are ignored.
     where : str | Path
         Their place, for the message.
 
@@ -92,9 +93,10 @@ def identity_of(facts, where):
     Raises
     ------
     ValueError
-        If something is not told.
+        If an entry is missing.
     """
-    missing = [name for name in TokenIdentity._fields if name not in facts]
+    told = facts if isinstance(facts, dict) else {}
+    missing = [name for name in TokenIdentity._fields if name not in told]
     if missing:
         raise ValueError(
             f"{where} does not tell {', '.join(missing)}: use metadata that "
@@ -103,8 +105,16 @@ def identity_of(facts, where):
     return TokenIdentity(*(facts[name] for name in TokenIdentity._fields))
 
 
+def read_identity(path):
+    """The identity in a ``tokens.json``; a ValueError if it cannot be read."""
+    try:
+        return identity_of(json.loads(Path(path).read_text()), path)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from None
+
+
 def find_identity(path):
-    """The identity in the nearest folder above a file that tells one.
+    """The identity in the nearest folder above a file that has a ``tokens.json``.
 
     Arguments
     ---------
@@ -114,7 +124,7 @@ def find_identity(path):
     Returns
     -------
     TokenIdentity
-        None if no folder above it tells one.
+        None if no folder above it has one.
 
     Raises
     ------
@@ -123,8 +133,5 @@ def find_identity(path):
     """
     for folder in Path(path).resolve().parents:
         if (place := folder / FILE).is_file():
-            try:
-                return identity_of(json.loads(place.read_text()), place)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{place} is no JSON: {error}") from None
+            return read_identity(place)
     return None

@@ -52,9 +52,9 @@ def export_onnx(source, folder, trust_source=False):
     Arguments
     ---------
     source : str | Path
-        A Gogo codec, with or without stages, a SoCodec or a CoFi-Codec, whose
-        language models are left out with a warning: a folder, a bundled name or
-        a hub id.
+        Folder, bundled name or hub id of a Gogo codec, with or without stages,
+        a SoCodec or a CoFi-Codec. Language models of the latter two are left
+        out with a warning.
     folder : str | Path
         Folder to write; created if needed.
     trust_source : bool

@@ -30,9 +30,7 @@ def group_backbone_networks(name, lm, cached_network):
     Network
     """
     read = GroupText(lm)
-    ids = Tensor(
-        ("B", "T"), "Text, start and its repeats.", below=lm.start_id + 1
-    )
+    ids = Tensor(("B", "T"), "[text][start].", below=lm.start_id + 1)
     found = {
         "hidden": Tensor(("B", lm.dim), "Vector of the next group."),
         "end": Tensor(("B", 1), "Log-odds of the end before that group."),
@@ -100,14 +98,14 @@ def depth_network(name, lm, step, place):
     step : DepthStep
         The pass.
     place : str
-        Name of its last input: how many tokens there are, or fine tokens.
+        Name of its last input, the number of tokens so far.
 
     Returns
     -------
     Network
     """
     size, predicted = lm.codebook_size, lm.group_tokens - lm.given
-    about = "Fine tokens so far." if lm.given else "Tokens so far."
+    about = f"Number of {'fine ' if lm.given else ''}tokens so far."
     return Network(
         name,
         "The vector of a group and its tokens so far to the next token.",
@@ -116,7 +114,7 @@ def depth_network(name, lm, step, place):
             "hidden": Tensor(("B", lm.dim), "From the large pass."),
             "tokens": Tensor(
                 ("B", lm.group_tokens),
-                f"Those after {place} are ignored.",
+                "Of the group; those not predicted yet are ignored.",
                 below=size,
             ),
             place: Tensor((1,), about, below=predicted),

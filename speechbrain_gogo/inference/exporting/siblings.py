@@ -1,7 +1,8 @@
 """The networks of SoCodec and CoFi-Codec, as files of their own.
 
-Letters of shapes: B batch, N groups, T mel frames, W samples. The embedding
-of a voice is computed of one clip at a time.
+Letters of shapes: B batch, N groups, T mel frames, W samples, g frames of a group,
+d mel bins, D width of a voice's embedding, K or S tokens of a group, F features of
+a group, D' their width. Embeddings of voices are computed clip by clip.
 """
 
 from torch import nn

@@ -168,15 +168,14 @@ def describe_stage(stage):
     }
     if isinstance(stage, GroupBackboneLM):
         about = (
-            "ids are [text][start], the start repeated up to text_positions. "
-            "Then a pass for each group, and a small pass for each of its tokens; "
-            "before the first token, the end has the probability sigmoid(end)."
+            "ids are [text][start]. Then a pass for each group, and a small pass "
+            "for each of its tokens; before the first token, the end has the "
+            "probability sigmoid(end)."
         )
         return {
             **found,
             "about": about,
             "start_id": stage.start_id,
-            "text_positions": stage.text_positions,
             "group_stride": stage.group_stride,
         }
     if isinstance(stage, GroupDetailLM):

@@ -83,6 +83,6 @@ def load_group_stage(folder, metadata, dtype=torch.float32):
             f"({error}): write it with export_speech_stage."
         ) from None
     load_weights(lm, Path(folder) / WEIGHTS)
-    for weight in lm.parameters():  # rotary frequencies stay in float32
+    for weight in lm.parameters():
         weight.data = weight.data.to(dtype)
     return lm.eval()

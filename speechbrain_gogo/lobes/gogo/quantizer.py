@@ -1,4 +1,4 @@
-"""Finite scalar quantization (Mentzer et al. 2023), Gogo's quantizer.
+"""Finite scalar quantization (Mentzer et al., 2023), Gogo's quantizer.
 
 Quantizers give quantized features q and tokens, and have what a codec needs:
 ``tokens_per_feature``; ``residual``, whether the features of a group's tokens
@@ -6,9 +6,11 @@ are summed; and ``signature``, the settings on which the tokens depend besides
 the weights. ``commitment`` is a loss that belongs to the last forward pass of a
 training, or None.
 
-FSQ equals that of the vector-quantize-pytorch library, which takes seconds to
-import. Letters: M groups, K tokens per group, J dimensions that are rounded, D
-width of features.
+FSQ gives the same as that of vector-quantize-pytorch, which takes seconds to
+import; a test compares them.
+
+Letters: B batch, N groups, M groups of all utterances, K tokens per group, J
+dimensions that are rounded, D width of features.
 """
 
 import math
@@ -53,8 +55,6 @@ class FSQ(nn.Module):
         self.project_out = (
             nn.Linear(narrow, dim) if projected else nn.Identity()
         )
-        points = self.points(torch.arange(self.codebook_size))
-        self.register_buffer("implicit_codebook", points, persistent=False)
 
     @property
     def signature(self):
@@ -95,10 +95,6 @@ class FSQ(nn.Module):
         digits = tokens.unsqueeze(-1) // self.steps % self.counts
         return (digits - half) / half
 
-    def indices_to_codes(self, tokens):
-        """Quantized features of tokens, int64 [...] -> [..., D]."""
-        return self.project_out(self.points(tokens))
-
     def embed(self, tokens):
         """int64 [B, N, K] -> features [B, N, K, D]."""
-        return self.indices_to_codes(tokens)
+        return self.project_out(self.points(tokens))

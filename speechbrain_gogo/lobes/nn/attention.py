@@ -67,7 +67,7 @@ def attend(q, k, v, mask=None, causal=False):
         # The fused CPU kernel takes 2 to 5 times as long to train in bf16.
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         if causal:
-            mask = torch.ones_like(scores[0, 0], dtype=torch.bool).tril()
+            mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
         if mask is not None:
             scores = scores.masked_fill(~mask, float("-inf"))
         y = scores.softmax(dim=-1).to(v) @ v

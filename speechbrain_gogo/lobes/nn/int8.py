@@ -1,8 +1,8 @@
 """Linear layers in 8 bits, for inference on a CPU.
 
 A matrix is rounded to 8 bits with a scale for each row, its inputs with a scale
-for each vector: a vector's result depends on no other vector of the batch. Sums
-are exact integers, so it is the same in every batch and window.
+for each vector. Sums of their products are exact integers, so that a vector's
+result is the same in every batch and window.
 """
 
 import warnings
@@ -10,9 +10,9 @@ import warnings
 import torch
 from torch import nn
 
-# Inputs, divided by their largest magnitude, become 0 to 254 with 127 for zero,
-# weights -63 to 63: kernels for AVX2 add two products in 16 bits, which 2 * 254 *
-# 127 would overflow. Inputs have more outliers, so that weights lose the bit.
+# Inputs, divided by their largest magnitude, become 0 to 254 with 127 for zero.
+# Kernels for AVX2 add two products in 16 bits: 2 * 254 * 127 would overflow, so
+# weights are -63 to 63. Inputs, which have more outliers, keep all 8 bits.
 STEP, ZERO, WEIGHT_LIMIT = 1 / 127, 127, 63
 LINEAR = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
 
@@ -69,7 +69,7 @@ class Int8:
         return self.product(x / largest).mul_(largest)
 
     def product(self, x):
-        """The same for numbers from -1 to 1, with one scale for all vectors."""
+        """The same for x in [-1, 1], with one scale for all vectors."""
         return LINEAR(x, STEP, ZERO, self.packed)
 
 

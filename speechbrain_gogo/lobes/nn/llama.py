@@ -25,7 +25,7 @@ NO_SPECIAL_TOKENS = {
 
 @dataclass(frozen=True)
 class LlamaSizes:
-    """What cached decoding reads, with the names of transformers.LlamaConfig."""
+    """Sizes that cached decoding needs, named as in transformers.LlamaConfig."""
 
     num_attention_heads: int
     num_key_value_heads: int
@@ -81,7 +81,7 @@ class Llama(LlamaBlocks):
         Arguments
         ---------
         settings : dict
-            Not needed: of torch.utils.checkpoint, as transformers takes them.
+            Ignored; an argument of the method of the same name in transformers.
         """
         self.is_gradient_checkpointing = True
 

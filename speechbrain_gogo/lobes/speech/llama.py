@@ -127,9 +127,6 @@ def speech_llama(
     """
     from transformers import LlamaForCausalLM
 
-    settings = {}
-    if num_key_value_heads is not None:
-        settings["num_key_value_heads"] = num_key_value_heads
     config = llama_config(
         dim,
         num_layers,
@@ -139,7 +136,7 @@ def speech_llama(
         max_position_embeddings=max_positions,
         tie_word_embeddings=True,
         use_cache=False,
-        **settings,
+        num_key_value_heads=num_key_value_heads or num_heads,
     )
     return LlamaForCausalLM(config)
 

@@ -31,8 +31,8 @@ class GroupFrames(nn.Module):
     frames_per_group : int
         r; 4.6875 r frames a second.
     token_dim : int
-        Dimension to which each embedding is projected first: a code has 5
-        dimensions, however many its embedding has.
+        Dimension to which each embedding is projected first. It may be small:
+        codes of FSQ have 5 dimensions, whatever H is.
     group_dropout : float
         Share of the groups that are set to zero in training.
 

@@ -14,10 +14,8 @@ import torch
 import webdataset
 from processes import kill_with, run_ranks, run_torchrun, start_process
 from speechbrain.dataio.dataset import DynamicItemDataset
-from typer.testing import CliRunner
 
-from speechbrain_gogo.cli import app
-from speechbrain_gogo.inference import GogoCodec, GogoTokenizer
+from speechbrain_gogo.inference import GogoCodec
 
 FORMS = ("--form", "npy", "--form", "webdataset", "--form", "datasets")
 
@@ -25,20 +23,6 @@ FORMS = ("--form", "npy", "--form", "webdataset", "--form", "datasets")
 @pytest.fixture(scope="module")
 def codec(tiny_codec_folder):
     return GogoCodec.from_hparams(tiny_codec_folder, run_opts={"device": "cpu"})
-
-
-@pytest.fixture(scope="module")
-def tokenize(tiny_codec_folder):
-    """Runs the command; gives the line it says, or raises what it says."""
-
-    def run(*words):
-        words = ["tokenize", *words, "--codec", tiny_codec_folder]
-        found = CliRunner().invoke(app, [str(word) for word in words])
-        if found.exit_code:
-            raise ValueError(found.stderr.strip().splitlines()[-1])
-        return found.stdout.strip()
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -134,48 +118,6 @@ def test_layouts_and_prefixes(codec, tokenize, tiny_corpus, done, tmp_path):
         ValueError, match="in the layout 'flat, 10 tokens .*: write"
     ):
         tokenize(manifest, done, "--layout", "grouped", *size)
-
-
-def test_tokens_of_another_model_are_refused(
-    tiny_codec_folder, tokenize, tiny_corpus, done, tmp_path
-):
-    """Also flat ones, which do not show how many tokens a group has."""
-    tokenizer = GogoTokenizer(tiny_codec_folder)
-    table = datasets.load_from_disk(str(done / "dataset"))
-    for sample in from_tars(done):
-        metadata = sample["json"]
-        path = done / "codes" / f"{metadata['id']}.npy"
-        tokens = tokenizer.read_tokens(path)
-        assert torch.equal(tokens, torch.from_numpy(sample["npy"]))
-        tokenizer.check_origin(metadata)
-    tokenizer.check_origin(table[0])
-
-    three = GogoTokenizer(tiny_codec_folder, num_codebooks=3)
-    there = "num_codebooks is 10 there and 3 here"
-    with pytest.raises(ValueError, match=rf"{path.name}: {there}.*Build the"):
-        three.read_tokens(path)
-    with pytest.raises(ValueError, match=rf"row 0: {there}"):
-        three.check_origin(table[0], "row 0")
-    grouped = GogoTokenizer(tiny_codec_folder, layout="grouped")
-    with pytest.raises(ValueError, match="layout is flat there and grouped"):
-        grouped.read_tokens(path)
-    with pytest.raises(ValueError, match="fingerprint is .* there and"):
-        tokenizer.check_origin({**metadata, "fingerprint": "abc"})
-    with pytest.raises(ValueError, match="does not tell layout, num_codebooks"):
-        tokenizer.check_origin({"codec": "x", "fingerprint": "abc"})
-
-    alone = tmp_path / "alone.npy"  # without metadata
-    np.save(alone, tokens.numpy())
-    assert torch.equal(tokenizer.read_tokens(alone), tokens)
-    with pytest.raises(ValueError, match="alone.npy: .*0 tokens are no whole"):
-        GogoTokenizer(tiny_codec_folder, num_codebooks=7).read_tokens(alone)
-    with pytest.raises(ValueError, match="alone.npy: .*another layout"):
-        grouped.read_tokens(alone)
-    with pytest.raises(ValueError, match="12801 at .* = .0, 0. is none of"):
-        tokenizer.check_ids([12801] + [0] * 9)
-    alone.write_bytes(b"")
-    with pytest.raises(ValueError, match="alone.npy is no array"):
-        tokenizer.read_tokens(alone)
 
 
 def test_settings_are_checked_before_encoding(tokenize, tiny_corpus, tmp_path):

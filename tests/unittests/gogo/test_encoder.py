@@ -1,4 +1,4 @@
-"""The group encoder against one plain pass with the asymmetric mask."""
+"""The Llama of vectors and the group encoder against transformers' Llama."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def transformers_llama(blocks, *sizes, **settings):
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("groups", [4, 2])
 def test_llama_equals_transformers(groups, padded):
-    """Also its gradients, with checkpointing."""
+    """Hidden states and gradients, the latter with checkpointing."""
     torch.manual_seed(0)
     llama = Llama(32, 2, 4, 64, groups)
     llama.gradient_checkpointing_enable()

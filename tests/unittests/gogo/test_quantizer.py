@@ -23,8 +23,8 @@ def test_ids_cover_all_codes():
     assert quantizer.codebook_size == math.prod(LEVELS) == 12800
     q, tokens = quantizer(30 * torch.randn(200, 10, 16))
     assert tokens.min() >= 0 and tokens.max() < 12800
-    torch.testing.assert_close(q, quantizer.indices_to_codes(tokens))
-    every = quantizer.implicit_codebook
+    torch.testing.assert_close(q, quantizer.embed(tokens))
+    every = quantizer.points(torch.arange(quantizer.codebook_size))
     assert every.shape == (12800, 5) and len(every.unique(dim=0)) == 12800
     assert [len(column.unique()) for column in every.T] == LEVELS
 
@@ -40,9 +40,9 @@ def test_fsq_equals_the_library(dim):
     assert torch.equal(q, expected) and torch.equal(tokens, others)
     found = torch.autograd.grad(q.square().sum(), x)
     assert torch.equal(*found, *torch.autograd.grad(expected.square().sum(), x))
-    assert torch.equal(ours.implicit_codebook, theirs.implicit_codebook)
-    codes = theirs.indices_to_codes(others)
-    assert torch.equal(ours.embed(tokens.long()), codes)
+    every = torch.arange(ours.codebook_size)
+    assert torch.equal(ours.points(every), theirs.implicit_codebook)
+    assert torch.equal(ours.embed(every), theirs.indices_to_codes(every))
 
 
 def test_straight_through_gradient():

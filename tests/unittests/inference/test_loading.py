@@ -28,7 +28,7 @@ def folder(tiny_codec_folder, tmp_path):
 def test_exported_files_have_default_permissions(
     tiny_speech_folder, tiny_tokens, tmp_path
 ):
-    """They are those of any new file."""
+    """The permissions of any new file, not those of a temporary one."""
     tokens = save_tokens(
         tmp_path / "x.gogo", torch.ones(2, 10).long(), 9000, "", "tiny"
     )
@@ -163,7 +163,7 @@ def test_complete_savedir_is_used_offline_and_read_only(
 
 
 def test_incomplete_savedir_is_completed(tmp_path, folder, monkeypatch):
-    """Its record does not say that it is complete: the hub is asked."""
+    """Without a record of being complete: the hub is asked for the rest."""
     saved = shutil.copytree(folder, tmp_path / "saved")
     (saved / "source.txt").write_text("somebody/gogo main")
 

@@ -19,7 +19,10 @@ from speechbrain_gogo.inference.exporting.onnx_files import (
     write_onnx,
 )
 from speechbrain_gogo.inference.exporting.siblings import sibling_networks
-from speechbrain_gogo.inference.exporting.stages import stage_networks
+from speechbrain_gogo.inference.exporting.stages import (
+    describe_stage,
+    stage_networks,
+)
 from speechbrain_gogo.lobes.adversarial_codec.causal import (
     CausalDecoder,
     CausalEncoder,
@@ -102,13 +105,16 @@ def aligned():
 
 
 def group_stages():
-    """Both stages with one position per group."""
+    """Stage I and II with one position per group."""
     sizes = {"dim": 16, "num_layers": 1, "num_heads": 2, "ffn_dim": 32}
     sizes |= {"depth_layers": 1, "depth_ffn_dim": 32}
-    stages = GroupBackboneLM(9, LEVELS, **sizes), GroupDetailLM(LEVELS, **sizes)
+    return GroupBackboneLM(9, LEVELS, **sizes), GroupDetailLM(LEVELS, **sizes)
+
+
+def group_stage_files():
     return [
         network
-        for name, stage in zip(("one", "two"), stages)
+        for name, stage in zip(("one", "two"), group_stages())
         for network in stage_networks(name, random_weights(stage))
     ]
 
@@ -173,10 +179,10 @@ SLOW = {
         for name in ("lm_text", "lm_aligner", "lm_step", "lm_depth")
     },
     **{
-        name: (group_stages, name)
+        name: (group_stage_files, name)
         for name in ("one_text", "one_step", "one_depth")
     },
-    **{name: (group_stages, name) for name in ("two_step", "two_depth")},
+    **{name: (group_stage_files, name) for name in ("two_step", "two_depth")},
     **{
         f"{make.__name__} {name}": (lambda make=make: sibling_files(make), name)
         for make in (cofi, socodec)
@@ -231,6 +237,12 @@ def test_a_stage_generates_with_its_cache(tmp_path):
             dict(zip(network.inputs, (given.numpy(), padding.numpy(), *cache))),
         )
         assert np.abs(found - expected.numpy()).max() < 1e-5
+
+
+def test_every_stage_has_a_description_in_json():
+    for stage in (stage1(), aligned(), *group_stages()):
+        found = json.loads(json.dumps(describe_stage(stage)))
+        assert found["kind"] == type(stage).__name__ and found["about"]
 
 
 def test_what_cannot_be_exported_is_said():

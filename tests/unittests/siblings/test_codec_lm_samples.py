@@ -38,3 +38,14 @@ def test_samples_speak_in_the_voice_of_clips(
         heard = soundfile.info(tmp_path / kind.__name__ / f"{name}.wav").frames
         assert heard == spoken.shape[1] * codec.group_samples
         assert (tmp_path / kind.__name__ / f"{name}.png").is_file()
+
+
+def test_a_model_that_ends_at_once_does_not_end_the_training(
+    tiny_socodec_speech_folder, tmp_path, monkeypatch
+):
+    speech = SoCodecSpeech.from_hparams(tiny_socodec_speech_folder)
+    clip = {"id": "1", "sig": torch.zeros(20000), "text": torch.tensor([3])}
+    draw_samples = CodecLMSamples(speech.codec, [clip], 0, {})
+    monkeypatch.setattr(speech.mods.lm, "generate", lambda *inputs: iter(()))
+    draw_samples(speech.mods.lm, tmp_path, write=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["1.png"]

@@ -74,7 +74,7 @@ def test_digits_equal_fsq():
     from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 
     codes = torch.arange(CODES)
-    points = FSQ(LEVELS, dim=3).implicit_codebook  # [C, 3]
+    points = FSQ(LEVELS, dim=3).points(torch.arange(CODES))  # [C, 3]
     ranks = [axis.unique(return_inverse=True)[1] for axis in points.T]
     found = CodeGrid(LEVELS).digits(codes)
     assert torch.equal(found.flip(1), torch.stack(ranks, 1))

@@ -45,13 +45,13 @@ class AlignedState(GroupState):
         guidance,
         said=None,
     ):
-        halves = 2 if guidance else 1  # the second one has no text
+        halves = 2 if guidance else 1  # the second half has no text
         text, text_lens = (x.chunk(halves)[0] for x in (text, text_lens))
         real = length_mask(prompt_lens, prompt.shape[1])
         self.encoded, self.lengths = lm.text(text, text_lens)
         heard = prompt.chunk(halves)[0], real.chunk(halves)[0]
         self.places, self.last = self._plan(lm, text, *heard, said)
-        if guidance:  # all places are the same without text, and the end is
+        if guidance:  # without text, all places read the same; one end for both
             mute = lm.text.no_text.expand_as(self.encoded)
             self.encoded = torch.cat([self.encoded, mute.to(self.encoded)])
             self.places = self.places.repeat(2, 1, 1)

@@ -70,9 +70,7 @@ class GroupBackboneStep(nn.Module):
     >>> one = torch.ones(1)
     >>> real = torch.ones(1, 4, dtype=torch.bool)
     >>> x, position, _ = lm.eval().sequence(text, one, groups, real)
-    >>> hidden = lm.llama(inputs_embeds=x, position_ids=position[0][None],
-    ...     attention_mask=torch.ones(1, 1, 11, 11).tril().bool())
-    >>> expected = hidden.last_hidden_state[:, -1].detach()
+    >>> expected = lm.llama(x, position=position)[:, -1].detach()
     >>> ids, _ = lm.prefix(text, one)
     >>> read = GroupText(lm)
     >>> step, padding = GroupBackboneStep(lm, read.blocks), torch.tensor([0])
@@ -125,8 +123,7 @@ class GroupDetailStep(nn.Module):
     >>> from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
     >>> lm = GroupDetailLM([4, 3], dim=16, num_layers=1, num_heads=2).eval()
     >>> tokens = torch.randint(12, (1, 4, 10))
-    >>> hidden = lm.llama(inputs_embeds=lm.sequence(tokens)).last_hidden_state
-    >>> expected = hidden[:, -1].detach()
+    >>> expected = lm.llama(lm.sequence(tokens))[:, -1].detach()
     >>> step, padding = GroupDetailStep(lm), torch.tensor([0])
     >>> none = torch.zeros(step.blocks.cache_shape(1, 0))
     >>> nothing = torch.full((1, 1, 10), 12)

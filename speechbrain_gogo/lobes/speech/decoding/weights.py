@@ -101,8 +101,8 @@ class Dense:
 class Norm:
     """RMSNorm as a function of [..., D], with few operations.
 
-    On a CPU each operation on a single vector takes as long as the next, and
-    one with a Python number twice as long.
+    For a single vector on a CPU, all operations take about the same time, and
+    those with a Python number twice as long.
 
     Arguments
     ---------

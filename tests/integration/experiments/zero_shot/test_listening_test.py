@@ -80,7 +80,7 @@ def test_page_is_blind_and_depends_on_the_seed(written):
 
 
 def wait_for(browser, condition):
-    """Until a line of JavaScript is true."""
+    """Wait until a line of JavaScript is true."""
     from selenium.common.exceptions import TimeoutException
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -145,7 +145,7 @@ def test_rating_by_keyboard_in_a_browser(written, browser, tmp_path):
     assert warning() == "Please choose a rating."
     order = browser.execute_script("return order.map((item) => item.id)")
 
-    # Closed in the middle, gone on in the same place.
+    # Closed in the middle, it continues at the same place.
     browser.get(page.as_uri())
     assert browser.find_element("id", "rater").get_property("value") == "r-1"
     browser.find_element("css selector", "#start button").click()
@@ -189,7 +189,7 @@ def wait_for_file(path, seconds=30):
 
 
 def answer_file(folder, key, rater, rate_item):
-    """What the page would save for a rater of some taste."""
+    """Save what the page would for a rater who rates by `rate_item`."""
     answers = [
         {"item": name, "kind": item["kind"], "rating": rate_item(item)}
         for name, item in key["items"].items()
