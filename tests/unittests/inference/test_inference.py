@@ -50,7 +50,7 @@ def test_int8_decoder(codec, tiny_codec_folder):
     tokens, lens = torch.randint(100, (2, 3, 10)), torch.tensor([1.0, 2 / 3])
     wavs, _ = small.decode_batch(tokens, lens)
     exact, _ = codec.decode_batch(tokens, lens)
-    assert 0 < (wavs - exact).norm() < 0.05 * exact.norm()
+    assert 0 < (wavs - exact).norm() < 0.1 * exact.norm()
     alone, _ = small.decode_batch(tokens[1:, :2])
     torch.testing.assert_close(wavs[1:, : alone.shape[1]], alone)
     with pytest.raises(ValueError, match="use one of"):

@@ -156,6 +156,7 @@ class Voice:
     """Stands for the piper-tts package: a sample of sound for each letter."""
 
     config = SimpleNamespace(sample_rate=22050)
+    session = SimpleNamespace(get_providers=list)
 
     @classmethod
     def load(cls, path):
@@ -171,10 +172,18 @@ class Voice:
 
 
 def test_voices_of_piper(recipe, files, monkeypatch):
-    """All styles of a speaker have one ID; missing files are named."""
+    """Styles of a speaker have one ID, calls one thread; missing files are named."""
     config = namedtuple("Config", "length_scale noise_scale noise_w_scale")
     piper = SimpleNamespace(PiperVoice=Voice, SynthesisConfig=config)
     monkeypatch.setitem(sys.modules, "piper", piper)
+    threads = []
+    onnxruntime = SimpleNamespace(
+        SessionOptions=SimpleNamespace,
+        InferenceSession=lambda file, options, providers: threads.append(
+            options.intra_op_num_threads
+        ),
+    )
+    monkeypatch.setitem(sys.modules, "onnxruntime", onnxruntime)
     voice = files / "en-small.onnx"
     options = {
         "synthesizer": f"{{voice_files: [{voice}]}}",
@@ -185,7 +194,7 @@ def test_voices_of_piper(recipe, files, monkeypatch):
         run(recipe, files, "piper/synthesize.yaml", **options)
     Path(f"{voice}.json").write_text("{}")
     made = run(recipe, files, "piper/synthesize.yaml", **options)
-    assert len(made) == 7
+    assert len(made) == 7 and threads == [1]
     with open(files / "out" / "train.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["spk_id"] for row in rows} == {"en-small"}
