@@ -1,21 +1,29 @@
 """Base class of the Brains of language models of tokens.
 
 It logs the loss and the perplexity at each position of a group, in training and
-validation, plots them, and keeps the best checkpoint.
+validation, plots them, and keeps the best and the last checkpoints.
 """
 
+import functools
+import logging
 import math
 
 import speechbrain as sb
+import torch
+from speechbrain.utils.checkpoints import average_checkpoints
 
 from speechbrain_gogo.brains.base import TrainingBrain
+from speechbrain_gogo.brains.checkpoints import has_finite
 from speechbrain_gogo.brains.logs.level_means import LevelMeans
+
+logger = logging.getLogger(__name__)
 
 
 class TokenLMBrain(TrainingBrain):
     """Trains a language model whose output has "loss", "nll" and "level".
 
-    The recipe's YAML gives ``log_interval`` and what
+    The recipe's YAML gives ``lm``, ``log_interval``, ``average_checkpoints`` (1
+    if it has none) and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. A subclass
     implements ``level_names`` and ``compute_forward``.
     """
@@ -70,4 +78,42 @@ class TokenLMBrain(TrainingBrain):
         stats = self.valid.read()
         self.write_log("valid", **stats)
         self.log_validation(epoch, {"loss": self.train_loss}, stats)
-        self.save_validated({"loss": stats["loss"]}, min_keys=["loss"])
+        self.save_validated(
+            {"loss": stats["loss"]},
+            min_keys=["loss"],
+            max_keys=["step"],
+            num_to_keep=self.num_averaged,
+        )
+
+    # After the training
+
+    @property
+    def num_averaged(self):
+        """Number of checkpoints whose weights are averaged."""
+        return getattr(self.hparams, "average_checkpoints", 1)
+
+    def load_final_weights(self):
+        """Load the best checkpoint, or the average of the last ones.
+
+        Of ``average_checkpoints`` validations, as many as there were; their
+        losses do not matter.
+
+        Raises
+        ------
+        ValueError
+            If no checkpoint has a finite loss.
+        """
+        self.on_evaluate_start(min_key="loss")
+        if self.num_averaged == 1:
+            return
+        last = self.checkpointer.find_checkpoints(
+            max_key="step",
+            ckpt_predicate=lambda saved: has_finite(saved.meta, "loss"),
+            max_num_checkpoints=self.num_averaged,
+        )
+        load = functools.partial(torch.load, map_location="cpu")
+        self.hparams.lm.load_state_dict(average_checkpoints(last, "lm", load))
+        steps = [saved.meta["step"] for saved in last]
+        logger.info(
+            "The weights are the average of those of updates %s.", steps
+        )

@@ -104,7 +104,7 @@ def main(arguments):
     hparams["draw_samples"] = lambda lm, folder: None  # nothing to hear
 
     brain = fit_tokens(PerplexityBrain, hparams, run_opts, datasets, loaders)
-    brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
+    brain.load_final_weights()
     if if_main_process():
         lm = hparams["lm"]
         sizes = lm.num_tokens, lm.codebook_size

@@ -183,7 +183,7 @@ def main(arguments):
     )
 
     brain = fit_tokens(TokenLMBrain, hparams, run_opts, datasets, loaders)
-    brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
+    brain.load_final_weights()
     if if_main_process():
         rows = test(hparams, datasets["test"])
         save_results(rows, FIGURES, hparams)

@@ -104,7 +104,7 @@ def dataio_prepare(hparams, tokenizer, codec):
 
 
 def train_stage(hparams, run_opts):
-    """Train a stage and export its best checkpoint.
+    """Train a stage and export its best or averaged weights.
 
     Arguments
     ---------
@@ -141,7 +141,7 @@ def train_stage(hparams, run_opts):
     brain = make_brain(SpeechLMBrain, hparams, run_opts)
     fit(brain, datasets, loaders)
     log_clips(brain, train=datasets["train"].clips.report)
-    brain.on_evaluate_start(min_key="loss")  # loads the best checkpoint
+    brain.load_final_weights()
     settings = {
         "folder": hparams["export_folder"],
         "lm": lm,
