@@ -131,4 +131,5 @@ def load(source, trust_source):
         for name, stage in speech.mods.items()
         if not isinstance(stage, NoDetailLM)
     }
-    return speech.codec, stages
+    # Not the codec that speaks, which may be in 8 bits.
+    return codec, stages

@@ -115,7 +115,7 @@ class OrderedProductQuantizer(StreamQuantizer):
         return q, self.join_ids(ids), commitment
 
     def encode(self, x):
-        """Features [B, N, D] to ids int64 [B, N, S]."""
+        """Features [B, N, D] to ids int64 [B, N, S], without their codes."""
         inner = self.project_in(x.flatten(0, 1))  # [M, S * stream_dim]
         parts = inner.unflatten(1, (-1, self.code_dim)).transpose(0, 1)
         ids = self.codebooks.nearest(parts).T  # [M, G]

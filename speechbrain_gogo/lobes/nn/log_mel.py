@@ -10,6 +10,8 @@ import torchaudio
 from torch import nn
 from torch.nn import functional as F
 
+LEAST_POWER = 1e-9  # is added to all: the root of 0 has no gradient
+
 
 class MagnitudeMel(nn.Module):
     """Natural logarithm of mel-filtered STFT magnitudes.
@@ -92,5 +94,5 @@ class MagnitudeMel(nn.Module):
                 return_complex=True,
             )  # [B, n_fft / 2 + 1, T / hop]
             power = spectrum.real.square() + spectrum.imag.square()
-            magnitude = (power + 1e-9).sqrt().transpose(1, 2)
+            magnitude = (power + LEAST_POWER).sqrt().transpose(1, 2)
             return (magnitude @ self.filters).clamp(min=self.floor).log()

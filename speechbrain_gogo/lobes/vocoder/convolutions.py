@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.log_mel import LEAST_POWER
+
 
 def fourier_basis(n_fft):
     """Rows of the discrete Fourier transform of real signals.
@@ -108,8 +110,8 @@ class ConvolutionalMagnitudeMel(nn.Module):
         padded = F.pad(wavs.unsqueeze(1), ends, mode="reflect")
         spectrum = F.conv1d(padded, self.basis, stride=self.hop_length)
         real, imaginary = spectrum.chunk(2, dim=1)  # [B, K, T]
-        magnitude = (real.square() + imaginary.square() + 1e-9).sqrt()
-        mel = magnitude.transpose(1, 2) @ self.filters
+        power = real.square() + imaginary.square() + LEAST_POWER
+        mel = power.sqrt().transpose(1, 2) @ self.filters
         return mel.clamp(min=self.floor).log()
 
 

@@ -1,12 +1,14 @@
 """Loading of models: trusted code, and files that do not match."""
 
+import re
 import shutil
 
 import pytest
 import torch
 from safetensors.torch import load, load_file, save_file
 
-from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.inference import GogoCodec, GogoSpeech
+from speechbrain_gogo.inference.exporting.folder import load as load_to_export
 from speechbrain_gogo.inference.files.tokens import save_tokens
 from speechbrain_gogo.inference.loading.export import (
     export_codec,
@@ -16,6 +18,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     check_trust,
     find_source,
 )
+from speechbrain_gogo.lobes.nn.int8 import Int8Linear
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 from speechbrain_gogo.lobes.vocoder.vocos_files import write_vocos
 
@@ -243,3 +246,15 @@ def test_export_contains_the_vocoder(tiny_yaml, tiny_codec, tmp_path):
     assert isinstance(found, VocosVocoder)
     mel = torch.randn(1, 20, 100)
     torch.testing.assert_close(found(mel), vocoder(mel))
+
+
+def test_a_model_in_8_bits_is_exported_in_float(tiny_speech_folder, tmp_path):
+    folder = shutil.copytree(tiny_speech_folder, tmp_path / "model")
+    path = folder / "speech.yaml"
+    path.write_text(re.sub("weights: .*", "weights: int8", path.read_text()))
+    speaking = GogoSpeech.from_hparams(folder).codec
+    exported, stages = load_to_export(folder, trust_source=False)
+    kinds = [set(map(type, c.codec.modules())) for c in (speaking, exported)]
+    assert Int8Linear in kinds[0] and Int8Linear not in kinds[1]
+    assert stages and exported.fingerprint == speaking.fingerprint
+    assert exported.name == speaking.name
