@@ -95,6 +95,13 @@ class FSQ(nn.Module):
         digits = tokens.unsqueeze(-1) // self.steps % self.counts
         return (digits - half) / half
 
+    def indices_to_codes(self, tokens):
+        """Quantized features, by the name of vector-quantize-pytorch.
+
+        int64 [...] -> [..., D].
+        """
+        return self.project_out(self.points(tokens))
+
     def embed(self, tokens):
         """int64 [B, N, K] -> features [B, N, K, D]."""
-        return self.project_out(self.points(tokens))
+        return self.indices_to_codes(tokens)
