@@ -28,11 +28,16 @@ def main(arguments):
     leave_process_group()  # the processes do not communicate any more
 
     def shards(stage, sample_rate):
+        copies = {}
+        if stage == "train" and hparams["copies"]:
+            copies["copies"] = hparams["copies"]
+            copies["augmentation"] = hparams["augmentation"](sample_rate)
         return ManifestShards(
             hparams[f"{stage}_csv"],
             hparams["data_folder"],
             sample_rate=sample_rate,
             **hparams["clips"],
+            **copies,
         )
 
     tokenize_splits(hparams, run_opts["device"] or infer_device(), shards)

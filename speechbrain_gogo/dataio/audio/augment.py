@@ -14,6 +14,7 @@ import torchaudio
 from speechbrain_gogo.default_dtype import float32_by_default
 
 NUM_CURVES = 6  # cosines along a logarithmic frequency axis
+NOISE_LEVEL = 1e-4  # standard deviation of the noise before a clip, -80 dB
 LOWEST = 60.0  # Hz, where that axis begins
 
 
@@ -38,6 +39,9 @@ class ClipAugmentation:
         Standard deviation of a smooth random filter, in dB; 0 for none.
     filter_share : float
         Share of the clips that are filtered.
+    max_lead : int
+        Largest number of samples of faint noise to insert before the clip,
+        which also shifts the borders of groups, without losing speech.
 
     Example
     -------
@@ -59,6 +63,7 @@ class ClipAugmentation:
         gain_db=(-8.0, 4.0),
         filter_db=4.0,
         filter_share=0.5,
+        max_lead=0,
     ):
         self.sample_rate = sample_rate
         self.seed = seed
@@ -67,6 +72,7 @@ class ClipAugmentation:
         self.gain_db = tuple(gain_db)
         self.filter_db = filter_db
         self.filter_share = filter_share
+        self.max_lead = max_lead
 
     def __call__(self, wav, epoch, key):
         """A changed copy of a clip.
@@ -83,7 +89,7 @@ class ClipAugmentation:
         Returns
         -------
         torch.Tensor
-            [T'], at least half as long.
+            [T'].
         """
         draw = random.Random(f"{self.seed} {epoch} {key}")
         start = draw.randint(0, min(self.max_start, len(wav) // 2))
@@ -93,7 +99,14 @@ class ClipAugmentation:
             wav = self.filter(wav, heights)
         gain = 10 ** (draw.uniform(*self.gain_db) / 20)
         peak = float(wav.abs().max()) + 1e-9
-        return wav * min(gain, 1 / peak)
+        wav = wav * min(gain, 1 / peak)
+        return torch.cat([self.lead(draw), wav]) if self.max_lead else wav
+
+    def lead(self, draw):
+        """Up to ``max_lead`` samples of faint noise."""
+        generator = torch.Generator().manual_seed(draw.getrandbits(32))
+        samples = draw.randint(0, self.max_lead)
+        return NOISE_LEVEL * torch.randn(samples, generator=generator)
 
     def change_speed(self, wav, speed):
         """[T] -> about [T / speed]; the pitch is higher by the same factor."""

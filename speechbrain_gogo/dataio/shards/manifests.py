@@ -5,6 +5,7 @@ Work that lasts for hours, such as tokenizing a corpus, is done shard by shard. 
 batches of a shard's clips, and counts of the clips that are skipped.
 """
 
+import json
 import os
 import zlib
 from pathlib import Path
@@ -39,12 +40,20 @@ class ManifestShards:
         Sample rate of ``sig``, in Hz.
     min_duration, max_duration : float
         Only clips of this many seconds, both inclusive.
+    copies : int
+        Changed copies of each clip, named "<id>-copy1" and so on, in shards
+        after those of the clips themselves. The language model of a small
+        corpus learns from them that the tokens of the same speech depend on
+        where groups begin.
+    augmentation : ClipAugmentation
+        Changes the copies.
 
     Raises
     ------
     ValueError
-        If the manifest or a column is missing, no row can be used, or an id
-        cannot be the name of a file.
+        If the manifest or a column is missing, no row can be used, an id
+        cannot be the name of a file or is that of another clip's copy, or
+        copies have no augmentation.
     """
 
     def __init__(
@@ -57,7 +66,15 @@ class ManifestShards:
         sample_rate=24000,
         min_duration=1.0,
         max_duration=20.0,
+        copies=0,
+        augmentation=None,
     ):
+        if copies and augmentation is None:
+            raise ValueError(
+                f"{csv_path}: {copies} copies of each clip need an augmentation "
+                "that changes them, or all would have the same tokens."
+            )
+        self.copies, self.augmentation = copies, augmentation
         self.batch_seconds = batch_seconds
         self.clips_per_shard = clips_per_shard
         self.max_batch_size = max_batch_size
@@ -75,7 +92,7 @@ class ManifestShards:
                     f"{csv_path}: the id '{plain_text(key[:80])}' {reason} "
                     "and cannot be the name of a file: rename the clip."
                 )
-        clips = [{"id": key, **row} for key, row in rows.items()]
+        clips = self._with_copies(rows)
         starts = range(0, len(clips), clips_per_shard)
         self._clips = {
             f"{escape_bytes(self.csv_path.name)} from row {start}": clips[
@@ -84,6 +101,20 @@ class ManifestShards:
             for start in starts
         }
         self.shards = list(self._clips)
+
+    def _with_copies(self, rows):
+        """The clips of a manifest, then the first copy of each, and so on."""
+        clips = [{"id": key, "copy": 0, **row} for key, row in rows.items()]
+        for copy in range(1, self.copies + 1):
+            for key, row in rows.items():
+                name = f"{key}-copy{copy}"
+                if name in rows:
+                    raise ValueError(
+                        f"{self.csv_path}: the clip '{name}' has the name of a "
+                        f"copy of '{key}': rename it."
+                    )
+                clips.append({"id": name, "copy": copy, **row})
+        return clips
 
     @property
     def wavs(self):
@@ -107,7 +138,13 @@ class ManifestShards:
         """
         content = zlib.crc32(self.csv_path.read_bytes())
         audio = zlib.crc32("\n".join(map(_stamp, self.wavs.values())).encode())
+        copies = {}
+        if self.copies:
+            copies["copies"] = self.copies
+            changes = json.dumps(vars(self.augmentation))
+            copies["augmentation"] = json.loads(changes)  # no tuples
         return {
+            **copies,
             "manifest": f"{self.csv_path.name} {content:08x}",
             "audio": f"{audio:08x}",
             "data_root": str(self.data_root.resolve()),
@@ -174,6 +211,8 @@ class ManifestShards:
             except AudioError as error:
                 report[error.reason] += 1
                 continue
+            if clip["copy"]:
+                wav = self.augmentation(wav, clip["copy"], clip["id"])
             decoded.append(
                 {
                     "id": clip["id"],

@@ -9,6 +9,8 @@ import soundfile
 import torch
 from token_corpora import HEADER, clips, contents, rows
 
+from speechbrain_gogo.dataio.audio.augment import ClipAugmentation
+from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
@@ -156,6 +158,37 @@ def test_every_row_is_used_or_counted(codec, tmp_path):
     pieces = WordPieces.train(["no five"], tmp_path / "text.model", 20)
     dataset = TokenDataset(tmp_path / "tokens", 99, np.maximum, pieces)
     assert dataset.report == {"used": 1, "no text": 1, **skipped}
+
+
+def test_copies_are_the_same_speech_at_other_places(
+    codec, tiny_corpus, tokenized, tmp_path
+):
+    """The first copy of every clip follows the clips, with changed audio."""
+    augmentation = ClipAugmentation(
+        24000, 7, max_lead=5120, speeds=[1.0], filter_share=0.0
+    )
+    source = clips(tiny_corpus, copies=1, augmentation=augmentation)
+    report = tokenize_corpus(codec, source, tmp_path)
+    assert report.clips == {"used": 24}
+    found = {row.id: row for row in rows(tmp_path)}
+    for row in rows(tokenized):
+        assert torch.equal(found[row.id].tokens, row.tokens)
+        copy = found[f"{row.id}-copy1"]
+        assert (copy.text, copy.speaker) == (row.text, row.speaker)
+        path = source.wavs[row.id]
+        wav = augmentation(read_audio(path, 24000), 1, copy.id)
+        assert torch.equal(copy.tokens, codec.encode_batch(wav[None])[0][0])
+    assert tokenize_corpus(codec, source, tmp_path) == report  # resumes
+
+    with pytest.raises(ValueError, match="need an augmentation"):
+        clips(tiny_corpus, copies=1)
+    with open(tiny_corpus / "train.csv") as file:
+        header, row = file.readline(), file.readline()
+    name = row.split(",")[0]
+    twins = tmp_path / "twins.csv"
+    twins.write_text(header + row + row.replace(name, f"{name}-copy1", 1))
+    with pytest.raises(ValueError, match=f"name of a copy of '{name}'"):
+        ManifestShards(twins, tiny_corpus, 6, copies=1, augmentation=str)
 
 
 def test_emilia_tars(codec, tmp_path, request):

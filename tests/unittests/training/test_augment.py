@@ -54,3 +54,14 @@ def test_augmented_clips_do_not_exceed_full_scale():
     """Loud clips are not amplified above 1."""
     augment = ClipAugmentation(24000, gain_db=(20.0, 20.0), filter_share=0.0)
     assert augment(tone(300), 1, "a").abs().max() <= 1.0001
+
+
+def test_a_lead_is_faint_noise_before_the_whole_clip():
+    """Nothing of the clip is lost, and the other draws stay as they were."""
+    wav = tone(300)
+    plain = ClipAugmentation(24000, 1)(wav, 1, "a")
+    led = ClipAugmentation(24000, 1, max_lead=5120)(wav, 1, "a")
+    lead = len(led) - len(plain)
+    assert 0 < lead <= 5120
+    assert torch.equal(led[lead:], plain)
+    assert 0 < led[:lead].abs().max() < 1e-3
