@@ -3,7 +3,8 @@
 Corpora differ in case and punctuation. The ASR head learns words, so both are
 removed for it; language models of speech keep marks of pauses. The tokens are
 sentencepiece's (:class:`WordPieces`, small models) or those of a language model
-that brings its own (:class:`HubTokenizer`). Both kinds have
+that brings its own (:class:`HubTokenizer`), or phones of a pronunciation dictionary
+(:class:`~speechbrain_gogo.dataio.text.phones.Phones`). All kinds have
 
     encode(text) -> list of int     encode_batch(texts) -> list of lists
     vocab_size                      save(folder)
@@ -23,6 +24,7 @@ from speechbrain_gogo.dataio.text.normalization import (
     normalize_speech,
     normalize_words,
 )
+from speechbrain_gogo.dataio.text.phones import Phones
 
 
 def train_tokenizer(
@@ -245,12 +247,13 @@ def load_text_tokenizer(source):
     Arguments
     ---------
     source : str | Path
-        A folder with ``text.model``, a folder with the tokenizer of a
-        language model, or the hub id of one.
+        A folder with ``text.model`` or ``phones.txt``, a folder with the
+        tokenizer of a language model, the hub id of one, or the file of a
+        pronunciation dictionary.
 
     Returns
     -------
-    WordPieces | HubTokenizer
+    WordPieces | Phones | HubTokenizer
 
     Raises
     ------
@@ -258,13 +261,19 @@ def load_text_tokenizer(source):
         If there is none or it cannot be read.
     """
     model_path = Path(source) / WordPieces.FILE
+    dictionary = Path(source)
+    if not dictionary.is_file():
+        dictionary = dictionary / Phones.FILE
     try:
         if model_path.is_file():
             return WordPieces(model_path)
+        if dictionary.is_file():
+            return Phones(dictionary)
         return HubTokenizer(source)
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
             f"{source} has no text tokenizer that can be read, neither "
-            f"{WordPieces.FILE} nor that of a language model: {reason:.200}"
+            f"{WordPieces.FILE}, {Phones.FILE} nor that of a language model: "
+            f"{reason:.200}"
         ) from error
