@@ -57,7 +57,7 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
         SpeechBrain's run options.
     codec : GogoCodec
         The codec of the stages' tokens.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         Tokenizer of the text.
     """
 

@@ -2,6 +2,7 @@
 
 from speechbrain_gogo.dataio.text.english import English
 from speechbrain_gogo.dataio.text.front_ends import AsWritten, front_end
+from speechbrain_gogo.dataio.text.phones import Phones
 from speechbrain_gogo.dataio.text.sentences import split_sentences
 from speechbrain_gogo.dataio.text.tokenizers import (
     HubTokenizer,
@@ -17,6 +18,7 @@ __all__ = [
     "AsWritten",
     "English",
     "HubTokenizer",
+    "Phones",
     "WordPieces",
     "encode_text",
     "front_end",

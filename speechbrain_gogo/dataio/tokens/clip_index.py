@@ -40,7 +40,7 @@ class ClipIndex:
     ---------
     shards : list of TokenShard
         Shards of all corpora.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         Tokenizer of the texts; None leaves the texts out.
     folder : str | Path
         Folder of the arrays, in a subfolder named after their sources; all
@@ -136,7 +136,7 @@ def clip_numbers(shard, tokenizer=None):
     ---------
     shard : TokenShard
         Shard to read.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         As in :class:`ClipIndex`.
 
     Returns

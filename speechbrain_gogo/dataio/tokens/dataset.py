@@ -38,7 +38,7 @@ class TokenDataset(Dataset):
         (lengths of the texts in ids, numbers of groups), int64 arrays, to
         positions, such as ``BackboneLM.sequence_length``; every token by
         default, as Stage II reads them.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         Adds ``text_ids`` and leaves out clips without text; None ignores the
         text.
     codec : GogoCodec

@@ -36,7 +36,7 @@ def export_speech_stage(
         Folder to write; created if needed.
     lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
         The stage.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         Tokenizer of its text; Stage I needs it, Stage II reads none.
     fingerprint : str
         Fingerprint of the codec whose tokens it speaks: it is then used with no

@@ -31,7 +31,7 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
     lm : torch.nn.Module
         Language model with ``sizes``, the arguments of its class,
         ``vocab_size`` and ``levels``; its weights are written.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         Tokenizer of its text.
     codec : PretrainedCodec
         Codec of its tokens.

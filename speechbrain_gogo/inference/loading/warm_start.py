@@ -79,12 +79,12 @@ def start_tokenizer(source, tokenizer=None):
     ---------
     source : str | Path
         As of :func:`find_stage`.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         The one that the training was told to have; None is that of ``source``.
 
     Returns
     -------
-    WordPieces | HubTokenizer
+    WordPieces | Phones | HubTokenizer
 
     Raises
     ------

@@ -42,7 +42,7 @@ class LanguageModelSpeech(PretrainedSpeech):
         SpeechBrain's run options.
     codec : PretrainedCodec
         The codec of the tokens.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         Tokenizer of the text.
     """
 

@@ -29,7 +29,7 @@ class Synthesizer(KeepsPrecision, Pretrained):
         SpeechBrain's run options.
     codec : PretrainedCodec
         The codec of the language models' tokens.
-    tokenizer : WordPieces | HubTokenizer
+    tokenizer : WordPieces | Phones | HubTokenizer
         Tokenizer of the text.
     """
 
