@@ -87,6 +87,9 @@ RULES = {
 }
 LETTERS = re.compile("|".join(sorted(RULES, key=len, reverse=True)))
 DOUBLED = re.compile(r"([bdfgklmnprstz])\1")
+# An "a" beside another letter is that letter ("u s a"), not the article.
+SPELLED_A = re.compile(r"\ba(?= [a-z]\b(?!'))|(?<=\b[b-hj-z] )a\b(?!')")
+LETTER_A = "ay"
 SHORTEST_PART = 3  # letters of each part of a compound word
 
 
@@ -135,7 +138,8 @@ class Phones:
     def encode(self, text):
         """Text to ids, a list of int; a border is before each word."""
         ids = []
-        for part in normalize_speech(text).split():
+        text = SPELLED_A.sub(LETTER_A, normalize_speech(text))
+        for part in text.split():
             mark = IDS.get(part)
             ids += [IDS[" "], *self.pronounce(part)] if mark is None else [mark]
         return ids
@@ -185,6 +189,8 @@ class Phones:
 
     def _derive(self, word):
         """Ids of a word that the dictionary lacks."""
+        if word.endswith("'s") and (base := self.pronounce(word[:-2])):
+            return base + _plural(base)
         word = word.replace("'", "")
         for ending, read in ENDINGS.items():
             stem = word.removesuffix(ending)

@@ -8,6 +8,9 @@ from speechbrain_gogo.dataio.text.phones import SYMBOLS, Phones
 # Lines of CMUdict, with a further reading, stresses and comments.
 DICTIONARY = """\
 ;;; a comment of older versions, which have capitals
+A  AH0
+AY  EY1
+B  B IY1
 BAT  B AE1 T
 bee B IY1
 bridge B R IH1 JH
@@ -40,6 +43,9 @@ def phones(tmp_path):
         ("sunday's", "_ S AH1 N D EY1 Z"),
         ("washed wanted hoped", "_ W AA1 SH T _ W AA1 N T IH D _ HH OW1 P T"),
         ("hoping batting", "_ HH OW1 P IH NG _ B AE1 T IH NG"),
+        ("a bat", "_ AH _ B AE1 T"),
+        ("a b", "_ EY1 _ B IY1"),  # letters
+        ("b a, b a's", "_ B IY1 _ EY1 , _ B IY1 _ AH Z"),
         ("sunbat", "_ S AH1 N B AE1 T"),  # a compound
         ("thockle", "_ TH AA1 K L"),  # by rules
     ],
