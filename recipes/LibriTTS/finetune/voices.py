@@ -96,6 +96,8 @@ def check_letters(hparams):
     ValueError
         If there are such letters; the error names them.
     """
+    if hparams["new_text"]:
+        return
     tokenizer = start_tokenizer(hparams["start_from"])
     unknown = set()
     for text in corpus_texts(hparams["train_tokens"]):

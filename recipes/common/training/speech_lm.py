@@ -32,12 +32,13 @@ logger = logging.getLogger(__name__)
 def prepare_tokenizer(hparams):
     """The text tokenizer; trained on the corpora if the YAML names none.
 
-    One of a stage from which the training starts comes along with it.
+    One of a stage from which the training starts comes along with it, unless
+    text is new.
     """
     text_size, tokenizer = hparams["model"]["text_size"], None
     if hparams["text_tokenizer"] is not None:
         tokenizer = load_text_tokenizer(hparams["text_tokenizer"])
-    if hparams["start_from"] is not None:
+    if hparams["start_from"] is not None and not hparams["new_text"]:
         tokenizer = start_tokenizer(hparams["start_from"], tokenizer)
     if tokenizer is not None:
         if tokenizer.vocab_size > text_size:
@@ -123,7 +124,7 @@ def train_stage(hparams, run_opts):
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
     if hparams["start_from"] is not None:
-        start_stage(lm, hparams["start_from"], codec)
+        start_stage(lm, hparams["start_from"], codec, hparams["new_text"])
     save_memory(
         lm.llama,
         hparams["gradient_checkpointing"],

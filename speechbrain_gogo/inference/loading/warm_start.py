@@ -98,12 +98,12 @@ def start_tokenizer(source, tokenizer=None):
         f"start_from: the stage of '{source}' has learned text ids of a "
         f"tokenizer with fingerprint {theirs.fingerprint}, and text_tokenizer "
         f"has {tokenizer.fingerprint}. Set text_tokenizer to null, which "
-        "takes that of the stage, or start_from to null, to train anew (as for "
-        "letters that its tokenizer does not know)."
+        "takes that of the stage, or new_text to true, to learn the ids of text "
+        "anew (as for letters that its tokenizer does not know)."
     )
 
 
-def start_stage(lm, source, codec):
+def start_stage(lm, source, codec, new_text=False):
     """Give a stage the weights of another one.
 
     Of an AlignedBackboneLM the aligner comes along as it is: it has had its
@@ -117,12 +117,16 @@ def start_stage(lm, source, codec):
         As of :func:`find_stage`.
     codec : GogoCodec
         Of the tokens that it learns from.
+    new_text : bool
+        Leave what belongs to ids of text as it is, for another tokenizer, with
+        another number of ids or not. An AlignedBackboneLM then trains its
+        aligner for all of its ``aligner_batches``.
 
     Raises
     ------
     ValueError
         If the stage of ``source`` speaks another codec's tokens, or is another
-        network.
+        network, or ``new_text`` is of a class that cannot do so.
 
     Example
     -------
@@ -145,6 +149,18 @@ def start_stage(lm, source, codec):
             "corpora with that one."
         ) from None
     theirs, ours = _numbers(found), _numbers(lm)
+    state = found.state_dict()
+    if new_text:
+        if not hasattr(lm, "text_state"):
+            raise ValueError(
+                f"new_text: a {type(lm).__name__} cannot learn text anew, an "
+                "AlignedBackboneLM (aligned_stage1.yaml) can: set it to false, "
+                "or start_from to null."
+            )
+        theirs.pop("text_size", None)
+        ours.pop("text_size", None)
+        own = lm.state_dict()
+        state.update({name: own[name] for name in lm.text_state})
     other = [key for key in ours | theirs if ours.get(key) != theirs.get(key)]
     if other:
         told, wanted = (
@@ -156,7 +172,7 @@ def start_stage(lm, source, codec):
             f"{wanted}. Give its numbers with --model, or start from nothing "
             "(--start_from null)."
         )
-    load_state(lm, found.state_dict(), folder)
+    load_state(lm, state, folder)
 
 
 def _numbers(lm):

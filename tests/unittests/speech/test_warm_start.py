@@ -34,7 +34,8 @@ def backbone_lm(heads=2):
 def aligned_lm(**sizes):
     levels = [8, 8, 8, 5, 5]
     sizes = {"dim": 16, "num_layers": 1, "num_heads": 2, **sizes}
-    return AlignedBackboneLM(TEXT, levels, backbone_size=10, **sizes)
+    sizes = {"text_size": TEXT, "backbone_size": 10, **sizes}
+    return AlignedBackboneLM(levels=levels, **sizes)
 
 
 def detail_lm():
@@ -70,6 +71,30 @@ def test_stage_of_a_complete_model_is_loaded(
     found = start_tokenizer(tiny_speech_folder)
     assert found.fingerprint == tokenizer.fingerprint
     assert start_tokenizer(tiny_speech_folder, tokenizer)
+
+
+def test_text_is_learned_anew_for_another_tokenizer(codec, tmp_path):
+    """All but the ids of text is loaded, also with another number of them."""
+    first = aligned_lm()
+    first.batches.fill_(7)
+    export_speech_stage(tmp_path, first, fingerprint=codec.fingerprint)
+    second = aligned_lm(text_size=TEXT + 5)
+    before = copy.deepcopy(second.state_dict())
+    start_stage(second, tmp_path, codec, new_text=True)
+    for name, weight in second.state_dict().items():
+        expected = before if name in second.text_state else first.state_dict()
+        torch.testing.assert_close(weight, expected[name], rtol=1e-3, atol=1e-6)
+    ids = {
+        name
+        for name, weight in before.items()
+        if weight.shape != first.state_dict()[name].shape or name == "batches"
+    }
+    assert ids == set(second.text_state)  # nothing that depends on ids is left
+    with pytest.raises(ValueError, match="a BackboneLM cannot learn text anew"):
+        export_speech_stage(
+            tmp_path / "other", backbone_lm(), fingerprint=codec.fingerprint
+        )
+        start_stage(backbone_lm(), tmp_path / "other", codec, new_text=True)
 
 
 def test_other_tokens_text_and_networks_are_refused(codec, tmp_path):

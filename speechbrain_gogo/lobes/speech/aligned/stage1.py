@@ -76,6 +76,13 @@ class AlignedBackboneLM(GroupStage1):
     """
 
     last_level = "duration"  # name of the level after those of the tokens
+    # The state that belongs to the ids of text.
+    text_state = (
+        "text.rows.weight",
+        "aligner.output.weight",
+        "aligner.output.bias",
+        "batches",
+    )
 
     def __init__(
         self,
