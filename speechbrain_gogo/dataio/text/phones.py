@@ -136,7 +136,10 @@ class Phones:
         return f"{zlib.crc32(self.content + rules):08x}"
 
     def encode(self, text):
-        """Text to ids, a list of int; a border is before each word."""
+        """Text to ids, a list of int; a border is before each word.
+
+        A ValueError names letters that have no reading.
+        """
         ids = []
         text = SPELLED_A.sub(LETTER_A, normalize_speech(text))
         for part in text.split():
@@ -203,6 +206,11 @@ class Phones:
             parts = self._look_up(word[:end]), self._look_up(word[end:])
             if None not in parts:
                 return sum(parts, [])
+        if unread := LETTERS.sub("", word):
+            raise ValueError(
+                f"'{word}' has characters without a reading, {unread!r}: let the "
+                "front end of the language spell them out."
+            )
         word = DOUBLED.sub(r"\1", word)
         if len(word) > 2 and word.endswith("e"):
             word = word[:-1]

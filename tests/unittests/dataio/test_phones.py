@@ -70,7 +70,9 @@ def test_saved_phones_are_the_same(phones, tmp_path):
     assert other.fingerprint != phones.fingerprint
 
 
-def test_letters_without_a_reading_are_unknown(phones):
+def test_letters_without_a_reading_are_refused(phones):
+    with pytest.raises(ValueError, match="'naïve' has .* reading, 'ï'"):
+        phones.encode("A naïve bee")
     assert phones.unknown("Sunday, wxyz!") == set()
     assert phones.unknown("na\u00efve 5") == {"\u00ef", "5"}
 
