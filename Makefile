@@ -168,11 +168,12 @@ mini-speech: $(MINI)/.bundled
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) tokenize_corpus.py \
 		hparams/tokenize.yaml --data_folder $(SYNTHETIC) --skip_prep True \
 		--train_csv $(SYNTHETIC)/train.csv --valid_csv $(SYNTHETIC)/valid.csv \
-		--output_folder $(TOKENS)/synthetic
+		--output_folder $(TOKENS)/synthetic --copies 2
 	cd recipes/LibriTTS/speech_lm && $(PYTHON_HERE) train.py \
 		hparams/aligned_stage1.yaml --train_tokens \
 		"['$(TOKENS)/synthetic/train', '$(TOKENS)/real/train']" \
 		--valid_tokens $(TOKENS)/synthetic/valid $(LARGER) \
+		--text_tokenizer $(BUNDLE)/stage1/phones.txt \
 		--output_folder $(MINI)/stage1 $(call limit,$(STAGE_MINUTES),70)
 	$(PYTHON_HERE) -c "from speechbrain_gogo.inference.loading.export_speech import \
 		export_speech as export; export('$(BUNDLE)', '$(BUNDLE)', \

@@ -177,8 +177,8 @@ def tokenize_splits(hparams, device, make_source):
     device : str
         Device of the codec.
     make_source : callable
-        Function of the stage, "train" or "valid", and the codec's sample rate
-        that returns shards of clips.
+        Function of the stage, "train" or "valid", and the codec that returns
+        shards of clips.
     """
     codec = open_codec(
         hparams["codec"],
@@ -188,7 +188,7 @@ def tokenize_splits(hparams, device, make_source):
     for stage in ("train", "valid"):
         report = tokenize_corpus(
             codec,
-            make_source(stage, codec.sample_rate),
+            make_source(stage, codec),
             f"{hparams['output_folder']}/{stage}",
             num_workers=hparams["num_workers"],
             normalize=hparams["front_end"],

@@ -31,10 +31,10 @@ def main(arguments):
     leave_process_group()  # the processes do not communicate any more
     splits = find_splits(hparams["train_shards"], hparams["valid_shards"])
 
-    def shards(stage, sample_rate):
+    def shards(stage, codec):
         return EmiliaShards(
             splits[stage],
-            sample_rate=sample_rate,
+            sample_rate=codec.sample_rate,
             training=False,
             **hparams["clips"],
         )

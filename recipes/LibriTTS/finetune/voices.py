@@ -10,6 +10,7 @@ from speechbrain.utils.distributed import (
 )
 
 from recipes.common.tokens import tokenize_splits
+from recipes.common.training.speech_lm import prepare_tokenizer
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
@@ -21,7 +22,6 @@ from speechbrain_gogo.inference.loading.export_speech import (
 )
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.inference.loading.speech import load_settings
-from speechbrain_gogo.inference.loading.warm_start import start_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +62,11 @@ def prepare_recordings(hparams, device=None):
             "valid_clips of data_folder are held out."
         )
 
-    def shards(stage, sample_rate):
+    def shards(stage, codec):
         return ManifestShards(
             hparams[f"{stage}_csv"],
             hparams["data_folder"],
-            sample_rate=sample_rate,
+            sample_rate=codec.sample_rate,
             **hparams["clips"],
         )
 
@@ -82,7 +82,7 @@ def _list_recordings(folder, out, num_valid, seed):
 
 
 def check_letters(hparams):
-    """Refuse texts with letters that the initial model's tokenizer does not know.
+    """Refuse texts with letters that the text tokenizer does not know.
 
     They would all have the same id. Marks are not refused.
 
@@ -96,9 +96,7 @@ def check_letters(hparams):
     ValueError
         If there are such letters; the error names them.
     """
-    if hparams["new_text"]:
-        return
-    tokenizer = start_tokenizer(hparams["start_from"])
+    tokenizer = prepare_tokenizer(hparams)
     unknown = set()
     for text in corpus_texts(hparams["train_tokens"]):
         unknown |= {c for c in "".join(tokenizer.unknown(text)) if c.isalnum()}
@@ -106,8 +104,8 @@ def check_letters(hparams):
         raise ValueError(
             f"The text tokenizer of '{hparams['start_from']}' does not know "
             f"{', '.join(map(repr, sorted(unknown)[:20]))}. Let the front end of "
-            "the language replace them by other letters (see "
-            "docs/finetuning.md), or train a stage from scratch."
+            "the language replace them by other letters, or learn the text anew "
+            "(new_text, see docs/finetuning.md)."
         )
 
 

@@ -27,15 +27,17 @@ def main(arguments):
     hparams, run_opts = start(__file__, arguments)
     leave_process_group()  # the processes do not communicate any more
 
-    def shards(stage, sample_rate):
+    def shards(stage, codec):
         copies = {}
         if stage == "train" and hparams["copies"]:
             copies["copies"] = hparams["copies"]
-            copies["augmentation"] = hparams["augmentation"](sample_rate)
+            copies["augmentation"] = hparams["augmentation"](
+                codec.sample_rate, max_lead=codec.group_samples
+            )
         return ManifestShards(
             hparams[f"{stage}_csv"],
             hparams["data_folder"],
-            sample_rate=sample_rate,
+            sample_rate=codec.sample_rate,
             **hparams["clips"],
             **copies,
         )

@@ -42,7 +42,8 @@ from speechbrain_gogo.metrics.timing import Clock, device_name
 
 ALLOCATED = " w/ allocator"
 DAGGER = " †"
-MODEL_FILES = "*.safetensors", "*.yaml", "*.model"  # decide what is said
+# They decide what is said.
+MODEL_FILES = "*.safetensors", "*.yaml", "*.model", "phones.txt"
 
 
 def speak(speech, tasks, hparams, folder):

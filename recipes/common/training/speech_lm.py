@@ -21,6 +21,7 @@ from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import export_speech_stage
 from speechbrain_gogo.inference.loading.warm_start import (
+    check_text_state,
     start_stage,
     start_tokenizer,
 )
@@ -35,6 +36,7 @@ def prepare_tokenizer(hparams):
     One of a stage from which the training starts comes along with it, unless
     text is new.
     """
+    check_new_text(hparams)
     text_size, tokenizer = hparams["model"]["text_size"], None
     if hparams["text_tokenizer"] is not None:
         tokenizer = load_text_tokenizer(hparams["text_tokenizer"])
@@ -61,6 +63,26 @@ def prepare_tokenizer(hparams):
     }
     run_on_main(WordPieces.train, kwargs=settings)
     return WordPieces(hparams["tokenizer_file"])
+
+
+def check_new_text(hparams):
+    """Refuse a ``new_text`` that cannot be, before the corpora are read."""
+    if not hparams["new_text"]:
+        return
+    lm, steps = hparams["lm"], hparams["num_steps"]
+    if hparams["start_from"] is None:
+        raise ValueError(
+            "new_text is for a stage that starts from another one: give start_from."
+        )
+    check_text_state(lm)
+    updates = lm.aligner_batches // hparams["grad_accumulation_factor"]
+    if steps is not None and steps <= updates:
+        raise ValueError(
+            f"With new_text the aligner is trained alone for {updates} updates, "
+            f"and num_steps is {steps}, so nothing would be learned of speech: "
+            "give more num_steps, or fewer aligner_batches by --model "
+            "'{stage1: {aligner_batches: ...}}'."
+        )
 
 
 def dataio_prepare(hparams, tokenizer, codec):

@@ -19,7 +19,7 @@ LOWEST = 60.0  # Hz, where that axis begins
 
 
 class ClipAugmentation:
-    """Changes a clip's start, speed, level and spectrum.
+    """Changes a clip's start, speed, level and spectrum, or inserts noise before it.
 
     Arguments
     ---------
@@ -82,7 +82,7 @@ class ClipAugmentation:
         wav : torch.Tensor
             [T].
         epoch : int
-            Epoch of the training.
+            Epoch of the training, or number of the copy.
         key : str
             The clip's ID.
 

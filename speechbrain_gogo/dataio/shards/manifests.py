@@ -69,6 +69,8 @@ class ManifestShards:
         copies=0,
         augmentation=None,
     ):
+        if not isinstance(copies, int) or copies < 0:
+            raise ValueError(f"copies={copies}: give a number, 0 or more.")
         if copies and augmentation is None:
             raise ValueError(
                 f"{csv_path}: {copies} copies of each clip need an augmentation "
@@ -86,13 +88,13 @@ class ManifestShards:
         rows, self._misread = read_manifest(csv_path, data_root)
         if not rows:
             raise ValueError(f"{csv_path} has no usable row: {self._misread}.")
-        for key in rows:
+        clips = self._with_copies(rows)
+        for key in (clip["id"] for clip in clips):
             if reason := unfit_id(key):
                 raise ValueError(
                     f"{csv_path}: the id '{plain_text(key[:80])}' {reason} "
                     "and cannot be the name of a file: rename the clip."
                 )
-        clips = self._with_copies(rows)
         starts = range(0, len(clips), clips_per_shard)
         self._clips = {
             f"{escape_bytes(self.csv_path.name)} from row {start}": clips[

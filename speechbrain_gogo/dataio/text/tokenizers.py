@@ -187,6 +187,7 @@ class WordPieces:
         """Write ``text.model`` into a folder; gives the folder's path."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / Phones.FILE).unlink(missing_ok=True)  # of another training
         model = self.processor.serialized_model_proto()
         (folder / self.FILE).write_bytes(model)
         return folder
@@ -249,7 +250,7 @@ def load_text_tokenizer(source):
     source : str | Path
         A folder with ``text.model`` or ``phones.txt``, a folder with the
         tokenizer of a language model, the hub id of one, or the file of a
-        pronunciation dictionary.
+        pronunciation dictionary or of a sentencepiece model (``*.model``).
 
     Returns
     -------
@@ -260,20 +261,18 @@ def load_text_tokenizer(source):
     ValueError
         If there is none or it cannot be read.
     """
-    model_path = Path(source) / WordPieces.FILE
-    dictionary = Path(source)
-    if not dictionary.is_file():
-        dictionary = dictionary / Phones.FILE
+    path = Path(source)
     try:
-        if model_path.is_file():
-            return WordPieces(model_path)
-        if dictionary.is_file():
-            return Phones(dictionary)
+        for kind in (WordPieces, Phones):
+            if (path / kind.FILE).is_file():
+                return kind(path / kind.FILE)
+        if path.is_file():
+            is_model = path.suffix == Path(WordPieces.FILE).suffix
+            return (WordPieces if is_model else Phones)(path)
         return HubTokenizer(source)
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"{source} has no text tokenizer that can be read, neither "
-            f"{WordPieces.FILE}, {Phones.FILE} nor that of a language model: "
-            f"{reason:.200}"
+            f"{source} has no text tokenizer that can be read: no {WordPieces.FILE}, "
+            f"no {Phones.FILE}, and no language model's tokenizer. ({reason:.200})"
         ) from error

@@ -31,6 +31,7 @@ from webdataset.utils import pytorch_worker_info
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 ARRAYS = ("groups", "speakers", "text_at", "text_ids")
+UNREADABLE = -1  # the only id of a text that the tokenizer cannot read
 
 
 class ClipIndex:
@@ -128,6 +129,13 @@ class ClipIndex:
             return np.diff(self.text_at[start : end + 1])
         return self.text_at[clips + 1] - self.text_at[clips]
 
+    def unreadable(self, clips):
+        """Which of some clips, a slice, have a text that cannot be read, bool."""
+        found = self.text_lengths(clips) == 1
+        starts = self.text_at[: len(self)][clips][found]
+        found[found] = self.text_ids[starts] == UNREADABLE
+        return found
+
 
 def clip_numbers(shard, tokenizer=None):
     """The arrays of one shard.
@@ -144,7 +152,7 @@ def clip_numbers(shard, tokenizer=None):
     dict of str to numpy.ndarray
         groups, speakers, text_lengths and text_ids.
     """
-    texts = [] if tokenizer is None else tokenizer.encode_batch(shard.texts())
+    texts = [] if tokenizer is None else _encode(tokenizer, shard.texts())
     lengths = [len(ids) for ids in texts] or [0] * len(shard)
     flat = np.fromiter((i for ids in texts for i in ids), np.int32)
     speakers = [_number(name) for name in shard.speakers()]
@@ -154,6 +162,16 @@ def clip_numbers(shard, tokenizer=None):
         "text_lengths": np.array(lengths, np.int32),
         "text_ids": flat,
     }
+
+
+def _encode(tokenizer, texts):
+    """Ids of texts, [UNREADABLE] of one that has letters without a reading."""
+    try:
+        return tokenizer.encode_batch(texts)
+    except ValueError:
+        if len(texts) == 1:
+            return [[UNREADABLE]]
+        return [_encode(tokenizer, [text])[0] for text in texts]
 
 
 def _number(speaker):

@@ -16,7 +16,8 @@ class ConcatenatedClips(Dataset):
     """A dataset of tokens, some of whose clips are preceded by another one.
 
     The preceding clip is sampled from those of the same speaker. A clip stays
-    single if both would not fit the positions, or if its speaker is unknown.
+    single if both would not fit the positions or have the same text, or if its
+    speaker is unknown.
     The last group of the preceding clip is dropped: it is padded with silence,
     and a prompt ends within speech.
 
@@ -84,6 +85,8 @@ class ConcatenatedClips(Dataset):
         if not len(self.before) or self.before[index] < 0:
             return item
         first = self.clips[int(self.before[index])]
+        if first["wrd"] == item["wrd"]:  # such as a copy of the clip
+            return item
         tokens = cat([first["tokens"][:-1], item["tokens"]])  # [N, K]
         both = {
             **item,

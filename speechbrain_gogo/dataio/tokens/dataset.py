@@ -121,10 +121,14 @@ class TokenDataset(Dataset):
             groups = self.index.groups[part].astype(np.int64)
             positions = self.count_positions(text, groups)
             wordless = (text == 0) & (self.tokenizer is not None)
-            too_long = ~wordless & (positions > self.max_positions)
+            unreadable = self.index.unreadable(part)
+            too_long = ~(wordless | unreadable) & (
+                positions > self.max_positions
+            )
             self._count("no text", wordless)
+            self._count("text that cannot be read", unreadable)
             self._count(f"over {self.max_positions} positions", too_long)
-            fits = ~(wordless | too_long)
+            fits = ~(wordless | unreadable | too_long)
             self._count("used", fits)
             clips.append((start + np.flatnonzero(fits)).astype(np.int32))
             fitting = positions[fits]

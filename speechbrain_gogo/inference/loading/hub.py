@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 RECORD = "source.txt"
 # Includes the folder of SoCodec's self-supervised network.
 CODEC = ("*.yaml", "*.safetensors", "*.md", "ssl/*")
-SPEECH = ("*.json", "*.model", "voice.*")
+SPEECH = ("*.json", "*.model", "*phones.txt", "*LICENSE*", "voice.*")
 SPEECH_FOLDERS = ("stage1/*", "stage2/*", "text/*")
 
 

@@ -89,7 +89,7 @@ def start_tokenizer(source, tokenizer=None):
     Raises
     ------
     ValueError
-        If it is another one: the stage would read wrong letters.
+        If it is another one: the stage would read wrong text.
     """
     theirs = load_text_tokenizer(find_stage(source, 1))
     if tokenizer is None or tokenizer.fingerprint == theirs.fingerprint:
@@ -111,7 +111,7 @@ def start_stage(lm, source, codec, new_text=False):
 
     Arguments
     ---------
-    lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
+    lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM | AlignedBackboneLM
         Gets the weights; before LoRA.
     source : str | Path
         As of :func:`find_stage`.
@@ -151,12 +151,7 @@ def start_stage(lm, source, codec, new_text=False):
     theirs, ours = _numbers(found), _numbers(lm)
     state = found.state_dict()
     if new_text:
-        if not hasattr(lm, "text_state"):
-            raise ValueError(
-                f"new_text: a {type(lm).__name__} cannot learn text anew, an "
-                "AlignedBackboneLM (aligned_stage1.yaml) can: set it to false, "
-                "or start_from to null."
-            )
+        check_text_state(lm)
         theirs.pop("text_size", None)
         ours.pop("text_size", None)
         own = lm.state_dict()
@@ -173,6 +168,16 @@ def start_stage(lm, source, codec, new_text=False):
             "(--start_from null)."
         )
     load_state(lm, state, folder)
+
+
+def check_text_state(lm):
+    """Raise a ValueError if a stage cannot learn text anew (``new_text``)."""
+    if not hasattr(lm, "text_state"):
+        raise ValueError(
+            f"new_text: a {type(lm).__name__} cannot learn text anew, an "
+            "AlignedBackboneLM (aligned_stage1.yaml) can: set it to false, or "
+            "start_from to null."
+        )
 
 
 def _numbers(lm):

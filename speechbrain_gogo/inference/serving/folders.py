@@ -12,7 +12,6 @@ from pathlib import Path
 
 from sentencepiece import sentencepiece_model_pb2
 
-from speechbrain_gogo.dataio.text.phones import Phones
 from speechbrain_gogo.dataio.text.tokenizers import (
     HubTokenizer,
     WordPieces,
@@ -76,11 +75,6 @@ def _export_stage(stage, folder):
     tokenizer = None
     if config["gogo"]["stage"] == 1:
         tokenizer = load_text_tokenizer(stage)
-    if isinstance(tokenizer, Phones):
-        raise ValueError(
-            f"{stage.name} of the model reads phones, and servers cannot look "
-            "words up in its dictionary: serve a model that reads letters."
-        )
     if isinstance(tokenizer, HubTokenizer):
         hub = tokenizer.tokenizer
         hub.add_tokens(_names(len(hub), num_ids))

@@ -128,6 +128,7 @@ def test_a_million_clips_take_16_bytes_each_and_3_seconds():
     index.groups = draw.integers(5, 95, MILLION).astype(np.int32)
     text_lengths = draw.integers(3, 80, MILLION)
     index.text_at = np.concatenate([[0], np.cumsum(text_lengths)])
+    index.text_ids = np.zeros(index.text_at[-1], np.int8)
     dataset.index, dataset.report = index, ClipReport()
     dataset.max_positions, dataset.tokenizer = 400, "some"
     dataset.count_positions = lambda text, groups: text + 3 * groups + 2

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from token_corpora import HEADER
 
 from speechbrain_gogo.dataio.report import ClipReport
+from speechbrain_gogo.dataio.text.phones import Phones
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
 from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
@@ -79,6 +81,37 @@ def test_clips_that_do_not_fit_are_left_out(lengths):
     assert "text_ids" not in stage_two[0]
     with pytest.raises(ValueError, match="over 9 positions: 40"):
         TokenDataset(lengths, 9)
+
+
+def test_texts_that_cannot_be_read_are_counted(tmp_path):
+    """Of a tokenizer that refuses letters; other clips stay."""
+    (tmp_path / "words").write_text("so S OW1\n")
+    claim_folder(tmp_path / "tokens", {**HEADER, "num_shards": 1})
+    made = [
+        TokenRow(name, text, "x", torch.ones(3, 10).long())
+        for name, text in {
+            "a": "So 5",
+            "b": "So.",
+            "c": "",
+            "d": "\u00e9",
+        }.items()
+    ]
+    path = shard_path(tmp_path / "tokens", 0)
+    save_shard(path, made, HEADER, ClipReport(used=4))
+    for folder in (None, tmp_path / "index", tmp_path / "index"):
+        dataset = TokenDataset(
+            tmp_path / "tokens",
+            99,
+            np.maximum,
+            Phones(tmp_path / "words"),
+            index_folder=folder,
+        )
+        assert [item["id"] for item in dataset] == ["b"]
+        assert dataset.report == {
+            "used": 1,
+            "no text": 1,
+            "text that cannot be read": 2,
+        }
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])

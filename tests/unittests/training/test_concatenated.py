@@ -57,6 +57,15 @@ def test_prompt_without_its_last_group_then_the_clip():
     assert (joined.before[8:] < 0).all()  # nobody knows whose they are
 
 
+def test_a_clip_does_not_follow_its_own_copy():
+    class Copies(Clips):
+        def __getitem__(self, index):
+            return {**super().__getitem__(index), "wrd": "the same"}
+
+    joined = ConcatenatedClips(Copies(), 1.0)
+    assert all(joined[index]["num_groups"] == 3 for index in range(10))
+
+
 def test_concatenation_depends_on_seed_and_positions():
     draws = [ConcatenatedClips(Clips(), 0.5, seed).before for seed in (0, 0, 1)]
     assert (draws[0] == draws[1]).all() and (draws[0] != draws[2]).any()

@@ -16,7 +16,13 @@ def test_unknown_letters_are_named(voices, monkeypatch):
     """Unknown marks are accepted."""
     texts = ["Stop! Now."]
     monkeypatch.setattr(voices, "corpus_texts", lambda folder: texts)
-    settings = {"start_from": "gogo-mini", "train_tokens": "tokens"}
+    settings = {
+        "start_from": "gogo-mini",
+        "new_text": False,
+        "text_tokenizer": None,
+        "train_tokens": "tokens",
+        "model": {"text_size": 64},
+    }
     voices.check_letters(settings)
     texts.append("Größe")
     with pytest.raises(

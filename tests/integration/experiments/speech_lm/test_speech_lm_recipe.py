@@ -151,19 +151,20 @@ def test_training_on_two_clips(
 def test_aligned_stage_trains_its_aligner_first(
     main, arguments, tiny_tokens, tmp_path, real_plots
 ):
-    """The only stage of a model, of all ten tokens."""
+    """The only stage of a model, of all ten tokens, which reads phones."""
     folder, batches = tmp_path / "out", 6
-    line = arguments(
-        "stage1",
-        folder,
-        model=f"{{dim: 32, text_size: 60, stage1: {{num_layers: 1, "
+    yaml = str(SCRIPT.parent / "hparams" / "aligned_stage1.yaml")
+    (tmp_path / "words.dict").write_text("maybe M EY1 B IY0\n")
+    settings = {
+        "model": f"{{dim: 32, text_size: 60, stage1: {{num_layers: 1, "
         f"aligner_batches: {batches}, aligner_dim: 32}}}}",
-        num_steps=2 * batches,
-        number_of_epochs=10,
-        num_samples=1,
-        ckpt_interval_steps=0,
-    )
-    main([str(SCRIPT.parent / "hparams" / "aligned_stage1.yaml"), *line[1:]])
+        "num_steps": 2 * batches,
+        "number_of_epochs": 10,
+        "num_samples": 1,
+        "ckpt_interval_steps": 0,
+    }
+    phones = {**settings, "text_tokenizer": tmp_path / "words.dict"}
+    main([yaml, *arguments("stage1", folder, **phones)[1:]])
     log = read_log(folder / "progress.jsonl")
     log = [row for row in log if row["stage"] == "train"]
     alone = [row for row in log if "aligner" in row]
@@ -179,6 +180,21 @@ def test_aligned_stage_trains_its_aligner_first(
     prompt = 0.1 * torch.randn(1, 24000)
     said = speech.clone_voice("So be it.", prompt, "No.", seed=1)
     assert len(said.tokens) and said.tokens.shape[1] == 10
+
+    # Another training learns letters instead, and keeps the rest.
+    settings |= {"start_from": folder / "export", "new_text": True}
+    letters = tmp_path / "letters"
+    main([yaml, *arguments("stage1", letters, **settings)[1:]])
+    found = {path.name for path in (letters / "export").iterdir()}
+    assert "text.model" in found and "phones.txt" not in found
+    log = read_log(letters / "progress.jsonl")
+    assert sum("aligner" in row for row in log) == batches
+    settings["num_steps"] = batches
+    with pytest.raises(ValueError, match="alone for 6 updates, and num_steps"):
+        main([yaml, *arguments("stage1", tmp_path / "few", **settings)[1:]])
+    with pytest.raises(ValueError, match="a BackboneLM cannot learn text anew"):
+        del settings["model"]
+        main(arguments("stage1", tmp_path / "plain", **settings))
 
 
 def test_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
