@@ -1,6 +1,8 @@
 """Folders of GogoSpeech: stages, default voice, and mismatches."""
 
 import shutil
+from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,11 +10,14 @@ from safetensors.torch import load, save_file
 from tiny_speech import CODES, PROMPT_TEXT, written
 from transformers import LlamaForCausalLM
 
+from speechbrain_gogo.dataio.text import Phones, WordPieces
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.export_speech import (
     export_speech,
     export_speech_stage,
 )
+from speechbrain_gogo.inference.loading.hub import CODEC, SPEECH
+from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
 
 
 def test_stages_are_plain_hugging_face_folders(
@@ -107,3 +112,18 @@ def test_loading_is_strict(
         settings.write("when: !apply:time.time []\n")
     with pytest.raises(ValueError, match="trust_source=True"):
         GogoSpeech.from_hparams(copy)
+
+
+def test_all_files_of_a_model_are_fetched_and_published():
+    """Except for pictures and the example of its card."""
+    folder = PRETRAINED / "gogo-mini"
+    names = [str(path.relative_to(folder)) for path in folder.rglob("*.*")]
+    left = [
+        name
+        for name in names
+        if not any(fnmatch(name, pattern) for pattern in (*CODEC, *SPEECH))
+    ]
+    assert {Path(name).suffix for name in left} <= {".png", ".flac"}
+    tokenizers = WordPieces.FILE, Phones.FILE
+    for name in (f"stage1/{file}" for file in tokenizers):
+        assert any(fnmatch(name, pattern) for pattern in SPEECH)
