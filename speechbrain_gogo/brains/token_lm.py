@@ -23,7 +23,7 @@ class TokenLMBrain(TrainingBrain):
     """Trains a language model whose output has "loss", "nll" and "level".
 
     The recipe's YAML gives ``lm``, ``log_interval``, ``average_checkpoints`` (1
-    if it has none) and what
+    if it has none) with ``average_within``, and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. A subclass
     implements ``level_names`` and ``compute_forward``.
     """
@@ -95,8 +95,9 @@ class TokenLMBrain(TrainingBrain):
     def load_final_weights(self):
         """Load the best checkpoint, or the average of the last ones.
 
-        Of ``average_checkpoints`` validations, as many as there were; their
-        losses do not matter.
+        Of the last ``average_checkpoints`` validations those whose loss is at most
+        ``average_within`` above the best one: weights from the beginning of a
+        training, where epochs are long, would spoil the average.
 
         Raises
         ------
@@ -111,6 +112,9 @@ class TokenLMBrain(TrainingBrain):
             ckpt_predicate=lambda saved: has_finite(saved.meta, "loss"),
             max_num_checkpoints=self.num_averaged,
         )
+        most = min(saved.meta["loss"] for saved in last)
+        most += self.hparams.average_within
+        last = [saved for saved in last if saved.meta["loss"] <= most]
         load = functools.partial(torch.load, map_location="cpu")
         self.hparams.lm.load_state_dict(average_checkpoints(last, "lm", load))
         steps = [saved.meta["step"] for saved in last]

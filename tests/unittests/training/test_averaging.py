@@ -22,11 +22,15 @@ class Brain(TokenLMBrain):
     log_validation = write_log
 
 
-@pytest.mark.parametrize("number, weight", [(1, 2), (3, 3), (9, 2.5)])
-def test_average_of_the_last_validations(tmp_path, number, weight):
-    """One: the best. More: the mean of the last ones with a finite loss."""
+@pytest.mark.parametrize(
+    "number, within, weight",
+    [(1, 9, 2), (3, 9, 3), (9, 9, 2.5), (9, 1.5, 2.5), (9, 0.5, 2)],
+)
+def test_average_of_the_last_validations(tmp_path, number, within, weight):
+    """One: the best. More: the mean of the last ones that are nearly as good."""
     layer = torch.nn.Linear(1, 1)
     hparams = {"lm": layer, "average_checkpoints": number, "seed": 0}
+    hparams["average_within"] = within
     hparams["budget"] = SimpleNamespace(factor=lambda step: 1.0, minutes=0.0)
     hparams |= {"output_folder": str(tmp_path), "learning_rate": 0.1}
     brain = Brain(
