@@ -65,6 +65,7 @@ def arguments(codec, corpus, output_folder, **overrides):
     return command_line(yaml, settings)
 
 
+@pytest.mark.long
 def test_table_of_two_systems(
     recipe, tiny_codec_folder, tiny_corpus, tmp_path, real_plots
 ):

@@ -43,6 +43,7 @@ def train(output_folder, epochs):
     return [json.loads(row) for row in log], summary
 
 
+@pytest.mark.long
 def test_two_ranks_resume(tmp_path):
     whole, summary = train(tmp_path / "whole", epochs=2)
     losses = [row["loss"] for row in whole if row["stage"] == "train"]

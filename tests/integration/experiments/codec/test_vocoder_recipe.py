@@ -102,6 +102,7 @@ def test_discriminators_join_after_a_start(data_folder, device):
     )
 
 
+@pytest.mark.long
 def test_two_processes(data_folder):
     """Both validate; resuming within an epoch needs as many processes."""
     settings = tiny(

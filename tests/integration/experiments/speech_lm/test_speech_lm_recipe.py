@@ -183,6 +183,7 @@ def test_aligned_stage_trains_its_aligner_first(
 
     # Another training learns letters instead, and keeps the rest.
     settings |= {"start_from": folder / "export", "new_text": True}
+    settings |= {"num_steps": batches + 2, "num_samples": 0}
     letters = tmp_path / "letters"
     main([yaml, *arguments("stage1", letters, **settings)[1:]])
     found = {path.name for path in (letters / "export").iterdir()}
@@ -274,7 +275,10 @@ def test_other_batches_restart_the_epoch(
     assert len(set(sum((order[step] for step in range(2, 8)), ()))) == 12
 
 
-@pytest.mark.parametrize("lora", ["{}", "{r: 2, lora_alpha: 4}"])
+@pytest.mark.parametrize(
+    "lora",
+    ["{}", pytest.param("{r: 2, lora_alpha: 4}", marks=pytest.mark.long)],
+)
 def test_options_that_save_memory(main, arguments, tmp_path, lora):
     """All options together; the export is a plain Llama."""
     pytest.importorskip("peft")
@@ -286,6 +290,7 @@ def test_options_that_save_memory(main, arguments, tmp_path, lora):
     assert not [name for name in llama.state_dict() if "lora" in name]
 
 
+@pytest.mark.long
 def test_two_processes(arguments, tmp_path):
     """Each on its half of the batches, the schedule counted in epochs.
 

@@ -130,6 +130,7 @@ def test_resampling_for_judges_is_lossless(recipe, tmp_path):
     assert torch.allclose(again, noise, atol=1e-5)
 
 
+@pytest.mark.long
 def test_killed_evaluation_resumes(recipe, speech, hparams, monkeypatch):
     """Nothing is synthesized twice, and the results equal an uninterrupted run."""
     hparams |= {"allocate": [False], "rtf_trials": 0}
