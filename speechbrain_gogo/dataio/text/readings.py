@@ -10,9 +10,8 @@ import re
 VOWEL_LETTERS = re.compile("[aeiouy]")
 SIBILANTS = {"S", "Z", "SH", "ZH", "CH", "JH"}
 VOICELESS = {"P", "T", "K", "F", "TH", "S", "SH", "CH"}
-SHORTEST_PART = (
-    3  # letters of each part of a compound, and of a word with an ending
-)
+# Letters of each part of a compound, and of a word before an ending.
+SHORTEST_PART = 3
 DOUBLED_END = re.compile(r"([bdfgklmnprstvz])\1$")
 DOUBLED = re.compile(r"([bcdfghklmnprstvz])\1")
 # A vowel and one consonant: without a silent e the consonant would be doubled.
