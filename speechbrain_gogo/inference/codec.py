@@ -60,8 +60,9 @@ class GogoCodec(StreamingCodec):
             Flow steps of the decoder; the model's setting by default. An error
             for decoders without a flow.
         weights : str
-            "float", or "int8": the linear layers of the decoder in 8 bits, on a
-            CPU. Tokens do not change, decoded audio does slightly.
+            "float"; "int8": the linear layers of the decoder in 8 bits, on a
+            CPU; or "auto": "int8" where it is supported. Tokens do not change,
+            decoded audio does slightly.
 
         Returns
         -------

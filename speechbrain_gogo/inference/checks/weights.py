@@ -2,7 +2,7 @@
 
 import torch
 
-from speechbrain_gogo.lobes.nn.int8 import Int8
+from speechbrain_gogo.lobes.nn.int8 import Int8, int8_engine
 from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 
 
@@ -12,7 +12,8 @@ def weights_of(kind, codec):
     Arguments
     ---------
     kind : str
-        "float", unchanged, or "int8": a quarter of the bytes, on a CPU.
+        "float", unchanged; "int8": a quarter of the bytes, on a CPU; "auto":
+        "int8" where it is supported, else "float".
     codec : GogoCodec
         Codec with the precision and the device.
 
@@ -28,10 +29,14 @@ def weights_of(kind, codec):
         If there is no such kind, or precision or device do not support it.
     """
     kinds = {"float": Dense, "int8": Int8}
-    if kind not in kinds:
-        raise ValueError(f"weights='{kind}': use one of {sorted(kinds)}.")
+    if kind not in [*kinds, "auto"]:
+        known = sorted([*kinds, "auto"])
+        raise ValueError(f"weights='{kind}': use one of {known}.")
     device = torch.device(codec.device).type
-    if kind == "int8" and (codec.precision, device) != ("fp32", "cpu"):
+    fits = (codec.precision, device) == ("fp32", "cpu")
+    if kind == "auto":
+        return Int8 if fits and int8_engine() else Dense
+    if kind == "int8" and not fits:
         raise ValueError(
             f"weights='int8' are for a CPU and precision fp32; here they are "
             f"{device} and {codec.precision}: take weights='float'."

@@ -155,8 +155,8 @@ def export_speech(
         Path of a recording, which is copied, and its transcript: the model's
         own voice, for texts without a prompt.
     weights : str
-        "float", or "int8": matrices of the stages and of the codec's decoder
-        in 8 bits, on a CPU.
+        "float"; "int8": matrices of the stages and of the codec's decoder in
+        8 bits, on a CPU; or "auto": "int8" where it is supported.
 
     Returns
     -------

@@ -17,6 +17,12 @@ STEP, ZERO, WEIGHT_LIMIT = 1 / 127, 127, 63
 LINEAR = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
 
 
+def int8_engine():
+    """Name of the kernels of this torch for 8 bits; None if it has none."""
+    engines = torch.backends.quantized.supported_engines
+    return next((name for name in ("x86", "fbgemm") if name in engines), None)
+
+
 class Int8:
     """A weight matrix as a function of [..., D], in 8 bits.
 
@@ -45,14 +51,14 @@ class Int8:
     """
 
     def __init__(self, weight):
-        engines = torch.backends.quantized.supported_engines
-        usable = [name for name in ("x86", "fbgemm") if name in engines]
-        if weight.device.type != "cpu" or not usable:
+        engine = int8_engine()
+        if weight.device.type != "cpu" or engine is None:
             raise ValueError(
                 f"8 bits need a CPU and a torch with kernels for them; the "
-                f"weights are on {weight.device}, this torch has {engines}."
+                f"weights are on {weight.device}, this torch has "
+                f"{torch.backends.quantized.supported_engines}."
             )
-        torch.backends.quantized.engine = usable[0]
+        torch.backends.quantized.engine = engine
         weight = weight.detach().float()
         scale = weight.abs().amax(1).clamp(min=1e-12) / WEIGHT_LIMIT
         zero = torch.zeros(len(weight), dtype=torch.long)

@@ -19,6 +19,7 @@ from speechbrain_gogo.inference.loading.group_stage import (
 from speechbrain_gogo.lobes.nn.int8 import Int8
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.codes.code_grid import CodeGrid, GridOutput
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
     generate_backbone,
@@ -261,9 +262,10 @@ def test_synthesis_from_files(
 
 def test_int8_is_refused_on_a_gpu():
     codec = SimpleNamespace(device="cpu", precision="fp32")
-    assert weights_of("int8", codec) is Int8
+    assert weights_of("int8", codec) is weights_of("auto", codec) is Int8
     with pytest.raises(ValueError, match="use one of"):
         weights_of("int4", codec)
     codec.precision = "bf16"
+    assert weights_of("auto", codec) is Dense
     with pytest.raises(ValueError, match="take weights='float'"):
         weights_of("int8", codec)
