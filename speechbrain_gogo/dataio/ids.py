@@ -12,17 +12,7 @@ LONGEST_PATH = 4096 // 2  # of a whole id, the folder's own path beside it
 
 
 def unfit_id(key):
-    """Reason why an id cannot be the name of a file below a folder.
-
-    Arguments
-    ---------
-    key : str
-        The id.
-
-    Returns
-    -------
-    str
-        The reason; None if it can.
+    """Why an id cannot be the name of a file below a folder; None if it can.
 
     Example
     -------
@@ -49,15 +39,6 @@ def unfit_id(key):
 def file_name(key):
     """An id as the name of a file, without folders, of a length that fits.
 
-    Arguments
-    ---------
-    key : str
-        Any id.
-
-    Returns
-    -------
-    str
-
     Example
     -------
     >>> file_name("clip-1.a"), file_name("../clip")
@@ -68,15 +49,6 @@ def file_name(key):
 
 def escape_bytes(name):
     """A name as text: bytes that are not UTF-8 become ``%XX``.
-
-    Arguments
-    ---------
-    name : str
-        Name as Python decodes it, of a file or a member of a tar.
-
-    Returns
-    -------
-    str
 
     Example
     -------
@@ -95,15 +67,6 @@ def plain_text(text):
     """Text in which lone surrogates, halves of a character, are U+FFFD.
 
     They can occur in json, but not be written to files.
-
-    Arguments
-    ---------
-    text : str
-        Any.
-
-    Returns
-    -------
-    str
 
     Example
     -------

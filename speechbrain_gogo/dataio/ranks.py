@@ -5,17 +5,7 @@ from speechbrain.utils.distributed import is_distributed_initialized
 
 
 def of_all_ranks(value):
-    """The values of all ranks, on each of them; every rank has to call it.
-
-    Arguments
-    ---------
-    value : object
-        Value of this rank; it is pickled.
-
-    Returns
-    -------
-    list
-        In the order of the ranks; a single value without a distributed run.
+    """The values of all ranks, pickled, on each of them; every rank has to call it.
 
     Example
     -------
@@ -30,17 +20,9 @@ def of_all_ranks(value):
 
 
 def sum_over_ranks(sums):
-    """Sum over all ranks by name; every rank has to call it.
+    """Sums of numbers or tensors over all ranks, by name, on the CPU.
 
-    Arguments
-    ---------
-    sums : dict of str to number or torch.Tensor
-        Sums of this rank; names may differ between ranks.
-
-    Returns
-    -------
-    dict
-        Tensors on the CPU.
+    Every rank has to call it; names may differ between ranks.
 
     Example
     -------

@@ -11,17 +11,10 @@ NAMED = 50  # last characters of a name, which may have 255 bytes in all
 
 @contextlib.contextmanager
 def replaced_when_complete(path):
-    """Write to a temporary file, which replaces a file if there is no error.
+    """A temporary file of the same suffix, which replaces a file if there is no error.
 
-    Arguments
-    ---------
-    path : str | Path
-        The file; folders are created. Of a link, the target is replaced.
-
-    Yields
-    ------
-    Path
-        The temporary file, with the same suffix. It is deleted after an error.
+    After an error it is deleted. Folders are created; of a link, the target is
+    replaced.
 
     Example
     -------
@@ -44,22 +37,10 @@ def replaced_when_complete(path):
 
 @contextlib.contextmanager
 def written_once(path, again=False):
-    """Write a file or folder that does not exist yet.
+    """A temporary file, or folder if there is no suffix, for one that does not exist.
 
-    One process writes at a time: the temporary file of a killed process is
-    overwritten.
-
-    Arguments
-    ---------
-    path : Path
-        A folder if it has no suffix.
-    again : bool
-        Also replace an existing file.
-
-    Yields
-    ------
-    Path
-        The temporary file or folder; None if ``path`` exists.
+    None if ``path`` exists, unless it is to be written ``again``. One process writes
+    at a time: the temporary file of a killed process is overwritten.
     """
     if path.exists() and not again:
         yield None

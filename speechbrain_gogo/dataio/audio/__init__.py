@@ -5,26 +5,16 @@ Every function checks the samples and raises an AudioError with a reason that
 reports count.
 """
 
-from speechbrain_gogo.dataio.audio.clips import (
-    load_clip,
-    read_clip,
-)
-from speechbrain_gogo.dataio.audio.encoding import (
-    encode_pieces,
-    encode_whole,
-)
+from speechbrain_gogo.dataio.audio.clips import load_clip, read_clip
+from speechbrain_gogo.dataio.audio.encoding import encode_pieces, encode_whole
 from speechbrain_gogo.dataio.audio.files import (
     decode_audio,
     open_audio,
     read_audio,
     read_audio_bytes,
-)
-from speechbrain_gogo.dataio.audio.streaming import (
     stream_audio,
 )
-from speechbrain_gogo.dataio.audio.waveform import (
-    AudioError,
-)
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 
 __all__ = [
     "AudioError",

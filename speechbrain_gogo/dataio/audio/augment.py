@@ -75,21 +75,10 @@ class ClipAugmentation:
         self.max_lead = max_lead
 
     def __call__(self, wav, epoch, key):
-        """A changed copy of a clip.
+        """A changed copy of a clip: [T] -> [T'].
 
-        Arguments
-        ---------
-        wav : torch.Tensor
-            [T].
-        epoch : int
-            Epoch of the training, or number of the copy.
-        key : str
-            The clip's ID.
-
-        Returns
-        -------
-        torch.Tensor
-            [T'].
+        ``epoch`` is that of the training, or the number of the copy; ``key`` is the
+        clip's ID.
         """
         draw = random.Random(f"{self.seed} {epoch} {key}")
         start = draw.randint(0, min(self.max_start, len(wav) // 2))
@@ -118,23 +107,13 @@ class ClipAugmentation:
             return torchaudio.functional.resample(wav, source, 100)
 
     def filter(self, wav, heights):
-        """Filter by a smooth zero-phase response.
+        """Filter [T] by a smooth zero-phase response.
 
-        Arguments
-        ---------
-        wav : torch.Tensor
-            [T].
-        heights : list of float
-            Amplitude of each cosine along the logarithmic frequency axis, in dB.
-
-        Returns
-        -------
-        torch.Tensor
-            [T].
+        ``heights`` are the amplitudes of the cosines along the logarithmic
+        frequency axis, in dB.
         """
-        size = (
-            len(wav) + self.sample_rate // 20
-        )  # padding for the impulse response
+        # Padded for the impulse response.
+        size = len(wav) + self.sample_rate // 20
         frequencies = torch.fft.rfftfreq(size, 1 / self.sample_rate)
         octaves = (frequencies.clamp(min=LOWEST) / LOWEST).log2()
         place = octaves / octaves[-1]  # 0 to 1

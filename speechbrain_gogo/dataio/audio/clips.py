@@ -126,21 +126,10 @@ def _write_cached(path, samples, made_of):
 
 
 def check_duration(found, said, path):
-    """Check that audio is as long as its row says.
+    """Raise an AudioError if audio is a tenth longer or shorter than its row says.
 
-    Otherwise it is truncated, or its batch would be larger than planned.
-
-    Arguments
-    ---------
-    found, said : float
-        Seconds of the audio, and of its row.
-    path : str
-        Name of the audio in error messages.
-
-    Raises
-    ------
-    AudioError
-        If they differ by more than a tenth.
+    Both durations are in seconds. Such audio is truncated, or its batch would be
+    larger than planned.
     """
     if abs(found - said) > 0.1 * said:
         raise AudioError(

@@ -45,23 +45,9 @@ class Decoder(soundfile.SoundFile):
 
 
 def open_decoder(file, name):
-    """A decoder at the first sample of a file.
+    """A decoder at the first sample of a file: a path as bytes, or an open file.
 
-    Arguments
-    ---------
-    file : bytes | binary file
-        A path or an open file.
-    name : str
-        Name of the file in errors.
-
-    Returns
-    -------
-    Decoder
-
-    Raises
-    ------
-    AudioError
-        If it is no audio file.
+    Raises an AudioError with the file's name if it is no audio file.
     """
     try:
         return Decoder(file)
@@ -73,19 +59,10 @@ def open_decoder(file, name):
 
 
 def ends_with_last_page(file):
-    """Whether the last page of an Ogg file is complete and marked as the last.
+    """Whether the last page of an open Ogg file is complete and marked as the last.
 
     A page is a header of 27 bytes (byte 5: flags, byte 26: number of segments),
     the lengths of the segments, and the segments.
-
-    Arguments
-    ---------
-    file : binary file
-        The file.
-
-    Returns
-    -------
-    bool
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(-min(2 * OGG_PAGE, size), os.SEEK_END)

@@ -1,4 +1,4 @@
-"""Reading whole audio files, and audio in memory.
+"""Reading audio files, whole or in pieces, and audio in memory.
 
 Files of any rate and number of channels become mono samples at the requested rate.
 sound.py checks headers and samples; an error names the file.
@@ -10,7 +10,10 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_gogo.dataio.audio.resampling import change_rate
+from speechbrain_gogo.dataio.audio.resampling import (
+    change_rate,
+    resample_pieces,
+)
 from speechbrain_gogo.dataio.audio.sound import Sound
 from speechbrain_gogo.dataio.audio.waveform import (
     AudioError,
@@ -80,6 +83,41 @@ def read_audio(path, sample_rate):
         check_rate(rate, sample_rate, str(path))
         wav = change_rate(wav, rate, sample_rate)
     return wav
+
+
+def stream_audio(path, sample_rate, block_seconds=30.0):
+    """Read a file of any length in bounded memory.
+
+    Arguments
+    ---------
+    path : str | Path
+        Any format of libsndfile.
+    sample_rate : int
+        Sample rate of the result, in Hz.
+    block_seconds : float
+        Approximate length of the pieces.
+
+    Yields
+    ------
+    torch.Tensor
+        Mono samples, float32 [T], T varying; concatenated, they are the result
+        of :func:`read_audio`.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used, with the reason.
+    """
+
+    def checked(pieces):
+        for wav in pieces:
+            check_range(wav, str(path))
+            yield wav
+
+    with open_audio(path) as sound:
+        check_rate(sound.sample_rate, sample_rate, str(path))
+        pieces = checked(sound.pieces(block_seconds))
+        yield from resample_pieces(pieces, sound.sample_rate, sample_rate)
 
 
 def read_audio_bytes(data, sample_rate, longest, name="the audio"):

@@ -24,18 +24,10 @@ SMALL = 2**13  # bytes of tags that may follow the frames
 
 
 def with_all_frames(file):
-    """A view of an MP3 that libsndfile decodes to its end.
+    """A view of an open MP3 that libsndfile decodes to its end.
 
-    Arguments
-    ---------
-    file : binary file
-        An MP3.
-
-    Returns
-    -------
-    FileView
-        A longer view, so that libsndfile expects at least all samples. None
-        if the first frame contains their number.
+    The view is longer than the file, so that libsndfile expects at least all
+    samples. None if the first frame contains their number.
     """
     start = _end_of_tags(file)
     file.seek(start)

@@ -48,17 +48,9 @@ CONTAINERS = {
 
 
 def with_true_lengths(file):
-    r"""A view of a file with true lengths instead of placeholders.
+    r"""A view of an open file with true lengths; None if it has no placeholder.
 
-    Arguments
-    ---------
-    file : binary file
-        WAV, RF64, AIFF, CAF, W64 or AU; for others the result is None.
-
-    Returns
-    -------
-    FileView
-        None if there is no placeholder.
+    Of WAV, RF64, AIFF, CAF, W64 and AU.
 
     Example
     -------
@@ -139,19 +131,7 @@ def _is_chunk(file, rest, kind):
 
 
 def _is_placeholder(claim, rest, head, kind):
-    """Whether a length of samples is a placeholder.
-
-    Arguments
-    ---------
-    claim : int
-        The length.
-    rest : int
-        Bytes after the header.
-    head : bytes
-        The header.
-    kind : Container
-        Format of the file.
-    """
+    """Whether a length is a placeholder; ``rest`` bytes follow the header."""
     if claim <= rest:
         return False
     if claim in PLACEHOLDERS:

@@ -16,19 +16,9 @@ BLOCK_SECONDS = 30
 
 
 def change_rate(wavs, rate, wanted):
-    """Resample [..., T] in float32, also within autocast.
+    """Resample [..., T] from ``rate`` to ``wanted`` Hz, in float32.
 
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        Samples at ``rate``.
-    rate, wanted : int
-        In Hz.
-
-    Returns
-    -------
-    torch.Tensor
-        Samples at ``wanted``.
+    Also within autocast.
 
     Example
     -------
@@ -40,20 +30,10 @@ def change_rate(wavs, rate, wanted):
 
 
 def resample_pieces(pieces, rate, wanted):
-    """Resample consecutive pieces as if they were one.
+    """Resample consecutive pieces [..., T], T varying and not 0, as if they were one.
 
-    Arguments
-    ---------
-    pieces : iterable of torch.Tensor
-        [..., T], T varying, not 0.
-    rate, wanted : int
-        In Hz.
-
-    Yields
-    ------
-    torch.Tensor
-        [..., T], T varying; concatenated, they are the result of
-        :func:`change_rate`.
+    Rates are in Hz. The pieces that are yielded, concatenated, are the result of
+    :func:`change_rate`.
 
     Example
     -------

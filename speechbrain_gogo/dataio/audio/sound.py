@@ -92,23 +92,11 @@ class Sound:
         self._file.close()
 
     def pieces(self, seconds=30.0):
-        """Read from the current position to the end.
+        """Yield the samples from the current position to the end: mono, float32 [T].
 
-        Arguments
-        ---------
-        seconds : float
-            Length of the pieces.
-
-        Yields
-        ------
-        torch.Tensor
-            Mono samples, float32 [T]; concatenated, they equal the samples of
-            :meth:`read`.
-
-        Raises
-        ------
-        AudioError
-            If the file is truncated or holds samples that are not finite.
+        Pieces of ``seconds``; concatenated, they equal the samples of :meth:`read`.
+        Raises an AudioError if the file is truncated or has samples that are not
+        finite.
         """
         block = max(1, int(seconds * self.sample_rate))
         while self._place != self.num_samples:
@@ -126,23 +114,10 @@ class Sound:
             )
 
     def read(self, longest=None):
-        """Read all at once.
+        """All samples at once: mono, float32 [T].
 
-        Arguments
-        ---------
-        longest : float
-            Largest number of seconds; a longer file is refused, if possible
-            before memory is allocated.
-
-        Returns
-        -------
-        torch.Tensor
-            Mono samples, float32 [T].
-
-        Raises
-        ------
-        AudioError
-            As :meth:`pieces` does, or if it lasts longer.
+        A file that lasts more than ``longest`` seconds is refused, if possible
+        before memory is allocated; other errors are those of :meth:`pieces`.
         """
         most = math.inf if longest is None else longest * self.sample_rate
         if (self.num_samples or 0) > most:
@@ -163,23 +138,10 @@ class Sound:
         return found[0] if len(found) == 1 else torch.cat(found)
 
     def read_part(self, first, end=None):
-        """Read a part.
+        """The samples from ``first`` until before ``end``: mono, float32 [T].
 
-        Arguments
-        ---------
-        first, end : int
-            First sample and the one after the last; None for the end.
-
-        Returns
-        -------
-        torch.Tensor
-            Mono samples, float32 [T].
-
-        Raises
-        ------
-        AudioError
-            If the file does not contain the whole part, or samples are not
-            finite.
+        None is the end of the file. Raises an AudioError if the file does not
+        contain the whole part, or samples are not finite.
         """
         stop = self.num_samples if end is None else end
         if self.num_samples and not first < stop <= self.num_samples:

@@ -33,20 +33,7 @@ class AudioError(ValueError):
 
 
 def check_finite(wav, name):
-    """Raise an error for NaN and Inf.
-
-    Arguments
-    ---------
-    wav : torch.Tensor
-        Samples.
-    name : str
-        Name of the audio in the error message.
-
-    Raises
-    ------
-    AudioError
-        If a sample is not finite.
-    """
+    """Raise an AudioError, with the audio's name, if a sample is NaN or Inf."""
     low, high = torch.aminmax(wav)  # NaN if a sample is NaN
     if not (torch.isfinite(low) and torch.isfinite(high)):
         raise AudioError(
@@ -55,18 +42,7 @@ def check_finite(wav, name):
 
 
 def check_range(wav, name):
-    """Raise an error for samples that are not scaled to [-1, 1].
-
-    Arguments
-    ---------
-    wav, name
-        As in :func:`check_finite`.
-
-    Raises
-    ------
-    AudioError
-        If a sample is beyond LOUDEST.
-    """
+    """Raise an AudioError if samples are not scaled to [-1, 1]."""
     low, high = torch.aminmax(wav)
     peak = float(max(-low, high))
     if peak > LOUDEST:
@@ -77,22 +53,10 @@ def check_range(wav, name):
 
 
 def check_rate(rate, wanted, name):
-    """Raise an error if resampling would need too large a filter.
+    """Raise an AudioError for a rate whose resampling would need too large a filter.
 
-    Arguments
-    ---------
-    rate : int
-        Rate of the samples, in Hz.
-    wanted : int
-        Rate to convert to, in Hz.
-    name : str
-        As in :func:`check_finite`.
-
-    Raises
-    ------
-    AudioError
-        If the rate is not positive, or has almost no common factor with the
-        wanted one.
+    Rates are in Hz: ``rate`` is refused if it is not positive, or has almost no
+    common factor with the wanted one.
     """
     if not isinstance(rate, Integral) or rate < 1:
         raise AudioError(

@@ -11,22 +11,7 @@ FORMATS = (".wav", ".flac", ".ogg", ".mp3")  # by their suffix
 
 
 def audio_path(path):
-    """Check that the suffix of a path is an audio format.
-
-    Arguments
-    ---------
-    path : str | Path
-        Such as out.wav.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ValueError
-        If the suffix is none of FORMATS.
-    """
+    """A path with the suffix of an audio format; other suffixes raise a ValueError."""
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(
@@ -38,29 +23,12 @@ def audio_path(path):
 
 @contextlib.contextmanager
 def written_audio(path, sample_rate, comment=""):
-    """A function that appends audio to a file.
+    """A function that appends audio to a file, in the format of its suffix.
 
-    An existing file is replaced when the audio is complete.
-
-    Arguments
-    ---------
-    path : str | Path
-        Audio file to write, in the format of its suffix; folders are made.
-    sample_rate : int
-        In Hz.
-    comment : str
-        Comment of the file's metadata.
-
-    Yields
-    ------
-    callable
-        Takes float [T], on any device, and clips it to [-1, 1]. Returns the
-        seconds written so far.
-
-    Raises
-    ------
-    ValueError
-        If the suffix is none of FORMATS.
+    The function takes float [T] on any device, clips it to [-1, 1], and returns
+    the seconds written so far. Folders are made; an existing file is replaced when
+    the audio is complete. ``comment`` is stored in the file's metadata. A suffix
+    that is none of FORMATS raises a ValueError.
 
     Example
     -------

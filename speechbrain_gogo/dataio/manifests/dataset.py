@@ -180,19 +180,9 @@ def usable_clips(dataset, number=None, seed=None):
 
 
 def check_usable(dataset, name):
-    """Check that a dataset has a usable clip.
+    """Raise a ValueError with all reasons if no clip of a dataset can be used.
 
-    Arguments
-    ---------
-    dataset : DynamicItemDataset
-        From :func:`speech_dataset`. Clips are read up to the first usable one.
-    name : str
-        Name of the dataset in error messages.
-
-    Raises
-    ------
-    ValueError
-        If there is none; the error counts the reasons.
+    Clips are read up to the first usable one; ``name`` is that of the dataset.
     """
     report = ClipReport()
     for place in range(len(dataset)):
@@ -204,19 +194,9 @@ def check_usable(dataset, name):
 
 
 def reason_to_skip(row, min_seconds, max_seconds):
-    """Why a row cannot be used, without reading the audio.
+    """Why a row cannot be used, without reading its audio; None if it can.
 
-    Arguments
-    ---------
-    row : dict
-        Row from :func:`read_manifest`.
-    min_seconds, max_seconds : float
-        Shortest and longest usable duration, both inclusive.
-
-    Returns
-    -------
-    str
-        The reason; None if there is none.
+    Durations of ``min_seconds`` and ``max_seconds`` can be used.
     """
     if not min_seconds <= row["duration"] <= max_seconds:
         return f"not {min_seconds:g} to {max_seconds:g} s long"

@@ -19,25 +19,11 @@ NOT_UTF8 = (
 
 
 def read_table(csv_path):
-    r"""The columns and rows of a manifest.
+    r"""The names of a manifest's columns, and the fields of each row.
 
-    Arguments
-    ---------
-    csv_path : str | Path
-        The manifest.
-
-    Returns
-    -------
-    tuple
-        Names of the columns; and for each row its fields, as many as there
-        are columns, or None if the row is not well formed. Empty lines are
-        ignored.
-
-    Raises
-    ------
-    ValueError
-        If the file does not exist or is not UTF-8, or its columns are not
-        separated by commas.
+    A row has as many fields as there are columns, or is None if it is not well
+    formed. Empty lines are ignored. Raises a ValueError if the file does not exist
+    or is not UTF-8, or its columns are not separated by commas.
 
     Example
     -------
@@ -81,21 +67,9 @@ def parse_number(text):
 
 
 def read_lines(csv_path):
-    """The lines of a text file in UTF-8, with line ends.
+    """The lines of a text file in UTF-8, with line ends, without byte order mark.
 
-    Arguments
-    ---------
-    csv_path : str | Path
-        The file; a byte order mark at its beginning is left out.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If the file does not exist or is not UTF-8.
+    Raises a ValueError if the file does not exist or is not UTF-8.
     """
     path = Path(csv_path).absolute()
     if not os.path.isfile(path):

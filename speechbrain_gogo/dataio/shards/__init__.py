@@ -8,22 +8,11 @@ from speechbrain_gogo.dataio.shards.batching import (
     batches_by_seconds,
     loader_settings,
 )
-from speechbrain_gogo.dataio.shards.emilia import (
-    EmiliaShards,
-)
-from speechbrain_gogo.dataio.shards.loader import (
-    ShardLoader,
-)
-from speechbrain_gogo.dataio.shards.manifests import (
-    ManifestShards,
-)
-from speechbrain_gogo.dataio.shards.tars import (
-    find_shards,
-    find_splits,
-)
-from speechbrain_gogo.dataio.shards.webdataset import (
-    AudioShards,
-)
+from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
+from speechbrain_gogo.dataio.shards.loader import ShardLoader
+from speechbrain_gogo.dataio.shards.manifests import ManifestShards
+from speechbrain_gogo.dataio.shards.tars import find_shards, find_splits
+from speechbrain_gogo.dataio.shards.webdataset import AudioShards
 
 __all__ = [
     "AudioShards",

@@ -6,21 +6,11 @@ layouts and formats that other recipes read.
 """
 
 from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
-from speechbrain_gogo.dataio.tokens.corpus import (
-    open_corpus,
-)
-from speechbrain_gogo.dataio.tokens.dataset import (
-    TokenDataset,
-)
-from speechbrain_gogo.dataio.tokens.forms import (
-    TokenForms,
-)
-from speechbrain_gogo.dataio.tokens.layouts import (
-    lay_out,
-)
-from speechbrain_gogo.dataio.tokens.shards import (
-    TokenShard,
-)
+from speechbrain_gogo.dataio.tokens.corpus import open_corpus
+from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
+from speechbrain_gogo.dataio.tokens.forms import TokenForms
+from speechbrain_gogo.dataio.tokens.layouts import lay_out
+from speechbrain_gogo.dataio.tokens.shards import TokenShard
 
 __all__ = [
     "TokenDataset",

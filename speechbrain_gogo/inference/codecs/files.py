@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.files import stream_audio
 from speechbrain_gogo.dataio.audio.writing import audio_path, written_audio
 
 

@@ -6,7 +6,7 @@ here, as batches, streams and files; a subclass encodes.
 
 import torch
 
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.files import stream_audio
 from speechbrain_gogo.inference.checks.settings import (
     check_embedding,
     check_lengths,

@@ -6,7 +6,7 @@ budget of each group, and the mel decoded from the allocated tokens.
 
 import torch
 
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.files import stream_audio
 from speechbrain_gogo.inference.files.describe import describe_rate
 from speechbrain_gogo.metrics.reports.pictures import plot_budgets
 

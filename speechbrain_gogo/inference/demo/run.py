@@ -13,7 +13,7 @@ import soundfile
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.files import stream_audio
 from speechbrain_gogo.dataio.audio.writing import written_audio
 from speechbrain_gogo.inference.demo.page import write_page
 from speechbrain_gogo.inference.files.describe import token_and_bit_rate

@@ -5,10 +5,7 @@ from emilia_tars import clip, make_loader, write_tar
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.dataio.shards.tars import (
-    find_shards,
-    find_splits,
-)
+from speechbrain_gogo.dataio.shards.tars import find_shards, find_splits
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 
 

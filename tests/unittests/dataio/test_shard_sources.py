@@ -13,10 +13,7 @@ import pytest
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.members import read_members
 from speechbrain_gogo.dataio.shards.sources import ForwardFile
-from speechbrain_gogo.dataio.shards.tars import (
-    find_shards,
-    find_splits,
-)
+from speechbrain_gogo.dataio.shards.tars import find_shards, find_splits
 
 
 @pytest.fixture

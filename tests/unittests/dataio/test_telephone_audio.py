@@ -9,8 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_gogo.dataio.audio.files import read_audio
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
+from speechbrain_gogo.dataio.audio.files import read_audio, stream_audio
 from speechbrain_gogo.dataio.manifests.dataset import speech_dataset
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.shards.webdataset import AudioShards

@@ -20,9 +20,7 @@ from speechbrain_gogo.metrics.recognition.transcripts import (
     NORMALIZERS,
     count_errors,
 )
-from speechbrain_gogo.metrics.reports.bootstrap import (
-    bootstrap_interval,
-)
+from speechbrain_gogo.metrics.reports.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.signals import at_rate
 
 

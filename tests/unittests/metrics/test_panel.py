@@ -11,10 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechbrain_gogo.metrics import (
-    STOI,
-    workers,
-)
+from speechbrain_gogo.metrics import STOI, workers
 from speechbrain_gogo.metrics.panel import judge_utterances
 from speechbrain_gogo.metrics.reports.bootstrap import (
     figure_interval,

@@ -4,14 +4,9 @@ import pytest
 import torch
 from tiny_judges import SMALL, noises
 from torch.nn import functional as F
-from transformers import (
-    WavLMConfig,
-    WavLMModel,
-)
+from transformers import WavLMConfig, WavLMModel
 
-from speechbrain_gogo.metrics import (
-    WavLMSimilarity,
-)
+from speechbrain_gogo.metrics import WavLMSimilarity
 from speechbrain_gogo.metrics.speakers.speaker_network import (
     SpeakerNetwork,
     published_state,

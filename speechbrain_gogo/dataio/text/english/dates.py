@@ -1,10 +1,6 @@
 """Dates and times of day in English words."""
 
-from speechbrain_gogo.dataio.text.english.tables import (
-    MONTHS,
-    WEEKDAYS,
-    any_of,
-)
+from speechbrain_gogo.dataio.text.english.tables import MONTHS, WEEKDAYS, any_of
 from speechbrain_gogo.dataio.text.english.words import (
     cardinal,
     digits,
