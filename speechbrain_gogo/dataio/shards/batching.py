@@ -109,21 +109,10 @@ def loader_settings(
 
 
 def worker_settings(num_workers, prefetch_batches=2, pin_memory=True):
-    """Arguments of a DataLoader that prepares batches in advance.
+    """Arguments of a DataLoader whose processes each prepare some batches in advance.
 
-    Arguments
-    ---------
-    num_workers : int
-        Processes that load; 0 loads in the training process.
-    prefetch_batches : int
-        Batches that each process prepares in advance.
-    pin_memory : bool
-        If there is a GPU, put batches into pinned memory, so that copies to
-        it overlap with its computations.
-
-    Returns
-    -------
-    dict
+    With ``num_workers`` 0, the training process loads. If there is a GPU, batches
+    are put into pinned memory, so that copies to it overlap with its computations.
 
     Example
     -------

@@ -157,19 +157,10 @@ class ManifestShards:
         }
 
     def batches(self, shard, report):
-        """Lists of clips of similar lengths from one shard, without audio.
+        """Yield lists of clips of similar lengths from one shard, without audio.
 
-        Arguments
-        ---------
-        shard : str
-            One of ``shards``.
-        report : ClipReport
-            Counts the rows that are skipped; in the first shard also those
-            that could not be read as rows.
-
-        Returns
-        -------
-        iterator of list of dict
+        ``report`` counts the rows that are skipped; in the first shard also those
+        that could not be read as rows.
         """
         if shard == self.shards[0]:
             report.update(self._misread)

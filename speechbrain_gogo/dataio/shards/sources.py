@@ -42,23 +42,11 @@ def is_local(name):
 
 
 def find_remote(pattern):
-    """List the tars at an address.
+    """The addresses of the tars at an address, a list of str; it may be empty.
 
-    Arguments
-    ---------
-    pattern : str
-        A tar, which is not checked, a glob pattern, or a folder, which is
-        searched recursively.
-
-    Returns
-    -------
-    list of str
-        Addresses; empty if there are none.
-
-    Raises
-    ------
-    ValueError
-        If the storage cannot be reached, or needs a package that is missing.
+    A tar, which is not checked, a glob pattern, or a folder, which is searched
+    recursively. Raises a ValueError if the storage cannot be reached, or needs a
+    package that is missing.
     """
     if pattern.endswith(".tar") and not re.search(r"[*?\[]", pattern):
         return [pattern]
@@ -78,22 +66,10 @@ def find_remote(pattern):
 
 @contextmanager
 def open_shard(name):
-    """Open a tar to read, wherever it is.
+    """Open a tar to read: yields a binary file, and its size in bytes.
 
-    Arguments
-    ---------
-    name : str
-        A path, a command or an address.
-
-    Yields
-    ------
-    tuple
-        A binary file, and its size in bytes, infinite if it is unknown.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened.
+    The size is infinite if it is unknown. Raises an OSError if the path, the output
+    of the command or the address cannot be opened.
     """
     if is_local(name):
         with open(name, "rb") as file:

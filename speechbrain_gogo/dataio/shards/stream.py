@@ -71,13 +71,9 @@ class ClipStream(IterableDataset):
     def resume(self, positions, turn):
         """Set where the next iteration starts.
 
-        Arguments
-        ---------
-        positions : list of tuple
-            The last position of each worker's items; the start if None.
-        turn : int
-            The worker whose item comes next. Those before it send an empty
-            item first, so that workers take turns as without the stop.
+        ``positions`` are the last ones of each worker's items; None is the start.
+        The item of worker ``turn`` comes next: workers before it send an empty item
+        first, so that they take turns as without the stop.
         """
         self.positions, self.turn = positions, turn
 
@@ -138,18 +134,9 @@ class ClipStream(IterableDataset):
         return [shards[at : at + size] for at in range(0, len(shards), size)]
 
     def batches(self, shard, report):
-        """Lists of clips of similar lengths from one shard, not decoded yet.
+        """Yield lists of clips of similar lengths from one shard, not decoded yet.
 
-        Arguments
-        ---------
-        shard : str
-            One of ``shards``.
-        report : ClipReport
-            Counts the clips that are skipped.
-
-        Returns
-        -------
-        iterator of list of dict
+        ``report`` counts the clips that are skipped.
         """
         return self._batches([shard], report, number=0)
 

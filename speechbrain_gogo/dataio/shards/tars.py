@@ -106,20 +106,10 @@ def find_splits(train, valid):
 
 
 def fingerprint_shards(shards):
-    """A checksum that changes with the tars, but not with their folder.
+    """A checksum, 8 hex digits, that changes with the tars, but not with their folder.
 
     It covers sizes and first bytes of local tars (which include the time of the
     first member), and the names of remote ones.
-
-    Arguments
-    ---------
-    shards : list of str
-        Paths of tars.
-
-    Returns
-    -------
-    str
-        Eight hex digits.
     """
     found = 0
     for path in shards:
@@ -135,22 +125,10 @@ def fingerprint_shards(shards):
 def split_shards(shards, seed=None, over_ranks=True):
     """The shards of this rank and worker, in the order of one pass.
 
-    Rank and world size come from the environment or ``torch.distributed``,
-    the worker from the DataLoader, all as webdataset finds them.
-
-    Arguments
-    ---------
-    shards : list of str
-        All shards, the same list in every process.
-    seed : str
-        Seed of the order of all shards; the order of the list if None.
-    over_ranks : bool
-        False gives every rank all shards.
-
-    Returns
-    -------
-    list of str
-        Every ``world_size * num_workers``-th shard.
+    Rank and world size come from the environment or ``torch.distributed``, the
+    worker from the DataLoader, all as webdataset finds them. ``shards`` is the same
+    list in every process; the seed, a str, is that of the order of all shards.
+    With ``over_ranks`` False every rank gets all shards.
 
     Example
     -------
@@ -164,21 +142,10 @@ def split_shards(shards, seed=None, over_ranks=True):
 
 
 def check_split(shards, num_workers, over_ranks=True):
-    """Raise an error for a split that leaves a reader without a shard.
+    """Raise a ValueError if a split leaves a reader without a shard.
 
-    Arguments
-    ---------
-    shards : list of str
-        All shards.
-    num_workers : int
-        Workers of the DataLoader (0 counts as one reader).
-    over_ranks : bool
-        Whether the shards are also split over the ranks.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer shards than readers.
+    Readers are the workers of a DataLoader (0 counts as one), of each rank if the
+    shards are also split over the ranks.
     """
     ranks = pytorch_worker_info()[1] if over_ranks else 1
     workers = max(1, num_workers)

@@ -37,21 +37,9 @@ EXPANDED = "<compat>", "<wide>", "<narrow>", "<square>", "<font>", "<noBreak>"
 def fold_characters(text):
     """Replace compatibility characters by plain ones.
 
-    Arguments
-    ---------
-    text : str
-        Any Unicode.
-
-    Returns
-    -------
-    str
-        Composed (NFC) text with ASCII digits and spaces; superscripts as
-        ``^2``, vulgar fractions as ``1/2``, set off from neighbouring digits.
-
-    Raises
-    ------
-    ValueError
-        If characters were lost before: lone surrogates, or U+FFFD.
+    The result is composed (NFC) text with ASCII digits and spaces; superscripts as
+    ``^2``, vulgar fractions as ``1/2``, set off from neighbouring digits. Raises a
+    ValueError if characters were lost before: lone surrogates, or U+FFFD.
 
     Example
     -------
@@ -142,21 +130,9 @@ def _fold(character):
 def to_latin(text):
     """Letters of any script as those from A to Z; anyascii transliterates.
 
-    Arguments
-    ---------
-    text : str
-        From :func:`fold_characters`.
-
-    Returns
-    -------
-    str
-        The same text with transliterated letters, without accents; other signs
-        are kept.
-
-    Raises
-    ------
-    ValueError
-        If letters cannot be transliterated; the error names them.
+    The text is that of :func:`fold_characters`. Letters lose their accents; other
+    signs are kept. Raises a ValueError that names letters that cannot be
+    transliterated.
 
     Example
     -------

@@ -86,24 +86,11 @@ SPELLING = re.compile("|".join(sorted(LETTERS, key=len, reverse=True)))
 
 
 def derive(word, look_up):
-    """The reading of a word.
+    """The reading of a word in lower case; empty for apostrophes alone.
 
-    Arguments
-    ---------
-    word : str
-        In lower case; apostrophes are allowed.
-    look_up : callable
-        Function of a word that returns the dictionary's reading, or None.
-
-    Returns
-    -------
-    list of str
-        Empty for apostrophes alone.
-
-    Raises
-    ------
-    ValueError
-        If the word has other characters than a to z that no known word explains.
+    ``look_up`` gives the dictionary's reading of a word, or None. Raises a
+    ValueError if the word has other characters than a to z that no known word
+    explains.
 
     Example
     -------

@@ -113,17 +113,7 @@ class ClipIndex:
         return self.text_ids[start:end]
 
     def text_lengths(self, clips):
-        """Numbers of text ids of some clips, int64.
-
-        Arguments
-        ---------
-        clips : numpy.ndarray | slice
-            Numbers of the clips.
-
-        Returns
-        -------
-        numpy.ndarray
-        """
+        """Numbers of text ids of some clips, an array of numbers or a slice: int64."""
         if isinstance(clips, slice):
             start, end, _ = clips.indices(len(self))
             return np.diff(self.text_at[start : end + 1])
@@ -138,20 +128,7 @@ class ClipIndex:
 
 
 def clip_numbers(shard, tokenizer=None):
-    """The arrays of one shard.
-
-    Arguments
-    ---------
-    shard : TokenShard
-        Shard to read.
-    tokenizer : WordPieces | Phones | HubTokenizer
-        As in :class:`ClipIndex`.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        groups, speakers, text_lengths and text_ids.
-    """
+    """The arrays of one shard: groups, speakers, text_lengths and text_ids."""
     texts = [] if tokenizer is None else _encode(tokenizer, shard.texts())
     lengths = [len(ids) for ids in texts] or [0] * len(shard)
     flat = np.fromiter((i for ids in texts for i in ids), np.int32)

@@ -36,20 +36,10 @@ class CorpusReport(NamedTuple):
 def claim_folder(folder, header):
     """Create the folder of a corpus, or continue in an existing one.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Created if it is missing.
-    header : dict
-        JSON-able: fingerprint, codec, num_codebooks, vocab_size, group_rate,
-        num_shards, and source, a dict of everything on which the shards
-        depend.
-
-    Raises
-    ------
-    ValueError
-        If other tokens are there, saying what differs, or the folder's name
-        is no UTF-8.
+    The header can be stored as JSON: fingerprint, codec, num_codebooks, vocab_size,
+    group_rate, num_shards, and source, a dict of everything on which the shards
+    depend. Raises a ValueError that says what differs if other tokens are there, or
+    if the folder's name is no UTF-8.
     """
     folder = Path(folder)
     if (name := escape_bytes(str(folder))) != str(folder):
@@ -88,19 +78,7 @@ def _check_same(there, wanted, folder):
 
 
 def missing_shards(folder, header):
-    """Numbers of the shards that are not in a folder yet.
-
-    Arguments
-    ---------
-    folder : str | Path
-        The folder of a corpus.
-    header : dict
-        Header of the corpus.
-
-    Returns
-    -------
-    list of int
-    """
+    """Numbers of the shards that are not in the folder of a corpus yet."""
     numbers = range(header["num_shards"])
     return [n for n in numbers if not shard_path(folder, n).is_file()]
 
@@ -149,22 +127,9 @@ def open_corpus(folder):
 
 
 def corpus_texts(folders):
-    """The texts of complete corpora, one after the other.
+    """Yield the texts of complete corpora, from one shard at a time.
 
-    Arguments
-    ---------
-    folders : str, Path or list of them
-        Folders of corpora.
-
-    Yields
-    ------
-    str
-        Read from one shard at a time.
-
-    Raises
-    ------
-    ValueError
-        As :func:`open_corpus`.
+    Raises a ValueError as :func:`open_corpus` does.
     """
     several = isinstance(folders, (list, tuple))
     for folder in folders if several else [folders]:
@@ -174,21 +139,9 @@ def corpus_texts(folders):
 
 
 def corpus_report(folder):
-    """What became of every clip of a complete corpus; also in report.txt.
+    """The CorpusReport of a complete corpus, also written to report.txt.
 
-    Arguments
-    ---------
-    folder : str | Path
-        The folder of a corpus.
-
-    Returns
-    -------
-    CorpusReport
-
-    Raises
-    ------
-    ValueError
-        If the corpus is not complete, or no clip of it could be used.
+    Raises a ValueError if the corpus is not complete, or no clip could be used.
     """
     header, shards = open_corpus(folder)
     clips = sum((shard.report for shard in shards), ClipReport())

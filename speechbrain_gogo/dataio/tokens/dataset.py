@@ -148,18 +148,7 @@ class TokenDataset(Dataset):
         return len(self.clips)
 
     def sizes(self, items):
-        """Lengths of the texts in ids, and groups, of some items.
-
-        Arguments
-        ---------
-        items : numpy.ndarray
-            Numbers of the clips in this dataset.
-
-        Returns
-        -------
-        tuple of numpy.ndarray
-            int64, both.
-        """
+        """Lengths of the texts in ids, and groups, of some items: int64, both."""
         clips = self.clips[items]
         groups = self.index.groups[clips].astype(np.int64)
         return self.index.text_lengths(clips), groups

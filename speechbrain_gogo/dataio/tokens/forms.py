@@ -49,28 +49,13 @@ class TokenForms:
         self.folder = Path(folder)
 
     def write(self, forms, wavs=None, parts=None):
-        """Write forms, and then the manifest.
+        """Write some of FORMS, and then the manifest; returns a CorpusReport.
 
-        Arguments
-        ---------
-        forms : sequence of str
-            Some of FORMS.
-        wavs : dict
-            The audio file of each id, if it has one, for the manifest.
-        parts : dict
-            For clips that are a part of their file: first and last sample.
-
-        Returns
-        -------
-        CorpusReport
-            Counts of used and skipped clips.
-
-        Raises
-        ------
-        ValueError
-            If a form is unknown or its package is not installed, the folder
-            has tokens of another layout or codec, or an id cannot be the name
-            of a file.
+        ``wavs`` has the audio file of each id, if it has one, for the manifest;
+        ``parts``, the first and last sample of clips that are a part of their file.
+        Raises a ValueError if a form is unknown or its package is not installed,
+        the folder has tokens of another layout or codec, or an id cannot be the
+        name of a file.
         """
         check_forms(forms)
         self._claim_layout()
@@ -165,18 +150,7 @@ class TokenForms:
 
 
 def check_forms(forms):
-    """Raise an error if a form could not be written.
-
-    Arguments
-    ---------
-    forms : sequence of str
-        Some of FORMS.
-
-    Raises
-    ------
-    ValueError
-        If a form is unknown, or its package is not installed.
-    """
+    """Raise a ValueError if a form is unknown, or its package is not installed."""
     unknown = sorted(set(forms).difference(FORMS))
     if unknown:
         raise ValueError(f"Unknown form {unknown}: use {', '.join(FORMS)}.")

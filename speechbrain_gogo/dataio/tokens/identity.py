@@ -47,14 +47,9 @@ the codec, num_codebooks and layout of the file, or tokenise the corpus again.
         )
 
     def require(self, found, where):
-        """Raise a ValueError if tokens are others; names of codecs may differ.
+        """Raise a ValueError if the tokens at a place are others.
 
-        Arguments
-        ---------
-        found : TokenIdentity
-            Of the tokens.
-        where : str | Path
-            Their place, for the message.
+        Names of codecs may differ.
         """
         others = [
             f"{name} is {theirs} there and {mine} here"
@@ -76,24 +71,10 @@ the codec, num_codebooks and layout of the file, or tokenise the corpus again.
 
 
 def identity_of(facts, where):
-    """Layout and codec, read from metadata.
+    """Layout and codec, a TokenIdentity, from metadata.
 
-    Arguments
-    ---------
-    facts : dict
-        Content of a tar's JSON file, of a dataset's row, or of ``tokens.json``;
-        other entries are ignored.
-    where : str | Path
-        Their place, for the message.
-
-    Returns
-    -------
-    TokenIdentity
-
-    Raises
-    ------
-    ValueError
-        If an entry is missing.
+    The dict of a tar's JSON file, a dataset's row, or ``tokens.json``; other entries
+    are ignored. Raises a ValueError that names ``where`` if an entry is missing.
     """
     told = facts if isinstance(facts, dict) else {}
     missing = [name for name in TokenIdentity._fields if name not in told]
@@ -116,20 +97,7 @@ def read_identity(path):
 def find_identity(path):
     """The identity in the nearest folder above a file that has a ``tokens.json``.
 
-    Arguments
-    ---------
-    path : str | Path
-        A file, such as ``tokens/codes/anna/1.npy``.
-
-    Returns
-    -------
-    TokenIdentity
-        None if no folder above it has one.
-
-    Raises
-    ------
-    ValueError
-        If what is there is not readable.
+    None if no folder above it has one; a ValueError if it cannot be read.
     """
     for folder in Path(path).resolve().parents:
         if (place := folder / FILE).is_file():

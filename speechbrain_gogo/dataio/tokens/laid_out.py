@@ -45,18 +45,10 @@ class LaidOutCorpus:
         return identity_of({"layout": self.layout, **self.header}, HEADER)
 
     def shards(self, report=None, progress=None):
-        """The clips of each shard, each id once.
+        """Yield the clips of each shard, a list of TokenRow, each id once.
 
-        Arguments
-        ---------
-        report : ClipReport
-            Counts used and skipped clips.
-        progress : str
-            Show a progress bar with this name.
-
-        Yields
-        ------
-        list of TokenRow
+        ``report`` counts used and skipped clips; ``progress`` is the name of a
+        progress bar, if there is to be one.
         """
         report = ClipReport() if report is None else report
         seen = set()

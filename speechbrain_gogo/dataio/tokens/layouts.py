@@ -11,23 +11,7 @@ LAYOUTS = ("flat", "grouped")
 
 
 def check_layout(layout):
-    """Raise an error if there is no such layout.
-
-    Arguments
-    ---------
-    layout : str
-        One of LAYOUTS.
-
-    Returns
-    -------
-    str
-        The layout.
-
-    Raises
-    ------
-    ValueError
-        If it is not one of LAYOUTS.
-    """
+    """The layout, if it is one of LAYOUTS; else a ValueError."""
     if layout not in LAYOUTS:
         raise ValueError(f"layout='{layout}': use one of {LAYOUTS}.")
     return layout
@@ -79,29 +63,12 @@ def lay_out(tokens, layout, codes=None, codebooks=None):
 
 
 def group_ids(ids, codes, codebooks=None):
-    """Flat ids of several codebooks, as ids of their columns.
+    """Flat ids of several codebooks [..., N, K] as ids of their columns.
 
-    The inverse of :func:`lay_out` for a group.
-
-    Arguments
-    ---------
-    ids : torch.Tensor
-        int64 [..., N, K], each below codebooks * codes, or equal to it. 0,
-        which pads, is taken in any column.
-    codes : int
-        C.
-    codebooks : sequence of int
-        As in :func:`lay_out`.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [..., N, K], each below C, or C.
-
-    Raises
-    ------
-    ValueError
-        If an id belongs to another codebook, saying where.
+    The inverse of :func:`lay_out` for groups, with its ``codes`` C and ``codebooks``.
+    An id below codebooks * C gives one below C; codebooks * C, a masked token, gives
+    C. 0, which pads, is taken in any column. An id of another codebook raises a
+    ValueError that says where it is.
     """
     books = _codebooks(codebooks, ids)  # [K]
     missing = ids == int(books.max() + 1) * codes
@@ -120,23 +87,10 @@ def group_ids(ids, codes, codebooks=None):
 
 
 def code_table(embed, codes, layout, codebooks):
-    """Features of every id in a layout.
+    """Features of every id: grouped [K, C, H], flat [1, codebooks * C, H].
 
-    Arguments
-    ---------
-    embed : callable
-        Token matrix [1, C, K] to features [1, C, K, H].
-    codes : int
-        C.
-    layout : str
-        One of LAYOUTS.
-    codebooks : sequence of int
-        Number of each of the K columns' codebook.
-
-    Returns
-    -------
-    torch.Tensor
-        grouped: [K, C, H]; flat: [1, codebooks * C, H].
+    ``embed`` maps a token matrix [1, C, K] to features [1, C, K, H]; ``codebooks``
+    has the number of each of the K columns' codebook.
     """
     columns = list(range(len(codebooks)))
     if layout == "flat":  # the first column of each codebook

@@ -51,21 +51,10 @@ def shard_path(folder, number):
 
 
 def save_shard(path, rows, header, report, source=""):
-    """Write a shard atomically.
+    """Write a shard of TokenRows, of which there may be none, atomically.
 
-    Arguments
-    ---------
-    path : str | Path
-        File to write.
-    rows : list of TokenRow
-        The clips; there may be none.
-    header : dict
-        Header of the corpus, with fingerprint, codec, num_codebooks,
-        vocab_size, and ``mask_id`` if tokens may be left out.
-    report : ClipReport
-        Counts of clips used and left out.
-    source : str
-        Description of the source, for people.
+    The header is that of the corpus, with ``mask_id`` if tokens may be left out;
+    ``report`` counts clips used and left out; ``source`` is a description for people.
     """
     path = Path(path)
     small = header["vocab_size"] < 2**15

@@ -37,20 +37,9 @@ def _currency(sign):
 def say_money(nation, sign, amount, decimals, magnitude=None):
     """An amount of money in words.
 
-    Arguments
-    ---------
-    nation : str | None
-        US, A, HK and so on, if it was written.
-    sign : str
-        A currency's sign or code.
-    amount, decimals : str
-        Digits before and after the point; decimals may be None.
-    magnitude : str | None
-        k, M, bn, million.
-
-    Returns
-    -------
-    str
+    The nation is US, A, HK or another one of NATIONS, or None; the sign, that of a
+    currency or its code; amount and decimals, the digits before and after the
+    point; the magnitude, one of MAGNITUDES. Decimals and magnitude may be None.
 
     Example
     -------

@@ -24,15 +24,8 @@ def _inflect():
 def cardinal(number):
     """A number in words.
 
-    Arguments
-    ---------
-    number : str
-        Digits, maybe with a sign, separators and decimals. With a leading
-        zero, or more than 15 digits, it is read digit by digit.
-
-    Returns
-    -------
-    str
+    Digits, maybe with a sign, separators and decimals. With a leading zero, or more
+    than 15 digits, it is read digit by digit.
 
     Example
     -------
