@@ -135,11 +135,8 @@ def _then(*phones):
 
 
 def _adverb(reading):
-    return (
-        [*reading[:-1], "L", "IY"]
-        if reading[-1] == "L"
-        else [*reading, "L", "IY"]
-    )
+    stem = reading[:-1] if reading[-1] == "L" else reading
+    return [*stem, "L", "IY"]
 
 
 CLITICS = {

@@ -11,21 +11,8 @@ from speechbrain_gogo.dataio.text.english.words import (
 
 # "may" and "march" are words, too.
 MONTH = f"(?-i:May|March)|{any_of(set(MONTHS) - {'may', 'march'})}"
-SHORT_MONTH = [
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sept",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
-]
-SHORT_MONTH = rf"(?:(?:{'|'.join(SHORT_MONTH)})\b\.?)"
+SHORT_MONTHS = "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec"
+SHORT_MONTH = rf"(?:(?:{SHORT_MONTHS})\b\.?)"
 ANY_MONTH = rf"(?:\b(?:{MONTH})\b|\b{SHORT_MONTH})"
 MONTH_NAMES = [name.capitalize() for name in MONTHS]
 DAYS = 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31

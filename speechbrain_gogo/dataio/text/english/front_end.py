@@ -146,10 +146,13 @@ def _tidy(text):
     return text if re.search("[A-Za-z]", text) else ""
 
 
-PUNCTUATION = [
+QUOTATIONS = [
     (r"\u2018([^\u2018\u2019]*)\u2019(?!\w)", r" \1 "),
     (r"\u201a([^\u2018\u201a]*)\u2018", r" \1 "),
     (r"`([^`]*)`", r" \1 "),
+]
+PUNCTUATION = [
+    *QUOTATIONS,
     (rf"[{QUOTES}]", ' " '),
     (r"[\u2018\u2019\u201b\u02bc\u02bb`]", "'"),
     (r"[\u2010\u2011\ufe63]", "-"),
@@ -173,9 +176,7 @@ PUNCTUATION = [
     (r"\u2026|\.{2,}", ". "),
 ]
 LATER_PUNCTUATION = [
-    (r"\u2018([^\u2018\u2019]*)\u2019(?!\w)", r" \1 "),
-    (r"\u201a([^\u2018\u201a]*)\u2018", r" \1 "),
-    (r"`([^`]*)`", r" \1 "),
+    *QUOTATIONS,
     (r"[\u2012-\u2015\u301c]|(?<!\d)\s-+\s|\s-+\s(?!\d)|--+", ", "),
     (r"(?<=\w)[.](?=\w)(?<=(?-i:[a-z]).)(?=(?-i:[a-z]))", " dot "),
     (r"(?<=\S)\s+\(", ", "),

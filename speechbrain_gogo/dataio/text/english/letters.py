@@ -21,14 +21,12 @@ ONSETS = "bl br ch chl chr cl cr dr dw fl fr gh gl gn gr kl kn kr ph phr pl"
 ONSETS += " pr ps qu rh sc sch scr sh shr sk sl sm sn sp sph spl spr squ st str"
 ONSETS += " sv sw th thr thw tr tw wh wr"
 CODAS = "b c d f g h k l m n p r s t w x z bs ck cks cs ct cts ch ds dth dths"
-CODAS += (
-    " ff ffs ft fts gh ghs ght ghts gs ks lb lbs ld lds lf lk lks ll lls lm"
-)
-CODAS += " lms lp lps lt lts lth mb mbs mn mp mps mpt ms nch nd nds ng ngs ngth"
-CODAS += " nk nks nn ns nt nts nth nths pp ps pt pts ph rb rbs rc rch rd rds rf"
-CODAS += " rg rk rks rl rld rls rm rms rn rns rp rps rr rs rsh rst rt rts rth"
-CODAS += " sc sh sk sks sm sms sp sps ss st sts tch th ths ts tt tts tz v ws wl"
-CODAS += " wn wns wd wk xt xth gn gns hn hns lc lch lve rve sch"
+CODAS += " ff ffs ft fts gh ghs ght ghts gs ks lb lbs ld lds lf lk lks ll lls"
+CODAS += " lm lms lp lps lt lts lth mb mbs mn mp mps mpt ms nch nd nds ng ngs"
+CODAS += " ngth nk nks nn ns nt nts nth nths pp ps pt pts ph rb rbs rc rch rd"
+CODAS += " rds rf rg rk rks rl rld rls rm rms rn rns rp rps rr rs rsh rst rt"
+CODAS += " rts rth sc sh sk sks sm sms sp sps ss st sts tch th ths ts tt tts tz"
+CODAS += " v ws wl wn wns wd wk xt xth gn gns hn hns lc lch lve rve sch"
 SHORT_WORDS = "am an as at be by do go he hi if in is it me my no of on or so"
 SHORT_WORDS = set(f"{SHORT_WORDS} to up us we ok oh ah ex".split())
 ONSETS, CODAS = set(ONSETS.split()), set(CODAS.split())

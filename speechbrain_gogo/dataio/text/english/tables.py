@@ -8,15 +8,8 @@ import re
 
 MONTHS = "january february march april may june july august september"
 MONTHS = f"{MONTHS} october november december".split()
-WEEKDAYS = [
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-]
+WEEKDAYS = "monday tuesday wednesday thursday friday"
+WEEKDAYS = f"{WEEKDAYS} saturday sunday".split()
 
 # A title's dot never ends a sentence.
 TITLES = {
@@ -166,31 +159,25 @@ REIGNED = "alexander alfonso benedict catherine charles christian clement"
 REIGNED += " constantine darius edward elizabeth ferdinand francis frederick"
 REIGNED += " george gregory gustav haakon harald henry innocent ivan james john"
 REIGNED += " joseph julius justinian leo leopold louis ludwig mary maximilian"
-REIGNED += (
-    " napoleon nicholas olaf otto paul peter philip pius ptolemy ramesses"
-)
-REIGNED += " richard robert rudolf sixtus stephen theodosius urban victor"
-REIGNED += " wilhelm william xerxes"
+REIGNED += " napoleon nicholas olaf otto paul peter philip pius ptolemy"
+REIGNED += " ramesses richard robert rudolf sixtus stephen theodosius urban"
+REIGNED += " victor wilhelm william xerxes"
 REIGNED = set(REIGNED.split())
 
 # Acronyms that could be pronounced, and are spelled.
-SPELLED = "ABC ACL ACLU AFAIK AI AKA API APIS ATM BA BBC BC CD CEO CIA CIO"
-SPELLED += (
-    " COO CSI DA DIY DOI DOJ EEG EKG EU EUR EV FAQ FIA GUI HIV IBM ICU ID IDE"
-)
-SPELLED += " IE IMO IOC IOU IP IPA IPO IQ IRC ISP IV IUCN MA MIT MRI NIH NIMH"
-SPELLED += " NSA NYU OECD OS OTC POV POW PTA RNA ROI SKU SOS SUV UAE UAV UCL"
-SPELLED += " UCLA UFO UHF UI UK UN URI URL URLS USA USAF USB USC USD USDA USSR"
-SPELLED += " UX VIP VOA VPN IOS EPA ETA ESA EST GOP UV UPS VAT YMCA"
+SPELLED = "ABC ACL ACLU AFAIK AI AKA API APIS ATM BA BBC BC CD CEO CIA CIO COO"
+SPELLED += " CSI DA DIY DOI DOJ EEG EKG EU EUR EV FAQ FIA GUI HIV IBM ICU ID"
+SPELLED += " IDE IE IMO IOC IOU IP IPA IPO IQ IRC ISP IV IUCN MA MIT MRI NIH"
+SPELLED += " NIMH NSA NYU OECD OS OTC POV POW PTA RNA ROI SKU SOS SUV UAE UAV"
+SPELLED += " UCL UCLA UFO UHF UI UK UN URI URL URLS USA USAF USB USC USD USDA"
+SPELLED += " USSR UX VIP VOA VPN IOS EPA ETA ESA EST GOP UV UPS VAT YMCA"
 SPELLED = set(SPELLED.split())
 # Those that are words, too, in a line in capitals.
 SPELLED_UNLESS_SHOUTED = {"AD", "AM", "IT", "LA", "LED", "PA", "US", "ET"}
 # What has no vowel, or looks as if it could not be said, and is not spelled.
-UNSPELLED = (
-    "BRRR GRR HMM HMMM MMM NVIDIA PFFT PSST SHH SHHH TSK UGH CRY DRY FLY"
-)
-UNSPELLED += " FRY GYM MY BY SKY SLY SPY THY TRY WHY SHY PSYCHO LYNX MYTH NYMPH"
-UNSPELLED += " MR MRS MS DR ST IKEA GMAIL"
+UNSPELLED = "BRRR GRR HMM HMMM MMM NVIDIA PFFT PSST SHH SHHH TSK UGH CRY DRY"
+UNSPELLED += " FLY FRY GYM MY BY SKY SLY SPY THY TRY WHY SHY PSYCHO LYNX MYTH"
+UNSPELLED += " NYMPH MR MRS MS DR ST IKEA GMAIL"
 UNSPELLED = set(UNSPELLED.split())
 
 

@@ -24,24 +24,7 @@ ANY_CASE = {
 }
 SYMBOLS = any_of(UNITS)
 # Which stand for nothing else, and are words without a number, too.
-BARE_UNITS = [
-    "kg",
-    "km",
-    "cm",
-    "kWh",
-    "kW",
-    "MW",
-    "Hz",
-    "kHz",
-    "MHz",
-    "GHz",
-    "GB",
-    "MB",
-    "TB",
-    "mph",
-    "lbs",
-    "Mbps",
-]
+BARE_UNITS = "kg km cm kWh kW MW Hz kHz MHz GHz GB MB TB mph lbs Mbps"
 POWERS = {"2": "square", "3": "cubic"}
 
 
@@ -216,7 +199,10 @@ RULES = [
     ),
     (rf"({NUMBER})(\s?|-){UNIT}{UNIT_END}", _quantity),
     (rf"(?<![\w.]){UNIT}", _bare_unit),
-    (rf"(?<![\w'-])(?-i:({any_of(BARE_UNITS)}))(?![\w'-])", _plain_unit),
+    (
+        rf"(?<![\w'-])(?-i:({any_of(BARE_UNITS.split())}))(?![\w'-])",
+        _plain_unit,
+    ),
     (r"°\s?(?-i:C)(?!\w)", " degrees Celsius"),
     (r"°\s?(?-i:F)(?!\w)", " degrees Fahrenheit"),
     (
