@@ -3,12 +3,14 @@
 import random
 
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.iterators import (
     dynamic_bucketed_batch,
     indices_around_random_pivot,
 )
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
+from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.dataset import collate_usable
 
 
@@ -56,6 +58,22 @@ def batches_by_seconds(
             "randint_generator": random.Random(seed).randint,
         },
     )
+
+
+def usable_batch(clips, read, report):
+    """A PaddedBatch of the clips whose audio can be used, None if there are none.
+
+    ``read`` makes an item of a clip, or raises an AudioError. ``report`` counts
+    those used and the others by reason.
+    """
+    items = []
+    for clip in clips:
+        try:
+            items.append(read(clip))
+        except AudioError as error:
+            report[error.reason] += 1
+    report["used"] += len(items)
+    return PaddedBatch(items) if items else None
 
 
 def loader_settings(

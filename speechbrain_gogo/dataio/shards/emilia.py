@@ -10,12 +10,10 @@ import json
 import math
 import os
 
-from speechbrain.dataio.batch import PaddedBatch
-
 from speechbrain_gogo.dataio.audio.files import decode_audio
-from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import plain_text
 from speechbrain_gogo.dataio.report import SkipClip
+from speechbrain_gogo.dataio.shards.batching import usable_batch
 from speechbrain_gogo.dataio.shards.members import read_members
 from speechbrain_gogo.dataio.shards.stream import ClipStream
 from speechbrain_gogo.dataio.shards.tars import find_shards, fingerprint_shards
@@ -77,6 +75,9 @@ class EmiliaShards(ClipStream):
     ValueError: No tar file at ...
     """
 
+    # Suffixes of the members of a clip.
+    AUDIO, TEXTS = ("mp3",), ("json",)
+
     def __init__(
         self,
         shards,
@@ -114,37 +115,28 @@ class EmiliaShards(ClipStream):
     def clips(self, shard, report):
         """Yield the clips of a shard that pass the filters, undecoded.
 
-        Arguments
-        ---------
-        shard : str
-            One of ``shards``.
-        report : ClipReport
-            Counts those that do not.
-
-        Yields
-        ------
-        dict
-            Items of a batch, with the bytes "audio" in place of "sig".
+        They are items of a batch, with the bytes "audio" in place of "sig";
+        ``report`` counts the others.
         """
-        for key, members in read_members(shard, report, ("mp3",), ("json",)):
+        found = read_members(shard, report, self.AUDIO, self.TEXTS)
+        for name, members in found:
             try:
-                for suffix, missing in (
-                    ("json", "no json"),
-                    ("mp3", "no audio"),
-                ):
-                    if suffix not in members:
-                        raise SkipClip(missing)
-                clip = self._describe(members["json"])
+                clip = self._describe(members)
             except SkipClip as reason:
                 report[str(reason)] += 1
             else:
-                audio = members["mp3"]
-                yield {"id": os.path.basename(key), **clip, "audio": audio}
+                yield {"id": self._id(name), **clip}
 
-    def _describe(self, description):
+    def _id(self, name):
+        return os.path.basename(name)
+
+    def _describe(self, members):
         """Read a clip's json; raise SkipClip if it does not pass the filters."""
+        for suffix, missing in (("json", "no json"), ("mp3", "no audio")):
+            if suffix not in members:
+                raise SkipClip(missing)
         try:
-            meta = json.loads(description)
+            meta = json.loads(members["json"])
             clip = {
                 "wrd": plain_text(meta["text"]).strip(),
                 "duration": float(meta["duration"]),
@@ -166,31 +158,13 @@ class EmiliaShards(ClipStream):
                 raise SkipClip(reason)
         if self.tokenizer is not None:
             clip["text"] = encode_text(self.tokenizer, clip["wrd"])
-        return clip
+        return {**clip, "audio": members["mp3"]}
 
     def decode(self, clips, report):
-        """Make a batch of the clips whose audio can be used.
+        """A PaddedBatch of clips of :meth:`batches`, see :func:`usable_batch`."""
+        return usable_batch(clips, self._read, report)
 
-        Arguments
-        ---------
-        clips : list of dict
-            Clips from :meth:`batches`.
-        report : ClipReport
-            Counts those used and the others by reason.
-
-        Returns
-        -------
-        PaddedBatch
-            None if no clip can be used.
-        """
-        decoded = []
-        for clip in clips:
-            try:
-                claim = clip["duration"], self.sample_rate, clip["id"]
-                clip["sig"] = decode_audio(clip.pop("audio"), *claim)
-            except AudioError as error:
-                report[error.reason] += 1
-            else:
-                decoded.append(clip)
-        report["used"] += len(decoded)
-        return PaddedBatch(decoded) if decoded else None
+    def _read(self, clip):
+        claim = clip["duration"], self.sample_rate, clip["id"]
+        sig = decode_audio(clip.pop("audio"), *claim)
+        return {**clip, "sig": sig}

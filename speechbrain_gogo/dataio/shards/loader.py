@@ -63,8 +63,8 @@ class ShardLoader(DataLoader):
     ------
     ValueError
         If there are fewer shards than ranks x workers, or no such
-        ``resume_data``; on iterating, if a
-        checkpoint of another order was loaded or no clip is usable.
+        ``resume_data``; on iterating, if a checkpoint of another order was
+        loaded or no clip is usable.
     """
 
     def __init__(
@@ -123,13 +123,7 @@ class ShardLoader(DataLoader):
                 yield item.batch
 
     def total_report(self):
-        """Counts of the clips of all ranks; all of them have to call it.
-
-        Returns
-        -------
-        ClipReport
-            Used and skipped clips of the batches that were yielded.
-        """
+        """The reports of all ranks together; all of them have to call it."""
         return sum(of_all_ranks(self.report), ClipReport())
 
     @property

@@ -10,14 +10,14 @@ import os
 import zlib
 from pathlib import Path
 
-from speechbrain.dataio.batch import PaddedBatch
-
 from speechbrain_gogo.dataio.audio.clips import WHOLE, check_duration, read_clip
-from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import escape_bytes, plain_text, unfit_id
 from speechbrain_gogo.dataio.manifests.dataset import reason_to_skip
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
-from speechbrain_gogo.dataio.shards.batching import batches_by_seconds
+from speechbrain_gogo.dataio.shards.batching import (
+    batches_by_seconds,
+    usable_batch,
+)
 
 
 class ManifestShards:
@@ -181,41 +181,21 @@ class ManifestShards:
                 report[reason] += 1
 
     def decode(self, clips, report):
-        """Make a batch of the clips whose audio can be used.
+        """A PaddedBatch with id, sig, wrd and speaker, see :func:`usable_batch`."""
+        return usable_batch(clips, self._read, report)
 
-        Arguments
-        ---------
-        clips : list of dict
-            Clips from :meth:`batches`.
-        report : ClipReport
-            Counts those used and the others by reason.
-
-        Returns
-        -------
-        PaddedBatch
-            Batch with id, sig, wrd and speaker; None if no clip can be used.
-        """
-        decoded = []
-        for clip in clips:
-            path, duration = clip["wav"], clip["duration"]
-            try:
-                wav = read_clip(path, self.sample_rate, clip["samples"])
-                check_duration(len(wav) / self.sample_rate, duration, path)
-            except AudioError as error:
-                report[error.reason] += 1
-                continue
-            if clip["copy"]:
-                wav = self.augmentation(wav, clip["copy"], clip["id"])
-            decoded.append(
-                {
-                    "id": clip["id"],
-                    "sig": wav,
-                    "wrd": clip["wrd"].strip(),
-                    "speaker": clip["spk_id"],
-                }
-            )
-        report["used"] += len(decoded)
-        return PaddedBatch(decoded) if decoded else None
+    def _read(self, clip):
+        path, duration = clip["wav"], clip["duration"]
+        wav = read_clip(path, self.sample_rate, clip["samples"])
+        check_duration(len(wav) / self.sample_rate, duration, path)
+        if clip["copy"]:
+            wav = self.augmentation(wav, clip["copy"], clip["id"])
+        return {
+            "id": clip["id"],
+            "sig": wav,
+            "wrd": clip["wrd"].strip(),
+            "speaker": clip["spk_id"],
+        }
 
 
 def _stamp(path):

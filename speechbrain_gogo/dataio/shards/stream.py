@@ -105,9 +105,8 @@ class ClipStream(IterableDataset):
                 report = ClipReport()
                 batches = self._batches(mixes[index], report, number)
                 for done, clips in enumerate(batches, start=1):
-                    if (
-                        done > skip
-                    ):  # else it was used and counted before the stop
+                    # Earlier ones were used and counted before the stop.
+                    if done > skip:
                         batch = self.decode(clips, report)
                         total.update(report)
                         position = (number, index, done)

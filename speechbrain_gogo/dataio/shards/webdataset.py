@@ -16,15 +16,6 @@ from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.ids import plain_text
 from speechbrain_gogo.dataio.report import SkipClip
 from speechbrain_gogo.dataio.shards.emilia import MALFORMED, EmiliaShards
-from speechbrain_gogo.dataio.shards.members import read_members
-
-# Formats that libsndfile reads, in order of preference, then others, which are
-# counted as unreadable.
-AUDIO = (
-    *("wav", "flac", "mp3", "ogg", "opus", "oga", "wave", "aiff", "aif", "au"),
-    *("caf", "w64", "rf64", "m4a", "aac", "mp4", "wma", "amr", "sph"),
-)
-TEXTS = ("json", "txt")
 
 
 class AudioShards(EmiliaShards):
@@ -42,6 +33,14 @@ class AudioShards(EmiliaShards):
         ``sample_rate`` of EmiliaShards.
     """
 
+    # Formats that libsndfile reads, in order of preference, then others, which
+    # are counted as unreadable.
+    AUDIO = (
+        *("wav", "flac", "mp3", "ogg", "opus", "oga", "wave", "aiff", "aif"),
+        *("au", "caf", "w64", "rf64", "m4a", "aac", "mp4", "wma", "amr", "sph"),
+    )
+    TEXTS = ("json", "txt")
+
     def __init__(self, shards, batch_seconds, **settings):
         super().__init__(shards, batch_seconds, training=False, **settings)
 
@@ -50,42 +49,20 @@ class AudioShards(EmiliaShards):
         """Those of EmiliaShards, and the kind of ids, which cannot be mixed."""
         return {**super().settings, "ids": "whole paths"}
 
-    def clips(self, shard, report):
-        """Yield the clips of a shard, undecoded.
+    def _id(self, name):
+        return name
 
-        Arguments
-        ---------
-        shard : str
-            One of ``shards``.
-        report : ClipReport
-            Counts those that are not used.
-
-        Yields
-        ------
-        dict
-            id, wrd, speaker, duration and the bytes "audio".
-        """
-        for name, members in read_members(shard, report, AUDIO, TEXTS):
-            try:
-                clip = self._describe_members(members)
-            except SkipClip as reason:
-                report[str(reason)] += 1
-            else:
-                yield {"id": name, **clip}
-
-    def _describe_members(self, members):
+    def _describe(self, members):
         """Metadata of a clip; the duration of the audio if none is given."""
-        found = [suffix for suffix in AUDIO if suffix in members]
+        found = [suffix for suffix in self.AUDIO if suffix in members]
         if not found:
             raise SkipClip("no audio")
         audio = members[found[0]]
         try:
             metadata = json.loads(members.get("json", b"{}"))
             written = members.get("txt", b"").decode("utf-8-sig")
-            text, speaker = (
-                metadata.get("text") or written,
-                metadata.get("speaker"),
-            )
+            text = metadata.get("text") or written
+            speaker = metadata.get("speaker")
             clip = {
                 "wrd": plain_text(str(text)).strip(),
                 "speaker": "" if speaker is None else plain_text(str(speaker)),
