@@ -4,30 +4,11 @@ from pathlib import Path
 
 
 def load_weights(load, source, user, probe=None):
-    """Load published weights, or explain how to get them.
+    """Load published weights by ``load(source)``; a ValueError says how to get them.
 
-    Arguments
-    ---------
-    load : callable
-        Loads the model from the source.
-    source : str | Path
-        An id of a hub, a folder or a file.
-    user : str
-        Name of the metric, for the message.
-    probe : str
-        A small file of a Hugging Face repository, which is requested first:
-        without a network, libraries that try many files would take minutes to
-        fail.
-
-    Returns
-    -------
-    object
-        Result of ``load``.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be loaded.
+    ``user`` is the name of the metric, for the message. ``probe`` is a small file of
+    a Hugging Face repository, which is requested first: without a network, libraries
+    that try many files would take minutes to fail.
 
     Example
     -------

@@ -10,19 +10,7 @@ LEAST_SOUND = 0.4  # seconds that metrics of voices and envelopes need
 
 
 def cut(wavs, lengths=None):
-    """Signals of a padded batch without their padding.
-
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        [B, T].
-    lengths : torch.Tensor
-        Relative lengths, [B]; no padding if None.
-
-    Returns
-    -------
-    list of torch.Tensor
-        On the CPU, [T] each.
+    """Signals [T] of a batch [B, T] on the CPU, without the padding of lengths [B].
 
     Example
     -------
@@ -36,21 +24,10 @@ def cut(wavs, lengths=None):
 
 
 def sound_seconds(wav, sample_rate):
-    """Duration of audible sound in a signal.
+    """Duration of audible sound in a signal [T].
 
     Frames of 25 ms are audible if they are at most 40 dB below the loudest one,
     as in STOI, and above -80 dB of full scale.
-
-    Arguments
-    ---------
-    wav : torch.Tensor | np.ndarray
-        Samples, [T].
-    sample_rate : int
-        Sample rate, in Hz.
-
-    Returns
-    -------
-    float
 
     Example
     -------
@@ -68,21 +45,7 @@ def sound_seconds(wav, sample_rate):
 
 
 def at_rate(wav, sample_rate, wanted_rate):
-    """A signal at the rate of a judge.
-
-    Arguments
-    ---------
-    wav : torch.Tensor | np.ndarray
-        Samples, [T].
-    sample_rate : int
-        Sample rate, in Hz.
-    wanted_rate : int
-        The judge's rate, in Hz.
-
-    Returns
-    -------
-    np.ndarray
-        float32 [T * wanted_rate / sample_rate], within [-1, 1].
+    """A signal [T] at the rate of a judge in Hz: float32, an array within [-1, 1].
 
     Example
     -------

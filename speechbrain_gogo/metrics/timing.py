@@ -48,22 +48,9 @@ class Clock:
 
 
 def mean_seconds(call, trials, clock, name=None):
-    """Average seconds of a call, after a warm-up call.
+    """Average seconds of some calls of a function, after a warm-up call.
 
-    Arguments
-    ---------
-    call : callable
-        Function without arguments.
-    trials : int
-        Number of timed repetitions.
-    clock : Clock
-        Clock of the device where it computes.
-    name : str
-        Label of the progress bar.
-
-    Returns
-    -------
-    float
+    The name is the label of a progress bar.
 
     Example
     -------
@@ -82,15 +69,6 @@ def mean_seconds(call, trials, clock, name=None):
 
 def device_name(device):
     """The name of a GPU, or of the processor.
-
-    Arguments
-    ---------
-    device : str
-        As torch calls it.
-
-    Returns
-    -------
-    str
 
     Example
     -------

@@ -29,19 +29,7 @@ POLL = 1.0  # seconds between looks at the clock
 
 
 def attempt(measure, *case):
-    """What a judge says of a case.
-
-    Arguments
-    ---------
-    measure : callable
-        Method ``measure`` of the judge.
-    *case
-        Arguments of the judge.
-
-    Returns
-    -------
-    tuple
-        Result, and reason of failure; one of them is None.
+    """Result of ``measure(*case)``, and reason of its failure; one of them is None.
 
     Example
     -------
@@ -57,22 +45,10 @@ def attempt(measure, *case):
 def measure_in_workers(judges, judged, num_workers, patience):
     """Let judges listen in processes of their own.
 
-    Arguments
-    ---------
-    judges : list
-        Metrics with ``measure``.
-    judged : iterator
-        Tuples of (key, case, found so far).
-    num_workers : int
-        Processes, and cases made ahead; 0 is one process, and none ahead.
-    patience : float
-        Seconds for a second of audio.
-
-    Yields
-    ------
-    tuple
-        Key, found so far, and of each judge (values, failure), as cases are
-        done.
+    ``judged`` yields (key, case, found so far). There are ``num_workers`` processes,
+    and as many cases are made ahead; 0 is one process, and none ahead. ``patience``
+    is in seconds for a second of audio. Yields, as cases are done, key, found so
+    far, and (values, failure) of each judge.
     """
     # Workers read it when they start, before their first matrix product.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

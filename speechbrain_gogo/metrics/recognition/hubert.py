@@ -1,7 +1,7 @@
 """Word errors by the paper's recogniser, HuBERT-large fine-tuned with CTC.
 
-Greedy CTC decoding without a language model. The weights
-are those of facebook/hubert-large-ls960-ft (Apache-2.0), through transformers.
+Greedy CTC decoding without a language model. The weights are those of
+facebook/hubert-large-ls960-ft (Apache-2.0), through transformers.
 """
 
 import numpy as np
@@ -9,7 +9,6 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.metrics.backends import load_weights
-from speechbrain_gogo.metrics.feature_frames import count_frames
 from speechbrain_gogo.metrics.recognition.words import RATE, RecognitionErrors
 from speechbrain_gogo.metrics.signals import at_rate
 from speechbrain_gogo.optional_packages import import_backend
@@ -75,7 +74,7 @@ class HubertWordErrors(RecognitionErrors):
         logits = self._network(
             padded.to(self.device), attention_mask=mask.long().to(self.device)
         ).logits  # [B, frames, letters]
-        frames = count_frames(self._network.config, lens)
+        frames = self._network._get_feat_extract_output_lengths(lens)
         best = [row[:n] for row, n in zip(logits.argmax(-1).cpu(), frames)]
         return self._processor.batch_decode(best)
 

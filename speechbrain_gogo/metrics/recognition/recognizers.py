@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 
 DEFAULT = "openai/whisper-base"
 POCKETSPHINX = "pocketsphinx"
+COMPUTE_TYPE = "int8"  # of faster-whisper's weights
 
 
 def find_recognizer(
     sample_rate=24000,
     source=None,
     decoder_options=None,
-    threads=1,
     units="words",
 ):
     """The best word error metric that is available.
@@ -48,8 +48,6 @@ def find_recognizer(
         if it is not available.
     decoder_options : dict
         Options of pocketsphinx, see :class:`WordErrors`.
-    threads : int
-        Threads of faster-whisper.
     units : str
         Units to compare: "words" or "characters".
 
@@ -72,23 +70,12 @@ def find_recognizer(
     """
     if units not in ("words", "characters"):
         raise ValueError(f"units='{units}': use 'words' or 'characters'.")
-    metric = _find_words(sample_rate, source, decoder_options, threads)
-    return add_capped(by_characters(metric) if units != "words" else metric)
+    metric = _find_words(sample_rate, source, decoder_options)
+    return _add_capped(_by_characters(metric) if units != "words" else metric)
 
 
-def by_characters(metric):
-    """Compare characters instead of words.
-
-    Arguments
-    ---------
-    metric : RecognitionErrors
-        The metric; its columns, labels and judge are renamed.
-
-    Returns
-    -------
-    RecognitionErrors
-        The same.
-    """
+def _by_characters(metric):
+    """Let a metric compare characters instead of words, under other names."""
     metric.normalizer = "characters"
     names = {"word_errors": "character_errors", "words": "characters"}
     names["wer"] = "cer"
@@ -113,15 +100,13 @@ def by_characters(metric):
     return metric
 
 
-def _find_words(sample_rate, source, decoder_options, threads):
+def _find_words(sample_rate, source, decoder_options):
     """The word error metric of :func:`find_recognizer`."""
     if source == POCKETSPHINX:
         return WordErrors(sample_rate, decoder_options)
     try:
         if find_spec("faster_whisper"):
-            return FasterWhisperWordErrors(
-                sample_rate, source or DEFAULT, threads=threads
-            )
+            return FasterWhisperWordErrors(sample_rate, source or DEFAULT)
         metric = WhisperWordErrors(sample_rate, source or DEFAULT)
         metric.figures = metric.figures[::-1]  # the corpus rate first
         return metric
@@ -140,21 +125,11 @@ def _find_words(sample_rate, source, decoder_options, threads):
         return metric
 
 
-def add_capped(metric):
-    """Also report errors capped at the number of words, and loops.
+def _add_capped(metric):
+    """Let a metric also report errors capped at the number of words, and loops.
 
     A recogniser that repeats itself can make any number of errors; the capped
     rate counts at most all words of an utterance.
-
-    Arguments
-    ---------
-    metric : RecognitionErrors
-        The metric, which gets two more figures.
-
-    Returns
-    -------
-    RecognitionErrors
-        The same.
     """
     _, words, _, capped, loops, _ = metric.columns
     label = metric.figures[0].label.removesuffix(" (%)")
@@ -175,10 +150,6 @@ class FasterWhisperWordErrors(RecognitionErrors):
     source : str
         Hub id or folder of a Whisper in the format of transformers, or folder
         in that of CTranslate2.
-    compute_type : str
-        Compute type of the weights, see CTranslate2's documentation.
-    threads : int
-        Threads of the engine.
 
     Raises
     ------
@@ -186,21 +157,13 @@ class FasterWhisperWordErrors(RecognitionErrors):
         If there is no such model.
     """
 
-    def __init__(
-        self,
-        sample_rate=24000,
-        source=DEFAULT,
-        compute_type="int8",
-        threads=1,
-    ):
+    def __init__(self, sample_rate=24000, source=DEFAULT):
         super().__init__(sample_rate, "words", "whisper_", "WER, Whisper")
         self.source = str(source)
-        self.compute_type = compute_type
-        self.threads = threads
         package = import_backend("faster_whisper", "faster-whisper")
         self.judge = (
             f"word errors: {Path(self.source).name} by {package}, "
-            f"{compute_type}, greedy, {RATE} Hz"
+            f"{COMPUTE_TYPE}, greedy, {RATE} Hz"
         )
         self._folder = self._find_folder()
 
@@ -215,7 +178,7 @@ class FasterWhisperWordErrors(RecognitionErrors):
         folder = Path(self._converted.name, "model")
         try:
             converter = TransformersConverter(self.source)
-            converter.convert(str(folder), quantization=self.compute_type)
+            converter.convert(str(folder), quantization=COMPUTE_TYPE)
             # Under the name by which the engine knows it: transformers 5
             # writes it into processor_config.json.
             extractor = WhisperFeatureExtractor.from_pretrained(self.source)
@@ -236,8 +199,8 @@ class FasterWhisperWordErrors(RecognitionErrors):
         return WhisperModel(
             self._folder,
             device="cpu",
-            compute_type=self.compute_type,
-            cpu_threads=self.threads,
+            compute_type=COMPUTE_TYPE,
+            cpu_threads=1,
         )
 
     def recognize(self, wavs):

@@ -13,22 +13,15 @@ from speechbrain.utils.edit_distance import wer_details_for_batch
 from speechbrain_gogo.dataio.text.normalization import normalize_words
 
 
+LONGEST, TIMES = 8, 4  # words of a part, and how often a loop repeats it
+
+
 def plain_words(text):
     """Lower-case words without punctuation, apostrophes inside them kept.
 
     Accents are removed, since recognisers' dictionaries have none. Digits are
     kept, but the recognisers of this package write none: spell out numbers in
     transcripts.
-
-    Arguments
-    ---------
-    text : str
-        A transcript.
-
-    Returns
-    -------
-    list of str
-        Its words.
 
     Example
     -------
@@ -107,21 +100,9 @@ NORMALIZERS = {
 
 
 def find_normalizer(normalizer):
-    """Find the function that normalizes transcripts.
+    """The function (text to list of str) of a name in NORMALIZERS, or a callable itself.
 
-    Arguments
-    ---------
-    normalizer : str | callable
-        One of ``NORMALIZERS``, or text to list of str.
-
-    Returns
-    -------
-    callable
-
-    Raises
-    ------
-    ValueError
-        If there is none of this name.
+    Raises a ValueError if there is none of this name.
     """
     if callable(normalizer):
         return normalizer
@@ -134,26 +115,10 @@ def find_normalizer(normalizer):
 
 
 def count_errors(transcript, heard, normalizer="words"):
-    """Word errors of one utterance.
+    """Word errors of what a recogniser heard, and words of the transcript.
 
-    Arguments
-    ---------
-    transcript : str
-        Reference transcript.
-    heard : str
-        The transcript of a recogniser.
-    normalizer : str | callable
-        See :func:`find_normalizer`.
-
-    Returns
-    -------
-    tuple of int
-        Errors, and words of the transcript.
-
-    Raises
-    ------
-    ValueError
-        If the transcript has no words, or there is no such normaliser.
+    The normalizer is that of :func:`find_normalizer`. Raises a ValueError if the
+    transcript has no words.
 
     Example
     -------
@@ -168,21 +133,8 @@ def count_errors(transcript, heard, normalizer="words"):
     return details["num_edits"], len(words)
 
 
-def repeats_itself(heard, times=4, longest=8):
-    """Whether a recogniser repeats itself.
-
-    Arguments
-    ---------
-    heard : str
-        Transcript of the recogniser.
-    times : int
-        Number of consecutive repetitions of a loop.
-    longest : int
-        Largest number of words in a repetition.
-
-    Returns
-    -------
-    bool
+def repeats_itself(heard):
+    """Whether a recogniser says up to 8 words four times in a row, or more often.
 
     Example
     -------
@@ -190,9 +142,9 @@ def repeats_itself(heard, times=4, longest=8):
     (True, False)
     """
     words = plain_words(heard)
-    for size in range(1, longest + 1):
-        for first in range(len(words) - size * times + 1):
-            part = words[first : first + size * times]
-            if part == part[:size] * times:
+    for size in range(1, LONGEST + 1):
+        for first in range(len(words) - TIMES * size + 1):
+            part = words[first : first + TIMES * size]
+            if part == TIMES * part[:size]:
                 return True
     return False

@@ -81,18 +81,9 @@ class RecognitionErrors(ErrorRateStats, ABC):
         """
 
     def append(self, ids, predict, target, lengths=None):
-        """Recognise a batch and count its word errors.
+        """Recognise signals [B, T] of relative lengths [B], and count their errors.
 
-        Arguments
-        ---------
-        ids : list of str
-            Utterance ids.
-        predict : torch.Tensor
-            Signals, [B, T].
-        target : list of str
-            Transcripts.
-        lengths : torch.Tensor
-            Relative lengths of the signals, [B].
+        The target is a list of transcripts.
         """
         normalize = find_normalizer(self.normalizer)
         heard = self.recognize(cut(predict, lengths))
@@ -103,17 +94,9 @@ class RecognitionErrors(ErrorRateStats, ABC):
         )
 
     def summarize(self, field=None):
-        """Corpus WER and its parts, and the mean over utterances.
+        """Corpus WER and its parts, and the mean over utterances, in percent.
 
-        Arguments
-        ---------
-        field : str
-            One key of the summary, such as WER or mean_WER.
-
-        Returns
-        -------
-        float | dict
-            In percent.
+        ``field`` selects one of them, such as WER or mean_WER.
         """
         super().summarize()
         rates = [score["WER"] for score in self.scores]
@@ -121,20 +104,10 @@ class RecognitionErrors(ErrorRateStats, ABC):
         return self.summary if field is None else self.summary[field]
 
     def count(self, transcripts, heard):
-        """Columns of transcribed utterances.
+        """The columns of transcribed utterances, a list of dict.
 
-        Arguments
-        ---------
-        transcripts : list of str
-            Reference transcript.
-        heard : list of str
-            Transcripts of the recogniser.
-
-        Returns
-        -------
-        list of dict
-            Errors, words, rate in percent, errors up to the number of words,
-            1 if the recogniser repeats itself, and hypothesis of each.
+        Errors, words, rate in percent, errors up to the number of words, 1 if the
+        recogniser repeats itself, and what it heard.
         """
         rows = []
         for transcript, text in zip(transcripts, heard):
@@ -146,22 +119,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
         return rows
 
     def measure(self, predict, target=None, transcript=None):
-        """Measure one utterance.
-
-        Arguments
-        ---------
-        predict : torch.Tensor | np.ndarray
-            The signal to judge, [T].
-        target : torch.Tensor | np.ndarray
-            Not used.
-        transcript : str
-            Reference transcript.
-
-        Returns
-        -------
-        dict
-            See :meth:`count`.
-        """
+        """Measure one utterance, see :meth:`SpeechMetric.measure`; it has no target."""
         return self.count([transcript], self.recognize([predict]))[0]
 
 

@@ -10,34 +10,12 @@ import numpy as np
 from scipy import stats
 
 
-def bootstrap_interval(
-    values, weights=None, confidence=0.95, resamples=2000, seed=0
-):
-    """Ratio of sums over utterances, with its bootstrap interval.
+def bootstrap_interval(values, weights=None, seed=0):
+    """Ratio of sums over utterances, and the ends of its 95 % bootstrap interval.
 
-    Arguments
-    ---------
-    values : array
-        One value per utterance, [N].
-    weights : array
-        Divisors, one per utterance, [N] (the words, for a corpus word error
-        rate); ones if None, which makes the ratio a mean.
-    confidence : float
-        Share of the resamples inside the interval.
-    resamples : int
-        Number of test sets to draw.
-    seed : int
-        Seed of the draws.
-
-    Returns
-    -------
-    tuple of float
-        Ratio, lower and upper end.
-
-    Raises
-    ------
-    ValueError
-        If there is no utterance, or a value that is not finite.
+    Of values [N] and divisors [N] (the words, for a corpus word error rate), which
+    are ones if None: the ratio is then a mean. Raises a ValueError if there is no
+    utterance, or a value that is not finite.
 
     Example
     -------
@@ -64,11 +42,11 @@ def bootstrap_interval(
     interval = stats.bootstrap(
         (values, weights),
         ratio,
-        n_resamples=resamples,
+        n_resamples=2000,
         batch=100,
         vectorized=True,
         paired=True,
-        confidence_level=confidence,
+        confidence_level=0.95,
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
@@ -76,18 +54,7 @@ def bootstrap_interval(
 
 
 def has_score(figure, row):
-    """Whether an utterance has a score for a figure.
-
-    Arguments
-    ---------
-    figure : Figure
-        Name of the figure.
-    row : dict
-        Row of the utterance; from a file, its values are text.
-
-    Returns
-    -------
-    bool
+    """Whether an utterance's row has a score for a figure; values may be text.
 
     Example
     -------
@@ -101,22 +68,9 @@ def has_score(figure, row):
 
 
 def figure_interval(figure, rows, seed=0):
-    """A figure of a test set, with its bootstrap interval.
+    """A figure of a test set, with the ends of its bootstrap interval.
 
-    Arguments
-    ---------
-    figure : Figure
-        Name of the figure to compute.
-    rows : list of dict
-        One per utterance, with the figure's columns.
-    seed : int
-        Seed of the draws.
-
-    Returns
-    -------
-    tuple of float
-        Value, lower and upper end, of the utterances that have a score; NaN
-        if none has.
+    Of the rows that have a score; NaN if none has.
 
     Example
     -------
@@ -135,22 +89,10 @@ def figure_interval(figure, rows, seed=0):
 
 
 def paired_difference(figure, rows, others, seed=0):
-    """Difference of a figure between two systems.
+    """Difference of a figure between two systems, with its bootstrap interval.
 
-    Arguments
-    ---------
-    figure : Figure
-        Name of the figure to compute.
-    rows, others : list of dict
-        One per utterance, the same utterances in the same order.
-    seed : int
-        Seed of the draws.
-
-    Returns
-    -------
-    tuple of float
-        Difference, lower and upper end of its 95 % bootstrap interval, over the
-        utterances for which both have a score; NaN if there are none.
+    The rows of both are of the same utterances in the same order; those for which
+    both have a score count, NaN if there are none.
 
     Example
     -------

@@ -15,19 +15,11 @@ DEPTH = 12.0
 
 
 def plot_mels(mels, image_path, group_size, frame_rate=93.75):
-    """Draw mels below each other, the first one with its group lines.
+    """Draw mels below each other, the first one with its group lines, as a PNG.
 
-    Arguments
-    ---------
-    mels : dict
-        Title to log-mel (natural logarithm of amplitudes), tensor or array
-        [T, n_mels]; the first one sets the colours of all.
-    image_path : str | Path
-        PNG to write; folders are made.
-    group_size : int
-        Frames between two group lines.
-    frame_rate : float
-        Frames per second.
+    ``mels`` has a log-mel [T, n_mels] (natural logarithm of amplitudes) of each
+    title; the first one sets the colours of all. Group lines are ``group_size``
+    frames apart, of which there are ``frame_rate`` per second.
 
     Example
     -------
@@ -57,26 +49,11 @@ def plot_budgets(
     title="",
     frame_rate=93.75,
 ):
-    """Draw a mel, the budget of each group, and the decoded mel.
+    """Draw a mel, the budget of each group, and the decoded mel, as a PNG.
 
-    Arguments
-    ---------
-    original : torch.Tensor
-        Log-mel [T, n_mels], or an array.
-    budgets : sequence of int
-        Tokens of each group.
-    reconstruction : torch.Tensor
-        Log-mel [T, n_mels], or an array.
-    image_path : str | Path
-        PNG to write; folders are made.
-    group_size : int
-        Frames per group.
-    largest : int
-        Largest budget.
-    title : str
-        Title above the budgets.
-    frame_rate : float
-        Frames per second.
+    Both log-mels are [T, n_mels], of ``frame_rate`` frames per second; a group has
+    ``group_size`` of them and at most ``largest`` tokens. The title is that of the
+    budgets.
 
     Example
     -------

@@ -2,19 +2,9 @@
 
 
 def markdown_table(head, lines):
-    """Format rows of cells as a table with aligned numbers.
+    """Rows of cells as a table whose first column has names, the others numbers.
 
-    Arguments
-    ---------
-    head : list of str
-        Headings; the first column has names, the others numbers.
-    lines : list of list of str
-        Cells of each row; None is an empty cell.
-
-    Returns
-    -------
-    str
-        Text with a line break at its end.
+    None is an empty cell.
 
     Example
     -------

@@ -14,11 +14,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.metrics.feature_frames import count_frames
-
 SCALE = 8  # number of parts into which channels are split
 BOTTLENECK = 128  # of squeeze-and-excitation, and of the pooling's attention
-WIDE = 1536  # channels that are pooled
+CHANNELS, WIDE = 512, 1536  # of the convolutions; those that are pooled
+DIM = 256  # of the embedding
 
 # fairseq's names of WavLM's parts, and transformers'.
 RENAMED = (
@@ -137,13 +136,9 @@ class SpeakerNetwork(nn.Module):
     ---------
     wavlm : transformers.WavLMModel
         WavLM, large for the published checkpoint.
-    channels : int
-        Channels of the head's convolutions.
-    dim : int
-        Dimension of the embedding.
     """
 
-    def __init__(self, wavlm, channels=512, dim=256):
+    def __init__(self, wavlm):
         super().__init__()
         config = wavlm.config
         self.wavlm = wavlm
@@ -151,28 +146,17 @@ class SpeakerNetwork(nn.Module):
             torch.zeros(config.num_hidden_layers + 1)
         )
         self.instance_norm = nn.InstanceNorm1d(config.hidden_size)
-        self.layer1 = ConvReluNorm(config.hidden_size, channels, 5)
-        self.layer2 = SERes2Block(channels, 3, dilation=2)
-        self.layer3 = SERes2Block(channels, 3, dilation=3)
-        self.layer4 = SERes2Block(channels, 3, dilation=4)
-        self.conv = nn.Conv1d(3 * channels, WIDE, 1)
+        self.layer1 = ConvReluNorm(config.hidden_size, CHANNELS, 5)
+        self.layer2 = SERes2Block(CHANNELS, 3, dilation=2)
+        self.layer3 = SERes2Block(CHANNELS, 3, dilation=3)
+        self.layer4 = SERes2Block(CHANNELS, 3, dilation=4)
+        self.conv = nn.Conv1d(3 * CHANNELS, WIDE, 1)
         self.pooling = AttentivePooling(WIDE)
         self.bn = nn.BatchNorm1d(2 * WIDE)
-        self.linear = nn.Linear(2 * WIDE, dim)
+        self.linear = nn.Linear(2 * WIDE, DIM)
 
     def forward(self, wavs):
-        """Embed signals at 16 kHz.
-
-        Arguments
-        ---------
-        wavs : list of torch.Tensor
-            [T] each.
-
-        Returns
-        -------
-        torch.Tensor
-            Speaker embeddings, [B, dim].
-        """
+        """Embeddings [B, DIM] of signals at 16 kHz, a list of [T]."""
         states, frames = self._hidden_states(wavs)
         # One by one: instance norm and pooling must not see padding.
         return torch.cat(
@@ -195,10 +179,10 @@ class SpeakerNetwork(nn.Module):
         states = (*found.hidden_states[:-1], found.last_hidden_state)
         weights = self.feature_weight.softmax(dim=0)
         summed = sum(w * state for w, state in zip(weights, states))
-        return summed, count_frames(self.wavlm.config, lens)
+        return summed, self.wavlm._get_feat_extract_output_lengths(lens)
 
     def _embed(self, x):
-        """[1, D, T] -> [1, dim]."""
+        """[1, D, T] -> [1, DIM]."""
         x = self.layer1(self.instance_norm(x + 1e-6))
         blocks = []
         for layer in (self.layer2, self.layer3, self.layer4):
@@ -209,18 +193,9 @@ class SpeakerNetwork(nn.Module):
 
 
 def published_state(state):
-    """State dict of the published checkpoint under the names of this module.
+    """State dict of the published checkpoint under the names of SpeakerNetwork.
 
-    Arguments
-    ---------
-    state : dict
-        Name -> tensor, as UniSpeech saved them.
-
-    Returns
-    -------
-    dict
-        For ``SpeakerNetwork.load_state_dict``, without the parts for training:
-        speakers of the loss and WavLM's prediction heads.
+    Without the parts for training: speakers of the loss and WavLM's prediction heads.
     """
     named = {}
     for name, value in state.items():
