@@ -12,7 +12,6 @@ from speechbrain.utils.edit_distance import wer_details_for_batch
 
 from speechbrain_gogo.dataio.text.normalization import normalize_words
 
-
 LONGEST, TIMES = 8, 4  # words of a part, and how often a loop repeats it
 
 
