@@ -11,12 +11,12 @@ import speechbrain as sb
 import torch
 
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.plots import plot_mels
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.lobes.vocoder.mel_discriminator import (
     discriminator_loss,
     real_score_loss,
 )
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 
 class AdversarialCodecBrain(TrainingBrain):
@@ -49,34 +49,13 @@ class AdversarialCodecBrain(TrainingBrain):
             self.checkpointer.add_recoverable(name, getattr(self, name))
 
     def features(self, batch):
-        """Features of a batch.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            Batch with ``id`` and ``sig``.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Any features, log-mel [B, M, n_mels] and relative lengths [B].
-        """
+        """Any features of a batch, log-mel [B, M, n_mels] and relative lengths [B]."""
         raise NotImplementedError
 
     def valid_errors(self, features, batch):
-        """Errors of a batch in validation, averaged over its clips.
+        """Errors of a batch in validation by name, averaged over its clips.
 
-        Arguments
-        ---------
-        features : tuple of torch.Tensor
-            From :meth:`features`.
-        batch : PaddedBatch
-            Batch with ``id``.
-
-        Returns
-        -------
-        dict
-            Scalars, with a "mel keep b" of each of ``valid_keeps``.
+        With a "mel keep b" of each of ``valid_keeps``.
         """
         raise NotImplementedError
 
@@ -87,19 +66,7 @@ class AdversarialCodecBrain(TrainingBrain):
     # One update
 
     def fit_batch(self, batch):
-        """One update of the codec, then one of the discriminators.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            Batch with ``id``, ``sig`` and the ``skipped`` of
-            ``collate_usable``.
-
-        Returns
-        -------
-        torch.Tensor
-            The codec's loss, detached.
-        """
+        """One update of the codec, then one of the discriminators."""
         self.receive(batch)
         self.update_finite = True
         generator = self.generator()
@@ -114,7 +81,9 @@ class AdversarialCodecBrain(TrainingBrain):
                 self.optimizer_step < self.hparams.quantize_start,
             )
             loss, predicted = losses["loss"], losses["predicted"]
-            starts = self.judges().draw_starts(mel, lens, generator)
+            # The discriminators without their distributed wrapper.
+            plain = getattr(judge, "module", judge)
+            starts = plain.draw_starts(mel, lens, generator)
             if adversarial:
                 losses["adversarial"] = real_score_loss(
                     judge(predicted, starts)
@@ -135,11 +104,6 @@ class AdversarialCodecBrain(TrainingBrain):
         self.follow_embedding(losses["embedding"])
         self.record(losses)
         return loss.detach().cpu()
-
-    def judges(self):
-        """The discriminators without their distributed wrapper."""
-        judge = self.modules.discriminator
-        return getattr(judge, "module", judge)
 
     @torch.no_grad()
     def follow_embedding(self, embeddings):

@@ -43,9 +43,8 @@ class TrainingBrain(WatchedBrain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.train_loader = self.valid_loader = (
-            None  # of datasets with an index
-        )
+        # Of datasets with an index.
+        self.train_loader = self.valid_loader = None
         self.validated = -math.inf  # at which of the budget's minutes
         self.codec_fingerprint = getattr(
             self.hparams, "codec_fingerprint", None
@@ -72,35 +71,38 @@ class TrainingBrain(WatchedBrain):
             self.train_loader = loader
             if hasattr(sampler, "identity") and self.checkpointer:
                 self.checkpointer.metadata["batches"] = sampler.identity
-        if stage == sb.Stage.TRAIN and self.train_sampler is None:
-            self.train_sampler = sampler
-        if stage == sb.Stage.TRAIN and len(loader) < 2 <= num_processes():
+            if self.train_sampler is None:
+                self.train_sampler = sampler
+            self._count_updates(len(loader))
+        return loader
+
+    def _count_updates(self, batches):
+        """Check that an epoch has enough batches, and complete the budget."""
+        per_update = self.grad_accumulation_factor
+        if batches < 2 <= num_processes():
             raise ValueError(
                 f"{num_processes()} processes share fewer than 2 batches each:"
                 " make batches smaller, or train with fewer processes."
             )
-        if stage == sb.Stage.TRAIN and len(loader) < max(
-            1, self.grad_accumulation_factor
-        ):
+        if batches < max(1, per_update):
             raise ValueError(
-                f"An epoch has {len(loader)} batches, an update takes "
-                f"{self.grad_accumulation_factor}: make batches smaller "
-                "(batch_clips or batch_seconds), or train on more clips."
+                f"An epoch has {batches} batches, an update takes "
+                f"{per_update}: make batches smaller (batch_clips or "
+                "batch_seconds), or train on more clips."
             )
         budget = self.hparams.budget
-        if stage == sb.Stage.TRAIN and budget.num_steps is None:
-            updates = math.ceil(len(loader) / self.grad_accumulation_factor)
-            budget.num_steps = updates * self.hparams.number_of_epochs
+        if budget.num_steps is None:
+            epochs = self.hparams.number_of_epochs
+            budget.num_steps = math.ceil(batches / per_update) * epochs
             if budget.warmup_steps >= budget.num_steps:
                 logger.warning(
                     "%d epochs have %d updates, of which warmup_steps (%d) "
                     "leaves none: the learning rate never gets to its full "
                     "height. Choose fewer.",
-                    self.hparams.number_of_epochs,
+                    epochs,
                     budget.num_steps,
                     budget.warmup_steps,
                 )
-        return loader
 
     def _train_loader_specifics(self, dataset, loader_kwargs):
         # SpeechBrain would put the batches of all ranks into a list on each.

@@ -12,7 +12,6 @@ import torch
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.logs.code_usage import CodeUsage
-from speechbrain_gogo.brains.plots import plot_mels
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.gogo.training.component_start import (
@@ -21,14 +20,16 @@ from speechbrain_gogo.lobes.gogo.training.component_start import (
 from speechbrain_gogo.lobes.gogo.training.warmup import RegressionWarmup
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 
 class CodecBrain(TrainingBrain):
     """Trains a :class:`~speechbrain_gogo.lobes.gogo.objective.GogoObjective`.
 
-    ``modules`` has the objective only: a distributed wrapper calls its forward. The recipe's YAML gives ``codec``, ``ema``,
-    ``budget``, ``vocoder``, ``valid_keeps``,
-    ``sample_clips``, ``log_interval``, ``seed`` and ``output_folder``.
+    ``modules`` has the objective only: a distributed wrapper calls its forward.
+    The recipe's YAML gives ``codec``, ``ema``, ``budget``, ``vocoder``,
+    ``valid_keeps``, ``sample_clips``, ``log_interval``, ``seed`` and
+    ``output_folder``.
     """
 
     splits_validation = True
@@ -57,9 +58,7 @@ class CodecBrain(TrainingBrain):
         """
         codec = self.hparams.codec
         groups = [
-            codec.group(clip["sig"].to(self.device).unsqueeze(0))[0].flatten(
-                0, 1
-            )
+            codec.group(clip["sig"].to(self.device).unsqueeze(0))[0][0]
             for clip in clips
         ]
         start_as_components(codec, torch.cat(groups))  # [M, g, d]

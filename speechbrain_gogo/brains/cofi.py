@@ -19,18 +19,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
     """
 
     def features(self, batch):
-        """Log-mel and lengths of a batch.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            Batch with ``sig``.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [B, M, n_mels] and relative lengths [B].
-        """
+        """Log-mel [B, M, n_mels] and relative lengths [B] of a batch."""
         wavs, lens = batch.to(self.device).sig
         clips = self.codec.split_clips(wavs, lens)
         mel = [self.codec.mel(clip[None])[0] for clip in clips]
@@ -38,15 +27,10 @@ class CoFiCodecBrain(AdversarialCodecBrain):
 
     @torch.no_grad()
     def start_at_means(self, clips):
-        """Initialize the decoder's last bias with the mean of the log-mel.
+        """Initialize the decoder's last bias with the mean of the clips' log-mel.
 
         The mean is about -6, which a bias of initially 0 would reach after
         thousands of updates.
-
-        Arguments
-        ---------
-        clips : iterable of dict
-            Clips with ``sig``.
         """
         mel = []
         for item in clips:

@@ -1,43 +1,23 @@
-"""Plots of a training: curves of its log, and mels.
+"""Plots of a training: curves of its log.
 
 They read the JSON-lines log of the Brains. Plots of mels are in
-metrics/reports/pictures.py, which the demo also uses.
+metrics/reports/pictures.py.
 """
 
 import contextlib
 import json
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
-from speechbrain_gogo.metrics.reports.pictures import plot_mels
-
-__all__ = [
-    "plot_curves",
-    "plot_mels",
-    "plot_overfitting",
-    "plot_perplexities",
-    "read_log",
-]
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 
 
 def read_log(path):
-    """The rows of a JSON-lines training log; later runs replace earlier rows.
+    """The rows of a JSON-lines training log, sorted by step.
 
-    Arguments
-    ---------
-    path : str | Path
-        One JSON object a line, each with "step".
-
-    Returns
-    -------
-    list of dict
-        Sorted by step. A step that was repeated after a resume is included
-        once; an incomplete last line is ignored.
+    A step that was repeated after a resume is included once; an incomplete last
+    line is ignored.
     """
     rows = {}
     for line in Path(path).read_text().splitlines():
@@ -50,16 +30,8 @@ def read_log(path):
 def families(names):
     """Quantities that differ in their last word only, which is a number.
 
-    Arguments
-    ---------
-    names : iterable of str
-        Names of quantities.
-
-    Returns
-    -------
-    dict
-        Sorted by title: title to a dict of label to name, in the order of the
-        numbers. What else starts as a family does belongs to it.
+    A dict, sorted by title: title to a dict of label to name, in the order of
+    the numbers. What else starts as a family does belongs to it.
 
     Example
     -------
@@ -87,17 +59,10 @@ def families(names):
 
 
 def plot_curves(log_path, image_path):
-    """Draw every quantity of a training log over the steps.
+    """Draw every quantity of a JSON-lines training log over the steps, as a PNG.
 
-    Quantities of several levels or keeps share a picture, validations as
-    dashed lines.
-
-    Arguments
-    ---------
-    log_path : str | Path
-        JSON-lines log.
-    image_path : str | Path
-        PNG to write.
+    Quantities of several levels or keeps share a picture, validations as dashed
+    lines.
     """
     rows = read_log(log_path)
     pictures = families({k for r in rows for k in r} - {"step", "stage"})
@@ -105,11 +70,10 @@ def plot_curves(log_path, image_path):
         return
     columns = min(len(pictures), 3)
     lines = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(
-        lines, columns, figsize=(4.5 * columns, 3 * lines), squeeze=False
-    )
+    figure = Figure(figsize=(4.5 * columns, 3 * lines))
+    axes = figure.subplots(lines, columns, squeeze=False)
     for axis, (title, names) in zip(axes.flat, pictures.items()):
-        colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(names)))
+        colours = colormaps["viridis"](np.linspace(0, 0.9, len(names)))
         for (label, name), colour in zip(names.items(), colours):
             own = {"color": colour} if label else {}
             draw_curves(axis, rows, name, label, own)
@@ -145,19 +109,14 @@ def draw_curves(axis, rows, name, label, style):
 def plot_perplexities(log_path, image_path):
     """Plot perplexity over the position in the group, with a curve per validation.
 
-    Early curves are dark, the last one is bright.
-
-    Arguments
-    ---------
-    log_path : str | Path
-        JSON-lines log whose rows have "perplexity <position>".
-    image_path : str | Path
-        PNG to write.
+    Early curves are dark, the last one is bright. The rows of the JSON-lines log have
+    "perplexity <position>".
     """
     prefix = "perplexity "
     rows = [row for row in read_log(log_path) if row["stage"] == "valid"]
-    figure, axis = plt.subplots(figsize=(6, 4))
-    colours = plt.get_cmap("viridis")(np.linspace(0, 1, len(rows)))
+    figure = Figure(figsize=(6, 4))
+    axis = figure.subplots()
+    colours = colormaps["viridis"](np.linspace(0, 1, len(rows)))
     for row, colour in zip(rows, colours):
         found = {
             key.removeprefix(prefix): value
@@ -177,19 +136,8 @@ def plot_perplexities(log_path, image_path):
 def plot_overfitting(log_path, image_path):
     r"""Draw the loss of training and validation, and where it overfits.
 
-    The best validation is marked; what follows it is shaded.
-
-    Arguments
-    ---------
-    log_path : str | Path
-        JSON-lines log with validations.
-    image_path : str | Path
-        PNG to write.
-
-    Returns
-    -------
-    tuple of dict
-        The rows of the first, the best and the last validation.
+    The best validation is marked; what follows it is shaded. Returns the rows of the
+    first, the best and the last validation.
 
     Example
     -------
@@ -207,7 +155,8 @@ def plot_overfitting(log_path, image_path):
     rows = [row for row in read_log(log_path) if "loss" in row]
     valid = [row for row in rows if row["stage"] == "valid"]
     best = min(valid, key=lambda row: row["loss"])
-    figure, axis = plt.subplots(figsize=(6, 4))
+    figure = Figure(figsize=(6, 4))
+    axis = figure.subplots()
     for stage, marker in (("train", None), ("valid", ".")):
         points = [(r["step"], r["loss"]) for r in rows if r["stage"] == stage]
         if points:
@@ -228,4 +177,3 @@ def _save(figure, path):
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
     figure.savefig(path, dpi=80)
-    plt.close(figure)

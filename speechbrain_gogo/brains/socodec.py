@@ -31,18 +31,7 @@ class SoCodecBrain(AdversarialCodecBrain):
     # Features
 
     def features(self, batch):
-        """Self-supervised features, log-mel and lengths of a batch.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            Batch with ``id`` and ``sig``.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [B, F, D], [B, M, n_mels] and relative lengths [B].
-        """
+        """Self-supervised features [B, F, D], log-mel [B, M, n_mels], lengths [B]."""
         wavs, lens = batch.to(self.device).sig
         clips = self.codec.split_clips(wavs, lens)
         ssl = [self.clip_features(*each) for each in zip(batch.id, clips)]
@@ -66,11 +55,6 @@ class SoCodecBrain(AdversarialCodecBrain):
 
         The log-mel has a mean of about -6, which a bias of initially 0 would
         reach after thousands of updates.
-
-        Arguments
-        ---------
-        clips : iterable of dict
-            Clips with ``id`` and ``sig``.
         """
         ssl, mel = [], []
         for item in clips:

@@ -53,8 +53,7 @@ class SpeechLMBrain(TokenLMBrain):
     """Trains a language model of either stage.
 
     ``modules`` has the model only, as ``lm``: a distributed wrapper calls its
-    forward. The recipe's YAML gives ``lm`` itself,
-    ``textless_share`` and what
+    forward. The recipe's YAML gives ``lm`` itself, ``textless_share`` and what
     :class:`~speechbrain_gogo.brains.token_lm.TokenLMBrain` needs; the recipe
     adds ``draw_samples``, a function of the model and a folder that writes
     samples of speech. Batches have ``tokens`` and, for Stage I, ``text_ids``.

@@ -35,12 +35,7 @@ class TokenLMBrain(TrainingBrain):
         self.train_loss = math.nan  # of the last epoch
 
     def level_names(self):
-        """Names of the positions, in the order of "level".
-
-        Returns
-        -------
-        list of str
-        """
+        """Names of the positions, in the order of "level", a list of str."""
         raise NotImplementedError
 
     # One update

@@ -14,7 +14,6 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
 from speechbrain_gogo.brains.base import TrainingBrain
-from speechbrain_gogo.brains.plots import plot_mels
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.vocoder.adversarial_loss import (
@@ -22,6 +21,7 @@ from speechbrain_gogo.lobes.vocoder.adversarial_loss import (
     generator_losses,
 )
 from speechbrain_gogo.lobes.vocoder.vocos_files import write_vocos
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 logger = get_logger(__name__)
 
@@ -72,18 +72,7 @@ class VocoderBrain(TrainingBrain):
         return bool(self.judges) and started
 
     def fit_batch(self, batch):
-        """One update of the discriminators, if used, and of the vocoder.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            Batch with ``sig`` and the ``skipped`` of ``collate_usable``.
-
-        Returns
-        -------
-        torch.Tensor
-            The vocoder's loss, detached.
-        """
+        """One update of the discriminators, if used, and of the vocoder."""
         self.receive(batch)
         self.update_finite = True
         with self.training_ctx:
@@ -110,42 +99,14 @@ class VocoderBrain(TrainingBrain):
         return loss.detach().cpu()
 
     def compute_forward(self, batch, stage):
-        """The vocoder's audio for the mel of the batch; EMA if not training.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            Batch with ``sig``.
-        stage : sb.Stage
-            Current stage.
-
-        Returns
-        -------
-        torch.Tensor
-            Waveforms, shape [B, T].
-        """
+        """The vocoder's audio [B, T] for the mel of a batch; EMA if not training."""
         mel = self.hparams.mel(self.wavs(batch))  # [B, T / hop, n_mels]
         if stage == sb.Stage.TRAIN:
             return self.modules.vocoder(mel)
         return self.hparams.ema(mel)
 
     def compute_objectives(self, predicted, batch, stage):
-        """The loss of the vocoder; in validation the mel distance alone.
-
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            Waveforms, shape [B, T].
-        batch : PaddedBatch
-            Batch with ``sig``.
-        stage : sb.Stage
-            Current stage.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
-        """
+        """The loss of the vocoder; in validation the mel distance alone."""
         wavs, weights = self.wavs(batch), self.hparams.loss_weights
         with torch.autocast(self.device_type, enabled=False):
             parts = {"mel": self.hparams.mel_loss(predicted, wavs)}
@@ -207,17 +168,7 @@ class VocoderBrain(TrainingBrain):
         self.hparams.ema.module.eval()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, draw and save a checkpoint after a validation.
-
-        Arguments
-        ---------
-        stage : sb.Stage
-            Stage that ended.
-        stage_loss : float
-            Mean loss of the stage.
-        epoch : int
-            Current epoch.
-        """
+        """Log, draw and save a checkpoint after a validation."""
         if stage == sb.Stage.TRAIN:
             return
         train_stats = {

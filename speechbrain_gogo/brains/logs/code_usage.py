@@ -15,16 +15,15 @@ logger = logging.getLogger(__name__)
 class CodeUsage:
     """Different codes of each level in an update, averaged over updates.
 
+    A level has collapsed if it uses fewer codes than a quarter of its maximum so
+    far (averages between two logs). A warning is logged once, until it recovers.
+
     Arguments
     ---------
     num_levels : int
         Levels K.
     vocab_size : int
         Codes of each level, C.
-    collapse_share : float
-        A level has collapsed if it uses fewer codes than this share of its
-        maximum so far (averages between two logs). A warning is logged once,
-        until it recovers.
 
     Example
     -------
@@ -36,9 +35,8 @@ class CodeUsage:
     {'codes used 1': 1.0, 'codes used 2': 3.0}
     """
 
-    def __init__(self, num_levels, vocab_size, collapse_share=0.25):
+    def __init__(self, num_levels, vocab_size):
         self.shape = num_levels, vocab_size
-        self.collapse_share = collapse_share
         self.most = [0.0] * num_levels
         self.collapsed = [False] * num_levels
         self.seen = None  # bool [K, C], the codes of this update
@@ -66,17 +64,9 @@ class CodeUsage:
         self.seen = None
 
     def read(self, step):
-        """Averages since the last call; warns of collapsed levels.
+        """Averages since the last call; warns of collapsed levels at this update.
 
-        Arguments
-        ---------
-        step : int
-            Number of the update, for the warning.
-
-        Returns
-        -------
-        dict
-            "codes used 1" and so on, from the coarsest level.
+        "codes used 1" and so on, from the coarsest level.
         """
         used = (self.total / self.updates).tolist()
         self.clear()
@@ -87,7 +77,7 @@ class CodeUsage:
     def _check(self, level, count, step):
         """Warn when a level has collapsed."""
         self.most[level] = max(self.most[level], count)
-        collapsed = count < self.collapse_share * self.most[level]
+        collapsed = count < self.most[level] / 4
         if collapsed and not self.collapsed[level]:
             logger.warning(
                 "Update %d: level %d of the quantizer uses %.0f codes in an "

@@ -108,16 +108,8 @@ class CountingBrain(UpdatingBrain):
     def training_report(self, listed):
         """Report of used and skipped training clips; all ranks have to call it.
 
-        Arguments
-        ---------
-        listed : ClipReport
-            Report of the data set: clips that it left out, and all others as
-            "used".
-
-        Returns
-        -------
-        ClipReport
-            "used" are those that were in a batch.
+        ``listed`` is that of the data set: clips that it left out, and all others as
+        "used". In the result, "used" are those that were in a batch.
         """
         heard, broken = self.heard.everywhere(), self.skipped.everywhere()
         lost = {k: why for k, why in broken.items() if hash_id(k) not in heard}
@@ -131,14 +123,7 @@ class CountingBrain(UpdatingBrain):
     def validation_report(self, listed):
         """Report of used and skipped clips of the last validation.
 
-        Arguments
-        ---------
-        listed : ClipReport
-            Report of the data set.
-
-        Returns
-        -------
-        ClipReport
+        ``listed`` is that of the data set.
         """
         if not self.valid_report:  # a training that had ended before
             return listed
@@ -148,22 +133,10 @@ class CountingBrain(UpdatingBrain):
 class UsableBatches:
     """The batches of a loader without those that are silence.
 
-    Arguments
-    ---------
-    loader : iterable
-        Loader of batches; one that counts clips itself has a ``report``.
-    over_ranks : bool
-        Whether ranks have different batches: the report is then the sum.
-
-    Attributes
-    ----------
-    report : ClipReport
-        Counts of clips used and left out, complete after the last batch.
-
-    Raises
-    ------
-    ValueError
-        At the end of the iteration, if no clip could be used.
+    ``report`` counts clips used and left out, and is complete after the last
+    batch; a loader that counts clips itself has a ``report``, too. If ranks have
+    different batches (``over_ranks``), it is the sum. A ValueError is raised at the
+    end if no clip could be used.
     """
 
     def __init__(self, loader, over_ranks=False):

@@ -32,8 +32,6 @@ class RecipeLogger(FileTrainLogger):
         "wandb" starts a run of the project speechbrain_gogo, named as the
         output folder (its environment variables change that), in the folder
         wandb.
-    precision : int
-        Precision of the text file: decimal places.
     wandb_mode : str
         "offline" writes files only, which ``wandb sync`` sends later; "online"
         sends them at once.
@@ -52,8 +50,8 @@ class RecipeLogger(FileTrainLogger):
     'epoch: 1 - valid loss: 2.50\n'
     """
 
-    def __init__(self, save_file, also=(), precision=2, wandb_mode="offline"):
-        super().__init__(str(save_file), precision)
+    def __init__(self, save_file, also=(), wandb_mode="offline"):
+        super().__init__(str(save_file))
         folder = Path(save_file).absolute().parent
         makers = {
             "tensorboard": lambda: RunningTensorboard(folder / "tensorboard"),
@@ -97,15 +95,8 @@ class RecipeLogger(FileTrainLogger):
     def log_row(self, step, stage, values):
         """Tell the other loggers a row of progress.jsonl; on the main process.
 
-        Arguments
-        ---------
-        step : int
-            Number of the update.
-        stage : str
-            "train" or "valid", or one of them with what the row is of, as
-            "valid, oracle".
-        values : dict
-            Numbers by name.
+        The stage is "train" or "valid", or one of them with what the row is of,
+        as "valid, oracle".
         """
         self.step = step
         stage, _, of = stage.partition(", ")
@@ -118,14 +109,8 @@ class RecipeLogger(FileTrainLogger):
     def log_samples(self, step, folder, group="samples"):
         """Show the other loggers a folder of samples; on the main process.
 
-        Arguments
-        ---------
-        step : int
-            Number of the update.
-        folder : Path
-            Audio (wav, flac) and pictures (png). May be missing.
-        group : str
-            Name of the group of audio and pictures.
+        Audio (wav, flac) and pictures (png), named after their group. The folder
+        may be missing.
         """
         if not self.others or not folder.is_dir():
             return
@@ -142,14 +127,7 @@ class RecipeLogger(FileTrainLogger):
 def log_report(train_logger, name, report):
     r"""Log the numbers of used and skipped clips of a data set.
 
-    Arguments
-    ---------
-    train_logger : TrainLogger
-        A text file gets a sentence, other loggers get numbers.
-    name : str
-        Name of the data.
-    report : ClipReport
-        Report of its clips.
+    A text file gets a sentence, other loggers get numbers.
 
     Example
     -------

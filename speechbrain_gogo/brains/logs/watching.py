@@ -95,12 +95,7 @@ class WatchedBrain(CountingBrain):
     def log_validation(self, epoch, train_stats, valid_stats):
         """Log a validation, and show it; all ranks have to call it.
 
-        Arguments
-        ---------
-        epoch : int
-            Current epoch.
-        train_stats, valid_stats : dict
-            Figures of the training since the last validation, and of this one.
+        Figures are of the training since the last validation, and of this one.
         """
         self.hparams.train_logger.log_stats(
             {
@@ -160,10 +155,8 @@ class WatchedBrain(CountingBrain):
     def draw_samples(self, folder):
         """Write audio and pictures of a few validation clips, if there are any.
 
-        Arguments
-        ---------
-        folder : Path
-            Of this validation. The same clip has the same name each time.
+        The folder is that of this validation. The same clip has the same name
+        each time.
         """
 
     def write_original(self, name, wav):

@@ -97,18 +97,7 @@ class MasterAdamW(Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """One update of all weights that have a gradient.
-
-        Arguments
-        ---------
-        closure : callable
-            Computes the loss again; None leaves the gradients as they are.
-
-        Returns
-        -------
-        torch.Tensor
-            The closure's loss.
-        """
+        """One update of all weights that have a gradient, as in torch."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -138,13 +127,7 @@ class MasterAdamW(Optimizer):
         weight.copy_(master)
 
     def load_state_dict(self, state_dict):
-        """Load a state in float32; torch would round it to the weights' type.
-
-        Arguments
-        ---------
-        state_dict : dict
-            From :meth:`state_dict`.
-        """
+        """Load a state in float32; torch would round it to the weights' type."""
         super().load_state_dict(state_dict)
         weights = [w for group in self.param_groups for w in group["params"]]
         for number, state in state_dict["state"].items():

@@ -18,7 +18,7 @@ from speechbrain.utils.checkpoints import (
 )
 from speechbrain.utils.distributed import get_rank, if_main_process
 
-from speechbrain_gogo.brains.checkpoints import num_processes
+from speechbrain_gogo.dataio.ranks import of_all_ranks
 
 
 # All ranks save: each one has groups of its own.
@@ -79,24 +79,10 @@ class ReplayBuffer:
         return self._get(torch.randperm(len(self), generator=generator)[:count])
 
     def recall(self, save_folder, fingerprint):
-        """Load the groups of another run.
+        """Load the groups of another run; returns their number, of all its ranks.
 
-        Arguments
-        ---------
-        save_folder : str | Path
-            Save folder of its checkpoints.
-        fingerprint : str
-            Required fingerprint of its distances.
-
-        Returns
-        -------
-        int
-            Number of groups of all its ranks.
-
-        Raises
-        ------
-        ValueError
-            If it has no such replay buffer.
+        Arguments are the save folder of its checkpoints and the required
+        fingerprint of its distances. Raises a ValueError if it has no such buffer.
         """
         path = Path(save_folder)
         last = path.is_dir() and Checkpointer(path).find_checkpoint()
@@ -123,10 +109,7 @@ class ReplayBuffer:
 
     @mark_as_saver
     def _save(self, path):
-        every = [self._get(torch.arange(len(self)))]  # a replay_buffer per rank
-        if num_processes() > 1:
-            mine, every = every[0], [None] * num_processes()
-            torch.distributed.all_gather_object(every, mine)
+        every = of_all_ranks(self._get(torch.arange(len(self))))
         if if_main_process():
             torch.save(every, path)
 

@@ -27,15 +27,6 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 def whole(tensor):
     """A tensor in one piece; all processes call it.
 
-    Arguments
-    ---------
-    tensor : torch.Tensor | DTensor
-        A plain one is returned as it is.
-
-    Returns
-    -------
-    torch.Tensor
-
     Example
     -------
     >>> whole(torch.ones(2))

@@ -134,16 +134,8 @@ class UpdatingBrain(sb.Brain):
     def fit_batch(self, batch):
         """One batch of an update; the last one updates the weights.
 
-        Arguments
-        ---------
-        batch : PaddedBatch
-            One of ``batches_of_update``; the gradient of the update is the
-            mean of theirs.
-
-        Returns
-        -------
-        torch.Tensor
-            The loss of the batch, detached.
+        The gradient of the update is the mean of those of ``batches_of_update``.
+        Returns the loss of the batch, detached.
         """
         size = self.batches_of_update()
         if not self.waiting:
@@ -197,15 +189,7 @@ class UpdatingBrain(sb.Brain):
         self.optimizer_step += 1
 
     def update(self, loss, optimizer, of):
-        """Backward pass and step of one of several optimizers.
-
-        Arguments
-        ---------
-        loss : torch.Tensor
-            Scalar.
-        optimizer, of
-            As in :meth:`step_optimizer`.
-        """
+        """Backward pass and step of one of several optimizers."""
         self.set_learning_rate(optimizer)
         # Losses of other optimizers have left gradients in these weights.
         optimizer.zero_grad(set_to_none=True)
@@ -215,12 +199,7 @@ class UpdatingBrain(sb.Brain):
     def step_optimizer(self, optimizer, of="the gradient"):
         """One step of an optimizer, unless its gradient is not finite.
 
-        Arguments
-        ---------
-        optimizer : torch.optim.Optimizer
-            Optimizer whose gradients are computed; they are cleared.
-        of : str
-            Name of the quantity, for the message.
+        ``of`` is the name of the quantity, for the message.
         """
         self.scaler.unscale_(optimizer)
         groups = optimizer.param_groups
