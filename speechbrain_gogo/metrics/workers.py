@@ -1,14 +1,13 @@
-"""Processes in which judges listen, so that none can end an evaluation.
+"""Processes of judges, so that native code cannot end an evaluation.
 
-Native code may end its process (pesq 0.0.4 was seen to, on long speech), or never
-come back. A pool of the standard library is broken then as a whole. Here each
-process has a pipe of its own: if it ends, or takes too long, the judge that was
-listening has no score for that utterance, and a new process goes on with the
-next judge.
+Native code may end its process (pesq 0.0.4 did, on long speech), or never return.
+A pool of the standard library is then broken as a whole. Here each process has a
+pipe of its own: if it ends, or takes too long, the judge that was running has no
+score for that utterance, and a new process continues with the next judge.
 
-Processes come from a server that has imported what all need. Where that cannot
-be, since a judge cannot be pickled, or a script starts its evaluation while it is
-imported, they are forks of this one.
+Processes come from a server that has imported what all need. If a judge cannot be
+pickled, or a script starts its evaluation while it is imported, they are forks of
+this process.
 """
 
 import logging
@@ -43,7 +42,7 @@ def attempt(measure, *case):
 
 
 def measure_in_workers(judges, judged, num_workers, patience):
-    """Let judges listen in processes of their own.
+    """Measure cases in processes of their own.
 
     ``judged`` yields (key, case, found so far). There are ``num_workers`` processes,
     and as many cases are made ahead; 0 is one process, and none ahead. ``patience``
@@ -77,9 +76,9 @@ def measure_in_workers(judges, judged, num_workers, patience):
 
 
 def _wait(workers, seconds):
-    """Workers that have something to say, or are late."""
-    spoken = connection.wait([worker.pipe for worker in workers], seconds)
-    return [w for w in workers if w.pipe in spoken or w.late]
+    """Workers that have sent something, or are late."""
+    sent = connection.wait([worker.pipe for worker in workers], seconds)
+    return [w for w in workers if w.pipe in sent or w.late]
 
 
 class _Worker:
@@ -88,7 +87,7 @@ class _Worker:
     def __init__(self, judges, patience):
         self.judges = judges
         self.patience = patience
-        self.method = "forkserver" if _can_travel(judges) else "fork"
+        self.method = "forkserver" if _can_be_pickled(judges) else "fork"
         self.task = None  # key, case, found so far
         self.start()
 
@@ -99,7 +98,7 @@ class _Worker:
             context.set_forkserver_preload([__name__])
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
-            target=_listen, args=(self.judges, theirs), daemon=True
+            target=_run_judges, args=(self.judges, theirs), daemon=True
         )
         self.process.start()
         theirs.close()
@@ -128,7 +127,7 @@ class _Worker:
         self.send()
 
     def send(self):
-        """Let the next judge listen, and those after it."""
+        """Send the case to the next judge, and those after it."""
         case = self.task[1]
         rate = getattr(self.judges[0], "sample_rate", 16000)
         seconds = max(len(case[0]), len(case[1])) / rate
@@ -140,7 +139,7 @@ class _Worker:
             self.restart()
 
     def proceed(self):
-        """Hear what it says; if it is late or gone, go on without."""
+        """Receive a result; if the process is late or has ended, replace it."""
         if self.late and not self.pipe.poll():
             self.fail(f"it took more than {self.patience:g} s per second")
             return
@@ -158,7 +157,7 @@ class _Worker:
             self.verdicts.append(verdict)
 
     def fail(self, reason):
-        """Note why the judge that was listening has no score; start anew."""
+        """Record why the judge that was running has no score; start anew."""
         if not self.started and self.method == "fork":
             raise RuntimeError(f"No process for judges can start: {reason}.")
         if not self.started:
@@ -173,12 +172,12 @@ class _Worker:
         self.restart()
 
     def restart(self):
-        """Another process, which goes on with the case when it is there."""
+        """Start another process, which continues the case once it has started."""
         self.end()
         self.start()
 
     def finish(self):
-        """Key, what networks said, and the judges' verdicts."""
+        """Key, results of the networks, and those of the judges."""
         (key, _, found), self.task = self.task, None
         self.deadline = None
         return key, found, self.verdicts
@@ -190,7 +189,7 @@ class _Worker:
         self.pipe.close()
 
 
-def _can_travel(judges):
+def _can_be_pickled(judges):
     """Whether judges can be sent to another process."""
     try:
         ForkingPickler.dumps(judges)
@@ -199,7 +198,7 @@ def _can_travel(judges):
     return True
 
 
-def _listen(judges, pipe):
+def _run_judges(judges, pipe):
     """Life of a worker process."""
     torch.set_num_threads(1)
     threading.Thread(target=_exit_with_parent, daemon=True).start()

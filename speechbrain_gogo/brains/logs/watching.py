@@ -1,8 +1,8 @@
-"""What there is to see of a training, the same for all Brains.
+"""Logs, curves and samples of a training, the same for all Brains.
 
 progress.jsonl has a row of numbers per interval, curves.png draws them, samples/
 has audio and pictures of the same few clips after each validation; the loggers of
-the YAML get all of these. A subclass says which figures and which samples.
+the YAML get all of these. A subclass defines the figures and the samples.
 """
 
 import json
@@ -26,7 +26,7 @@ ANNOUNCED_EVERY = 60  # seconds, the time that is left
 
 
 class WatchedBrain(CountingBrain):
-    """A Brain that shows how its training goes.
+    """A Brain that logs its training and draws samples.
 
     The recipe's YAML gives ``output_folder``, ``budget`` and ``train_logger``.
     """

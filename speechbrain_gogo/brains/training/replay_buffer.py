@@ -99,7 +99,7 @@ class ReplayBuffer:
         every = torch.load(last.paramfiles["replay_buffer"])
         self._share(every)
         if not len(self):
-            raise ValueError(f"{last.path} remembers no group.")
+            raise ValueError(f"{last.path} holds no group.")
         return sum(len(parts[0]) for parts in every if parts)
 
     def _get(self, ages):

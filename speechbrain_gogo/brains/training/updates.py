@@ -64,8 +64,8 @@ class UpdatingBrain(sb.Brain):
 
     The recipe's YAML gives ``budget`` (a
     :class:`~speechbrain_gogo.brains.training.budget.TrainingBudget`),
-    ``learning_rate`` and, where it can be, ``shard_weights``: then the processes
-    of a distributed run share the weights out among them.
+    ``learning_rate`` and optionally ``shard_weights``: then each process of a
+    distributed run keeps a share of the weights.
     """
 
     def __init__(self, *args, **kwargs):

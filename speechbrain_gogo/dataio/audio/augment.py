@@ -7,6 +7,7 @@ thousands of hours; augmentation is for corpora of a few hours.
 
 import math
 import random
+from dataclasses import dataclass
 
 import torch
 import torchaudio
@@ -18,6 +19,7 @@ NOISE_LEVEL = 1e-4  # standard deviation of the noise before a clip, -80 dB
 LOWEST = 60.0  # Hz, where that axis begins
 
 
+@dataclass
 class ClipAugmentation:
     """Changes a clip's start, speed, level and spectrum, or inserts noise before it.
 
@@ -54,25 +56,14 @@ class ClipAugmentation:
     False
     """
 
-    def __init__(
-        self,
-        sample_rate,
-        seed=0,
-        max_start=0,
-        speeds=(0.85, 0.9, 0.95, 1.0, 1.0, 1.05, 1.1, 1.15),
-        gain_db=(-8.0, 4.0),
-        filter_db=4.0,
-        filter_share=0.5,
-        max_lead=0,
-    ):
-        self.sample_rate = sample_rate
-        self.seed = seed
-        self.max_start = max_start
-        self.speeds = tuple(speeds)
-        self.gain_db = tuple(gain_db)
-        self.filter_db = filter_db
-        self.filter_share = filter_share
-        self.max_lead = max_lead
+    sample_rate: int
+    seed: int = 0
+    max_start: int = 0
+    speeds: tuple = (0.85, 0.9, 0.95, 1.0, 1.0, 1.05, 1.1, 1.15)
+    gain_db: tuple = (-8.0, 4.0)
+    filter_db: float = 4.0
+    filter_share: float = 0.5
+    max_lead: int = 0
 
     def __call__(self, wav, epoch, key):
         """A changed copy of a clip: [T] -> [T'].

@@ -9,6 +9,7 @@ batches that can be resumed.
 import json
 import math
 import os
+from dataclasses import dataclass
 
 from speechbrain_gogo.dataio.audio.files import decode_audio
 from speechbrain_gogo.dataio.ids import plain_text
@@ -23,6 +24,7 @@ from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
 
+@dataclass(eq=False)
 class EmiliaShards(ClipStream):
     """Emilia and Emilia-YODAS tars as a stream of padded batches.
 
@@ -75,42 +77,27 @@ class EmiliaShards(ClipStream):
     ValueError: No tar file at ...
     """
 
+    shards: str | list
+    batch_seconds: float
+    max_batch_size: int = 64
+    buffer_size: int = 512
+    mixed_shards: int = 1
+    seed: int = 0
+    training: bool = True
+    split_batches: bool = False
+    language: str | None = None
+    min_duration: float = 1.0
+    max_duration: float = 20.0
+    min_dnsmos: float | None = None
+    sample_rate: int = 24000
+    tokenizer: object = None
+
     # Suffixes of the members of a clip.
     AUDIO, TEXTS = ("mp3",), ("json",)
 
-    def __init__(
-        self,
-        shards,
-        batch_seconds,
-        max_batch_size=64,
-        buffer_size=512,
-        mixed_shards=1,
-        seed=0,
-        training=True,
-        split_batches=False,
-        language=None,
-        min_duration=1.0,
-        max_duration=20.0,
-        min_dnsmos=None,
-        sample_rate=24000,
-        tokenizer=None,
-    ):
-        super().__init__()
-        self.shards = find_shards(shards)
+    def __post_init__(self):
+        self.shards = find_shards(self.shards)
         self.contents = fingerprint_shards(self.shards)
-        self.batch_seconds = batch_seconds
-        self.max_batch_size = max_batch_size
-        self.buffer_size = buffer_size
-        self.mixed_shards = mixed_shards
-        self.seed = seed
-        self.training = training
-        self.split_batches = split_batches
-        self.language = language
-        self.min_duration = min_duration
-        self.max_duration = max_duration
-        self.min_dnsmos = min_dnsmos
-        self.sample_rate = sample_rate
-        self.tokenizer = tokenizer
 
     def clips(self, shard, report):
         """Yield the clips of a shard that pass the filters, undecoded.

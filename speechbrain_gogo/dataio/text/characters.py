@@ -117,7 +117,7 @@ def _fold(character):
         value = unicodedata.numeric(character)
         return f" {value:.10g} "
     if category in ("Cf", "Me") or "\ufe00" <= character <= "\ufe0f":
-        return ""  # not to be seen
+        return ""  # invisible
     if category[0] == "Z" or category == "Cc":
         return character if character in "\n\t" else " "
     if character in "\u207f\u2071":  # powers: n and i

@@ -23,7 +23,7 @@ RECORDED_LATER = "audio", "shard contents"  # folders of before have none
 
 
 class CorpusReport(NamedTuple):
-    """What became of the clips of a corpus, and how many hours they are."""
+    """Counts of used and skipped clips of a corpus, and its hours."""
 
     clips: ClipReport
     hours: float

@@ -15,6 +15,7 @@ continues where it stopped.
 
 import csv
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,9 +25,9 @@ import webdataset
 from speechbrain_gogo.dataio.ids import unfit_id
 from speechbrain_gogo.dataio.replacing import written_once
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.dataio.tokens.arrow import import_datasets, write_dataset
 from speechbrain_gogo.dataio.tokens.corpus import CorpusReport
 from speechbrain_gogo.dataio.tokens.identity import FILE, read_identity
+from speechbrain_gogo.dataio.tokens.laid_out import LaidOutCorpus
 
 FORMS = ("npy", "webdataset", "datasets")
 MANIFEST = "tokens.csv"
@@ -118,8 +119,31 @@ class TokenForms:
                         tar.write(sample)
 
     def _write_dataset(self):
-        """See :func:`~speechbrain_gogo.dataio.tokens.arrow.write_dataset`."""
-        write_dataset(self.corpus, self.folder / "dataset")
+        """A row for each clip: ``tokens`` [T', K'] and the metadata."""
+        datasets = _import_datasets()
+        text, number = datasets.Value("string"), datasets.Value("int64")
+        floats = datasets.List(datasets.Value("float32"))
+        features = {
+            **dict.fromkeys(("id", "text", "speaker"), text),
+            "tokens": datasets.List(datasets.List(datasets.Value("int32"))),
+            **dict.fromkeys(("num_samples", "sample_rate"), number),
+            "layout": text,
+            "num_codebooks": number,
+            **dict.fromkeys(("codec", "fingerprint"), text),
+            **dict.fromkeys(self.corpus.side_names(), floats),
+        }
+        with written_once(self.folder / "dataset") as partial:
+            if partial is None:
+                return
+            made = datasets.Dataset.from_generator(
+                _examples,
+                datasets.Features(features),
+                cache_dir=str(partial / "cache"),
+                gen_kwargs={"settings": self.corpus.settings},
+            )
+            made.save_to_disk(str(partial))
+            del made  # it maps the cache
+            shutil.rmtree(partial / "cache")
 
     def _write_manifest(self, wavs, parts):
         """The manifest; its column ``codes`` has the paths of the arrays."""
@@ -155,4 +179,24 @@ def check_forms(forms):
     if unknown:
         raise ValueError(f"Unknown form {unknown}: use {', '.join(FORMS)}.")
     if "datasets" in forms:
-        import_datasets()
+        _import_datasets()
+
+
+def _import_datasets():
+    """The package ``datasets``; a ValueError if it is not installed."""
+    try:
+        import datasets
+    except ImportError:
+        raise ValueError(
+            "The form 'datasets' needs the package of this name: "
+            "pip install 'speechbrain-gogo[datasets]'."
+        ) from None
+    return datasets
+
+
+def _examples(settings):
+    """Rows; the package pickles and hashes the arguments of this function."""
+    corpus = LaidOutCorpus(*settings)
+    for rows in corpus.shards(progress="datasets"):
+        for row in rows:
+            yield {**corpus.metadata(row), "tokens": row.tokens.numpy()}

@@ -95,7 +95,7 @@ BEFORE_NUMBERS = {
     "sec": "section",
     "vol": "volume",
 }
-# What opens a sentence, so the dot before it has ended one.
+# Words that open a sentence: a dot before them ends one.
 OPENERS = "A An And At But Give He Her His I In It My On Our See She So That"
 OPENERS = f"{OPENERS} The Then There These They This Those We What When Where"
 OPENERS = f"{OPENERS} Who".split()
@@ -174,7 +174,7 @@ SPELLED += " USSR UX VIP VOA VPN IOS EPA ETA ESA EST GOP UV UPS VAT YMCA"
 SPELLED = set(SPELLED.split())
 # Those that are words, too, in a line in capitals.
 SPELLED_UNLESS_SHOUTED = {"AD", "AM", "IT", "LA", "LED", "PA", "US", "ET"}
-# What has no vowel, or looks as if it could not be said, and is not spelled.
+# Words without a vowel, or that look unpronounceable, and are not spelled.
 UNSPELLED = "BRRR GRR HMM HMMM MMM NVIDIA PFFT PSST SHH SHHH TSK UGH CRY DRY"
 UNSPELLED += " FLY FRY GYM MY BY SKY SLY SPY THY TRY WHY SHY PSYCHO LYNX MYTH"
 UNSPELLED += " NYMPH MR MRS MS DR ST IKEA GMAIL"
