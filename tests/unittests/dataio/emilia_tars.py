@@ -46,10 +46,10 @@ def clip(name, seconds=1.2, audio=None, **changes):
     ]
 
 
-def write_tar(path, members):
+def write_tar(path, members, **settings):
     """A tar of (name, bytes), or of a TarInfo alone for a link."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as tar:
+    with tarfile.open(path, "w", **settings) as tar:
         for member in members:
             if isinstance(member, tarfile.TarInfo):
                 tar.addfile(member)

@@ -76,12 +76,8 @@ def test_clips_without_a_duration_are_counted(tmp_path):
     with pytest.raises(AudioError, match="b/c holds no samples"):
         decode_audio(empty, 0.0, 24000, "b/c")
     members = {"a.wav": empty, "b.wav": empty, "b.json": b'{"duration": NaN}'}
-    with tarfile.open(tmp_path / "odd.tar", "w") as tar:
-        for name, data in members.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    shards, report = AudioShards(tmp_path / "odd.tar", 10), ClipReport()
+    path = write_tar(tmp_path / "odd.tar", members.items())
+    shards, report = AudioShards(path, 10), ClipReport()
     shards.min_duration = 0.0
     assert not list(shards.clips(shards.shards[0], report))
     assert report == {"impossible duration": 2}

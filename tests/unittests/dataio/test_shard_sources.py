@@ -4,11 +4,11 @@ import functools
 import http.server
 import io
 import os
-import tarfile
 import threading
 
 import fsspec
 import pytest
+from emilia_tars import write_tar
 
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.members import read_members
@@ -59,13 +59,9 @@ def test_failed_commands_are_counted(samples, command):
 
 def test_members_of_a_clip_must_be_adjacent_in_streams(tmp_path):
     """In a file they may be apart; a stream is read once."""
-    path = tmp_path / "apart.tar"
     names = ["a.json", "b.json", "b.mp3", "a.mp3", "b.json"]
-    with tarfile.open(path, "w") as tar:
-        for name in names:
-            info = tarfile.TarInfo(name)
-            info.size = 3
-            tar.addfile(info, io.BytesIO(b"123"))
+    members = [(name, b"123") for name in names]
+    path = write_tar(tmp_path / "apart.tar", members)
     assert [key for key, _ in read(path)[0]] == ["a", "b"]
     clips, report = read(f"pipe:cat {path}")
     assert [(key, sorted(clip)) for key, clip in clips] == [

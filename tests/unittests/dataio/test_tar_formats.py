@@ -7,6 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 import soundfile
+from emilia_tars import write_tar
 
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
@@ -31,15 +32,6 @@ WAV = audio()
 
 def text(words):
     return f'{{"text": "{words}"}}'.encode()
-
-
-def pack(path, *members, **settings):
-    with tarfile.open(path, "w", **settings) as tar:
-        for name, data in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
 
 
 def read(path):
@@ -79,13 +71,15 @@ def read(path):
     ],
 )
 def test_clips_are_paired_with_texts(tmp_path, members, expected):
-    found, report = read(pack(tmp_path / "a.tar", *members))
+    found, report = read(write_tar(tmp_path / "a.tar", members))
     assert found == expected and report == {"used": len(expected)}
 
 
 def test_texts_without_audio_are_counted(tmp_path):
     members = [("s.1.json", text("lost")), ("s.2.wav", WAV), ("s.3.wav", WAV)]
-    found, report = read(pack(tmp_path / "a.tar", *members, ("b.m4a", b"aac")))
+    found, report = read(
+        write_tar(tmp_path / "a.tar", [*members, ("b.m4a", b"aac")])
+    )
     assert found == {"s.2": "", "s.3": ""}
     assert report == {"used": 2, "no audio": 1, "unreadable audio": 1}
 
@@ -97,13 +91,13 @@ def test_long_names(tmp_path, format):
     folder = "/".join(["folder" * 4] * 4)
     name = f"{folder}/{'n' * (90 if format == tarfile.USTAR_FORMAT else 180)}"
     members = (f"{name}.wav", WAV), (f"{name}.json", text("long"))
-    found, _ = read(pack(tmp_path / "a.tar", *members, format=format))
+    found, _ = read(write_tar(tmp_path / "a.tar", members, format=format))
     assert found == {name: "long"}
 
 
 def test_names_that_are_no_file_names_are_counted(tmp_path):
     members = ("n" * 250 + ".wav", WAV), ("a.wav", WAV)
-    found, report = read(pack(tmp_path / "a.tar", *members))
+    found, report = read(write_tar(tmp_path / "a.tar", members))
     assert found == {"a": ""} and report == {"used": 1, "unfit ID": 1}
 
 
@@ -133,7 +127,7 @@ def test_sparse_members_and_links(tmp_path):
 def test_concatenated_tars_are_reported(tmp_path):
     """Readers stop at the first end of `cat a.tar b.tar`."""
     parts = [
-        pack(tmp_path / f"{n}.tar", (f"{n}.wav", WAV)).read_bytes()
+        write_tar(tmp_path / f"{n}.tar", [(f"{n}.wav", WAV)]).read_bytes()
         for n in range(2)
     ]
     (tmp_path / "both.tar").write_bytes(b"".join(parts))
@@ -149,8 +143,8 @@ def test_emilia_members_in_any_order(tmp_path):
     members = [(f"{name}.mp3", mp3) for name in names]
     members += [(f"{name}.json", told.encode()) for name in names[::-1]]
     members += [(f"._{name}.mp3", APPLE) for name in names]
-    pack(tmp_path / "EN.TAR", *members)
-    pack(tmp_path / "._EN.tar", ("a.wav", WAV))
+    write_tar(tmp_path / "EN.TAR", members)
+    write_tar(tmp_path / "._EN.tar", [("a.wav", WAV)])
     assert find_shards(tmp_path) == [str(tmp_path / "EN.TAR")]
     (item, _) = EmiliaShards(tmp_path, 60, training=False)
     assert item.report == {"used": 3} and sorted(item.batch.id) == names
@@ -162,7 +156,7 @@ def test_names_and_texts_that_are_not_unicode(tmp_path, tiny_codec_folder):
     half = r'{"text": "Nice \ud83d day.", "speaker": "\udc00", "duration": 1.5}'
     members = ("caf\xe9.json", half.encode()), ("caf\xe9.wav", WAV)
     settings = {"encoding": "latin-1", "format": tarfile.GNU_FORMAT}
-    path = pack(tmp_path / "a.tar", *members, ("b.wav", WAV), **settings)
+    path = write_tar(tmp_path / "a.tar", [*members, ("b.wav", WAV)], **settings)
     path = path.rename(tmp_path / "caf\udce9.tar")  # its own name, too
     source = corpora.find_source(path, codec.sample_rate)
     forms = "npy", "webdataset"
@@ -175,7 +169,8 @@ def test_names_and_texts_that_are_not_unicode(tmp_path, tiny_codec_folder):
     assert "caf%E9,1.5000,,\ufffd,Nice \ufffd day.," in table
     assert (out / "codes" / "caf%E9.npy").is_file()
 
-    pack(path, ("caf\xe9.wav", audio(1)), ("b.wav", WAV), **settings)
+    members = ("caf\xe9.wav", audio(1)), ("b.wav", WAV)
+    write_tar(path, members, **settings)
     source = corpora.find_source(path, codec.sample_rate)
     with pytest.raises(ValueError, match="shard contents is"):
         corpora.tokenize_to_folder(codec, source, out, forms)

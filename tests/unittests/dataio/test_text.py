@@ -48,7 +48,7 @@ def test_spoken_form(written):
     assert normalize_english(written) == SPOKEN[written]
 
 
-SAMPLES = Path(__file__).parents[2] / "samples" / "text"
+SAMPLE = Path(__file__).parents[2] / "samples" / "text" / "english.tsv"
 
 
 def sounds(text):
@@ -56,9 +56,8 @@ def sounds(text):
     return " ".join(re.sub("[^a-z]", " ", text.lower()).split())
 
 
-@pytest.mark.parametrize("file", ["english.tsv"])
-def test_table_of_written_and_spoken(file):
-    with open(SAMPLES / file, encoding="utf-8", newline="") as table:
+def test_table_of_written_and_spoken():
+    with open(SAMPLE, encoding="utf-8", newline="") as table:
         rows = list(
             csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE)
         )
@@ -155,22 +154,11 @@ def test_adjacent_numbers_are_read_separately():
     """Each of adjacent numbers is read, with any separator."""
     draw = random.Random(1)
     between = [" ", ", ", " - ", "; ", " and ", " / ", " x ", " (", "\n", ": "]
-    words = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-    ]
+    words = "zero|one|two|three|four|five|six|seven|eight|nine"
     for _ in range(300):
         numbers = draw.choices(range(2, 10), k=4)
         text = "".join(f"{n}{draw.choice(between)}" for n in numbers)
-        said = re.findall("|".join(words), normalize_english(text))
+        said = re.findall(words, normalize_english(text))
         halves = normalize_english(text).count("half")
         assert len(said) + halves >= 3, text  # "half" says a 2
 

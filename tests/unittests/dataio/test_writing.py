@@ -10,9 +10,10 @@ import torch
 from speechbrain_gogo.dataio.audio.writing import FORMATS, written_audio
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
-pytestmark = pytest.mark.parametrize("suffix", [*FORMATS, ".WAV", ".Mp3"])
+SUFFIXES = pytest.mark.parametrize("suffix", [*FORMATS, ".WAV", ".Mp3"])
 
 
+@SUFFIXES
 def test_every_format_is_written_in_pieces(tmp_path, suffix):
     path = tmp_path / "new" / f"a{suffix}"
     tone = 0.3 * torch.sin(torch.arange(30001) / 20)
@@ -25,6 +26,7 @@ def test_every_format_is_written_in_pieces(tmp_path, suffix):
     assert os.listdir(path.parent) == [path.name]
 
 
+@SUFFIXES
 def test_incomplete_files_replace_nothing(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"older")
@@ -37,8 +39,8 @@ def test_incomplete_files_replace_nothing(tmp_path, suffix):
         assert os.listdir(tmp_path) == [path.name]
 
 
-def test_symbolic_links_are_kept(tmp_path, suffix):
-    target, link = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+def test_symbolic_links_are_kept(tmp_path):
+    target, link = tmp_path / "a.wav", tmp_path / "b.wav"
     link.symlink_to(target)
     with replaced_when_complete(link) as partial:
         partial.write_bytes(b"new")

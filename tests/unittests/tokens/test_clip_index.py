@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from token_corpora import HEADER
 
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
@@ -21,22 +22,13 @@ from speechbrain_gogo.dataio.tokens.shards import (
     shard_path,
 )
 
-HEADER = {
-    "codec": "mine",
-    "fingerprint": "abc",
-    "num_codebooks": 10,
-    "vocab_size": 12800,
-    "group_rate": 4.6875,
-    "source": {},
-    "num_shards": 3,
-}
 MILLION = 10**6
 
 
 @pytest.fixture
 def corpus(tmp_path):
     """Three shards; the clip numbered n has n + 1 groups and n words."""
-    claim_folder(tmp_path / "corpus", HEADER)
+    claim_folder(tmp_path / "corpus", {**HEADER, "num_shards": 3})
     for shard, numbers in enumerate(([0, 1, 2], [], [3, 4])):
         rows = [
             TokenRow(
