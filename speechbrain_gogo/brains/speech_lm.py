@@ -13,21 +13,9 @@ from speechbrain_gogo.brains.token_lm import TokenLMBrain
 
 
 def check_fits(lm, codec, clips):
-    """Raise an error if stage, codec and corpora do not fit together.
+    """Raise a ValueError that names both sides if stage, codec and corpora do not fit.
 
-    Arguments
-    ---------
-    lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
-        The stage.
-    codec : GogoCodec
-        Codec of the tokens.
-    clips : TokenDataset
-        The corpora, which may have fewer tokens per group.
-
-    Raises
-    ------
-    ValueError
-        If they do not; the message names both sides.
+    ``clips``, a TokenDataset, may have fewer tokens per group than the codec.
     """
     there = clips.num_codebooks
     if lm.codebook_size != codec.vocab_size:

@@ -78,18 +78,10 @@ class SpeechMetric(MetricStats, ABC):
         return dict.fromkeys(self.columns, math.nan)
 
     def summarize(self, field=None):
-        """SpeechBrain's summary of the utterances with a score.
+        """SpeechBrain's summary of the utterances with a score, or one key of it.
 
-        Arguments
-        ---------
-        field : str
-            One key of the summary; all if None.
-
-        Returns
-        -------
-        float | dict
-            The summary also has "unscored", the number of utterances without a
-            score. If no utterance has a score, the average is NaN.
+        It also has "unscored", the number of utterances without a score. If no
+        utterance has a score, the average is NaN.
         """
         pairs = [p for p in zip(self.ids, self.scores) if p[1] == p[1]]
         self.summary = {"average": math.nan}
@@ -125,21 +117,9 @@ class BatchedMetric(SpeechMetric):
 
     @abstractmethod
     def measure_batch(self, predicts, targets, transcripts=None):
-        """Measure some utterances.
+        """Measure some utterances: a value for each of ``columns`` per utterance.
 
-        Arguments
-        ---------
-        predicts : list
-            Signals to judge, [T] each.
-        targets : list
-            Originals, [T] each.
-        transcripts : list of str
-            Texts of the originals.
-
-        Returns
-        -------
-        list of dict
-            A value for each of ``columns``, per utterance.
+        Signals and originals are lists of [T]; the result is a list of dict.
         """
 
     def measure(self, predict, target, transcript=None):
@@ -147,19 +127,7 @@ class BatchedMetric(SpeechMetric):
         return self.measure_batch([predict], [target], [transcript])[0]
 
     def append(self, ids, predict, target, lengths=None):
-        """Measure a padded batch, for MetricStats.
-
-        Arguments
-        ---------
-        ids : list of str
-            Utterance ids.
-        predict : torch.Tensor
-            Signals to judge, [B, T].
-        target : torch.Tensor
-            Originals, [B, T].
-        lengths : torch.Tensor
-            Relative lengths of both, [B].
-        """
+        """Measure padded signals and originals [B, T] of relative lengths [B]."""
         rows = self.measure_batch(cut(predict, lengths), cut(target, lengths))
         self.ids.extend(ids)
         self.scores.extend(row[self.columns[0]] for row in rows)

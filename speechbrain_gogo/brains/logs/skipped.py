@@ -45,7 +45,6 @@ class SkippedClips(dict):
 
     @mark_as_loader
     def _load(self, path, end_of_epoch=False):
-        del end_of_epoch
         self.clear()
         self.update(torch.load(path))
 
@@ -82,7 +81,6 @@ class HeardClips:
 
     @mark_as_loader
     def _load(self, path, end_of_epoch=False):
-        del end_of_epoch
         self.hashes = set(torch.load(path).tolist())
 
 

@@ -91,7 +91,6 @@ class TrainingBudget:
 
     @mark_as_loader
     def _load(self, path, end_of_epoch=False):
-        del end_of_epoch
         self.minutes_before = torch.load(path)["minutes"]
         self.started = None
 

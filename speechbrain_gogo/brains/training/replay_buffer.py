@@ -115,7 +115,6 @@ class ReplayBuffer:
 
     @mark_as_loader
     def _load(self, path, end_of_epoch=False):
-        del end_of_epoch
         self._share(torch.load(path))
 
     def _share(self, every):

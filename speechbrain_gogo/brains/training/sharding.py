@@ -184,7 +184,6 @@ class ShardedOptimizer:
 
     @mark_as_loader
     def _load(self, path, end_of_epoch=False):
-        del end_of_epoch
         saved = torch.load(path, map_location="cpu")
         groups = self.optimizer.param_groups
         weights = [weight for group in groups for weight in group["params"]]

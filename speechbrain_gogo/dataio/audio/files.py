@@ -8,8 +8,6 @@ import io
 import os
 from pathlib import Path
 
-import torch
-
 from speechbrain_gogo.dataio.audio.resampling import (
     change_rate,
     resample_pieces,
@@ -146,22 +144,14 @@ def read_audio_bytes(data, sample_rate, longest, name="the audio"):
         If the audio cannot be read, lasts longer, holds NaN or Inf, is not in
         [-1, 1], or has an unusual rate.
     """
-    pieces, samples = [], 0
+    too_long = AudioError(
+        "too long",
+        f"{name} is longer than {longest:g} s, the most that is read.",
+    )
     with Sound(io.BytesIO(data), name) as sound:
         rate = sound.sample_rate
         check_rate(rate, sample_rate, name)
-        if (sound.num_samples or 0) <= longest * rate:
-            for piece in sound.pieces():
-                pieces.append(piece)
-                samples += len(piece)
-                if samples > longest * rate:
-                    break
-        if max(samples, sound.num_samples or 0) > longest * rate:
-            raise AudioError(
-                "too long",
-                f"{name} is longer than {longest:g} s, the most that is read.",
-            )
-    wav = torch.cat(pieces)
+        wav = sound.read(longest, too_long)
     check_range(wav, name)
     return change_rate(wav, rate, sample_rate)
 

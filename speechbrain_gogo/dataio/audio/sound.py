@@ -113,15 +113,16 @@ class Sound:
                 f"{self._place}.",
             )
 
-    def read(self, longest=None):
+    def read(self, longest=math.inf, too_long=None):
         """All samples at once: mono, float32 [T].
 
-        A file that lasts more than ``longest`` seconds is refused, if possible
-        before memory is allocated; other errors are those of :meth:`pieces`.
+        A file that lasts more than ``longest`` seconds is refused, by the error
+        ``too_long`` if it is given, if possible before memory is allocated;
+        other errors are those of :meth:`pieces`.
         """
-        most = math.inf if longest is None else longest * self.sample_rate
+        most = longest * self.sample_rate
         if (self.num_samples or 0) > most:
-            raise AudioError(
+            raise too_long or AudioError(
                 "impossible header",
                 f"{self.name} claims {self.num_samples} samples in "
                 f"{longest:.2f} s.",
@@ -131,7 +132,7 @@ class Sound:
             found.append(piece)
             seen += len(piece)
             if seen > most:
-                raise AudioError(
+                raise too_long or AudioError(
                     "not as long as its row says",
                     f"{self.name} lasts longer than {longest:.2f} s.",
                 )

@@ -58,21 +58,10 @@ def read_members(path, report, audio, texts):
     key, else only ``x`` itself. Members before damaged data are used. The first
     of several members of one name is used.
 
-    Arguments
-    ---------
-    path : str
-        The tar, as :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`
-        lists it.
-    report : ClipReport
-        Counts the clips that are skipped here.
-    audio, texts : sequence of str
-        Suffixes of the members that are read; others are ignored.
-
-    Yields
-    ------
-    tuple
-        The name without suffix (str) and a dict of suffix to bytes. Texts
-        without audio are yielded on their own.
+    ``path`` is one of :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`;
+    ``audio`` and ``texts`` are the suffixes that are read; ``report`` counts the
+    clips that are skipped here. Yields the name without suffix and a dict of suffix
+    to bytes. Texts without audio are yielded on their own.
     """
     suffixes = *audio, *texts
     try:

@@ -68,17 +68,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
 
     @abstractmethod
     def recognize(self, wavs):
-        """Transcribe signals.
-
-        Arguments
-        ---------
-        wavs : list
-            Signals, [T] each.
-
-        Returns
-        -------
-        list of str
-        """
+        """Transcripts of signals, a list of [T]: a list of str."""
 
     def append(self, ids, predict, target, lengths=None):
         """Recognise signals [B, T] of relative lengths [B], and count their errors.
