@@ -16,6 +16,8 @@ from speechbrain_gogo.metrics.signals import at_rate, sound_seconds
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 from speechbrain_gogo.optional_packages import import_backend
 
+RATE = 16000  # of the comparison, in Hz
+
 
 class MelCepstralDistortion(SpeechMetric):
     """Distance of mel cepstra from those of the original, in dB.
@@ -24,8 +26,6 @@ class MelCepstralDistortion(SpeechMetric):
     ---------
     sample_rate : int
         Rate of the signals, in Hz.
-    rate : int
-        Sample rate of the comparison, in Hz.
     aligning : str
         "pad": frame by frame, for reconstructions, which have the timing of the
         original; "dtw": along the best alignment, for synthesized speech.
@@ -43,26 +43,25 @@ class MelCepstralDistortion(SpeechMetric):
     columns = ("mcd",)
     figures = (Figure("MCD (dB)", "mcd"),)
 
-    def __init__(self, sample_rate=24000, rate=16000, aligning="pad"):
+    def __init__(self, sample_rate=24000, aligning="pad"):
         super().__init__(sample_rate)
         name = "mel-cepstral-distance"
         package = import_backend("mel_cepstral_distance", name)
-        self.rate, self.aligning = rate, aligning
-        self.judge = f"MCD: {package}, {rate} Hz, {aligning}"
+        self.aligning = aligning
+        self.judge = f"MCD: {package}, {RATE} Hz, {aligning}"
 
     def measure(self, predict, target, transcript=None):
         """See :meth:`SpeechMetric.measure`."""
         from mel_cepstral_distance import compare_audio_files
 
         signals = [
-            at_rate(wav, self.sample_rate, self.rate)
-            for wav in (predict, target)
+            at_rate(wav, self.sample_rate, RATE) for wav in (predict, target)
         ]
-        if min(sound_seconds(wav, self.rate) for wav in signals) == 0:
+        if min(sound_seconds(wav, RATE) for wav in signals) == 0:
             return self.no_score
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / f"{name}.wav" for name in "ab"]
             for path, wav in zip(paths, signals):
-                wavfile.write(path, self.rate, np.asarray(wav, np.float32))
+                wavfile.write(path, RATE, np.asarray(wav, np.float32))
             found, _ = compare_audio_files(*paths, aligning=self.aligning)
         return {"mcd": float(found)}

@@ -65,12 +65,8 @@ def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
 
     Arguments
     ---------
-    path : str | Path
-        Audio file, in any format of libsndfile.
-    sample_rate : int
-        Sample rate of the result, in Hz.
-    samples : tuple
-        See :func:`read_clip`.
+    path, sample_rate, samples
+        As in :func:`read_clip`.
     cache_folder : str | Path
         Folder of the cache, which holds 16-bit arrays.
 

@@ -88,10 +88,8 @@ def stream_audio(path, sample_rate, block_seconds=30.0):
 
     Arguments
     ---------
-    path : str | Path
-        Any format of libsndfile.
-    sample_rate : int
-        Sample rate of the result, in Hz.
+    path, sample_rate
+        As in :func:`read_audio`.
     block_seconds : float
         Approximate length of the pieces.
 

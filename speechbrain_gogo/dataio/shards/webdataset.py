@@ -23,14 +23,9 @@ class AudioShards(EmiliaShards):
 
     Arguments
     ---------
-    shards : str, Path or list of them
-        Whatever :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`
-        accepts.
-    batch_seconds : float
-        Largest batch, padding included. A longer clip is a batch of its own.
-    **settings
-        ``max_batch_size``, ``min_duration``, ``max_duration`` and
-        ``sample_rate`` of EmiliaShards.
+    shards, batch_seconds, **settings
+        As in EmiliaShards, with its ``max_batch_size``, ``min_duration``,
+        ``max_duration`` and ``sample_rate``.
     """
 
     # Formats that libsndfile reads, in order of preference, then others, which
