@@ -34,7 +34,7 @@ class PESQ(SpeechMetric):
 
     def __init__(self, band="wb", sample_rate=24000):
         if band not in RATES:
-            raise ValueError(f"PESQ knows the bands wb and nb, not {band!r}.")
+            raise ValueError(f"PESQ has the bands wb and nb, not {band!r}.")
         super().__init__(sample_rate)
         self.band = band
         self.columns = (f"pesq_{band}",)

@@ -8,8 +8,8 @@ with no other batches ends.
 from collections import Counter
 
 from speechbrain_gogo.brains.logs.skipped import (
-    HeardClips,
     SkippedClips,
+    UsedClips,
     hash_id,
 )
 from speechbrain_gogo.brains.training.updates import UpdatingBrain
@@ -24,13 +24,13 @@ class CountingBrain(UpdatingBrain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.skipped, self.heard = SkippedClips(), HeardClips()
+        self.skipped, self.used = SkippedClips(), UsedClips()
         self.epoch_batches = Counter()
         if self.checkpointer:
             self.checkpointer.add_recoverable("skipped", self.skipped)
             # Checkpoints of before have none.
             self.checkpointer.add_recoverable(
-                "heard", self.heard, optional_load=True
+                "heard", self.used, optional_load=True
             )
 
     # Training
@@ -49,15 +49,15 @@ class CountingBrain(UpdatingBrain):
         for key, reason in getattr(batch, "skipped", ()):
             self.skipped.setdefault(key, reason)
         stand_in = getattr(batch, "stand_in", False)
-        self.epoch_batches["silent" if stand_in else "heard"] += 1
+        self.epoch_batches["silent" if stand_in else "used"] += 1
         if not stand_in:
-            self.heard.add(getattr(batch, "id", ()))
+            self.used.add(getattr(batch, "id", ()))
 
     def _fit_train(self, train_set, epoch, enable):
         self.epoch_batches.clear()
         super()._fit_train(train_set, epoch, enable)
         batches = sum(of_all_ranks(self.epoch_batches), Counter())
-        if batches["silent"] and not batches["heard"]:
+        if batches["silent"] and not batches["used"]:
             raise ValueError(
                 f"No training clip of epoch {epoch} could be used: "
                 f"{dict(self.skipped_clips())}. Is the disk still there?"
@@ -111,13 +111,13 @@ class CountingBrain(UpdatingBrain):
         ``listed`` is that of the data set: clips that it left out, and all others as
         "used". In the result, "used" are those that were in a batch.
         """
-        heard, broken = self.heard.everywhere(), self.skipped.everywhere()
-        lost = {k: why for k, why in broken.items() if hash_id(k) not in heard}
-        rest = listed.used - len(heard) - len(lost)
+        used, broken = self.used.everywhere(), self.skipped.everywhere()
+        lost = {k: why for k, why in broken.items() if hash_id(k) not in used}
+        rest = listed.used - len(used) - len(lost)
         report = ClipReport(listed.skipped)
         report.update(lost.values())
         report.update({"training ended before": rest} if rest > 0 else {})
-        report["used"] = len(heard)
+        report["used"] = len(used)
         return report
 
     def validation_report(self, listed):
@@ -162,6 +162,6 @@ class UsableBatches:
             self.report.update(total)
         if not self.report.used:
             raise ValueError(
-                f"No validation clip could be used: {self.report}. Mend the "
+                f"No validation clip could be used: {self.report}. Repair the "
                 "clips, or give others."
             )

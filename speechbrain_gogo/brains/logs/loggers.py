@@ -21,7 +21,7 @@ class RecipeLogger(FileTrainLogger):
 
     The text file gets what SpeechBrain's would get: the figures of validations.
     The others get every row of progress.jsonl, audio and pictures, at the number
-    of the update. A resumed training goes on with the same curves.
+    of the update. A resumed training continues the same curves.
 
     Arguments
     ---------
@@ -74,7 +74,7 @@ class RecipeLogger(FileTrainLogger):
                 ) from error
 
     def resume(self, step):
-        """Say after which update the training goes on; all ranks call it."""
+        """Set the update after which a training resumes; all ranks call it."""
         self.step = step
         for logger in self.others:
             logger.resume(step)

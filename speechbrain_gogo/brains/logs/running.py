@@ -33,7 +33,7 @@ class RunningTensorboard(TensorboardLogger):
         super().__init__(str(folder))
 
     def resume(self, step):
-        """Say that the training goes on after an update; on all ranks."""
+        """Resume the training after an update; on all ranks."""
         if self.writer is not None:
             self.writer.close()  # it opens another file, which says so first
             self.writer.purge_step = step + 1
@@ -66,7 +66,7 @@ class RunningWandB(WandBLogger):
     ---------
     folder : Path
         Output folder of the training: name and place of the run. It keeps the
-        run's identity, so a resumed training goes on with it.
+        run's identity, so a resumed training continues it.
     mode : str
         "offline" or "online".
     """
@@ -94,7 +94,7 @@ class RunningWandB(WandBLogger):
             self.run.define_metric("*", step_metric="update")
 
     def resume(self, step):
-        """Nothing: rows that come again are drawn at the same place."""
+        """Nothing to do: repeated rows are drawn at the same place."""
 
     def log_at(self, step, stats_meta, **stats):
         """``log_stats`` at an update."""

@@ -50,15 +50,15 @@ class SkippedClips(dict):
 
 
 @functools.partial(register_checkpoint_hooks, save_on_main_only=False)
-class HeardClips:
+class UsedClips:
     """The IDs that were in a batch, as hashes of 8 bytes.
 
     Example
     -------
-    >>> heard = HeardClips()
-    >>> heard.add(["a", "b"])
-    >>> heard.add(["b"])
-    >>> len(heard.everywhere()), hash_id("a") in heard.everywhere()
+    >>> used = UsedClips()
+    >>> used.add(["a", "b"])
+    >>> used.add(["b"])
+    >>> len(used.everywhere()), hash_id("a") in used.everywhere()
     (2, True)
     """
 

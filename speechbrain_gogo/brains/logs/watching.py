@@ -46,7 +46,7 @@ class WatchedBrain(CountingBrain):
         return found if isinstance(found, RecipeLogger) else None
 
     def on_fit_start(self):
-        """Load the last checkpoint; loggers go on where it is."""
+        """Load the last checkpoint; loggers continue from it."""
         super().on_fit_start()
         if self.recipe_logger:
             self.recipe_logger.resume(self.optimizer_step)

@@ -72,7 +72,7 @@ class TrainingBudget:
         return box[0]
 
     def minutes_left(self, step):
-        """Minutes until the end, if it goes on as so far; None before a start."""
+        """Minutes until the end at the speed so far; None before a start."""
         done = self.share(step) if self.num_steps else 0
         return self.minutes * (1 - done) / done if done else None
 

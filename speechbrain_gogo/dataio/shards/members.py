@@ -118,7 +118,7 @@ def _join(members, audio):
         stems.setdefault(member.stem, []).append(member)
         keys.setdefault(member.key, {})[member.stem] = None  # an ordered set
     for key, names in keys.items():
-        heard = {
+        clips = {
             name
             for name in names
             if any(m.suffix in audio or m.fault for m in stems[name])
@@ -126,11 +126,11 @@ def _join(members, audio):
         shared = [
             name
             for name in names
-            if name not in heard
-            and (len(heard) == 1 or (heard and name == os.path.join(*key)))
+            if name not in clips
+            and (len(clips) == 1 or (clips and name == os.path.join(*key)))
         ]
         texts = [member for name in shared for member in stems.pop(name)]
-        for name in heard:
+        for name in clips:
             stems[name] += texts
     return stems
 

@@ -49,7 +49,7 @@ class TokenDataset(Dataset):
     Attributes
     ----------
     lengths : numpy.ndarray
-        Positions of each clip, as ``BucketBatches`` wants them.
+        Positions of each clip, as ``BucketBatches`` takes them.
     num_codebooks : int
         Tokens of each group.
     report : ClipReport

@@ -75,7 +75,7 @@ def find_recognizer(
 
 
 def _by_characters(metric):
-    """Let a metric compare characters instead of words, under other names."""
+    """Change a metric to compare characters instead of words, under other names."""
     metric.normalizer = "characters"
     names = {"word_errors": "character_errors", "words": "characters"}
     names["wer"] = "cer"
@@ -126,7 +126,7 @@ def _find_words(sample_rate, source, decoder_options):
 
 
 def _add_capped(metric):
-    """Let a metric also report errors capped at the number of words, and loops.
+    """Add figures to a metric: errors capped at the number of words, and loops.
 
     A recogniser that repeats itself can make any number of errors; the capped
     rate counts at most all words of an utterance.
@@ -205,7 +205,7 @@ class FasterWhisperWordErrors(RecognitionErrors):
 
     def recognize(self, wavs):
         """See :meth:`RecognitionErrors.recognize`."""
-        heard = []
+        texts = []
         for wav in wavs:
             segments, _ = self._model.transcribe(
                 at_rate(wav, self.sample_rate, RATE),
@@ -215,5 +215,5 @@ class FasterWhisperWordErrors(RecognitionErrors):
                 condition_on_previous_text=False,
                 without_timestamps=len(wav) <= 30 * self.sample_rate,
             )
-            heard.append("".join(segment.text for segment in segments))
-        return heard
+            texts.append("".join(segment.text for segment in segments))
+        return texts

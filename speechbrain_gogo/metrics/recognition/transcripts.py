@@ -113,8 +113,8 @@ def find_normalizer(normalizer):
     return NORMALIZERS[normalizer]
 
 
-def count_errors(transcript, heard, normalizer="words"):
-    """Word errors of what a recogniser heard, and words of the transcript.
+def count_errors(transcript, hypothesis, normalizer="words"):
+    """Word errors of a recogniser's hypothesis, and words of the transcript.
 
     The normalizer is that of :func:`find_normalizer`. Raises a ValueError if the
     transcript has no words.
@@ -128,11 +128,11 @@ def count_errors(transcript, heard, normalizer="words"):
     words = normalize(transcript or "")
     if not words:
         raise ValueError(f"Word errors need a transcript, not {transcript!r}.")
-    details = wer_details_for_batch([""], [words], [normalize(heard)])[0]
+    details = wer_details_for_batch([""], [words], [normalize(hypothesis)])[0]
     return details["num_edits"], len(words)
 
 
-def repeats_itself(heard):
+def repeats_itself(hypothesis):
     """Whether a recogniser says up to 8 words four times in a row, or more often.
 
     Example
@@ -140,7 +140,7 @@ def repeats_itself(heard):
     >>> repeats_itself("I do. I do. I do. I do."), repeats_itself("no, no, no")
     (True, False)
     """
-    words = plain_words(heard)
+    words = plain_words(hypothesis)
     for size in range(1, LONGEST + 1):
         for first in range(len(words) - TIMES * size + 1):
             part = words[first : first + TIMES * size]

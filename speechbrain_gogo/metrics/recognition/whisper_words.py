@@ -98,9 +98,9 @@ class WhisperWordErrors(RecognitionErrors):
         """See :meth:`RecognitionErrors.recognize`."""
         wavs = [self._at_rate(wav) for wav in wavs]
         short = [wav for wav in wavs if len(wav) <= WINDOW]
-        heard = iter(self._transcribe(short) if short else [])
+        texts = iter(self._transcribe(short) if short else [])
         return [
-            next(heard)
+            next(texts)
             if len(wav) <= WINDOW
             else self._transcribe([wav], truncation=False)[0]
             for wav in wavs

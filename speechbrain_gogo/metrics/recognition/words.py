@@ -76,10 +76,10 @@ class RecognitionErrors(ErrorRateStats, ABC):
         The target is a list of transcripts.
         """
         normalize = find_normalizer(self.normalizer)
-        heard = self.recognize(cut(predict, lengths))
+        hypotheses = self.recognize(cut(predict, lengths))
         super().append(
             ids,
-            [normalize(text) for text in heard],
+            [normalize(text) for text in hypotheses],
             [normalize(text) for text in target],
         )
 
@@ -93,14 +93,14 @@ class RecognitionErrors(ErrorRateStats, ABC):
         self.summary["mean_WER"] = sum(rates) / len(rates)
         return self.summary if field is None else self.summary[field]
 
-    def count(self, transcripts, heard):
+    def count(self, transcripts, hypotheses):
         """The columns of transcribed utterances, a list of dict.
 
         Errors, words, rate in percent, errors up to the number of words, 1 if the
-        recogniser repeats itself, and what it heard.
+        recogniser repeats itself, and the hypothesis.
         """
         rows = []
-        for transcript, text in zip(transcripts, heard):
+        for transcript, text in zip(transcripts, hypotheses):
             errors, words = count_errors(transcript, text, self.normalizer)
             capped, loops = min(errors, words), int(repeats_itself(text))
             rate = 100 * errors / words

@@ -77,20 +77,20 @@ class WavLMSimilarity(BatchedMetric):
             [at_rate(wav, self.sample_rate, RATE) for wav in pair]
             for pair in zip(predicts, targets)
         ]
-        heard = [
+        audible = [
             min(sound_seconds(wav, RATE) for wav in pair) >= LEAST_SOUND
             for pair in pairs
         ]
-        if not any(heard):
+        if not any(audible):
             return [self.no_score for _ in pairs]
         # Those to judge, then their originals.
-        sides = zip(*(pair for pair, good in zip(pairs, heard) if good))
+        sides = zip(*(pair for pair, good in zip(pairs, audible) if good))
         wavs = [torch.from_numpy(wav) for side in sides for wav in side]
         voices = self._network([wav.to(self.device) for wav in wavs])
         cosines = iter(F.cosine_similarity(*voices.chunk(2)).tolist())
         return [
             {"wavlm_similarity": next(cosines)} if good else self.no_score
-            for good in heard
+            for good in audible
         ]
 
 

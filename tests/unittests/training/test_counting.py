@@ -70,7 +70,7 @@ def test_clips_that_were_never_heard_are_not_used(brain, tmp_path):
     assert report.read == listed.read
     brain.checkpointer.save_checkpoint()
     brain.skipped.clear()
-    brain.heard.hashes.clear()
+    brain.used.hashes.clear()
     brain.checkpointer.recover_if_possible()
     assert brain.training_report(listed) == report
 
