@@ -179,11 +179,6 @@ MAGNITUDES = {
     "bn": "billion",
     "t": "trillion",
     "tn": "trillion",
-    "lakh": "lakh",
-    "crore": "crore",
-    "hundred": "hundred",
-    "thousand": "thousand",
-    "million": "million",
-    "billion": "billion",
-    "trillion": "trillion",
+    **{name: name for name in ("lakh", "crore", "hundred", "thousand")},
+    **{name: name for name in ("million", "billion", "trillion")},
 }
