@@ -7,18 +7,16 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from token_corpora import HEADER
+from token_corpora import write_corpus
 
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.dataio.tokens.batches import BucketBatches
 from speechbrain_gogo.dataio.tokens.clip_index import ClipIndex
-from speechbrain_gogo.dataio.tokens.corpus import claim_folder
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.dataio.tokens.shards import (
     TokenRow,
     TokenShard,
-    save_shard,
     shard_path,
 )
 
@@ -28,20 +26,14 @@ MILLION = 10**6
 @pytest.fixture
 def corpus(tmp_path):
     """Three shards; the clip numbered n has n + 1 groups and n words."""
-    claim_folder(tmp_path / "corpus", {**HEADER, "num_shards": 3})
-    for shard, numbers in enumerate(([0, 1, 2], [], [3, 4])):
-        rows = [
-            TokenRow(
-                f"clip{n}",
-                "hello " * n,
-                "anna" if n % 2 else "",
-                torch.full((n + 1, 10), n),
-            )
-            for n in numbers
-        ]
-        path = shard_path(tmp_path / "corpus", shard)
-        save_shard(path, rows, HEADER, ClipReport(used=len(rows)))
-    return tmp_path / "corpus"
+
+    def row(n):
+        speaker = "anna" if n % 2 else ""
+        tokens = torch.full((n + 1, 10), n)
+        return TokenRow(f"clip{n}", "hello " * n, speaker, tokens)
+
+    shards = [list(map(row, each)) for each in ([0, 1, 2], [], [3, 4])]
+    return write_corpus(tmp_path / "corpus", shards)
 
 
 class CountedPieces(WordPieces):

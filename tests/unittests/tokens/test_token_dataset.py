@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from token_corpora import HEADER
+from token_corpora import HEADER, write_corpus
 
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.text.phones import Phones
@@ -45,16 +45,11 @@ def test_damage_is_named(tmp_path):
 @pytest.fixture
 def lengths(tmp_path):
     """A corpus of clips of 1 to 40 groups, whose text has one word each."""
-    claim_folder(tmp_path, {**HEADER, "num_shards": 2})
-    counts = torch.randperm(40).add(1).tolist()
-    for number, part in enumerate((counts[:17], counts[17:])):
-        made = [
-            TokenRow(f"clip{n}", "hello " * n, "x", torch.full((n, 10), n))
-            for n in part
-        ]
-        report = ClipReport(used=len(part), broken=1)
-        save_shard(shard_path(tmp_path, number), made, HEADER, report)
-    return tmp_path
+    made = [
+        TokenRow(f"clip{n}", "hello " * n, "x", torch.full((n, 10), n))
+        for n in torch.randperm(40).add(1).tolist()
+    ]
+    return write_corpus(tmp_path, [made[:17], made[17:]], broken=1)
 
 
 def test_clips_that_do_not_fit_are_left_out(lengths):
@@ -86,18 +81,12 @@ def test_clips_that_do_not_fit_are_left_out(lengths):
 def test_texts_that_cannot_be_read_are_counted(tmp_path):
     """Of a tokenizer that refuses letters; other clips stay."""
     (tmp_path / "words").write_text("so S OW1\n")
-    claim_folder(tmp_path / "tokens", {**HEADER, "num_shards": 1})
+    texts = {"a": "So 5", "b": "So.", "c": "", "d": "\u00e9"}
     made = [
         TokenRow(name, text, "x", torch.ones(3, 10).long())
-        for name, text in {
-            "a": "So 5",
-            "b": "So.",
-            "c": "",
-            "d": "\u00e9",
-        }.items()
+        for name, text in texts.items()
     ]
-    path = shard_path(tmp_path / "tokens", 0)
-    save_shard(path, made, HEADER, ClipReport(used=4))
+    write_corpus(tmp_path / "tokens", [made])
     for folder in (None, tmp_path / "index", tmp_path / "index"):
         dataset = TokenDataset(
             tmp_path / "tokens",
@@ -133,10 +122,7 @@ def test_batches_by_positions(lengths, num_workers):
 def test_larger_vocabularies_and_empty_shards(tmp_path):
     header = {**HEADER, "vocab_size": 2**16}
     row = TokenRow("ä", "größer", "", torch.full((1, 10), 2**16 - 1))
-    for number, made in enumerate(([], [row])):
-        path = shard_path(tmp_path, number)
-        save_shard(path, made, header, ClipReport(used=len(made)))
-    claim_folder(tmp_path, {**header, "num_shards": 2})
+    write_corpus(tmp_path, [[], [row]], header)
     dataset = TokenDataset(tmp_path, 10)
     item = dataset[0]
     assert (item["id"], item["wrd"]) == ("ä", "größer")

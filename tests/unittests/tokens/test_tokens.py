@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from token_corpora import HEADER, clips, contents, rows
+from token_corpora import HEADER, clips, contents, rows, write_corpus
 
 from speechbrain_gogo.dataio.audio.augment import ClipAugmentation
 from speechbrain_gogo.dataio.audio.files import read_audio
@@ -16,7 +16,7 @@ from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
-from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
+from speechbrain_gogo.dataio.tokens.corpus import open_corpus
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.dataio.tokens.shards import (
     TokenRow,
@@ -220,9 +220,8 @@ def test_other_data_and_other_codecs_are_refused(
         tokenize_corpus(
             codec, clips(tiny_corpus), tokenized, normalize=str.lower
         )
-    claim_folder(tmp_path, {**HEADER, "num_shards": 1})
     row = TokenRow("clip", "Words.", "anna", torch.zeros(3, 10).long())
-    save_shard(shard_path(tmp_path, 0), [row], HEADER, ClipReport(used=1))
+    write_corpus(tmp_path, [[row]])
     assert len(TokenDataset(tmp_path, 30)) == 1
     for other in ({"codec": codec}, {"folders": [tokenized, tmp_path]}):
         with pytest.raises(ValueError, match="'mine' .*abc.* not by '.+' "):

@@ -2,8 +2,10 @@
 
 from safetensors import safe_open
 
+from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
-from speechbrain_gogo.dataio.tokens.corpus import open_corpus
+from speechbrain_gogo.dataio.tokens.corpus import claim_folder, open_corpus
+from speechbrain_gogo.dataio.tokens.shards import save_shard, shard_path
 
 HEADER = {
     "codec": "mine",
@@ -19,6 +21,15 @@ def clips(tiny_corpus, **settings):
     """Twelve clips in three shards."""
     settings = {"batch_seconds": 6, "clips_per_shard": 4, **settings}
     return ManifestShards(tiny_corpus / "train.csv", tiny_corpus, **settings)
+
+
+def write_corpus(folder, shards, header=HEADER, **skipped):
+    """A corpus of shards, lists of TokenRow; the counts are of each shard."""
+    claim_folder(folder, {**header, "num_shards": len(shards)})
+    for number, made in enumerate(shards):
+        report = ClipReport(used=len(made), **skipped)
+        save_shard(shard_path(folder, number), made, header, report)
+    return folder
 
 
 def rows(folder):
