@@ -28,10 +28,7 @@ class CountingBrain(UpdatingBrain):
         self.epoch_batches = Counter()
         if self.checkpointer:
             self.checkpointer.add_recoverable("skipped", self.skipped)
-            # Checkpoints of before have none.
-            self.checkpointer.add_recoverable(
-                "heard", self.used, optional_load=True
-            )
+            self.checkpointer.add_recoverable("heard", self.used)
 
     # Training
 

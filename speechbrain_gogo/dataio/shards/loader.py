@@ -161,9 +161,7 @@ class ShardLoader(DataLoader):
         changes = [
             f"{key}: {saved['identity'].get(key)} then, {value} now"
             for key, value in self.identity.items()
-            # An earlier version did not record the contents of shards.
-            if saved["identity"].get(key, key == "shard contents" and value)
-            != value
+            if saved["identity"].get(key) != value
         ]
         if self.resume_data == "restart":
             self._restart(saved["ranks"], end_of_epoch)

@@ -26,8 +26,8 @@ SIDE = "side."  # prefix of the names of side information
 class TokenRow(NamedTuple):
     """One clip: tokens int64 [N, K] and metadata.
 
-    ``num_samples`` is the length of its audio, at the codec's rate; 0 if it was
-    not stored. ``side`` has further arguments of the codec's decoder, float32
+    ``num_samples`` is the length of its audio, at the codec's rate; 0 if it is
+    unknown. ``side`` has further arguments of the codec's decoder, float32
     tensors by name, with the same shape for all clips.
     """
 
@@ -127,7 +127,6 @@ class TokenShard:
             at = self._stored.get_slice("tokens_at")
             self._length = at.get_shape()[0] - 1
             keys = set(self._stored.keys())
-            self._has_samples = "num_samples" in keys
             self._sides = sorted(k for k in keys if k.startswith(SIDE))
             self.fingerprint = metadata["fingerprint"]
             self.codec = metadata["codec"]
@@ -164,9 +163,7 @@ class TokenShard:
                 f"outside 0..{self.largest_id}. Delete the file and "
                 "tokenise again."
             )
-        samples = 0
-        if self._has_samples:
-            samples = self._stored.get_slice("num_samples")[place].item()
+        samples = self._stored.get_slice("num_samples")[place].item()
         side = {
             key.removeprefix(SIDE): self._stored.get_slice(key)[place]
             for key in self._sides
