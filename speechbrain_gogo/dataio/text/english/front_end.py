@@ -225,9 +225,9 @@ RULES = _compiled(
         *numbers.WRITTEN,
         *units.RULES,
         *letters.RULES,
-        *numbers.COUNTED[:-2],
+        *numbers.COUNTED,
         *LETTERS_AND_DIGITS,
-        *numbers.COUNTED[-2:],
+        *numbers.PLAIN,
         *LATER_PUNCTUATION,
     ]
 )

@@ -97,7 +97,7 @@ def _european(match):
     return match[0].replace(".", "").replace(",", ".")
 
 
-# As it is grouped in some places.
+# Numbers as they are grouped in some countries.
 GROUPED = [
     (r"(?<![\w.])\.(?=\d)", "0."),
     (r"(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?!\w|[.,]\d)", _spaced),
@@ -135,15 +135,13 @@ WRITTEN = [
     (rf"(?<!/)({NUMBER})(?:st|nd|rd|th)\b", _ordinal),
     *((rf"(?<![\w/]){a}(?![\w/])", said) for a, said in SPECIAL.items()),
 ]
-# What is left then.
+# After units.
 COUNTED = [
     (r"(?<![\w/.,])(\d+)[\s-](\d+)/(\d+)(?![\w/])", _mixed),
     (rf"({NUMBER})/(\d+)(?:rds?|ths?|nds?)?(?![\w/])", _fraction),
     (r"(?<=\d)/(?=[a-z]\b)", " over "),
-    (
-        r"(?<=[a-z][a-z][a-z])(?<!sin|cos|tan|log)\^(\d+)",
-        r" \1",
-    ),  # a note, no power
+    # A note, no power.
+    (r"(?<=[a-z][a-z][a-z])(?<!sin|cos|tan|log)\^(\d+)", r" \1"),
     (r"(?<=[a-z])\^(\d*)([+-])(?!\d)", _ion),
     (r"(?<=[\w)])\^(?=[a-z]\b)", " to the power of "),
     (r"(?<=[\w)])\^([+-]?\d+)", _power),
@@ -157,6 +155,9 @@ COUNTED = [
     ),
     (r"(?<![\w.,])\d{10,}(?![\w]|[.,]\d)", _long),
     (r"(?<![\w.,])(\d+),(\d\d?|\d{4,})(?![\w]|[.,]\d)", _comma),
+]
+# At the end, when no letter touches a digit.
+PLAIN = [
     (r"(?<![\d.,])(1[1-9]\d\d|20\d\d)(?![\d]|[.,]\d)", lambda m: year(m[1])),
     (rf"{NUMBER}|\d+", lambda m: cardinal(m[0])),
 ]
