@@ -22,11 +22,7 @@ class Encoding(NamedTuple):
 ENCODINGS = {
     "mp3": Encoding(
         "audio/mpeg",  # constant bit rate: of 128 kbit/s
-        {
-            "format": "MP3",
-            "bitrate_mode": "CONSTANT",
-            "compression_level": 0.2,
-        },
+        {"format": "MP3", "bitrate_mode": "CONSTANT", "compression_level": 0.2},
     ),
     "wav": Encoding("audio/wav", {"format": "WAV", "subtype": "PCM_16"}),
     "flac": Encoding("audio/flac", {"format": "FLAC", "subtype": "PCM_16"}),

@@ -119,11 +119,7 @@ def loader_settings(
         length_func=lambda row: float(row["duration"]),
         max_batch_ex=max_batch_size,
     )
-    return {
-        "batch_sampler": sampler,
-        "collate_fn": collate_usable,
-        **workers,
-    }
+    return {"batch_sampler": sampler, "collate_fn": collate_usable, **workers}
 
 
 def worker_settings(num_workers, prefetch_batches=2, pin_memory=True):

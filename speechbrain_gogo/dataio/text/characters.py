@@ -77,9 +77,7 @@ def fold_characters(text):
         text,
     )
     text = re.sub(
-        rf"[{SUPERSCRIPTS}]+",
-        lambda m: f"^{m[0].translate(PLAIN)}",
-        text,
+        rf"[{SUPERSCRIPTS}]+", lambda m: f"^{m[0].translate(PLAIN)}", text
     )
     text = "".join(map(_fold, text.translate(PLAIN)))
     text = re.sub(r"(?<=\d)º", "°", text)

@@ -31,10 +31,7 @@ COMPUTE_TYPE = "int8"  # of faster-whisper's weights
 
 
 def find_recognizer(
-    sample_rate=24000,
-    source=None,
-    decoder_options=None,
-    units="words",
+    sample_rate=24000, source=None, decoder_options=None, units="words"
 ):
     """The best word error metric that is available.
 
@@ -197,10 +194,7 @@ class FasterWhisperWordErrors(RecognitionErrors):
         from faster_whisper import WhisperModel
 
         return WhisperModel(
-            self._folder,
-            device="cpu",
-            compute_type=COMPUTE_TYPE,
-            cpu_threads=1,
+            self._folder, device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=1
         )
 
     def recognize(self, wavs):

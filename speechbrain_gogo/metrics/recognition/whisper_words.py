@@ -61,10 +61,7 @@ class WhisperWordErrors(RecognitionErrors):
     """
 
     def __init__(
-        self,
-        sample_rate=24000,
-        source="openai/whisper-large-v3",
-        device="cpu",
+        self, sample_rate=24000, source="openai/whisper-large-v3", device="cpu"
     ):
         from transformers import (
             WhisperForConditionalGeneration,

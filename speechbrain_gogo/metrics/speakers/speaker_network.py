@@ -32,10 +32,7 @@ RENAMED = (
     (r"\.self_attn_layer_norm\.", ".layer_norm."),
     (r"\.self_attn\.grep_linear\.", ".attention.gru_rel_pos_linear."),
     (r"\.self_attn\.grep_a$", ".attention.gru_rel_pos_const"),
-    (
-        r"\.self_attn\.relative_attention_bias\.",
-        ".attention.rel_attn_embed.",
-    ),
+    (r"\.self_attn\.relative_attention_bias\.", ".attention.rel_attn_embed."),
     (r"\.self_attn\.", ".attention."),
     (r"\.fc1\.", ".feed_forward.intermediate_dense."),
     (r"\.fc2\.", ".feed_forward.output_dense."),

@@ -182,9 +182,7 @@ LATER_PUNCTUATION = [
     (r"(?<=\S)\s+\(", ", "),
     (r"\)(?=\s+\w)", ","),
 ]
-LETTERS_AND_DIGITS = [
-    (r"(?<=\d)(?=[a-z])|(?<=[a-z])(?=\d)", " "),
-]
+LETTERS_AND_DIGITS = [(r"(?<=\d)(?=[a-z])|(?<=[a-z])(?=\d)", " ")]
 
 
 def _compiled(rules):

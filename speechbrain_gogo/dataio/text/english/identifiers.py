@@ -51,10 +51,7 @@ RULES = [
         lambda m: " slash ".join(map(digits, m[0].split("/"))),
     ),
     # Phones: with a country's code, of North America, with an area's zero.
-    (
-        r"(?<![\w+])\+\d{1,3}(?:[\s./-]?\(?\d{1,4}\)?){2,6}(?![\w])",
-        _phone,
-    ),
+    (r"(?<![\w+])\+\d{1,3}(?:[\s./-]?\(?\d{1,4}\)?){2,6}(?![\w])", _phone),
     (
         r"(?<![\w-])(?:1[-.\s])?(?:\(\d{3}\)\s?|\d{3}(?P<sep>[-.\s]))"
         r"\d{3}[-.\s]\d{4}(?![\w-])",

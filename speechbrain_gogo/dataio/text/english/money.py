@@ -124,10 +124,7 @@ RULES = [
         rf"(?<![a-z]){NATION}([{SIGNS}])\s?(\d+)\s(\d+)/(\d+){MAGNITUDE}",
         _mixed_money,
     ),
-    (
-        rf"(?<![\w)])-\s?(?=(?:{any_of(NATIONS)})?[{SIGNS}]\s?\d)",
-        "minus ",
-    ),
+    (rf"(?<![\w)])-\s?(?=(?:{any_of(NATIONS)})?[{SIGNS}]\s?\d)", "minus "),
     (rf"(?<!\w)([{SIGNS}])-(?=\d)", r"minus \1"),
     (
         rf"(?<![a-z])((?:{any_of(NATIONS)})?[{SIGNS}])\s?({FIGURES})"
