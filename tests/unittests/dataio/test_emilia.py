@@ -44,10 +44,7 @@ def test_every_fault_is_counted_by_its_reason(tmp_path):
         ("unreadable audio", clip("p", audio=b"not an mp3")),
         ("unreadable audio", clip("q", audio=b"")),
         ("impossible header", clip("r", audio=encode(9))),
-        (
-            "NaN or Inf",
-            clip("s", audio=encode(1.2, kind="WAV", value=np.nan)),
-        ),
+        ("NaN or Inf", clip("s", audio=encode(1.2, kind="WAV", value=np.nan))),
     ]
     path = tmp_path / "in" / "x.tar"
     write_tar(path, [member for _, members in cases for member in members])

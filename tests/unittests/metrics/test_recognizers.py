@@ -49,18 +49,14 @@ def test_whisper_from_a_folder(tiny_whisper_folder, monkeypatch, fast):
     assert row["whisper_capped_errors"] <= 2
     labels = [figure.label for figure in metric.figures]
     assert labels[0] == "WER, Whisper (%)"
-    assert labels[2:] == [
-        "WER, Whisper, capped (%)",
-        "WER, Whisper, loops (%)",
-    ]
+    assert labels[2:] == ["WER, Whisper, capped (%)", "WER, Whisper, loops (%)"]
 
 
 def test_word_errors_are_capped_and_loops_counted():
     """No utterance counts for more than all of its words."""
     metric = find_recognizer(source="pocketsphinx")
     looped, fine = metric.count(
-        ["it is late", "it is late"],
-        ["so so so so so so so", "it was late"],
+        ["it is late", "it is late"], ["so so so so so so so", "it was late"]
     )
     assert looped["word_errors"] == 7 and looped["capped_errors"] == 3
     assert looped["loops"] == 1 and fine["loops"] == 0
