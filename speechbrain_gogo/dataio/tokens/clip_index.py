@@ -51,22 +51,6 @@ class ClipIndex:
     ----------
     groups, speakers, text_at, text_ids : numpy.ndarray
         As in the files. Without a tokenizer every text is empty.
-
-    Example
-    -------
-    >>> import torch
-    >>> from speechbrain_gogo.dataio.report import ClipReport
-    >>> from speechbrain_gogo.dataio.tokens.shards import (
-    ...     TokenRow, TokenShard, save_shard
-    ... )
-    >>> folder = getfixture("tmp_path")
-    >>> header = {"fingerprint": "a1", "codec": "mine"}
-    >>> header |= {"num_codebooks": 10, "vocab_size": 12800}
-    >>> row = TokenRow("clip", "Hello.", "anna", torch.ones(3, 10).long())
-    >>> save_shard(folder / "0.safetensors", [row], header, ClipReport())
-    >>> index = ClipIndex([TokenShard(folder / "0.safetensors")], None, folder)
-    >>> len(index), index.groups.tolist()
-    (1, [3])
     """
 
     def __init__(self, shards, tokenizer=None, folder=None):

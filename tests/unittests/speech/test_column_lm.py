@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from speechbrain_gogo.brains.logs.level_means import LevelMeans
+from speechbrain_gogo.brains.token_lm import LevelMeans
 from speechbrain_gogo.lobes.speech.analysis.column_lm import ColumnLM
 
 
