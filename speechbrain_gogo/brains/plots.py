@@ -109,8 +109,8 @@ def draw_curves(axis, rows, name, label, style):
 def plot_perplexities(log_path, image_path):
     """Plot perplexity over the position in the group, with a curve per validation.
 
-    Early curves are dark, the last one is bright. The rows of the JSON-lines log have
-    "perplexity <position>".
+    Early curves are dark, the last one is bright. The rows of the JSON-lines
+    log have "perplexity <position>".
     """
     prefix = "perplexity "
     rows = [row for row in read_log(log_path) if row["stage"] == "valid"]
@@ -136,8 +136,8 @@ def plot_perplexities(log_path, image_path):
 def plot_overfitting(log_path, image_path):
     r"""Draw the loss of training and validation, and where it overfits.
 
-    The best validation is marked; what follows it is shaded. Returns the rows of the
-    first, the best and the last validation.
+    The best validation is marked; what follows it is shaded. Returns the rows
+    of the first, the best and the last validation.
 
     Example
     -------

@@ -39,8 +39,8 @@ def replaced_when_complete(path):
 def written_once(path, again=False):
     """A temporary file, or folder if there is no suffix, for one that does not exist.
 
-    None if ``path`` exists, unless it is to be written ``again``. One process writes
-    at a time: the temporary file of a killed process is overwritten.
+    None if ``path`` exists, unless it is to be written ``again``. One process
+    writes at a time: the temporary file of a killed process is overwritten.
     """
     if path.exists() and not again:
         yield None

@@ -1,13 +1,14 @@
 """Processes of judges, so that native code cannot end an evaluation.
 
-Native code may end its process (pesq 0.0.4 did, on long speech), or never return.
-A pool of the standard library is then broken as a whole. Here each process has a
-pipe of its own: if it ends, or takes too long, the judge that was running has no
-score for that utterance, and a new process continues with the next judge.
+Native code may end its process (pesq 0.0.4 did, on long speech), or never
+return. A pool of the standard library is then broken as a whole. Here each
+process has a pipe of its own: if it ends, or takes too long, the judge that was
+running has no score for that utterance, and a new process continues with the
+next judge.
 
-Processes come from a server that has imported what all need. If a judge cannot be
-pickled, or a script starts its evaluation while it is imported, they are forks of
-this process.
+Processes come from a server that has imported what all need. If a judge cannot
+be pickled, or a script starts its evaluation while it is imported, they are
+forks of this process.
 """
 
 import logging
@@ -44,10 +45,10 @@ def attempt(measure, *case):
 def measure_in_workers(judges, judged, num_workers, patience):
     """Measure cases in processes of their own.
 
-    ``judged`` yields (key, case, found so far). There are ``num_workers`` processes,
-    and as many cases are made ahead; 0 is one process, and none ahead. ``patience``
-    is in seconds for a second of audio. Yields, as cases are done, key, found so
-    far, and (values, failure) of each judge.
+    ``judged`` yields (key, case, found so far). There are ``num_workers``
+    processes, and as many cases are made ahead; 0 is one process, and none
+    ahead. ``patience`` is in seconds for a second of audio. Yields, as cases
+    are done, key, found so far, and (values, failure) of each judge.
     """
     # Workers read it when they start, before their first matrix product.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -105,8 +105,8 @@ class CountingBrain(UpdatingBrain):
     def training_report(self, listed):
         """Report of used and skipped training clips; all ranks have to call it.
 
-        ``listed`` is that of the data set: clips that it left out, and all others as
-        "used". In the result, "used" are those that were in a batch.
+        ``listed`` is that of the data set: clips that it left out, and all
+        others as "used". In the result, "used" are those that were in a batch.
         """
         used, broken = self.used.everywhere(), self.skipped.everywhere()
         lost = {k: why for k, why in broken.items() if hash_id(k) not in used}
@@ -131,9 +131,9 @@ class UsableBatches:
     """The batches of a loader without those that are silence.
 
     ``report`` counts clips used and left out, and is complete after the last
-    batch; a loader that counts clips itself has a ``report``, too. If ranks have
-    different batches (``over_ranks``), it is the sum. A ValueError is raised at the
-    end if no clip could be used.
+    batch; a loader that counts clips itself has a ``report``, too. If ranks
+    have different batches (``over_ranks``), it is the sum. A ValueError is
+    raised at the end if no clip could be used.
     """
 
     def __init__(self, loader, over_ranks=False):

@@ -109,8 +109,8 @@ class RecipeLogger(FileTrainLogger):
     def log_samples(self, step, folder, group="samples"):
         """Show the other loggers a folder of samples; on the main process.
 
-        Audio (wav, flac) and pictures (png), named after their group. The folder
-        may be missing.
+        Audio (wav, flac) and pictures (png), named after their group. The
+        folder may be missing.
         """
         if not self.others or not folder.is_dir():
             return

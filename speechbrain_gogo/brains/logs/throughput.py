@@ -35,8 +35,8 @@ class Throughput:
     def add(self, batch, sample_rate=None):
         """Count a batch, before it is moved to a device.
 
-        It has ``sig`` [B, T], of ``sample_rate`` in Hz, or ``tokens`` [B, N, K],
-        or neither.
+        It has ``sig`` [B, T], of ``sample_rate`` in Hz, or ``tokens`` [B, N,
+        K], or neither.
         """
         if sample_rate is not None and hasattr(batch, "sig"):
             wavs, lens = batch.sig

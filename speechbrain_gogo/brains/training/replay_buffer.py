@@ -82,7 +82,8 @@ class ReplayBuffer:
         """Load the groups of another run; returns their number, of all its ranks.
 
         Arguments are the save folder of its checkpoints and the required
-        fingerprint of its distances. Raises a ValueError if it has no such buffer.
+        fingerprint of its distances. Raises a ValueError if it has no such
+        buffer.
         """
         path = Path(save_folder)
         last = path.is_dir() and Checkpointer(path).find_checkpoint()

@@ -134,8 +134,8 @@ class UpdatingBrain(sb.Brain):
     def fit_batch(self, batch):
         """One batch of an update; the last one updates the weights.
 
-        The gradient of the update is the mean of those of ``batches_of_update``.
-        Returns the loss of the batch, detached.
+        The gradient of the update is the mean of those of
+        ``batches_of_update``. Returns the loss of the batch, detached.
         """
         size = self.batches_of_update()
         if not self.waiting:

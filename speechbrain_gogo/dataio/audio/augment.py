@@ -68,8 +68,8 @@ class ClipAugmentation:
     def __call__(self, wav, epoch, key):
         """A changed copy of a clip: [T] -> [T'].
 
-        ``epoch`` is that of the training, or the number of the copy; ``key`` is the
-        clip's ID.
+        ``epoch`` is that of the training, or the number of the copy; ``key`` is
+        the clip's ID.
         """
         draw = random.Random(f"{self.seed} {epoch} {key}")
         start = draw.randint(0, min(self.max_start, len(wav) // 2))

@@ -124,8 +124,8 @@ def _write_cached(path, samples, made_of):
 def check_duration(found, said, path):
     """Raise an AudioError if audio is a tenth longer or shorter than its row says.
 
-    Both durations are in seconds. Such audio is truncated, or its batch would be
-    larger than planned.
+    Both durations are in seconds. Such audio is truncated, or its batch would
+    be larger than planned.
     """
     if abs(found - said) > 0.1 * said:
         raise AudioError(

@@ -94,9 +94,9 @@ class Sound:
     def pieces(self, seconds=30.0):
         """Yield the samples from the current position to the end: mono, float32 [T].
 
-        Pieces of ``seconds``; concatenated, they equal the samples of :meth:`read`.
-        Raises an AudioError if the file is truncated or has samples that are not
-        finite.
+        Pieces of ``seconds``; concatenated, they equal the samples of
+        :meth:`read`. Raises an AudioError if the file is truncated or has
+        samples that are not finite.
         """
         block = max(1, int(seconds * self.sample_rate))
         while self._place != self.num_samples:

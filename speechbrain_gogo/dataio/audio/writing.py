@@ -26,9 +26,9 @@ def written_audio(path, sample_rate, comment=""):
     """A function that appends audio to a file, in the format of its suffix.
 
     The function takes float [T] on any device, clips it to [-1, 1], and returns
-    the seconds written so far. Folders are made; an existing file is replaced when
-    the audio is complete. ``comment`` is stored in the file's metadata. A suffix
-    that is none of FORMATS raises a ValueError.
+    the seconds written so far. Folders are made; an existing file is replaced
+    when the audio is complete. ``comment`` is stored in the file's metadata. A
+    suffix that is none of FORMATS raises a ValueError.
 
     Example
     -------

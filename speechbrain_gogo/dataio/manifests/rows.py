@@ -22,8 +22,8 @@ def read_table(csv_path):
     r"""The names of a manifest's columns, and the fields of each row.
 
     A row has as many fields as there are columns, or is None if it is not well
-    formed. Empty lines are ignored. Raises a ValueError if the file does not exist
-    or is not UTF-8, or its columns are not separated by commas.
+    formed. Empty lines are ignored. Raises a ValueError if the file does not
+    exist or is not UTF-8, or its columns are not separated by commas.
 
     Example
     -------

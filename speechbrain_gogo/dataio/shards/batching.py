@@ -125,8 +125,9 @@ def loader_settings(
 def worker_settings(num_workers, prefetch_batches=2, pin_memory=True):
     """Arguments of a DataLoader whose processes each prepare some batches in advance.
 
-    With ``num_workers`` 0, the training process loads. If there is a GPU, batches
-    are put into pinned memory, so that copies to it overlap with its computations.
+    With ``num_workers`` 0, the training process loads. If there is a GPU,
+    batches are put into pinned memory, so that copies to it overlap with its
+    computations.
 
     Example
     -------

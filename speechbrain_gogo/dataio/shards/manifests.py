@@ -159,8 +159,8 @@ class ManifestShards:
     def batches(self, shard, report):
         """Yield lists of clips of similar lengths from one shard, without audio.
 
-        ``report`` counts the rows that are skipped; in the first shard also those
-        that could not be read as rows.
+        ``report`` counts the rows that are skipped; in the first shard also
+        those that could not be read as rows.
         """
         if shard == self.shards[0]:
             report.update(self._misread)

@@ -59,9 +59,9 @@ def read_members(path, report, audio, texts):
     of several members of one name is used.
 
     ``path`` is one of :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`;
-    ``audio`` and ``texts`` are the suffixes that are read; ``report`` counts the
-    clips that are skipped here. Yields the name without suffix and a dict of suffix
-    to bytes. Texts without audio are yielded on their own.
+    ``audio`` and ``texts`` are the suffixes that are read; ``report`` counts
+    the clips that are skipped here. Yields the name without suffix and a dict
+    of suffix to bytes. Texts without audio are yielded on their own.
     """
     suffixes = *audio, *texts
     try:

@@ -45,8 +45,8 @@ def find_remote(pattern):
     """The addresses of the tars at an address, a list of str; it may be empty.
 
     A tar, which is not checked, a glob pattern, or a folder, which is searched
-    recursively. Raises a ValueError if the storage cannot be reached, or needs a
-    package that is missing.
+    recursively. Raises a ValueError if the storage cannot be reached, or needs
+    a package that is missing.
     """
     if pattern.endswith(".tar") and not re.search(r"[*?\[]", pattern):
         return [pattern]
@@ -68,8 +68,8 @@ def find_remote(pattern):
 def open_shard(name):
     """Open a tar to read: yields a binary file, and its size in bytes.
 
-    The size is infinite if it is unknown. Raises an OSError if the path, the output
-    of the command or the address cannot be opened.
+    The size is infinite if it is unknown. Raises an OSError if the path, the
+    output of the command or the address cannot be opened.
     """
     if is_local(name):
         with open(name, "rb") as file:

@@ -71,9 +71,9 @@ class ClipStream(IterableDataset):
     def resume(self, positions, turn):
         """Set where the next iteration starts.
 
-        ``positions`` are the last ones of each worker's items; None is the start.
-        The item of worker ``turn`` comes next: workers before it send an empty item
-        first, so that they take turns as without the stop.
+        ``positions`` are the last ones of each worker's items; None is the
+        start. The item of worker ``turn`` comes next: workers before it send an
+        empty item first, so that they take turns as without the stop.
         """
         self.positions, self.turn = positions, turn
 

@@ -126,9 +126,9 @@ def split_shards(shards, seed=None, over_ranks=True):
     """The shards of this rank and worker, in the order of one pass.
 
     Rank and world size come from the environment or ``torch.distributed``, the
-    worker from the DataLoader, all as webdataset finds them. ``shards`` is the same
-    list in every process; the seed, a str, is that of the order of all shards.
-    With ``over_ranks`` False every rank gets all shards.
+    worker from the DataLoader, all as webdataset finds them. ``shards`` is the
+    same list in every process; the seed, a str, is that of the order of all
+    shards. With ``over_ranks`` False every rank gets all shards.
 
     Example
     -------
@@ -144,8 +144,8 @@ def split_shards(shards, seed=None, over_ranks=True):
 def check_split(shards, num_workers, over_ranks=True):
     """Raise a ValueError if a split leaves a reader without a shard.
 
-    Readers are the workers of a DataLoader (0 counts as one), of each rank if the
-    shards are also split over the ranks.
+    Readers are the workers of a DataLoader (0 counts as one), of each rank if
+    the shards are also split over the ranks.
     """
     ranks = pytorch_worker_info()[1] if over_ranks else 1
     workers = max(1, num_workers)

@@ -37,9 +37,10 @@ EXPANDED = "<compat>", "<wide>", "<narrow>", "<square>", "<font>", "<noBreak>"
 def fold_characters(text):
     """Replace compatibility characters by plain ones.
 
-    The result is composed (NFC) text with ASCII digits and spaces; superscripts as
-    ``^2``, vulgar fractions as ``1/2``, set off from neighbouring digits. Raises a
-    ValueError if characters were lost before: lone surrogates, or U+FFFD.
+    The result is composed (NFC) text with ASCII digits and spaces; superscripts
+    as ``^2``, vulgar fractions as ``1/2``, set off from neighbouring digits.
+    Raises a ValueError if characters were lost before: lone surrogates, or
+    U+FFFD.
 
     Example
     -------
@@ -128,8 +129,8 @@ def _fold(character):
 def to_latin(text):
     """Letters of any script as those from A to Z; anyascii transliterates.
 
-    The text is that of :func:`fold_characters`. Letters lose their accents; other
-    signs are kept. Raises a ValueError that names letters that cannot be
+    The text is that of :func:`fold_characters`. Letters lose their accents;
+    other signs are kept. Raises a ValueError that names letters that cannot be
     transliterated.
 
     Example

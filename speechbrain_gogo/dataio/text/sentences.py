@@ -20,8 +20,8 @@ FINAL = re.compile(r"[.?!:;,\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*$")
 def mark_sentences(text):
     r"""End headings, list items and paragraphs as sentences, on one line.
 
-    A line break inside a paragraph is a space, unless it is intended: after a title,
-    or where the next word would have fitted.
+    A line break inside a paragraph is a space, unless it is intended: after a
+    title, or where the next word would have fitted.
 
     Example
     -------

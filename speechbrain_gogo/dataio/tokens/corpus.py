@@ -35,10 +35,10 @@ class CorpusReport(NamedTuple):
 def claim_folder(folder, header):
     """Create the folder of a corpus, or continue in an existing one.
 
-    The header can be stored as JSON: fingerprint, codec, num_codebooks, vocab_size,
-    group_rate, num_shards, and source, a dict of everything on which the shards
-    depend. Raises a ValueError that says what differs if other tokens are there, or
-    if the folder's name is no UTF-8.
+    The header can be stored as JSON: fingerprint, codec, num_codebooks,
+    vocab_size, group_rate, num_shards, and source, a dict of everything on
+    which the shards depend. Raises a ValueError that says what differs if other
+    tokens are there, or if the folder's name is no UTF-8.
     """
     folder = Path(folder)
     if (name := escape_bytes(str(folder))) != str(folder):

@@ -53,10 +53,10 @@ class TokenForms:
         """Write some of FORMS, and then the manifest; returns a CorpusReport.
 
         ``wavs`` has the audio file of each id, if it has one, for the manifest;
-        ``parts``, the first and last sample of clips that are a part of their file.
-        Raises a ValueError if a form is unknown or its package is not installed,
-        the folder has tokens of another layout or codec, or an id cannot be the
-        name of a file.
+        ``parts``, the first and last sample of clips that are a part of their
+        file. Raises a ValueError if a form is unknown or its package is not
+        installed, the folder has tokens of another layout or codec, or an id
+        cannot be the name of a file.
         """
         check_forms(forms)
         self._claim_layout()

@@ -73,8 +73,9 @@ the codec, num_codebooks and layout of the file, or tokenise the corpus again.
 def identity_of(facts, where):
     """Layout and codec, a TokenIdentity, from metadata.
 
-    The dict of a tar's JSON file, a dataset's row, or ``tokens.json``; other entries
-    are ignored. Raises a ValueError that names ``where`` if an entry is missing.
+    The dict of a tar's JSON file, a dataset's row, or ``tokens.json``; other
+    entries are ignored. Raises a ValueError that names ``where`` if an entry is
+    missing.
     """
     told = facts if isinstance(facts, dict) else {}
     missing = [name for name in TokenIdentity._fields if name not in told]

@@ -65,10 +65,10 @@ def lay_out(tokens, layout, codes=None, codebooks=None):
 def group_ids(ids, codes, codebooks=None):
     """Flat ids of several codebooks [..., N, K] as ids of their columns.
 
-    The inverse of :func:`lay_out` for groups, with its ``codes`` C and ``codebooks``.
-    An id below codebooks * C gives one below C; codebooks * C, a masked token, gives
-    C. 0, which pads, is taken in any column. An id of another codebook raises a
-    ValueError that says where it is.
+    The inverse of :func:`lay_out` for groups, with its ``codes`` C and
+    ``codebooks``. An id below codebooks * C gives one below C; codebooks * C, a
+    masked token, gives C. 0, which pads, is taken in any column. An id of
+    another codebook raises a ValueError that says where it is.
     """
     books = _codebooks(codebooks, ids)  # [K]
     missing = ids == int(books.max() + 1) * codes
@@ -89,8 +89,8 @@ def group_ids(ids, codes, codebooks=None):
 def code_table(embed, codes, layout, codebooks):
     """Features of every id: grouped [K, C, H], flat [1, codebooks * C, H].
 
-    ``embed`` maps a token matrix [1, C, K] to features [1, C, K, H]; ``codebooks``
-    has the number of each of the K columns' codebook.
+    ``embed`` maps a token matrix [1, C, K] to features [1, C, K, H];
+    ``codebooks`` has the number of each of the K columns' codebook.
     """
     columns = list(range(len(codebooks)))
     if layout == "flat":  # the first column of each codebook

@@ -53,8 +53,9 @@ def shard_path(folder, number):
 def save_shard(path, rows, header, report, source=""):
     """Write a shard of TokenRows, of which there may be none, atomically.
 
-    The header is that of the corpus, with ``mask_id`` if tokens may be left out;
-    ``report`` counts clips used and left out; ``source`` is a description for people.
+    The header is that of the corpus, with ``mask_id`` if tokens may be left
+    out; ``report`` counts clips used and left out; ``source`` is a description
+    for people.
     """
     path = Path(path)
     small = header["vocab_size"] < 2**15

@@ -116,8 +116,8 @@ def find_normalizer(normalizer):
 def count_errors(transcript, hypothesis, normalizer="words"):
     """Word errors of a recogniser's hypothesis, and words of the transcript.
 
-    The normalizer is that of :func:`find_normalizer`. Raises a ValueError if the
-    transcript has no words.
+    The normalizer is that of :func:`find_normalizer`. Raises a ValueError if
+    the transcript has no words.
 
     Example
     -------

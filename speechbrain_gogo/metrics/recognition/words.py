@@ -96,8 +96,8 @@ class RecognitionErrors(ErrorRateStats, ABC):
     def count(self, transcripts, hypotheses):
         """The columns of transcribed utterances, a list of dict.
 
-        Errors, words, rate in percent, errors up to the number of words, 1 if the
-        recogniser repeats itself, and the hypothesis.
+        Errors, words, rate in percent, errors up to the number of words, 1 if
+        the recogniser repeats itself, and the hypothesis.
         """
         rows = []
         for transcript, text in zip(transcripts, hypotheses):

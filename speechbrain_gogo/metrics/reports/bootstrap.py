@@ -13,9 +13,9 @@ from scipy import stats
 def bootstrap_interval(values, weights=None, seed=0):
     """Ratio of sums over utterances, and the ends of its 95 % bootstrap interval.
 
-    Of values [N] and divisors [N] (the words, for a corpus word error rate), which
-    are ones if None: the ratio is then a mean. Raises a ValueError if there is no
-    utterance, or a value that is not finite.
+    Of values [N] and divisors [N] (the words, for a corpus word error rate),
+    which are ones if None: the ratio is then a mean. Raises a ValueError if
+    there is no utterance, or a value that is not finite.
 
     Example
     -------
@@ -91,8 +91,8 @@ def figure_interval(figure, rows, seed=0):
 def paired_difference(figure, rows, others, seed=0):
     """Difference of a figure between two systems, with its bootstrap interval.
 
-    The rows of both are of the same utterances in the same order; those for which
-    both have a score count, NaN if there are none.
+    The rows of both are of the same utterances in the same order; those for
+    which both have a score count, NaN if there are none.
 
     Example
     -------

@@ -51,9 +51,9 @@ def plot_budgets(
 ):
     """Draw a mel, the budget of each group, and the decoded mel, as a PNG.
 
-    Both log-mels are [T, n_mels], of ``frame_rate`` frames per second; a group has
-    ``group_size`` of them and at most ``largest`` tokens. The title is that of the
-    budgets.
+    Both log-mels are [T, n_mels], of ``frame_rate`` frames per second; a group
+    has ``group_size`` of them and at most ``largest`` tokens. The title is that
+    of the budgets.
 
     Example
     -------

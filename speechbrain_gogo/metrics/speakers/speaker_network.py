@@ -192,7 +192,8 @@ class SpeakerNetwork(nn.Module):
 def published_state(state):
     """State dict of the published checkpoint under the names of SpeakerNetwork.
 
-    Without the parts for training: speakers of the loss and WavLM's prediction heads.
+    Without the parts for training: speakers of the loss and WavLM's prediction
+    heads.
     """
     named = {}
     for name, value in state.items():

@@ -37,9 +37,10 @@ def _currency(sign):
 def say_money(nation, sign, amount, decimals, magnitude=None):
     """An amount of money in words.
 
-    The nation is US, A, HK or another one of NATIONS, or None; the sign, that of a
-    currency or its code; amount and decimals, the digits before and after the
-    point; the magnitude, one of MAGNITUDES. Decimals and magnitude may be None.
+    The nation is US, A, HK or another one of NATIONS, or None; the sign, that
+    of a currency or its code; amount and decimals, the digits before and after
+    the point; the magnitude, one of MAGNITUDES. Decimals and magnitude may be
+    None.
 
     Example
     -------

@@ -24,8 +24,8 @@ def _inflect():
 def cardinal(number):
     """A number in words.
 
-    Digits, maybe with a sign, separators and decimals. With a leading zero, or more
-    than 15 digits, it is read digit by digit.
+    Digits, maybe with a sign, separators and decimals. With a leading zero, or
+    more than 15 digits, it is read digit by digit.
 
     Example
     -------
