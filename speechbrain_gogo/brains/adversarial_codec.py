@@ -49,7 +49,7 @@ class AdversarialCodecBrain(TrainingBrain):
             self.checkpointer.add_recoverable(name, getattr(self, name))
 
     def features(self, batch):
-        """Any features of a batch, log-mel [B, M, n_mels] and relative lengths [B]."""
+        """Features of a batch, log-mel [B, M, n_mels] and lengths [B], a tuple."""
         raise NotImplementedError
 
     def valid_errors(self, features, batch):

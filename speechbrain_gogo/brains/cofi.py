@@ -27,7 +27,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
 
     @torch.no_grad()
     def start_at_means(self, clips):
-        """Initialize the decoder's last bias with the mean of the clips' log-mel.
+        """Initialize the decoder's last bias with the mean log-mel of clips.
 
         The mean is about -6, which a bias of initially 0 would reach after
         thousands of updates.

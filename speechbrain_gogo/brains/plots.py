@@ -59,7 +59,7 @@ def families(names):
 
 
 def plot_curves(log_path, image_path):
-    """Draw every quantity of a JSON-lines training log over the steps, as a PNG.
+    """Draw every quantity of a JSON-lines log over the steps, as a PNG.
 
     Quantities of several levels or keeps share a picture, validations as dashed
     lines.

@@ -31,7 +31,7 @@ class SoCodecBrain(AdversarialCodecBrain):
     # Features
 
     def features(self, batch):
-        """Self-supervised features [B, F, D], log-mel [B, M, n_mels], lengths [B]."""
+        """SSL features [B, F, D], log-mel [B, M, n_mels] and lengths [B]."""
         wavs, lens = batch.to(self.device).sig
         clips = self.codec.split_clips(wavs, lens)
         ssl = [self.clip_features(*each) for each in zip(batch.id, clips)]

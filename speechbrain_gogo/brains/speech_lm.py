@@ -13,7 +13,7 @@ from speechbrain_gogo.brains.token_lm import TokenLMBrain
 
 
 def check_fits(lm, codec, clips):
-    """Raise a ValueError that names both sides if stage, codec and corpora do not fit.
+    """Raise a ValueError if stage, codec and corpora do not fit, naming both.
 
     ``clips``, a TokenDataset, may have fewer tokens per group than the codec.
     """

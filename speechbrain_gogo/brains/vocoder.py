@@ -99,7 +99,7 @@ class VocoderBrain(TrainingBrain):
         return loss.detach().cpu()
 
     def compute_forward(self, batch, stage):
-        """The vocoder's audio [B, T] for the mel of a batch; EMA if not training."""
+        """The vocoder's audio [B, T] of a batch; by the EMA if not training."""
         mel = self.hparams.mel(self.wavs(batch))  # [B, T / hop, n_mels]
         if stage == sb.Stage.TRAIN:
             return self.modules.vocoder(mel)

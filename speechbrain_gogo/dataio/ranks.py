@@ -5,7 +5,7 @@ from speechbrain.utils.distributed import is_distributed_initialized
 
 
 def of_all_ranks(value):
-    """The values of all ranks, pickled, on each of them; every rank has to call it.
+    """The values of all ranks, on each of them; every rank has to call it.
 
     Example
     -------

@@ -11,10 +11,10 @@ NAMED = 50  # last characters of a name, which may have 255 bytes in all
 
 @contextlib.contextmanager
 def replaced_when_complete(path):
-    """A temporary file of the same suffix, which replaces a file if there is no error.
+    """A temporary file that replaces a file if there is no error.
 
-    After an error it is deleted. Folders are created; of a link, the target is
-    replaced.
+    It has the same suffix, and is deleted after an error. Folders are created;
+    of a link, the target is replaced.
 
     Example
     -------
@@ -37,7 +37,7 @@ def replaced_when_complete(path):
 
 @contextlib.contextmanager
 def written_once(path, again=False):
-    """A temporary file, or folder if there is no suffix, for one that does not exist.
+    """A temporary file, or folder without a suffix, that becomes ``path``.
 
     None if ``path`` exists, unless it is to be written ``again``. One process
     writes at a time: the temporary file of a killed process is overwritten.

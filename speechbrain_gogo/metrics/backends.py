@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def load_weights(load, source, user, probe=None):
-    """Load published weights by ``load(source)``; a ValueError says how to get them.
+    """Load published weights by ``load(source)``, or say how to get them.
 
     ``user`` is the name of the metric, for the message. ``probe`` is a small
     file of a Hugging Face repository, which is requested first: without a

@@ -10,7 +10,7 @@ LEAST_SOUND = 0.4  # seconds that metrics of voices and envelopes need
 
 
 def cut(wavs, lengths=None):
-    """Signals [T] of a batch [B, T] on the CPU, without the padding of lengths [B].
+    """Signals [T] of a batch [B, T] on the CPU, cut to their lengths [B].
 
     Example
     -------
@@ -45,7 +45,7 @@ def sound_seconds(wav, sample_rate):
 
 
 def at_rate(wav, sample_rate, wanted_rate):
-    """A signal [T] at the rate of a judge in Hz: float32, an array within [-1, 1].
+    """A signal [T] at a judge's rate in Hz: an array, float32, in [-1, 1].
 
     Example
     -------

@@ -78,7 +78,7 @@ class SpeechMetric(MetricStats, ABC):
         return dict.fromkeys(self.columns, math.nan)
 
     def summarize(self, field=None):
-        """SpeechBrain's summary of the utterances with a score, or one key of it.
+        """SpeechBrain's summary of utterances with a score, or one key of it.
 
         It also has "unscored", the number of utterances without a score. If no
         utterance has a score, the average is NaN.
@@ -117,7 +117,7 @@ class BatchedMetric(SpeechMetric):
 
     @abstractmethod
     def measure_batch(self, predicts, targets, transcripts=None):
-        """Measure some utterances: a value for each of ``columns`` per utterance.
+        """Measure utterances: a value for each of ``columns`` per utterance.
 
         Signals and originals are lists of [T]; the result is a list of dict.
         """
@@ -127,7 +127,7 @@ class BatchedMetric(SpeechMetric):
         return self.measure_batch([predict], [target], [transcript])[0]
 
     def append(self, ids, predict, target, lengths=None):
-        """Measure padded signals and originals [B, T] of relative lengths [B]."""
+        """Measure padded signals and originals [B, T] of lengths [B]."""
         rows = self.measure_batch(cut(predict, lengths), cut(target, lengths))
         self.ids.extend(ids)
         self.scores.extend(row[self.columns[0]] for row in rows)

@@ -29,7 +29,7 @@ POLL = 1.0  # seconds between looks at the clock
 
 
 def attempt(measure, *case):
-    """Result of ``measure(*case)``, and reason of its failure; one of them is None.
+    """Result of ``measure(*case)``, and why it failed; one of them is None.
 
     Example
     -------
@@ -173,7 +173,7 @@ class _Worker:
         self.restart()
 
     def restart(self):
-        """Start another process, which continues the case once it has started."""
+        """Start another process, which then continues the case."""
         self.end()
         self.start()
 

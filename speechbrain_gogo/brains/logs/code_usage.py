@@ -65,7 +65,7 @@ class CodeUsage:
         self.seen = None
 
     def read(self, step):
-        """Averages since the last call; warns of collapsed levels at this update.
+        """Averages since the last call; warns of levels that have collapsed.
 
         "codes used 1" and so on, from the coarsest level.
         """

@@ -79,7 +79,7 @@ class ReplayBuffer:
         return self._get(torch.randperm(len(self), generator=generator)[:count])
 
     def recall(self, save_folder, fingerprint):
-        """Load the groups of another run; returns their number, of all its ranks.
+        """Load the groups of another run; return their number of all ranks.
 
         Arguments are the save folder of its checkpoints and the required
         fingerprint of its distances. Raises a ValueError if it has no such

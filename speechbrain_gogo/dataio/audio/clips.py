@@ -122,7 +122,7 @@ def _write_cached(path, samples, made_of):
 
 
 def check_duration(found, said, path):
-    """Raise an AudioError if audio is a tenth longer or shorter than its row says.
+    """Raise an AudioError if audio differs by a tenth from its row's length.
 
     Both durations are in seconds. Such audio is truncated, or its batch would
     be larger than planned.

@@ -45,7 +45,7 @@ class Decoder(soundfile.SoundFile):
 
 
 def open_decoder(file, name):
-    """A decoder at the first sample of a file: a path as bytes, or an open file.
+    """A decoder at the first sample of a path (bytes) or an open file.
 
     Raises an AudioError with the file's name if it is no audio file.
     """
@@ -59,7 +59,7 @@ def open_decoder(file, name):
 
 
 def ends_with_last_page(file):
-    """Whether the last page of an open Ogg file is complete and marked as the last.
+    """Whether the last page of an Ogg file is complete and marked as such.
 
     A page is a header of 27 bytes (byte 5: flags, byte 26: number of segments),
     the lengths of the segments, and the segments.

@@ -30,7 +30,7 @@ def change_rate(wavs, rate, wanted):
 
 
 def resample_pieces(pieces, rate, wanted):
-    """Resample consecutive pieces [..., T], T varying and not 0, as if they were one.
+    """Resample consecutive pieces [..., T], T > 0, as if they were one.
 
     Rates are in Hz. The pieces that are yielded, concatenated, are the result
     of :func:`change_rate`.

@@ -92,7 +92,7 @@ class Sound:
         self._file.close()
 
     def pieces(self, seconds=30.0):
-        """Yield the samples from the current position to the end: mono, float32 [T].
+        """Yield the samples up to the end, in pieces: mono, float32 [T].
 
         Pieces of ``seconds``; concatenated, they equal the samples of
         :meth:`read`. Raises an AudioError if the file is truncated or has

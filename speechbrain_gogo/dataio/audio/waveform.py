@@ -53,7 +53,7 @@ def check_range(wav, name):
 
 
 def check_rate(rate, wanted, name):
-    """Raise an AudioError for a rate whose resampling would need too large a filter.
+    """Raise an AudioError if resampling would need too large a filter.
 
     Rates are in Hz: ``rate`` is refused if it is not positive, or has almost no
     common factor with the wanted one.

@@ -11,7 +11,7 @@ FORMATS = (".wav", ".flac", ".ogg", ".mp3")  # by their suffix
 
 
 def audio_path(path):
-    """A path with the suffix of an audio format; other suffixes raise a ValueError."""
+    """A path, whose suffix has to be one of FORMATS, else a ValueError."""
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(

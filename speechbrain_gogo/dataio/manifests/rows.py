@@ -67,7 +67,7 @@ def parse_number(text):
 
 
 def read_lines(csv_path):
-    """The lines of a text file in UTF-8, with line ends, without byte order mark.
+    """The lines of a text file in UTF-8, with line ends, without its BOM.
 
     Raises a ValueError if the file does not exist or is not UTF-8.
     """

@@ -61,7 +61,7 @@ def batches_by_seconds(
 
 
 def usable_batch(clips, read, report):
-    """A PaddedBatch of the clips whose audio can be used, None if there are none.
+    """A PaddedBatch of the clips whose audio can be used; None if none can.
 
     ``read`` makes an item of a clip, or raises an AudioError. ``report`` counts
     those used and the others by reason.
@@ -123,7 +123,7 @@ def loader_settings(
 
 
 def worker_settings(num_workers, prefetch_batches=2, pin_memory=True):
-    """Arguments of a DataLoader whose processes each prepare some batches in advance.
+    """Arguments of a DataLoader that prepares batches in advance.
 
     With ``num_workers`` 0, the training process loads. If there is a GPU,
     batches are put into pinned memory, so that copies to it overlap with its

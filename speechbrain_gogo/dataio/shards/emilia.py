@@ -148,7 +148,7 @@ class EmiliaShards(ClipStream):
         return {**clip, "audio": members["mp3"]}
 
     def decode(self, clips, report):
-        """A PaddedBatch of clips of :meth:`batches`, see :func:`usable_batch`."""
+        """A PaddedBatch of undecoded clips, see :func:`usable_batch`."""
         return usable_batch(clips, self._read, report)
 
     def _read(self, clip):

@@ -157,7 +157,7 @@ class ManifestShards:
         }
 
     def batches(self, shard, report):
-        """Yield lists of clips of similar lengths from one shard, without audio.
+        """Yield lists of clips of similar lengths of a shard, without audio.
 
         ``report`` counts the rows that are skipped; in the first shard also
         those that could not be read as rows.
@@ -181,7 +181,7 @@ class ManifestShards:
                 report[reason] += 1
 
     def decode(self, clips, report):
-        """A PaddedBatch with id, sig, wrd and speaker, see :func:`usable_batch`."""
+        """A PaddedBatch with id, sig, wrd, speaker; see :func:`usable_batch`."""
         return usable_batch(clips, self._read, report)
 
     def _read(self, clip):

@@ -133,7 +133,7 @@ class ClipStream(IterableDataset):
         return [shards[at : at + size] for at in range(0, len(shards), size)]
 
     def batches(self, shard, report):
-        """Yield lists of clips of similar lengths from one shard, not decoded yet.
+        """Yield lists of clips of similar lengths of a shard, not decoded yet.
 
         ``report`` counts the clips that are skipped.
         """

@@ -106,7 +106,7 @@ def find_splits(train, valid):
 
 
 def fingerprint_shards(shards):
-    """A checksum, 8 hex digits, that changes with the tars, but not with their folder.
+    """A checksum, 8 hex digits, that changes with tars, not with their folder.
 
     It covers sizes and first bytes of local tars (which include the time of the
     first member), and the names of remote ones.

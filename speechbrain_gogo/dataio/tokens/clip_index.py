@@ -97,7 +97,7 @@ class ClipIndex:
         return self.text_ids[start:end]
 
     def text_lengths(self, clips):
-        """Numbers of text ids of some clips, an array of numbers or a slice: int64."""
+        """Numbers of text ids, int64, of some clips: an array or a slice."""
         if isinstance(clips, slice):
             start, end, _ = clips.indices(len(self))
             return np.diff(self.text_at[start : end + 1])

@@ -148,7 +148,7 @@ class TokenDataset(Dataset):
         return len(self.clips)
 
     def sizes(self, items):
-        """Lengths of the texts in ids, and groups, of some items: int64, both."""
+        """Lengths of texts in ids, and numbers of groups, of items: int64."""
         clips = self.clips[items]
         groups = self.index.groups[clips].astype(np.int64)
         return self.index.text_lengths(clips), groups

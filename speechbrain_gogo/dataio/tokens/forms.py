@@ -174,7 +174,7 @@ class TokenForms:
 
 
 def check_forms(forms):
-    """Raise a ValueError if a form is unknown, or its package is not installed."""
+    """Raise a ValueError if a form is unknown, or its package is missing."""
     unknown = sorted(set(forms).difference(FORMS))
     if unknown:
         raise ValueError(f"Unknown form {unknown}: use {', '.join(FORMS)}.")

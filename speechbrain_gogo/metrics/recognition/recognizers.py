@@ -72,7 +72,7 @@ def find_recognizer(
 
 
 def _by_characters(metric):
-    """Change a metric to compare characters instead of words, under other names."""
+    """Change a metric to compare characters instead of words."""
     metric.normalizer = "characters"
     names = {"word_errors": "character_errors", "words": "characters"}
     names["wer"] = "cer"

@@ -99,7 +99,7 @@ NORMALIZERS = {
 
 
 def find_normalizer(normalizer):
-    """The function (text to list of str) of a name in NORMALIZERS, or a callable itself.
+    """The function (text to list of str) of a name, or a callable itself.
 
     Raises a ValueError if there is none of this name.
     """
@@ -133,7 +133,7 @@ def count_errors(transcript, hypothesis, normalizer="words"):
 
 
 def repeats_itself(hypothesis):
-    """Whether a recogniser says up to 8 words four times in a row, or more often.
+    """Whether up to 8 words are repeated four times in a row, or more often.
 
     Example
     -------

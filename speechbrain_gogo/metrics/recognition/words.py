@@ -71,7 +71,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
         """Transcripts of signals, a list of [T]: a list of str."""
 
     def append(self, ids, predict, target, lengths=None):
-        """Recognise signals [B, T] of relative lengths [B], and count their errors.
+        """Recognise signals [B, T] of lengths [B], and count their errors.
 
         The target is a list of transcripts.
         """
@@ -109,7 +109,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
         return rows
 
     def measure(self, predict, target=None, transcript=None):
-        """Measure one utterance, see :meth:`SpeechMetric.measure`; it has no target."""
+        """Measure one utterance, see :meth:`SpeechMetric.measure`."""
         return self.count([transcript], self.recognize([predict]))[0]
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 
 def bootstrap_interval(values, weights=None, seed=0):
-    """Ratio of sums over utterances, and the ends of its 95 % bootstrap interval.
+    """Ratio of sums over utterances, and its 95 % bootstrap interval.
 
     Of values [N] and divisors [N] (the words, for a corpus word error rate),
     which are ones if None: the ratio is then a mean. Raises a ValueError if

@@ -2,7 +2,7 @@
 
 
 def markdown_table(head, lines):
-    """Rows of cells as a table whose first column has names, the others numbers.
+    """A table whose first column has names, the others numbers.
 
     None is an empty cell.
 

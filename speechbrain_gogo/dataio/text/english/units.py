@@ -13,7 +13,7 @@ from speechbrain_gogo.dataio.text.english.words import (
     plural,
 )
 
-# Units by their lower case, for KM or Kg, without those that only case tells apart.
+# Units in lower case, for KM or Kg, without those that only case tells apart.
 ANY_CASE = {}
 for _symbol in UNITS:
     ANY_CASE.setdefault(_symbol.lower(), set()).add(UNITS[_symbol])
@@ -23,7 +23,7 @@ ANY_CASE = {
     if len(names) == 1 and len(symbol) > 1 and symbol not in ("kn", "kt")
 }
 SYMBOLS = any_of(UNITS)
-# Units that stand for nothing else, and are read as words without a number, too.
+# Units that stand for nothing else, and are also read without a number.
 BARE_UNITS = "kg km cm kWh kW MW Hz kHz MHz GHz GB MB TB mph lbs Mbps"
 POWERS = {"2": "square", "3": "cubic"}
 
