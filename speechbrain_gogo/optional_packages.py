@@ -7,21 +7,14 @@ EXTRA = "metrics"
 
 
 def import_backend(module, package, extra=EXTRA):
-    """Check that a package is installed.
+    """Check that a package is installed, and return "package version".
 
     Arguments
     ---------
-    module : str
-        The module's name.
-    package : str
-        The distribution that contains it.
+    module, package : str
+        The module's name, and the distribution that contains it.
     extra : str
         The extra of this package that installs it, if any.
-
-    Returns
-    -------
-    str
-        "package version", the name of a judge.
 
     Raises
     ------

@@ -198,21 +198,10 @@ class SoCodec(VoicedCodec):
         return min(int(latency * self.sample_rate) // step * step, longest)
 
     def _encode_window(self, held, new, before):
-        """Tokens of the last ``new`` samples of a window.
+        """Tokens [n, S] of the last ``new`` samples of a window [T].
 
-        Arguments
-        ---------
-        held : torch.Tensor
-            The window, [T].
-        new : int
-            Number of samples whose tokens to compute.
-        before : torch.Tensor
-            Features of the steps before these, or None.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens [n, S], and the features that precede the next window.
+        ``before`` are the features of the preceding steps, or None. Also returns those
+        that precede the next window.
         """
         codec = self.codec
         missing = -len(held) % self.group_samples

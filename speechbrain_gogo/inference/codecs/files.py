@@ -113,25 +113,7 @@ class FileCodec:
 
 
 def encode_recording(codec, path):
-    """Tokens of an audio file, and the length of the recording.
-
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-
-    Returns
-    -------
-    tuple
-        Tokens int64 [N, K], and the number of samples at the codec's rate.
-
-    Raises
-    ------
-    ValueError
-        If the audio is missing, broken, empty or not finite.
-    """
+    """Tokens [N, K] of an audio file, and its number of samples at the codec's rate."""
     lengths = []
 
     def counted():

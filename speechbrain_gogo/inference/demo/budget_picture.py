@@ -14,32 +14,10 @@ from speechbrain_gogo.metrics.reports.pictures import plot_budgets
 def draw_budgets(
     codec, path, image_path, target_rate=None, seconds=10.0, **sampling
 ):
-    """Draw the beginning of a recording, its budgets, its reconstruction.
+    """Draw the first ``seconds`` of a recording, its budgets, its reconstruction.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        A codec with an allocator.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-    image_path : str | Path
-        PNG to write; folders are made.
-    target_rate : float
-        Tokens per second, as in :meth:`GogoCodec.allocate`.
-    seconds : float
-        Seconds of the recording to plot, from its start.
-    **sampling
-        As in :meth:`GogoCodec.decode_batch`.
-
-    Returns
-    -------
-    torch.Tensor
-        The budgets, int64 [N].
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used, or the model has no allocator.
+    ``target_rate`` is that of :meth:`GogoCodec.allocate`, ``sampling`` as in
+    :meth:`GogoCodec.decode_batch`. Returns the budgets, int64 [N].
     """
     wav = beginning(path, codec.sample_rate, seconds).unsqueeze(0)
     tokens, _ = codec.encode_batch(wav)

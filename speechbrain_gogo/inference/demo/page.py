@@ -14,23 +14,8 @@ import torch
 def write_page(codec, recordings, spoken, folder, picture_seconds):
     """Write index.html beside the demo's audio and pictures.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        Codec whose name, size and rates the page shows.
-    recordings : list of Recording
-        Results of demo.py.
-    spoken : SynthesisResult
-        Generated speech, or None.
-    folder : str | Path
-        Folder of the files.
-    picture_seconds : float
-        Largest duration shown in a picture, in seconds.
-
-    Returns
-    -------
-    Path
-        The page.
+    ``recordings`` and ``spoken`` are results of run.py; a picture shows up to
+    ``picture_seconds`` of a recording. Returns the page's Path.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

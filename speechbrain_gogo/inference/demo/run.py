@@ -84,11 +84,6 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     tuple
         The recordings, a list of :class:`Recording`; the synthesis, a
         :class:`SynthesisResult` or None; and the page's Path.
-
-    Raises
-    ------
-    ValueError
-        If an audio file cannot be used.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,30 +110,9 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
 
 
 def copy_original(codec, path, folder, prefix, note=""):
-    """Write a recording in mono at the codec's rate.
+    """Write a recording in mono at the codec's rate, as {prefix}original.wav.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        The codec.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-    folder : Path
-        Gets {prefix}original.wav.
-    prefix : str
-        Prefix of all of the recording's files.
-    note : str
-        Note on the page.
-
-    Returns
-    -------
-    Recording
-        Without decodings yet.
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used.
+    Returns a Recording without decodings yet, with a ``note`` for the page.
     """
     target = folder / f"{prefix}original.wav"
     pieces = stream_audio(path, codec.sample_rate)

@@ -80,24 +80,10 @@ class FewStepPass(FlowPass):
 
 
 def codec_networks(codec, vocoder):
-    """The networks of a Gogo codec.
+    """The networks of a Gogo codec and, if it is a Vocos, of its vocoder.
 
-    Arguments
-    ---------
-    codec : Gogo
-        In evaluation mode.
-    vocoder : Vocoder
-        Only Vocos can be exported.
-
-    Returns
-    -------
-    list of Network
-
-    Raises
-    ------
-    ValueError
-        If the codec has an encoder over whole utterances, or a residual quantizer:
-        the baselines of the paper.
+    The baselines of the paper, with an encoder over whole utterances or a residual
+    quantizer, are refused with a ValueError.
     """
     if not isinstance(codec.encoder, IndependentGroups):
         raise ValueError(
@@ -217,18 +203,7 @@ def vocoder_network(vocoder):
 
 
 def describe_codec(codec):
-    """Settings of a Gogo codec that a user of the files needs.
-
-    Arguments
-    ---------
-    codec : Gogo
-        The codec.
-
-    Returns
-    -------
-    dict
-        For JSON.
-    """
+    """Settings of a Gogo codec that a user of the files needs, for JSON."""
     mel, flow = codec.mel, codec.flow
     found = {
         "sample_rate": codec.sample_rate,

@@ -16,18 +16,7 @@ from speechbrain_gogo.lobes.speech.decoding.steps import DepthStep
 def group_backbone_networks(name, lm, cached_network):
     """Text, the large pass and the small one, of a GroupBackboneLM.
 
-    Arguments
-    ---------
-    name : str
-        Beginning of the files' names.
-    lm : GroupBackboneLM
-        In evaluation mode.
-    cached_network : callable
-        Makes a network with a cache, see stages.py.
-
-    Yields
-    ------
-    Network
+    ``name`` begins the files' names; ``cached_network`` is that of stages.py.
     """
     read = GroupText(lm)
     ids = Tensor(("B", "T"), "[text][start].", below=lm.start_id + 1)
@@ -54,17 +43,7 @@ def group_backbone_networks(name, lm, cached_network):
 
 
 def group_detail_networks(name, lm, cached_network):
-    """The large pass and the small one of a GroupDetailLM.
-
-    Arguments
-    ---------
-    name, lm, cached_network
-        As in :func:`group_backbone_networks`.
-
-    Yields
-    ------
-    Network
-    """
+    """The large pass and the small one of a GroupDetailLM."""
     size = lm.codebook_size
     inputs = {
         "before": Tensor(
@@ -89,20 +68,7 @@ def group_detail_networks(name, lm, cached_network):
 def depth_network(name, lm, step, place):
     """The small pass: the vector of a group and tokens so far to the next one.
 
-    Arguments
-    ---------
-    name : str
-        Of the file.
-    lm : GroupStage
-        The stage.
-    step : DepthStep
-        The pass.
-    place : str
-        Name of its last input, the number of tokens so far.
-
-    Returns
-    -------
-    Network
+    ``place`` names the last input of the pass ``step``, the number of tokens so far.
     """
     size, predicted = lm.codebook_size, lm.group_tokens - lm.given
     about = f"Number of {'fine ' if lm.given else ''}tokens so far."

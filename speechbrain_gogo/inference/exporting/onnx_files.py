@@ -20,13 +20,7 @@ CHECKED = [
 
 
 def import_packages():
-    """Raise an error if a package of the extra ``gogo[onnx]`` is missing.
-
-    Raises
-    ------
-    ValueError
-        With the command that installs it.
-    """
+    """Raise a ValueError if a package of the extra ``gogo[onnx]`` is missing."""
     for name in NEEDED:
         try:
             importlib.import_module(name)
@@ -38,20 +32,10 @@ def import_packages():
 
 
 def write_onnx(network, folder):
-    """Write a network as NAME.onnx.
+    """Write a network as NAME.onnx into an existing folder, and return the path.
 
-    Arguments
-    ---------
-    network : Network
-        In evaluation mode.
-    folder : Path
-        An existing folder.
-
-    Returns
-    -------
-    Path
-        The file. Weights of more than 1.6 GB are in NAME.onnx.data, since a file
-        of protobuf has 2 GB at most.
+    Weights of more than 1.6 GB are in NAME.onnx.data, since a file of protobuf has
+    2 GB at most.
     """
     path = folder / f"{network.name}.onnx"
     letters = {
@@ -100,23 +84,8 @@ def quiet():
 def check_onnx(network, path):
     """Compare a file with torch, on seeded inputs of other sizes than the traced.
 
-    Arguments
-    ---------
-    network : Network
-        What the file was written from.
-    path : Path
-        The file.
-
-    Returns
-    -------
-    float
-        Largest absolute difference; 0 for ids.
-
-    Raises
-    ------
-    ValueError
-        If ids are not equal, other tensors differ by more than 1e-4, or are not
-        finite.
+    Returns the largest absolute difference, 0 for ids. A ValueError is raised if
+    ids are not equal, or others differ by more than 1e-4 or are not finite.
     """
     import onnxruntime
 

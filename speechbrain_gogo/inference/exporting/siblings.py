@@ -68,19 +68,7 @@ class VoicedDecoder(nn.Module):
 def sibling_networks(codec):
     """The networks of a SoCodec or CoFi-Codec, without its vocoder.
 
-    Arguments
-    ---------
-    codec : SoCodecNetwork | CoFiCodecNetwork
-        In evaluation mode.
-
-    Returns
-    -------
-    list of Network
-
-    Raises
-    ------
-    ValueError
-        If the codec has a residual quantizer.
+    A residual quantizer is refused with a ValueError.
     """
     cofi = isinstance(codec, CoFiCodecNetwork)
     if not cofi and codec.quantizer.residual:
@@ -165,18 +153,7 @@ def socodec_encoder(codec):
 
 
 def describe_sibling(codec):
-    """Settings of a SoCodec or CoFi-Codec that a user of the files needs.
-
-    Arguments
-    ---------
-    codec : SoCodecNetwork | CoFiCodecNetwork
-        The codec.
-
-    Returns
-    -------
-    dict
-        For JSON.
-    """
+    """Settings of a SoCodec or CoFi-Codec that a user of the files needs, for JSON."""
     mel = codec.mel
     found = {
         "sample_rate": codec.sample_rate,

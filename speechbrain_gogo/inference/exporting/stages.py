@@ -42,23 +42,9 @@ class Alignment(nn.Module):
 
 
 def stage_networks(name, stage):
-    """The networks of a stage.
+    """The networks of a stage; ``name`` begins the names of their files.
 
-    Arguments
-    ---------
-    name : str
-        "stage1" or "stage2", the beginning of the files' names.
-    stage : torch.nn.Module
-        In evaluation mode.
-
-    Returns
-    -------
-    list of Network
-
-    Raises
-    ------
-    ValueError
-        If there is no export of such stages.
+    Stages of other classes are refused with a ValueError.
     """
     if isinstance(stage, AlignedBackboneLM):
         return list(aligned_networks(name, stage))
@@ -149,18 +135,7 @@ def aligned_networks(name, lm):
 
 
 def describe_stage(stage):
-    """Settings of a stage that a user of the files needs.
-
-    Arguments
-    ---------
-    stage : torch.nn.Module
-        Any stage.
-
-    Returns
-    -------
-    dict
-        For JSON.
-    """
+    """Settings of a stage that a user of the files needs, for JSON."""
     found = {
         "kind": type(stage).__name__,
         "max_positions": stage.max_positions,

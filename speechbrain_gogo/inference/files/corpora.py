@@ -47,11 +47,6 @@ def find_source(
     Returns
     -------
     ManifestShards | AudioShards
-
-    Raises
-    ------
-    ValueError
-        If nothing is found, or no row is usable.
     """
     settings = {
         "batch_seconds": batch_seconds,

@@ -103,19 +103,7 @@ def make_manifests(
 
 
 def num_held_out(num_clips, num_valid=None):
-    """Number of clips for validation.
-
-    Arguments
-    ---------
-    num_clips : int
-        Number of all usable clips.
-    num_valid : int
-        What was asked for; None for a tenth of the clips, one at least and 20
-        at most.
-
-    Returns
-    -------
-    int
+    """Number of clips for validation: what was asked for, or a tenth, 1 to 20.
 
     Example
     -------
@@ -130,18 +118,7 @@ def num_held_out(num_clips, num_valid=None):
 
 
 def load_whisper(source):
-    """A recogniser for :func:`make_manifests`.
-
-    Arguments
-    ---------
-    source : str
-        Hub id or folder of a Whisper model in the format of transformers.
-
-    Returns
-    -------
-    callable
-        Samples, float32 [T] at 16 kHz, to words.
-    """
+    """A recogniser for :func:`make_manifests`: a Whisper model of transformers."""
     judge = WhisperWordErrors(RATE, str(source))
     return lambda wav: judge.recognize([wav.numpy()])[0].strip()
 

@@ -130,24 +130,7 @@ def save_tokens(
 
 
 def load_tokens(path, codec=None):
-    """Read a token file.
-
-    Arguments
-    ---------
-    path : str | Path
-        The file.
-    codec : PretrainedCodec
-        Codec that must have made the tokens.
-
-    Returns
-    -------
-    TokenFile
-
-    Raises
-    ------
-    ValueError
-        If it is not a token file, or was made by another codec.
-    """
+    """Read a token file; a ValueError if ``codec`` is given and did not make it."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"No token file at {path}.")

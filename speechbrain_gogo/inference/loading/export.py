@@ -185,35 +185,14 @@ def export_allocator(folder, codec_folder, hyperparams_file, allocator):
 
 
 def read_definition(hyperparams_file):
-    """The ``model`` of a recipe's YAML, with its includes resolved.
-
-    Arguments
-    ---------
-    hyperparams_file : str | Path
-        A YAML of a recipe, or the one in its output folder.
-
-    Returns
-    -------
-    ruamel.yaml.comments.CommentedMap
-    """
+    """The ``model`` of a recipe's YAML, with its includes resolved."""
     with open(hyperparams_file) as stream:
         return YAML().load(resolve_references(stream))["model"]
 
 
 @contextmanager
 def edit_model(folder):
-    """Edit the YAML of a model folder; it is written if no error occurs.
-
-    Arguments
-    ---------
-    folder : str | Path
-        The model folder.
-
-    Yields
-    ------
-    ruamel.yaml.comments.CommentedMap
-        Its YAML, to be changed in place.
-    """
+    """Edit the YAML of a model folder in place; it is written if no error occurs."""
     path = Path(folder) / MODEL_FILE
     tree = YAML().load(path)
     yield tree

@@ -18,22 +18,7 @@ SPEECH_FOLDERS = ("stage1/*", "stage2/*", "text/*")
 
 
 def fetch_model(source, savedir=None, speech=False, **hub_options):
-    """Folder of a model from the hub.
-
-    Arguments
-    ---------
-    source : str
-        Hub id.
-    savedir : str | Path
-        Folder of its files; the hub's own cache by default.
-    speech : bool
-        Also fetch the language models in a codec's folders.
-    **hub_options
-        ``revision``, ``token`` and others of huggingface_hub.
-
-    Returns
-    -------
-    Path
+    """Folder of a model from the hub; the arguments are those of ``find_source``.
 
     Raises
     ------

@@ -82,17 +82,9 @@ def source_name(source):
 
 
 def check_trust(yaml_path):
-    """Raise an error for a YAML that would run code other than known networks.
+    """Raise a ValueError for a YAML that would run code other than known networks.
 
-    Arguments
-    ---------
-    yaml_path : str | Path
-        A HyperPyYAML file.
-
-    Raises
-    ------
-    ValueError
-        With the line and the code that it would run.
+    It names the line and the code that it would run.
     """
     with open(yaml_path) as stream:
         try:
@@ -133,12 +125,6 @@ def load_model(folder, overrides=None, trust_source=False):
     -------
     dict
         The loaded hyperparameters, with ``modules``.
-
-    Raises
-    ------
-    ValueError
-        If the YAML is damaged or not to be trusted, or weights are missing,
-        not safetensors, or do not match.
     """
     yaml_path = Path(folder) / "hyperparams.yaml"
     if not trust_source:
@@ -162,31 +148,12 @@ def load_model(folder, overrides=None, trust_source=False):
 
 
 def load_weights(module, path):
-    """Load a module's weights strictly.
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Module to load; it keeps its precision.
-    path : str | Path
-        A safetensors file.
-
-    Raises
-    ------
-    ValueError
-        Listing what is missing, unexpected or of another shape.
-    """
+    """Load a module's weights from a safetensors file, see :func:`load_state`."""
     load_state(module, read_weights(path), path)
 
 
 def read_weights(path):
-    """The tensors of a safetensors file, by name.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing or not a safetensors file.
-    """
+    """The tensors of a safetensors file, by name."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(
@@ -201,21 +168,10 @@ def read_weights(path):
 
 
 def load_state(module, found, path):
-    """Load a state dict strictly.
+    """Load a state dict strictly; the module keeps its precision.
 
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Module to load; it keeps its precision.
-    found : dict
-        Name to tensor.
-    path : str | Path
-        File of the weights.
-
-    Raises
-    ------
-    ValueError
-        Listing what is missing, unexpected or of another shape.
+    The ValueError lists what is missing, unexpected or of another shape. ``path``
+    is the file of the weights.
     """
     wanted = module.state_dict()
     faults = [f"missing {key}" for key in wanted if key not in found]

@@ -97,22 +97,8 @@ def is_release(folder):
 def load_release(folder, overrides=None):
     """Build the released codec and vocoder, with their weights.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder with ``socodec_*.safetensors`` and ``mel_vocoder_*.safetensors``.
-    overrides : dict
-        Replace values of hparams/socodec.yaml.
-
-    Returns
-    -------
-    dict
-        Hyperparameters with ``modules``.
-
-    Raises
-    ------
-    ValueError
-        Listing what is missing, unexpected or of another shape.
+    ``overrides`` replace values of hparams/socodec.yaml. Returns hyperparameters
+    with ``modules``.
     """
     with open(HPARAMS / "socodec.yaml") as stream:
         model = load_hyperpyyaml(stream, overrides or {})
@@ -134,18 +120,7 @@ def load_release(folder, overrides=None):
 
 
 def rename(state, names):
-    """Rename the keys of a state dict by regular expressions.
-
-    Arguments
-    ---------
-    state : dict
-        Name to tensor.
-    names : sequence of tuple of str
-        Patterns and replacements, applied in order.
-
-    Returns
-    -------
-    dict
+    """Rename the keys of a state dict by patterns and replacements, in their order.
 
     Example
     -------
@@ -177,17 +152,8 @@ def stack_codebooks(state):
 def vocoder_state(state, kinds):
     """The vocoder's weights, with weight normalisation folded in.
 
-    Arguments
-    ---------
-    state : dict
-        As released: ``weight_g`` and ``weight_v`` of every convolution.
-    kinds : int
-        Residual blocks per stage, which are numbered consecutively.
-
-    Returns
-    -------
-    dict
-        Name to tensor, with the names of this package.
+    ``kinds`` is the number of residual blocks per stage, which are numbered
+    consecutively.
     """
     state = dict(state)
     for name in [name for name in state if name.endswith(".weight_g")]:
@@ -206,24 +172,7 @@ def vocoder_state(state, kinds):
 
 
 def build_hubert(state, path):
-    """Build the HuBERT of a release, of any size.
-
-    Arguments
-    ---------
-    state : dict
-        Weights under fairseq's names.
-    path : str | Path
-        File of the weights.
-
-    Returns
-    -------
-    transformers.HubertModel
-
-    Raises
-    ------
-    ValueError
-        Listing what is missing, unexpected or of another shape.
-    """
+    """The HuBERT of a release, of any size, from weights under fairseq's names."""
     from transformers import HubertConfig, HubertModel
 
     used = {k: v for k, v in state.items() if not k.startswith(SSL_IGNORED)}

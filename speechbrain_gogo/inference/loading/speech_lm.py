@@ -58,27 +58,8 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
 def load_speech_lm(folder, codec, overrides=None, trust_source=False):
     """Load a language model that :func:`export_speech_lm` wrote.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder of the codec.
-    codec : PretrainedCodec
-        Codec that was loaded from the folder.
-    overrides : dict
-        Replace values of ``speech.yaml``.
-    trust_source : bool
-        Run any code that the YAML names.
-
-    Returns
-    -------
-    dict
-        Settings, with the language model as ``lm``.
-
-    Raises
-    ------
-    ValueError
-        If there is none, it is not to be trusted, its weights do not match, or
-        it belongs to another codec.
+    ``codec`` was loaded from the same folder. Returns the settings, with the
+    language model as ``lm``.
     """
     settings = load_settings(
         Path(folder) / SPEECH_FILE, overrides, trust_source
@@ -98,20 +79,7 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
 
 
 def check_lm_fits(lm, codec):
-    """Raise an error if a language model does not match a codec's tokens.
-
-    Arguments
-    ---------
-    lm : torch.nn.Module
-        Language model with ``vocab_size`` and ``levels``.
-    codec : PretrainedCodec
-        Any.
-
-    Raises
-    ------
-    ValueError
-        If the levels differ in steps, streams or sizes.
-    """
+    """Raise a ValueError if a language model's levels are not those of a codec."""
     sizes = [
         (
             part.vocab_size,

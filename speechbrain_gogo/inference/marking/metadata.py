@@ -14,18 +14,7 @@ MARKS = "synthetic speech", "trainedalgorithmicmedia"
 
 
 def read_comment(path):
-    """The comment in an audio file's metadata.
-
-    Arguments
-    ---------
-    path : str | Path
-        Any format of libsndfile.
-
-    Returns
-    -------
-    str
-        Empty if there is none, or the file cannot be read.
-    """
+    """The comment in an audio file's metadata; empty if the file cannot be read."""
     try:
         with soundfile.SoundFile(str(path)) as sound:
             return sound.comment
@@ -35,15 +24,6 @@ def read_comment(path):
 
 def says_synthetic(path):
     """Whether an audio file's comment says that it is synthetic.
-
-    Arguments
-    ---------
-    path : str | Path
-        Any format of libsndfile.
-
-    Returns
-    -------
-    bool
 
     Example
     -------

@@ -37,29 +37,13 @@ def write_card(
         The model folder; a README.md in it is kept, below the YAML.
     repo_id : str
         Hub id of the published model, "owner/name".
-    codec : PretrainedCodec
-        Loaded from the folder.
-    speech : PretrainedSpeech
-        The same, if the model speaks.
-    run_folder : str | Path
-        Output folder of the recipe that trained it.
-    evaluation : str | Path
-        Output folder of an evaluation, with ``table.md``.
-    licence : str
-        Licence of the weights, as the hub spells it.
-    language : str
-        Code of the language.
-    revision : str
-        Tag of this version.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If the evaluation has no table.
+    codec, speech : PretrainedCodec, PretrainedSpeech
+        Loaded from the folder; None for ``speech`` if the model does not speak.
+    run_folder, evaluation : str | Path
+        Output folders of the recipe that trained it, and of an evaluation, with
+        ``table.md``.
+    licence, language, revision : str
+        Licence and language for the hub, and the tag of this version.
     """
     head = ModelCardData(
         license=licence,

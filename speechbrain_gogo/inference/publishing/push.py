@@ -127,13 +127,7 @@ def push_model(
 
 
 def find_model(folder):
-    """The model folder, and the output folder of its training or None.
-
-    Raises
-    ------
-    ValueError
-        If there is no model.
-    """
+    """The model folder, and the output folder of its training or None."""
     folder = Path(folder)
     if (folder / EXPORT / MODEL_FILE).is_file():
         return folder / EXPORT, folder
@@ -149,15 +143,7 @@ def find_model(folder):
 def gather(model, target):
     """Copy the files of a model, and no other files of the folder.
 
-    Arguments
-    ---------
-    model, target : Path
-        The model folder, and a new folder.
-
-    Raises
-    ------
-    ValueError
-        If a YAML names a path of this machine.
+    A YAML that names a path of this machine is refused with a ValueError.
     """
     for path in sorted(model.rglob("*")):
         inside = path.relative_to(model)

@@ -34,17 +34,7 @@ class Run(NamedTuple):
 
 
 def read_run(folder):
-    """Read a recipe's output folder.
-
-    Arguments
-    ---------
-    folder : str | Path
-        The output folder.
-
-    Returns
-    -------
-    Run
-        None if the folder has no training log.
+    """Read a recipe's output folder; None if it has no training log.
 
     Example
     -------

@@ -46,22 +46,8 @@ class ServedGenerator(GroupGenerator):
     def generate(self, utterances, allocate, sampling):
         """Generate a batch of utterances in parallel, independent of each other.
 
-        Arguments
-        ---------
-        utterances, allocate, sampling
-            As in GroupGenerator; there is no ``text_guidance``.
-
-        Yields
-        ------
-        Groups
-            Until all utterances have ended; in the last item none is active.
-
-        Raises
-        ------
-        ConnectionError
-            If a server does not answer.
-        ValueError
-            If it refuses a request, or no positions are left for speech.
+        As in GroupGenerator, but there is no ``text_guidance``. A ConnectionError is
+        raised if a server does not answer, a ValueError if it refuses a request.
         """
         sampling = {**DEFAULTS, **sampling}
         streams = [self._stream(u, allocate, sampling) for u in utterances]
@@ -158,20 +144,9 @@ def _group_seed(utterance, index):
 
 
 def prefix_ids(stage1, text, prompt):
-    """Ids of Stage I before the first generated token.
+    """Ids of Stage I before the first generated token, a list.
 
-    Arguments
-    ---------
-    stage1 : BackboneLM
-        Stage of the ids.
-    text : torch.Tensor
-        int64 [1, L].
-    prompt : torch.Tensor
-        int64 [1, N, K].
-
-    Returns
-    -------
-    list of int
+    ``text`` is int64 [1, L], ``prompt`` int64 [1, N, K].
     """
     pieces = stage1.prefix(text, torch.ones(1), prompt, torch.ones(1))
     return [i for ids, real in pieces for i in ids[real.bool()].tolist()]

@@ -38,23 +38,9 @@ class Server:
     def request(self, path, body=None):
         """The answer to a request, from JSON.
 
-        Arguments
-        ---------
-        path : str
-            Below the server's URL.
-        body : dict
-            Content of a POST request; None for a GET request.
-
-        Returns
-        -------
-        dict
-
-        Raises
-        ------
-        ConnectionError
-            If there is no answer.
-        ValueError
-            If the server refuses the request, with its reason.
+        ``path`` is below the server's URL; with a ``body`` it is a POST request. A
+        ConnectionError is raised if there is no answer, a ValueError with the server's
+        reason if it refuses the request.
         """
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
@@ -75,29 +61,10 @@ class Server:
             ) from None
 
     def complete(self, ids, count, allowed, seed, sampling):
-        """Tokens that follow a sequence.
+        """Tokens that follow a sequence of ids, a list of ``count``.
 
-        Arguments
-        ---------
-        ids : list of int
-            The sequence.
-        count : int
-            Tokens to generate.
-        allowed : range
-            Range of allowed ids.
-        seed : int
-            Seed of the sampling.
-        sampling : dict
-            ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k``.
-
-        Returns
-        -------
-        list of int
-
-        Raises
-        ------
-        ConnectionError, ValueError
-            As in :meth:`request`, or if the answer has another form.
+        ``allowed`` is the range of ids, ``sampling`` has ``temperature``,
+        ``repetition_penalty``, ``top_p`` and ``top_k``.
         """
         tokens = self._generate(ids, count, allowed, seed, sampling)
         if len(tokens) != count or not all(

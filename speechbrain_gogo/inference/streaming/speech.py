@@ -120,17 +120,9 @@ class SpeechStream:
 
 
 def collect_groups(groups):
-    """The tokens of one utterance.
+    """Tokens [N, K], budgets [N], and whether an utterance has finished.
 
-    Arguments
-    ---------
-    groups : list of Groups
-        All groups of this utterance, as batches of one.
-
-    Returns
-    -------
-    tuple
-        Tokens int64 [N, K], budgets int64 [N], and whether it has finished.
+    ``groups`` are all groups of this utterance, as batches of one.
     """
     tokens, budgets, active, finished = (
         torch.cat(parts) for parts in zip(*groups)

@@ -207,19 +207,7 @@ class GroupGenerator:
 
 
 def stage2_limit(stage2, utterance):
-    """Number of groups that fit Stage II after the prompt.
-
-    Arguments
-    ---------
-    stage2 : DetailLM | NoDetailLM
-        The stage.
-    utterance : Utterance
-        Utterance with its prompt.
-
-    Returns
-    -------
-    int
-    """
+    """Number of groups that fit Stage II after the prompt of an utterance."""
     taken = stage2.sequence_length(len(utterance.prompt))
     return (stage2.max_positions - taken) // stage2.group_positions
 
@@ -227,18 +215,8 @@ def stage2_limit(stage2, utterance):
 def pad_utterances(utterances, device):
     """Texts and prompts of a batch.
 
-    Arguments
-    ---------
-    utterances : list of Utterance
-        B of them.
-    device : torch.device
-        Device of the result.
-
-    Returns
-    -------
-    list of torch.Tensor
-        Text int64 [B, L], its relative lengths [B], prompts int64 [B, N, K],
-        and their relative lengths.
+    Returns text int64 [B, L], its relative lengths [B], prompts int64 [B, N, K], and
+    their relative lengths.
     """
     padded = []
     for rows in (
@@ -255,19 +233,7 @@ def outside_autocast(groups, kind):
     """Results of an iterator, computed in the language models' precision.
 
     Autocast and default dtype of the caller do not affect the iterator, and the
-    reverse.
-
-    Arguments
-    ---------
-    groups : iterator
-        Groups, not None.
-    kind : str
-        Type of the device, such as "cpu".
-
-    Yields
-    ------
-    object
-        Result of ``groups``.
+    reverse. ``kind`` is the type of the device, such as "cpu".
     """
     while True:
         with float32_by_default(), torch.autocast(kind, enabled=False):

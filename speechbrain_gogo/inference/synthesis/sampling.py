@@ -17,24 +17,9 @@ MIN_TEMPERATURE = 1e-4  # below it logits overflow
 def read_sampling(given, defaults, names=(*SAMPLING, TEXT_GUIDANCE, *FLOW)):
     """Split and check the settings of the language models and of the flow.
 
-    Arguments
-    ---------
-    given : dict
-        Settings of a call, for both.
-    defaults : dict
-        The model's settings of the language models.
-    names : sequence of str
-        Names of the settings.
-
-    Returns
-    -------
-    tuple of dict
-        Arguments of a Sampler, and of the codec (None is its default).
-
-    Raises
-    ------
-    ValueError
-        If a setting is unknown or out of range.
+    ``given`` are those of a call, for both, ``defaults`` the model's own of the
+    language models, ``names`` those that exist. Returns arguments of a Sampler, and
+    of the codec (None is its default).
 
     Example
     -------
@@ -63,13 +48,7 @@ def check_sampling_settings(
     top_k=0,
     text_guidance=0.0,
 ):
-    """Check the ranges of the language models' settings.
-
-    Raises
-    ------
-    ValueError
-        Naming the setting and its range.
-    """
+    """Check the ranges of the language models' settings."""
     check_whole(top_k, "top_k")
     values = temperature, repetition_penalty, top_p, top_k, text_guidance
     for name, value in zip((*SAMPLING, TEXT_GUIDANCE), values):
