@@ -111,7 +111,7 @@ def test_commands_mark_speech_but_not_recordings(
 ):
     """Token files that are not marked as recordings count as synthetic."""
     from speechbrain_gogo.inference import GogoCodec
-    from speechbrain_gogo.inference.files import load_tokens, save_tokens
+    from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
 
     marked = []
     mark = type(perth).mark_stream
