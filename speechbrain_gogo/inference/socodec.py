@@ -112,33 +112,6 @@ class SoCodec(VoicedCodec):
         with self.own_precision():
             return self.codec.encode_features(ssl, mel, lens)
 
-    @torch.no_grad()
-    def decode_mel(self, codes, embedding=None, keep=None):
-        """Log-mel of tokens.
-
-        Arguments
-        ---------
-        codes : torch.Tensor
-            int64 [B, N, S], or [B, N]: the first stream.
-        embedding : torch.Tensor
-            Global embeddings [B, D] or [D]; the model's mean embedding by
-            default.
-        keep : int | torch.Tensor
-            Number of streams to use, from the first; or int64 [B, N], for each
-            step.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, 12N, n_mels] of SoCodec-120.
-        """
-        codes = torch.as_tensor(codes)
-        codes = codes.unsqueeze(-1) if codes.dim() == 2 else codes
-        codes = self._read_tokens(codes, keep)
-        with self.own_precision():
-            embedding = self._read_embedding(embedding, len(codes))
-            return self.codec.decode_mel(codes, embedding).float()
-
     # Streams
 
     @torch.no_grad()

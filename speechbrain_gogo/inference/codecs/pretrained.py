@@ -11,6 +11,7 @@ from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.default_dtype import float32_by_default
+from speechbrain_gogo.inference.checks.settings import check_lens
 from speechbrain_gogo.inference.checks.tokens import (
     check_level,
     check_tokens,
@@ -154,6 +155,15 @@ class PretrainedCodec(
         with float32_by_default(), context:
             yield
 
+    def in_own_precision(self, items):
+        """Items of an iterator, computed in this precision, one by one."""
+        while True:
+            with self.own_precision():  # not during the caller's code
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
     # Audio to tokens
 
     def encode(self, wavs, wav_lens=None):
@@ -266,3 +276,11 @@ class PretrainedCodec(
         columns, mask_id = self.num_codebooks, self.mask_id
         tokens = check_tokens(tokens, columns, mask_id, self._device())
         return mask_dropped(tokens, keep, self.levels, mask_id)
+
+    def _count_groups(self, tokens, lens):
+        """Number of groups of each utterance of tokens [B, N, K], a list."""
+        batch, groups = tokens.shape[:2]
+        if lens is None:
+            return [groups] * batch
+        lens = check_lens(lens, batch, groups, "lens", tokens.device)
+        return (lens * groups).round().long().tolist()

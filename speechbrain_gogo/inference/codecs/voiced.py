@@ -10,7 +10,6 @@ from speechbrain_gogo.dataio.audio.streaming import stream_audio
 from speechbrain_gogo.inference.checks.settings import (
     check_embedding,
     check_lengths,
-    check_lens,
 )
 from speechbrain_gogo.inference.checks.waveforms import read_wavs
 from speechbrain_gogo.inference.codecs.pretrained import PretrainedCodec
@@ -123,15 +122,13 @@ class VoicedCodec(PretrainedCodec):
             WINDOW * self.group_size,
             least=1,
         )
-        while left > 0:
-            with self.own_precision():  # not during the caller's code
-                wav = next(audio, None)
-            if wav is None:
-                return
+        for wav in self.in_own_precision(audio):
             wav = wav[0].float()
             wav = wav[: min(left, len(wav))]
             left -= len(wav)
             yield wav
+            if left <= 0:
+                return
 
     def decode_groups(self, groups, **settings):
         """Decode groups of tokens that arrive one by one.
@@ -184,11 +181,7 @@ class VoicedCodec(PretrainedCodec):
             where.
         """
         tokens = self._read_tokens(tokens, keep)
-        batch, steps = tokens.shape[:2]
-        counts = [steps] * batch
-        if lens is not None:
-            lens = check_lens(lens, batch, steps, "lens", tokens.device)
-            counts = (lens * steps).round().long().tolist()
+        batch, counts = len(tokens), self._count_groups(tokens, lens)
         longest = [count * self.group_samples for count in counts]
         lengths = check_lengths(num_samples, longest)
         embedding = self._read_embedding(embedding, batch)
@@ -200,6 +193,33 @@ class VoicedCodec(PretrainedCodec):
             wavs[b, :size] = torch.cat(list(audio))
         wav_lens = torch.tensor(lengths, device=wavs.device) / wavs.shape[1]
         return wavs, wav_lens
+
+    @torch.no_grad()
+    def decode_mel(self, codes, embedding=None, keep=None):
+        """Log-mel of tokens.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            int64 [B, N, K], or fewer columns; or [B, N], the first one.
+        embedding : torch.Tensor
+            Global embeddings [B, D] or [D]; the model's mean embedding by
+            default.
+        keep : int | torch.Tensor
+            Number of levels to use, from the first; or int64 [B, N], for each
+            group.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, N * group_size, n_mels].
+        """
+        codes = torch.as_tensor(codes)
+        codes = codes.unsqueeze(-1) if codes.dim() == 2 else codes
+        codes = self._read_tokens(codes, keep)
+        with self.own_precision():
+            embedding = self._read_embedding(embedding, len(codes))
+            return self.codec.decode_mel(codes, embedding).float()
 
     # Small steps
 

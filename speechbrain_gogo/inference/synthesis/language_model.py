@@ -46,7 +46,6 @@ class LanguageModelSpeech(PretrainedSpeech):
         Tokenizer of the text.
     """
 
-    MODULES_NEEDED = ["lm"]
     CODEC = None
 
     @classmethod

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from speechbrain_gogo.cli import app
 from speechbrain_gogo.dataio.audio.writing import FORMATS
+from speechbrain_gogo.inference import GogoCodec
 
 
 @pytest.fixture
@@ -102,8 +103,7 @@ def test_speech_in_every_format(speak, gogo, tmp_path, monkeypatch):
         yield torch.zeros(24000)
         raise OSError("No space left on device")
 
-    place = "speechbrain_gogo.inference.streaming.codec.decode_group_stream"
-    monkeypatch.setattr(place, full_disk)
+    monkeypatch.setattr(GogoCodec, "decode_groups", full_disk)
     assert "No space" in complaint(speak("Hi.", said))
     assert said.read_bytes() == before and sorted(tmp_path.iterdir()) == files
 
