@@ -3,10 +3,8 @@
 from importlib import import_module
 from importlib.metadata import version
 
-EXTRA = "metrics"
 
-
-def import_backend(module, package, extra=EXTRA):
+def import_backend(module, package, extra="metrics"):
     """Check that a package is installed, and return "package version".
 
     Arguments

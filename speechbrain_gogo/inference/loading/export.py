@@ -138,6 +138,37 @@ def export_run(hparams):
     )
 
 
+def export_socodec(hparams):
+    """Write the SoCodec that a recipe has trained, with what its features need.
+
+    A self-supervised network from a folder is copied into the export; one of
+    the hub is named by its id.
+
+    Arguments
+    ---------
+    hparams : dict
+        Settings of the recipe: ``output_folder`` with the run's
+        hyperparams.yaml, ``export_folder``, ``codec`` and ``vocoder``.
+
+    Returns
+    -------
+    Path
+        The export folder.
+    """
+    codec = hparams["codec"]
+    folder = export_codec(
+        hparams["export_folder"],
+        f"{hparams['output_folder']}/hyperparams.yaml",
+        codec,
+        hparams["vocoder"],
+    )
+    if Path(codec.ssl.source).is_dir():
+        codec.ssl.save_pretrained(folder / "ssl")
+        with edit_model(folder) as tree:
+            tree["modules"]["codec"]["ssl"]["source"] = "ssl"
+    return folder
+
+
 def export_allocator(folder, codec_folder, hyperparams_file, allocator):
     """Write a token allocator into a model folder.
 

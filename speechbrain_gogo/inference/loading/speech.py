@@ -122,12 +122,8 @@ def _read_metadata(folder):
 
 def _check_codec(folder, metadata, codec):
     """Raise an error if a stage belongs to another codec."""
-    found, wanted = metadata.get("codec"), codec.fingerprint
-    if found not in (None, wanted):
-        raise ValueError(
-            f"{folder} speaks the tokens of a codec with fingerprint {found}, "
-            f"not those of '{codec.name}' (fingerprint {wanted})."
-        )
+    if metadata.get("codec") is not None:
+        check_fingerprint(folder, metadata["codec"], codec)
     wanted = {
         "codebook_size": codec.vocab_size,
         "backbone_size": codec.backbone_size,
@@ -141,6 +137,15 @@ def _check_codec(folder, metadata, codec):
                 f"{folder} has {key} {metadata[key]}, the codec '{codec.name}' "
                 f"has {value}: they do not belong together."
             )
+
+
+def check_fingerprint(folder, found, codec):
+    """Raise an error if a model was trained with another codec's fingerprint."""
+    if found != codec.fingerprint:
+        raise ValueError(
+            f"{folder} speaks the tokens of a codec with fingerprint {found}, "
+            f"not those of '{codec.name}' (fingerprint {codec.fingerprint})."
+        )
 
 
 def _load_llama(folder, dtype):

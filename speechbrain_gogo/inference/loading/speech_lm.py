@@ -16,7 +16,10 @@ from speechbrain_gogo.inference.loading.export import (
 )
 from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.loading.pretrained import load_weights
-from speechbrain_gogo.inference.loading.speech import load_settings
+from speechbrain_gogo.inference.loading.speech import (
+    check_fingerprint,
+    load_settings,
+)
 
 TEXT_FOLDER, WEIGHTS = "text", "lm.safetensors"
 
@@ -67,12 +70,7 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
     lm = settings.get("lm")
     if not isinstance(lm, torch.nn.Module):
         raise ValueError(f"{folder}/{SPEECH_FILE} names no language model.")
-    if settings.get("codec") != codec.fingerprint:
-        raise ValueError(
-            f"{folder} speaks the tokens of a codec with fingerprint "
-            f"{settings.get('codec')}, not those of '{codec.name}' "
-            f"(fingerprint {codec.fingerprint})."
-        )
+    check_fingerprint(folder, settings.get("codec"), codec)
     check_lm_fits(lm, codec)
     load_weights(lm, Path(folder) / WEIGHTS)
     return settings

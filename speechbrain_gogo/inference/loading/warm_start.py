@@ -32,7 +32,7 @@ STAGE_SIZES = (
 )
 
 
-def find_stage(source, stage, **hub_options):
+def find_stage(source, stage):
     """The folder of stage 1 or 2 of a source.
 
     ``source`` is what ``export_speech_stage`` wrote, or a whole model: a folder, a
@@ -46,7 +46,7 @@ def find_stage(source, stage, **hub_options):
     folder = Path(source)
     if (folder / "config.json").is_file():
         return folder
-    folder = find_source(source, speech=True, **hub_options)
+    folder = find_source(source, speech=True)
     folder = folder / FOLDERS[stage - 1]
     if not (folder / "config.json").is_file():
         raise ValueError(

@@ -21,11 +21,13 @@ class Server:
         Address, such as ``http://127.0.0.1:8001``.
     vocab_size : int
         Number of ids of the expected model.
+    end_id : int
+        The id at which llama.cpp's server stops without naming it.
     """
 
-    def __init__(self, url, vocab_size):
+    def __init__(self, url, vocab_size, end_id=None):
         self.url = url.rstrip("/")
-        self.vocab_size = vocab_size
+        self.vocab_size, self.end_id = vocab_size, end_id
         models = self.request("/v1/models")["data"]
         self.model = models[0]["id"]
         found = (models[0].get("meta") or {}).get("n_vocab", vocab_size)
@@ -80,24 +82,15 @@ class Server:
 class LlamaCppServer(Server):
     """llama.cpp's ``llama-server``."""
 
-    def __init__(self, url, vocab_size, end_id=None):
-        super().__init__(url, vocab_size)
-        self.end_id = end_id  # at which this server stops without naming it
-
     def _generate(self, ids, count, allowed, seed, sampling):
-        before, after = (
-            range(allowed.start),
-            range(allowed.stop, self.vocab_size),
-        )
+        refused = set(range(self.vocab_size)).difference(allowed)
         body = {
             "prompt": ids,
             "n_predict": count,
             "return_tokens": True,
             "cache_prompt": True,
             "seed": seed,
-            "logit_bias": [
-                [id_, False] for part in (before, after) for id_ in part
-            ],
+            "logit_bias": [[id_, False] for id_ in sorted(refused)],
             "samplers": ["penalties", "temperature", "top_k", "top_p"],
             "temperature": sampling["temperature"],
             "repeat_penalty": sampling["repetition_penalty"],
@@ -114,10 +107,6 @@ class LlamaCppServer(Server):
 
 class VllmServer(Server):
     """vLLM's ``vllm serve``, from the version that returns ids (0.10.2)."""
-
-    def __init__(self, url, vocab_size, end_id=None):
-        super().__init__(url, vocab_size)
-        del end_id  # this server names it
 
     def _generate(self, ids, count, allowed, seed, sampling):
         body = {

@@ -77,26 +77,7 @@ def read_voice(codec, prompt_wav, sample_rate=None):
 
 
 def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
-    """Transcribe a prompt, see :func:`.transcription.transcribe`.
-
-    Arguments
-    ---------
-    prompt_wav, sample_rate
-        As in :func:`read_prompt`.
-    speech : PretrainedSpeech
-        Model with the sample rate and the language.
-    recognizer : str
-        As in :func:`.transcription.transcribe`.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used or recognised.
-    """
+    """Transcript of a prompt, see :func:`.transcription.transcribe`."""
     rate = speech.codec.sample_rate
     if isinstance(prompt_wav, (str, Path)):
         wav = read_audio(prompt_wav, rate)
