@@ -7,6 +7,8 @@ import warnings
 
 import torch
 
+from speechbrain_gogo.inference.exporting.network import Function
+
 NEEDED = "onnxscript", "onnxruntime"
 TOLERANCE = 1e-4
 SEED = 0
@@ -45,18 +47,20 @@ def write_onnx(network, folder):
         if isinstance(size, str)
     }
     sizes = {letter: torch.export.Dim(letter) for letter in sorted(letters)}
-    dynamic = {
-        name: {
+    dynamic = tuple(
+        {
             place: sizes[size]
             for place, size in enumerate(tensor.shape)
             if isinstance(size, str)
         }
-        for name, tensor in network.inputs.items()
-    }
+        for tensor in network.inputs.values()
+    )
+    if isinstance(network.module, Function):  # has one argument, *inputs
+        dynamic = (dynamic,)
     with quiet(), torch.no_grad():
         program = torch.onnx.export(
             network.module.eval(),
-            kwargs=network.draw(TRACED, SEED),
+            tuple(network.draw(TRACED, SEED).values()),
             input_names=list(network.inputs),
             output_names=list(network.outputs),
             dynamic_shapes=dynamic,

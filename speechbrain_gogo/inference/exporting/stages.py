@@ -4,14 +4,16 @@ Letters of shapes: B batch, T new positions, S cached positions, L text ids, M =
 + 1 positions in a text, N groups.
 """
 
-from torch import nn
-
 from speechbrain_gogo.inference.exporting.group_stages import (
     depth_network,
     group_backbone_networks,
     group_detail_networks,
 )
-from speechbrain_gogo.inference.exporting.network import Network, Tensor
+from speechbrain_gogo.inference.exporting.network import (
+    Function,
+    Network,
+    Tensor,
+)
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
 from speechbrain_gogo.lobes.speech.decoding.steps import (
     AlignedStep,
@@ -29,16 +31,9 @@ PADDING = Tensor(
 )
 
 
-class Alignment(nn.Module):
-    """Tokens of whole clips to log-probabilities of text ids."""
-
-    def __init__(self, aligner):
-        super().__init__()
-        self.aligner = aligner
-
-    def forward(self, tokens):
-        """tokens int64 [B, N, K] -> [B, N * F, V + 1]."""
-        return self.aligner(tokens, tokens[..., 0] >= 0)
+def align(aligner, tokens):
+    """tokens of clips int64 [B, N, K] -> log-probabilities [B, N * F, V + 1]."""
+    return aligner(tokens, tokens[..., 0] >= 0)
 
 
 def stage_networks(name, stage):
@@ -105,7 +100,7 @@ def aligned_networks(name, lm):
     yield Network(
         f"{name}_aligner",
         "Tokens of a prompt to log-probabilities of its text, for CTC.",
-        Alignment(lm.aligner),
+        Function(align, lm.aligner),
         {"tokens": Tensor(prompt, "Tokens of a prompt.", below=size)},
         {
             "log_probs": Tensor(
