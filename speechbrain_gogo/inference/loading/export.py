@@ -91,14 +91,7 @@ def export_bundle(folder, codec_folder, vocoder, sampler):
 def define(module):
     """A module as a node of YAML: its class and arguments.
 
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Has every argument of its class as an attribute of that name.
-
-    Returns
-    -------
-    ruamel.yaml.comments.CommentedMap
+    The module has every argument of its class as an attribute of that name.
 
     Example
     -------
@@ -114,19 +107,11 @@ def define(module):
 
 
 def export_run(hparams):
-    """Write the codec that a recipe has trained.
+    """Write the codec that a recipe has trained, and return the export folder.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the recipe: ``output_folder`` with the run's
-        hyperparams.yaml, ``export_folder``, ``ema`` around the codec,
-        ``vocoder``, ``window_groups`` and ``overlap_groups``.
-
-    Returns
-    -------
-    Path
-        The export folder.
+    The settings of the recipe have ``output_folder`` with the run's
+    hyperparams.yaml, ``export_folder``, ``ema`` around the codec, ``vocoder``,
+    ``window_groups`` and ``overlap_groups``.
     """
     return export_codec(
         hparams["export_folder"],
@@ -139,21 +124,11 @@ def export_run(hparams):
 
 
 def export_socodec(hparams):
-    """Write the SoCodec that a recipe has trained, with what its features need.
+    """Write the SoCodec that a recipe has trained, and return the export folder.
 
-    A self-supervised network from a folder is copied into the export; one of
-    the hub is named by its id.
-
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the recipe: ``output_folder`` with the run's
-        hyperparams.yaml, ``export_folder``, ``codec`` and ``vocoder``.
-
-    Returns
-    -------
-    Path
-        The export folder.
+    As :func:`export_run`, but ``codec`` is in the settings. A self-supervised
+    network from a folder is copied into the export; one of the hub is named by its
+    id.
     """
     codec = hparams["codec"]
     folder = export_codec(

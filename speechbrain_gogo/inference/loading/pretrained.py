@@ -112,19 +112,8 @@ def check_trust(yaml_path):
 def load_model(folder, overrides=None, trust_source=False):
     """Build a model's modules and give them their weights.
 
-    Arguments
-    ---------
-    folder : Path
-        From :func:`find_source`.
-    overrides : dict
-        Replace values of the YAML.
-    trust_source : bool
-        Run any code that the YAML names.
-
-    Returns
-    -------
-    dict
-        The loaded hyperparameters, with ``modules``.
+    ``overrides`` replace values of the YAML in the folder, which may run any code
+    if ``trust_source``. Returns the hyperparameters, with ``modules``.
     """
     yaml_path = Path(folder) / "hyperparams.yaml"
     if not trust_source:

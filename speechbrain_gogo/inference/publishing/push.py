@@ -36,14 +36,8 @@ EXPORT = "export"  # of a recipe's output folder
 class Published(NamedTuple):
     """Result of an upload, or of a dry run.
 
-    Arguments
-    ---------
-    url : str
-        Page of the model.
-    files : dict
-        Path in the repository -> size in bytes.
-    card : str
-        The model card.
+    url: page of the model; files: path in the repository -> size in bytes; card: the
+    model card.
     """
 
     url: str

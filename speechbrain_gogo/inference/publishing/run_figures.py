@@ -15,16 +15,9 @@ SENTENCES = "training data: ", "validation data: "
 class Run(NamedTuple):
     """What the output folder records about a training.
 
-    Arguments
-    ---------
-    updates : int
-        Number of updates in the last line of the log.
-    figures : dict
-        Figure of the last validation -> value.
-    clips : list of str
-        Numbers of training and validation clips used and skipped.
-    curves : Path
-        The plot of all figures, or None.
+    updates: their number in the last line of the log; figures: figure of the last
+    validation -> value; clips: numbers of training and validation clips used and
+    skipped, list of str; curves: Path of the plot of all figures, or None.
     """
 
     updates: int

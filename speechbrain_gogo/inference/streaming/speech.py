@@ -13,10 +13,10 @@ from speechbrain_gogo.inference.marking import SYNTHETIC, mark_stream
 class Speech:
     """A synthesized utterance, on the CPU.
 
-    wav: float32 [T]; sample_rate: in Hz; tokens: int64 [N, 10], the masking
-    token where one was skipped; budgets: int64 [N], tokens of each group;
-    finished: False if generation was cut off because it did not end or repeated
-    itself, or if the utterance is empty.
+    wav: float32 [T]; sample_rate: in Hz; tokens: int64 [N, 10], the masking token
+    where one was skipped; budgets: int64 [N], tokens of each group; finished: False
+    if generation was cut off because it did not end or repeated itself, or if the
+    utterance is empty.
     """
 
     wav: torch.Tensor

@@ -101,11 +101,6 @@ class GroupGenerator:
         Groups
             Until all utterances have ended; in the last item none may be
             active.
-
-        Raises
-        ------
-        ValueError
-            If prompt and text leave no positions for speech.
         """
         guided = sampling.get("text_guidance") and any(
             len(utterance.text) for utterance in utterances
