@@ -184,11 +184,16 @@ def _search(given, suffixes):
     """Files of a folder, or the file itself, with their paths in OUT."""
     if not given.is_dir():
         return [(given, Path(given.name))]
+    return [(x, x.relative_to(given)) for x in find_files(given, suffixes)]
+
+
+def find_files(folder, suffixes):
+    """Files of a folder at any depth that end in a suffix; a ValueError if none."""
     found = sorted(
         path
-        for path in given.rglob("*")
+        for path in folder.rglob("*")
         if path.suffix.lower() in suffixes and path.is_file()
     )
     if not found:
-        raise ValueError(f"No file in {given} ends in {', '.join(suffixes)}.")
-    return [(path, path.relative_to(given)) for path in found]
+        raise ValueError(f"No file in {folder} ends in {', '.join(suffixes)}.")
+    return found

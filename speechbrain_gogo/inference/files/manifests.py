@@ -18,7 +18,7 @@ from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.rows import read_lines
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.inference.files.audio import READABLE_AUDIO
+from speechbrain_gogo.inference.files.audio import READABLE_AUDIO, find_files
 from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
 
 TEXTS = ".normalized.txt", ".txt", ".lab"  # the first one that is there
@@ -125,15 +125,7 @@ def load_whisper(source):
 
 def _read_clips(folder, speaker, recognizer):
     """The rows of all usable recordings, and the report."""
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in READABLE_AUDIO and path.is_file()
-    )
-    if not paths:
-        raise ValueError(
-            f"No file in {folder} ends in {', '.join(READABLE_AUDIO)}."
-        )
+    paths = find_files(folder, READABLE_AUDIO)
     table, clips, report = _read_table(folder), [], ClipReport()
     stems = [path.relative_to(folder).with_suffix("") for path in paths]
     same = Counter(stems)  # recordings of one name and several formats

@@ -89,7 +89,7 @@ def check_trust(yaml_path):
     with open(yaml_path) as stream:
         try:
             root = yaml.compose(stream, Loader=yaml.SafeLoader)
-            nodes = list(_nodes(root))
+            nodes = list(yaml_nodes(root))
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{yaml_path} is no YAML: {error}") from None
     trusted = ", ".join(name.rstrip(".") for name in TRUSTED_NETWORKS)
@@ -180,18 +180,18 @@ def load_state(module, found, path):
     module.load_state_dict(found)
 
 
-def _nodes(node):
+def yaml_nodes(node):
     """Every node of a YAML tree."""
     if node is None:
         return
     yield node
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield from _nodes(key)
-            yield from _nodes(value)
+            yield from yaml_nodes(key)
+            yield from yaml_nodes(value)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _nodes(value)
+            yield from yaml_nodes(value)
 
 
 def _is_known_network(name):

@@ -15,7 +15,7 @@ from speechbrain_gogo.inference.publishing.run_figures import read_run
 
 CARD = "README.md"
 HIDDEN = "codec", "folder"  # entries that hold on this machine alone
-TEMPLATE = "model_card.jinja"
+TEMPLATE = Path(__file__).parent / "model_card.jinja"
 
 
 def write_card(
@@ -62,23 +62,26 @@ def write_card(
     if own:
         return f"---\n{head.to_yaml()}\n---\n\n{own}"
     facts = describe_codec(codec, folder)
-    body = (
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            name=repo_id.rpartition("/")[2],
-            repo_id=repo_id,
-            revision=f', revision="{revision}"' if revision else "",
-            facts={k: v for k, v in facts.items() if k not in HIDDEN},
-            interface=type(codec).__name__,
-            speech_interface=type(speech).__name__,
-            speaks=speech is not None,
-            columns=codec.num_codebooks,
-            backbone=codec.backbone_size,
-            run=run_folder and read_run(run_folder),
-            evaluation=evaluation and _read_table(evaluation),
-            licence=licence,
-        )
+    template = jinja2.Template(
+        TEMPLATE.read_text(encoding="utf-8"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    body = template.render(
+        name=repo_id.rpartition("/")[2],
+        repo_id=repo_id,
+        revision=f', revision="{revision}"' if revision else "",
+        facts={k: v for k, v in facts.items() if k not in HIDDEN},
+        interface=type(codec).__name__,
+        speech_interface=type(speech).__name__,
+        speaks=speech is not None,
+        columns=codec.num_codebooks,
+        backbone=codec.backbone_size,
+        run=run_folder and read_run(run_folder),
+        evaluation=evaluation and _read_table(evaluation),
+        licence=licence,
     )
     return f"---\n{head.to_yaml()}\n---\n\n{body}"
 
@@ -92,14 +95,3 @@ def _read_table(folder):
             "evaluation, such as that of recipes/LibriTTS/reconstruction."
         )
     return path.read_text(encoding="utf-8").strip()
-
-
-def _environment():
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # Markdown
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )

@@ -100,7 +100,9 @@ class ServedGenerator(GroupGenerator):
         stage1 = self.stages[0]
         codes, b = stage1.codebook_size, stage1.backbone_size
         text = torch.tensor([utterance.text], dtype=torch.long)
-        ids = prefix_ids(stage1, text, utterance.prompt[None].cpu())
+        prompt, one = utterance.prompt[None].cpu(), torch.ones(1)
+        parts = stage1.prefix(text, one, prompt, one)
+        ids = [i for part, real in parts for i in part[real.bool()].tolist()]
         in_loop = LoopDetector(1, self.loop_groups, "cpu")
         for index in range(self._limit(utterance, len(ids))):
             seed = _group_seed(utterance, index)
@@ -141,15 +143,6 @@ class ServedGenerator(GroupGenerator):
 def _group_seed(utterance, index):
     """Seed of Stage I for a group; that of Stage II is the next number."""
     return 2 * utterance.seed + 2_000_003 * index
-
-
-def prefix_ids(stage1, text, prompt):
-    """Ids of Stage I before the first generated token, a list.
-
-    ``text`` is int64 [1, L], ``prompt`` int64 [1, N, K].
-    """
-    pieces = stage1.prefix(text, torch.ones(1), prompt, torch.ones(1))
-    return [i for ids, real in pieces for i in ids[real.bool()].tolist()]
 
 
 def _appended(ids, tokens, stage):
