@@ -52,13 +52,7 @@ def open_speech(
     >>> speech.sample_rate
     24000
     """
-    codec = codec_class(source, savedir, options)
-    if codec not in SPEAKS:
-        raise ValueError(
-            f"{source} cannot speak: no model here has the tokens of a "
-            f"{codec.__name__}."
-        )
-    kind = SPEAKS[codec]
+    kind = SPEAKS[codec_class(source, savedir, options)]
     if one_utterance:
         given = options.pop("overrides", None) or {}
         options["overrides"] = {**kind.ONE_UTTERANCE, **given}

@@ -6,12 +6,12 @@ here, as batches, streams and files; a subclass encodes.
 
 import torch
 
-from speechbrain_gogo.dataio.audio.streaming import stream_audio
 from speechbrain_gogo.inference.checks.settings import (
     check_embedding,
     check_lengths,
 )
 from speechbrain_gogo.inference.checks.waveforms import read_wavs
+from speechbrain_gogo.inference.codecs.files import read_beginning
 from speechbrain_gogo.inference.codecs.pretrained import PretrainedCodec
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
@@ -69,13 +69,8 @@ class VoicedCodec(PretrainedCodec):
 
     def file_embedding(self, path):
         """Global embedding [D] of an audio file, of its first minute."""
-        pieces, left = [], self.voice_samples
-        for piece in stream_audio(path, self.sample_rate):
-            pieces.append(piece[:left])
-            left -= len(pieces[-1])
-            if not left:
-                break
-        return self.speaker_embedding(torch.cat(pieces)[None])[0]
+        wav = read_beginning(path, self.sample_rate, self.voice_samples)
+        return self.speaker_embedding(wav[None])[0]
 
     # Streams and batches
 

@@ -109,11 +109,11 @@ def _read_metadata(folder):
         if "levels" in metadata:
             needed = "stage", "kind"
         if lacking := [key for key in needed if key not in metadata]:
-            raise AttributeError(f"it lacks {', '.join(lacking)}")
+            raise ValueError(f"it lacks {', '.join(lacking)}")
         if metadata["stage"] not in (1, 2):
-            raise AttributeError(f"there is no stage {metadata['stage']}")
+            raise ValueError(f"there is no stage {metadata['stage']}")
         return metadata
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/config.json does not describe a stage of GogoSpeech "
             f"({error}): write it with export_speech_stage."

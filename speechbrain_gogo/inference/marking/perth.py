@@ -54,11 +54,6 @@ class PerthWatermark:
             import_backend(MODULE, "resemble-perth", extra="watermark")
             self.perth = import_module(MODULE).PerthImplicitWatermarker()
 
-    def mark(self, wav, sample_rate):
-        """Watermark a waveform, float [T] on the CPU, of any length."""
-        pieces = list(self.mark_stream([wav], sample_rate))
-        return torch.cat(pieces) if pieces else wav.float()
-
     def mark_stream(self, pieces, sample_rate):
         """Watermark consecutive pieces of one signal, as the whole signal.
 
