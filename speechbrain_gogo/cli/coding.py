@@ -16,19 +16,13 @@ from speechbrain_gogo.cli.options import (
     TargetRate,
     Trust,
 )
-from speechbrain_gogo.cli.steps import (
-    allocation,
-    load,
-    run_all,
-    sampling,
-)
+from speechbrain_gogo.cli.steps import allocation, load, run_all, sampling
 
 Inputs = Annotated[
     list[Path], typer.Argument(help="Files, or folders of them.")
 ]
 Output = Annotated[
-    Path,
-    typer.Argument(help="A file; a folder if there are several inputs."),
+    Path, typer.Argument(help="A file; a folder if there are several inputs.")
 ]
 Keep = Annotated[
     int | None,

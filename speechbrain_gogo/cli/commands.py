@@ -53,11 +53,7 @@ class OneLineErrors(typer.core.TyperGroup):
             raise typer.Exit(1) from None
 
 
-app = typer.Typer(
-    cls=OneLineErrors,
-    no_args_is_help=True,
-    add_completion=False,
-)
+app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

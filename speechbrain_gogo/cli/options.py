@@ -8,20 +8,17 @@ import typer
 BUNDLED = "gogo-mini"  # the default codec
 
 Codec = Annotated[
-    str,
-    typer.Option(help="Bundled name, folder of a codec, or hub id."),
+    str, typer.Option(help="Bundled name, folder of a codec, or hub id.")
 ]
 Trust = Annotated[
     bool,
     typer.Option(
-        "--trust-source",
-        help="Run any code that the codec's YAML names.",
+        "--trust-source", help="Run any code that the codec's YAML names."
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
 Steps = Annotated[
-    int | None,
-    typer.Option(help="Flow steps; the codec's setting by default."),
+    int | None, typer.Option(help="Flow steps; the codec's setting by default.")
 ]
 Guidance = Annotated[
     float | None,

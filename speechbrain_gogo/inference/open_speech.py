@@ -9,11 +9,7 @@ from speechbrain_gogo.inference.socodec_speech import SoCodecSpeech
 from speechbrain_gogo.inference.speech import GogoSpeech
 
 # The codec of a model's folder, and the text to speech with its tokens.
-SPEAKS = {
-    GogoCodec: GogoSpeech,
-    SoCodec: SoCodecSpeech,
-    CoFiCodec: CoFiSpeech,
-}
+SPEAKS = {GogoCodec: GogoSpeech, SoCodec: SoCodecSpeech, CoFiCodec: CoFiSpeech}
 
 
 def open_speech(

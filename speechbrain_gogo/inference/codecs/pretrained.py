@@ -26,10 +26,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     source_name,
 )
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
-from speechbrain_gogo.lobes.nn.precision import (
-    KeepsPrecision,
-    full_precision,
-)
+from speechbrain_gogo.lobes.nn.precision import KeepsPrecision, full_precision
 from speechbrain_gogo.lobes.tokens.granular import GranularCodec
 
 

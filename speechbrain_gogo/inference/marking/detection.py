@@ -18,11 +18,7 @@ WINDOW_SECONDS = 5.0
 LEAST_SECONDS = 1.0
 THRESHOLD = 0.5  # of Perth's scores, which are close to 0 or to 1
 
-VERDICTS = {
-    True: "watermarked",
-    False: "not watermarked",
-    None: "cannot tell",
-}
+VERDICTS = {True: "watermarked", False: "not watermarked", None: "cannot tell"}
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,7 @@ from speechbrain_gogo.inference.synthesis.requests import (
     read_recording,
     read_request,
 )
-from speechbrain_gogo.inference.synthesis.utterances import (
-    Utterance,
-    part_seed,
-)
+from speechbrain_gogo.inference.synthesis.utterances import Utterance, part_seed
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 REQUIRED = "source_wav", "prompt_wav"

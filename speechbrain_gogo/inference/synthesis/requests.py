@@ -9,9 +9,7 @@ import torch
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference.checks.waveforms import read_wavs
 from speechbrain_gogo.inference.codecs.files import encode_recording
-from speechbrain_gogo.inference.synthesis.transcription import (
-    transcribe,
-)
+from speechbrain_gogo.inference.synthesis.transcription import transcribe
 
 REQUIRED = "text", "prompt_wav", "prompt_text"
 

@@ -12,9 +12,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.inference.checks.settings import check_whole
-from speechbrain_gogo.inference.synthesis.transcription import (
-    doubt_transcript,
-)
+from speechbrain_gogo.inference.synthesis.transcription import doubt_transcript
 
 FEWEST_CHARACTERS = 20  # shortest sentence that is split off
 LAST_SEED = 2**62
