@@ -67,4 +67,4 @@ class CoFiCodec(VoicedCodec):
         """
         device = self._device()
         checked = (check_wav(piece, device) for piece in pieces)
-        yield from self.in_own_precision(self.codec.encode_pieces(checked))
+        yield from self._in_own_precision(self.codec.encode_pieces(checked))

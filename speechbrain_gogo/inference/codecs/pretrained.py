@@ -152,7 +152,7 @@ class PretrainedCodec(
         with float32_by_default(), context:
             yield
 
-    def in_own_precision(self, items):
+    def _in_own_precision(self, items):
         """Items of an iterator, computed in this precision, one by one."""
         while True:
             with self.own_precision():  # not during the caller's code

@@ -117,7 +117,7 @@ class VoicedCodec(PretrainedCodec):
             WINDOW * self.group_size,
             least=1,
         )
-        for wav in self.in_own_precision(audio):
+        for wav in self._in_own_precision(audio):
             wav = wav[0].float()
             wav = wav[: min(left, len(wav))]
             left -= len(wav)

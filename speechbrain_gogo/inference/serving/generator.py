@@ -131,7 +131,7 @@ class ServedGenerator(GroupGenerator):
         """Largest number of groups that fit the positions of both stages."""
         stage1, stage2 = self.stages
         left = (stage1.max_positions - used) // stage1.backbone_size
-        limit = min(left, stage2_limit(stage2, utterance))
+        limit = min(left, stage2_limit(stage2, utterance.prompt))
         if limit < 1:
             raise ValueError(
                 "Prompt and text leave no positions for speech: give a "

@@ -180,7 +180,7 @@ class StreamingCodec(PretrainedCodec):
             guidance_scale=guidance_scale,
         )
         pieces = self._vocode((piece.float() for piece, _ in mels), least=1)
-        for audio in self.in_own_precision(pieces):
+        for audio in self._in_own_precision(pieces):
             yield audio[0].float()
 
     # Small steps

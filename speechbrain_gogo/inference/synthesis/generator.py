@@ -133,7 +133,7 @@ class GroupGenerator:
         device = stage1.llama.device
         given = pad_utterances(utterances, device)
         limits = [
-            min(utterance.max_groups, stage2_limit(stage2, utterance))
+            min(utterance.max_groups, stage2_limit(stage2, utterance.prompt))
             for utterance in utterances
         ]
         samplers = [
@@ -201,9 +201,9 @@ class GroupGenerator:
         return torch.full_like(backbone[:, 0], codec.num_codebooks)
 
 
-def stage2_limit(stage2, utterance):
-    """Number of groups that fit Stage II after the prompt of an utterance."""
-    taken = stage2.sequence_length(len(utterance.prompt))
+def stage2_limit(stage2, prompt):
+    """Number of groups that fit Stage II after those of a prompt [N, K]."""
+    taken = stage2.sequence_length(len(prompt))
     return (stage2.max_positions - taken) // stage2.group_positions
 
 

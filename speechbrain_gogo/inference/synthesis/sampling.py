@@ -51,22 +51,19 @@ def check_sampling_settings(
     """Check the ranges of the language models' settings."""
     check_whole(top_k, "top_k")
     values = temperature, repetition_penalty, top_p, top_k, text_guidance
-    for name, value in zip((*SAMPLING, TEXT_GUIDANCE), values):
+    values = dict(zip((*SAMPLING, TEXT_GUIDANCE), values))
+    for name, value in values.items():
         if not (isinstance(value, numbers.Real) and math.isfinite(value)):
             raise ValueError(f"{name}={value!r}: give a number.")
-    wanted = {
-        f"temperature={temperature}: give 0 (the likeliest token) or at least "
-        f"{MIN_TEMPERATURE}": temperature == 0
-        or temperature >= MIN_TEMPERATURE,
-        f"repetition_penalty={repetition_penalty}: give 1 (none) or more": (
-            repetition_penalty >= 1
-        ),
-        f"top_p={top_p}: give a probability above 0, up to 1": 0 < top_p <= 1,
-        f"top_k={top_k}: give a number of tokens, or 0 for all": (top_k >= 0),
-        f"text_guidance={text_guidance}: give 0 (none) or more": (
-            text_guidance >= 0
-        ),
+    greedy_or_warm = temperature == 0 or temperature >= MIN_TEMPERATURE
+    lowest = f"0 (the likeliest token) or at least {MIN_TEMPERATURE}"
+    allowed = {
+        "temperature": (greedy_or_warm, lowest),
+        "repetition_penalty": (repetition_penalty >= 1, "1 (none) or more"),
+        "top_p": (0 < top_p <= 1, "a probability above 0, up to 1"),
+        "top_k": (top_k >= 0, "a number of tokens, or 0 for all"),
+        "text_guidance": (text_guidance >= 0, "0 (none) or more"),
     }
-    for complaint, holds in wanted.items():
+    for name, (holds, wanted) in allowed.items():
         if not holds:
-            raise ValueError(f"{complaint}.")
+            raise ValueError(f"{name}={values[name]}: give {wanted}.")
