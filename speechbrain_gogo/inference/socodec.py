@@ -6,7 +6,6 @@ embedding the voice.
 """
 
 from numbers import Real
-from pathlib import Path
 
 import torch
 from torch.nn import functional as F
@@ -18,10 +17,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
     source_name,
 )
-from speechbrain_gogo.inference.loading.socodec_release import (
-    is_release,
-    load_release,
-)
+from speechbrain_gogo.inference.loading.socodec_release import load_release
 
 
 class SoCodec(VoicedCodec):
@@ -72,11 +68,9 @@ class SoCodec(VoicedCodec):
             If there is no such model, it is not to be trusted, or its weights
             do not match.
         """
-        folder = Path(source)
-        if not is_release(folder):
-            # With the folder of the self-supervised network.
-            folder = find_source(source, savedir, True, **hub_options)
-        if (folder / "hyperparams.yaml").is_file() or not is_release(folder):
+        # With the folder of the self-supervised network.
+        folder = find_source(source, savedir, True, **hub_options)
+        if (folder / "hyperparams.yaml").is_file():
             codec = super().from_hparams(
                 folder, None, run_opts, overrides, trust_source
             )

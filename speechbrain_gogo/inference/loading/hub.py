@@ -14,7 +14,16 @@ RECORD = "source.txt"
 # Includes the folder of SoCodec's self-supervised network.
 CODEC = ("*.yaml", "*.safetensors", "*.md", "ssl/*")
 SPEECH = ("*.json", "*.model", "*phones.txt", "*LICENSE*", "voice.*")
+# Of SoCodec as its authors released it, without a YAML.
+RELEASE = "socodec_*.safetensors", "mel_vocoder_*.safetensors"
 SPEECH_FOLDERS = ("stage1/*", "stage2/*", "text/*")
+
+
+def holds_model(folder):
+    """Whether a folder has a model's YAML, or the two released files."""
+    if (folder / "hyperparams.yaml").is_file():
+        return True
+    return all(any(folder.glob(name)) for name in RELEASE)
 
 
 def fetch_model(source, savedir=None, speech=False, **hub_options):
@@ -47,7 +56,7 @@ def fetch_model(source, savedir=None, speech=False, **hub_options):
             savedir,
         )
         return record.parent
-    if not (folder / "hyperparams.yaml").is_file():
+    if not holds_model(folder):
         raise ValueError(_explain(source, savedir, None))
     if record:
         _write_record(record, wanted, complete)
@@ -56,7 +65,7 @@ def fetch_model(source, savedir=None, speech=False, **hub_options):
 
 def _read_record(record, wanted):
     """The lines of the record of a model; none if there is no model."""
-    if not (record.parent / "hyperparams.yaml").is_file():
+    if not holds_model(record.parent):
         return []
     told = record.read_text().splitlines() if record.is_file() else ["unknown"]
     if told[:1] != [wanted]:

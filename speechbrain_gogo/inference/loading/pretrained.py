@@ -14,7 +14,7 @@ from hyperpyyaml import load_hyperpyyaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from speechbrain_gogo.inference.loading.hub import fetch_model
+from speechbrain_gogo.inference.loading.hub import fetch_model, holds_model
 
 # Modules with networks that only compute. Other modules of these packages have
 # classes that start processes, load libraries or run a downloaded repository.
@@ -56,7 +56,7 @@ def find_source(source, savedir=None, speech=False, **hub_options):
         If there is no such model, or ``savedir`` has another one.
     """
     for folder in (PRETRAINED / str(source), Path(source)):
-        if (folder / "hyperparams.yaml").is_file():
+        if holds_model(folder):
             return folder
     bundled = [p.parent.name for p in PRETRAINED.glob("*/hyperparams.yaml")]
     hint = f"Bundled models: {', '.join(sorted(bundled)) or 'none'}."
@@ -116,6 +116,11 @@ def load_model(folder, overrides=None, trust_source=False):
     if ``trust_source``. Returns the hyperparameters, with ``modules``.
     """
     yaml_path = Path(folder) / "hyperparams.yaml"
+    if not yaml_path.is_file():
+        raise ValueError(
+            f"{folder} has no hyperparams.yaml: only SoCodec loads the files "
+            "of its authors."
+        )
     if not trust_source:
         check_trust(yaml_path)
     with open(yaml_path) as stream:

@@ -12,16 +12,13 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo import HPARAMS
+from speechbrain_gogo.inference.loading.hub import RELEASE
 from speechbrain_gogo.inference.loading.pretrained import (
     load_state,
     read_weights,
 )
 from speechbrain_gogo.lobes.vocoder.bigvgan import BigVGAN
 
-CODEC_FILES, VOCODER_FILES = (
-    "socodec_*.safetensors",
-    "mel_vocoder_*.safetensors",
-)
 SSL = "ssl_extractor.model."
 PARTS = "encoder.", "decoder_1.", "decoder_2.", "quantizer.", "speaker_encoder."
 
@@ -88,12 +85,6 @@ LAYER = r"encoder\.layers\.(\d+)\."
 SSL_IGNORED = "final_proj.", "label_embs_concat"  # HuBERT's pretraining head
 
 
-def is_release(folder):
-    """Whether a folder has the two released files."""
-    files = CODEC_FILES, VOCODER_FILES
-    return all(any(Path(folder).glob(name)) for name in files)
-
-
 def load_release(folder, overrides=None):
     """Build the released codec and vocoder, with their weights.
 
@@ -103,7 +94,7 @@ def load_release(folder, overrides=None):
     with open(HPARAMS / "socodec.yaml") as stream:
         model = load_hyperpyyaml(stream, overrides or {})
     codec, vocoder = model["codec"], BigVGAN(n_mels=model["n_mels"])
-    path, found = _read(folder, CODEC_FILES)
+    path, found = _read(folder, RELEASE[0])
     ssl = {k: v for k, v in found.items() if k.startswith(SSL)}
     # Other tensors of the file do not belong to the codec.
     ours = {k: v for k, v in found.items() if k.startswith(PARTS)}
@@ -114,7 +105,7 @@ def load_release(folder, overrides=None):
     if ssl:
         ssl = {k.removeprefix(SSL): v for k, v in ssl.items()}
         codec.ssl.use(build_hubert(ssl, path))
-    path, found = _read(folder, VOCODER_FILES)
+    path, found = _read(folder, RELEASE[1])
     load_state(vocoder, vocoder_state(found, len(vocoder.blocks[0])), path)
     return {**model, "modules": {"codec": codec, "vocoder": vocoder}}
 
