@@ -4,7 +4,6 @@ The text is split into sentences that fit the positions of the language models
 together with the prompt, and each sentence becomes an :class:`Utterance`.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -68,7 +67,12 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     longest = speech.most_characters(prompt_text, prompt)
     utterances = []
     sentences = front_end.split(text, longest)
-    fits = functools.partial(_fits, before, prompt, speech)
+
+    def fits(sentence):  # at the average speed, after the prompt
+        usual = settings.groups_per_character * len(sentence)
+        ids = len(encode(before + sentence))
+        return speech.fits(ids, len(prompt) + math.ceil(usual))
+
     pieces = _halved(sentences, fits, front_end.split)
     for number, sentence in enumerate(pieces):
         usual = settings.groups_per_character * (len(sentence) + 10)
@@ -97,13 +101,6 @@ def _halved(sentences, fits, split):
             yield sentence
         else:
             yield from _halved(split(sentence, half), fits, split)
-
-
-def _fits(before, prompt, speech, sentence):
-    """Whether a sentence of average speed fits the models after the prompt."""
-    ids = len(speech.tokenizer.encode(before + sentence))
-    usual = speech.hparams.groups_per_character * len(sentence)
-    return speech.fits(ids, len(prompt) + math.ceil(usual))
 
 
 def make_continuation(prompt, seed, speech, max_groups=None):

@@ -14,11 +14,6 @@ RATE, GROUP = 24000, 5120
 
 
 @pytest.fixture(scope="module")
-def codec(tiny_codec_folder):
-    return GogoCodec.from_hparams(tiny_codec_folder)
-
-
-@pytest.fixture(scope="module")
 def tokenizer(tiny_codec_folder):
     return GogoTokenizer(tiny_codec_folder)
 

@@ -11,11 +11,6 @@ RATE, GROUP = 24000, 5120
 
 
 @pytest.fixture(scope="module")
-def codec(tiny_codec_folder):
-    return GogoCodec.from_hparams(tiny_codec_folder)
-
-
-@pytest.fixture(scope="module")
 def wavs():
     generator = torch.Generator().manual_seed(3)
     noise = torch.randn(2, 3 * RATE + 777, generator=generator)
