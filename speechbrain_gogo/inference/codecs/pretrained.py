@@ -274,6 +274,13 @@ class PretrainedCodec(
         tokens = check_tokens(tokens, columns, mask_id, self._device())
         return mask_dropped(tokens, keep, self.levels, mask_id)
 
+    def _read_one(self, tokens, keep):
+        """Checked ids [N, K] of one utterance; ``keep`` may be [N]."""
+        if keep is not None:
+            keep = torch.as_tensor(keep)
+            keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
+        return self._read_tokens(torch.as_tensor(tokens)[None], keep)[0]
+
     def _count_groups(self, tokens, lens):
         """Number of groups of each utterance of tokens [B, N, K], a list."""
         batch, groups = tokens.shape[:2]

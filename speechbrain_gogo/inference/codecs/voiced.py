@@ -100,15 +100,12 @@ class VoicedCodec(PretrainedCodec):
             position.
         """
         if torch.is_tensor(tokens):
-            keep = (
-                torch.as_tensor(keep)[None] if torch.is_tensor(keep) else keep
-            )
-            tokens = self._read_tokens(tokens[None], keep)[0]
+            tokens = self._read_one(tokens, keep)
             longest = [len(tokens) * self.group_samples]
             left = check_lengths(num_samples, longest)[0]
             pieces = tokens.split(WINDOW)
         else:
-            pieces = (self._read_tokens(each[None], keep)[0] for each in tokens)
+            pieces = (self._read_one(each, keep) for each in tokens)
             left = float("inf") if num_samples is None else num_samples
         embedding = self._read_embedding(embedding, 1)
         audio = vocode_in_windows(

@@ -105,10 +105,7 @@ class StreamingCodec(PretrainedCodec):
             If tokens, keep or the length are out of range; raised
             before the first piece.
         """
-        if keep is not None:
-            keep = torch.as_tensor(keep)
-            keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
-        tokens = self._read_tokens(torch.as_tensor(tokens)[None], keep)
+        tokens = self._read_one(tokens, keep)[None]
         counts = [tokens.shape[1]]
         sampling = check_sampling(num_steps, guidance_scale, seed)
         longest = tokens.shape[1] * self.group_samples
