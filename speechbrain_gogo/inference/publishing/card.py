@@ -5,16 +5,20 @@ the hub reads, is added. Otherwise a card is written from the model, the log of
 its training and the table of its evaluation.
 """
 
+import contextlib
+import json
 from pathlib import Path
+from typing import NamedTuple
 
 import jinja2
 from huggingface_hub import ModelCard, ModelCardData
 
 from speechbrain_gogo.inference.files.describe import describe_codec
-from speechbrain_gogo.inference.publishing.run_figures import read_run
 
 CARD = "README.md"
 HIDDEN = "codec", "folder"  # entries that hold on this machine alone
+LOG = "progress.jsonl"  # of a training
+SENTENCES = "training data: ", "validation data: "
 TEMPLATE = Path(__file__).parent / "model_card.jinja"
 
 
@@ -95,3 +99,53 @@ def _read_table(folder):
             "evaluation, such as that of recipes/LibriTTS/reconstruction."
         )
     return path.read_text(encoding="utf-8").strip()
+
+
+class Run(NamedTuple):
+    """What the output folder records about a training.
+
+    updates: their number in the last line of the log; figures: figure of the last
+    validation -> value; clips: numbers of training and validation clips used and
+    skipped, list of str; curves: Path of the plot of all figures, or None. Settings
+    are not read: they contain paths, and a card is public.
+    """
+
+    updates: int
+    figures: dict
+    clips: list
+    curves: Path | None
+
+
+def read_run(folder):
+    """Read a recipe's output folder; None if it has no training log.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> row = '{"step": 20, "stage": "valid", "mel error keep 10": 0.512}'
+    >>> _ = (folder / "progress.jsonl").write_text(row)
+    >>> read_run(folder).figures
+    {'mel error keep 10': 0.512}
+    """
+    folder = Path(folder)
+    if not (folder / LOG).is_file():
+        return None
+    rows = []
+    for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):  # the last may be cut
+            rows.append(json.loads(line))
+    validations = [row for row in rows if row["stage"] == "valid"]
+    last = dict(validations[-1]) if validations else {}
+    figures = {k: v for k, v in last.items() if k not in ("step", "stage")}
+    log, clips = folder / "train_log.txt", {}
+    if log.is_file():
+        for line in log.read_text(encoding="utf-8").splitlines():
+            if line.startswith(SENTENCES):  # a resumed run has several
+                clips[line.partition(":")[0]] = line
+    curves = folder / "curves.png"
+    return Run(
+        max((row["step"] for row in rows), default=0),
+        figures,
+        list(clips.values()),
+        curves if curves.is_file() else None,
+    )

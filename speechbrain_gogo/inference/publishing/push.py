@@ -22,8 +22,7 @@ from speechbrain_gogo.inference.loading.pretrained import yaml_nodes
 from speechbrain_gogo.inference.loading.speech import can_speak
 from speechbrain_gogo.inference.open_codec import open_codec
 from speechbrain_gogo.inference.open_speech import open_speech
-from speechbrain_gogo.inference.publishing.card import CARD, write_card
-from speechbrain_gogo.inference.publishing.run_figures import LOG
+from speechbrain_gogo.inference.publishing.card import CARD, LOG, write_card
 
 MODEL = *CODEC, *SPEECH  # what from_hparams fetches
 # They have no paths; other YAMLs may have some.
