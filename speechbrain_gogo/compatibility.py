@@ -14,16 +14,6 @@ WORKING = "torch>=2.13,<2.16", "torchaudio>=2.11.1,<2.12"
 def explain(error):
     """Say which releases do not work together, and which ones to install.
 
-    Arguments
-    ---------
-    error : Exception
-        What ``import torchaudio`` raised.
-
-    Returns
-    -------
-    str
-        One sentence.
-
     Example
     -------
     >>> "'torch>=2.13,<2.16'" in explain(OSError("no such symbol"))

@@ -3,25 +3,16 @@
 from importlib import import_module
 from importlib.metadata import version
 
-EXTRA = "metrics"
 
-
-def import_backend(module, package, extra=EXTRA):
-    """Check that a package is installed.
+def import_backend(module, package, extra="metrics"):
+    """Check that a package is installed, and return "package version".
 
     Arguments
     ---------
-    module : str
-        The module's name.
-    package : str
-        The distribution that contains it.
+    module, package : str
+        The module's name, and the distribution that contains it.
     extra : str
         The extra of this package that installs it, if any.
-
-    Returns
-    -------
-    str
-        "package version", the name of a judge.
 
     Raises
     ------

@@ -1,25 +1,36 @@
 """Commands that encode audio into tokens and decode tokens into audio."""
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from speechbrain_gogo.cli.options import (
     BUNDLED,
     Allocate,
     Codec,
     Device,
     Guidance,
-    Inputs,
-    Keep,
-    Output,
     Seed,
     Steps,
     TargetRate,
     Trust,
 )
-from speechbrain_gogo.cli.steps import (
-    allocation,
-    load,
-    run_all,
-    sampling,
-)
+from speechbrain_gogo.cli.steps import allocation, load, run_all, sampling
+
+Inputs = Annotated[
+    list[Path], typer.Argument(help="Files, or folders of them.")
+]
+Output = Annotated[
+    Path, typer.Argument(help="A file; a folder if there are several inputs.")
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of levels to decode, from the coarsest: tokens of each "
+        "group for Gogo and SoCodec, scales for CoFi-Codec. All by default."
+    ),
+]
 
 
 def encode(

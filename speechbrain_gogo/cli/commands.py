@@ -6,18 +6,37 @@ command prints one line to stderr and exits with status 1.
 """
 
 import os
+from typing import Annotated
 
 import typer
 
+from speechbrain_gogo import __version__
 from speechbrain_gogo.cli.coding import decode, encode, reconstruct
 from speechbrain_gogo.cli.conversion import convert, enhance
 from speechbrain_gogo.cli.corpora import manifest, tokenize
 from speechbrain_gogo.cli.inspection import budgets, demo, detect, info
-from speechbrain_gogo.cli.options import Version
 from speechbrain_gogo.cli.publishing import export, push
 from speechbrain_gogo.cli.serving import serve
 from speechbrain_gogo.cli.speech import speak
 from speechbrain_gogo.cli.steps import is_user_error, print_error
+
+
+def print_version(wanted):
+    """Print the version of this package and exit, if ``wanted``."""
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version",
+        callback=print_version,
+        is_eager=True,
+        help="Print the version and exit.",
+    ),
+]
 
 
 class OneLineErrors(typer.core.TyperGroup):
@@ -34,11 +53,7 @@ class OneLineErrors(typer.core.TyperGroup):
             raise typer.Exit(1) from None
 
 
-app = typer.Typer(
-    cls=OneLineErrors,
-    no_args_is_help=True,
-    add_completion=False,
-)
+app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

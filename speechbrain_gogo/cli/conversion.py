@@ -1,25 +1,37 @@
 """Commands that generate the fine tokens of a recording again, by Stage II."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from speechbrain_gogo.cli.options import (
     BUNDLED,
     Allocator,
-    CleanPrompt,
     Codec,
     Device,
     Draw,
     DrawFrom,
     Guidance,
-    Noisy,
     Seed,
-    Spoken,
     Steps,
-    TargetVoice,
     Trust,
     Wav,
 )
 from speechbrain_gogo.cli.steps import given, load
+
+Spoken = Annotated[Path, typer.Argument(help="A recording of the words.")]
+TargetVoice = Annotated[
+    Path, typer.Argument(help="A recording of the voice, a few seconds.")
+]
+Noisy = Annotated[Path, typer.Argument(help="The recording, of any length.")]
+CleanPrompt = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompt",
+        help="A clean recording, best of the same speaker; none by default.",
+    ),
+]
 
 
 def convert(

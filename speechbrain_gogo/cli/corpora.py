@@ -19,7 +19,7 @@ Corpus = Annotated[
     str,
     typer.Argument(
         help="A SpeechBrain CSV manifest, or WebDataset tars of audio: one, "
-        "a folder, or a pattern.",
+        "a folder, or a pattern."
     ),
 ]
 Recordings = Annotated[
@@ -37,20 +37,18 @@ Folder = Annotated[
 Forms = Annotated[
     list[str] | None,
     typer.Option(
-        "--form",
-        help="npy (default), webdataset or datasets; can be repeated.",
+        "--form", help="npy (default), webdataset or datasets; can be repeated."
     ),
 ]
 Layout = Annotated[
     str,
     typer.Option(
         help="flat: all tokens in one sequence, N*K x 1. "
-        "grouped: one group per step, N x K.",
+        "grouped: one group per step, N x K."
     ),
 ]
 Codebooks = Annotated[
-    int | None,
-    typer.Option(help="Tokens of each group, K; all by default."),
+    int | None, typer.Option(help="Tokens of each group, K; all by default.")
 ]
 DataRoot = Annotated[
     Path | None,

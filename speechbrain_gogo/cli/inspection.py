@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -10,17 +11,28 @@ from speechbrain_gogo.cli.options import (
     BUNDLED,
     Codec,
     Device,
-    Image,
-    Json,
-    OwnAudio,
-    PageFolder,
-    Recording,
-    Seconds,
-    Source,
     TargetRate,
     Trust,
 )
 from speechbrain_gogo.cli.steps import describe, load
+
+Recording = Annotated[Path, typer.Argument(help="An audio file.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one line of JSON instead.")
+]
+Image = Annotated[Path, typer.Argument(help="PNG file to write.")]
+Seconds = Annotated[
+    float,
+    typer.Option(help="Seconds of the recording to draw, from its start."),
+]
+Source = Annotated[str, typer.Argument(help="A token file or a codec.")]
+OwnAudio = Annotated[
+    list[Path] | None,
+    typer.Option(help="Audio files to add to the bundled clip."),
+]
+PageFolder = Annotated[
+    Path, typer.Option(help="Folder for the page and its files.")
+]
 
 
 def budgets(

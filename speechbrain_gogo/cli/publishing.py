@@ -63,7 +63,7 @@ def push(
     dry_run: DryRun = False,
 ):
     """Publish a model on the Hugging Face hub, with a model card."""
-    from speechbrain_gogo.inference.publishing import push_model
+    from speechbrain_gogo.inference.publishing.push import push_model
 
     made = push_model(
         folder,

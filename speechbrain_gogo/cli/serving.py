@@ -1,23 +1,48 @@
 """The command that serves a model."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from speechbrain_gogo.cli.options import (
     BUNDLED,
     Codec,
     Device,
-    Host,
-    MostBytes,
-    MostCharacters,
-    MostSeconds,
-    Port,
     Recognizer,
-    Threads,
     Trust,
-    Voices,
-    Waiting,
 )
 from speechbrain_gogo.cli.steps import load
+
+Host = Annotated[
+    str,
+    typer.Option(
+        help="Address to listen at; 0.0.0.0 accepts connections from all machines."
+    ),
+]
+Port = Annotated[int, typer.Option(help="Port to listen at; 0: a free one.")]
+Voices = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of voices: NAME.wav with its transcript in NAME.txt."
+    ),
+]
+MostCharacters = Annotated[int, typer.Option(help="Longest text.")]
+MostBytes = Annotated[
+    float, typer.Option(help="Largest request, audio included.")
+]
+MostSeconds = Annotated[float, typer.Option(help="Longest recording.")]
+Waiting = Annotated[
+    int,
+    typer.Option(
+        help="Number of requests that may wait; further ones are rejected, "
+        "with a time to retry."
+    ),
+]
+Threads = Annotated[
+    int,
+    typer.Option(help="Number of requests that are computed at the same time."),
+]
 
 
 def serve(

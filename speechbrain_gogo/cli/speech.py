@@ -1,5 +1,8 @@
 """The command that synthesizes a text."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from speechbrain_gogo.cli.options import (
@@ -10,19 +13,43 @@ from speechbrain_gogo.cli.options import (
     Draw,
     DrawFrom,
     Guidance,
-    Prompt,
-    PromptText,
     Recognizer,
     Seed,
     Steps,
-    Stream,
-    Text,
-    TextFile,
-    TextGuidance,
     Trust,
     Wav,
 )
 from speechbrain_gogo.cli.steps import describe, given, load, text_to_speak
+
+Text = Annotated[
+    str | None,
+    typer.Option(help="Text to speak, in English; - reads standard input."),
+]
+TextFile = Annotated[
+    Path | None, typer.Option(help="A file with the text to speak, in UTF-8.")
+]
+Prompt = Annotated[
+    Path | None,
+    typer.Option(
+        help="A recording of the voice; the model's own voice by default."
+    ),
+]
+PromptText = Annotated[
+    str | None,
+    typer.Option(help="Transcript of the recording; recognised by default."),
+]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream", help="Print the time at which each chunk of audio is ready."
+    ),
+]
+TextGuidance = Annotated[
+    float | None,
+    typer.Option(
+        help="Scale of classifier-free guidance by the text; 0: none."
+    ),
+]
 
 
 def speak(

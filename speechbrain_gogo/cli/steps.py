@@ -123,13 +123,7 @@ def is_user_error(error):
     from safetensors import SafetensorError
     from soundfile import LibsndfileError
 
-    known = (
-        ImportError,
-        LibsndfileError,
-        OSError,
-        SafetensorError,
-        ValueError,
-    )
+    known = (ImportError, LibsndfileError, OSError, SafetensorError, ValueError)
     return isinstance(error, known)
 
 

@@ -9,7 +9,6 @@ import torch
 
 from speechbrain_gogo.inference.checks.settings import (
     check_lengths,
-    check_lens,
     check_sampling,
 )
 from speechbrain_gogo.inference.checks.weights import weights_of
@@ -136,11 +135,7 @@ class GogoCodec(StreamingCodec):
             If tokens, keep or lengths are out of range; the error names the position.
         """
         tokens = self._read_tokens(tokens, keep)
-        batch, groups = tokens.shape[:2]
-        counts = [groups] * batch
-        if lens is not None:
-            lens = check_lens(lens, batch, groups, "lens", tokens.device)
-            counts = (lens * groups).round().long().tolist()
+        batch, counts = len(tokens), self._count_groups(tokens, lens)
         sampling = check_sampling(num_steps, guidance_scale, seed)
         longest = [count * self.group_samples for count in counts]
         lengths = check_lengths(num_samples, longest)

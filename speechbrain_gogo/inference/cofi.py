@@ -67,35 +67,4 @@ class CoFiCodec(VoicedCodec):
         """
         device = self._device()
         checked = (check_wav(piece, device) for piece in pieces)
-        encoded = self.codec.encode_pieces(checked)
-        while True:
-            with self.own_precision():  # not during the caller's code
-                tokens = next(encoded, None)
-            if tokens is None:
-                return
-            yield tokens
-
-    @torch.no_grad()
-    def decode_mel(self, codes, embedding=None, keep=None):
-        """Log-mel of tokens.
-
-        Arguments
-        ---------
-        codes : torch.Tensor
-            int64 [B, N, K], or fewer columns.
-        embedding : torch.Tensor
-            Global embeddings [B, D] or [D]; the model's mean embedding by
-            default.
-        keep : int | torch.Tensor
-            Number of scales to use, from the coarsest; or int64 [B, N], for
-            each group.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, N * group_size, n_mels].
-        """
-        codes = self._read_tokens(codes, keep)
-        with self.own_precision():
-            embedding = self._read_embedding(embedding, len(codes))
-            return self.codec.decode_mel(codes, embedding).float()
+        yield from self._in_own_precision(self.codec.encode_pieces(checked))

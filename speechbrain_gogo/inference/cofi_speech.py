@@ -8,9 +8,7 @@ them meanwhile, with the same embedding.
 import torch
 
 from speechbrain_gogo.inference.cofi import CoFiCodec
-from speechbrain_gogo.inference.synthesis.generator import (
-    pad_utterances,
-)
+from speechbrain_gogo.inference.synthesis.generator import pad_utterances
 from speechbrain_gogo.inference.synthesis.language_model import (
     LanguageModelSpeech,
 )

@@ -7,7 +7,6 @@ import yaml
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.cofi import CoFiCodec
 from speechbrain_gogo.inference.loading.pretrained import find_source
-from speechbrain_gogo.inference.loading.socodec_release import is_release
 from speechbrain_gogo.inference.socodec import SoCodec
 
 # The networks of a YAML and the interface to them.
@@ -53,14 +52,12 @@ def open_codec(source, savedir=None, run_opts=None, **options):
 
 def codec_class(source, savedir=None, options=None):
     """The interface class of a model, from the tag of its ``codec``."""
-    if is_release(source):
-        return SoCodec
     known = "overrides", "trust_source"
     hub = {k: v for k, v in (options or {}).items() if k not in known}
     folder = find_source(source, savedir, **hub)
     path = Path(folder) / "hyperparams.yaml"
-    if not path.is_file() and is_release(folder):
-        return SoCodec
+    if not path.is_file():
+        return SoCodec  # as its authors released it
     try:
         with open(path, encoding="utf-8") as stream:
             root = yaml.compose(stream, Loader=yaml.SafeLoader)

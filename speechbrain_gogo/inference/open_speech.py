@@ -9,11 +9,7 @@ from speechbrain_gogo.inference.socodec_speech import SoCodecSpeech
 from speechbrain_gogo.inference.speech import GogoSpeech
 
 # The codec of a model's folder, and the text to speech with its tokens.
-SPEAKS = {
-    GogoCodec: GogoSpeech,
-    SoCodec: SoCodecSpeech,
-    CoFiCodec: CoFiSpeech,
-}
+SPEAKS = {GogoCodec: GogoSpeech, SoCodec: SoCodecSpeech, CoFiCodec: CoFiSpeech}
 
 
 def open_speech(
@@ -52,13 +48,7 @@ def open_speech(
     >>> speech.sample_rate
     24000
     """
-    codec = codec_class(source, savedir, options)
-    if codec not in SPEAKS:
-        raise ValueError(
-            f"{source} cannot speak: no model here has the tokens of a "
-            f"{codec.__name__}."
-        )
-    kind = SPEAKS[codec]
+    kind = SPEAKS[codec_class(source, savedir, options)]
     if one_utterance:
         given = options.pop("overrides", None) or {}
         options["overrides"] = {**kind.ONE_UTTERANCE, **given}

@@ -6,7 +6,6 @@ embedding the voice.
 """
 
 from numbers import Real
-from pathlib import Path
 
 import torch
 from torch.nn import functional as F
@@ -18,10 +17,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
     source_name,
 )
-from speechbrain_gogo.inference.loading.socodec_release import (
-    is_release,
-    load_release,
-)
+from speechbrain_gogo.inference.loading.socodec_release import load_release
 
 
 class SoCodec(VoicedCodec):
@@ -72,11 +68,9 @@ class SoCodec(VoicedCodec):
             If there is no such model, it is not to be trusted, or its weights
             do not match.
         """
-        folder = Path(source)
-        if not is_release(folder):
-            # With the folder of the self-supervised network.
-            folder = find_source(source, savedir, True, **hub_options)
-        if (folder / "hyperparams.yaml").is_file() or not is_release(folder):
+        # With the folder of the self-supervised network.
+        folder = find_source(source, savedir, True, **hub_options)
+        if (folder / "hyperparams.yaml").is_file():
             codec = super().from_hparams(
                 folder, None, run_opts, overrides, trust_source
             )
@@ -111,33 +105,6 @@ class SoCodec(VoicedCodec):
         ssl, mel = ssl.to(self._device()), mel.to(self._device())
         with self.own_precision():
             return self.codec.encode_features(ssl, mel, lens)
-
-    @torch.no_grad()
-    def decode_mel(self, codes, embedding=None, keep=None):
-        """Log-mel of tokens.
-
-        Arguments
-        ---------
-        codes : torch.Tensor
-            int64 [B, N, S], or [B, N]: the first stream.
-        embedding : torch.Tensor
-            Global embeddings [B, D] or [D]; the model's mean embedding by
-            default.
-        keep : int | torch.Tensor
-            Number of streams to use, from the first; or int64 [B, N], for each
-            step.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, 12N, n_mels] of SoCodec-120.
-        """
-        codes = torch.as_tensor(codes)
-        codes = codes.unsqueeze(-1) if codes.dim() == 2 else codes
-        codes = self._read_tokens(codes, keep)
-        with self.own_precision():
-            embedding = self._read_embedding(embedding, len(codes))
-            return self.codec.decode_mel(codes, embedding).float()
 
     # Streams
 
@@ -198,21 +165,10 @@ class SoCodec(VoicedCodec):
         return min(int(latency * self.sample_rate) // step * step, longest)
 
     def _encode_window(self, held, new, before):
-        """Tokens of the last ``new`` samples of a window.
+        """Tokens [n, S] of the last ``new`` samples of a window [T].
 
-        Arguments
-        ---------
-        held : torch.Tensor
-            The window, [T].
-        new : int
-            Number of samples whose tokens to compute.
-        before : torch.Tensor
-            Features of the steps before these, or None.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens [n, S], and the features that precede the next window.
+        ``before`` are the features of the preceding steps, or None. Also returns those
+        that precede the next window.
         """
         codec = self.codec
         missing = -len(held) % self.group_samples

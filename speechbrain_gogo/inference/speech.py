@@ -67,7 +67,6 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
         "overlap_groups",
         "compiled",
     ]
-    MODULES_NEEDED = ["stage1", "stage2"]
     SETTINGS = (*SAMPLING, TEXT_GUIDANCE, *FLOW)
     ONE_UTTERANCE = {"compiled": False}  # compiling takes longer
 

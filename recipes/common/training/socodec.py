@@ -2,7 +2,7 @@
 
 from recipes.common.training.adversarial_codec import train_adversarial_codec
 from speechbrain_gogo.brains.socodec import SoCodecBrain
-from speechbrain_gogo.inference.loading.export_socodec import export_socodec
+from speechbrain_gogo.inference.loading.export import export_socodec
 
 
 def train_socodec(hparams, run_opts):

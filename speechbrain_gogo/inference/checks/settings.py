@@ -27,32 +27,10 @@ def check_whole(value, name):
 
 
 def check_lens(lens, batch, size, name, device):
-    """Check relative lengths; no utterance may be empty.
+    """Check relative lengths [B], for which 1.0 is ``size`` samples or groups.
 
-    Arguments
-    ---------
-    lens : torch.Tensor | sequence of float
-        [B].
-    batch : int
-        Utterances, B.
-    size : int
-        Samples or groups that correspond to 1.0.
-    name : str
-        Name of the argument in error messages.
-    device : torch.device | str
-        Device of the result.
-
-    Returns
-    -------
-    torch.Tensor
-        float64 [B], at most 1: float32 cannot represent every sample of an
-        hour.
-
-    Raises
-    ------
-    ValueError
-        If there are not B of them, or one is outside (0, 1] or less than one
-        of ``size``.
+    They are returned as float64, since float32 cannot represent every sample of an
+    hour. No utterance may be empty.
     """
     lens = torch.as_tensor(lens, device=device).double()
     if lens.shape != (batch,):
@@ -71,26 +49,9 @@ def check_lens(lens, batch, size, name, device):
 
 
 def check_sampling(num_steps, guidance_scale, seed=0):
-    """Check settings of the flow's sampler.
+    """Check settings of the flow's sampler, and return the first two by name.
 
-    Arguments
-    ---------
-    num_steps : int
-        Flow steps; None for the model's setting.
-    guidance_scale : float
-        Scale of classifier-free guidance; None for the model's setting.
-    seed : int
-        Seed of the initial noise.
-
-    Returns
-    -------
-    dict
-        The first two, by name.
-
-    Raises
-    ------
-    ValueError
-        If there is no step, or a setting is not a number.
+    None is the model's setting.
     """
     check_whole(seed, "seed")
     if num_steps is not None and check_whole(num_steps, "num_steps") < 1:
@@ -104,25 +65,9 @@ def check_sampling(num_steps, guidance_scale, seed=0):
 
 
 def check_lengths(num_samples, longest):
-    """Check lengths in samples.
+    """Check requested lengths in samples: one for all, one for each, or None.
 
-    Arguments
-    ---------
-    num_samples : int | sequence of int
-        Requested length, for all or for each; None for the full length.
-    longest : list of int
-        Available length of each.
-
-    Returns
-    -------
-    list of int
-        The requested length, at most ``longest``.
-
-    Raises
-    ------
-    ValueError
-        If a length is not positive, or the number of lengths differs from that
-        of utterances.
+    Returns the length of each utterance, at most its available one (``longest``).
     """
     if num_samples is None:
         return longest
@@ -138,26 +83,9 @@ def check_lengths(num_samples, longest):
 
 
 def check_embedding(embedding, batch, dim, device):
-    """Check embeddings of voices, one for each utterance.
+    """Check embeddings of voices: [B, D], or [D] or [1, D] for all.
 
-    Arguments
-    ---------
-    embedding : torch.Tensor
-        [B, D], or [D] or [1, D] for all.
-    batch, dim : int
-        B and D.
-    device : torch.device | str
-        Device for the result.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 [B, D].
-
-    Raises
-    ------
-    ValueError
-        If they have another shape or are not finite.
+    Returns float32 [B, D].
     """
     embedding = torch.as_tensor(embedding, device=device).float()
     if embedding.dim() == 1:

@@ -7,29 +7,9 @@ from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
 def check_tokens(tokens, levels, mask_id, device):
-    """Check token ids.
+    """Check token ids [B, N, K], K at most ``levels``, and return them as int64.
 
-    Arguments
-    ---------
-    tokens : torch.Tensor | sequence
-        [B, N, K].
-    levels : int
-        Largest K.
-    mask_id : int
-        Largest id.
-    device : torch.device | str
-        Device of the result.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [B, N, K].
-
-    Raises
-    ------
-    ValueError
-        If they are empty or of another shape, or an id is out of range or
-        not whole; the error names the position.
+    They may be of any dtype, if they are whole numbers from 0 to ``mask_id``.
     """
     tokens = torch.as_tensor(tokens)
     found = tokens.shape[-1] if tokens.dim() == 3 else 0
@@ -51,27 +31,7 @@ def check_tokens(tokens, levels, mask_id, device):
 
 
 def check_level(value, levels, name):
-    """Check a number of tokens per group.
-
-    Arguments
-    ---------
-    value : int
-        The number.
-    levels : int
-        Tokens that a group has.
-    name : str
-        Name of the argument in error messages.
-
-    Returns
-    -------
-    int
-        The number.
-
-    Raises
-    ------
-    ValueError
-        If it is not whole or outside 1..``levels``.
-    """
+    """Check that a number of tokens per group is in 1..``levels``, and return it."""
     value = check_whole(value, name)
     if not 1 <= value <= levels:
         raise ValueError(f"{name}={value} is outside 1..{levels}.")
@@ -79,29 +39,10 @@ def check_level(value, levels, name):
 
 
 def mask_dropped(tokens, keep, levels, mask_id):
-    """Replace tokens that ``keep`` drops by the masking token.
+    """Replace tokens [B, N, K] that ``keep`` drops by the masking token.
 
-    Arguments
-    ---------
-    tokens : torch.Tensor
-        int64 [B, N, K].
-    keep : int | torch.Tensor
-        Levels to keep of every group, or [B, N] of each. None keeps all.
-    levels : Levels
-        Levels of the columns.
-    mask_id : int
-        The masking token.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [B, N, K].
-
-    Raises
-    ------
-    ValueError
-        If a number is not whole or out of range (the error names the
-        position), or their shape is wrong.
+    ``keep`` is a number of levels of every group, or [B, N] of each; None keeps
+    all. ``levels`` are the levels of the columns, a Levels.
     """
     if keep is None:
         return tokens

@@ -28,10 +28,8 @@ def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
         or SpeechBrain's PaddedData, with its lengths.
     wav_lens : torch.Tensor
         Relative lengths [B], or None.
-    sample_rate : int
-        Sample rate of ``wavs``, in Hz; None is ``wanted``.
-    wanted : int
-        Sample rate of the codec, in Hz.
+    sample_rate, wanted : int
+        Sample rates of ``wavs`` and of the codec, in Hz; None is ``wanted``.
     device : torch.device | str
         Device of the result.
 
@@ -39,11 +37,6 @@ def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
     -------
     tuple of torch.Tensor
         float32 [B, T] at ``wanted`` Hz, and relative lengths [B] or None.
-
-    Raises
-    ------
-    ValueError
-        As in :func:`check_wavs`, or if rate or lengths are invalid.
 
     Example
     -------
@@ -72,26 +65,10 @@ def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
 
 
 def check_wavs(wavs, device):
-    """Check waveforms and convert them to the input of the networks.
+    """Check waveforms and return them as float32 [B, T].
 
-    Arguments
-    ---------
-    wavs : torch.Tensor | numpy.ndarray | list
-        Float of any precision, [T], [B, T], [B, 1, T], or [B, T, C], which is
-        downmixed.
-    device : torch.device | str
-        Device of the result.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 [B, T].
-
-    Raises
-    ------
-    ValueError
-        If they are empty, of another shape, not float, not finite, or far
-        outside [-1, 1].
+    They are floats of any precision in [-1, 1]: [T], [B, T], [B, 1, T], or
+    [B, T, C], which is downmixed.
     """
     if not torch.is_tensor(wavs):
         wavs = _from_array(wavs)
@@ -124,13 +101,7 @@ def check_wavs(wavs, device):
 
 
 def check_wav(wav, device):
-    """One waveform float32 [T], from any input of :func:`check_wavs`.
-
-    Raises
-    ------
-    ValueError
-        As :func:`check_wavs` does, or if there are several.
-    """
+    """One waveform float32 [T], from any input of :func:`check_wavs`."""
     wavs = check_wavs(wav, device)
     if len(wavs) != 1:
         raise ValueError(
@@ -177,26 +148,9 @@ def _pad(wavs):
 
 
 def resample(wavs, wav_lens, rate, wanted):
-    """Resample waveforms, each independent of the batch.
+    """Resample waveforms [B, T], each independent of the batch.
 
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        [B, T] at ``rate``.
-    wav_lens : torch.Tensor
-        Relative lengths [B], or None.
-    rate, wanted : int
-        In Hz.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        [B, T] at ``wanted``, and relative lengths [B] or None.
-
-    Raises
-    ------
-    ValueError
-        If ``rate`` is not a usual audio rate.
+    Returns them at the rate ``wanted``, with their relative lengths [B] or None.
     """
     check_rate(rate, wanted, "Audio")
     rate, samples = int(rate), wavs.shape[1]

@@ -63,7 +63,7 @@ class AllocatingCodec:
         check_backbone(tokens, real, allocator.backbone_size, self.mask_id)
         check_rate(target_rate, smallest, self.num_codebooks, self.group_rate)
         with self.own_precision():
-            logits = self._judge(tokens[..., : allocator.backbone_size])
+            logits = self._logits(tokens[..., : allocator.backbone_size])
         bias = 0.0
         if target_rate is not None:
             target = target_rate / self.group_rate
@@ -71,7 +71,7 @@ class AllocatingCodec:
         budgets = allocator.choose(logits, bias, smallest)
         return torch.where(real, budgets, smallest)
 
-    def _judge(self, backbones):
+    def _logits(self, backbones):
         """Logits [B, N, G] of backbone tokens [B, N, b]."""
         rows = backbones.flatten(0, 1).unsqueeze(0)  # [1, B * N, b]
         logits = [

@@ -112,26 +112,19 @@ class FileCodec:
         return {}
 
 
+def read_beginning(path, sample_rate, samples):
+    """The first samples of an audio file, float32 [T], at a rate in Hz."""
+    pieces, left = [], samples
+    for piece in stream_audio(path, sample_rate):
+        pieces.append(piece[:left])
+        left -= len(pieces[-1])
+        if not left:
+            break
+    return torch.cat(pieces)
+
+
 def encode_recording(codec, path):
-    """Tokens of an audio file, and the length of the recording.
-
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-
-    Returns
-    -------
-    tuple
-        Tokens int64 [N, K], and the number of samples at the codec's rate.
-
-    Raises
-    ------
-    ValueError
-        If the audio is missing, broken, empty or not finite.
-    """
+    """Tokens [N, K] of an audio file, and its number of samples at the codec's rate."""
     lengths = []
 
     def counted():

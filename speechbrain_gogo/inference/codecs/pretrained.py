@@ -11,6 +11,7 @@ from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.default_dtype import float32_by_default
+from speechbrain_gogo.inference.checks.settings import check_lens
 from speechbrain_gogo.inference.checks.tokens import (
     check_level,
     check_tokens,
@@ -25,10 +26,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     source_name,
 )
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
-from speechbrain_gogo.lobes.nn.precision import (
-    KeepsPrecision,
-    full_precision,
-)
+from speechbrain_gogo.lobes.nn.precision import KeepsPrecision, full_precision
 from speechbrain_gogo.lobes.tokens.granular import GranularCodec
 
 
@@ -154,6 +152,15 @@ class PretrainedCodec(
         with float32_by_default(), context:
             yield
 
+    def _in_own_precision(self, items):
+        """Items of an iterator, computed in this precision, one by one."""
+        while True:
+            with self.own_precision():  # not during the caller's code
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
     # Audio to tokens
 
     def encode(self, wavs, wav_lens=None):
@@ -266,3 +273,18 @@ class PretrainedCodec(
         columns, mask_id = self.num_codebooks, self.mask_id
         tokens = check_tokens(tokens, columns, mask_id, self._device())
         return mask_dropped(tokens, keep, self.levels, mask_id)
+
+    def _read_one(self, tokens, keep):
+        """Checked ids [N, K] of one utterance; ``keep`` may be [N]."""
+        if keep is not None:
+            keep = torch.as_tensor(keep)
+            keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
+        return self._read_tokens(torch.as_tensor(tokens)[None], keep)[0]
+
+    def _count_groups(self, tokens, lens):
+        """Number of groups of each utterance of tokens [B, N, K], a list."""
+        batch, groups = tokens.shape[:2]
+        if lens is None:
+            return [groups] * batch
+        lens = check_lens(lens, batch, groups, "lens", tokens.device)
+        return (lens * groups).round().long().tolist()

@@ -6,13 +6,12 @@ here, as batches, streams and files; a subclass encodes.
 
 import torch
 
-from speechbrain_gogo.dataio.audio.files import stream_audio
 from speechbrain_gogo.inference.checks.settings import (
     check_embedding,
     check_lengths,
-    check_lens,
 )
 from speechbrain_gogo.inference.checks.waveforms import read_wavs
+from speechbrain_gogo.inference.codecs.files import read_beginning
 from speechbrain_gogo.inference.codecs.pretrained import PretrainedCodec
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
@@ -70,13 +69,8 @@ class VoicedCodec(PretrainedCodec):
 
     def file_embedding(self, path):
         """Global embedding [D] of an audio file, of its first minute."""
-        pieces, left = [], self.voice_samples
-        for piece in stream_audio(path, self.sample_rate):
-            pieces.append(piece[:left])
-            left -= len(pieces[-1])
-            if not left:
-                break
-        return self.speaker_embedding(torch.cat(pieces)[None])[0]
+        wav = read_beginning(path, self.sample_rate, self.voice_samples)
+        return self.speaker_embedding(wav[None])[0]
 
     # Streams and batches
 
@@ -106,15 +100,12 @@ class VoicedCodec(PretrainedCodec):
             position.
         """
         if torch.is_tensor(tokens):
-            keep = (
-                torch.as_tensor(keep)[None] if torch.is_tensor(keep) else keep
-            )
-            tokens = self._read_tokens(tokens[None], keep)[0]
+            tokens = self._read_one(tokens, keep)
             longest = [len(tokens) * self.group_samples]
             left = check_lengths(num_samples, longest)[0]
             pieces = tokens.split(WINDOW)
         else:
-            pieces = (self._read_tokens(each[None], keep)[0] for each in tokens)
+            pieces = (self._read_one(each, keep) for each in tokens)
             left = float("inf") if num_samples is None else num_samples
         embedding = self._read_embedding(embedding, 1)
         audio = vocode_in_windows(
@@ -123,15 +114,13 @@ class VoicedCodec(PretrainedCodec):
             WINDOW * self.group_size,
             least=1,
         )
-        while left > 0:
-            with self.own_precision():  # not during the caller's code
-                wav = next(audio, None)
-            if wav is None:
-                return
+        for wav in self._in_own_precision(audio):
             wav = wav[0].float()
             wav = wav[: min(left, len(wav))]
             left -= len(wav)
             yield wav
+            if left <= 0:
+                return
 
     def decode_groups(self, groups, **settings):
         """Decode groups of tokens that arrive one by one.
@@ -184,11 +173,7 @@ class VoicedCodec(PretrainedCodec):
             where.
         """
         tokens = self._read_tokens(tokens, keep)
-        batch, steps = tokens.shape[:2]
-        counts = [steps] * batch
-        if lens is not None:
-            lens = check_lens(lens, batch, steps, "lens", tokens.device)
-            counts = (lens * steps).round().long().tolist()
+        batch, counts = len(tokens), self._count_groups(tokens, lens)
         longest = [count * self.group_samples for count in counts]
         lengths = check_lengths(num_samples, longest)
         embedding = self._read_embedding(embedding, batch)
@@ -200,6 +185,33 @@ class VoicedCodec(PretrainedCodec):
             wavs[b, :size] = torch.cat(list(audio))
         wav_lens = torch.tensor(lengths, device=wavs.device) / wavs.shape[1]
         return wavs, wav_lens
+
+    @torch.no_grad()
+    def decode_mel(self, codes, embedding=None, keep=None):
+        """Log-mel of tokens.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            int64 [B, N, K], or fewer columns; or [B, N], the first one.
+        embedding : torch.Tensor
+            Global embeddings [B, D] or [D]; the model's mean embedding by
+            default.
+        keep : int | torch.Tensor
+            Number of levels to use, from the first; or int64 [B, N], for each
+            group.
+
+        Returns
+        -------
+        torch.Tensor
+            [B, N * group_size, n_mels].
+        """
+        codes = torch.as_tensor(codes)
+        codes = codes.unsqueeze(-1) if codes.dim() == 2 else codes
+        codes = self._read_tokens(codes, keep)
+        with self.own_precision():
+            embedding = self._read_embedding(embedding, len(codes))
+            return self.codec.decode_mel(codes, embedding).float()
 
     # Small steps
 

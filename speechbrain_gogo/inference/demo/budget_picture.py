@@ -6,7 +6,7 @@ budget of each group, and the mel decoded from the allocated tokens.
 
 import torch
 
-from speechbrain_gogo.dataio.audio.files import stream_audio
+from speechbrain_gogo.inference.codecs.files import read_beginning
 from speechbrain_gogo.inference.files.describe import describe_rate
 from speechbrain_gogo.metrics.reports.pictures import plot_budgets
 
@@ -14,39 +14,17 @@ from speechbrain_gogo.metrics.reports.pictures import plot_budgets
 def draw_budgets(
     codec, path, image_path, target_rate=None, seconds=10.0, **sampling
 ):
-    """Draw the beginning of a recording, its budgets, its reconstruction.
+    """Draw the first ``seconds`` of a recording, its budgets, its reconstruction.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        A codec with an allocator.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-    image_path : str | Path
-        PNG to write; folders are made.
-    target_rate : float
-        Tokens per second, as in :meth:`GogoCodec.allocate`.
-    seconds : float
-        Seconds of the recording to plot, from its start.
-    **sampling
-        As in :meth:`GogoCodec.decode_batch`.
-
-    Returns
-    -------
-    torch.Tensor
-        The budgets, int64 [N].
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used, or the model has no allocator.
+    ``target_rate`` is that of :meth:`GogoCodec.allocate`, ``sampling`` as in
+    :meth:`GogoCodec.decode_batch`. Returns the budgets, int64 [N].
     """
-    wav = beginning(path, codec.sample_rate, seconds).unsqueeze(0)
+    samples = round(seconds * codec.sample_rate)
+    wav = read_beginning(path, codec.sample_rate, samples).unsqueeze(0)
     tokens, _ = codec.encode_batch(wav)
     budgets = codec.allocate(tokens, target_rate=target_rate)
-    samples = wav.shape[1]
     made, _ = codec.decode_batch(
-        tokens, keep=budgets, num_samples=samples, **sampling
+        tokens, keep=budgets, num_samples=wav.shape[1], **sampling
     )
     mean = float(budgets.double().mean())
     plot_budgets(
@@ -60,17 +38,6 @@ def draw_budgets(
         codec.group_rate * codec.group_size,
     )
     return budgets[0]
-
-
-def beginning(path, sample_rate, seconds):
-    """The first samples of an audio file, float32 [T]."""
-    wanted, pieces, found = round(seconds * sample_rate), [], 0
-    for piece in stream_audio(path, sample_rate):
-        pieces.append(piece)
-        found += len(piece)
-        if found >= wanted:
-            break
-    return torch.cat(pieces)[:wanted]
 
 
 @torch.no_grad()

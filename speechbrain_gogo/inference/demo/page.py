@@ -10,37 +10,24 @@ from pathlib import Path
 import jinja2
 import torch
 
+TEMPLATE = Path(__file__).parent / "demo_page.html"
+
 
 def write_page(codec, recordings, spoken, folder, picture_seconds):
     """Write index.html beside the demo's audio and pictures.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        Codec whose name, size and rates the page shows.
-    recordings : list of Recording
-        Results of demo.py.
-    spoken : SynthesisResult
-        Generated speech, or None.
-    folder : str | Path
-        Folder of the files.
-    picture_seconds : float
-        Largest duration shown in a picture, in seconds.
-
-    Returns
-    -------
-    Path
-        The page.
+    ``recordings`` and ``spoken`` are results of run.py; a picture shows up to
+    ``picture_seconds`` of a recording. Returns the page's Path.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    template = jinja2.Template(
+        TEMPLATE.read_text(encoding="utf-8"),
         autoescape=True,  # titles are the names of users' files
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
     weights = list(codec.mods.parameters())
-    html = environment.get_template("demo_page.html").render(
+    html = template.render(
         codec=codec,
         recordings=recordings,
         spoken=spoken,

@@ -65,30 +65,11 @@ class Recording:
 def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     """Encode and decode the bundled clip and others, and write the page.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        The codec.
-    folder : str | Path
-        Folder for index.html; for the bundled clip original.wav, keep01.wav and
-        so on, and mels.png; for the first of ``wavs`` wav1_original.wav and so
-        on; and speech.wav.
-    wavs : sequence of str | Path
-        Audio files besides the bundled clip.
-    speech : GogoSpeech
-        Model that synthesizes a sentence, in its own voice or that of the
-        bundled clip.
-
-    Returns
-    -------
-    tuple
-        The recordings, a list of :class:`Recording`; the synthesis, a
-        :class:`SynthesisResult` or None; and the page's Path.
-
-    Raises
-    ------
-    ValueError
-        If an audio file cannot be used.
+    The ``folder`` gets index.html; for the bundled clip original.wav, keep01.wav and
+    so on, and mels.png; for the first of ``wavs`` wav1_original.wav and so on; and
+    speech.wav, a sentence of the text to speech ``speech``, in its own voice or that
+    of the bundled clip. Returns the recordings, a list of :class:`Recording`; the
+    synthesis, a :class:`SynthesisResult` or None; and the page's Path.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,30 +96,9 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
 
 
 def copy_original(codec, path, folder, prefix, note=""):
-    """Write a recording in mono at the codec's rate.
+    """Write a recording in mono at the codec's rate, as {prefix}original.wav.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        The codec.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-    folder : Path
-        Gets {prefix}original.wav.
-    prefix : str
-        Prefix of all of the recording's files.
-    note : str
-        Note on the page.
-
-    Returns
-    -------
-    Recording
-        Without decodings yet.
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used.
+    Returns a Recording without decodings yet, with a ``note`` for the page.
     """
     target = folder / f"{prefix}original.wav"
     pieces = stream_audio(path, codec.sample_rate)

@@ -4,9 +4,13 @@ Letters of shapes: B batch, N groups, T frames, W samples.
 """
 
 import torch
-from torch import nn
 
-from speechbrain_gogo.inference.exporting.network import Network, Tensor
+from speechbrain_gogo.inference.exporting.network import (
+    Function,
+    Network,
+    Tensor,
+)
+from speechbrain_gogo.lobes.gogo.codec import Gogo
 from speechbrain_gogo.lobes.gogo.encoder.group_encoder import IndependentGroups
 from speechbrain_gogo.lobes.gogo.flow.few_step_flow import FewStepFlow
 from speechbrain_gogo.lobes.gogo.flow.mel_regression import MelRegression
@@ -20,84 +24,28 @@ from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 LOG_MEL = {"mean": -1.0, "std": 2.0}
 
 
-class Encoder(nn.Module):
-    """Log-mel of groups to tokens (Eq. 1)."""
-
-    def __init__(self, codec):
-        super().__init__()
-        self.codec = codec
-
-    def forward(self, log_mel):
-        """log_mel [N, g, d] -> int64 [N, K]."""
-        features = self.codec.encoder(self.codec.normalize(log_mel))
-        return self.codec.quantizer(features)[1].long()
+def encode(codec, log_mel):
+    """log_mel [N, g, d] -> tokens int64 [N, K] (Eq. 1)."""
+    features = codec.encoder(codec.normalize(log_mel))
+    return codec.quantizer(features)[1].long()
 
 
-class Decoder(nn.Module):
-    """Tokens to log-mel, of a decoder with one pass."""
-
-    def __init__(self, codec):
-        super().__init__()
-        self.codec = codec
-
-    def forward(self, tokens):
-        """tokens int64 [B, N, K] -> [B, T, d]."""
-        return self.codec.decode_mel(tokens)
+def condition_of(codec, tokens):
+    """tokens int64 [B, N, K] -> the flow's condition [B, T, D] (Eq. 2)."""
+    return codec.align(codec.embed(tokens))
 
 
-class Condition(nn.Module):
-    """Tokens to the flow's condition (Eq. 2)."""
-
-    def __init__(self, codec):
-        super().__init__()
-        self.codec = codec
-
-    def forward(self, tokens):
-        """tokens int64 [B, N, K] -> [B, T, D]."""
-        return self.codec.align(self.codec.embed(tokens))
-
-
-class FlowPass(nn.Module):
-    """One pass of the flow's network (Eq. 3)."""
-
-    def __init__(self, flow):
-        super().__init__()
-        self.backbone = flow.backbone
-
-    def forward(self, x, condition, time):
-        """x [B, T, d], condition [B, T, D], time [B] -> [B, T, d]."""
-        return self.backbone(x, condition, time)
-
-
-class FewStepPass(FlowPass):
-    """One pass of a network that also reads the length of the step."""
-
-    def forward(self, x, condition, time, step):
-        """x [B, T, d], condition [B, T, D], time and step [B] -> [B, T, d]."""
-        net = self.backbone
-        modulation = net.modulation(time, step)
-        return net.velocity(x, net.condition(condition), modulation)
+def few_step_pass(net, x, condition, time, step):
+    """x [B, T, d], condition [B, T, D], time and step [B] -> [B, T, d]."""
+    modulation = net.modulation(time, step)
+    return net.velocity(x, net.condition(condition), modulation)
 
 
 def codec_networks(codec, vocoder):
-    """The networks of a Gogo codec.
+    """The networks of a Gogo codec and, if it is a Vocos, of its vocoder.
 
-    Arguments
-    ---------
-    codec : Gogo
-        In evaluation mode.
-    vocoder : Vocoder
-        Only Vocos can be exported.
-
-    Returns
-    -------
-    list of Network
-
-    Raises
-    ------
-    ValueError
-        If the codec has an encoder over whole utterances, or a residual quantizer:
-        the baselines of the paper.
+    The baselines of the paper, with an encoder over whole utterances or a residual
+    quantizer, are refused with a ValueError.
     """
     if not isinstance(codec.encoder, IndependentGroups):
         raise ValueError(
@@ -140,14 +88,14 @@ def encoder_networks(codec):
     yield Network(
         "encoder",
         f"Log-mel of groups of {size} frames to tokens.",
-        Encoder(codec),
+        Function(encode, codec),
         {"log_mel": Tensor(shape, "Log-mel of N groups.", **LOG_MEL)},
         {"tokens": tokens},
-        lambda log_mel: encode(codec, log_mel),
+        lambda log_mel: quantize(codec, log_mel),
     )
 
 
-def encode(codec, log_mel):
+def quantize(codec, log_mel):
     """The codec's own tokens of log-mel [N, g, d]: int64 [N, K]."""
     real = torch.ones(1, len(log_mel), dtype=torch.bool)
     return codec.quantize(codec.normalize(log_mel)[None], real)[1]
@@ -168,7 +116,7 @@ def decoder_networks(codec):
         yield Network(
             "decoder",
             "Tokens to log-mel, in one pass.",
-            Decoder(codec),
+            Function(Gogo.decode_mel, codec),
             {"tokens": tokens},
             {"log_mel": mel},
         )
@@ -180,7 +128,7 @@ def decoder_networks(codec):
     yield Network(
         "condition",
         "Tokens to the condition of the decoder's passes.",
-        Condition(codec),
+        Function(condition_of, codec),
         {"tokens": tokens},
         {"condition": condition},
     )
@@ -190,13 +138,15 @@ def decoder_networks(codec):
         "condition": condition,
         "time": Tensor(("B",), "In [0, 1].", mean=0.5, std=0.1),
     }
-    if few := isinstance(flow, FewStepFlow):
+    net = flow.backbone
+    if isinstance(flow, FewStepFlow):
+        net = Function(few_step_pass, net)
         about = "Length of the step, in [0, 1]."
         inputs["step"] = Tensor(("B",), about, mean=0.5, std=0.1)
     yield Network(
         "decoder",
         "One pass of the flow; `flow` lists the passes.",
-        (FewStepPass if few else FlowPass)(flow),
+        net,
         inputs,
         {"prediction": x._replace(about=f"The {flow.predict}.")},
     )
@@ -217,18 +167,7 @@ def vocoder_network(vocoder):
 
 
 def describe_codec(codec):
-    """Settings of a Gogo codec that a user of the files needs.
-
-    Arguments
-    ---------
-    codec : Gogo
-        The codec.
-
-    Returns
-    -------
-    dict
-        For JSON.
-    """
+    """Settings of a Gogo codec that a user of the files needs, for JSON."""
     mel, flow = codec.mel, codec.flow
     found = {
         "sample_rate": codec.sample_rate,

@@ -5,7 +5,6 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.codecs.voiced import VoicedCodec
 from speechbrain_gogo.inference.exporting.codec import (
     codec_networks,
@@ -111,11 +110,6 @@ def export_onnx(source, folder, trust_source=False):
 def load(source, trust_source):
     """The codec, and name to stage; none if it does not speak."""
     codec = open_codec(source, trust_source=trust_source)
-    if not isinstance(codec, GogoCodec | VoicedCodec):
-        raise ValueError(
-            f"'{codec.name}' is a {type(codec).__name__}, of which there is no "
-            "export to ONNX: give a Gogo codec, a SoCodec or a CoFi-Codec."
-        )
     if not can_speak(source):
         return codec, {}
     if isinstance(codec, VoicedCodec):

@@ -81,3 +81,15 @@ class Network(NamedTuple):
             for end, named in ends.items()
         }
         return {"use": self.use, **tensors}
+
+
+class Function(nn.Module):
+    """A function of a network and of tensors, as a module to export."""
+
+    def __init__(self, function, network):
+        super().__init__()
+        self.function, self.network = function, network
+
+    def forward(self, *inputs):
+        """The function's result."""
+        return self.function(self.network, *inputs)

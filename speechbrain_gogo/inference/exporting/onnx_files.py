@@ -7,6 +7,8 @@ import warnings
 
 import torch
 
+from speechbrain_gogo.inference.exporting.network import Function
+
 NEEDED = "onnxscript", "onnxruntime"
 TOLERANCE = 1e-4
 SEED = 0
@@ -20,13 +22,7 @@ CHECKED = [
 
 
 def import_packages():
-    """Raise an error if a package of the extra ``gogo[onnx]`` is missing.
-
-    Raises
-    ------
-    ValueError
-        With the command that installs it.
-    """
+    """Raise a ValueError if a package of the extra ``gogo[onnx]`` is missing."""
     for name in NEEDED:
         try:
             importlib.import_module(name)
@@ -38,20 +34,10 @@ def import_packages():
 
 
 def write_onnx(network, folder):
-    """Write a network as NAME.onnx.
+    """Write a network as NAME.onnx into an existing folder, and return the path.
 
-    Arguments
-    ---------
-    network : Network
-        In evaluation mode.
-    folder : Path
-        An existing folder.
-
-    Returns
-    -------
-    Path
-        The file. Weights of more than 1.6 GB are in NAME.onnx.data, since a file
-        of protobuf has 2 GB at most.
+    Weights of more than 1.6 GB are in NAME.onnx.data, since a file of protobuf has
+    2 GB at most.
     """
     path = folder / f"{network.name}.onnx"
     letters = {
@@ -61,18 +47,20 @@ def write_onnx(network, folder):
         if isinstance(size, str)
     }
     sizes = {letter: torch.export.Dim(letter) for letter in sorted(letters)}
-    dynamic = {
-        name: {
+    dynamic = tuple(
+        {
             place: sizes[size]
             for place, size in enumerate(tensor.shape)
             if isinstance(size, str)
         }
-        for name, tensor in network.inputs.items()
-    }
+        for tensor in network.inputs.values()
+    )
+    if isinstance(network.module, Function):  # has one argument, *inputs
+        dynamic = (dynamic,)
     with quiet(), torch.no_grad():
         program = torch.onnx.export(
             network.module.eval(),
-            kwargs=network.draw(TRACED, SEED),
+            tuple(network.draw(TRACED, SEED).values()),
             input_names=list(network.inputs),
             output_names=list(network.outputs),
             dynamic_shapes=dynamic,
@@ -100,23 +88,8 @@ def quiet():
 def check_onnx(network, path):
     """Compare a file with torch, on seeded inputs of other sizes than the traced.
 
-    Arguments
-    ---------
-    network : Network
-        What the file was written from.
-    path : Path
-        The file.
-
-    Returns
-    -------
-    float
-        Largest absolute difference; 0 for ids.
-
-    Raises
-    ------
-    ValueError
-        If ids are not equal, other tensors differ by more than 1e-4, or are not
-        finite.
+    Returns the largest absolute difference, 0 for ids. A ValueError is raised if
+    ids are not equal, or others differ by more than 1e-4 or are not finite.
     """
     import onnxruntime
 

@@ -5,9 +5,11 @@ d mel bins, D width of a voice's embedding, K or S tokens of a group, F features
 a group, D' their width. Embeddings of voices are computed clip by clip.
 """
 
-from torch import nn
-
-from speechbrain_gogo.inference.exporting.network import Network, Tensor
+from speechbrain_gogo.inference.exporting.network import (
+    Function,
+    Network,
+    Tensor,
+)
 from speechbrain_gogo.lobes.cofi.codec import CoFiCodecNetwork
 from speechbrain_gogo.lobes.vocoder.convolutions import (
     ConvolutionalMagnitudeMel,
@@ -17,70 +19,20 @@ from speechbrain_gogo.lobes.vocoder.convolutions import (
 LOG_MEL = {"mean": -4.0, "std": 2.0}
 
 
-class Voice(nn.Module):
-    """Log-mel of a clip to its embedding."""
-
-    def __init__(self, codec):
-        super().__init__()
-        self.encoder = codec.global_encoder
-
-    def forward(self, log_mel):
-        """log_mel [1, N, g, d] -> [1, D]."""
-        return self.encoder(log_mel.flatten(1, 2))
+def embed_voice(codec, log_mel):
+    """log_mel of a clip [1, N, g, d] -> its embedding [1, D]."""
+    return codec.global_encoder(log_mel.flatten(1, 2))
 
 
-class CoFiEncoder(nn.Module):
-    """Log-mel and the embedding to tokens, scale by scale."""
-
-    def __init__(self, codec):
-        super().__init__()
-        self.codec = codec
-
-    def forward(self, log_mel, embedding):
-        """log_mel [B, N, g, d], embedding [B, D] -> int64 [B, N, K]."""
-        return self.codec.tokenize(log_mel.flatten(1, 2), embedding)
-
-
-class SoCodecEncoder(nn.Module):
-    """Self-supervised features to tokens."""
-
-    def __init__(self, codec):
-        super().__init__()
-        self.codec = codec
-
-    def forward(self, features):
-        """features [B, N, F, D'] -> int64 [B, N, S]."""
-        return self.codec.tokenize(features.flatten(1, 2))
-
-
-class VoicedDecoder(nn.Module):
-    """Tokens and the embedding to log-mel."""
-
-    def __init__(self, codec):
-        super().__init__()
-        self.codec = codec
-
-    def forward(self, tokens, embedding):
-        """tokens int64 [B, N, K], embedding [B, D] -> [B, T, d]."""
-        return self.codec.decode_mel(tokens, embedding)
+def tokenize(codec, frames, *embedding):
+    """frames [B, N, F, D'] and, for CoFi-Codec, [B, D] -> int64 [B, N, K]."""
+    return codec.tokenize(frames.flatten(1, 2), *embedding)
 
 
 def sibling_networks(codec):
     """The networks of a SoCodec or CoFi-Codec, without its vocoder.
 
-    Arguments
-    ---------
-    codec : SoCodecNetwork | CoFiCodecNetwork
-        In evaluation mode.
-
-    Returns
-    -------
-    list of Network
-
-    Raises
-    ------
-    ValueError
-        If the codec has a residual quantizer.
+    A residual quantizer is refused with a ValueError.
     """
     cofi = isinstance(codec, CoFiCodecNetwork)
     if not cofi and codec.quantizer.residual:
@@ -113,7 +65,7 @@ def sibling_networks(codec):
         Network(
             "voice",
             "Log-mel of a clip to the embedding of its voice.",
-            Voice(codec),
+            Function(embed_voice, codec),
             {"log_mel": clip},
             {"embedding": embedding._replace(shape=(1, embedding.shape[1]))},
         ),
@@ -121,7 +73,7 @@ def sibling_networks(codec):
         Network(
             "decoder",
             "Tokens and the embedding of a voice to log-mel.",
-            VoicedDecoder(codec),
+            Function(type(codec).decode_mel, codec),
             {"tokens": tokens, "embedding": embedding},
             {"log_mel": frames},
         ),
@@ -134,7 +86,7 @@ def cofi_encoder(codec):
     return Network(
         "encoder",
         "Log-mel and the embedding of a voice to tokens.",
-        CoFiEncoder(codec),
+        Function(tokenize, codec),
         {
             "log_mel": Tensor(groups, "In groups of frames.", **LOG_MEL),
             "embedding": Tensor(("B", codec.global_encoder.dim), "From voice."),
@@ -154,7 +106,7 @@ def socodec_encoder(codec):
     return Network(
         "encoder",
         "Features of the self-supervised network, which has no file, to tokens.",
-        SoCodecEncoder(codec),
+        Function(tokenize, codec),
         {"features": Tensor(("B", "N", frames, width), "In groups of frames.")},
         {
             "tokens": Tensor(
@@ -165,18 +117,7 @@ def socodec_encoder(codec):
 
 
 def describe_sibling(codec):
-    """Settings of a SoCodec or CoFi-Codec that a user of the files needs.
-
-    Arguments
-    ---------
-    codec : SoCodecNetwork | CoFiCodecNetwork
-        The codec.
-
-    Returns
-    -------
-    dict
-        For JSON.
-    """
+    """Settings of a SoCodec or CoFi-Codec that a user of the files needs, for JSON."""
     mel = codec.mel
     found = {
         "sample_rate": codec.sample_rate,

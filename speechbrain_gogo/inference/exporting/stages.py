@@ -4,15 +4,18 @@ Letters of shapes: B batch, T new positions, S cached positions, L text ids, M =
 + 1 positions in a text, N groups.
 """
 
-from torch import nn
-
-from speechbrain_gogo.inference.exporting.group_stages import (
-    depth_network,
-    group_backbone_networks,
-    group_detail_networks,
+from speechbrain_gogo.inference.exporting.network import (
+    Function,
+    Network,
+    Tensor,
 )
-from speechbrain_gogo.inference.exporting.network import Network, Tensor
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
+from speechbrain_gogo.lobes.speech.decoding.group_steps import (
+    FineStep,
+    GroupBackboneStep,
+    GroupDetailStep,
+    GroupText,
+)
 from speechbrain_gogo.lobes.speech.decoding.steps import (
     AlignedStep,
     AlignedText,
@@ -29,43 +32,22 @@ PADDING = Tensor(
 )
 
 
-class Alignment(nn.Module):
-    """Tokens of whole clips to log-probabilities of text ids."""
-
-    def __init__(self, aligner):
-        super().__init__()
-        self.aligner = aligner
-
-    def forward(self, tokens):
-        """tokens int64 [B, N, K] -> [B, N * F, V + 1]."""
-        return self.aligner(tokens, tokens[..., 0] >= 0)
+def align(aligner, tokens):
+    """tokens of clips int64 [B, N, K] -> log-probabilities [B, N * F, V + 1]."""
+    return aligner(tokens, tokens[..., 0] >= 0)
 
 
 def stage_networks(name, stage):
-    """The networks of a stage.
+    """The networks of a stage; ``name`` begins the names of their files.
 
-    Arguments
-    ---------
-    name : str
-        "stage1" or "stage2", the beginning of the files' names.
-    stage : torch.nn.Module
-        In evaluation mode.
-
-    Returns
-    -------
-    list of Network
-
-    Raises
-    ------
-    ValueError
-        If there is no export of such stages.
+    Stages of other classes are refused with a ValueError.
     """
     if isinstance(stage, AlignedBackboneLM):
         return list(aligned_networks(name, stage))
     if isinstance(stage, GroupBackboneLM):
-        return list(group_backbone_networks(name, stage, cached_network))
+        return list(group_backbone_networks(name, stage))
     if isinstance(stage, GroupDetailLM):
-        return list(group_detail_networks(name, stage, cached_network))
+        return list(group_detail_networks(name, stage))
     if not isinstance(stage, BackboneLM | DetailLM):
         raise ValueError(
             f"{name} is a {type(stage).__name__}, of which there is no export "
@@ -119,7 +101,7 @@ def aligned_networks(name, lm):
     yield Network(
         f"{name}_aligner",
         "Tokens of a prompt to log-probabilities of its text, for CTC.",
-        Alignment(lm.aligner),
+        Function(align, lm.aligner),
         {"tokens": Tensor(prompt, "Tokens of a prompt.", below=size)},
         {
             "log_probs": Tensor(
@@ -148,19 +130,81 @@ def aligned_networks(name, lm):
     yield depth_network(f"{name}_depth", lm, DepthStep(lm.depth), "place")
 
 
-def describe_stage(stage):
-    """Settings of a stage that a user of the files needs.
+def group_backbone_networks(name, lm):
+    """Text, the large pass and the small one, of a GroupBackboneLM."""
+    read = GroupText(lm)
+    ids = Tensor(("B", "T"), "[text][start].", below=lm.start_id + 1)
+    found = {
+        "hidden": Tensor(("B", lm.dim), "Vector of the next group."),
+        "end": Tensor(("B", 1), "Log-odds of the end before that group."),
+    }
+    use = "Ids before the speech to the vector of the first group."
+    yield cached_network(f"{name}_text", use, read, {"ids": ids}, found)
+    groups = "B", "T", lm.backbone_size
+    inputs = {
+        "before": Tensor(groups, "Preceding groups.", below=lm.codebook_size),
+        "position": Tensor(
+            ("B", "T"),
+            f"Number of ids for the first group, {lm.group_stride} more for "
+            "each further one.",
+            below=lm.max_positions,
+        ),
+    }
+    step = GroupBackboneStep(lm, read.blocks)
+    use = "Preceding groups to the vector of the next one."
+    yield cached_network(f"{name}_step", use, step, inputs, found)
+    yield depth_network(f"{name}_depth", lm, DepthStep(lm.depth), "place")
 
-    Arguments
-    ---------
-    stage : torch.nn.Module
-        Any stage.
 
-    Returns
-    -------
-    dict
-        For JSON.
+def group_detail_networks(name, lm):
+    """The large pass and the small one of a GroupDetailLM."""
+    size = lm.codebook_size
+    inputs = {
+        "before": Tensor(
+            ("B", "T", lm.num_tokens),
+            f"Preceding groups; {size} where a token is missing.",
+            below=size + 1,
+        ),
+        "backbone": Tensor(
+            ("B", "T", lm.backbone_size), "Of the groups.", below=size
+        ),
+    }
+    yield cached_network(
+        f"{name}_step",
+        "Preceding groups and backbones to the vector of the last group.",
+        GroupDetailStep(lm),
+        inputs,
+        {"hidden": Tensor(("B", lm.dim), "Vector of the last group.")},
+    )
+    yield depth_network(f"{name}_depth", lm, FineStep(lm.depth), "fine")
+
+
+def depth_network(name, lm, step, place):
+    """The small pass: the vector of a group and tokens so far to the next one.
+
+    ``place`` names the last input of the pass ``step``, the number of tokens so far.
     """
+    size, predicted = lm.codebook_size, lm.group_tokens - lm.given
+    about = f"Number of {'fine ' if lm.given else ''}tokens so far."
+    return Network(
+        name,
+        "The vector of a group and its tokens so far to the next token.",
+        step,
+        {
+            "hidden": Tensor(("B", lm.dim), "From the large pass."),
+            "tokens": Tensor(
+                ("B", lm.group_tokens),
+                "Of the group; those not predicted yet are ignored.",
+                below=size,
+            ),
+            place: Tensor((1,), about, below=predicted),
+        },
+        {"log_probs": Tensor(("B", size), "Of the next token.")},
+    )
+
+
+def describe_stage(stage):
+    """Settings of a stage that a user of the files needs, for JSON."""
     found = {
         "kind": type(stage).__name__,
         "max_positions": stage.max_positions,

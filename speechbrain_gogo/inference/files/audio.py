@@ -28,30 +28,11 @@ TOKENS = (".safetensors",)
 
 
 def encode_with_budgets(codec, path, allocate=False, target_rate=None):
-    """Tokens of an audio file, optionally with allocated budgets.
+    """Tokens of an audio file, optionally with budgets of the codec's allocator.
 
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-    allocate : bool
-        Let the codec's allocator choose the tokens of each group.
-    target_rate : float
-        Highest token rate of the allocator, in tokens per second.
-
-    Returns
-    -------
-    tuple
-        Tokens int64 [N, K] with the masking token where one is dropped, and
-        the number of samples at the codec's rate.
-
-    Raises
-    ------
-    ValueError
-        If the audio is missing, broken, empty or not finite, or there is no
-        allocator or no such rate.
+    ``target_rate`` is that of :meth:`GogoCodec.allocate`. Returns tokens int64
+    [N, K], the masking token where one is dropped, and the number of samples at the
+    codec's rate.
     """
     tokens, samples = encode_recording(codec, path)
     if allocate:
@@ -61,32 +42,10 @@ def encode_with_budgets(codec, path, allocate=False, target_rate=None):
 
 
 def encode_to_file(codec, path, token_path, allocate=False, target_rate=None):
-    """Encode an audio file into a token file.
+    """Encode an audio file into a token file, see :func:`encode_with_budgets`.
 
-    The token file records whether the audio is a recording, according to its
-    metadata.
-
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec, whose fingerprint is stored.
-    path : str | Path
-        Audio of any length, rate and number of channels.
-    token_path : str | Path
-        Token file to write, of a variable rate with ``allocate``; folders
-        are made.
-    allocate, target_rate
-        As in :func:`encode_with_budgets`.
-
-    Returns
-    -------
-    tuple
-        As in :func:`encode_with_budgets`.
-
-    Raises
-    ------
-    ValueError
-        As :func:`encode_with_budgets` does.
+    The token file records the codec's fingerprint, and whether the audio is a
+    recording, according to its metadata.
     """
     tokens, samples = encode_with_budgets(codec, path, allocate, target_rate)
     mask_id = codec.mask_id if allocate else None
@@ -113,10 +72,8 @@ def decode_to_file(codec, token_path, out_path, **settings):
     ---------
     codec : PretrainedCodec
         The codec that made the tokens.
-    token_path : str | Path
-        Token file to read.
-    out_path : str | Path
-        Audio file to write; folders are made.
+    token_path, out_path : str | Path
+        Token file to read, and audio file to write; folders are made.
     **settings
         Settings of the codec's ``decode_stream``, such as ``keep``. They
         override the values in the token file, such as ``embedding``.
@@ -126,12 +83,6 @@ def decode_to_file(codec, token_path, out_path, **settings):
     -------
     int
         Samples written.
-
-    Raises
-    ------
-    ValueError
-        If it is not a token file, was made by another codec, or a setting is
-        out of range.
     """
     found = load_tokens(token_path, codec)
     settings = {"num_samples": found.num_samples, **found.side, **settings}
@@ -143,29 +94,11 @@ def decode_to_file(codec, token_path, out_path, **settings):
 def write_decoded(
     codec, tokens, out_path, synthetic, watermark="perth", **settings
 ):
-    """Decode a token matrix into an audio file, marked if synthetic.
+    """Decode a token matrix [N, K] into an audio file.
 
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec that made the tokens.
-    tokens : torch.Tensor
-        int64 [N, K].
-    out_path : str | Path
-        Audio file to write; folders are made.
-    synthetic : bool
-        Whether the tokens are of synthesised speech, not of a recording: the
-        audio is then watermarked, and marked as synthetic in its metadata.
-    watermark : str
-        Inaudible watermark of synthetic audio, if installed; None for none.
-    **settings
-        Settings of the codec's ``decode_stream``.
-
-    Raises
-    ------
-    ValueError
-        If the suffix names no audio format, there is no such watermark, or a
-        setting is out of range.
+    If ``synthetic``, not of a recording, the audio is marked as such in its
+    metadata, and watermarked unless ``watermark`` is None. ``settings`` are those
+    of the codec's ``decode_stream``.
     """
     pieces = codec.decode_stream(tokens, **settings)
     if synthetic:
@@ -179,20 +112,7 @@ def write_decoded(
 
 
 def with_progress(pieces, sample_rate, seconds):
-    """Pieces of audio as they are; for a minute or more, with the time left.
-
-    Arguments
-    ---------
-    pieces : iterable of torch.Tensor
-        Audio [T].
-    sample_rate : int
-        Of the audio, in Hz.
-    seconds : float
-        Of all pieces together, about.
-
-    Yields
-    ------
-    torch.Tensor
+    """Pieces of audio as they are, with a progress bar for a minute or more.
 
     Example
     -------
@@ -218,21 +138,14 @@ def plan(inputs, out, readable, writable):
         Files, and folders that are searched for ``readable``.
     out : str | Path
         A file; a folder if there are several inputs, or if it exists.
-    readable : sequence of str
-        Suffixes of the files to take from folders, in lower case.
-    writable : sequence of str
-        Allowed suffixes of written files; files in a folder get the first.
+    readable, writable : sequence of str
+        Suffixes of the files to take from folders, in lower case, and of written
+        files; those in a folder get the first.
 
     Returns
     -------
     list of tuple of Path
         Source and target of each file.
-
-    Raises
-    ------
-    ValueError
-        If nothing is found, OUT has no allowed suffix, or one file would
-        overwrite another.
 
     Example
     -------
@@ -271,11 +184,16 @@ def _search(given, suffixes):
     """Files of a folder, or the file itself, with their paths in OUT."""
     if not given.is_dir():
         return [(given, Path(given.name))]
+    return [(x, x.relative_to(given)) for x in find_files(given, suffixes)]
+
+
+def find_files(folder, suffixes):
+    """Files of a folder at any depth that end in a suffix; a ValueError if none."""
     found = sorted(
         path
-        for path in given.rglob("*")
+        for path in folder.rglob("*")
         if path.suffix.lower() in suffixes and path.is_file()
     )
     if not found:
-        raise ValueError(f"No file in {given} ends in {', '.join(suffixes)}.")
-    return [(path, path.relative_to(given)) for path in found]
+        raise ValueError(f"No file in {folder} ends in {', '.join(suffixes)}.")
+    return found

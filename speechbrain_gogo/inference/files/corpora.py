@@ -47,11 +47,6 @@ def find_source(
     Returns
     -------
     ManifestShards | AudioShards
-
-    Raises
-    ------
-    ValueError
-        If nothing is found, or no row is usable.
     """
     settings = {
         "batch_seconds": batch_seconds,
@@ -97,22 +92,13 @@ def tokenize_to_folder(
         "flat" or "grouped", see dataio/tokens/layouts.py.
     num_codebooks : int
         Tokens of each group, K; all by default.
-    allocation : dict
-        Settings of :meth:`GogoCodec.allocate`; dropped tokens become
-        the masking token, the id after the codes. None keeps all tokens.
-    num_workers : int
-        Processes of each rank that decode audio.
+    allocation, num_workers
+        As in :func:`tokenize_corpus`.
 
     Returns
     -------
     CorpusReport
         Counts of clips; None while other ranks have not finished.
-
-    Raises
-    ------
-    ValueError
-        If a setting is invalid, the folder has other tokens, or no clip can
-        be used.
     """
     check_forms(forms)
     check_layout(layout)

@@ -19,19 +19,7 @@ ENCODING = "encoder", "quantizer", "quantizers", "global_encoder"
 
 
 def token_and_bit_rate(codec, keep):
-    """Tokens and bits per second, when a prefix of every group is kept.
-
-    Arguments
-    ---------
-    codec : GranularCodec
-        Anything with ``group_rate`` and ``vocab_size``.
-    keep : float
-        Tokens of each group, on average.
-
-    Returns
-    -------
-    tuple of float
-        Tokens per second and bits per second.
+    """Tokens and bits per second, when ``keep`` tokens of every group are kept.
 
     Example
     -------
@@ -58,20 +46,7 @@ def describe_kept(codec, tokens):
 
 
 def describe_codec(codec, source):
-    """Describe a codec.
-
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec.
-    source : str | Path
-        Source that it was loaded from.
-
-    Returns
-    -------
-    dict
-        Property -> text.
-    """
+    """Properties of a codec and of the folder it was loaded from, name to text."""
     folder = find_source(source)
     files = folder.rglob("*.safetensors")
     megabytes = sum(file.stat().st_size for file in files) / 1e6
@@ -103,25 +78,7 @@ def describe_codec(codec, source):
 
 
 def describe_token_file(path, codec):
-    """Describe a token file.
-
-    Arguments
-    ---------
-    path : str | Path
-        Token file.
-    codec : PretrainedCodec
-        Codec for the rates, if it made the tokens.
-
-    Returns
-    -------
-    dict
-        Property -> text.
-
-    Raises
-    ------
-    ValueError
-        If it is not a token file.
-    """
+    """Properties of a token file, name to text; rates if ``codec`` made it."""
     found = load_tokens(path)
     groups, kept = found.tokens.shape
     each = f"{kept}"

@@ -18,7 +18,7 @@ from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.rows import read_lines
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.inference.files.audio import READABLE_AUDIO
+from speechbrain_gogo.inference.files.audio import READABLE_AUDIO, find_files
 from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
 
 TEXTS = ".normalized.txt", ".txt", ".lab"  # the first one that is there
@@ -103,19 +103,7 @@ def make_manifests(
 
 
 def num_held_out(num_clips, num_valid=None):
-    """Number of clips for validation.
-
-    Arguments
-    ---------
-    num_clips : int
-        Number of all usable clips.
-    num_valid : int
-        What was asked for; None for a tenth of the clips, one at least and 20
-        at most.
-
-    Returns
-    -------
-    int
+    """Number of clips for validation: what was asked for, or a tenth, 1 to 20.
 
     Example
     -------
@@ -130,33 +118,14 @@ def num_held_out(num_clips, num_valid=None):
 
 
 def load_whisper(source):
-    """A recogniser for :func:`make_manifests`.
-
-    Arguments
-    ---------
-    source : str
-        Hub id or folder of a Whisper model in the format of transformers.
-
-    Returns
-    -------
-    callable
-        Samples, float32 [T] at 16 kHz, to words.
-    """
+    """A recogniser for :func:`make_manifests`: a Whisper model of transformers."""
     judge = WhisperWordErrors(RATE, str(source))
     return lambda wav: judge.recognize([wav.numpy()])[0].strip()
 
 
 def _read_clips(folder, speaker, recognizer):
     """The rows of all usable recordings, and the report."""
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in READABLE_AUDIO and path.is_file()
-    )
-    if not paths:
-        raise ValueError(
-            f"No file in {folder} ends in {', '.join(READABLE_AUDIO)}."
-        )
+    paths = find_files(folder, READABLE_AUDIO)
     table, clips, report = _read_table(folder), [], ClipReport()
     stems = [path.relative_to(folder).with_suffix("") for path in paths]
     same = Counter(stems)  # recordings of one name and several formats

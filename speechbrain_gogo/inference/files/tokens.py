@@ -59,10 +59,8 @@ def save_tokens(
         int64 [N, K].
     num_samples : int
         Number of samples of the audio.
-    fingerprint : str
-        Fingerprint of the codec.
-    codec : str
-        Name of the codec, for messages.
+    fingerprint, codec : str
+        Fingerprint of the codec, and its name for messages.
     mask_id : int
         Id of dropped tokens at the end of groups, which are not stored. None
         if no token is dropped.
@@ -77,27 +75,16 @@ def save_tokens(
     Path
         The file.
 
-    Raises
-    ------
-    ValueError
-        If a group has a token after a dropped one.
-
     Example
     -------
     >>> path = getfixture("tmpdir") / "a.safetensors"
-    >>> _ = save_tokens(path, torch.ones(3, 10).long(), 15000, "abc", "mine")
-    >>> load_tokens(path).tokens.shape
-    torch.Size([3, 10])
     >>> fewer = torch.tensor([[5, 7, 99], [6, 99, 99]])
-    >>> _ = save_tokens(path, fewer, 10240, "abc", "mine", mask_id=99)
-    >>> load_tokens(path).budgets
-    tensor([2, 1])
+    >>> voice = {"embedding": torch.ones(4)}
+    >>> _ = save_tokens(path, fewer, 10240, "abc", "mine", mask_id=99, side=voice)
+    >>> load_tokens(path).budgets, load_tokens(path).side
+    (tensor([2, 1]), {'embedding': tensor([1., 1., 1., 1.])})
     >>> torch.equal(load_tokens(path).tokens, fewer)
     True
-    >>> voice = {"embedding": torch.ones(4)}
-    >>> _ = save_tokens(path, fewer, 10240, "abc", "mine", side=voice)
-    >>> load_tokens(path).side
-    {'embedding': tensor([1., 1., 1., 1.])}
     """
     path, stored = Path(path), {}
     levels = tokens.shape[1]
@@ -130,24 +117,7 @@ def save_tokens(
 
 
 def load_tokens(path, codec=None):
-    """Read a token file.
-
-    Arguments
-    ---------
-    path : str | Path
-        The file.
-    codec : PretrainedCodec
-        Codec that must have made the tokens.
-
-    Returns
-    -------
-    TokenFile
-
-    Raises
-    ------
-    ValueError
-        If it is not a token file, or was made by another codec.
-    """
+    """Read a token file; a ValueError if ``codec`` is given and did not make it."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"No token file at {path}.")

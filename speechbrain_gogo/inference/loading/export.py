@@ -91,14 +91,7 @@ def export_bundle(folder, codec_folder, vocoder, sampler):
 def define(module):
     """A module as a node of YAML: its class and arguments.
 
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Has every argument of its class as an attribute of that name.
-
-    Returns
-    -------
-    ruamel.yaml.comments.CommentedMap
+    The module has every argument of its class as an attribute of that name.
 
     Example
     -------
@@ -114,19 +107,11 @@ def define(module):
 
 
 def export_run(hparams):
-    """Write the codec that a recipe has trained.
+    """Write the codec that a recipe has trained, and return the export folder.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the recipe: ``output_folder`` with the run's
-        hyperparams.yaml, ``export_folder``, ``ema`` around the codec,
-        ``vocoder``, ``window_groups`` and ``overlap_groups``.
-
-    Returns
-    -------
-    Path
-        The export folder.
+    The settings of the recipe have ``output_folder`` with the run's
+    hyperparams.yaml, ``export_folder``, ``ema`` around the codec, ``vocoder``,
+    ``window_groups`` and ``overlap_groups``.
     """
     return export_codec(
         hparams["export_folder"],
@@ -136,6 +121,27 @@ def export_run(hparams):
         window_groups=hparams["window_groups"],
         overlap_groups=hparams["overlap_groups"],
     )
+
+
+def export_socodec(hparams):
+    """Write the SoCodec that a recipe has trained, and return the export folder.
+
+    As :func:`export_run`, but ``codec`` is in the settings. A self-supervised
+    network from a folder is copied into the export; one of the hub is named by its
+    id.
+    """
+    codec = hparams["codec"]
+    folder = export_codec(
+        hparams["export_folder"],
+        f"{hparams['output_folder']}/hyperparams.yaml",
+        codec,
+        hparams["vocoder"],
+    )
+    if Path(codec.ssl.source).is_dir():
+        codec.ssl.save_pretrained(folder / "ssl")
+        with edit_model(folder) as tree:
+            tree["modules"]["codec"]["ssl"]["source"] = "ssl"
+    return folder
 
 
 def export_allocator(folder, codec_folder, hyperparams_file, allocator):
@@ -185,35 +191,14 @@ def export_allocator(folder, codec_folder, hyperparams_file, allocator):
 
 
 def read_definition(hyperparams_file):
-    """The ``model`` of a recipe's YAML, with its includes resolved.
-
-    Arguments
-    ---------
-    hyperparams_file : str | Path
-        A YAML of a recipe, or the one in its output folder.
-
-    Returns
-    -------
-    ruamel.yaml.comments.CommentedMap
-    """
+    """The ``model`` of a recipe's YAML, with its includes resolved."""
     with open(hyperparams_file) as stream:
         return YAML().load(resolve_references(stream))["model"]
 
 
 @contextmanager
 def edit_model(folder):
-    """Edit the YAML of a model folder; it is written if no error occurs.
-
-    Arguments
-    ---------
-    folder : str | Path
-        The model folder.
-
-    Yields
-    ------
-    ruamel.yaml.comments.CommentedMap
-        Its YAML, to be changed in place.
-    """
+    """Edit the YAML of a model folder in place; it is written if no error occurs."""
     path = Path(folder) / MODEL_FILE
     tree = YAML().load(path)
     yield tree

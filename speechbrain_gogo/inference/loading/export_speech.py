@@ -121,14 +121,14 @@ def export_speech(
         Folder of the codec, whose files are copied; may be ``folder``. Its
         backbone size is set to that of Stage I, unless this predicts all
         tokens; an allocator of another backbone size is left out.
-    stage1 : str | Path
-        Folder of Stage I, from :func:`export_speech_stage`; copied too.
-    stage2 : str | Path
-        Folder of Stage II; None if Stage I predicts all tokens.
+    stage1, stage2 : str | Path
+        Folders of the stages, from :func:`export_speech_stage`; copied too. No
+        Stage II if Stage I predicts all tokens.
     sampling : dict
         ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k`` and
         ``text_guidance``; by default those of
-        :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`, and no guidance.
+        :class:`~speechbrain_gogo.lobes.speech.cached_decoding.Sampler`, and no
+        guidance.
     language : str | None
         Language of the front end, as in the corpora of Stage I.
     first_window_groups : int

@@ -78,13 +78,7 @@ def name_of(kind):
 
 
 def add_step_embedding(path):
-    """Add the initial weights of a StepDiT to a codec's file.
-
-    Arguments
-    ---------
-    path : Path
-        A safetensors file with the weights of a DiT.
-    """
+    """Add the initial weights of a StepDiT to a codec's safetensors file of a DiT."""
     weights = load_file(path)
     dim = len(weights["flow.backbone.project_x.weight"])
     for key, value in step_embedding(dim).state_dict().items():

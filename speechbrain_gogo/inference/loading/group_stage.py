@@ -25,14 +25,7 @@ WEIGHTS = "model.safetensors"
 def save_group_stage(folder, lm, fingerprint=None):
     """Write a stage, its weights in half precision.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder to write; created if needed.
-    lm : GroupBackboneLM | GroupDetailLM
-        The stage.
-    fingerprint : str
-        Fingerprint of the codec whose tokens it speaks.
+    ``fingerprint`` is that of the codec whose tokens it speaks.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,26 +42,9 @@ def save_group_stage(folder, lm, fingerprint=None):
 
 
 def load_group_stage(folder, metadata, dtype=torch.float32):
-    """Read a stage that :func:`save_group_stage` wrote.
+    """Read a stage that :func:`save_group_stage` wrote, in evaluation mode.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder with the two files.
-    metadata : dict
-        Entry "gogo" of config.json.
-    dtype : torch.dtype
-        Data type of the weights in memory.
-
-    Returns
-    -------
-    GroupBackboneLM | GroupDetailLM
-        In evaluation mode.
-
-    Raises
-    ------
-    ValueError
-        If the sizes are wrong, or the weights do not match them.
+    ``metadata`` is the entry "gogo" of config.json; the weights get ``dtype``.
     """
     sizes = {
         key: value

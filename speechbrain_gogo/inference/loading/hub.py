@@ -14,26 +14,20 @@ RECORD = "source.txt"
 # Includes the folder of SoCodec's self-supervised network.
 CODEC = ("*.yaml", "*.safetensors", "*.md", "ssl/*")
 SPEECH = ("*.json", "*.model", "*phones.txt", "*LICENSE*", "voice.*")
+# Of SoCodec as its authors released it, without a YAML.
+RELEASE = "socodec_*.safetensors", "mel_vocoder_*.safetensors"
 SPEECH_FOLDERS = ("stage1/*", "stage2/*", "text/*")
 
 
+def holds_model(folder):
+    """Whether a folder has a model's YAML, or the two released files."""
+    if (folder / "hyperparams.yaml").is_file():
+        return True
+    return all(any(folder.glob(name)) for name in RELEASE)
+
+
 def fetch_model(source, savedir=None, speech=False, **hub_options):
-    """Folder of a model from the hub.
-
-    Arguments
-    ---------
-    source : str
-        Hub id.
-    savedir : str | Path
-        Folder of its files; the hub's own cache by default.
-    speech : bool
-        Also fetch the language models in a codec's folders.
-    **hub_options
-        ``revision``, ``token`` and others of huggingface_hub.
-
-    Returns
-    -------
-    Path
+    """Folder of a model from the hub; the arguments are those of ``find_source``.
 
     Raises
     ------
@@ -62,7 +56,7 @@ def fetch_model(source, savedir=None, speech=False, **hub_options):
             savedir,
         )
         return record.parent
-    if not (folder / "hyperparams.yaml").is_file():
+    if not holds_model(folder):
         raise ValueError(_explain(source, savedir, None))
     if record:
         _write_record(record, wanted, complete)
@@ -71,7 +65,7 @@ def fetch_model(source, savedir=None, speech=False, **hub_options):
 
 def _read_record(record, wanted):
     """The lines of the record of a model; none if there is no model."""
-    if not (record.parent / "hyperparams.yaml").is_file():
+    if not holds_model(record.parent):
         return []
     told = record.read_text().splitlines() if record.is_file() else ["unknown"]
     if told[:1] != [wanted]:

@@ -14,7 +14,7 @@ from hyperpyyaml import load_hyperpyyaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from speechbrain_gogo.inference.loading.hub import fetch_model
+from speechbrain_gogo.inference.loading.hub import fetch_model, holds_model
 
 # Modules with networks that only compute. Other modules of these packages have
 # classes that start processes, load libraries or run a downloaded repository.
@@ -56,7 +56,7 @@ def find_source(source, savedir=None, speech=False, **hub_options):
         If there is no such model, or ``savedir`` has another one.
     """
     for folder in (PRETRAINED / str(source), Path(source)):
-        if (folder / "hyperparams.yaml").is_file():
+        if holds_model(folder):
             return folder
     bundled = [p.parent.name for p in PRETRAINED.glob("*/hyperparams.yaml")]
     hint = f"Bundled models: {', '.join(sorted(bundled)) or 'none'}."
@@ -82,22 +82,14 @@ def source_name(source):
 
 
 def check_trust(yaml_path):
-    """Raise an error for a YAML that would run code other than known networks.
+    """Raise a ValueError for a YAML that would run code other than known networks.
 
-    Arguments
-    ---------
-    yaml_path : str | Path
-        A HyperPyYAML file.
-
-    Raises
-    ------
-    ValueError
-        With the line and the code that it would run.
+    It names the line and the code that it would run.
     """
     with open(yaml_path) as stream:
         try:
             root = yaml.compose(stream, Loader=yaml.SafeLoader)
-            nodes = list(_nodes(root))
+            nodes = list(yaml_nodes(root))
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{yaml_path} is no YAML: {error}") from None
     trusted = ", ".join(name.rstrip(".") for name in TRUSTED_NETWORKS)
@@ -120,27 +112,15 @@ def check_trust(yaml_path):
 def load_model(folder, overrides=None, trust_source=False):
     """Build a model's modules and give them their weights.
 
-    Arguments
-    ---------
-    folder : Path
-        From :func:`find_source`.
-    overrides : dict
-        Replace values of the YAML.
-    trust_source : bool
-        Run any code that the YAML names.
-
-    Returns
-    -------
-    dict
-        The loaded hyperparameters, with ``modules``.
-
-    Raises
-    ------
-    ValueError
-        If the YAML is damaged or not to be trusted, or weights are missing,
-        not safetensors, or do not match.
+    ``overrides`` replace values of the YAML in the folder, which may run any code
+    if ``trust_source``. Returns the hyperparameters, with ``modules``.
     """
     yaml_path = Path(folder) / "hyperparams.yaml"
+    if not yaml_path.is_file():
+        raise ValueError(
+            f"{folder} has no hyperparams.yaml: only SoCodec loads the files "
+            "of its authors."
+        )
     if not trust_source:
         check_trust(yaml_path)
     with open(yaml_path) as stream:
@@ -162,31 +142,12 @@ def load_model(folder, overrides=None, trust_source=False):
 
 
 def load_weights(module, path):
-    """Load a module's weights strictly.
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Module to load; it keeps its precision.
-    path : str | Path
-        A safetensors file.
-
-    Raises
-    ------
-    ValueError
-        Listing what is missing, unexpected or of another shape.
-    """
+    """Load a module's weights from a safetensors file, see :func:`load_state`."""
     load_state(module, read_weights(path), path)
 
 
 def read_weights(path):
-    """The tensors of a safetensors file, by name.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing or not a safetensors file.
-    """
+    """The tensors of a safetensors file, by name."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(
@@ -201,21 +162,10 @@ def read_weights(path):
 
 
 def load_state(module, found, path):
-    """Load a state dict strictly.
+    """Load a state dict strictly; the module keeps its precision.
 
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Module to load; it keeps its precision.
-    found : dict
-        Name to tensor.
-    path : str | Path
-        File of the weights.
-
-    Raises
-    ------
-    ValueError
-        Listing what is missing, unexpected or of another shape.
+    The ValueError lists what is missing, unexpected or of another shape. ``path``
+    is the file of the weights.
     """
     wanted = module.state_dict()
     faults = [f"missing {key}" for key in wanted if key not in found]
@@ -235,18 +185,18 @@ def load_state(module, found, path):
     module.load_state_dict(found)
 
 
-def _nodes(node):
+def yaml_nodes(node):
     """Every node of a YAML tree."""
     if node is None:
         return
     yield node
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield from _nodes(key)
-            yield from _nodes(value)
+            yield from yaml_nodes(key)
+            yield from yaml_nodes(value)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _nodes(value)
+            yield from yaml_nodes(value)
 
 
 def _is_known_network(name):

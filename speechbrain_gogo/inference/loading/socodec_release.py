@@ -12,16 +12,13 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo import HPARAMS
+from speechbrain_gogo.inference.loading.hub import RELEASE
 from speechbrain_gogo.inference.loading.pretrained import (
     load_state,
     read_weights,
 )
 from speechbrain_gogo.lobes.vocoder.bigvgan import BigVGAN
 
-CODEC_FILES, VOCODER_FILES = (
-    "socodec_*.safetensors",
-    "mel_vocoder_*.safetensors",
-)
 SSL = "ssl_extractor.model."
 PARTS = "encoder.", "decoder_1.", "decoder_2.", "quantizer.", "speaker_encoder."
 
@@ -88,36 +85,16 @@ LAYER = r"encoder\.layers\.(\d+)\."
 SSL_IGNORED = "final_proj.", "label_embs_concat"  # HuBERT's pretraining head
 
 
-def is_release(folder):
-    """Whether a folder has the two released files."""
-    files = CODEC_FILES, VOCODER_FILES
-    return all(any(Path(folder).glob(name)) for name in files)
-
-
 def load_release(folder, overrides=None):
     """Build the released codec and vocoder, with their weights.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder with ``socodec_*.safetensors`` and ``mel_vocoder_*.safetensors``.
-    overrides : dict
-        Replace values of hparams/socodec.yaml.
-
-    Returns
-    -------
-    dict
-        Hyperparameters with ``modules``.
-
-    Raises
-    ------
-    ValueError
-        Listing what is missing, unexpected or of another shape.
+    ``overrides`` replace values of hparams/socodec.yaml. Returns hyperparameters
+    with ``modules``.
     """
     with open(HPARAMS / "socodec.yaml") as stream:
         model = load_hyperpyyaml(stream, overrides or {})
     codec, vocoder = model["codec"], BigVGAN(n_mels=model["n_mels"])
-    path, found = _read(folder, CODEC_FILES)
+    path, found = _read(folder, RELEASE[0])
     ssl = {k: v for k, v in found.items() if k.startswith(SSL)}
     # Other tensors of the file do not belong to the codec.
     ours = {k: v for k, v in found.items() if k.startswith(PARTS)}
@@ -128,24 +105,13 @@ def load_release(folder, overrides=None):
     if ssl:
         ssl = {k.removeprefix(SSL): v for k, v in ssl.items()}
         codec.ssl.use(build_hubert(ssl, path))
-    path, found = _read(folder, VOCODER_FILES)
+    path, found = _read(folder, RELEASE[1])
     load_state(vocoder, vocoder_state(found, len(vocoder.blocks[0])), path)
     return {**model, "modules": {"codec": codec, "vocoder": vocoder}}
 
 
 def rename(state, names):
-    """Rename the keys of a state dict by regular expressions.
-
-    Arguments
-    ---------
-    state : dict
-        Name to tensor.
-    names : sequence of tuple of str
-        Patterns and replacements, applied in order.
-
-    Returns
-    -------
-    dict
+    """Rename the keys of a state dict by patterns and replacements, in their order.
 
     Example
     -------
@@ -177,17 +143,8 @@ def stack_codebooks(state):
 def vocoder_state(state, kinds):
     """The vocoder's weights, with weight normalisation folded in.
 
-    Arguments
-    ---------
-    state : dict
-        As released: ``weight_g`` and ``weight_v`` of every convolution.
-    kinds : int
-        Residual blocks per stage, which are numbered consecutively.
-
-    Returns
-    -------
-    dict
-        Name to tensor, with the names of this package.
+    ``kinds`` is the number of residual blocks per stage, which are numbered
+    consecutively.
     """
     state = dict(state)
     for name in [name for name in state if name.endswith(".weight_g")]:
@@ -206,24 +163,7 @@ def vocoder_state(state, kinds):
 
 
 def build_hubert(state, path):
-    """Build the HuBERT of a release, of any size.
-
-    Arguments
-    ---------
-    state : dict
-        Weights under fairseq's names.
-    path : str | Path
-        File of the weights.
-
-    Returns
-    -------
-    transformers.HubertModel
-
-    Raises
-    ------
-    ValueError
-        Listing what is missing, unexpected or of another shape.
-    """
+    """The HuBERT of a release, of any size, from weights under fairseq's names."""
     from transformers import HubertConfig, HubertModel
 
     used = {k: v for k, v in state.items() if not k.startswith(SSL_IGNORED)}

@@ -31,41 +31,12 @@ NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"
 
 
 def can_speak(source):
-    """Whether a codec's folder also holds the stages of GogoSpeech.
-
-    Arguments
-    ---------
-    source : str | Path
-        A folder, a bundled name or a hub id.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether a codec's folder also holds the stages of GogoSpeech."""
     return (find_source(source, speech=True) / SPEECH_FILE).is_file()
 
 
 def load_settings(path, overrides=None, trust_source=False):
-    """Read the YAML of synthesis settings.
-
-    Arguments
-    ---------
-    path : str | Path
-        The YAML, in the codec's folder.
-    overrides : dict
-        Replace values of it.
-    trust_source : bool
-        Run any code that it names.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ValueError
-        If it is missing or not trusted.
-    """
+    """Read the YAML of synthesis settings, in the codec's folder."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(
@@ -82,29 +53,10 @@ def load_settings(path, overrides=None, trust_source=False):
 
 
 def load_stages(folder, codec, dtype=torch.float32, load_llama=None):
-    """Load both stages, or Stage I alone if it predicts all tokens.
+    """Load both stages by name, or Stage I alone if it predicts all tokens.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder with the folders ``stage1`` and ``stage2``.
-    codec : GogoCodec
-        Codec whose tokens the stages must predict.
-    dtype : torch.dtype
-        Data type of the weights in memory.
-    load_llama : callable
-        Function of a stage's folder that returns its Llama, or a replacement;
-        reads the weights by default.
-
-    Returns
-    -------
-    dict
-        Name to stage.
-
-    Raises
-    ------
-    ValueError
-        As :func:`load_stage` does.
+    The arguments are those of :func:`load_stage`, whose folders ``stage1`` and
+    ``stage2`` are in ``folder``.
     """
     first, second = FOLDERS
     settings = codec, dtype, load_llama
@@ -126,18 +78,12 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     dtype : torch.dtype
         Data type of the weights in memory.
     load_llama : callable
-        As in :func:`load_stages`.
+        Function of a stage's folder that returns its Llama, or a replacement;
+        reads the weights by default.
 
     Returns
     -------
     BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no stage, weights are missing, unexpected, of
-        another shape, or pickled, or the stage speaks another codec's
-        tokens.
     """
     folder = Path(folder)
     metadata = _read_metadata(folder)
@@ -163,11 +109,11 @@ def _read_metadata(folder):
         if "levels" in metadata:
             needed = "stage", "kind"
         if lacking := [key for key in needed if key not in metadata]:
-            raise AttributeError(f"it lacks {', '.join(lacking)}")
+            raise ValueError(f"it lacks {', '.join(lacking)}")
         if metadata["stage"] not in (1, 2):
-            raise AttributeError(f"there is no stage {metadata['stage']}")
+            raise ValueError(f"there is no stage {metadata['stage']}")
         return metadata
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/config.json does not describe a stage of GogoSpeech "
             f"({error}): write it with export_speech_stage."
@@ -176,12 +122,8 @@ def _read_metadata(folder):
 
 def _check_codec(folder, metadata, codec):
     """Raise an error if a stage belongs to another codec."""
-    found, wanted = metadata.get("codec"), codec.fingerprint
-    if found not in (None, wanted):
-        raise ValueError(
-            f"{folder} speaks the tokens of a codec with fingerprint {found}, "
-            f"not those of '{codec.name}' (fingerprint {wanted})."
-        )
+    if metadata.get("codec") is not None:
+        check_fingerprint(folder, metadata["codec"], codec)
     wanted = {
         "codebook_size": codec.vocab_size,
         "backbone_size": codec.backbone_size,
@@ -195,6 +137,15 @@ def _check_codec(folder, metadata, codec):
                 f"{folder} has {key} {metadata[key]}, the codec '{codec.name}' "
                 f"has {value}: they do not belong together."
             )
+
+
+def check_fingerprint(folder, found, codec):
+    """Raise an error if a model was trained with another codec's fingerprint."""
+    if found != codec.fingerprint:
+        raise ValueError(
+            f"{folder} speaks the tokens of a codec with fingerprint {found}, "
+            f"not those of '{codec.name}' (fingerprint {codec.fingerprint})."
+        )
 
 
 def _load_llama(folder, dtype):

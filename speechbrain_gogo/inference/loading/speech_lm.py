@@ -16,7 +16,10 @@ from speechbrain_gogo.inference.loading.export import (
 )
 from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.loading.pretrained import load_weights
-from speechbrain_gogo.inference.loading.speech import load_settings
+from speechbrain_gogo.inference.loading.speech import (
+    check_fingerprint,
+    load_settings,
+)
 
 TEXT_FOLDER, WEIGHTS = "text", "lm.safetensors"
 
@@ -58,27 +61,8 @@ def export_speech_lm(folder, lm, tokenizer, codec, **settings):
 def load_speech_lm(folder, codec, overrides=None, trust_source=False):
     """Load a language model that :func:`export_speech_lm` wrote.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder of the codec.
-    codec : PretrainedCodec
-        Codec that was loaded from the folder.
-    overrides : dict
-        Replace values of ``speech.yaml``.
-    trust_source : bool
-        Run any code that the YAML names.
-
-    Returns
-    -------
-    dict
-        Settings, with the language model as ``lm``.
-
-    Raises
-    ------
-    ValueError
-        If there is none, it is not to be trusted, its weights do not match, or
-        it belongs to another codec.
+    ``codec`` was loaded from the same folder. Returns the settings, with the
+    language model as ``lm``.
     """
     settings = load_settings(
         Path(folder) / SPEECH_FILE, overrides, trust_source
@@ -86,32 +70,14 @@ def load_speech_lm(folder, codec, overrides=None, trust_source=False):
     lm = settings.get("lm")
     if not isinstance(lm, torch.nn.Module):
         raise ValueError(f"{folder}/{SPEECH_FILE} names no language model.")
-    if settings.get("codec") != codec.fingerprint:
-        raise ValueError(
-            f"{folder} speaks the tokens of a codec with fingerprint "
-            f"{settings.get('codec')}, not those of '{codec.name}' "
-            f"(fingerprint {codec.fingerprint})."
-        )
+    check_fingerprint(folder, settings.get("codec"), codec)
     check_lm_fits(lm, codec)
     load_weights(lm, Path(folder) / WEIGHTS)
     return settings
 
 
 def check_lm_fits(lm, codec):
-    """Raise an error if a language model does not match a codec's tokens.
-
-    Arguments
-    ---------
-    lm : torch.nn.Module
-        Language model with ``vocab_size`` and ``levels``.
-    codec : PretrainedCodec
-        Any.
-
-    Raises
-    ------
-    ValueError
-        If the levels differ in steps, streams or sizes.
-    """
+    """Raise a ValueError if a language model's levels are not those of a codec."""
     sizes = [
         (
             part.vocab_size,

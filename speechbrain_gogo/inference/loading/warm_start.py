@@ -32,27 +32,11 @@ STAGE_SIZES = (
 )
 
 
-def find_stage(source, stage, **hub_options):
-    """The folder of a stage.
+def find_stage(source, stage):
+    """The folder of stage 1 or 2 of a source.
 
-    Arguments
-    ---------
-    source : str | Path
-        What ``export_speech_stage`` wrote, or a whole model with it in
-        ``stage1`` or ``stage2``: a folder, a bundled name or a hub id.
-    stage : int
-        1 or 2.
-    **hub_options
-        As of :func:`~speechbrain_gogo.inference.loading.pretrained.find_source`.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ValueError
-        If there is no such stage.
+    ``source`` is what ``export_speech_stage`` wrote, or a whole model: a folder, a
+    bundled name or a hub id.
 
     Example
     -------
@@ -62,7 +46,7 @@ def find_stage(source, stage, **hub_options):
     folder = Path(source)
     if (folder / "config.json").is_file():
         return folder
-    folder = find_source(source, speech=True, **hub_options)
+    folder = find_source(source, speech=True)
     folder = folder / FOLDERS[stage - 1]
     if not (folder / "config.json").is_file():
         raise ValueError(

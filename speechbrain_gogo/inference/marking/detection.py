@@ -18,11 +18,7 @@ WINDOW_SECONDS = 5.0
 LEAST_SECONDS = 1.0
 THRESHOLD = 0.5  # of Perth's scores, which are close to 0 or to 1
 
-VERDICTS = {
-    True: "watermarked",
-    False: "not watermarked",
-    None: "cannot tell",
-}
+VERDICTS = {True: "watermarked", False: "not watermarked", None: "cannot tell"}
 
 
 @dataclass(frozen=True)
@@ -44,25 +40,9 @@ class Detection:
 
 
 def detect_file(path, watermark="perth"):
-    """Look for a watermark in an audio file.
+    """Look for a watermark in an audio file of any length, rate and channels.
 
-    Arguments
-    ---------
-    path : str | Path
-        Audio of any length, rate and number of channels.
-    watermark : str
-        Kind of watermark.
-
-    Returns
-    -------
-    Detection
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used, or there is no such watermark.
-    ImportError
-        If the watermark is not installed.
+    Returns a Detection.
     """
     with open_audio(path) as sound:
         rate = sound.sample_rate
@@ -82,30 +62,10 @@ def detect_file(path, watermark="perth"):
 
 
 def score_windows(pieces, rate, watermark="perth"):
-    """Scores of the windows of a signal.
+    """Scores of consecutive windows, float [T] of WINDOW_SECONDS each but the last.
 
-    Arguments
-    ---------
-    pieces : iterable of torch.Tensor
-        Consecutive windows, float [T] on the CPU, all but the last one of
-        WINDOW_SECONDS.
-    rate : int
-        In Hz.
-    watermark : str
-        Kind of watermark.
-
-    Returns
-    -------
-    tuple of tuple
-        Start and end in seconds, and the score; None for silence or less than
-        LEAST_SECONDS.
-
-    Raises
-    ------
-    ValueError
-        If there is no such watermark.
-    ImportError
-        If it is not installed.
+    Returns tuples of start and end in seconds, and the score; None for silence or
+    less than LEAST_SECONDS.
     """
     detector = load_watermark(watermark)
     windows, samples = [], 0
@@ -119,19 +79,7 @@ def score_windows(pieces, rate, watermark="perth"):
 
 
 def join_short_end(pieces, rate):
-    """Append the last piece to the one before it, if it is short.
-
-    Arguments
-    ---------
-    pieces : iterable of torch.Tensor
-        float [T], all but the last one of a window's length.
-    rate : int
-        In Hz.
-
-    Yields
-    ------
-    torch.Tensor
-        float [T], at least a window each if there is as much.
+    """Append the last piece to the one before it, if it is shorter than a window.
 
     Example
     -------

@@ -13,37 +13,10 @@ SYNTHETIC = (
 MARKS = "synthetic speech", "trainedalgorithmicmedia"
 
 
-def read_comment(path):
-    """The comment in an audio file's metadata.
-
-    Arguments
-    ---------
-    path : str | Path
-        Any format of libsndfile.
-
-    Returns
-    -------
-    str
-        Empty if there is none, or the file cannot be read.
-    """
-    try:
-        with soundfile.SoundFile(str(path)) as sound:
-            return sound.comment
-    except (soundfile.LibsndfileError, OSError):
-        return ""
-
-
 def says_synthetic(path):
     """Whether an audio file's comment says that it is synthetic.
 
-    Arguments
-    ---------
-    path : str | Path
-        Any format of libsndfile.
-
-    Returns
-    -------
-    bool
+    A file that cannot be read says nothing.
 
     Example
     -------
@@ -55,5 +28,9 @@ def says_synthetic(path):
     >>> says_synthetic(path)
     True
     """
-    comment = read_comment(path).lower()
+    try:
+        with soundfile.SoundFile(str(path)) as sound:
+            comment = sound.comment.lower()
+    except (soundfile.LibsndfileError, OSError):
+        return False
     return any(mark in comment for mark in MARKS)

@@ -54,39 +54,12 @@ class PerthWatermark:
             import_backend(MODULE, "resemble-perth", extra="watermark")
             self.perth = import_module(MODULE).PerthImplicitWatermarker()
 
-    def mark(self, wav, sample_rate):
-        """Watermark a waveform.
-
-        Arguments
-        ---------
-        wav : torch.Tensor
-            float [T] on the CPU, of any length.
-        sample_rate : int
-            In Hz.
-
-        Returns
-        -------
-        torch.Tensor
-            float32 [T].
-        """
-        pieces = list(self.mark_stream([wav], sample_rate))
-        return torch.cat(pieces) if pieces else wav.float()
-
     def mark_stream(self, pieces, sample_rate):
         """Watermark consecutive pieces of one signal, as the whole signal.
 
-        Arguments
-        ---------
-        pieces : iterable of torch.Tensor
-            float [T] on the CPU, T varying.
-        sample_rate : int
-            In Hz.
-
-        Yields
-        ------
-        torch.Tensor
-            float32 [T], T varying, with the same total length. The delay is up
-            to 0.45 s, since a watermarked sample depends on later ones.
+        Pieces are float [T] on the CPU, T varying. The result has the same total
+        length. The delay is up to 0.45 s, since a watermarked sample depends on later
+        ones.
         """
         # Whole frames of Perth begin at these samples: 10 ms, or a multiple.
         unit = int(sample_rate) // math.gcd(int(sample_rate), 100)
@@ -117,19 +90,9 @@ class PerthWatermark:
 
     @torch.no_grad()
     def score(self, wav, sample_rate):
-        """Confidence of the detector that there is a watermark.
+        """Confidence of the detector that there is a watermark, from 0 to 1.
 
-        Arguments
-        ---------
-        wav : torch.Tensor
-            float [T] on the CPU, of any length.
-        sample_rate : int
-            In Hz.
-
-        Returns
-        -------
-        float
-            Between 0 and 1; NaN for digital silence.
+        ``wav`` is float [T] on the CPU, of any length; NaN for digital silence.
         """
         given = _pad(change_rate(wav.float(), int(sample_rate), PERTH_RATE))
         return float(self.perth.get_watermark(given, PERTH_RATE, round=False))

@@ -16,24 +16,7 @@ WATERMARKS = {"perth": PerthWatermark}
 
 @functools.cache
 def load_watermark(name):
-    """Load a watermark once.
-
-    Arguments
-    ---------
-    name : str
-        One of WATERMARKS.
-
-    Returns
-    -------
-    PerthWatermark
-
-    Raises
-    ------
-    ValueError
-        If there is no such watermark.
-    ImportError
-        If it is not installed, with what to install.
-    """
+    """Load a watermark once; an ImportError says what to install."""
     if name not in WATERMARKS:
         raise ValueError(
             f"watermark={name!r}: it is {', '.join(WATERMARKS)}, or None for "
@@ -47,20 +30,6 @@ def find_watermark(name="perth"):
     """A watermark if it is requested and installed, else None.
 
     If it is requested but not installed, a warning is logged once.
-
-    Arguments
-    ---------
-    name : str
-        One of WATERMARKS; None for no watermark.
-
-    Returns
-    -------
-    PerthWatermark | None
-
-    Raises
-    ------
-    ValueError
-        If there is no such watermark.
     """
     if name is None:
         return None

@@ -5,17 +5,21 @@ the hub reads, is added. Otherwise a card is written from the model, the log of
 its training and the table of its evaluation.
 """
 
+import contextlib
+import json
 from pathlib import Path
+from typing import NamedTuple
 
 import jinja2
 from huggingface_hub import ModelCard, ModelCardData
 
 from speechbrain_gogo.inference.files.describe import describe_codec
-from speechbrain_gogo.inference.publishing.run_figures import read_run
 
 CARD = "README.md"
 HIDDEN = "codec", "folder"  # entries that hold on this machine alone
-TEMPLATE = "model_card.jinja"
+LOG = "progress.jsonl"  # of a training
+SENTENCES = "training data: ", "validation data: "
+TEMPLATE = Path(__file__).parent / "model_card.jinja"
 
 
 def write_card(
@@ -37,29 +41,13 @@ def write_card(
         The model folder; a README.md in it is kept, below the YAML.
     repo_id : str
         Hub id of the published model, "owner/name".
-    codec : PretrainedCodec
-        Loaded from the folder.
-    speech : PretrainedSpeech
-        The same, if the model speaks.
-    run_folder : str | Path
-        Output folder of the recipe that trained it.
-    evaluation : str | Path
-        Output folder of an evaluation, with ``table.md``.
-    licence : str
-        Licence of the weights, as the hub spells it.
-    language : str
-        Code of the language.
-    revision : str
-        Tag of this version.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If the evaluation has no table.
+    codec, speech : PretrainedCodec, PretrainedSpeech
+        Loaded from the folder; None for ``speech`` if the model does not speak.
+    run_folder, evaluation : str | Path
+        Output folders of the recipe that trained it, and of an evaluation, with
+        ``table.md``.
+    licence, language, revision : str
+        Licence and language for the hub, and the tag of this version.
     """
     head = ModelCardData(
         license=licence,
@@ -78,23 +66,26 @@ def write_card(
     if own:
         return f"---\n{head.to_yaml()}\n---\n\n{own}"
     facts = describe_codec(codec, folder)
-    body = (
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            name=repo_id.rpartition("/")[2],
-            repo_id=repo_id,
-            revision=f', revision="{revision}"' if revision else "",
-            facts={k: v for k, v in facts.items() if k not in HIDDEN},
-            interface=type(codec).__name__,
-            speech_interface=type(speech).__name__,
-            speaks=speech is not None,
-            columns=codec.num_codebooks,
-            backbone=codec.backbone_size,
-            run=run_folder and read_run(run_folder),
-            evaluation=evaluation and _read_table(evaluation),
-            licence=licence,
-        )
+    template = jinja2.Template(
+        TEMPLATE.read_text(encoding="utf-8"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    body = template.render(
+        name=repo_id.rpartition("/")[2],
+        repo_id=repo_id,
+        revision=f', revision="{revision}"' if revision else "",
+        facts={k: v for k, v in facts.items() if k not in HIDDEN},
+        interface=type(codec).__name__,
+        speech_interface=type(speech).__name__,
+        speaks=speech is not None,
+        columns=codec.num_codebooks,
+        backbone=codec.backbone_size,
+        run=run_folder and read_run(run_folder),
+        evaluation=evaluation and _read_table(evaluation),
+        licence=licence,
     )
     return f"---\n{head.to_yaml()}\n---\n\n{body}"
 
@@ -110,12 +101,51 @@ def _read_table(folder):
     return path.read_text(encoding="utf-8").strip()
 
 
-def _environment():
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # Markdown
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
+class Run(NamedTuple):
+    """What the output folder records about a training.
+
+    updates: their number in the last line of the log; figures: figure of the last
+    validation -> value; clips: numbers of training and validation clips used and
+    skipped, list of str; curves: Path of the plot of all figures, or None. Settings
+    are not read: they contain paths, and a card is public.
+    """
+
+    updates: int
+    figures: dict
+    clips: list
+    curves: Path | None
+
+
+def read_run(folder):
+    """Read a recipe's output folder; None if it has no training log.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> row = '{"step": 20, "stage": "valid", "mel error keep 10": 0.512}'
+    >>> _ = (folder / "progress.jsonl").write_text(row)
+    >>> read_run(folder).figures
+    {'mel error keep 10': 0.512}
+    """
+    folder = Path(folder)
+    if not (folder / LOG).is_file():
+        return None
+    rows = []
+    for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):  # the last may be cut
+            rows.append(json.loads(line))
+    validations = [row for row in rows if row["stage"] == "valid"]
+    last = dict(validations[-1]) if validations else {}
+    figures = {k: v for k, v in last.items() if k not in ("step", "stage")}
+    log, clips = folder / "train_log.txt", {}
+    if log.is_file():
+        for line in log.read_text(encoding="utf-8").splitlines():
+            if line.startswith(SENTENCES):  # a resumed run has several
+                clips[line.partition(":")[0]] = line
+    curves = folder / "curves.png"
+    return Run(
+        max((row["step"] for row in rows), default=0),
+        figures,
+        list(clips.values()),
+        curves if curves.is_file() else None,
     )

@@ -18,17 +18,15 @@ from huggingface_hub.utils import validate_repo_id
 from speechbrain_gogo.inference.loading.export import MODEL_FILE
 from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.loading.hub import CODEC, SPEECH
+from speechbrain_gogo.inference.loading.pretrained import yaml_nodes
 from speechbrain_gogo.inference.loading.speech import can_speak
 from speechbrain_gogo.inference.open_codec import open_codec
 from speechbrain_gogo.inference.open_speech import open_speech
-from speechbrain_gogo.inference.publishing.card import CARD, write_card
-from speechbrain_gogo.inference.publishing.run_figures import LOG
+from speechbrain_gogo.inference.publishing.card import CARD, LOG, write_card
 
 MODEL = *CODEC, *SPEECH  # what from_hparams fetches
-YAMLS = (
-    MODEL_FILE,
-    SPEECH_FILE,
-)  # which have no paths; other YAMLs may have some
+# They have no paths; other YAMLs may have some.
+YAMLS = MODEL_FILE, SPEECH_FILE
 SHOWN = "*.png", "*.flac", "*.wav", "LICENSE*"  # beside the card
 EXPORT = "export"  # of a recipe's output folder
 
@@ -36,14 +34,8 @@ EXPORT = "export"  # of a recipe's output folder
 class Published(NamedTuple):
     """Result of an upload, or of a dry run.
 
-    Arguments
-    ---------
-    url : str
-        Page of the model.
-    files : dict
-        Path in the repository -> size in bytes.
-    card : str
-        The model card.
+    url: page of the model; files: path in the repository -> size in bytes; card: the
+    model card.
     """
 
     url: str
@@ -127,13 +119,7 @@ def push_model(
 
 
 def find_model(folder):
-    """The model folder, and the output folder of its training or None.
-
-    Raises
-    ------
-    ValueError
-        If there is no model.
-    """
+    """The model folder, and the output folder of its training or None."""
     folder = Path(folder)
     if (folder / EXPORT / MODEL_FILE).is_file():
         return folder / EXPORT, folder
@@ -149,15 +135,7 @@ def find_model(folder):
 def gather(model, target):
     """Copy the files of a model, and no other files of the folder.
 
-    Arguments
-    ---------
-    model, target : Path
-        The model folder, and a new folder.
-
-    Raises
-    ------
-    ValueError
-        If a YAML names a path of this machine.
+    A YAML that names a path of this machine is refused with a ValueError.
     """
     for path in sorted(model.rglob("*")):
         inside = path.relative_to(model)
@@ -170,26 +148,14 @@ def gather(model, target):
             shutil.copy(path, target / inside)
     for path in target.glob("*.yaml"):
         root = yaml.compose(path.read_text(encoding="utf-8"))
-        for node in _scalars(root):
-            if PurePath(node.value).is_absolute():
+        for node in yaml_nodes(root):
+            is_text = isinstance(node, yaml.ScalarNode)
+            if is_text and PurePath(node.value).is_absolute():
                 raise ValueError(
                     f"{model / path.name}, line {node.start_mark.line + 1}: "
                     f"{node.value} is a path of this machine. Copy it into "
                     "the model folder, and name it from there."
                 )
-
-
-def _scalars(node):
-    """Every scalar of a YAML tree."""
-    if isinstance(node, yaml.ScalarNode):
-        yield node
-    elif isinstance(node, yaml.MappingNode):
-        for pair in node.value:
-            for each in pair:
-                yield from _scalars(each)
-    elif isinstance(node, yaml.SequenceNode):
-        for each in node.value:
-            yield from _scalars(each)
 
 
 def _upload(api, folder, repo_id, revision, private):

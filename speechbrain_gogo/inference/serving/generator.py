@@ -46,22 +46,8 @@ class ServedGenerator(GroupGenerator):
     def generate(self, utterances, allocate, sampling):
         """Generate a batch of utterances in parallel, independent of each other.
 
-        Arguments
-        ---------
-        utterances, allocate, sampling
-            As in GroupGenerator; there is no ``text_guidance``.
-
-        Yields
-        ------
-        Groups
-            Until all utterances have ended; in the last item none is active.
-
-        Raises
-        ------
-        ConnectionError
-            If a server does not answer.
-        ValueError
-            If it refuses a request, or no positions are left for speech.
+        As in GroupGenerator, but there is no ``text_guidance``. A ConnectionError is
+        raised if a server does not answer, a ValueError if it refuses a request.
         """
         sampling = {**DEFAULTS, **sampling}
         streams = [self._stream(u, allocate, sampling) for u in utterances]
@@ -114,7 +100,9 @@ class ServedGenerator(GroupGenerator):
         stage1 = self.stages[0]
         codes, b = stage1.codebook_size, stage1.backbone_size
         text = torch.tensor([utterance.text], dtype=torch.long)
-        ids = prefix_ids(stage1, text, utterance.prompt[None].cpu())
+        prompt, one = utterance.prompt[None].cpu(), torch.ones(1)
+        parts = stage1.prefix(text, one, prompt, one)
+        ids = [i for part, real in parts for i in part[real.bool()].tolist()]
         in_loop = LoopDetector(1, self.loop_groups, "cpu")
         for index in range(self._limit(utterance, len(ids))):
             seed = _group_seed(utterance, index)
@@ -143,7 +131,7 @@ class ServedGenerator(GroupGenerator):
         """Largest number of groups that fit the positions of both stages."""
         stage1, stage2 = self.stages
         left = (stage1.max_positions - used) // stage1.backbone_size
-        limit = min(left, stage2_limit(stage2, utterance))
+        limit = min(left, stage2_limit(stage2, utterance.prompt))
         if limit < 1:
             raise ValueError(
                 "Prompt and text leave no positions for speech: give a "
@@ -155,26 +143,6 @@ class ServedGenerator(GroupGenerator):
 def _group_seed(utterance, index):
     """Seed of Stage I for a group; that of Stage II is the next number."""
     return 2 * utterance.seed + 2_000_003 * index
-
-
-def prefix_ids(stage1, text, prompt):
-    """Ids of Stage I before the first generated token.
-
-    Arguments
-    ---------
-    stage1 : BackboneLM
-        Stage of the ids.
-    text : torch.Tensor
-        int64 [1, L].
-    prompt : torch.Tensor
-        int64 [1, N, K].
-
-    Returns
-    -------
-    list of int
-    """
-    pieces = stage1.prefix(text, torch.ones(1), prompt, torch.ones(1))
-    return [i for ids, real in pieces for i in ids[real.bool()].tolist()]
 
 
 def _appended(ids, tokens, stage):

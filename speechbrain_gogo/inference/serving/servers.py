@@ -21,11 +21,13 @@ class Server:
         Address, such as ``http://127.0.0.1:8001``.
     vocab_size : int
         Number of ids of the expected model.
+    end_id : int
+        The id at which llama.cpp's server stops without naming it.
     """
 
-    def __init__(self, url, vocab_size):
+    def __init__(self, url, vocab_size, end_id=None):
         self.url = url.rstrip("/")
-        self.vocab_size = vocab_size
+        self.vocab_size, self.end_id = vocab_size, end_id
         models = self.request("/v1/models")["data"]
         self.model = models[0]["id"]
         found = (models[0].get("meta") or {}).get("n_vocab", vocab_size)
@@ -38,23 +40,9 @@ class Server:
     def request(self, path, body=None):
         """The answer to a request, from JSON.
 
-        Arguments
-        ---------
-        path : str
-            Below the server's URL.
-        body : dict
-            Content of a POST request; None for a GET request.
-
-        Returns
-        -------
-        dict
-
-        Raises
-        ------
-        ConnectionError
-            If there is no answer.
-        ValueError
-            If the server refuses the request, with its reason.
+        ``path`` is below the server's URL; with a ``body`` it is a POST request. A
+        ConnectionError is raised if there is no answer, a ValueError with the server's
+        reason if it refuses the request.
         """
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
@@ -75,29 +63,10 @@ class Server:
             ) from None
 
     def complete(self, ids, count, allowed, seed, sampling):
-        """Tokens that follow a sequence.
+        """Tokens that follow a sequence of ids, a list of ``count``.
 
-        Arguments
-        ---------
-        ids : list of int
-            The sequence.
-        count : int
-            Tokens to generate.
-        allowed : range
-            Range of allowed ids.
-        seed : int
-            Seed of the sampling.
-        sampling : dict
-            ``temperature``, ``repetition_penalty``, ``top_p``, ``top_k``.
-
-        Returns
-        -------
-        list of int
-
-        Raises
-        ------
-        ConnectionError, ValueError
-            As in :meth:`request`, or if the answer has another form.
+        ``allowed`` is the range of ids, ``sampling`` has ``temperature``,
+        ``repetition_penalty``, ``top_p`` and ``top_k``.
         """
         tokens = self._generate(ids, count, allowed, seed, sampling)
         if len(tokens) != count or not all(
@@ -113,24 +82,15 @@ class Server:
 class LlamaCppServer(Server):
     """llama.cpp's ``llama-server``."""
 
-    def __init__(self, url, vocab_size, end_id=None):
-        super().__init__(url, vocab_size)
-        self.end_id = end_id  # at which this server stops without naming it
-
     def _generate(self, ids, count, allowed, seed, sampling):
-        before, after = (
-            range(allowed.start),
-            range(allowed.stop, self.vocab_size),
-        )
+        refused = set(range(self.vocab_size)).difference(allowed)
         body = {
             "prompt": ids,
             "n_predict": count,
             "return_tokens": True,
             "cache_prompt": True,
             "seed": seed,
-            "logit_bias": [
-                [id_, False] for part in (before, after) for id_ in part
-            ],
+            "logit_bias": [[id_, False] for id_ in sorted(refused)],
             "samplers": ["penalties", "temperature", "top_k", "top_p"],
             "temperature": sampling["temperature"],
             "repeat_penalty": sampling["repetition_penalty"],
@@ -147,10 +107,6 @@ class LlamaCppServer(Server):
 
 class VllmServer(Server):
     """vLLM's ``vllm serve``, from the version that returns ids (0.10.2)."""
-
-    def __init__(self, url, vocab_size, end_id=None):
-        super().__init__(url, vocab_size)
-        del end_id  # this server names it
 
     def _generate(self, ids, count, allowed, seed, sampling):
         body = {

@@ -130,17 +130,7 @@ class ServedSpeech(GogoSpeech):
         return super()._stream(utterances, allocate, seed, sampling)
 
     def clone_voice_batch(self, requests, allocate=True, seed=0, **sampling):
-        """Synthesize many texts, as :class:`GogoSpeech` does.
-
-        Arguments
-        ---------
-        requests, allocate, seed, sampling
-            As in GogoSpeech.
-
-        Returns
-        -------
-        list of Speech
-        """
+        """Synthesize many texts, as :class:`GogoSpeech` does."""
         self._check(sampling)
         return super().clone_voice_batch(requests, allocate, seed, **sampling)
 

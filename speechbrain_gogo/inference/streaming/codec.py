@@ -4,6 +4,7 @@ Audio is processed piece by piece. Tokens and samples equal those of the methods
 on tensors in inference/codec.py, on a GPU up to rounding.
 """
 
+from itertools import islice
 from numbers import Real
 
 import torch
@@ -15,7 +16,6 @@ from speechbrain_gogo.inference.checks.settings import (
 from speechbrain_gogo.inference.checks.waveforms import check_wav
 from speechbrain_gogo.inference.codecs.pretrained import PretrainedCodec
 from speechbrain_gogo.inference.streaming.decoding import decode_mel, windows
-from speechbrain_gogo.inference.streaming.groups import decode_group_stream
 from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 
@@ -105,10 +105,7 @@ class StreamingCodec(PretrainedCodec):
             If tokens, keep or the length are out of range; raised
             before the first piece.
         """
-        if keep is not None:
-            keep = torch.as_tensor(keep)
-            keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
-        tokens = self._read_tokens(torch.as_tensor(tokens)[None], keep)
+        tokens = self._read_one(tokens, keep)[None]
         counts = [tokens.shape[1]]
         sampling = check_sampling(num_steps, guidance_scale, seed)
         longest = tokens.shape[1] * self.group_samples
@@ -121,23 +118,67 @@ class StreamingCodec(PretrainedCodec):
             left -= len(audio)
             yield audio
 
-    def decode_groups(self, groups, **settings):
-        """Decode groups [K] that arrive one by one.
+    @torch.no_grad()
+    def decode_groups(
+        self,
+        groups,
+        first_window,
+        overlap,
+        seed=0,
+        num_steps=None,
+        guidance_scale=None,
+    ):
+        """Decode groups as they arrive.
+
+        Windows overlap and are cross-faded, and the noise of a frame depends on
+        its index only: the audio does not depend on when the groups arrive. The
+        longest window is ``window_groups`` of the YAML.
 
         Arguments
         ---------
         groups : iterable of torch.Tensor
             int64 [K] each.
-        **settings
-            Settings of
-            :func:`~speechbrain_gogo.inference.streaming.groups.decode_group_stream`.
+        first_window : int
+            Groups of the first window, which is short for an early first chunk;
+            each following one is 1.5 times as long.
+        overlap : int
+            Groups that two windows share, at most half of the first one.
+        seed, num_steps, guidance_scale
+            As in :meth:`GogoCodec.decode_batch`.
 
-        Returns
+        Yields
+        ------
+        torch.Tensor
+            Consecutive chunks of audio, float32 [T].
+
+        Example
         -------
-        iterator of torch.Tensor
-            float32 [T] each.
+        >>> from speechbrain_gogo.inference import GogoCodec
+        >>> codec = GogoCodec.from_hparams("gogo-mini")
+        >>> pieces = codec.decode_groups(torch.zeros(9, 10).long(), 4, 1)
+        >>> sum(len(piece) for piece in pieces) // codec.group_samples
+        9
         """
-        return decode_group_stream(self, groups, **settings)
+        groups, received = iter(groups), []
+
+        def read_until(stop):
+            received.extend(islice(groups, max(stop - len(received), 0)))
+            tokens = torch.stack(received).unsqueeze(0) if received else None
+            return tokens, [len(received)], len(received) < stop
+
+        longest = self.hparams.window_groups
+        mels = decode_mel(
+            self.codec,
+            read_until,
+            windows(longest, overlap, first_window),
+            longest - self.hparams.overlap_groups,  # noise as in whole decoding
+            seed,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+        )
+        pieces = self._vocode((piece.float() for piece, _ in mels), least=1)
+        for audio in self._in_own_precision(pieces):
+            yield audio[0].float()
 
     # Small steps
 
@@ -175,7 +216,7 @@ class StreamingCodec(PretrainedCodec):
             **sampling,
         )
 
-    def _vocode(self, pieces):
+    def _vocode(self, pieces, least=None):
         """Pieces of audio from consecutive pieces of log-mel."""
         window = self.hparams.window_groups * self.group_size
-        return vocode_in_windows(self.vocoder, pieces, window)
+        return vocode_in_windows(self.vocoder, pieces, window, least)

@@ -13,27 +13,10 @@ import torch
 
 
 def frame_noise(seed, first, last, block, num_values):
-    """Noise of the groups first..last, the same in every window.
+    """Standard normal noise of the groups first..last, the same in every window.
 
-    It is drawn block by block, each from its own generator.
-
-    Arguments
-    ---------
-    seed : int
-        Seed of the whole signal.
-    first : int
-        First group.
-    last : int
-        Group after the last one.
-    block : int
-        Groups per generator.
-    num_values : int
-        Values per group.
-
-    Returns
-    -------
-    torch.Tensor
-        Standard normal [last - first, num_values].
+    It is drawn in blocks of groups, each from its own generator: [last - first,
+    num_values].
 
     Example
     -------
@@ -51,27 +34,11 @@ def frame_noise(seed, first, last, block, num_values):
 
 
 def windows(size, overlap, first_size=None):
-    """Starts and ends of windows that cover any number of groups.
+    """First and last + 1 group of windows that cover any number of groups.
 
-    Arguments
-    ---------
-    size : int
-        Groups of a window.
-    overlap : int
-        Groups that two windows share, at most half of the smaller one.
-    first_size : int
-        Groups of the first window, for a low latency; each following window is
-        1.5 times as long, up to ``size``.
-
-    Yields
-    ------
-    tuple of int
-        First group and the group after the last, an infinite sequence.
-
-    Raises
-    ------
-    ValueError
-        If the overlap is too long.
+    Windows have ``size`` groups and share ``overlap``, at most half of the smaller
+    one. The first one has ``first_size``, for a low latency; each following one is
+    1.5 times as long, up to ``size``. The sequence is infinite.
 
     Example
     -------

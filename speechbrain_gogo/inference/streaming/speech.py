@@ -13,10 +13,10 @@ from speechbrain_gogo.inference.marking import SYNTHETIC, mark_stream
 class Speech:
     """A synthesized utterance, on the CPU.
 
-    wav: float32 [T]; sample_rate: in Hz; tokens: int64 [N, 10], the masking
-    token where one was skipped; budgets: int64 [N], tokens of each group;
-    finished: False if generation was cut off because it did not end or repeated
-    itself, or if the utterance is empty.
+    wav: float32 [T]; sample_rate: in Hz; tokens: int64 [N, 10], the masking token
+    where one was skipped; budgets: int64 [N], tokens of each group; finished: False
+    if generation was cut off because it did not end or repeated itself, or if the
+    utterance is empty.
     """
 
     wav: torch.Tensor
@@ -120,17 +120,9 @@ class SpeechStream:
 
 
 def collect_groups(groups):
-    """The tokens of one utterance.
+    """Tokens [N, K], budgets [N], and whether an utterance has finished.
 
-    Arguments
-    ---------
-    groups : list of Groups
-        All groups of this utterance, as batches of one.
-
-    Returns
-    -------
-    tuple
-        Tokens int64 [N, K], budgets int64 [N], and whether it has finished.
+    ``groups`` are all groups of this utterance, as batches of one.
     """
     tokens, budgets, active, finished = (
         torch.cat(parts) for parts in zip(*groups)

@@ -11,15 +11,13 @@ import torch
 
 from speechbrain_gogo.inference.checks.settings import check_whole
 from speechbrain_gogo.inference.streaming.speech import Speech, collect_groups
+from speechbrain_gogo.inference.synthesis.generator import stage2_limit
 from speechbrain_gogo.inference.synthesis.requests import (
     read_prompt,
     read_recording,
     read_request,
 )
-from speechbrain_gogo.inference.synthesis.utterances import (
-    Utterance,
-    part_seed,
-)
+from speechbrain_gogo.inference.synthesis.utterances import Utterance, part_seed
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 REQUIRED = "source_wav", "prompt_wav"
@@ -163,8 +161,7 @@ class VoiceConversion:
     def _windows(self, source_wav, prompt_wav, seed, sample_rate=None):
         """Windows of a recording to generate, and its number of samples."""
         seed, stage2 = check_whole(seed, "seed"), self.mods.stage2
-        taken = stage2.sequence_length(0)
-        most = (stage2.max_positions - taken) // stage2.group_positions
+        most = stage2_limit(stage2, prompt=[])
         given = self.codec, source_wav, sample_rate, "source_wav"
         tokens, samples = read_recording(*given)
         prompt = tokens[:0]

@@ -101,11 +101,6 @@ class GroupGenerator:
         Groups
             Until all utterances have ended; in the last item none may be
             active.
-
-        Raises
-        ------
-        ValueError
-            If prompt and text leave no positions for speech.
         """
         guided = sampling.get("text_guidance") and any(
             len(utterance.text) for utterance in utterances
@@ -138,7 +133,7 @@ class GroupGenerator:
         device = stage1.llama.device
         given = pad_utterances(utterances, device)
         limits = [
-            min(utterance.max_groups, stage2_limit(stage2, utterance))
+            min(utterance.max_groups, stage2_limit(stage2, utterance.prompt))
             for utterance in utterances
         ]
         samplers = [
@@ -206,39 +201,17 @@ class GroupGenerator:
         return torch.full_like(backbone[:, 0], codec.num_codebooks)
 
 
-def stage2_limit(stage2, utterance):
-    """Number of groups that fit Stage II after the prompt.
-
-    Arguments
-    ---------
-    stage2 : DetailLM | NoDetailLM
-        The stage.
-    utterance : Utterance
-        Utterance with its prompt.
-
-    Returns
-    -------
-    int
-    """
-    taken = stage2.sequence_length(len(utterance.prompt))
+def stage2_limit(stage2, prompt):
+    """Number of groups that fit Stage II after those of a prompt [N, K]."""
+    taken = stage2.sequence_length(len(prompt))
     return (stage2.max_positions - taken) // stage2.group_positions
 
 
 def pad_utterances(utterances, device):
     """Texts and prompts of a batch.
 
-    Arguments
-    ---------
-    utterances : list of Utterance
-        B of them.
-    device : torch.device
-        Device of the result.
-
-    Returns
-    -------
-    list of torch.Tensor
-        Text int64 [B, L], its relative lengths [B], prompts int64 [B, N, K],
-        and their relative lengths.
+    Returns text int64 [B, L], its relative lengths [B], prompts int64 [B, N, K], and
+    their relative lengths.
     """
     padded = []
     for rows in (
@@ -255,19 +228,7 @@ def outside_autocast(groups, kind):
     """Results of an iterator, computed in the language models' precision.
 
     Autocast and default dtype of the caller do not affect the iterator, and the
-    reverse.
-
-    Arguments
-    ---------
-    groups : iterator
-        Groups, not None.
-    kind : str
-        Type of the device, such as "cpu".
-
-    Yields
-    ------
-    object
-        Result of ``groups``.
+    reverse. ``kind`` is the type of the device, such as "cpu".
     """
     while True:
         with float32_by_default(), torch.autocast(kind, enabled=False):

@@ -26,27 +26,17 @@ from speechbrain_gogo.inference.synthesis.pretrained import PretrainedSpeech
 
 
 class LanguageModelSpeech(PretrainedSpeech):
-    """Text to speech with one language model.
+    """Text to speech with one language model, the only module, ``lm``.
 
-    ``modules`` are ``lm``. A subclass has ``CODEC``, the class of its codec,
-    and implements ``_utterances`` and the methods below. Every group has all
-    tokens, regardless of ``allocate``.
+    A subclass has ``CODEC``, the class of its codec, and implements ``_utterances``
+    and the methods below. Every group has all tokens, regardless of ``allocate``.
 
     Arguments
     ---------
-    modules : dict
-        The language model.
-    hparams : dict
-        Settings.
-    run_opts : dict
-        SpeechBrain's run options.
-    codec : PretrainedCodec
-        The codec of the tokens.
-    tokenizer : WordPieces | Phones | HubTokenizer
-        Tokenizer of the text.
+    modules, hparams, run_opts, codec, tokenizer
+        As in :class:`Synthesizer`.
     """
 
-    MODULES_NEEDED = ["lm"]
     CODEC = None
 
     @classmethod

@@ -141,14 +141,12 @@ class PretrainedSpeech(Synthesizer):
             request.update(zip(names, prompt))
         parts = [self._utterances(**request) for request in requests]
         utterances = [each for part in parts for each in part]
-        owners = [owner for owner, part in enumerate(parts) for _ in part]
-        sentences = [[] for _ in requests]
-        generated = self._generate_all(utterances, allocate, settings)
-        for owner, groups in zip(owners, generated):
-            sentences[owner].append(groups)
+        groups = self._generate_all(utterances, allocate, settings)
         return [
-            self._decode(groups, part[0], request["seed"], decoding).speech()
-            for groups, part, request in zip(sentences, parts, requests)
+            self._decode(
+                [next(groups) for _ in part], part[0], request["seed"], decoding
+            ).speech()
+            for part, request in zip(parts, requests)
         ]
 
     def check_request(

@@ -9,9 +9,7 @@ import torch
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference.checks.waveforms import read_wavs
 from speechbrain_gogo.inference.codecs.files import encode_recording
-from speechbrain_gogo.inference.synthesis.transcription import (
-    transcribe,
-)
+from speechbrain_gogo.inference.synthesis.transcription import transcribe
 
 REQUIRED = "text", "prompt_wav", "prompt_text"
 
@@ -19,25 +17,8 @@ REQUIRED = "text", "prompt_wav", "prompt_text"
 def read_request(request, seed, required=REQUIRED):
     """A request of a batch as a dict with a seed.
 
-    Arguments
-    ---------
-    request : Mapping | sequence
-        The required arguments, by name or in their order; by name also
-        ``seed`` and ``sample_rate``.
-    seed : int
-        The seed if the request has none.
-    required : sequence of str
-        Names of arguments, those of ``clone_voice`` by default.
-
-    Returns
-    -------
-    dict
-        Arguments of a single request.
-
-    Raises
-    ------
-    ValueError
-        If something is missing or unknown.
+    It has the required arguments, by name or in their order; by name also ``seed``
+    and ``sample_rate``.
 
     Example
     -------
@@ -64,28 +45,7 @@ def read_request(request, seed, required=REQUIRED):
 
 
 def read_prompt(codec, prompt_wav, sample_rate=None):
-    """Tokens of a prompt.
-
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec.
-    prompt_wav : str | Path | torch.Tensor | numpy.ndarray | list
-        An audio file of any rate, or samples in [-1, 1], float of any
-        precision: [T], [1, T], [1, 1, T] or, of several channels, [T, C].
-    sample_rate : int
-        Sample rate of a tensor, in Hz, if it is not the codec's own.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [N, K].
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used.
-    """
+    """Tokens int64 [N, K] of a prompt, see :func:`read_recording`."""
     tokens, samples = read_recording(codec, prompt_wav, sample_rate)
     # Drop a last group that was padded: silence there makes a stage end the
     # utterance right after the prompt.
@@ -94,24 +54,11 @@ def read_prompt(codec, prompt_wav, sample_rate=None):
 
 
 def read_recording(codec, wav, sample_rate=None, name="prompt_wav"):
-    """Tokens of a recording, and its length.
+    """Tokens int64 [N, K] of a recording, and its length in samples of the codec.
 
-    Arguments
-    ---------
-    codec, wav, sample_rate
-        As in :func:`read_prompt`.
-    name : str
-        Name of the audio in errors.
-
-    Returns
-    -------
-    tuple
-        Tokens int64 [N, K], and the number of samples at the codec's rate.
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used.
+    ``wav`` is an audio file of any rate, or samples in [-1, 1], float of any
+    precision: [T], [1, T], [1, 1, T] or, of several channels, [T, C].
+    ``sample_rate`` is that of samples, if not the codec's own. Errors have ``name``.
     """
     if isinstance(wav, (str, Path)):
         return encode_recording(codec, wav)
@@ -120,25 +67,7 @@ def read_recording(codec, wav, sample_rate=None, name="prompt_wav"):
 
 
 def read_voice(codec, prompt_wav, sample_rate=None):
-    """Embedding of a prompt's voice.
-
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        Codec with a ``speaker_embedding``.
-    prompt_wav, sample_rate
-        As in :func:`read_prompt`.
-
-    Returns
-    -------
-    torch.Tensor
-        [D].
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used.
-    """
+    """Embedding [D] of a prompt's voice, of a codec with a ``speaker_embedding``."""
     if isinstance(prompt_wav, (str, Path)):
         return codec.file_embedding(prompt_wav)
     wav = _read_samples(prompt_wav, sample_rate, codec)
@@ -146,26 +75,7 @@ def read_voice(codec, prompt_wav, sample_rate=None):
 
 
 def hear_prompt(prompt_wav, sample_rate, speech, recognizer=None):
-    """Transcribe a prompt, see :func:`.transcription.transcribe`.
-
-    Arguments
-    ---------
-    prompt_wav, sample_rate
-        As in :func:`read_prompt`.
-    speech : PretrainedSpeech
-        Model with the sample rate and the language.
-    recognizer : str
-        As in :func:`.transcription.transcribe`.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If the audio cannot be used or recognised.
-    """
+    """Transcript of a prompt, see :func:`.transcription.transcribe`."""
     rate = speech.codec.sample_rate
     if isinstance(prompt_wav, (str, Path)):
         wav = read_audio(prompt_wav, rate)

@@ -17,24 +17,9 @@ MIN_TEMPERATURE = 1e-4  # below it logits overflow
 def read_sampling(given, defaults, names=(*SAMPLING, TEXT_GUIDANCE, *FLOW)):
     """Split and check the settings of the language models and of the flow.
 
-    Arguments
-    ---------
-    given : dict
-        Settings of a call, for both.
-    defaults : dict
-        The model's settings of the language models.
-    names : sequence of str
-        Names of the settings.
-
-    Returns
-    -------
-    tuple of dict
-        Arguments of a Sampler, and of the codec (None is its default).
-
-    Raises
-    ------
-    ValueError
-        If a setting is unknown or out of range.
+    ``given`` are those of a call, for both, ``defaults`` the model's own of the
+    language models, ``names`` those that exist. Returns arguments of a Sampler, and
+    of the codec (None is its default).
 
     Example
     -------
@@ -63,31 +48,22 @@ def check_sampling_settings(
     top_k=0,
     text_guidance=0.0,
 ):
-    """Check the ranges of the language models' settings.
-
-    Raises
-    ------
-    ValueError
-        Naming the setting and its range.
-    """
+    """Check the ranges of the language models' settings."""
     check_whole(top_k, "top_k")
     values = temperature, repetition_penalty, top_p, top_k, text_guidance
-    for name, value in zip((*SAMPLING, TEXT_GUIDANCE), values):
+    values = dict(zip((*SAMPLING, TEXT_GUIDANCE), values))
+    for name, value in values.items():
         if not (isinstance(value, numbers.Real) and math.isfinite(value)):
             raise ValueError(f"{name}={value!r}: give a number.")
-    wanted = {
-        f"temperature={temperature}: give 0 (the likeliest token) or at least "
-        f"{MIN_TEMPERATURE}": temperature == 0
-        or temperature >= MIN_TEMPERATURE,
-        f"repetition_penalty={repetition_penalty}: give 1 (none) or more": (
-            repetition_penalty >= 1
-        ),
-        f"top_p={top_p}: give a probability above 0, up to 1": 0 < top_p <= 1,
-        f"top_k={top_k}: give a number of tokens, or 0 for all": (top_k >= 0),
-        f"text_guidance={text_guidance}: give 0 (none) or more": (
-            text_guidance >= 0
-        ),
+    greedy_or_warm = temperature == 0 or temperature >= MIN_TEMPERATURE
+    lowest = f"0 (the likeliest token) or at least {MIN_TEMPERATURE}"
+    allowed = {
+        "temperature": (greedy_or_warm, lowest),
+        "repetition_penalty": (repetition_penalty >= 1, "1 (none) or more"),
+        "top_p": (0 < top_p <= 1, "a probability above 0, up to 1"),
+        "top_k": (top_k >= 0, "a number of tokens, or 0 for all"),
+        "text_guidance": (text_guidance >= 0, "0 (none) or more"),
     }
-    for complaint, holds in wanted.items():
+    for name, (holds, wanted) in allowed.items():
         if not holds:
-            raise ValueError(f"{complaint}.")
+            raise ValueError(f"{name}={values[name]}: give {wanted}.")

@@ -60,21 +60,8 @@ class Synthesizer(KeepsPrecision, Pretrained):
     def most_characters(self, prompt_text, prompt):
         """Longest sentence that fits after a prompt, in characters.
 
-        Arguments
-        ---------
-        prompt_text : str
-            Prompt text as the language model reads it.
-        prompt : torch.Tensor
-            Tokens of the prompt, int64 [N, K].
-
-        Returns
-        -------
-        int
-
-        Raises
-        ------
-        ValueError
-            If no sentence fits after the prompt.
+        ``prompt_text`` is what the language model reads, ``prompt`` its tokens, int64
+        [N, K]. A ValueError is raised if no sentence fits after the prompt.
         """
         raise NotImplementedError
 

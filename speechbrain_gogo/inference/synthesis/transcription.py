@@ -21,30 +21,17 @@ SLOWEST, FASTEST = 2.0, 28.0
 
 
 def transcribe(wav, sample_rate, language="en", recognizer=None):
-    """Recognise the words of a prompt.
+    """Recognise the words of a prompt, float32 [T]; they are also logged.
 
     Arguments
     ---------
-    wav : torch.Tensor
-        float32 [T].
-    sample_rate : int
-        In Hz.
+    wav, sample_rate
+        The prompt, and its sample rate in Hz.
     language : str
         Language of the prompt.
     recognizer : str
         Hub id or folder of a Whisper model in the format of transformers;
         pocketsphinx by default, which is far weaker but brings its model.
-
-    Returns
-    -------
-    str
-        Transcript; it is also logged.
-
-    Raises
-    ------
-    ValueError
-        If no recogniser is installed or supports the language, the prompt is
-        too long, or no words were recognised.
     """
     wanted = "give prompt_text, what the prompt says"
     if language not in LANGUAGES:
@@ -88,14 +75,7 @@ def _load(recognizer, sample_rate):
 
 
 def doubt_transcript(text, seconds):
-    """Warn if a transcript is too long or too short for its prompt.
-
-    Arguments
-    ---------
-    text : str
-        The transcript, as the front end writes it.
-    seconds : float
-        Length of the prompt.
+    """Warn if a transcript is too long or too short for a prompt of this duration.
 
     Example
     -------

@@ -4,7 +4,6 @@ The text is split into sentences that fit the positions of the language models
 together with the prompt, and each sentence becomes an :class:`Utterance`.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -12,9 +11,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.inference.checks.settings import check_whole
-from speechbrain_gogo.inference.synthesis.transcription import (
-    doubt_transcript,
-)
+from speechbrain_gogo.inference.synthesis.transcription import doubt_transcript
 
 FEWEST_CHARACTERS = 20  # shortest sentence that is split off
 LAST_SEED = 2**62
@@ -58,15 +55,6 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
         Model with front end, tokenizer, positions and settings.
     embedding : torch.Tensor
         Embedding of the voice, [D].
-
-    Returns
-    -------
-    list of Utterance
-
-    Raises
-    ------
-    ValueError
-        If the text is empty, or the prompt is too long.
     """
     seed, front_end = check_whole(seed, "seed"), speech.front_end
     text = read_text(text, "text", front_end)
@@ -79,7 +67,12 @@ def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     longest = speech.most_characters(prompt_text, prompt)
     utterances = []
     sentences = front_end.split(text, longest)
-    fits = functools.partial(_fits, before, prompt, speech)
+
+    def fits(sentence):  # at the average speed, after the prompt
+        usual = settings.groups_per_character * len(sentence)
+        ids = len(encode(before + sentence))
+        return speech.fits(ids, len(prompt) + math.ceil(usual))
+
     pieces = _halved(sentences, fits, front_end.split)
     for number, sentence in enumerate(pieces):
         usual = settings.groups_per_character * (len(sentence) + 10)
@@ -110,39 +103,11 @@ def _halved(sentences, fits, split):
             yield from _halved(split(sentence, half), fits, split)
 
 
-def _fits(before, prompt, speech, sentence):
-    """Whether a sentence of average speed fits the models after the prompt."""
-    ids = len(speech.tokenizer.encode(before + sentence))
-    usual = speech.hparams.groups_per_character * len(sentence)
-    return speech.fits(ids, len(prompt) + math.ceil(usual))
-
-
 def make_continuation(prompt, seed, speech, max_groups=None):
-    """An utterance without text: a free continuation of a prompt.
+    """An utterance without text: a free continuation of a prompt [N, K].
 
-    Only the end of a prompt is used if it takes more than half of the
-    positions.
-
-    Arguments
-    ---------
-    prompt : torch.Tensor
-        From :func:`read_prompt`.
-    seed : int
-        Seed of all sampling.
-    speech : GogoSpeech
-        The model.
-    max_groups : int
-        Largest number of groups to generate; limited by the positions alone by
-        default.
-
-    Returns
-    -------
-    Utterance
-
-    Raises
-    ------
-    ValueError
-        If ``max_groups`` is less than 1.
+    Only the end of a prompt is used if it takes more than half of the positions.
+    ``max_groups`` is limited by the positions alone by default.
     """
     seed = check_whole(seed, "seed")
     if max_groups is not None and check_whole(max_groups, "max_groups") < 1:
@@ -161,20 +126,8 @@ def make_continuation(prompt, seed, speech, max_groups=None):
 def given_backbones(utterances, missing, device):
     """Backbones of utterances that have one, as ``generate_backbone`` yields them.
 
-    Arguments
-    ---------
-    utterances : list of Utterance
-        B of them, each with a backbone [N, b] of at least one group.
-    missing : int
-        The masking token m.
-    device : torch.device
-        Device of the result.
-
-    Yields
-    ------
-    tuple of torch.Tensor
-        The next group of each utterance, int64 [B, b], m for those that have
-        ended; and bool [B], which have had their last group.
+    These are the next group of each utterance, int64 [B, b], ``missing`` for those
+    that have ended; and bool [B], which have had their last group.
 
     Example
     -------
@@ -193,26 +146,7 @@ def given_backbones(utterances, missing, device):
 
 
 def read_text(text, name, front_end):
-    """Text as it is spoken.
-
-    Arguments
-    ---------
-    text : str
-        As it is written.
-    name : str
-        Name of the utterance in errors.
-    front_end : English | AsWritten
-        Text front end of its language.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If it is not text, or has no words.
-    """
+    """Text as it is spoken; errors call it ``name``."""
     if not isinstance(text, str):
         raise ValueError(f"{name} has to be text; got {text!r:.60}.")
     try:
@@ -228,28 +162,10 @@ def read_text(text, name, front_end):
 
 
 def check_room(fitting, prompt_text, prompt, speech):
-    """The longest sentence that fits after a prompt.
+    """The longest sentence that fits after a prompt, at most ``max_characters``.
 
-    Arguments
-    ---------
-    fitting : float
-        Characters that fit the positions.
-    prompt_text : str
-        Transcript of the prompt.
-    prompt : torch.Tensor
-        Tokens of the prompt, int64 [N, K].
-    speech : PretrainedSpeech
-        Model with the settings.
-
-    Returns
-    -------
-    int
-        Number of characters, at most ``max_characters``.
-
-    Raises
-    ------
-    ValueError
-        If that is too short for a sentence.
+    ``fitting`` is the number of characters that fit the positions. A ValueError is
+    raised if that is too short for a sentence.
     """
     if fitting < FEWEST_CHARACTERS:
         seconds = len(prompt) / speech.codec.group_rate

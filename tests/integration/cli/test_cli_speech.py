@@ -12,17 +12,24 @@ from typer.testing import CliRunner
 
 from speechbrain_gogo.cli import app
 from speechbrain_gogo.dataio.audio.writing import FORMATS
+from speechbrain_gogo.inference import GogoCodec
 
 
 @pytest.fixture
-def speak(gogo, tmp_path):
-    """Runs `gogo speak` with a prompt at 16 kHz."""
+def prompt(tmp_path):
+    """Options that name a prompt at 16 kHz."""
     noise = np.random.default_rng(0).normal(size=32000)
     soundfile.write(tmp_path / "prompt.flac", 0.1 * noise, 16000)
+    text = "The quick brown fox."
+    return "--prompt", tmp_path / "prompt.flac", "--prompt-text", text
+
+
+@pytest.fixture
+def speak(gogo, prompt):
+    """Runs `gogo speak` with a prompt."""
 
     def run(text, out, *words, **options):
-        given = ["--prompt", tmp_path / "prompt.flac"]
-        given += ["--prompt-text", "The quick brown fox.", "-o", out]
+        given = *prompt, "-o", out
         return gogo("speak", "--text", text, *given, *words, **options)
 
     return run
@@ -102,19 +109,15 @@ def test_speech_in_every_format(speak, gogo, tmp_path, monkeypatch):
         yield torch.zeros(24000)
         raise OSError("No space left on device")
 
-    place = "speechbrain_gogo.inference.streaming.codec.decode_group_stream"
-    monkeypatch.setattr(place, full_disk)
+    monkeypatch.setattr(GogoCodec, "decode_groups", full_disk)
     assert "No space" in complaint(speak("Hi.", said))
     assert said.read_bytes() == before and sorted(tmp_path.iterdir()) == files
 
 
-def test_text_from_a_file_or_a_pipe(gogo, tiny_speech_folder, tmp_path):
+def test_text_from_a_file_or_a_pipe(prompt, tiny_speech_folder, tmp_path):
     """In UTF-8 with or without byte order mark, or in UTF-16."""
-    noise = np.random.default_rng(0).normal(size=32000)
-    soundfile.write(tmp_path / "prompt.flac", 0.1 * noise, 16000)
     path, out = tmp_path / "text.txt", tmp_path / "out.wav"
-    given = ["--prompt", tmp_path / "prompt.flac", "-o", out]
-    given += ["--prompt-text", "The quick brown fox.", "--steps", 1]
+    given = *prompt, "-o", out, "--steps", 1
 
     def run(*words, stdin=None):
         words = [*map(str, ("speak", *given, *words))]
@@ -141,20 +144,11 @@ def test_text_from_a_file_or_a_pipe(gogo, tiny_speech_folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["socodec", "cofi"])
-def test_socodec_and_cofi_speak(name, gogo, request, tmp_path):
+def test_socodec_and_cofi_speak(name, speak, request, tmp_path):
     folder = request.getfixturevalue(f"tiny_{name}_speech_folder")
-    noise = np.random.default_rng(0).normal(size=20000)
-    soundfile.write(tmp_path / "prompt.flac", 0.1 * noise, 16000)
-
-    def speak(out, *options):
-        given = ["--text", "The fox jumps.", "-o", tmp_path / out]
-        given += ["--prompt", tmp_path / "prompt.flac"]
-        given += ["--prompt-text", "The quick brown fox."]
-        return gogo("speak", *given, *options, codec=folder)
-
-    audio = []
+    said, audio = ("The fox jumps.", tmp_path / "out.wav"), []
     for options in ((), ("--stream",)):
-        result = speak("out.wav", *options)
+        result = speak(*said, *options, codec=folder)
         assert result.exit_code == 0, result.stderr
         wav, rate = soundfile.read(tmp_path / "out.wav")
         audio.append(wav)
@@ -162,4 +156,4 @@ def test_socodec_and_cofi_speak(name, gogo, request, tmp_path):
     np.testing.assert_allclose(*audio, atol=1e-4)
     token_rate = {"socodec": 4, "cofi": 28}[name] * 16000 / 1920
     assert f"{token_rate:.1f} tokens/s" in result.stdout.replace("\n", " ")
-    assert "num_steps" in complaint(speak("no.wav", "--steps", 2))  # no flow
+    assert "num_steps" in complaint(speak(*said, "--steps", 2, codec=folder))

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from speechbrain_gogo.cli import app
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech, SoCodec
-from speechbrain_gogo.inference.publishing import push_model
+from speechbrain_gogo.inference.publishing.push import push_model
 
 NAME = "somebody/gogo"
 ROWS = """{"step": 10, "stage": "train", "loss": 2.5}

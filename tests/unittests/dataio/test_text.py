@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from speechbrain_gogo.dataio.text import English, front_end
-from speechbrain_gogo.inference.text import normalize_english, split_sentences
+from speechbrain_gogo.dataio.text.sentences import split_sentences
+
+normalize_english = English().normalize
 
 SPOKEN = {
     "Dr. A. Smith Jr. vs. the U.S.A.": "doctor A Smith junior versus the U S A.",

@@ -27,7 +27,7 @@ model:
 
 
 def make_allocator():
-    """One that has learnt nothing, but has strong opinions."""
+    """Untrained, with choices that differ from group to group."""
     torch.manual_seed(0)
     allocator = TokenAllocator(32, dim=32, num_heads=2, ffn_dim=64)
     torch.nn.init.normal_(allocator.classifier.weight)

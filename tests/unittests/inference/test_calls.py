@@ -14,11 +14,6 @@ RATE, GROUP = 24000, 5120
 
 
 @pytest.fixture(scope="module")
-def codec(tiny_codec_folder):
-    return GogoCodec.from_hparams(tiny_codec_folder)
-
-
-@pytest.fixture(scope="module")
 def tokenizer(tiny_codec_folder):
     return GogoTokenizer(tiny_codec_folder)
 
@@ -103,7 +98,10 @@ def test_utterances_of_several_lengths(codec, wavs):
         ([torch.zeros(9), torch.zeros(0)], "not empty"),
         ([torch.zeros(2, 9), torch.zeros(9)], "at 0 is a batch of 2"),
         (torch.zeros(9000, 2), "looks like .samples, channels."),
+        (torch.zeros(1, 1, 1, 100), "batch, samples"),
+        (torch.zeros(1, 2, 100), "transpose"),
         (np.full(9, 1e9), "32768"),
+        (torch.full((1, 100), math.nan), "NaN"),
         (torch.full((9,), math.inf, dtype=torch.float16), "NaN or Inf"),
     ],
 )

@@ -6,15 +6,9 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 
-from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.inference.files.tokens import load_tokens, save_tokens
 
 RATE, GROUP = 24000, 5120
-
-
-@pytest.fixture(scope="module")
-def codec(tiny_codec_folder):
-    return GogoCodec.from_hparams(tiny_codec_folder)
 
 
 def write(path, samples, rate=RATE, **options):

@@ -6,14 +6,8 @@ import pytest
 import torch
 
 from speechbrain_gogo.inference import GogoCodec
-from speechbrain_gogo.inference.streaming.decoding import frame_noise
 
 RATE, GROUP = 24000, 5120
-
-
-@pytest.fixture(scope="module")
-def codec(tiny_codec_folder):
-    return GogoCodec.from_hparams(tiny_codec_folder)
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +119,6 @@ def test_seed(codec, wavs):
     again, _ = codec.decode_batch(tokens, seed=1)
     other, _ = codec.decode_batch(tokens, seed=2)
     assert torch.equal(first, again) and not torch.equal(first, other)
-    whole = frame_noise(5, 0, 100, 43, 7)
-    assert torch.equal(frame_noise(5, 40, 90, 43, 7), whole[40:90])
 
 
 @pytest.mark.parametrize("length", [1, 200, GROUP - 1, GROUP, GROUP + 1])
@@ -142,23 +134,6 @@ def test_silence_and_dc_are_finite(codec, value):
     tokens, _ = codec.encode_batch(torch.full((1, RATE), value))
     audio, _ = codec.decode_batch(tokens, keep=1)
     assert torch.isfinite(audio).all()
-
-
-@pytest.mark.parametrize(
-    ("wavs", "message"),
-    [
-        (torch.zeros(1, 0), "not empty"),
-        (torch.full((1, 100), float("nan")), "NaN"),
-        (torch.tensor([[0.0, float("inf")]]), "NaN or Inf"),
-        (1000.0 * torch.ones(1, 100), "32768"),
-        (torch.zeros(1, 100, dtype=torch.int16), "32768"),
-        (torch.zeros(1, 1, 1, 100), "batch, samples"),
-        (torch.zeros(1, 2, 100), "transpose"),
-    ],
-)
-def test_bad_audio_is_refused(codec, wavs, message):
-    with pytest.raises(ValueError, match=message):
-        codec.encode_batch(wavs)
 
 
 def test_bad_lengths_are_refused(codec):

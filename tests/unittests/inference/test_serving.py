@@ -225,14 +225,17 @@ def test_exported_tokenizer_has_every_id(speech_folder, tmp_path):
 
 @pytest.mark.skipif(
     "GOGO_SERVERS" not in os.environ,
-    reason="GOGO_SERVERS names no servers of gogo-mini's stages",
+    reason="GOGO_SERVERS names no servers of the stages of GOGO_MODEL",
 )
 def test_real_servers_equal_local_stages(prompt):
     """Two URLs, and GOGO_API if they are not llama.cpp's; docs/serving.md."""
-    urls = os.environ["GOGO_SERVERS"].split(",")
+    urls, model = (
+        os.environ["GOGO_SERVERS"].split(","),
+        os.environ["GOGO_MODEL"],
+    )
     api = os.environ.get("GOGO_API", "llama.cpp")
-    local = GogoSpeech.from_hparams("gogo-mini", run_opts=CPU)
-    served = ServedSpeech.from_hparams("gogo-mini", urls, api, run_opts=CPU)
+    local = GogoSpeech.from_hparams(model, run_opts=CPU)
+    served = ServedSpeech.from_hparams(model, urls, api, run_opts=CPU)
     said = ("It was a good day.", prompt, "A few words.")
     settings = {"temperature": 0, "num_steps": 1}
     started = time.perf_counter()

@@ -27,7 +27,7 @@ from speechbrain_gogo.dataio.audio.encoding import ENCODINGS
 from speechbrain_gogo.dataio.audio.files import read_audio_bytes
 from speechbrain_gogo.inference import open_codec
 from speechbrain_gogo.inference.marking import mark_stream
-from speechbrain_gogo.inference.streaming import SpeechCancelledError
+from speechbrain_gogo.inference.streaming.speech import SpeechCancelledError
 from speechbrain_gogo.serving import Served, find_voices
 
 WRITES = os.O_WRONLY | os.O_RDWR

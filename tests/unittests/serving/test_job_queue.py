@@ -14,7 +14,7 @@ import requests
 import torch
 from web import running
 
-from speechbrain_gogo.inference.streaming import SpeechCancelledError
+from speechbrain_gogo.inference.streaming.speech import SpeechCancelledError
 from speechbrain_gogo.serving import JobQueue, Served
 
 CLIENTS = 50

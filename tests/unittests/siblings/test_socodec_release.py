@@ -16,7 +16,7 @@ from released_socodec import (
 )
 from safetensors.torch import save_file
 
-from speechbrain_gogo.inference import SoCodec
+from speechbrain_gogo.inference import GogoCodec, SoCodec, open_codec
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +121,12 @@ def test_missing_weights_are_listed(states, tmp_path):
         SoCodec.from_hparams(tmp_path)
     assert "missing encoder.blocks.1.resample.weight" in str(error.value)
     assert "missing acoustic_decoder.conv_out.bias" in str(error.value)
+
+
+def test_release_on_the_hub_has_no_yaml(release, monkeypatch):
+    download = "huggingface_hub.snapshot_download"
+    monkeypatch.setattr(download, lambda *_, **__: str(release))
+    found = open_codec("somebody/socodec")
+    assert isinstance(found, SoCodec) and found.name == "somebody/socodec"
+    with pytest.raises(ValueError, match="no hyperparams.yaml: only SoCodec"):
+        GogoCodec.from_hparams("somebody/socodec")

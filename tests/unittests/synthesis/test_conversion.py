@@ -11,11 +11,6 @@ RATE, B = 24000, 3
 GREEDY = {"temperature": 0, "repetition_penalty": 1}
 
 
-@pytest.fixture(scope="module")
-def speech(tiny_speech_folder):
-    return GogoSpeech.from_hparams(tiny_speech_folder)
-
-
 def noise(seconds, seed):
     draw = torch.Generator().manual_seed(seed)
     return 0.1 * torch.randn(round(RATE * seconds), generator=draw)

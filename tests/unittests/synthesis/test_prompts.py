@@ -6,21 +6,9 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.demo.run import EXAMPLE, EXAMPLE_TEXT
 from speechbrain_gogo.inference.synthesis import transcription
 from speechbrain_gogo.metrics.recognition import words
-
-
-@pytest.fixture(scope="module")
-def speech(tiny_speech_folder):
-    return GogoSpeech.from_hparams(tiny_speech_folder)
-
-
-@pytest.fixture
-def prompt():
-    generator = torch.Generator().manual_seed(1)
-    return 0.1 * torch.randn(3 * 24000, generator=generator)
 
 
 class FakeRecognizer:
