@@ -21,6 +21,7 @@ import torch
 import typer
 from codec import pin
 from measure import Meter
+from parts.speech_parts import PROMPT_TEXT
 from tqdm import tqdm
 
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech
@@ -28,7 +29,6 @@ from speechbrain_gogo.metrics.timing import SENTENCE, device_name
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).resolve().parent.parent
-PROMPT_TEXT = "A few seconds of the voice that is to speak."
 UNITS = {"reconstruct": "seconds of audio", "speak": "utterances"}
 
 
