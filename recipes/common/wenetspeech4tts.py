@@ -11,8 +11,11 @@ import hashlib
 import logging
 from pathlib import Path
 
+from speechbrain.utils.distributed import run_on_main
 from tqdm import tqdm
 
+from recipes.common.experiment import start
+from recipes.common.manifests import FIELDS
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
@@ -20,7 +23,12 @@ from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
 
-FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
+
+def start_wenetspeech4tts(script, arguments):
+    """:func:`~recipes.common.experiment.start`, with manifests of this corpus."""
+    hparams, run_opts = start(script, arguments)
+    run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    return hparams, run_opts
 
 
 def prepare_manifests(hparams):

@@ -34,12 +34,11 @@ from sentences import (
 from tqdm import tqdm
 
 from recipes.common.experiment import start
+from recipes.common.manifests import FIELDS
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
-
-FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 
 
 class Clip(NamedTuple):

@@ -3,26 +3,17 @@
 Tokens and embeddings are those of a pretrained codec.
 """
 
-import logging
 import shutil
 from pathlib import Path
 
 import torch
 from speechbrain.utils.distributed import run_on_main
 
+from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain
 from recipes.common.training.codec_lm_samples import CodecLMSamples
 from speechbrain_gogo.brains.multi_stream_lm import MultiStreamLMBrain
-from speechbrain_gogo.dataio.manifests.dataset import (
-    check_usable,
-    recipe_manifests,
-    speech_dataset,
-    usable_clips,
-)
-from speechbrain_gogo.dataio.shards.batching import (
-    loader_settings,
-    worker_settings,
-)
+from speechbrain_gogo.dataio.manifests.dataset import usable_clips
 from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.inference import open_codec
@@ -32,39 +23,12 @@ from speechbrain_gogo.inference.loading.speech_lm import (
     export_speech_lm,
 )
 
-logger = logging.getLogger(__name__)
-
 
 def dataio_prepare(hparams):
     """Datasets, loader settings, reports by stage, and the text tokenizer."""
     reader = front_end(hparams["language"])
-    workers = worker_settings(
-        hparams["num_workers"],
-        hparams["prefetch_batches"],
-        hparams["pin_memory"],
-    )
-    datasets, loaders, reports = {}, {}, {}
-    for stage, paths in recipe_manifests(hparams).items():
-        datasets[stage], reports[stage] = speech_dataset(
-            paths,
-            sample_rate=hparams["codec"].sample_rate,
-            min_seconds=hparams["min_seconds"],
-            max_seconds=hparams["max_seconds"],
-            cache_folder=hparams["cache_folder"],
-        )
-        name = ", ".join(map(str, paths))
-        logger.info("%s: %s", name, reports[stage])
-        check_usable(datasets[stage], name)
-        training = stage == "train"
-        loaders[stage] = loader_settings(
-            datasets[stage],
-            training,
-            hparams["batch_seconds"],
-            hparams["max_batch_clips"],
-            hparams["num_buckets"],
-            hparams["seed"],
-            **workers,
-        )
+    sample_rate = hparams["codec"].sample_rate
+    datasets, loaders, reports = speech_datasets(hparams, sample_rate)
     path = Path(hparams["tokenizer_file"])
     rows = datasets["train"].data.values()
     train = {
