@@ -5,7 +5,6 @@ are logged, choose the best checkpoint, and are compared between runs by
 compare_tokens.py, with confidence intervals.
 """
 
-import csv
 import json
 import math
 from dataclasses import asdict
@@ -15,6 +14,7 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import if_main_process, infer_device
 
+from recipes.common.evaluation.results_file import write_rows
 from recipes.common.experiment import fit, make_brain, start
 from speechbrain_gogo.brains.base import TrainingBrain
 
@@ -59,6 +59,23 @@ def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):
     brain = make_brain(brain_class, hparams, run_opts)
     fit(brain, datasets, loaders)
     return brain
+
+
+def evaluate_best(brain, dataset, loader):
+    """Test the best checkpoint of a Brain, and say where the results are.
+
+    Arguments
+    ---------
+    brain : TokenTaskBrain
+        After its training.
+    dataset : torch.utils.data.Dataset
+        The test set.
+    loader : dict
+        Settings of its loader.
+    """
+    best = brain.figures[0].label
+    brain.evaluate(dataset, min_key=best, test_loader_kwargs=loader)
+    print(f"The results are in {brain.hparams.output_folder}/results.csv")
 
 
 class TokenTaskBrain(TrainingBrain):
@@ -150,7 +167,4 @@ def save_results(rows, figures, hparams):
         "figures": [asdict(figure) for figure in figures],
     }
     (folder / "results.json").write_text(json.dumps(about, indent=2) + "\n")
-    with open(folder / "results.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(folder / "results.csv", rows)

@@ -16,7 +16,6 @@ import speechbrain_gogo.compatibility  # noqa: F401
 
 import torch
 from conversion_report import write_reports
-from tqdm import tqdm
 from versions import RECORDED, Versions
 from voices import choose_prompts
 
@@ -155,17 +154,8 @@ def evaluate(speech, judges, hparams):
     }
     evaluation = Evaluation(versions, listed, prompts)
     cases = evaluation.cases(keys, results, samples)
-    done = sum(key in keys for key, _ in results.rows)
-    total = len(keys) * len(versions.parts)
-    progress = tqdm(total=total, initial=done, dynamic_ncols=True)
-    for pair, values in judge_utterances(judges, cases, hparams["num_workers"]):
-        results.append(*pair, values)
-        progress.update()
-    progress.close()
-    measured = {
-        label: [results.rows[key, label] for key in keys]
-        for label in versions.parts
-    }
+    judged = judge_utterances(judges, cases, hparams["num_workers"])
+    measured = results.complete(judged, keys, versions.parts)
     utterances = {key: listed[key] for key in keys}
     groups = versions.by_condition()
     write_reports(folder, measured, groups, judges, utterances, hparams)

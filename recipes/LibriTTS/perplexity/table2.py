@@ -13,6 +13,7 @@ from pathlib import Path
 
 import matplotlib
 
+from recipes.common.evaluation.results_file import write_rows
 from speechbrain_gogo.metrics.reports.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 
@@ -39,10 +40,7 @@ def save_row(rows, hparams):
         "positions": hparams["lm"].num_tokens,
         "test": Path(hparams["test_csv"]).name,
     }
-    with open(folder / "perplexity.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(folder / "perplexity.csv", rows)
     text = json.dumps(about, indent=2)
     (folder / "perplexity.json").write_text(text + "\n")
 

@@ -17,6 +17,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
 from speechbrain_gogo.metrics.reports.bootstrap import has_score  # noqa: E402
+from speechbrain_gogo.metrics.reports.tables import markdown_table  # noqa: E402
 from speechbrain_gogo.metrics.speech_metric import Figure  # noqa: E402
 
 KEEP = re.compile(r"^(.*?),? ?keep (\d+)$")  # "gogo-mini, keep 3"
@@ -94,14 +95,10 @@ def write_kept(folder, values):
         From :func:`read_results`.
     """
     kept = sorted({number for line in values.values() for number in line})
-    lines = [
-        "| tokens kept | " + " | ".join(map(str, kept)) + " |",
-        "| --- |" + " ---: |" * len(kept),
-    ]
+    lines = []
     figure, axis = plt.subplots(figsize=(6, 4))
     for label, line in values.items():
-        cells = " | ".join(f"{line[number]:.4g}" for number in kept)
-        lines.append(f"| {label} | {cells} |")
+        lines.append([label, *(f"{line[number]:.4g}" for number in kept)])
         largest = max(map(abs, line.values())) or 1
         relative = [line[number] / largest for number in kept]
         axis.plot(kept, relative, marker="o", label=label)
@@ -112,4 +109,5 @@ def write_kept(folder, values):
     figure.tight_layout()
     figure.savefig(Path(folder) / "kept_tokens.png", dpi=120)
     plt.close(figure)
-    Path(folder, "kept_tokens.md").write_text("\n".join(lines) + "\n")
+    table = markdown_table(["tokens kept", *map(str, kept)], lines)
+    Path(folder, "kept_tokens.md").write_text(table)

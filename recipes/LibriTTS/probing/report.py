@@ -6,7 +6,6 @@ paper, there is the loss of the mean of the training clips: only a lower loss sh
 that tokens contain information on a feature.
 """
 
-import csv
 from pathlib import Path
 
 import matplotlib
@@ -72,14 +71,6 @@ def losses(rows):
     matrix = [[r["mse"] for r in rows if r["feature"] == n] for n in names]
     blind = {row["feature"]: row["blind_mse"] for row in rows}
     return np.array(matrix), np.array([blind[name] for name in names])
-
-
-def write_csv(path, rows):
-    """Write the rows of :func:`summarize`."""
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def write_table(path, rows, num_coarse, notes):

@@ -26,9 +26,10 @@ from clips import draw_clips, probing_data
 from features import KINDS, NAMES
 from kept_tokens import read_results, write_kept
 from probes import Scale, fit_probes, score_probes, squared_errors
-from report import plot_heatmap, summarize, write_csv, write_table
+from report import plot_heatmap, summarize, write_table
 from speechbrain.utils.distributed import infer_device
 
+from recipes.common.evaluation.results_file import write_rows
 from recipes.common.experiment import start
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.inference import open_codec
@@ -181,7 +182,7 @@ def main(arguments):
     seed = hparams["bootstrap_seed"]
     rows = summarize(errors.numpy(), features, blind.numpy(), seed)
     folder = Path(hparams["output_folder"])
-    write_csv(folder / "table.csv", rows)
+    write_rows(folder / "table.csv", rows)
     notes = [
         f"Codec: {codec.name}, fingerprint {codec.fingerprint}; means over "
         f"{len(errors)} seeds of the probes.",

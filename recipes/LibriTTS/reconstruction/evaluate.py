@@ -21,7 +21,6 @@ import speechbrain_gogo.compatibility  # noqa: F401
 import torch
 from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
-from tqdm import tqdm
 
 from recipes.common.evaluation.report import read_published, write_reports
 from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
@@ -225,16 +224,10 @@ def evaluate(systems, judges, hparams):
     cases = reconstructions(
         rows, utterances, hparams["sample_rate"], results.rows, samples
     )
-    progress = tqdm(total=len(utterances) * len(rows), dynamic_ncols=True)
-    wanted = ((key, label) for key in utterances for label in rows)
-    progress.update(sum(pair in results.rows for pair in wanted))
-    for pair, values in judge_utterances(
+    judged = judge_utterances(
         judges, cases, hparams["num_workers"], hparams["judge_batch_size"]
-    ):
-        results.append(*pair, values)
-        progress.update()
-    progress.close()
-    measured = {s: [results.rows[u, s] for u in utterances] for s in rows}
+    )
+    measured = results.complete(judged, utterances, rows)
     return write_reports(folder, rows, measured, judges, utterances, hparams)
 
 
@@ -246,10 +239,8 @@ def main(arguments):
     hparams["published"] = published
     torch.set_num_threads(hparams["codec_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]
-    makers, names = (
-        {"gogo": hparams["gogo"], **hparams["baselines"]},
-        hparams["systems"],
-    )
+    makers = {"gogo": hparams["gogo"], **hparams["baselines"]}
+    names = hparams["systems"]
     unknown = set(names) - set(makers)
     if unknown:
         raise ValueError(f"No systems {unknown}: there are {list(makers)}.")

@@ -1,6 +1,5 @@
 """Tables and pictures of a robustness evaluation, level by level."""
 
-import csv
 from pathlib import Path
 
 import matplotlib
@@ -11,6 +10,7 @@ from recipes.common.evaluation.report import (
     list_unscored,
     summarize,
 )
+from recipes.common.evaluation.results_file import write_rows
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
 
@@ -165,7 +165,7 @@ def draw_points(path, title, series, labels, summary):
     if len(series) > 1:
         axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.05))
     save(figure, path)
-    write_csv(path, rows)
+    write_rows(path.with_suffix(".csv"), rows)
 
 
 def draw_overview(path, labels, levels, summary):
@@ -186,7 +186,7 @@ def draw_overview(path, labels, levels, summary):
         {"disturbance": label, **dict(zip(levels, map("{:.6g}".format, row)))}
         for label, row in zip(labels, values)
     ]
-    write_csv(path, rows)
+    write_rows(path.with_suffix(".csv"), rows)
 
 
 def save(figure, path):
@@ -194,11 +194,3 @@ def save(figure, path):
     figure.tight_layout()
     figure.savefig(path.with_suffix(".png"), dpi=110)
     plt.close(figure)
-
-
-def write_csv(path, rows):
-    """Write a picture's numbers."""
-    with open(path.with_suffix(".csv"), "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

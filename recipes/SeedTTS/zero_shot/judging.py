@@ -5,11 +5,10 @@ the paper's tables) is the concatenation of all utterances of a system with one
 prompt.
 """
 
-from itertools import groupby
+from itertools import groupby, product
 
 import torch
 from scipy.signal import resample
-from tqdm import tqdm
 
 from recipes.common.evaluation.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
@@ -131,30 +130,17 @@ def judge(cases, systems, judges, folder, settings, foreign, hparams):
     known = {label: {"audio": foreign.get(label)} for label in systems}
     results = ResultsFile(folder, columns, settings, known)
     rate = hparams["sample_rate"]
-    total = len(cases) * len(systems)
-    wanted = [(case, label) for case in cases for label in systems]
-    todo = [pair for pair in wanted if _key(*pair) not in results.rows]
-    progress = tqdm(total=total, desc=folder.name, dynamic_ncols=True)
-    progress.update(total - len(todo))
 
     def audible():
-        for case, label in todo:
+        for case, label in product(cases, systems):
+            if (case.name, label) in results.rows:
+                continue
             # Arrays: tensors would be passed as files in shared memory.
             wav = case.read(systems[label], rate).numpy()
             prompt = case.read_prompt(rate).numpy()
-            yield _key(case, label), wav, prompt, case.text
+            yield (case.name, label), wav, prompt, case.text
 
     workers, size = hparams["num_workers"], hparams["judge_batch_size"]
     judged = judge_utterances(judges, audible(), workers, size)
-    for key, values in judged:
-        results.append(*key, values)
-        progress.update()
-    progress.close()
-    return {
-        label: [results.rows[_key(case, label)] for case in cases]
-        for label in systems
-    }
-
-
-def _key(case, label):
-    return case.name, label
+    names = [case.name for case in cases]
+    return results.complete(judged, names, systems, folder.name)

@@ -16,6 +16,8 @@ import numpy as np
 import typer
 from scipy import stats
 
+from speechbrain_gogo.metrics.reports.tables import markdown_table
+
 SCALES = {"smos": range(1, 6), "cmos": range(-3, 4)}
 
 
@@ -186,7 +188,7 @@ def write_table(ratings, key):
     str
     """
     means = rater_means(ratings, key)
-    lines = ["| system | SMOS | CMOS (p) |", "| --- | ---: | ---: |"]
+    lines = []
     for system in key["systems"]:
         smos, cmos = (means.get((kind, system)) for kind in ("smos", "cmos"))
         cells = [_cell(smos, "{:.3f}")]
@@ -196,11 +198,10 @@ def write_table(ratings, key):
             cells.append(f"{_cell(cmos, '{:+.3f}')} ({signed_rank(cmos):.2g})")
         else:
             cells.append("-")
-        lines.append(f"| {system} | {' | '.join(cells)} |")
+        lines.append([system, *cells])
     count = Counter(rater for rater, _ in ratings)
     partly = sum(n < len(key["items"]) for n in count.values())
-    lines += [
-        "",
+    notes = [
         f"- {len(ratings)} ratings of {len(count)} raters, {partly} of whom "
         f"did not rate all {len(key['items'])} items.",
         "- Means over raters' means ± half of the 95 % interval (Student's t); "
@@ -208,7 +209,8 @@ def write_table(ratings, key):
         f"- CMOS: against {key['reference']}; positive is better. Test "
         f"{key['test']}, seed {key['seed']}.",
     ]
-    return "\n".join(lines) + "\n"
+    table = markdown_table(["system", "SMOS", "CMOS (p)"], lines)
+    return "\n".join([table, *notes]) + "\n"
 
 
 def _cell(means, form):

@@ -10,8 +10,18 @@ import hashlib
 import json
 from pathlib import Path
 
+from tqdm import tqdm
+
 from speechbrain_gogo.dataio.audio.clips import WHOLE
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
+
+
+def write_rows(path, rows):
+    """Write dicts with the same keys as a CSV file."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def hash_files(paths):
@@ -123,6 +133,32 @@ class ResultsFile:
         with open(self.path, "a", newline="") as stream:
             csv.DictWriter(stream, self.columns).writerow(row)
         self.rows[utterance, system] = row
+
+    def complete(self, judged, utterances, systems, title=None):
+        """Append the rows that judges measure, with a progress bar.
+
+        Arguments
+        ---------
+        judged : iterable of tuple
+            (utterance, system) and the judges' columns, of all missing rows.
+        utterances, systems : iterable of str
+            Of the whole table.
+        title : str
+            Title of the progress bar.
+
+        Returns
+        -------
+        dict
+            System -> rows, in the order of the utterances.
+        """
+        wanted = [(key, system) for key in utterances for system in systems]
+        done = sum(pair in self.rows for pair in wanted)
+        progress = tqdm(
+            judged, title, len(wanted), initial=done, dynamic_ncols=True
+        )
+        for pair, values in progress:
+            self.append(*pair, values)
+        return {s: [self.rows[key, s] for key in utterances] for s in systems}
 
     def _check(self, settings, systems):
         """Raise an error for rows of other settings; return all systems."""

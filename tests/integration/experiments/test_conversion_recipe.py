@@ -1,27 +1,17 @@
 """The recipe that judges conversion: whose prompts, which voice, and a stop."""
 
 import csv
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speechbrain_gogo.metrics.speech_metric import Figure
 
-RECIPE = Path(__file__).resolve().parents[3] / "recipes/LibriTTS/convert"
-
 
 @pytest.fixture(autouse=True)
-def recipe(monkeypatch):
-    """The recipe's modules can be imported, in this test only."""
-    names = [path.stem for path in RECIPE.glob("*.py")]
-    for name in names:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(str(RECIPE))
-    yield
-    for name in names:
-        sys.modules.pop(name, None)
+def recipe(scripts_of):
+    """The recipe's modules can be imported."""
+    scripts_of("LibriTTS/convert")
 
 
 def test_prompts_are_of_whom_they_should():
