@@ -23,13 +23,7 @@ from speechbrain_gogo.metrics.timing import Clock
 
 
 class OnnxCodec:
-    """A codec with a decoder of one pass and Vocos, on one thread.
-
-    Arguments
-    ---------
-    folder : Path
-        What `gogo export` wrote.
-    """
+    """A codec with a decoder of one pass and Vocos, from `gogo export`."""
 
     def __init__(self, folder):
         self.model = json.loads((folder / "model.json").read_text())

@@ -29,22 +29,9 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 
 def read_results(folder):
-    """Results of a run of train.py.
+    """Settings and totals of a run of train.py, and its rows.
 
-    Arguments
-    ---------
-    folder : Path
-        Output folder of the run.
-
-    Returns
-    -------
-    tuple
-        Settings and totals of the run, a dict, and its rows, a list of dict.
-
-    Raises
-    ------
-    ValueError
-        If it has not ended.
+    A run that has not ended is an error.
     """
     path = folder / "results.json"
     if not path.is_file():
@@ -54,26 +41,10 @@ def read_results(folder):
 
 
 def compare(folders, output_folder, seed=0):
-    """Write the table and the plot of several runs.
+    """Write table.md and comparison.png of several runs of one recipe.
 
-    Arguments
-    ---------
-    folders : list of Path
-        Output folders of train.py, of one recipe.
-    output_folder : Path
-        Gets table.md and comparison.png.
-    seed : int
-        Seed of the bootstrap intervals.
-
-    Returns
-    -------
-    str
-        The table.
-
-    Raises
-    ------
-    ValueError
-        If a run is missing, or they are of different codecs or tests.
+    Gives the table. Runs of different codecs or tests are an error. The seed is
+    that of the intervals.
     """
     metadata, rows = zip(*map(read_results, folders))
     for key in ("codec", "test", "figures"):

@@ -16,28 +16,11 @@ logger = logging.getLogger(__name__)
 
 
 def manifest_datasets(hparams, sample_rate, tokenizer=None):
-    """Datasets of the manifests of "train" and "valid".
+    """Datasets and reports of skipped rows of "train" and "valid", by stage.
 
-    Arguments
-    ---------
-    hparams : dict
-        ``train_csv``, ``more_train_csv``, ``valid_csv``, ``data_folder``,
-        ``min_seconds``, ``max_seconds`` and ``cache_folder``.
-    sample_rate : int
-        Sample rate of the waveforms, in Hz.
-    tokenizer : sentencepiece.SentencePieceProcessor
-        Adds text tokens.
-
-    Returns
-    -------
-    tuple of dict
-        By stage: DynamicItemDatasets, and ClipReports of the rows that were
-        skipped.
-
-    Raises
-    ------
-    ValueError
-        If no clip of a stage can be used.
+    Settings are those of ``recipes/common/hparams/data/manifests.yaml``; a
+    tokenizer (sentencepiece) adds text tokens. A stage without a usable clip is
+    an error.
     """
     datasets, reports = {}, {}
     for stage, paths in recipe_manifests(hparams).items():
@@ -56,21 +39,10 @@ def manifest_datasets(hparams, sample_rate, tokenizer=None):
 
 
 def speech_datasets(hparams, sample_rate, tokenizer=None):
-    """:func:`manifest_datasets`, with batches of similar lengths.
+    """:func:`manifest_datasets`, with settings of loaders between the two.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings, with those of ``recipes/common/hparams/data/manifests.yaml``, the
-        sizes of batches and the settings of workers.
-    sample_rate, tokenizer
-        As there.
-
-    Returns
-    -------
-    tuple of dict
-        By stage: DynamicItemDatasets, settings of their loaders, and
-        ClipReports of the rows that were skipped.
+    The settings also have the sizes of batches and those of workers. A batch
+    has clips of similar lengths.
     """
     datasets, reports = manifest_datasets(hparams, sample_rate, tokenizer)
     loaders = {}

@@ -242,15 +242,8 @@ def through_file(wav, sample_rate, **options):
 def list_versions(disturbances):
     """All versions, in order: label -> (name, disturbance, setting).
 
-    Arguments
-    ---------
-    disturbances : dict
-        Name -> Disturbance; None leaves one out.
-
-    Raises
-    ------
-    ValueError
-        If two have the same label.
+    Disturbances are given by name; None leaves one out. Two of one label are an
+    error.
     """
     found = {}
     for name, disturbance in disturbances.items():

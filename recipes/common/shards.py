@@ -8,20 +8,10 @@ from speechbrain_gogo.dataio.shards.loader import ShardLoader
 
 
 def shard_loaders(hparams, train, valid):
-    """Loaders of training and validation batches.
+    """ShardLoaders of training and validation batches, of EmiliaShards.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the YAML. Gets ``train_loader``, which becomes part of the
-        checkpoints; the Brain must not exist yet.
-    train, valid : EmiliaShards
-        Datasets of different shards.
-
-    Returns
-    -------
-    dict
-        ShardLoaders of "train" and "valid".
+    The settings get ``train_loader``, which becomes part of the checkpoints;
+    the Brain must not exist yet.
     """
     workers = hparams["num_workers"]
     ready = hparams["prefetch_batches"], hparams["pin_memory"]

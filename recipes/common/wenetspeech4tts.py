@@ -32,24 +32,11 @@ def start_wenetspeech4tts(script, arguments):
 
 
 def prepare_manifests(hparams):
-    """Write the manifests that a recipe names, unless they exist.
+    """Write the manifests that a recipe names, unless both exist.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings, with ``data_folder``, ``subsets``, ``valid_clips``,
-        ``train_csv`` and ``valid_csv``.
-
-    Returns
-    -------
-    ClipReport
-        Number of clips used, and of others by reason; None if both manifests
-        were there.
-
-    Raises
-    ------
-    ValueError
-        If a subset is missing, or no clip can be used.
+    Settings are ``data_folder``, ``subsets``, ``valid_clips``, ``train_csv``
+    and ``valid_csv``. A missing subset is an error, and so is no usable clip.
+    Gives the ClipReport; None if the manifests were there.
     """
     paths = {s: Path(hparams[f"{s}_csv"]) for s in ("train", "valid")}
     if all(path.is_file() for path in paths.values()):
@@ -77,24 +64,10 @@ def prepare_manifests(hparams):
 
 
 def read_subset(data_folder, subset):
-    """The clips of a subset.
+    """The clips of a subset: "Basic", "Standard", "Premium" or "Rest".
 
-    Arguments
-    ---------
-    data_folder : str | Path
-        Folder with the subsets, ``$data_root`` in the rows.
-    subset : str
-        "Basic", "Standard", "Premium" or "Rest".
-
-    Yields
-    ------
-    tuple
-        A row of the manifest, and the reason to skip it; None to use it.
-
-    Raises
-    ------
-    ValueError
-        If the subset is missing.
+    Yields a row of the manifest, and the reason to skip it; None to use it. A
+    missing subset is an error.
     """
     data_folder = Path(data_folder)
     parts = sorted(

@@ -39,14 +39,7 @@ MODEL_FILES = "*.safetensors", "*.yaml"  # decide what is generated
 class Evaluation:
     """Makes the versions of clips that are not judged yet.
 
-    Arguments
-    ---------
-    versions : Versions
-        What is made.
-    rows : dict
-        ID -> row of the manifest.
-    prompts : dict
-        ID -> ID of the prompt.
+    ``rows`` maps IDs to rows of the manifest, ``prompts`` to IDs of prompts.
     """
 
     def __init__(self, versions, rows, prompts):
@@ -59,22 +52,11 @@ class Evaluation:
         return read_clip(row["wav"], self.rate, row["samples"])
 
     def cases(self, keys, results, samples):
-        """What judges are to hear.
+        """What judges are to hear, without what has results.
 
-        Arguments
-        ---------
-        keys : list of str
-            Clips.
-        results : ResultsFile
-            What is judged.
-        samples : dict
-            ID -> folder, of clips whose audio is written.
-
-        Yields
-        ------
-        tuple
-            (ID, label), version [T], the prompt and the clip as recorded [T]
-            both, transcript.
+        Yields (ID, label), the version [T], the prompt and the clip as
+        recorded, [T] both, and the transcript. ``samples`` maps IDs to folders,
+        of clips whose audio is written.
         """
         for key in keys:
             labels = [
@@ -106,17 +88,7 @@ class Evaluation:
 
 
 def evaluate(speech, judges, hparams):
-    """Make and judge what is not yet judged, then write the reports.
-
-    Arguments
-    ---------
-    speech : GogoSpeech
-        With a Stage II.
-    judges : list
-        Metrics.
-    hparams : dict
-        The YAML's settings.
-    """
+    """Make and judge what is not yet judged, then write the reports."""
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
     listed, _ = read_manifest(hparams["test_csv"], hparams["data_folder"])

@@ -22,15 +22,7 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 
 def save_row(rows, hparams):
-    """Append a row.
-
-    Arguments
-    ---------
-    rows : list of dict
-        One per test clip, all with the same keys.
-    hparams : dict
-        ``output_folder``, ``system``, ``tokenizer``, ``lm``, ``test_csv``.
-    """
+    """Write the losses of test clips, and what they are of."""
     folder, codec = Path(hparams["output_folder"]), hparams["tokenizer"].codec
     about = {
         "system": hparams["system"],
@@ -46,23 +38,11 @@ def save_row(rows, hparams):
 
 
 def compare(hparams):
-    """Write table.md, table.csv and perplexity.png.
+    """Write table.md, table.csv and perplexity.png; gives the table.
 
-    Arguments
-    ---------
-    hparams : dict
-        ``output_folder``, for the last row; ``compare``, a list of folders for
-        the other rows; ``bootstrap_seed``.
-
-    Returns
-    -------
-    str
-        The table.
-
-    Raises
-    ------
-    ValueError
-        If a folder has no row, or the row of another test set.
+    The last row is that of ``output_folder``, the others are those of the
+    folders of ``compare``. A folder without a row is an error, and so is a row
+    of another test set.
     """
     folder = Path(hparams["output_folder"])
     folders = [*map(Path, hparams["compare"]), folder]

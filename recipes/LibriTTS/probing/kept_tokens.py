@@ -26,25 +26,10 @@ KEEP = re.compile(r"^(.*?),? ?keep (\d+)$")  # "gogo-mini, keep 3"
 def read_results(results_csv, figures):
     """Figures at every number of tokens kept.
 
-    Arguments
-    ---------
-    results_csv : str | Path
-        CSV file of results of the recipe ../reconstruction: one row per
-        utterance and system.
-    figures : dict
-        Label -> [column], averaged over utterances, or [column, column], a
-        ratio of sums; figures without these columns are left out.
-
-    Returns
-    -------
-    dict
-        Label -> {tokens kept: value}, in order.
-
-    Raises
-    ------
-    ValueError
-        If no system keeps a number of tokens, or more than one codec does,
-        or there is no figure.
+    Gives label -> {tokens kept: value}, in order. The CSV is that of the recipe
+    ../reconstruction. Figures map labels to [column], averaged over utterances,
+    or [column, column], a ratio of sums; those without these columns are left
+    out. No figure is an error, and so are results of several codecs.
     """
     rows, codecs = defaultdict(list), set()
     with open(results_csv, newline="") as file:
@@ -85,15 +70,7 @@ def _value(rows, column, per=None):
 
 
 def write_kept(folder, values):
-    """Write kept_tokens.md and kept_tokens.png.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Folder to write.
-    values : dict
-        From :func:`read_results`.
-    """
+    """Write kept_tokens.md and kept_tokens.png of :func:`read_results`."""
     kept = sorted({number for line in values.values() for number in line})
     lines = []
     figure, axis = plt.subplots(figsize=(6, 4))

@@ -20,26 +20,13 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 
 def summarize(errors, features, blind_errors, seed):
-    """Losses of every position and feature.
+    """Losses of every position and feature, a row each.
 
-    Arguments
-    ---------
-    errors : np.ndarray
-        Squared errors of every seed of the probes, [S, M, P, F], NaN where a
-        feature is not defined.
-    features : dict
-        Name -> kind, in order.
-    blind_errors : np.ndarray
-        Those of the training clips' mean, [M, F].
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    list of dict
-        One row per feature and position: kind, feature, position (from 1),
-        mse, its 95 % interval (low, high), the deviation over the seeds,
-        blind_mse, utterances.
+    Errors are [S, M, P, F] for every seed of the probes, [M, F] for the
+    training clips' mean; NaN where a feature is not defined. ``features`` maps
+    names to kinds, in order. A row has kind, feature, position (from 1), mse,
+    its 95 % interval (low, high), the deviation over the seeds, blind_mse,
+    utterances.
     """
     rows = []
     for place, (name, kind) in enumerate(features.items()):
@@ -76,22 +63,8 @@ def losses(rows):
 def write_table(path, rows, num_coarse, notes):
     """Write Table 5 and a summary by kind of features as Markdown.
 
-    Arguments
-    ---------
-    path : str | Path
-        The file to write.
-    rows : list of dict
-        From :func:`summarize`.
-    num_coarse : int
-        Number of coarsest and of finest tokens to compare: b, the size of
-        the backbone.
-    notes : list of str
-        Lines below the table.
-
-    Returns
-    -------
-    str
-        Text of the report.
+    Gives the text. ``num_coarse`` coarsest tokens are compared with as many
+    finest ones: b, the size of the backbone.
     """
     mse, blind = losses(rows)  # [F, P], [F]
     kinds = {row["feature"]: row["kind"] for row in rows}
@@ -150,15 +123,7 @@ def _trend(values):
 
 
 def plot_heatmap(path, rows):
-    """Draw losses relative to the largest of each feature (Figure 5).
-
-    Arguments
-    ---------
-    path : str | Path
-        The picture to write.
-    rows : list of dict
-        From :func:`summarize`.
-    """
+    """Draw losses relative to the largest of each feature (Figure 5)."""
     mse, _ = losses(rows)
     kinds = {row["feature"]: row["kind"] for row in rows}
     largest = mse.max(1, keepdims=True)

@@ -68,18 +68,10 @@ def dataio_prepare(hparams, codec):
 
 
 def defined_features(data):
-    """Indices of the features that can be learned and scored.
+    """Indices in ``NAMES`` of the features that can be learned and scored.
 
-    Arguments
-    ---------
-    data : dict
-        Stage -> ProbingData.
-
-    Returns
-    -------
-    list of int
-        Indices in ``NAMES``. The log lists the others: those that are defined
-        for fewer than two clips of a stage.
+    The log lists the others: those that are defined for fewer than two clips of
+    a stage.
     """
     defined = [~data[stage].features.isnan() for stage in STAGES]
     counts = torch.stack([known.sum(0) for known in defined])  # [stages, F]
@@ -96,24 +88,10 @@ def defined_features(data):
 def probe(hparams, data, places, device, identity):
     """Train and score the probes of all seeds.
 
-    Arguments
-    ---------
-    hparams : dict
-        The YAML's settings.
-    data : dict
-        Stage -> ProbingData.
-    places : list of int
-        Row numbers of the features.
-    device : str
-        Device of the probes.
-    identity : str
-        Identifies codec and data: a finished seed is not trained again.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Squared errors in the features' units on the test clips, of the probes
-        [S, M, P, F], and of the training clips' mean [M, F].
+    ``places`` are indices of the features. ``identity`` is that of codec and
+    data: a finished seed is not trained again. Gives squared errors in the
+    features' units on the test clips, of the probes [S, M, P, F], and of the
+    training clips' mean [M, F].
     """
     features = {stage: data[stage].features[:, places] for stage in STAGES}
     scales = Scale.of(data["train"].embeddings), Scale.of(features["train"])

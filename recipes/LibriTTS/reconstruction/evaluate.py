@@ -38,15 +38,9 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: a system with its options.
+    """A row of the table: a system with options.
 
-    Arguments
-    ---------
-    system : GogoSystem
-        System, or another object with its interface; None for the original
-        recordings.
-    options : dict
-        Options of its ``rate`` and ``reconstruct``.
+    These are those of its ``rate`` and ``reconstruct``. Without a system it is that of the original recordings.
     """
 
     system: object = None
@@ -136,25 +130,10 @@ def list_rows(systems, utterances):
 
 
 def reconstructions(rows, utterances, sample_rate, done, samples):
-    """Cases for the judges, without those already measured.
+    """Cases for the judges, without the (ID, label) pairs of ``done``.
 
-    Arguments
-    ---------
-    rows : dict
-        From :func:`list_rows`.
-    utterances : dict
-        From :func:`read_test_set`.
-    sample_rate : int
-        Sample rate of the audio for the judges, in Hz.
-    done : container
-        (ID, label) pairs to leave out.
-    samples : dict
-        ID -> folder, for utterances to be written as audio.
-
-    Yields
-    ------
-    tuple
-        (ID, label), reconstruction [T], original [T], transcript.
+    Yields (ID, label), reconstruction [T], original [T] and transcript.
+    ``samples`` maps IDs to folders, for utterances to be written as audio.
     """
     for key, utterance in utterances.items():
         todo = [label for label in rows if (key, label) not in done]
@@ -179,24 +158,8 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
 def evaluate(systems, judges, hparams):
     """Measure the remaining cases, then write the reports.
 
-    Arguments
-    ---------
-    systems : list
-        Objects of GogoSystem, or others with its interface.
-    judges : list
-        Metrics.
-    hparams : dict
-        The YAML's settings.
-
-    Returns
-    -------
-    dict
-        (row, figure) -> (value, low, high).
-
-    Raises
-    ------
-    ValueError
-        If the reference is not a row, or as in :func:`read_test_set`.
+    Systems are objects of GogoSystem, or others with its interface. Gives (row,
+    figure) -> (value, low, high). A reference that is no row is an error.
     """
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)

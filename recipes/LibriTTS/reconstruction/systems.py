@@ -163,22 +163,11 @@ class GogoSystem:
         return self.codec.levels.num_kept(keep)
 
     def reconstruct(self, wavs, keep=None, vocoder_only=False):
-        """Encode and decode.
+        """Encode and decode [B, T] at ``sample_rate``.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] at ``sample_rate``.
-        keep : int | torch.Tensor
-            Number of levels of each group to decode, or int64 [B, N], for each
-            group; all if None.
-        vocoder_only : bool
-            Use the original mel instead of the decoded one.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T].
+        ``keep`` is the number of levels to decode, or int64 [B, N] for each
+        group; all if None. With ``vocoder_only`` the original mel replaces the
+        decoded one.
         """
         if vocoder_only:
             return self._vocode(wavs)

@@ -42,20 +42,8 @@ def level_figures(level):
 def write_reports(folder, measured, levels, judges, utterances, hparams):
     """Write table.md, and pictures with their numbers beside them.
 
-    Arguments
-    ---------
-    folder : Path
-        Folder to write.
-    measured : dict
-        Label -> list of results, one for each clip.
-    levels : list of str
-        Coarse to fine.
-    judges : list
-        Metrics of the decoded speech.
-    utterances : dict
-        ID -> row.
-    hparams : dict
-        ``bootstrap_seed``, ``test_csv``, ``coarse``.
+    ``measured`` maps labels to lists of results, one for each clip. Levels are
+    from coarse to fine.
     """
     seed = hparams["bootstrap_seed"]
     figures = {level: level_figures(level) for level in levels}
@@ -127,18 +115,8 @@ def draw_distances(labels, levels, summary):
 def draw_points(path, title, series, labels, summary):
     """Draw figures with their intervals, a line for each label.
 
-    Arguments
-    ---------
-    path : Path
-        Without suffix: a PNG and a CSV are written.
-    title : str
-        Above the picture.
-    series : dict
-        Name -> label of a figure.
-    labels : list of str
-        Rows of the picture.
-    summary : dict
-        (label, figure label) -> (value, low, high).
+    ``series`` maps names to labels of figures. The path has no suffix: a PNG
+    and a CSV are written.
     """
     figure, axis = plt.subplots(figsize=(6.5, 0.26 * len(labels) + 1.4))
     rows = []

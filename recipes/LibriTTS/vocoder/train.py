@@ -32,20 +32,11 @@ from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
 
 def dataio_prepare(hparams):
-    """Datasets of equally long crops: random to train, the first to validate.
+    """Datasets of equally long crops, and reports of skipped clips, by stage.
 
-    Start and level of a crop depend only on seed, epoch and utterance, not on
-    workers or on a resumed run.
-
-    Arguments
-    ---------
-    hparams : dict
-        Loaded hyperparameters.
-
-    Returns
-    -------
-    tuple of dict
-        By stage: DynamicItemDatasets with "id" and "sig" [T], and ClipReports.
+    Crops are random to train, the first to validate. Start and level of a crop
+    depend only on seed, epoch and utterance, not on workers or on a resumed
+    run.
     """
 
     def cut(sig, seconds, start):
@@ -77,20 +68,7 @@ def dataio_prepare(hparams):
 
 
 def train(hparams, run_opts=None):
-    """Train, then export the EMA weights.
-
-    Arguments
-    ---------
-    hparams : dict
-        Loaded hyperparameters.
-    run_opts : dict
-        Run options of SpeechBrain: device, debug and so on.
-
-    Returns
-    -------
-    VocoderBrain
-        As trained.
-    """
+    """Train, then export the EMA weights; gives the Brain."""
     datasets, reports = dataio_prepare(hparams)
     if hparams["coded_by"] is not None:
         interface = GogoCodec.from_hparams(hparams["coded_by"])

@@ -14,21 +14,9 @@ RECORDED = "Ground truth"
 def find_files(tasks, folders):
     """Find audio files: label -> task name -> audio file.
 
-    Arguments
-    ---------
-    tasks : list of Task
-        Tasks, whose recordings, if any, are the first system.
-    folders : dict
-        Label -> folder with ``<task name>.wav`` files.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ValueError
-        If files are missing.
+    ``folders`` maps labels to folders with ``<task name>.wav`` files;
+    recordings of the tasks, if any, are the first system. Missing files are an
+    error.
     """
     systems = {}
     if tasks[0].recording:

@@ -32,15 +32,7 @@ def read_speech(path, rate):
 
 
 class Case:
-    """The audio of one judgement: one task, or all tasks of a prompt.
-
-    Arguments
-    ---------
-    name : str
-        Name in the results.
-    tasks : list of Task
-        Tasks with one prompt.
-    """
+    """The audio of one judgement: one task, or all tasks of a prompt."""
 
     def __init__(self, name, tasks):
         self.name = name
@@ -63,24 +55,11 @@ def single_cases(tasks):
 
 
 def long_cases(tasks, files, seconds, rate):
-    """Concatenated tasks of each prompt, if they are long enough.
+    """Concatenated tasks of each prompt, if they are longer than ``seconds``.
 
-    Arguments
-    ---------
-    tasks : list of Task
-        All of them.
-    files : dict
-        Task name -> audio file of the system whose durations select the cases,
-        so that all systems have the same cases.
-    seconds : float
-        Smallest duration of a case.
-    rate : int
-        Sample rate at which the audio is read, in Hz.
-
-    Returns
-    -------
-    tuple
-        List of Case, and the duration of each in seconds.
+    ``files`` maps task names to audio files of the system whose durations
+    select the cases, so that all systems have the same cases. Gives cases, and
+    the duration of each in seconds.
     """
     cases, lengths = [], []
 
@@ -100,28 +79,10 @@ def long_cases(tasks, files, seconds, rate):
 def judge(cases, systems, judges, folder, settings, foreign, hparams):
     """Compute the scores that results.csv does not have.
 
-    Arguments
-    ---------
-    cases : list of Case
-        Cases to judge.
-    systems : dict
-        Label -> task name -> audio file.
-    judges : list
-        Metrics; the reference is the prompt.
-    folder : Path
-        For results.csv.
-    settings : dict
-        All settings on which the scores depend, for JSON.
-    foreign : dict
-        Label -> hash of the audio, for systems that do not depend on the
-        settings.
-    hparams : dict
-        "sample_rate", "num_workers", "judge_batch_size".
-
-    Returns
-    -------
-    dict
-        Label -> rows, in the order of the cases.
+    ``systems`` maps labels to task names to audio files. The reference is the
+    prompt. ``settings`` are those on which the scores depend; ``foreign`` has
+    hashes of the audio of systems that do not depend on them. Gives label ->
+    rows, in the order of the cases.
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = [column for judge in judges for column in judge.columns]

@@ -43,25 +43,10 @@ def main(
 
 
 def read_ratings(paths, key):
-    """All ratings.
+    """All ratings of answer files of the page: (rater, item) -> rating.
 
-    Arguments
-    ---------
-    paths : list of Path
-        Answer files of the page, one or more per rater.
-    key : dict
-        From key.json.
-
-    Returns
-    -------
-    dict
-        (rater, item) -> rating.
-
-    Raises
-    ------
-    ValueError
-        If a file is not an answer file, belongs to another test, has ratings
-        outside the scale, or contradicts another file of the rater.
+    It is an error if a file is not an answer file, belongs to another test, has
+    ratings outside the scale, or contradicts another file of the rater.
     """
     ratings = {}
     for path in paths:
@@ -116,20 +101,9 @@ def _whole(value):
 
 
 def rater_means(ratings, key):
-    """Each rater's mean for each system.
+    """Means of each system: (kind, system) -> means, one per rater.
 
-    Arguments
-    ---------
-    ratings : dict
-        From :func:`read_ratings`.
-    key : dict
-        From key.json.
-
-    Returns
-    -------
-    dict
-        (kind, system) -> means, one per rater. Positive CMOS: better than
-        the reference, whichever came first.
+    Positive CMOS: better than the reference, whichever came first.
     """
     found = defaultdict(list)
     for (rater, item), rating in ratings.items():
@@ -174,19 +148,7 @@ def signed_rank(means):
 
 
 def write_table(ratings, key):
-    """Table 6 as Markdown.
-
-    Arguments
-    ---------
-    ratings : dict
-        From :func:`read_ratings`.
-    key : dict
-        From key.json.
-
-    Returns
-    -------
-    str
-    """
+    """Table 6 as Markdown, from :func:`read_ratings` and key.json."""
     means = rater_means(ratings, key)
     lines = []
     for system in key["systems"]:

@@ -38,18 +38,10 @@ INNER = "source", "checkpoint", "llama", "hearing_source", "recognizer"
 
 
 def find_models(settings, tree):
-    """All models that settings name.
+    """All models that settings name, a list of Input.
 
-    Arguments
-    ---------
-    settings : dict
-        A YAML without objects.
-    tree : dict
-        The same YAML, with the arguments of objects.
-
-    Returns
-    -------
-    list of Input
+    ``settings`` is a YAML without objects, ``tree`` the same with the arguments
+    of objects.
     """
     found, cache = {}, _cached_models()
 
@@ -70,20 +62,11 @@ def find_models(settings, tree):
 
 
 def describe_model(name, source, cache=None):
-    """What is known of a model without loading it.
+    """What is known of a model without loading it, an Input.
 
-    Arguments
-    ---------
-    name : str
-        Name of its setting.
-    source : str
-        A folder or file, a bundled name, or an id of the hub.
-    cache : dict
-        Id to MB of the models in the hub's cache; looked up by default.
-
-    Returns
-    -------
-    Input
+    ``name`` is that of its setting, ``source`` a folder or file, a bundled
+    name, or an id of the hub. ``cache`` has the MB of the models in the hub's
+    cache; it is looked up by default.
     """
     for path in (PRETRAINED / source, Path(source)):
         if path.is_dir():

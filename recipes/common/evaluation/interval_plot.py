@@ -26,18 +26,9 @@ def write_cell(interval):
 
 
 def plot_figures(path, summary, systems, columns):
-    """Draw each figure, a point with its interval per system.
+    """Draw each figure, a point with its interval for each system that has it.
 
-    Arguments
-    ---------
-    path : str | Path
-        The picture to write.
-    summary : dict
-        (system, figure) -> (value, low, high).
-    systems : list of str
-        Rows of the picture; a system may lack a figure.
-    columns : list of str
-        The figures.
+    ``summary`` maps (system, figure) to (value, low, high).
     """
     width = min(len(columns), 4)
     height = -(-len(columns) // width)

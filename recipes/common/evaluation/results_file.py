@@ -43,19 +43,9 @@ def hash_files(paths):
 
 
 def hash_utterances(utterances):
-    """Hashes of transcripts and audio of a test set.
+    """Hashes of transcripts and audio of a test set, 16 hex digits each.
 
     They depend on the content of files, not on their location.
-
-    Arguments
-    ---------
-    utterances : dict
-        ID -> row of a manifest, with wav and wrd.
-
-    Returns
-    -------
-    dict
-        "transcripts" and "audio", 16 hex digits each.
     """
     metadata = {
         "transcripts": {k: row["wrd"] for k, row in utterances.items()},
@@ -118,17 +108,7 @@ class ResultsFile:
                 csv.writer(stream).writerow(self.columns)
 
     def append(self, utterance, system, values):
-        """Append a row.
-
-        Arguments
-        ---------
-        utterance : str
-            ID of the utterance.
-        system : str
-            The label in the table.
-        values : dict
-            The judges' columns.
-        """
+        """Append a row: ID, the label in the table, and the judges' columns."""
         row = {"ID": utterance, "system": system, **values}
         with open(self.path, "a", newline="") as stream:
             csv.DictWriter(stream, self.columns).writerow(row)
@@ -137,19 +117,8 @@ class ResultsFile:
     def complete(self, judged, utterances, systems, title=None):
         """Append the rows that judges measure, with a progress bar.
 
-        Arguments
-        ---------
-        judged : iterable of tuple
-            (utterance, system) and the judges' columns, of all missing rows.
-        utterances, systems : iterable of str
-            Of the whole table.
-        title : str
-            Title of the progress bar.
-
-        Returns
-        -------
-        dict
-            System -> rows, in the order of the utterances.
+        ``judged`` gives ((utterance, system), values) of all missing rows.
+        Gives system -> rows, in the order of the utterances.
         """
         wanted = [(key, system) for key in utterances for system in systems]
         done = sum(pair in self.rows for pair in wanted)

@@ -51,13 +51,7 @@ def dataio_prepare(hparams):
 
 
 def train_codec_lm(hparams, run_opts):
-    """Train a language model for the tokens of a codec, and export both.
-
-    Arguments
-    ---------
-    hparams, run_opts : dict
-        From :func:`recipes.common.experiment.start`.
-    """
+    """Train a language model for the tokens of a codec, and export both."""
     source = hparams["codec_source"]
     device = {"device": (run_opts or {}).get("device", "cpu")}
     codec = hparams["codec"] = open_codec(source, run_opts=device)
@@ -80,16 +74,7 @@ def train_codec_lm(hparams, run_opts):
 def export(hparams, source, codec, tokenizer):
     """Write codec and language model into one folder.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the recipe: ``export_folder``, ``lm`` and ``speech``.
-    source : str | Path
-        Source of the codec: a folder of this package.
-    codec : PretrainedCodec
-        As loaded from there.
-    tokenizer : WordPieces
-        Tokenizer of the text.
+    The codec's source is a folder, a hub id or a bundled name of this package.
     """
     folder = Path(hparams["export_folder"])
     shutil.copytree(find_source(source), folder, dirs_exist_ok=True)
