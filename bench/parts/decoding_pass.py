@@ -16,8 +16,8 @@ REPEATS = 5
 def multiply_adds(dit, frames):
     """Calculated multiply-adds of one pass over frames.
 
-    All frames attend to each other. They are those of projections, convolutions and attention; the condition and
-    the modulations are not part of a pass.
+    All frames attend to each other. Projections, convolutions and attention
+    count; the condition and the modulations are not part of a pass.
     """
     inside = [dit.project_x, dit.position, dit.blocks, dit.project_out]
     weights = sum(

@@ -6,7 +6,8 @@ from speechbrain_gogo.metrics import STOI
 class SourceSTOI(STOI):
     """STOI against the clip as it was recorded, before any disturbance.
 
-    Signals to compare with are pairs: the prompt and the clip as it was recorded.
+    Signals to compare with are pairs: the prompt and the clip as it was
+    recorded.
     """
 
     def measure(self, predict, target, transcript=None):

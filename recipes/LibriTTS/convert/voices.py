@@ -11,9 +11,9 @@ from speechbrain_gogo.metrics.speech_metric import Figure
 def choose_prompts(rows, same_speaker, seconds, seed):
     """A prompt for each clip, another one of the same or another speaker.
 
-    Gives ID -> ID of the prompt. ``seconds`` are the shortest and the longest one. The
-    choice does not depend on the order of the rows. No prompt for any clip is an
-    error, as are missing speakers.
+    Gives ID -> ID of the prompt. ``seconds`` are the shortest and the longest
+    one. The choice does not depend on the order of the rows. No prompt for any
+    clip is an error, as are missing speakers.
 
     Example
     -------

@@ -19,8 +19,8 @@ class PositionProbes(nn.Module):
     """P x F networks, each from one position's embedding to one feature.
 
     P is the number of tokens of a group, F that of features; ``in_dim`` is the
-    width of the embeddings, ``hidden`` those of the hidden layers, after each of
-    which there is dropout.
+    width of the embeddings, ``hidden`` those of the hidden layers, after each
+    of which there is dropout.
 
     Example
     -------

@@ -40,7 +40,8 @@ ORIGINAL = "original"
 class Row:
     """A row of the table: a system with options.
 
-    These are those of its ``rate`` and ``reconstruct``. Without a system it is that of the original recordings.
+    The options are arguments of its ``rate`` and ``reconstruct``. The original
+    recordings have no system.
     """
 
     system: object = None

@@ -9,9 +9,9 @@ def compare_tokens(clean, changed):
     """Count the tokens of each level that differ.
 
     Tokens are given by level, int64 [steps, streams]; if one is longer, its
-    additional tokens count as different. Gives ``changed LEVEL``, number of tokens
-    that differ from the one at the same position; ``edits LEVEL``, edit distance,
-    summed over streams; ``tokens LEVEL``, number of clean tokens.
+    additional tokens count as different. Gives ``changed LEVEL``, number of
+    tokens that differ from the one at the same position; ``edits LEVEL``, edit
+    distance, summed over streams; ``tokens LEVEL``, number of clean tokens.
 
     Example
     -------
@@ -38,9 +38,9 @@ def compare_vectors(clean, changed, levels):
     """Distance of the vectors of tokens [T', K, H] from the clean ones.
 
     It is small if the tokens differ, but are neighbours on the grid of codes.
-    Gives ``distance LEVEL``, the mean squared distance over that between the clip's
-    steps: 0 is equal, about 1 unrelated. Without vectors, or with other numbers of
-    steps, it is empty.
+    Gives ``distance LEVEL``, the mean squared distance over that between the
+    clip's steps: 0 is equal, about 1 unrelated. Without vectors, or with other
+    numbers of steps, it is empty.
 
     Example
     -------
@@ -66,8 +66,8 @@ def coarse_less_fine(counts, levels, number):
     """Share of tokens that differ at the coarsest levels, less that at the finest.
 
     It is negative where coarse tokens are more robust. Counts are those of
-    :func:`compare_tokens`, levels are from coarse to fine; at most half of them are
-    coarse ones.
+    :func:`compare_tokens`, levels are from coarse to fine; at most half of them
+    are coarse ones.
 
     Example
     -------

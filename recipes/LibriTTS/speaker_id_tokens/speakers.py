@@ -14,10 +14,10 @@ STAGES = ("train", "valid", "test")
 def split_clips(speakers, valid_clips=1, test_clips=2, max_clips=None, seed=0):
     """Hold out a few clips of each speaker.
 
-    ``speakers`` has the speaker of each clip; of the others at most ``max_clips`` of
-    a speaker are for training. Gives indices of clips by stage, the sorted names of
-    the speakers, and the ClipReport of all clips. Fewer than two speakers with
-    enough clips are an error.
+    ``speakers`` has the speaker of each clip; of the others at most
+    ``max_clips`` of a speaker are for training. Gives indices of clips by
+    stage, the sorted names of the speakers, and the ClipReport of all clips.
+    Fewer than two speakers with enough clips are an error.
 
     Example
     -------
