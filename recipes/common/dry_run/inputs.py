@@ -3,8 +3,7 @@
 import math
 from pathlib import Path
 
-from recipes.common.dry_run.input import Input
-from recipes.common.dry_run.models import find_models
+from recipes.common.dry_run.models import Input, find_models
 from speechbrain_gogo.dataio.manifests.dataset import reason_to_skip
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.report import ClipReport

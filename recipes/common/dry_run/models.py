@@ -4,13 +4,13 @@ Of models of the hub it says whether the cache has them, without a request.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import huggingface_hub.constants as hub
 from huggingface_hub import scan_cache_dir
 from huggingface_hub.errors import CacheNotFound, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from recipes.common.dry_run.input import Input
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
 from speechbrain_gogo.metrics.recognition.recognizers import DEFAULT
 
@@ -35,6 +35,21 @@ MODELS = (
 )
 # Arguments of objects that name one, at any depth.
 INNER = "source", "checkpoint", "llama", "hearing_source", "recognizer"
+
+
+class Input(NamedTuple):
+    """Something that an experiment would read: its setting, and what is there.
+
+    ``hours`` are those of its usable audio. The experiment would fail for the
+    lack of what is ``missing``; ``download`` is the id of a model of the hub
+    that is not in its cache.
+    """
+
+    name: str
+    text: str
+    hours: float | None = None
+    missing: bool = False
+    download: str | None = None
 
 
 def find_models(settings, tree):
