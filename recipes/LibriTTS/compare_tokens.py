@@ -18,14 +18,11 @@ from pathlib import Path
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-import matplotlib
+from matplotlib.figure import Figure as Picture
 
 from speechbrain_gogo.metrics.reports.bootstrap import figure_interval
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
 
 
 def read_results(folder):
@@ -89,18 +86,16 @@ def draw_table(metadata, figures, values):
 
 def plot(path, numbers, figures, values):
     """Draw each figure over the tokens per group, with its interval."""
-    _, axes = plt.subplots(
-        1, len(figures), figsize=(3.6 * len(figures), 3.2), squeeze=False
-    )
-    for axis, figure, found in zip(axes[0], figures, zip(*values)):
+    picture = Picture(figsize=(3.6 * len(figures), 3.2))
+    axes = picture.subplots(1, len(figures), squeeze=False)[0]
+    for axis, figure, found in zip(axes, figures, zip(*values)):
         value, low, high = zip(*found)
         axis.plot(numbers, value, marker="o")
         axis.fill_between(numbers, low, high, alpha=0.2)
         axis.set(xlabel="tokens per group", ylabel=figure.label, xticks=numbers)
         axis.grid(alpha=0.3)
-    plt.tight_layout()
-    plt.savefig(path, dpi=120)
-    plt.close()
+    picture.tight_layout()
+    picture.savefig(path, dpi=120)
 
 
 def main(arguments):

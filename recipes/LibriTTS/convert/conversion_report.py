@@ -5,7 +5,7 @@ from pathlib import Path
 
 from versions import CODED
 
-from recipes.common.evaluation.interval_plot import plot_figures, write_cell
+from recipes.common.evaluation.plots import plot_figures, write_cell
 from recipes.common.evaluation.report import (
     align,
     draw_differences,

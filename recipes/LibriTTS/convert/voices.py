@@ -1,10 +1,10 @@
-"""Prompts for clips, and how near a voice is to that of each."""
+"""Prompts for clips, and judges that compare with a prompt and with the clip."""
 
 import random
 
 import torch
 
-from speechbrain_gogo.metrics import SpeakerSimilarity
+from speechbrain_gogo.metrics import STOI, SpeakerSimilarity
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 
@@ -78,3 +78,15 @@ class TwoVoices(SpeakerSimilarity):
         prompt, source = (float(own @ other) for other in others)
         nearer = float(prompt > source)
         return dict(zip(self.columns, (prompt, source, nearer)))
+
+
+class SourceSTOI(STOI):
+    """STOI against the clip as it was recorded, before any disturbance.
+
+    Signals to compare with are pairs: the prompt and the clip as it was
+    recorded.
+    """
+
+    def measure(self, predict, target, transcript=None):
+        """See :meth:`SpeechMetric.measure`."""
+        return super().measure(predict, target[1], transcript)

@@ -11,14 +11,11 @@ import json
 import math
 from pathlib import Path
 
-import matplotlib
+from matplotlib.figure import Figure
 
 from recipes.common.evaluation.results_file import write_rows
 from speechbrain_gogo.metrics.reports.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.reports.tables import markdown_table
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
 
 
 def save_row(rows, hparams):
@@ -134,7 +131,8 @@ def write_csv(systems, path):
 
 def plot(systems, path):
     """Plot perplexity over the position; without context as dotted lines."""
-    _, axis = plt.subplots(figsize=(7, 4.5))
+    picture = Figure(figsize=(7, 4.5))
+    axis = picture.subplots()
     for about, found in systems:
         place = range(1, about["positions"] + 1)
         value, low, high = zip(*found["nll"])
@@ -149,6 +147,5 @@ def plot(systems, path):
     )
     axis.grid(alpha=0.3)
     axis.legend()
-    plt.tight_layout()
-    plt.savefig(path, dpi=120)
-    plt.close()
+    picture.tight_layout()
+    picture.savefig(path, dpi=120)

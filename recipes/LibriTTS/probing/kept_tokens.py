@@ -11,14 +11,11 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-import matplotlib
+from matplotlib.figure import Figure as Picture
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-
-from speechbrain_gogo.metrics.reports.bootstrap import has_score  # noqa: E402
-from speechbrain_gogo.metrics.reports.tables import markdown_table  # noqa: E402
-from speechbrain_gogo.metrics.speech_metric import Figure  # noqa: E402
+from speechbrain_gogo.metrics.reports.bootstrap import has_score
+from speechbrain_gogo.metrics.reports.tables import markdown_table
+from speechbrain_gogo.metrics.speech_metric import Figure
 
 KEEP = re.compile(r"^(.*?),? ?keep (\d+)$")  # "gogo-mini, keep 3"
 
@@ -73,7 +70,8 @@ def write_kept(folder, values):
     """Write kept_tokens.md and kept_tokens.png of :func:`read_results`."""
     kept = sorted({number for line in values.values() for number in line})
     lines = []
-    figure, axis = plt.subplots(figsize=(6, 4))
+    picture = Picture(figsize=(6, 4))
+    axis = picture.subplots()
     for label, line in values.items():
         lines.append([label, *(f"{line[number]:.4g}" for number in kept)])
         largest = max(map(abs, line.values())) or 1
@@ -83,8 +81,7 @@ def write_kept(folder, values):
     axis.set_ylabel("relative to the largest")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(Path(folder) / "kept_tokens.png", dpi=120)
-    plt.close(figure)
+    picture.tight_layout()
+    picture.savefig(Path(folder) / "kept_tokens.png", dpi=120)
     table = markdown_table(["tokens kept", *map(str, kept)], lines)
     Path(folder, "kept_tokens.md").write_text(table)

@@ -8,15 +8,12 @@ that tokens contain information on a feature.
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from speechbrain_gogo.metrics.reports.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.reports.tables import markdown_table
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
 
 
 def summarize(errors, features, blind_errors, seed):
@@ -128,7 +125,8 @@ def plot_heatmap(path, rows):
     kinds = {row["feature"]: row["kind"] for row in rows}
     largest = mse.max(1, keepdims=True)
     relative = mse / np.where(largest > 0, largest, 1)
-    figure, axis = plt.subplots(figsize=(9, 0.4 * len(mse) + 1.2))
+    figure = Figure(figsize=(9, 0.4 * len(mse) + 1.2))
+    axis = figure.subplots()
     image = axis.imshow(relative, aspect="auto", cmap="viridis")
     middle = (relative.min() + relative.max()) / 2
     for (row, column), value in np.ndenumerate(relative):
@@ -154,4 +152,3 @@ def plot_heatmap(path, rows):
     figure.colorbar(image, label="loss over the feature's largest")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
-    plt.close(figure)

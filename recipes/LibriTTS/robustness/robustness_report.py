@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure as Picture
 
 from recipes.common.evaluation.report import (
     list_notes,
@@ -13,9 +13,6 @@ from recipes.common.evaluation.report import (
 from recipes.common.evaluation.results_file import write_rows
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
 
 CLEAN, CHANCE = "clean", "groups shuffled"  # labels besides the disturbances
 KINDS = {
@@ -118,7 +115,8 @@ def draw_points(path, title, series, labels, summary):
     ``series`` maps names to labels of figures. The path has no suffix: a PNG
     and a CSV are written.
     """
-    figure, axis = plt.subplots(figsize=(6.5, 0.26 * len(labels) + 1.4))
+    picture = Picture(figsize=(6.5, 0.26 * len(labels) + 1.4))
+    axis = picture.subplots()
     rows = []
     for number, (name, column) in enumerate(series.items()):
         ends = np.array([summary[label, column] for label in labels])  # [L, 3]
@@ -142,7 +140,7 @@ def draw_points(path, title, series, labels, summary):
     axis.margins(y=0.02)
     if len(series) > 1:
         axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.05))
-    save(figure, path)
+    save(picture, path)
     write_rows(path.with_suffix(".csv"), rows)
 
 
@@ -153,13 +151,14 @@ def draw_overview(path, labels, levels, summary):
         [[summary[label, name][0] for name in columns] for label in labels]
     )  # [L, levels]
     size = 0.55 * len(levels) + 3, 0.26 * len(labels) + 1.6
-    figure, axis = plt.subplots(figsize=size)
+    picture = Picture(figsize=size)
+    axis = picture.subplots()
     image = axis.imshow(values, aspect="auto", vmin=0, vmax=100)
     axis.set_yticks(range(len(labels)), labels, fontsize=8)
     axis.set_xticks(range(len(levels)), levels)
     axis.set_xlabel("level, coarse to fine")
-    figure.colorbar(image, label=KINDS["changed"])
-    save(figure, path)
+    picture.colorbar(image, label=KINDS["changed"])
+    save(picture, path)
     rows = [
         {"disturbance": label, **dict(zip(levels, map("{:.6g}".format, row)))}
         for label, row in zip(labels, values)
@@ -167,8 +166,7 @@ def draw_overview(path, labels, levels, summary):
     write_rows(path.with_suffix(".csv"), rows)
 
 
-def save(figure, path):
+def save(picture, path):
     """Write a picture as PNG."""
-    figure.tight_layout()
-    figure.savefig(path.with_suffix(".png"), dpi=110)
-    plt.close(figure)
+    picture.tight_layout()
+    picture.savefig(path.with_suffix(".png"), dpi=110)

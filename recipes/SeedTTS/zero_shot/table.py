@@ -9,7 +9,7 @@ from pathlib import Path
 from folders import RECORDED, folder_name
 from synthesis import FINISHED
 
-from recipes.common.evaluation.interval_plot import plot_figures, write_cell
+from recipes.common.evaluation.plots import plot_figures, write_cell
 from recipes.common.evaluation.report import (
     align,
     compare_ground_truth,

@@ -12,7 +12,7 @@ from collections import Counter
 from itertools import compress
 from pathlib import Path
 
-from recipes.common.evaluation.rate_plot import plot_rates
+from recipes.common.evaluation.plots import plot_rates
 from speechbrain_gogo.metrics.panel import UNSCORED
 from speechbrain_gogo.metrics.recognition.transcripts import (
     NORMALIZERS,
