@@ -66,23 +66,10 @@ class Row:
 
 
 def read_test_set(hparams):
-    """The utterances of the test set.
+    """The rows of the manifest, ID -> row.
 
-    Arguments
-    ---------
-    hparams : dict
-        test_csv, data_folder, expected_utterances.
-
-    Returns
-    -------
-    dict
-        ID -> row of the manifest.
-
-    Raises
-    ------
-    ValueError
-        If the number is not the expected one, a row cannot be used, or audio
-        files are missing.
+    All files must be there and all rows usable, of the expected number if there
+    is one, else it is an error.
     """
     path = hparams["test_csv"]
     rows, report = read_manifest(path, hparams["data_folder"])

@@ -34,19 +34,10 @@ def find_files(tasks, folders):
 
 
 def hash_audio(listed, folders):
-    """Hash the audio of other systems: label -> 16 hex digits.
+    """Label -> hash of the audio of systems, arguments as in :func:`find_files`.
 
     It covers the audio of all tasks of a list, also of those that are not
     evaluated, so that it does not depend on their number.
-
-    Arguments
-    ---------
-    listed, folders
-        As in :func:`find_files`.
-
-    Returns
-    -------
-    dict
     """
     found = {}
     if listed[0].recording:

@@ -15,14 +15,9 @@ MOMENTS = {"torch": 8, "master": 12, "8bit": 2}
 class Size(NamedTuple):
     """Parameters of an experiment.
 
-    Arguments
-    ---------
-    trained : dict
-        Name of each module that is trained: number of its parameters.
-    trained_bytes : int
-        Of their weights.
-    other_bytes : int
-        Of all other modules: averages, frozen codecs, vocoders.
+    ``trained`` has their number by module, ``trained_bytes`` are those of their
+    weights, ``other_bytes`` of all other modules: averages, frozen codecs,
+    vocoders.
     """
 
     trained: dict

@@ -69,22 +69,10 @@ def _name_part(row):
 class ResultsFile:
     """results.csv and the settings it was made with.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder of both files.
-    columns : list of str
-        The judges' columns.
-    settings : dict
-        All settings that change values, including the data, as JSON.
-    systems : dict
-        System -> settings that change its values, as JSON.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds results of other settings, or two judges have
-        columns of the same name.
+    Settings, for JSON, are all that change values, including the data;
+    ``systems`` has those that change the values of one. Results of other
+    settings in the folder are an error, and so are two judges with columns of
+    the same name.
     """
 
     def __init__(self, folder, columns, settings, systems):
