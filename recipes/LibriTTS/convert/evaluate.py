@@ -4,7 +4,7 @@
     python evaluate.py hparams/convert.yaml --source my_speech_model \
         --test_csv test.csv --data_folder /path/to/speech
 
-Killed, it goes on where it was. See the README in this folder.
+After an interruption, the same command continues. See the README in this folder.
 """
 
 import sys
@@ -52,7 +52,7 @@ class Evaluation:
         return read_clip(row["wav"], self.rate, row["samples"])
 
     def cases(self, keys, results, samples):
-        """What judges are to hear, without what has results.
+        """Audio for the judges, of versions that have no results.
 
         Yields (ID, label), the version [T], the prompt and the clip as
         recorded, [T] both, and the transcript. ``samples`` maps IDs to folders,

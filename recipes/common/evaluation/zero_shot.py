@@ -1,7 +1,7 @@
 """Zero-shot speech of any text to speech on a manifest, judged.
 
-Every text is spoken in the voice of another clip of the manifest. A killed run goes
-on where it was.
+Every text is spoken in the voice of another clip of the manifest. After an
+interruption, the same command continues.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""The recipe that judges conversion: whose prompts, which voice, and a stop."""
+"""The recipe that judges conversion: prompts, the nearer voice, resuming."""
 
 import csv
 
@@ -14,7 +14,7 @@ def recipe(scripts_of):
     scripts_of("LibriTTS/convert")
 
 
-def test_prompts_are_of_whom_they_should():
+def test_prompts_are_of_the_right_speakers():
     from voices import choose_prompts
 
     rows = {
@@ -37,7 +37,7 @@ def test_prompts_are_of_whom_they_should():
         choose_prompts({"a": {"duration": 4}}, False, [3, 4], 0)
 
 
-def test_the_nearer_voice_is_told(monkeypatch):
+def test_nearer_voice(monkeypatch):
     from voices import TwoVoices
 
     pytest.importorskip("resemblyzer")
@@ -66,7 +66,7 @@ class Loud:
         return [{"peak": float(np.abs(wav).max())} for wav in predicts]
 
 
-def test_a_stop_costs_nothing(tiny_speech_folder, tiny_corpus, tmp_path):
+def test_stopped_evaluation_resumes(tiny_speech_folder, tiny_corpus, tmp_path):
     from evaluate import evaluate
 
     from recipes.common.disturbances import Noise

@@ -47,7 +47,7 @@ def test_only_the_policy_is_updated(
 
 
 class Stop(Exception):
-    """Power is gone."""
+    """The training is interrupted."""
 
 
 def test_resuming_equals_an_uninterrupted_run(

@@ -53,4 +53,4 @@ def summaries(folder):
 
 
 class Stop(Exception):
-    """Power is gone."""
+    """The training is interrupted."""

@@ -1,4 +1,4 @@
-"""The recipes of both GogoSpeech stages: they learn, and a stop costs nothing.
+"""The recipes of both GogoSpeech stages: they learn, and they resume.
 
 Every run is the recipe itself on a dozen tokenised clips with a tiny model.
 """
@@ -210,7 +210,7 @@ def test_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
 
 
 class Stop(Exception):
-    """Power is gone."""
+    """The training is interrupted."""
 
 
 @pytest.mark.parametrize("stage", POSITIONS)
