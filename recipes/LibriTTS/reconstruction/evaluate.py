@@ -68,8 +68,8 @@ class Row:
 def read_test_set(hparams):
     """The rows of the manifest, ID -> row.
 
-    All files must be there and all rows usable, of the expected number if there
-    is one, else it is an error.
+    A missing file, a row that cannot be used, or a number of rows that is not
+    the expected one is an error.
     """
     path = hparams["test_csv"]
     rows, report = read_manifest(path, hparams["data_folder"])
