@@ -84,24 +84,10 @@ def main(
 def plan(names, lengths, rounds, max_peer_seconds, full_steps_seconds):
     """The measurements in the order in which they are taken.
 
-    Arguments
-    ---------
-    names : list of str
-        Codecs.
-    lengths : list of float
-        Seconds of audio.
-    rounds : int
-        Number of rounds.
-    max_peer_seconds : float
-        Longest audio for codecs that hold it in memory, and for more than
-        one round.
-    full_steps_seconds : float
-        Longest audio that is decoded with all flow steps, from memory.
-
-    Yields
-    ------
-    dict
-        "system", "operation", "seconds" and "steps" (None for all).
+    Audio longer than ``max_peer_seconds`` is measured in one round, and not for
+    codecs that hold it in memory; audio longer than ``full_steps_seconds`` is
+    decoded with one flow step. Yields dicts of "system", "operation", "seconds"
+    and "steps" (None for all).
     """
     for turn in range(rounds):
         for seconds in lengths:

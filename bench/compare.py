@@ -49,21 +49,9 @@ def main(
 
 
 def run_probe(root, times, source):
-    """A round of one checkout.
+    """A round of one checkout, name to number.
 
-    Arguments
-    ---------
-    root : Path
-        Root of the checkout.
-    times : int
-        Calls, of which the fastest counts.
-    source : str
-        The model: a folder or a bundled name.
-
-    Returns
-    -------
-    dict
-        Name to number.
+    The fastest of ``times`` calls counts.
     """
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     ended = subprocess.run(
@@ -86,22 +74,7 @@ def run_probe(root, times, source):
 
 
 def describe(found, checkouts, source):
-    """The table.
-
-    Arguments
-    ---------
-    found : dict
-        "this" and "other" to their rounds.
-    checkouts : dict
-        The same names to roots.
-    source : str
-        The model.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """The table in Markdown, from the rounds of "this" and "other"."""
     lines = [
         f"# {checkouts['this'].name} beside {checkouts['other'].name}",
         "",

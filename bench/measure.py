@@ -60,25 +60,11 @@ class PassClock:
 
 @torch.inference_mode()
 def measure(system, operation, seconds, meter, steps=None):
-    """Time and memory of one call.
+    """Time and memory of one call of a loaded codec.
 
-    Arguments
-    ---------
-    system : Gogo | Peer
-        A loaded codec.
-    operation : str
-        "encode" or "decode".
-    seconds : float
-        Length of the audio.
-    meter : Meter
-        Of the codec's device.
-    steps : int
-        Compute only this many flow steps, and extrapolate to all.
-
-    Returns
-    -------
-    dict
-        "spent" seconds, megabytes at "rest", and "growth" beyond them.
+    If ``steps`` is given, only so many flow steps are computed, and the time of
+    all is extrapolated. Gives "spent" seconds, megabytes at "rest", and
+    "growth" beyond them.
     """
     run = getattr(system, operation)
     inputs = system.audio if operation == "encode" else system.codes

@@ -14,33 +14,21 @@ from typing import Annotated
 import speechbrain_gogo.compatibility  # noqa: F401
 
 import numpy as np
-import onnxruntime
 import torch
 import typer
+from peers import session
 
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.metrics.timing import Clock
 
 
 class OnnxCodec:
-    """A codec with a decoder of one pass and Vocos, on one thread.
-
-    Arguments
-    ---------
-    folder : Path
-        What `gogo export` wrote.
-    """
+    """A codec with a decoder of one pass and Vocos, from `gogo export`."""
 
     def __init__(self, folder):
         self.model = json.loads((folder / "model.json").read_text())
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.sessions = {
-            name: onnxruntime.InferenceSession(
-                folder / f"{name}.onnx",
-                options,
-                providers=["CPUExecutionProvider"],
-            )
+            name: session(folder / f"{name}.onnx")
             for name in ("mel", "encoder", "decoder", "vocoder")
         }
 

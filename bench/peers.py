@@ -18,13 +18,13 @@ import torch
 import typer
 from codec import pin
 from parts.bench_systems import EnCodec, Mimi, noise
+from parts.speech_parts import PROMPT_TEXT
 from tqdm import trange
 
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.metrics.timing import SENTENCE, Clock, device_name
 
 ROOT = Path(__file__).resolve().parent.parent
-PROMPT_TEXT = "A few seconds of the voice that is to speak."
 DECODED_SECONDS = 10
 
 

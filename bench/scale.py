@@ -15,20 +15,19 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import matplotlib
 import soundfile
 import torch
 import typer
 from codec import pin
+from matplotlib.figure import Figure
 from measure import Meter
+from parts.speech_parts import PROMPT_TEXT
 from tqdm import tqdm
 
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech
 from speechbrain_gogo.metrics.timing import SENTENCE, device_name
 
-matplotlib.use("Agg")
 ROOT = Path(__file__).resolve().parent.parent
-PROMPT_TEXT = "A few seconds of the voice that is to speak."
 UNITS = {"reconstruct": "seconds of audio", "speak": "utterances"}
 
 
@@ -118,9 +117,8 @@ OPERATIONS = {"reconstruct": reconstruct, "speak": speak}
 
 def draw(rows, path):
     """The picture: real-time factor and memory over size, of both operations."""
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(2, 2, figsize=(9, 6))
+    figure = Figure(figsize=(9, 6))
+    axes = figure.subplots(2, 2)
     for column, (operation, unit) in enumerate(UNITS.items()):
         line = [row for row in rows if row["operation"] == operation]
         for axis, key in zip(axes[:, column], ("rtf", "mb")):

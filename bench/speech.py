@@ -109,20 +109,10 @@ def measure(trial, repeats, meter):
 
 
 def describe(rows, machine):
-    """The page.
+    """The page in Markdown, of rows from :func:`count` and :func:`measure`.
 
-    Arguments
-    ---------
-    rows : list of dict
-        From :func:`count` and :func:`measure`.
-    machine : dict
-        "name", "precision", "compiled", "trials", "steps" of the flow,
-        "bandwidth", and "bytes" that a pass of each stage reads.
-
-    Returns
-    -------
-    str
-        Markdown.
+    The machine has "name", "precision", "compiled", "trials", "steps" of the
+    flow, "bandwidth", and "bytes" that a pass of each stage reads.
     """
     speeds = [machine["bandwidth"] / size for size in machine["bytes"]]
     seconds = rows[0]["seconds"]

@@ -76,24 +76,9 @@ def main(
 
 
 def make_update(model, device, dtype, clips, seconds):
-    """An update of the objective as a function without arguments.
+    """A function without arguments that updates the objective on noise.
 
-    Arguments
-    ---------
-    model : dict
-        Objects of the codec's YAML.
-    device : str
-        Device of the training.
-    dtype : torch.dtype
-        Data type of autocast; float32 for none.
-    clips : int
-        Number of clips in a batch.
-    seconds : float
-        Length of each clip.
-
-    Returns
-    -------
-    callable
+    With float32 as the data type there is no autocast.
     """
     objective = model["objective"].to(device).train()
     optimizer = torch.optim.AdamW(objective.parameters(), 1e-4)

@@ -13,11 +13,13 @@ def tiny_socodec_folder(tiny_hubert_folder, tmp_path_factory):
     from speechbrain_gogo.inference.loading.export import export_codec
 
     text = f"""
-model: !include:{HPARAMS}/mini/socodec.yaml
+model: !include:{HPARAMS}/socodec.yaml
     dim: 32
     groups: 4
     ssl_dim: 128
+    quantizer: {{rare_uses: 0.1}}
     global_encoder: {{channels: 16}}
+    discriminator: {{channels: 4}}
     ssl: {{source: {tiny_hubert_folder}, normalize: True, max_seconds: 2.0}}
 vocoder: !new:speechbrain_gogo.lobes.vocoder.bigvgan.BigVGAN
     channels: 32

@@ -22,10 +22,7 @@ MISSING = "not measured"
 class Table:
     """Medians of all measurements, by system, operation and length.
 
-    Arguments
-    ---------
-    found : list of dict
-        Jobs and their results, see codec.py.
+    ``found`` has jobs and their results, see codec.py.
     """
 
     def __init__(self, found):
@@ -59,23 +56,9 @@ class Table:
 
 
 def write_report(found, systems, setting, path):
-    """Write the page, and return it.
+    """Write the page from jobs and their results, and return it.
 
-    Arguments
-    ---------
-    found : list of dict
-        Jobs and their results.
-    systems : list of str
-        Codecs in the order of the rows.
-    setting : dict
-        "device", "threads", "rounds" and "max_peer_seconds".
-    path : Path
-        File to write.
-
-    Returns
-    -------
-    str
-        Markdown.
+    The setting has "device", "threads", "rounds" and "max_peer_seconds".
     """
     table = Table(found)
     parts = [

@@ -14,20 +14,10 @@ REPEATS = 5
 
 
 def multiply_adds(dit, frames):
-    """Calculated multiply-adds of one pass over a number of frames.
+    """Calculated multiply-adds of one pass over frames.
 
-    Arguments
-    ---------
-    dit : DiT
-        The network.
-    frames : int
-        Frames that attend to each other.
-
-    Returns
-    -------
-    int
-        Of projections, convolutions and attention; the condition and the
-        modulations are not part of a pass.
+    All frames attend to each other. Projections, convolutions and attention
+    count; the condition and the modulations are not part of a pass.
     """
     inside = [dit.project_x, dit.position, dit.blocks, dit.project_out]
     weights = sum(
@@ -45,19 +35,9 @@ def multiply_adds(dit, frames):
 def measure_pass(codec, meter):
     """Time of a pass over one decoding window, and of matrix products.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        The codec of the DiT.
-    meter : Meter
-        Clock of the codec's device.
-
-    Returns
-    -------
-    dict
-        "pass_seconds", "multiply_adds", their "rate" per second that matrix
-        products of the DiT's shapes reach, "frames", and the sampler's
-        "num_steps" and "guidance_scale".
+    Gives "pass_seconds", "multiply_adds", their "rate" per second that matrix
+    products of the DiT's shapes reach, "frames", and the sampler's "num_steps"
+    and "guidance_scale".
     """
     flow, dit = codec.codec.flow, codec.codec.flow.backbone
     device = codec.codec.places.device

@@ -43,26 +43,11 @@ class Letters:
 def random_speech(
     speech_yaml, gogo_yaml, device, precision, compiled, weights="float"
 ):
-    """A GogoSpeech with random weights.
+    """A GogoSpeech with random weights, of the YAMLs of stages and codec.
 
-    Arguments
-    ---------
-    speech_yaml : Path
-        YAML of the stages: hparams/gogospeech.yaml or another.
-    gogo_yaml : Path
-        YAML of the codec.
-    device : str
-        Device of the model.
-    precision : str
-        Precision of SpeechBrain: "fp32", "bf16" or "fp16".
-    compiled : bool
-        Compile the stages' steps, where there is a GPU.
-    weights : str
-        "float", or "int8": matrices of the stages and the flow in 8 bits.
-
-    Returns
-    -------
-    GogoSpeech
+    The precision is SpeechBrain's: "fp32", "bf16" or "fp16"; weights are
+    "float", or "int8" for matrices of the stages and the flow in 8 bits.
+    ``compiled`` compiles the stages' steps, where there is a GPU.
     """
     run_opts = {"device": device, "precision": precision}
     with tempfile.TemporaryDirectory() as folder:
@@ -107,17 +92,7 @@ def add_allocator(codec):
 
 
 class Trial:
-    """A batch of equal requests, and the parts of their synthesis.
-
-    Arguments
-    ---------
-    speech : GogoSpeech
-        The model.
-    batch : int
-        Number of requests.
-    allocate : bool
-        Whether the allocator is used.
-    """
+    """A batch of equal requests, and the parts of their synthesis."""
 
     def __init__(self, speech, batch, allocate):
         self.speech, self.codec = speech, speech.codec

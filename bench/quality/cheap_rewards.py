@@ -36,21 +36,12 @@ def rank_correlation(first, second):
 
 
 def compare(cheap, expensive, weights):
-    """Agreement of two kinds of distances [M, G] for several weights of a token.
+    """Agreement of two kinds of distances of the choices, [M, G].
 
-    Arguments
-    ---------
-    cheap, expensive : torch.Tensor
-        Distances of the choices, [M, G].
-    weights : list of float
-        lambda_n of each row; 0 compares the distances alone.
-
-    Returns
-    -------
-    list of tuple
-        lambda_n; mean rank correlation; share of groups with the same best
-        choice; and gain of the choices by the cheap reward over the best single
-        budget, as a share of the largest gain, both by the expensive reward.
+    Gives rows of lambda_n (0 compares the distances alone); mean rank
+    correlation; share of groups with the same best choice; and gain of the
+    choices by the cheap reward over the best single budget, as a share of the
+    largest gain, both by the expensive reward.
     """
     rows, steps = [], torch.arange(cheap.shape[1])
     for weight in weights:

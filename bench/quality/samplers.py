@@ -13,10 +13,10 @@ import csv
 from pathlib import Path
 from typing import Annotated
 
-import matplotlib
 import torch
 import typer
 from hyperpyyaml import load_hyperpyyaml
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio import read_audio
@@ -24,7 +24,6 @@ from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.gogo.flow.solvers import evaluation_times
 from speechbrain_gogo.metrics.intelligibility import STOI
 
-matplotlib.use("Agg")
 ROOT = Path(__file__).resolve().parents[2]
 EULER = 1, 2, 4, 8, 16, 32
 STUDENT = 1, 2, 4
@@ -126,8 +125,6 @@ def score(model, audio, coded):
 
 def draw(rows, path):
     """The picture: both figures over passes, Euler and students as lines."""
-    from matplotlib import pyplot
-
     lines, points = {}, []
     for row in rows:
         kind = row["sampler"].split()[0]
@@ -135,7 +132,8 @@ def draw(rows, path):
             lines.setdefault((kind, row["guidance"]), []).append(row)
         else:
             points.append(row)
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
+    figure = Figure(figsize=(10, 4))
+    axes = figure.subplots(1, 2)
     for axis, key in zip(axes, ("stoi", "mel_distance")):
         for (kind, guidance), line in lines.items():
             xy = [[row[k] for row in line] for k in ("passes", key)]

@@ -65,19 +65,9 @@ class RoundedFactors(TorchFunctionMode):
 
 
 def flipped_shares(codec, batches):
-    """Share of the tokens that each kind of rounding changes.
+    """Share of the tokens that each kind of rounding changes, for each level.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        On a CPU, in fp32.
-    batches : iterable of torch.Tensor
-        Waveforms [B, T].
-
-    Returns
-    -------
-    dict
-        Name -> share of all tokens, a list of those at each level.
+    The codec is on a CPU, in fp32; batches are waveforms [B, T].
     """
     flips = {name: [] for name in MANTISSAS}
     for wavs in batches:

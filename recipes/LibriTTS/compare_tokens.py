@@ -18,33 +18,17 @@ from pathlib import Path
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-import matplotlib
+from matplotlib.figure import Figure as Picture
 
 from speechbrain_gogo.metrics.reports.bootstrap import figure_interval
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-
 
 def read_results(folder):
-    """Results of a run of train.py.
+    """Settings and totals of a run of train.py, and its rows.
 
-    Arguments
-    ---------
-    folder : Path
-        Output folder of the run.
-
-    Returns
-    -------
-    tuple
-        Settings and totals of the run, a dict, and its rows, a list of dict.
-
-    Raises
-    ------
-    ValueError
-        If it has not ended.
+    A run that has not ended is an error.
     """
     path = folder / "results.json"
     if not path.is_file():
@@ -54,26 +38,10 @@ def read_results(folder):
 
 
 def compare(folders, output_folder, seed=0):
-    """Write the table and the plot of several runs.
+    """Write table.md and comparison.png of several runs of one recipe.
 
-    Arguments
-    ---------
-    folders : list of Path
-        Output folders of train.py, of one recipe.
-    output_folder : Path
-        Gets table.md and comparison.png.
-    seed : int
-        Seed of the bootstrap intervals.
-
-    Returns
-    -------
-    str
-        The table.
-
-    Raises
-    ------
-    ValueError
-        If a run is missing, or they are of different codecs or tests.
+    Gives the table. Runs of different codecs or tests are an error. The seed is
+    that of the intervals.
     """
     metadata, rows = zip(*map(read_results, folders))
     for key in ("codec", "test", "figures"):
@@ -118,18 +86,16 @@ def draw_table(metadata, figures, values):
 
 def plot(path, numbers, figures, values):
     """Draw each figure over the tokens per group, with its interval."""
-    _, axes = plt.subplots(
-        1, len(figures), figsize=(3.6 * len(figures), 3.2), squeeze=False
-    )
-    for axis, figure, found in zip(axes[0], figures, zip(*values)):
+    picture = Picture(figsize=(3.6 * len(figures), 3.2))
+    axes = picture.subplots(1, len(figures), squeeze=False)[0]
+    for axis, figure, found in zip(axes, figures, zip(*values)):
         value, low, high = zip(*found)
         axis.plot(numbers, value, marker="o")
         axis.fill_between(numbers, low, high, alpha=0.2)
         axis.set(xlabel="tokens per group", ylabel=figure.label, xticks=numbers)
         axis.grid(alpha=0.3)
-    plt.tight_layout()
-    plt.savefig(path, dpi=120)
-    plt.close()
+    picture.tight_layout()
+    picture.savefig(path, dpi=120)
 
 
 def main(arguments):

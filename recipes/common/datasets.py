@@ -15,37 +15,14 @@ from speechbrain_gogo.dataio.shards.batching import (
 logger = logging.getLogger(__name__)
 
 
-def speech_datasets(hparams, sample_rate, tokenizer=None):
-    """Datasets of the manifests of "train" and "valid".
+def manifest_datasets(hparams, sample_rate, tokenizer=None):
+    """Datasets and reports of skipped rows of "train" and "valid", by stage.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings, with the settings of
-        ``recipes/common/hparams/data/manifests.yaml``, the sizes of batches and the
-        settings of workers.
-    sample_rate : int
-        Sample rate of the waveforms, in Hz.
-    tokenizer : sentencepiece.SentencePieceProcessor
-        Adds text tokens.
-
-    Returns
-    -------
-    tuple of dict
-        By stage: DynamicItemDatasets, settings of their loaders, and
-        ClipReports of the rows that were skipped.
-
-    Raises
-    ------
-    ValueError
-        If no clip of a stage can be used.
+    Settings are those of ``recipes/common/hparams/data/manifests.yaml``; a
+    tokenizer (sentencepiece) adds text tokens. A stage without a usable clip is
+    an error.
     """
-    datasets, loaders, reports = {}, {}, {}
-    workers = worker_settings(
-        hparams["num_workers"],
-        hparams["prefetch_batches"],
-        hparams["pin_memory"],
-    )
+    datasets, reports = {}, {}
     for stage, paths in recipe_manifests(hparams).items():
         datasets[stage], reports[stage] = speech_dataset(
             paths,
@@ -58,10 +35,27 @@ def speech_datasets(hparams, sample_rate, tokenizer=None):
         name = ", ".join(map(str, paths))
         logger.info("%s: %s", name, reports[stage])
         check_usable(datasets[stage], name)
+    return datasets, reports
+
+
+def speech_datasets(hparams, sample_rate, tokenizer=None):
+    """:func:`manifest_datasets`, with settings of loaders between the two.
+
+    The settings also have the sizes of batches and those of workers. A batch
+    has clips of similar lengths.
+    """
+    datasets, reports = manifest_datasets(hparams, sample_rate, tokenizer)
+    loaders = {}
+    workers = worker_settings(
+        hparams["num_workers"],
+        hparams["prefetch_batches"],
+        hparams["pin_memory"],
+    )
+    for stage, dataset in datasets.items():
         training = stage == "train"
         key = "batch_seconds" if training else "valid_batch_seconds"
         loaders[stage] = loader_settings(
-            datasets[stage],
+            dataset,
             training,
             hparams[key],
             hparams["max_batch_clips"],

@@ -37,19 +37,9 @@ def fit(wav, length):
 
 
 def align(wav, original, most):
-    """Remove the delay of a signal, which is estimated by cross-correlation.
+    """Remove the delay of a signal [T'], found by cross-correlation with [T].
 
-    Arguments
-    ---------
-    wav, original : torch.Tensor
-        [T'] and [T].
-    most : int
-        Largest delay that is considered, in samples.
-
-    Returns
-    -------
-    torch.Tensor
-        [T].
+    Delays up to ``most`` samples are considered.
 
     Example
     -------
@@ -71,10 +61,7 @@ def align(wav, original, most):
 class Disturbance:
     """Base class; a subclass sets ``unit`` and implements :meth:`change`.
 
-    Arguments
-    ---------
-    settings : list
-        One for each version.
+    ``settings`` has one for each version.
     """
 
     unit = ""
@@ -87,25 +74,9 @@ class Disturbance:
         return {f"{name} {s:g}{self.unit}": s for s in self.settings}
 
     def change(self, wav, sample_rate, setting, draw, key):
-        """A changed copy of a clip.
+        """A changed copy of a clip [T], by one of the settings.
 
-        Arguments
-        ---------
-        wav : torch.Tensor
-            [T].
-        sample_rate : int
-            In Hz.
-        setting : object
-            One of ``settings``.
-        draw : torch.Generator
-            Of random numbers.
-        key : str
-            The clip's ID.
-
-        Returns
-        -------
-        torch.Tensor
-            [T].
+        ``draw`` is a generator of random numbers, ``key`` the clip's ID.
         """
         raise NotImplementedError
 
@@ -145,14 +116,8 @@ class Room(Disturbance):
 class Compressed(Disturbance):
     """A codec of libsndfile, by its bit rate in kbit/s; its delay is removed.
 
-    Arguments
-    ---------
-    settings : list of int
-        Bit rates, up to ``fastest``.
-    options : dict
-        Format and other arguments of soundfile.
-    slowest, fastest : float
-        Bit rates of the compression levels 1 and 0.
+    ``options`` has the format and other arguments of soundfile; ``slowest`` and
+    ``fastest`` are the bit rates of the compression levels 1 and 0.
     """
 
     unit = " kbit/s"
@@ -242,15 +207,8 @@ def through_file(wav, sample_rate, **options):
 def list_versions(disturbances):
     """All versions, in order: label -> (name, disturbance, setting).
 
-    Arguments
-    ---------
-    disturbances : dict
-        Name -> Disturbance; None leaves one out.
-
-    Raises
-    ------
-    ValueError
-        If two have the same label.
+    Disturbances are given by name; None leaves one out. Two of one label are an
+    error.
     """
     found = {}
     for name, disturbance in disturbances.items():

@@ -14,20 +14,9 @@ from speechbrain_gogo.brains.logs.loggers import log_report
 def start(script, arguments, stages=("train", "valid")):
     """Load the YAML, create the experiment's folder and its manifests.
 
-    Arguments
-    ---------
-    script : str
-        File of the recipe; the folder gets a copy.
-    arguments : list of str
-        The command line.
-    stages : sequence of str
-        Manifests to create from LibriTTS, if the YAML has ``skip_prep`` and it
-        is False.
-
-    Returns
-    -------
-    tuple of dict
-        Hyperparameters and run options.
+    The folder gets a copy of the script. Manifests of ``stages`` are made from
+    LibriTTS if the YAML has ``skip_prep`` and it is False. Gives
+    hyperparameters and run options.
     """
     settings = parse_arguments(arguments)
     sb.utils.distributed.ddp_init_group(settings.run_opts)
@@ -44,20 +33,9 @@ def start(script, arguments, stages=("train", "valid")):
 
 
 def make_brain(brain_class, hparams, run_opts, modules=None):
-    """Create a Brain from the settings of a YAML.
+    """Create a Brain from what :func:`start` gave.
 
-    Arguments
-    ---------
-    brain_class : type
-        Class of the Brain.
-    hparams, run_opts : dict
-        From :func:`start`.
-    modules : dict
-        Instead of those of the YAML.
-
-    Returns
-    -------
-    Brain
+    ``modules`` replaces those of the YAML.
     """
     return brain_class(
         modules=hparams["modules"] if modules is None else modules,
@@ -69,15 +47,7 @@ def make_brain(brain_class, hparams, run_opts, modules=None):
 
 
 def fit(brain, datasets, loaders):
-    """Train a Brain on datasets.
-
-    Arguments
-    ---------
-    brain : Brain
-        From :func:`make_brain`.
-    datasets, loaders : dict
-        By stage, "train" and "valid": a dataset, and settings of its loader.
-    """
+    """Train a Brain on datasets and settings of loaders, by stage."""
     brain.fit(
         brain.hparams.epoch_counter,
         datasets["train"],
@@ -88,16 +58,7 @@ def fit(brain, datasets, loaders):
 
 
 def log_clips(brain, train=None, valid=None):
-    """Log how many clips were used and skipped; all ranks call it.
-
-    Arguments
-    ---------
-    brain : TrainingBrain
-        After its training.
-    train, valid : ClipReport
-        Reports of the data sets: skipped clips by reason, and the others as
-        used. None for no report.
-    """
+    """Log ClipReports, if given; all ranks call it."""
     train_logger = brain.hparams.train_logger
     if valid is not None:
         report = brain.validation_report(valid)

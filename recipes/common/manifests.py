@@ -28,22 +28,9 @@ FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 def prepare_manifests(hparams, stages=("train", "valid")):
     """Write the manifests of a LibriTTS recipe, unless they exist.
 
-    An existing manifest of other splits is an error. A test set has to be
-    complete.
-
-    Arguments
-    ---------
-    hparams : dict
-        Settings, with ``data_folder``, and ``train_splits``, ``train_csv`` and
-        the same of other stages.
-    stages : tuple of str
-        Stages to prepare.
-
-    Raises
-    ------
-    ValueError
-        If an existing manifest has other splits, or as in
-        :func:`write_manifest`.
+    Settings are ``data_folder``, and ``train_splits``, ``train_csv`` and the
+    same of other stages. An existing manifest of other splits is an error. A
+    test set has to be complete.
     """
     for stage in stages:
         csv_path = Path(hparams[f"{stage}_csv"])
@@ -75,29 +62,11 @@ def check_splits(csv_path, splits, data_folder):
 
 
 def write_manifest(data_folder, splits, csv_path, complete=False):
-    """List the utterances of some splits.
+    """List the utterances of some splits, such as "train-clean-100".
 
-    Arguments
-    ---------
-    data_folder : str | Path
-        Folder of the splits; ``$data_root`` in the manifest.
-    splits : list of str
-        Such as "train-clean-100".
-    csv_path : str | Path
-        File to write; it is renamed to this path when complete.
-    complete : bool
-        Whether every utterance has to be usable.
-
-    Returns
-    -------
-    ClipReport
-        Number of utterances used, and of others by reason.
-
-    Raises
-    ------
-    ValueError
-        If a split is missing or holds no usable utterance, or an utterance of
-        a complete one cannot be used.
+    The file appears when it is complete. A missing split is an error, and so is
+    one without a usable utterance or, in a ``complete`` set, with an unusable
+    one. Gives the ClipReport.
     """
     data_folder, csv_path = Path(data_folder), Path(csv_path)
     paths = []

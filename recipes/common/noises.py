@@ -57,11 +57,6 @@ class Babble:
     """The sum of several other clips of the manifest, with equal powers.
 
     Clips of the same speaker are used only if there are no others.
-
-    Arguments
-    ---------
-    voices : int
-        Number of clips.
     """
 
     def __init__(self, voices=6):
@@ -93,17 +88,9 @@ class Babble:
 
 
 class Recorded:
-    """Noise from the audio files of a folder.
+    """Noise from the audio files of a folder, at any depth.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Searched at any depth.
-
-    Raises
-    ------
-    ValueError
-        If the folder has no audio files.
+    A folder without audio files is an error.
     """
 
     def __init__(self, folder):
@@ -125,26 +112,11 @@ class Recorded:
 
 
 def room_response(seconds, sample_rate, draw, direct_db=0.0):
-    """Impulse response of a simulated room.
+    """Impulse response [T] of a simulated room, whose energy is 1.
 
-    Direct sound, then exponentially decaying noise: a diffuse field without
-    early reflections.
-
-    Arguments
-    ---------
-    seconds : float
-        Time in which the reverberation decays by 60 dB.
-    sample_rate : int
-        In Hz.
-    draw : torch.Generator
-        Random generator of the noise.
-    direct_db : float
-        Energy of the direct sound over that of the reverberation, in dB.
-
-    Returns
-    -------
-    torch.Tensor
-        [T], the direct sound at its first sample; its energy is 1.
+    Direct sound at the first sample, then exponentially decaying noise: a diffuse
+    field without early reflections, which decays by 60 dB in some seconds.
+    ``direct_db`` is the energy of the direct sound over that of the reverberation.
 
     Example
     -------

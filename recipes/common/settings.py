@@ -190,6 +190,7 @@ def _replace(tree, changes):
         plain = isinstance(change, dict) and not _tag(change)
         if plain and isinstance(old, dict):
             _replace(old, change)
+            old.fa.set_block_style()  # braces would break its comments
             continue
         if plain and _tag(old):  # an object without arguments gets some
             change.yaml_set_ctag(old.tag)

@@ -4,24 +4,33 @@ from collections import Counter
 
 from speechbrain_gogo.brains.logs.loggers import log_report
 from speechbrain_gogo.dataio.shards.batching import worker_settings
+from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
+from speechbrain_gogo.dataio.shards.tars import find_splits
+
+
+def emilia_shards(hparams, sample_rate, start=False):
+    """Clips of different shards of Emilia, by stage.
+
+    With ``start`` also those for initialization: the first of the training
+    shards, the same on every rank.
+    """
+    settings = {**hparams["clips"], "sample_rate": sample_rate}
+    shards = find_splits(hparams["train_shards"], hparams["valid_shards"])
+    train = EmiliaShards(shards["train"], **settings)
+    settings["training"] = False
+    valid = EmiliaShards(shards["valid"], **settings, split_batches=True)
+    found = {"train": train, "valid": valid}
+    if start:
+        found["start"] = EmiliaShards(shards["train"], **settings)
+    return found
 
 
 def shard_loaders(hparams, train, valid):
-    """Loaders of training and validation batches.
+    """ShardLoaders of training and validation batches, of EmiliaShards.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the YAML. Gets ``train_loader``, which becomes part of the
-        checkpoints; the Brain must not exist yet.
-    train, valid : EmiliaShards
-        Datasets of different shards.
-
-    Returns
-    -------
-    dict
-        ShardLoaders of "train" and "valid".
+    The settings get ``train_loader``, which becomes part of the checkpoints;
+    the Brain must not exist yet.
     """
     workers = hparams["num_workers"]
     ready = hparams["prefetch_batches"], hparams["pin_memory"]

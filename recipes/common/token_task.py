@@ -5,7 +5,6 @@ are logged, choose the best checkpoint, and are compared between runs by
 compare_tokens.py, with confidence intervals.
 """
 
-import csv
 import json
 import math
 from dataclasses import asdict
@@ -15,6 +14,7 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import if_main_process, infer_device
 
+from recipes.common.evaluation.results_file import write_rows
 from recipes.common.experiment import fit, make_brain, start
 from speechbrain_gogo.brains.base import TrainingBrain
 
@@ -24,15 +24,7 @@ STAGES = "train", "valid", "test"
 def start_tokens(script, arguments, stages=STAGES):
     """:func:`~recipes.common.experiment.start`, with a device for the codec.
 
-    Arguments
-    ---------
-    script, arguments, stages
-        As there.
-
-    Returns
-    -------
-    tuple of dict
-        Hyperparameters, with ``tokenizing_device``, and run options.
+    The hyperparameters have it as ``tokenizing_device``.
     """
     hparams, run_opts = start(script, arguments, stages)
     hparams["tokenizing_device"] = run_opts["device"] or infer_device()
@@ -40,25 +32,18 @@ def start_tokens(script, arguments, stages=STAGES):
 
 
 def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):
-    """Create and train a Brain whose data are the tokens of a codec.
-
-    Arguments
-    ---------
-    brain_class : type
-        Class of the Brain.
-    hparams, run_opts : dict
-        From :func:`start_tokens`.
-    datasets, loaders : dict
-        By stage, "train" and "valid": a dataset, and settings of its loader.
-
-    Returns
-    -------
-    Brain
-    """
+    """Create and train a Brain whose data are the tokens of a codec."""
     hparams["codec_fingerprint"] = hparams["tokenizer"].codec.fingerprint
     brain = make_brain(brain_class, hparams, run_opts)
     fit(brain, datasets, loaders)
     return brain
+
+
+def evaluate_best(brain, dataset, loader):
+    """Test the best checkpoint of a Brain, and say where the results are."""
+    best = brain.figures[0].label
+    brain.evaluate(dataset, min_key=best, test_loader_kwargs=loader)
+    print(f"The results are in {brain.hparams.output_folder}/results.csv")
 
 
 class TokenTaskBrain(TrainingBrain):
@@ -109,19 +94,7 @@ class TokenTaskBrain(TrainingBrain):
 
 
 def figure_value(figure, rows):
-    """A figure of all rows.
-
-    Arguments
-    ---------
-    figure : Figure
-        Name of the figure to compute.
-    rows : list of dict
-        One per utterance.
-
-    Returns
-    -------
-    float
-    """
+    """A figure of all rows, a float."""
     total = sum(row[figure.column] for row in rows)
     count = sum(row[figure.per] for row in rows) if figure.per else len(rows)
     return figure.scale * total / count
@@ -130,14 +103,7 @@ def figure_value(figure, rows):
 def save_results(rows, figures, hparams):
     """Write results.csv and results.json, which compare_tokens.py reads.
 
-    Arguments
-    ---------
-    rows : list of dict
-        One per utterance, all with the same keys.
-    figures : sequence of Figure
-        Figures to compute from the rows.
-    hparams : dict
-        ``tokenizer``, ``test_name`` and ``output_folder``.
+    Settings are ``tokenizer``, ``test_name`` and ``output_folder``.
     """
     tokenizer = hparams["tokenizer"]
     folder = Path(hparams["output_folder"])
@@ -150,7 +116,4 @@ def save_results(rows, figures, hparams):
         "figures": [asdict(figure) for figure in figures],
     }
     (folder / "results.json").write_text(json.dumps(about, indent=2) + "\n")
-    with open(folder / "results.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(folder / "results.csv", rows)

@@ -22,33 +22,14 @@ logger = logging.getLogger(__name__)
 
 
 def tokenized_dataset(hparams, stage, **settings):
-    """A manifest as a dataset of tokens, which are computed if they are missing.
+    """A manifest as a TokenDataset; missing tokens are computed.
 
     An interruption loses at most one shard. Under torchrun each process encodes
-    a part. Clips of a test set may have any length.
+    a part. Clips of a test set may have any length, and have to be there and
+    usable, else there is an error, as for tokens of another codec.
 
-    Arguments
-    ---------
-    hparams : dict
-        ``tokenizer``, ``<stage>_csv``, ``data_folder``, ``tokens_folder``,
-        ``clips``, ``front_end``, ``num_workers``, and ``tokenizing_device``,
-        where the codec works.
-    stage : str
-        "train", "valid" or "test".
-    **settings
-        Settings of the TokenDataset; its lengths are numbers of groups by
-        default.
-
-    Returns
-    -------
-    TokenDataset
-        Dataset with all tokens of each group.
-
-    Raises
-    ------
-    ValueError
-        If the folder has other tokens, or clips of a test set are missing or
-        cannot be used.
+    ``settings`` are those of the TokenDataset; its lengths are numbers of
+    groups by default.
     """
     tokenizer, clips = hparams["tokenizer"], hparams["clips"]
     if stage == "test":
@@ -107,23 +88,11 @@ def check_complete(source, dataset, folder):
 def loader_settings(lengths, training, hparams, positions=1):
     """Arguments of SpeechBrain's loader for batches of similar lengths.
 
-    Arguments
-    ---------
-    lengths : sequence of int
-        Lengths of each clip: groups, or positions of a language model.
-    training : bool
-        Shuffle and change batches in every epoch; else short clips first.
-    hparams : dict
-        ``batch_seconds`` (padding included), ``batch_clips``,
-        ``bucket_seconds``, ``num_workers``, ``seed``, and ``tokenizer``, whose
-        codec has a rate of groups.
-    positions : int
-        Positions of a group in ``lengths``.
-
-    Returns
-    -------
-    dict
-        Arguments of ``Brain.make_dataloader``.
+    Lengths are groups, or positions of a language model, of which a group has
+    ``positions``. Settings are ``batch_seconds`` (padding included),
+    ``batch_clips``, ``bucket_seconds``, ``num_workers``, ``seed``, and
+    ``tokenizer``, whose codec has a rate of groups. Not in training, short
+    clips come first.
     """
     codec = hparams["tokenizer"].codec
     return token_loader_settings(
@@ -150,35 +119,15 @@ def groups_in(seconds, codec):
 
 
 def frames_per_group(tokenizer, frame_rate):
-    """Frames per group, for at least ``frame_rate`` frames per second.
-
-    Arguments
-    ---------
-    tokenizer : GogoTokenizer
-        Tokenizer whose codec gives the group rate.
-    frame_rate : float
-        In Hz.
-
-    Returns
-    -------
-    int
-    """
+    """Frames per group, for at least ``frame_rate`` (Hz) frames per second."""
     return math.ceil(frame_rate / tokenizer.codec.group_rate)
 
 
 def tokenize_splits(hparams, device, make_source):
     """Encode the clips of training and validation.
 
-    Arguments
-    ---------
-    hparams : dict
-        ``codec``, ``trust_codec``, ``output_folder``, ``num_workers`` and
-        ``front_end``.
-    device : str
-        Device of the codec.
-    make_source : callable
-        Function of the stage, "train" or "valid", and the codec that returns
-        shards of clips.
+    ``make_source`` is a function of the stage and the codec that gives shards
+    of clips.
     """
     codec = open_codec(
         hparams["codec"],

@@ -11,8 +11,11 @@ import hashlib
 import logging
 from pathlib import Path
 
+from speechbrain.utils.distributed import run_on_main
 from tqdm import tqdm
 
+from recipes.common.experiment import start
+from recipes.common.manifests import FIELDS
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
@@ -20,28 +23,20 @@ from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
 
-FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
+
+def start_wenetspeech4tts(script, arguments):
+    """:func:`~recipes.common.experiment.start`, with manifests of this corpus."""
+    hparams, run_opts = start(script, arguments)
+    run_on_main(prepare_manifests, kwargs={"hparams": hparams})
+    return hparams, run_opts
 
 
 def prepare_manifests(hparams):
-    """Write the manifests that a recipe names, unless they exist.
+    """Write the manifests that a recipe names, unless both exist.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings, with ``data_folder``, ``subsets``, ``valid_clips``,
-        ``train_csv`` and ``valid_csv``.
-
-    Returns
-    -------
-    ClipReport
-        Number of clips used, and of others by reason; None if both manifests
-        were there.
-
-    Raises
-    ------
-    ValueError
-        If a subset is missing, or no clip can be used.
+    Settings are ``data_folder``, ``subsets``, ``valid_clips``, ``train_csv``
+    and ``valid_csv``. A missing subset is an error, and so is no usable clip.
+    Gives the ClipReport; None if the manifests were there.
     """
     paths = {s: Path(hparams[f"{s}_csv"]) for s in ("train", "valid")}
     if all(path.is_file() for path in paths.values()):
@@ -69,24 +64,10 @@ def prepare_manifests(hparams):
 
 
 def read_subset(data_folder, subset):
-    """The clips of a subset.
+    """The clips of a subset: "Basic", "Standard", "Premium" or "Rest".
 
-    Arguments
-    ---------
-    data_folder : str | Path
-        Folder with the subsets, ``$data_root`` in the rows.
-    subset : str
-        "Basic", "Standard", "Premium" or "Rest".
-
-    Yields
-    ------
-    tuple
-        A row of the manifest, and the reason to skip it; None to use it.
-
-    Raises
-    ------
-    ValueError
-        If the subset is missing.
+    Yields a row of the manifest, and the reason to skip it; None to use it. A
+    missing subset is an error.
     """
     data_folder = Path(data_folder)
     parts = sorted(

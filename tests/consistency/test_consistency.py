@@ -15,6 +15,11 @@ from recipes.common.settings import compose, parse_arguments
 REPOSITORY = Path(__file__).resolve().parents[2]
 YAMLS = sorted(REPOSITORY.glob("recipes/*/*/hparams/*.yaml"))
 BASES = sorted(REPOSITORY.glob("recipes/common/hparams/**/*.yaml"))
+ABLATIONS = [
+    path
+    for path in sorted(REPOSITORY.glob("recipes/*/*/hparams/*/*.yaml"))
+    if "\nbase:" not in path.read_text() and path.stem != "baselines"
+]
 MODELS = [
     path
     for path in sorted(REPOSITORY.glob("hparams/**/*.yaml"))
@@ -141,6 +146,24 @@ def test_recipe_repeats_no_setting_of_its_bases(path, tmp_path):
 
     both = set(own) & set(bases)
     assert not [k for k in both if content(own[k]) == content(bases[k])]
+
+
+@functools.cache
+def composed(path):
+    """The settings of a recipe's YAML and its bases."""
+    return set(compose(path))
+
+
+@pytest.mark.parametrize("path", ABLATIONS, ids=name)
+def test_ablations_override_settings_that_exist(path):
+    """Of all YAMLs of the recipe that take ablations, also those of Emilia."""
+    own, emilia = path.parents[2], REPOSITORY / "recipes" / "Emilia"
+    mains = [*own.glob("hparams/*.yaml")]
+    mains += emilia.glob(f"{own.name}/hparams/*.yaml")
+    known = [k for k in map(composed, mains) if "ablation" in k]
+    assert known
+    for settings in known:
+        assert set(top_keys(path.read_text())) <= settings
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

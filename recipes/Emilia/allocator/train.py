@@ -17,36 +17,21 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 from recipes.common.experiment import make_brain, start
-from recipes.common.shards import ShardMixin, shard_loaders
+from recipes.common.shards import ShardMixin, emilia_shards, shard_loaders
 from recipes.common.training.allocator import export_best
 from speechbrain_gogo.brains.allocator import AllocatorBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
-from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
-from speechbrain_gogo.dataio.shards.tars import find_splits
 
 
 class EmiliaBrain(ShardMixin, AllocatorBrain):
     """The allocator Brain on loaders of shards."""
 
 
-def dataio_prepare(hparams):
-    """Loaders of training and validation batches, of different shards."""
-    settings = {
-        **hparams["clips"],
-        "sample_rate": hparams["codec"].sample_rate,
-    }
-    shards = find_splits(hparams["train_shards"], hparams["valid_shards"])
-    train = EmiliaShards(shards["train"], **settings)
-    valid = EmiliaShards(
-        shards["valid"], **settings, training=False, split_batches=True
-    )
-    return shard_loaders(hparams, train, valid)
-
-
 def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start(__file__, arguments)
-    loaders = dataio_prepare(hparams)
+    shards = emilia_shards(hparams, hparams["codec"].sample_rate)
+    loaders = shard_loaders(hparams, shards["train"], shards["valid"])
 
     brain = make_brain(EmiliaBrain, hparams, run_opts)
     brain.fit_shards(loaders)

@@ -20,14 +20,12 @@ from speechbrain.utils.distributed import run_on_main
 from tqdm import tqdm
 
 from recipes.common.experiment import make_brain, start
-from recipes.common.shards import ShardMixin, shard_loaders
+from recipes.common.shards import ShardMixin, emilia_shards, shard_loaders
 from recipes.common.training.codec import initialize_codec
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.report import ClipReport
-from speechbrain_gogo.dataio.shards.emilia import EmiliaShards
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
-from speechbrain_gogo.dataio.shards.tars import find_splits
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 from speechbrain_gogo.inference.loading.export import export_run
 
@@ -58,23 +56,12 @@ def prepare_tokenizer(dataset, hparams):
 
 
 def dataio_prepare(hparams):
-    """Loaders of training and validation batches, and of clips for initialization.
-
-    The latter are the same on every rank: the first of the training shards.
-    """
-    settings = {
-        **hparams["clips"],
-        "sample_rate": hparams["model"]["sample_rate"],
-    }
-    shards = find_splits(hparams["train_shards"], hparams["valid_shards"])
-    train = EmiliaShards(shards["train"], **settings)
-    start = EmiliaShards(shards["train"], **settings, training=False)
-    valid = EmiliaShards(
-        shards["valid"], **settings, training=False, split_batches=True
-    )
+    """Loaders of training and validation batches, and of clips for initialization."""
+    shards = emilia_shards(hparams, hparams["model"]["sample_rate"], True)
+    train, valid = shards["train"], shards["valid"]
     train.tokenizer = valid.tokenizer = prepare_tokenizer(train, hparams)
     loaders = shard_loaders(hparams, train, valid)
-    loaders["start"] = ShardLoader(start, hparams["start_clips"])
+    loaders["start"] = ShardLoader(shards["start"], hparams["start_clips"])
     return loaders
 
 

@@ -21,6 +21,7 @@ from speechbrain.utils.edit_distance import wer_details_for_batch
 from recipes.common.token_task import (
     STAGES,
     TokenTaskBrain,
+    evaluate_best,
     fit_tokens,
     start_tokens,
 )
@@ -128,12 +129,7 @@ def main(arguments):
     hparams["test_name"] = Path(hparams["test_csv"]).name
 
     brain = fit_tokens(CTCBrain, hparams, run_opts, datasets, loaders)
-    brain.evaluate(
-        datasets["test"],
-        min_key=brain.figures[0].label,
-        test_loader_kwargs=loaders["test"],
-    )
-    print(f"The results are in {hparams['output_folder']}/results.csv")
+    evaluate_best(brain, datasets["test"], loaders["test"])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 from recipes.common.experiment import start
-from recipes.common.training.cofi import train_cofi
+from recipes.common.training.adversarial_codec import train_cofi
 from speechbrain_gogo.brains.process_group import leave_process_group
 
 if __name__ == "__main__":

@@ -25,15 +25,9 @@ from speechbrain_gogo.lobes.speech.analysis.attention_maps import scale_map
 def draw_maps(maps, path, factor, most):
     """Draw maps side by side.
 
-    Arguments
-    ---------
-    maps : list of tuple
-        Title, weights [S, S], and names and sizes of the parts of S.
-    path : Path
-        PNG to write.
-    factor, most : float
-        Arguments of
-        :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
+    Each has a title, weights [S, S], and names and sizes of the parts of S.
+    ``factor`` and ``most`` are those of
+    :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
     """
     figure = Figure(figsize=(5 * len(maps), 5), layout="constrained")
     axes = figure.subplots(1, len(maps), squeeze=False)[0]

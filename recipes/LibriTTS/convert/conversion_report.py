@@ -5,7 +5,7 @@ from pathlib import Path
 
 from versions import CODED
 
-from recipes.common.evaluation.interval_plot import plot_figures, write_cell
+from recipes.common.evaluation.plots import plot_figures, write_cell
 from recipes.common.evaluation.report import (
     align,
     draw_differences,
@@ -18,20 +18,8 @@ from recipes.common.evaluation.report import (
 def write_reports(folder, measured, groups, judges, utterances, hparams):
     """Write table.md, figures.png and figures.csv.
 
-    Arguments
-    ---------
-    folder : Path
-        Folder to write.
-    measured : dict
-        Label -> list of results, one for each clip.
-    groups : dict
-        Condition -> its labels.
-    judges : list
-        Metrics.
-    utterances : dict
-        ID -> row.
-    hparams : dict
-        ``bootstrap_seed``, ``test_csv``, ``source``, ``same_speaker``.
+    ``measured`` maps labels to lists of results, one for each clip, ``groups``
+    conditions to their labels.
     """
     seed = hparams["bootstrap_seed"]
     figures = [figure for judge in judges for figure in judge.figures]

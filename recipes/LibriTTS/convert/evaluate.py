@@ -4,7 +4,7 @@
     python evaluate.py hparams/convert.yaml --source my_speech_model \
         --test_csv test.csv --data_folder /path/to/speech
 
-Killed, it goes on where it was. See the README in this folder.
+After an interruption, the same command continues. See the README in this folder.
 """
 
 import sys
@@ -16,7 +16,6 @@ import speechbrain_gogo.compatibility  # noqa: F401
 
 import torch
 from conversion_report import write_reports
-from tqdm import tqdm
 from versions import RECORDED, Versions
 from voices import choose_prompts
 
@@ -40,14 +39,7 @@ MODEL_FILES = "*.safetensors", "*.yaml"  # decide what is generated
 class Evaluation:
     """Makes the versions of clips that are not judged yet.
 
-    Arguments
-    ---------
-    versions : Versions
-        What is made.
-    rows : dict
-        ID -> row of the manifest.
-    prompts : dict
-        ID -> ID of the prompt.
+    ``rows`` maps IDs to rows of the manifest, ``prompts`` to IDs of prompts.
     """
 
     def __init__(self, versions, rows, prompts):
@@ -60,22 +52,11 @@ class Evaluation:
         return read_clip(row["wav"], self.rate, row["samples"])
 
     def cases(self, keys, results, samples):
-        """What judges are to hear.
+        """Audio for the judges, of versions that have no results.
 
-        Arguments
-        ---------
-        keys : list of str
-            Clips.
-        results : ResultsFile
-            What is judged.
-        samples : dict
-            ID -> folder, of clips whose audio is written.
-
-        Yields
-        ------
-        tuple
-            (ID, label), version [T], the prompt and the clip as recorded [T]
-            both, transcript.
+        Yields (ID, label), the version [T], the prompt and the clip as
+        recorded, [T] both, and the transcript. ``samples`` maps IDs to folders,
+        of clips whose audio is written.
         """
         for key in keys:
             labels = [
@@ -107,17 +88,7 @@ class Evaluation:
 
 
 def evaluate(speech, judges, hparams):
-    """Make and judge what is not yet judged, then write the reports.
-
-    Arguments
-    ---------
-    speech : GogoSpeech
-        With a Stage II.
-    judges : list
-        Metrics.
-    hparams : dict
-        The YAML's settings.
-    """
+    """Make and judge what is not yet judged, then write the reports."""
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
     listed, _ = read_manifest(hparams["test_csv"], hparams["data_folder"])
@@ -155,17 +126,8 @@ def evaluate(speech, judges, hparams):
     }
     evaluation = Evaluation(versions, listed, prompts)
     cases = evaluation.cases(keys, results, samples)
-    done = sum(key in keys for key, _ in results.rows)
-    total = len(keys) * len(versions.parts)
-    progress = tqdm(total=total, initial=done, dynamic_ncols=True)
-    for pair, values in judge_utterances(judges, cases, hparams["num_workers"]):
-        results.append(*pair, values)
-        progress.update()
-    progress.close()
-    measured = {
-        label: [results.rows[key, label] for key in keys]
-        for label in versions.parts
-    }
+    judged = judge_utterances(judges, cases, hparams["num_workers"])
+    measured = results.complete(judged, keys, versions.parts)
     utterances = {key: listed[key] for key in keys}
     groups = versions.by_condition()
     write_reports(folder, measured, groups, judges, utterances, hparams)

@@ -47,14 +47,7 @@ SYSTEMS = {
 class Versions:
     """All that is made of a clip, by label: a condition and a system.
 
-    Arguments
-    ---------
-    speech : GogoSpeech
-        With a Stage II.
-    disturbances : dict
-        Name -> Disturbance, or None.
-    settings : dict
-        Of ``convert_voice``, the seed among them.
+    ``settings`` are those of ``convert_voice``, the seed among them.
     """
 
     def __init__(self, speech, disturbances, settings):
@@ -75,21 +68,9 @@ class Versions:
 
     @torch.no_grad()
     def make(self, label, key, wav, voice):
-        """A version of a clip.
+        """A version of a clip, [T], as long as the clip.
 
-        Arguments
-        ---------
-        label : str
-            Of ``parts``.
-        key : str
-            The clip's ID.
-        wav, voice : torch.Tensor
-            The clip and another one, the prompt, [T] at the codec's rate.
-
-        Returns
-        -------
-        torch.Tensor
-            [T], as long as the clip.
+        The clip and another one, the prompt, are [T] at the codec's rate.
         """
         condition, system = self.parts[label]
         if condition != CLEAN:

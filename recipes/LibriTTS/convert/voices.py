@@ -1,36 +1,19 @@
-"""Prompts for clips, and how near a voice is to that of each."""
+"""Prompts for clips, and judges that compare with a prompt and with the clip."""
 
 import random
 
 import torch
 
-from speechbrain_gogo.metrics import SpeakerSimilarity
+from speechbrain_gogo.metrics import STOI, SpeakerSimilarity
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 
 def choose_prompts(rows, same_speaker, seconds, seed):
-    """A prompt for each clip: another one, of the same or another speaker.
+    """A prompt for each clip, another one of the same or another speaker.
 
-    Arguments
-    ---------
-    rows : dict
-        ID -> row of a manifest, with spk_id and duration.
-    same_speaker : bool
-        Whose clip it is.
-    seconds : list of float
-        Shortest and longest prompt.
-    seed : int
-        Seed of the choice, which does not depend on the order of the rows.
-
-    Returns
-    -------
-    dict
-        ID -> ID of the prompt.
-
-    Raises
-    ------
-    ValueError
-        If there is no prompt for any clip, or speakers are not told.
+    Gives ID -> ID of the prompt. ``seconds`` are the shortest and the longest
+    one. The choice does not depend on the order of the rows. No prompt for any
+    clip is an error, as are missing speakers.
 
     Example
     -------
@@ -71,12 +54,8 @@ def choose_prompts(rows, same_speaker, seconds, seed):
 class TwoVoices(SpeakerSimilarity):
     """Similarity to the voice of a prompt and to that of the clip.
 
-    Signals to compare with are pairs: the prompt and the clip as it was recorded.
-
-    Arguments
-    ---------
-    sample_rate : int
-        Rate of the signals, in Hz.
+    Signals to compare with are pairs: the prompt and the clip as it was
+    recorded.
     """
 
     columns = "similarity_prompt", "similarity_source", "nearer"
@@ -99,3 +78,15 @@ class TwoVoices(SpeakerSimilarity):
         prompt, source = (float(own @ other) for other in others)
         nearer = float(prompt > source)
         return dict(zip(self.columns, (prompt, source, nearer)))
+
+
+class SourceSTOI(STOI):
+    """STOI against the clip as it was recorded, before any disturbance.
+
+    Signals to compare with are pairs: the prompt and the clip as it was
+    recorded.
+    """
+
+    def measure(self, predict, target, transcript=None):
+        """See :meth:`SpeechMetric.measure`."""
+        return super().measure(predict, target[1], transcript)

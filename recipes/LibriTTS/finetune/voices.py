@@ -29,19 +29,8 @@ logger = logging.getLogger(__name__)
 def prepare_recordings(hparams, device=None):
     """Manifests, if none are given, and tokens of the recordings.
 
-    Existing ones are used again.
-
-    Arguments
-    ---------
-    hparams : dict
-        Settings of finetune.yaml; ``train_csv`` and ``valid_csv`` are set.
-    device : str
-        Device of the codec.
-
-    Raises
-    ------
-    ValueError
-        If only one manifest is given, or the recordings cannot be used.
+    Existing ones are used again. ``train_csv`` and ``valid_csv`` of the
+    settings are set; a single manifest is an error.
     """
     given = [hparams["train_csv"], hparams["valid_csv"]]
     if given == [None, None]:
@@ -84,17 +73,8 @@ def _list_recordings(folder, out, num_valid, seed):
 def check_letters(hparams):
     """Refuse texts with letters that the text tokenizer does not know.
 
-    They would all have the same id. Marks are not refused.
-
-    Arguments
-    ---------
-    hparams : dict
-        Settings of finetune.yaml; the recordings are tokenised.
-
-    Raises
-    ------
-    ValueError
-        If there are such letters; the error names them.
+    They would all have the same id; the error names them. Marks are not
+    refused.
     """
     tokenizer = prepare_tokenizer(hparams)
     unknown = set()
@@ -110,26 +90,10 @@ def check_letters(hparams):
 
 
 def choose_voice(rows, key=None, seconds=5):
-    """The clip that becomes the model's default voice.
+    """Audio file and transcript of the clip that becomes the default voice.
 
-    Arguments
-    ---------
-    rows : dict
-        ID -> row of a manifest.
-    key : str
-        ID of the clip.
-    seconds : float
-        Without an ID, the clip whose length is nearest to this.
-
-    Returns
-    -------
-    tuple of str
-        Its audio file and its transcript.
-
-    Raises
-    ------
-    ValueError
-        If there is no such clip.
+    It is that of an ID or, without one, the clip whose length is nearest to
+    ``seconds``.
 
     Example
     -------
@@ -151,20 +115,10 @@ def choose_voice(rows, key=None, seconds=5):
 
 
 def export_voice(hparams):
-    """Write the complete model: codec, trained stage, and the initial other one.
+    """Write the complete model: codec, trained stage, initial other stage.
 
-    Settings are those of the initial model's ``speech.yaml``; the default voice is
-    a validation clip.
-
-    Arguments
-    ---------
-    hparams : dict
-        Settings of finetune.yaml; the trained ``lm`` is in ``export_folder``.
-
-    Returns
-    -------
-    Path
-        The folder, for ``GogoSpeech.from_hparams``.
+    Settings are those of the initial model's ``speech.yaml``; the default voice
+    is a validation clip. Gives the folder, for ``GogoSpeech.from_hparams``.
     """
     start = find_source(hparams["start_from"], speech=True)
     stages = [start / name for name in FOLDERS]

@@ -11,25 +11,15 @@ import json
 import math
 from pathlib import Path
 
-import matplotlib
+from matplotlib.figure import Figure
 
+from recipes.common.evaluation.results_file import write_rows
 from speechbrain_gogo.metrics.reports.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-
 
 def save_row(rows, hparams):
-    """Append a row.
-
-    Arguments
-    ---------
-    rows : list of dict
-        One per test clip, all with the same keys.
-    hparams : dict
-        ``output_folder``, ``system``, ``tokenizer``, ``lm``, ``test_csv``.
-    """
+    """Write the losses of test clips, and what they are of."""
     folder, codec = Path(hparams["output_folder"]), hparams["tokenizer"].codec
     about = {
         "system": hparams["system"],
@@ -39,32 +29,17 @@ def save_row(rows, hparams):
         "positions": hparams["lm"].num_tokens,
         "test": Path(hparams["test_csv"]).name,
     }
-    with open(folder / "perplexity.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(folder / "perplexity.csv", rows)
     text = json.dumps(about, indent=2)
     (folder / "perplexity.json").write_text(text + "\n")
 
 
 def compare(hparams):
-    """Write table.md, table.csv and perplexity.png.
+    """Write table.md, table.csv and perplexity.png; gives the table.
 
-    Arguments
-    ---------
-    hparams : dict
-        ``output_folder``, for the last row; ``compare``, a list of folders for
-        the other rows; ``bootstrap_seed``.
-
-    Returns
-    -------
-    str
-        The table.
-
-    Raises
-    ------
-    ValueError
-        If a folder has no row, or the row of another test set.
+    The last row is that of ``output_folder``, the others are those of the
+    folders of ``compare``. A folder without a row is an error, and so is a row
+    of another test set.
     """
     folder = Path(hparams["output_folder"])
     folders = [*map(Path, hparams["compare"]), folder]
@@ -156,7 +131,8 @@ def write_csv(systems, path):
 
 def plot(systems, path):
     """Plot perplexity over the position; without context as dotted lines."""
-    _, axis = plt.subplots(figsize=(7, 4.5))
+    picture = Figure(figsize=(7, 4.5))
+    axis = picture.subplots()
     for about, found in systems:
         place = range(1, about["positions"] + 1)
         value, low, high = zip(*found["nll"])
@@ -171,6 +147,5 @@ def plot(systems, path):
     )
     axis.grid(alpha=0.3)
     axis.legend()
-    plt.tight_layout()
-    plt.savefig(path, dpi=120)
-    plt.close()
+    picture.tight_layout()
+    picture.savefig(path, dpi=120)

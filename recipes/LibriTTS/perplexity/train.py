@@ -48,25 +48,12 @@ def count_codes(dataset, num_tokens, codebook_size):
 
 @torch.no_grad()
 def measure(lm, batches, counts):
-    """Losses of every test clip, with context and without.
+    """Losses of every test clip, with context and without, a dict each.
 
-    Without context, the best prediction of a token is its frequency; a code
-    that never occurs in training counts as used once.
-
-    Arguments
-    ---------
-    lm : ColumnLM
-        The model.
-    batches : iterable of PaddedBatch
-        The test set.
-    counts : torch.Tensor
-        From :func:`count_codes`.
-
-    Yields
-    ------
-    dict
-        ID, groups, and sums over the groups in nats: "nll 1" to "nll K" and
-        "unigram 1" to "unigram K".
+    It has ID, groups, and sums over the groups in nats: "nll 1" to "nll K" and
+    "unigram 1" to "unigram K". Without context, the best prediction of a token
+    is its frequency (:func:`count_codes`); a code that never occurs in training
+    counts as used once.
     """
     lm.eval()
     counts = (counts + 1).double()

@@ -18,24 +18,10 @@ SUB_FRAMES = 10  # of a frame, for the energy entropy
 
 
 def acoustic_features(wav, sample_rate, pitch, frame_seconds, hop_seconds):
-    """Measure one utterance.
+    """Measure one utterance, samples [T] of at least one frame.
 
-    Arguments
-    ---------
-    wav : np.ndarray
-        Samples, [T], at least one frame.
-    sample_rate : int
-        In Hz.
-    pitch : parselmouth.Pitch
-        Pitch of the same utterance.
-    frame_seconds, hop_seconds : float
-        Length of a frame, and hop between frames.
-
-    Returns
-    -------
-    dict
-        A float for each of ``ACOUSTIC``; the pitch is NaN if no frame is
-        voiced.
+    Gives a float for each of ``ACOUSTIC``; the pitch is NaN if no frame is
+    voiced.
     """
     frame = round(frame_seconds * sample_rate)
     hop = round(hop_seconds * sample_rate)
@@ -59,18 +45,10 @@ def acoustic_features(wav, sample_rate, pitch, frame_seconds, hop_seconds):
 
 
 def energy_entropy(frames):
-    """Entropy of the energy of frames over their sub-frames.
+    """Entropy of the energy of frames over their sub-frames, in bits.
 
-    Arguments
-    ---------
-    frames : np.ndarray
-        [samples of a frame, N].
-
-    Returns
-    -------
-    np.ndarray
-        Bits, [N]: log2(10) for a steady sound, little for a click; 0 for
-        silence.
+    Frames are [samples, N]. It is log2(10) for a steady sound, little for a
+    click, 0 for silence.
     """
     length = len(frames) // SUB_FRAMES * SUB_FRAMES
     parts = frames[:length].reshape(SUB_FRAMES, -1, frames.shape[1])

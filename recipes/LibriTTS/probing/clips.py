@@ -39,17 +39,7 @@ class ProbingData(NamedTuple):
 
 
 def draw_clips(csv_path, drawn_path, number, seed):
-    """Write a manifest with a random sample of rows of another one.
-
-    Arguments
-    ---------
-    csv_path, drawn_path : str | Path
-        The manifest to read and the one to write.
-    number : int
-        Number of rows, at most.
-    seed : int
-        Seed of the sample.
-    """
+    """Write a manifest with a random sample of the rows of another one."""
     head, table = read_table(csv_path)
     rows = [fields for fields in table if fields is not None]
     places = list(range(len(rows)))
@@ -72,35 +62,11 @@ def probing_data(
     complete=False,
     **clips,
 ):
-    """Encode and measure the remaining clips of a manifest.
+    """Encode and measure the remaining clips of a manifest, as ProbingData.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        Codec whose tokens are probed.
-    extractor : FeatureExtractor
-        Measures the features.
-    csv_path, data_root : str | Path
-        SpeechBrain CSV manifest, and the folder that replaces
-        ``$data_root`` in it.
-    folder : str | Path
-        Folder for tokens/ and features/.
-    num_workers : int
-        Processes that read and measure audio.
-    complete : bool
-        Raise an error if a clip cannot be used, as in a test set.
-    **clips
-        Settings of ManifestShards.
-
-    Returns
-    -------
-    ProbingData
-
-    Raises
-    ------
-    ValueError
-        If the folder holds tokens of another codec or manifest, no clip can
-        be used, or not all of a complete set.
+    ``folder`` gets tokens/ and features/; ``clips`` are settings of
+    ManifestShards. Tokens of another codec or manifest are an error, and so is
+    no usable clip or, in a ``complete`` set, an unusable one.
     """
     folder = Path(folder)
     source = ManifestShards(
@@ -148,25 +114,11 @@ def probing_data(
 
 
 def measure_clips(extractor, clips, folder, num_workers=0):
-    """Measure the features of the remaining clips.
+    """Measure the features of the remaining clips: float64 [M, F].
 
-    Arguments
-    ---------
-    extractor : FeatureExtractor
-        Or another callable of samples and text, with ``sample_rate`` and
-        ``settings``.
-    clips : list of tuple
-        ID, path, text and, for a part of a file, its samples.
-    folder : str | Path
-        Folder for the features; each set of settings and clips has a subfolder,
-        with one file per clip.
-    num_workers : int
-        Processes that measure.
-
-    Returns
-    -------
-    torch.Tensor
-        float64 [M, F], NaN where a feature is not defined.
+    A clip is ID, path, text and, for a part of a file, its samples. Features
+    that are not defined are NaN. Each set of settings and clips has a
+    subfolder, with one file per clip.
     """
     listed = [(key, str(wav), *rest) for key, wav, *rest in clips]
     metadata = json.dumps([extractor.settings, listed], sort_keys=True)

@@ -20,17 +20,7 @@ NAMES = [name for names in KINDS.values() for name in names]
 
 
 class FeatureExtractor:
-    """Measures utterances.
-
-    Arguments
-    ---------
-    sample_rate : int
-        Sample rate of the audio, in Hz.
-    frame_seconds, hop_seconds : float
-        Frames of the acoustic features.
-    pitch_floor, pitch_ceiling : float
-        Range of the pitch for Praat, in Hz.
-    """
+    """Measures utterances; the range of the pitch is Praat's, in Hz."""
 
     def __init__(
         self,
@@ -57,19 +47,9 @@ class FeatureExtractor:
         return {**rate, **self.frames, **self.pitches}
 
     def __call__(self, wav, text):
-        """Measure one utterance.
+        """Measure samples [T] and their transcript.
 
-        Arguments
-        ---------
-        wav : np.ndarray
-            Samples, [T].
-        text : str
-            Reference transcript.
-
-        Returns
-        -------
-        dict
-            A float for each of ``NAMES``, NaN where it is not defined.
+        Gives a float for each of ``NAMES``, NaN where it is not defined.
         """
         sound = parselmouth.Sound(wav.astype("float64"), self.sample_rate)
         pitch = sound.to_pitch_ac(**self.pitches)

@@ -11,13 +11,11 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-import matplotlib
+from matplotlib.figure import Figure as Picture
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-
-from speechbrain_gogo.metrics.reports.bootstrap import has_score  # noqa: E402
-from speechbrain_gogo.metrics.speech_metric import Figure  # noqa: E402
+from speechbrain_gogo.metrics.reports.bootstrap import has_score
+from speechbrain_gogo.metrics.reports.tables import markdown_table
+from speechbrain_gogo.metrics.speech_metric import Figure
 
 KEEP = re.compile(r"^(.*?),? ?keep (\d+)$")  # "gogo-mini, keep 3"
 
@@ -25,25 +23,10 @@ KEEP = re.compile(r"^(.*?),? ?keep (\d+)$")  # "gogo-mini, keep 3"
 def read_results(results_csv, figures):
     """Figures at every number of tokens kept.
 
-    Arguments
-    ---------
-    results_csv : str | Path
-        CSV file of results of the recipe ../reconstruction: one row per
-        utterance and system.
-    figures : dict
-        Label -> [column], averaged over utterances, or [column, column], a
-        ratio of sums; figures without these columns are left out.
-
-    Returns
-    -------
-    dict
-        Label -> {tokens kept: value}, in order.
-
-    Raises
-    ------
-    ValueError
-        If no system keeps a number of tokens, or more than one codec does,
-        or there is no figure.
+    Gives label -> {tokens kept: value}, in order. The CSV is that of the recipe
+    ../reconstruction. Figures map labels to [column], averaged over utterances,
+    or [column, column], a ratio of sums; those without these columns are left
+    out. No figure is an error, and so are results of several codecs.
     """
     rows, codecs = defaultdict(list), set()
     with open(results_csv, newline="") as file:
@@ -84,24 +67,13 @@ def _value(rows, column, per=None):
 
 
 def write_kept(folder, values):
-    """Write kept_tokens.md and kept_tokens.png.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Folder to write.
-    values : dict
-        From :func:`read_results`.
-    """
+    """Write kept_tokens.md and kept_tokens.png of :func:`read_results`."""
     kept = sorted({number for line in values.values() for number in line})
-    lines = [
-        "| tokens kept | " + " | ".join(map(str, kept)) + " |",
-        "| --- |" + " ---: |" * len(kept),
-    ]
-    figure, axis = plt.subplots(figsize=(6, 4))
+    lines = []
+    picture = Picture(figsize=(6, 4))
+    axis = picture.subplots()
     for label, line in values.items():
-        cells = " | ".join(f"{line[number]:.4g}" for number in kept)
-        lines.append(f"| {label} | {cells} |")
+        lines.append([label, *(f"{line[number]:.4g}" for number in kept)])
         largest = max(map(abs, line.values())) or 1
         relative = [line[number] / largest for number in kept]
         axis.plot(kept, relative, marker="o", label=label)
@@ -109,7 +81,7 @@ def write_kept(folder, values):
     axis.set_ylabel("relative to the largest")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(Path(folder) / "kept_tokens.png", dpi=120)
-    plt.close(figure)
-    Path(folder, "kept_tokens.md").write_text("\n".join(lines) + "\n")
+    picture.tight_layout()
+    picture.savefig(Path(folder) / "kept_tokens.png", dpi=120)
+    table = markdown_table(["tokens kept", *map(str, kept)], lines)
+    Path(folder, "kept_tokens.md").write_text(table)

@@ -28,18 +28,10 @@ LINGUISTIC = ("unique words", "tense", *COUNTED)
 
 
 def linguistic_features(text):
-    """Measure one utterance.
+    """Measure a text whose numbers and abbreviations are spelled out.
 
-    Arguments
-    ---------
-    text : str
-        Its words, numbers and abbreviations spelled out.
-
-    Returns
-    -------
-    dict
-        A float for each of ``LINGUISTIC``: counts, and the tense of the first
-        finite verb, 1 for past and 0 for present; NaN if there is none.
+    Gives a float for each of ``LINGUISTIC``: counts, and the tense of the first
+    finite verb, 1 for past and 0 for present; NaN if there is none.
 
     Example
     -------
@@ -59,17 +51,10 @@ def linguistic_features(text):
 
 
 def tag_words(text):
-    """Words and punctuation with their Penn tags.
+    """Words and punctuation with their Penn tags, as pairs.
 
-    Arguments
-    ---------
-    text : str
-        Capitalized words are names, unless all letters are capitals.
-
-    Returns
-    -------
-    list of tuple
-        Pairs of str; "don't" is two words, "do" and "n't".
+    Capitalized words are names, unless all letters are capitals. "don't" is two
+    words, "do" and "n't".
     """
     text = text.lower() if text.isupper() else text
     # The tokenizer separates a full stop only at the end of the text.

@@ -18,18 +18,9 @@ from tqdm import trange
 class PositionProbes(nn.Module):
     """P x F networks, each from one position's embedding to one feature.
 
-    Arguments
-    ---------
-    num_positions : int
-        P, tokens of a group.
-    num_features : int
-        F.
-    in_dim : int
-        D, of the embeddings.
-    hidden : list of int
-        Widths of the hidden layers.
-    dropout : float
-        After each hidden layer.
+    P is the number of tokens of a group, F that of features; ``in_dim`` is the
+    width of the embeddings, ``hidden`` those of the hidden layers, after each
+    of which there is dropout.
 
     Example
     -------
@@ -60,18 +51,7 @@ class PositionProbes(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, embeddings):
-        """Predict features.
-
-        Arguments
-        ---------
-        embeddings : torch.Tensor
-            [B, P, D].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, P, F].
-        """
+        """Predict features, [B, P, F], from embeddings [B, P, D]."""
         h = embeddings.transpose(0, 1).unsqueeze(1)  # [P, 1, B, D]
         for place, (weight, bias) in enumerate(zip(self.weights, self.biases)):
             if place > 0:
@@ -109,36 +89,14 @@ def fit_probes(
     patience,
     seed,
 ):
-    """Train all probes, with early stopping for each of them.
+    """Train all probes in place, with early stopping for each of them.
 
     A probe starts with the mean of the training clips, and keeps it if training
-    does not reduce its validation loss.
-
-    Arguments
-    ---------
-    probes : PositionProbes
-        Trained in place; each gets its best weights.
-    train, valid : tuple of torch.Tensor
-        Embeddings [M, P, D] and targets [M, F], both standardised; NaN where
-        a target is not known.
-    opt_class : callable
-        Creates the optimizer from parameters.
-    num_steps : int
-        Largest number of updates.
-    batch_size : int
-        Clips of a step.
-    valid_interval : int
-        Steps between validations.
-    patience : int
-        Validations without a better loss after which a probe has stopped;
-        training ends when all have.
-    seed : int
-        Seed of the batches.
-
-    Returns
-    -------
-    torch.Tensor
-        The best validation losses, [P, F].
+    does not reduce its validation loss; each gets its best weights. ``train``
+    and ``valid`` are embeddings [M, P, D] and targets [M, F], both
+    standardised; NaN where a target is not known. A probe has stopped after
+    ``patience`` validations without a better loss; training ends when all have.
+    Gives the best validation losses, [P, F].
     """
     inputs, targets = train
     optimizer = opt_class(probes.parameters())
@@ -174,21 +132,9 @@ def fit_probes(
 
 @torch.no_grad()
 def score_probes(probes, inputs, targets, batch_size):
-    """Squared errors of every probe on every clip, without dropout.
+    """Squared errors [M, P, F] of every probe on every clip, without dropout.
 
-    Arguments
-    ---------
-    probes : PositionProbes
-        The networks.
-    inputs, targets : torch.Tensor
-        [M, P, D] and [M, F].
-    batch_size : int
-        Clips at a time.
-
-    Returns
-    -------
-    torch.Tensor
-        [M, P, F], NaN where a target is not known.
+    Inputs are [M, P, D], targets [M, F]; NaN where one is not known.
     """
     probes.eval()
     predicted = torch.cat([probes(part) for part in inputs.split(batch_size)])
@@ -201,18 +147,10 @@ def squared_errors(predicted, targets):
 
 
 def mean_errors(predicted, targets):
-    """Mean over the clips with a known target, 0 where there is none.
+    """Mean over the clips with a known target, 0 where there is none: [P, F].
 
-    Arguments
-    ---------
-    predicted, targets : torch.Tensor
-        [B, P, F] and [B, F], NaN where a target is not known; these are
-        removed before the square, or the gradients would be NaN.
-
-    Returns
-    -------
-    torch.Tensor
-        [P, F].
+    Predictions are [B, P, F], targets [B, F], NaN where one is not known; these
+    are removed before the square, or the gradients would be NaN.
     """
     known = ~targets.isnan()
     errors = squared_errors(predicted, targets.nan_to_num())

@@ -21,22 +21,10 @@ AMPLITUDE_FACTOR = 1.6
 
 
 def prosodic_features(sound, pitch, num_words):
-    """Measure one utterance.
+    """Measure one utterance, of parselmouth's sound and pitch.
 
-    Arguments
-    ---------
-    sound : parselmouth.Sound
-        The utterance.
-    pitch : parselmouth.Pitch
-        Pitch of the utterance.
-    num_words : int
-        Spoken in it.
-
-    Returns
-    -------
-    dict
-        A float for each of ``PROSODIC``; NaN where one is not defined:
-        jitter and shimmer without voice, the ratio without unvoiced frames.
+    Gives a float for each of ``PROSODIC``; NaN where one is not defined: jitter
+    and shimmer without voice, the ratio without unvoiced frames.
     """
     pulses = call([sound, pitch], "To PointProcess (cc)")
     voiced = pitch.selected_array["frequency"] > 0

@@ -6,41 +6,24 @@ paper, there is the loss of the mean of the training clips: only a lower loss sh
 that tokens contain information on a feature.
 """
 
-import csv
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from speechbrain_gogo.metrics.reports.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-
 
 def summarize(errors, features, blind_errors, seed):
-    """Losses of every position and feature.
+    """Losses of every position and feature, a row each.
 
-    Arguments
-    ---------
-    errors : np.ndarray
-        Squared errors of every seed of the probes, [S, M, P, F], NaN where a
-        feature is not defined.
-    features : dict
-        Name -> kind, in order.
-    blind_errors : np.ndarray
-        Those of the training clips' mean, [M, F].
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    list of dict
-        One row per feature and position: kind, feature, position (from 1),
-        mse, its 95 % interval (low, high), the deviation over the seeds,
-        blind_mse, utterances.
+    Errors are [S, M, P, F] for every seed of the probes, [M, F] for the
+    training clips' mean; NaN where a feature is not defined. ``features`` maps
+    names to kinds, in order. A row has kind, feature, position (from 1), mse,
+    its 95 % interval (low, high), the deviation over the seeds, blind_mse,
+    utterances.
     """
     rows = []
     for place, (name, kind) in enumerate(features.items()):
@@ -74,33 +57,11 @@ def losses(rows):
     return np.array(matrix), np.array([blind[name] for name in names])
 
 
-def write_csv(path, rows):
-    """Write the rows of :func:`summarize`."""
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def write_table(path, rows, num_coarse, notes):
     """Write Table 5 and a summary by kind of features as Markdown.
 
-    Arguments
-    ---------
-    path : str | Path
-        The file to write.
-    rows : list of dict
-        From :func:`summarize`.
-    num_coarse : int
-        Number of coarsest and of finest tokens to compare: b, the size of
-        the backbone.
-    notes : list of str
-        Lines below the table.
-
-    Returns
-    -------
-    str
-        Text of the report.
+    Gives the text. ``num_coarse`` coarsest tokens are compared with as many
+    finest ones: b, the size of the backbone.
     """
     mse, blind = losses(rows)  # [F, P], [F]
     kinds = {row["feature"]: row["kind"] for row in rows}
@@ -159,20 +120,13 @@ def _trend(values):
 
 
 def plot_heatmap(path, rows):
-    """Draw losses relative to the largest of each feature (Figure 5).
-
-    Arguments
-    ---------
-    path : str | Path
-        The picture to write.
-    rows : list of dict
-        From :func:`summarize`.
-    """
+    """Draw losses relative to the largest of each feature (Figure 5)."""
     mse, _ = losses(rows)
     kinds = {row["feature"]: row["kind"] for row in rows}
     largest = mse.max(1, keepdims=True)
     relative = mse / np.where(largest > 0, largest, 1)
-    figure, axis = plt.subplots(figsize=(9, 0.4 * len(mse) + 1.2))
+    figure = Figure(figsize=(9, 0.4 * len(mse) + 1.2))
+    axis = figure.subplots()
     image = axis.imshow(relative, aspect="auto", cmap="viridis")
     middle = (relative.min() + relative.max()) / 2
     for (row, column), value in np.ndenumerate(relative):
@@ -198,4 +152,3 @@ def plot_heatmap(path, rows):
     figure.colorbar(image, label="loss over the feature's largest")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
-    plt.close(figure)

@@ -26,9 +26,10 @@ from clips import draw_clips, probing_data
 from features import KINDS, NAMES
 from kept_tokens import read_results, write_kept
 from probes import Scale, fit_probes, score_probes, squared_errors
-from report import plot_heatmap, summarize, write_csv, write_table
+from report import plot_heatmap, summarize, write_table
 from speechbrain.utils.distributed import infer_device
 
+from recipes.common.evaluation.results_file import write_rows
 from recipes.common.experiment import start
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.inference import open_codec
@@ -67,18 +68,10 @@ def dataio_prepare(hparams, codec):
 
 
 def defined_features(data):
-    """Indices of the features that can be learned and scored.
+    """Indices in ``NAMES`` of the features that can be learned and scored.
 
-    Arguments
-    ---------
-    data : dict
-        Stage -> ProbingData.
-
-    Returns
-    -------
-    list of int
-        Indices in ``NAMES``. The log lists the others: those that are defined
-        for fewer than two clips of a stage.
+    The log lists the others: those that are defined for fewer than two clips of
+    a stage.
     """
     defined = [~data[stage].features.isnan() for stage in STAGES]
     counts = torch.stack([known.sum(0) for known in defined])  # [stages, F]
@@ -95,24 +88,10 @@ def defined_features(data):
 def probe(hparams, data, places, device, identity):
     """Train and score the probes of all seeds.
 
-    Arguments
-    ---------
-    hparams : dict
-        The YAML's settings.
-    data : dict
-        Stage -> ProbingData.
-    places : list of int
-        Row numbers of the features.
-    device : str
-        Device of the probes.
-    identity : str
-        Identifies codec and data: a finished seed is not trained again.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Squared errors in the features' units on the test clips, of the probes
-        [S, M, P, F], and of the training clips' mean [M, F].
+    ``places`` are indices of the features. ``identity`` is that of codec and
+    data: a finished seed is not trained again. Gives squared errors in the
+    features' units on the test clips, of the probes [S, M, P, F], and of the
+    training clips' mean [M, F].
     """
     features = {stage: data[stage].features[:, places] for stage in STAGES}
     scales = Scale.of(data["train"].embeddings), Scale.of(features["train"])
@@ -181,7 +160,7 @@ def main(arguments):
     seed = hparams["bootstrap_seed"]
     rows = summarize(errors.numpy(), features, blind.numpy(), seed)
     folder = Path(hparams["output_folder"])
-    write_csv(folder / "table.csv", rows)
+    write_rows(folder / "table.csv", rows)
     notes = [
         f"Codec: {codec.name}, fingerprint {codec.fingerprint}; means over "
         f"{len(errors)} seeds of the probes.",

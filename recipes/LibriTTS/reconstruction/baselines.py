@@ -19,22 +19,12 @@ from speechbrain_gogo.optional_packages import import_backend
 
 
 class Baseline:
-    """A codec with published weights, at some numbers of codebooks.
+    """A codec with published weights, a row for each number of codebooks.
 
-    Subclasses set ``name``, ``sample_rate``, ``hop_length`` (samples per
-    frame) and ``codebook_size`` and implement :meth:`load`,
-    :meth:`encode` and :meth:`decode`.
-
-    Arguments
-    ---------
-    checkpoint : str | Path
-        Id of a hub's repository, or a folder with a copy of it.
-    licence : str
-        Licence of the weights.
-    codebooks : list of int
-        Numbers of codebooks, a row each.
-    run_opts : dict
-        SpeechBrain's, such as ``{"device": "cuda"}``.
+    Subclasses set ``name``, ``sample_rate``, ``hop_length`` (samples per frame)
+    and ``codebook_size`` and implement :meth:`load`, :meth:`encode` and
+    :meth:`decode`. The checkpoint is the id of a hub's repository, or a folder
+    with a copy of it; the licence is that of the weights.
     """
 
     package = None  # that is needed besides transformers
@@ -68,20 +58,7 @@ class Baseline:
 
     @torch.no_grad()
     def reconstruct(self, wavs, codebooks):
-        """Encode and decode.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [1, T] at ``sample_rate``.
-        codebooks : int
-            Number of codebooks to decode.
-
-        Returns
-        -------
-        torch.Tensor
-            Waveform of about the same length, [1, T'].
-        """
+        """Encode and decode [1, T] at ``sample_rate``, to about the same T."""
         codes = self.encode(wavs.unsqueeze(1).to(self.device))
         if len(codes) < codebooks:
             raise ValueError(

@@ -19,32 +19,13 @@ PLANS = ("allocator", "uniform", "random", "oracle")
 
 
 def plan_budgets(codec, utterances, names, target_rate=None, seed=0, **sampler):
-    """Budgets for every utterance, by each of some plans.
+    """Budgets for every utterance, by some of ``PLANS``.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        Codec with an allocator.
-    utterances : dict
-        ID -> row of the manifest.
-    names : list of str
-        Some of ``PLANS``.
-    target_rate : float
-        Tokens per second of each utterance; the allocator's choice if None.
-    seed : int
-        Seed of the random plan, and of the noise of the oracle's decodes.
-    **sampler
-        ``num_steps`` and ``guidance_scale`` of the oracle's decodes.
-
-    Returns
-    -------
-    dict
-        Name -> {ID: budgets int64 [1, N]}.
-
-    Raises
-    ------
-    ValueError
-        If there is no such plan, or no allocator.
+    ``target_rate`` is in tokens per second of each utterance; the allocator
+    chooses if it is None. The seed is that of the random plan, and of the noise
+    of the oracle's decodes, whose ``num_steps`` and ``guidance_scale`` are
+    ``sampler``. Gives name -> {ID: budgets int64 [1, N]}. An unknown plan is an
+    error, and so is a codec without an allocator.
     """
     unknown = set(names) - set(PLANS)
     if unknown:

@@ -21,7 +21,6 @@ import speechbrain_gogo.compatibility  # noqa: F401
 import torch
 from speechbrain.dataio.audio_io import save
 from torchaudio.functional import resample
-from tqdm import tqdm
 
 from recipes.common.evaluation.report import read_published, write_reports
 from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
@@ -39,15 +38,10 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: a system with its options.
+    """A row of the table: a system with options.
 
-    Arguments
-    ---------
-    system : GogoSystem
-        System, or another object with its interface; None for the original
-        recordings.
-    options : dict
-        Options of its ``rate`` and ``reconstruct``.
+    The options are arguments of its ``rate`` and ``reconstruct``. The original
+    recordings have no system.
     """
 
     system: object = None
@@ -72,23 +66,10 @@ class Row:
 
 
 def read_test_set(hparams):
-    """The utterances of the test set.
+    """The rows of the manifest, ID -> row.
 
-    Arguments
-    ---------
-    hparams : dict
-        test_csv, data_folder, expected_utterances.
-
-    Returns
-    -------
-    dict
-        ID -> row of the manifest.
-
-    Raises
-    ------
-    ValueError
-        If the number is not the expected one, a row cannot be used, or audio
-        files are missing.
+    A missing file, a row that cannot be used, or a number of rows that is not
+    the expected one is an error.
     """
     path = hparams["test_csv"]
     rows, report = read_manifest(path, hparams["data_folder"])
@@ -137,25 +118,10 @@ def list_rows(systems, utterances):
 
 
 def reconstructions(rows, utterances, sample_rate, done, samples):
-    """Cases for the judges, without those already measured.
+    """Cases for the judges, without the (ID, label) pairs of ``done``.
 
-    Arguments
-    ---------
-    rows : dict
-        From :func:`list_rows`.
-    utterances : dict
-        From :func:`read_test_set`.
-    sample_rate : int
-        Sample rate of the audio for the judges, in Hz.
-    done : container
-        (ID, label) pairs to leave out.
-    samples : dict
-        ID -> folder, for utterances to be written as audio.
-
-    Yields
-    ------
-    tuple
-        (ID, label), reconstruction [T], original [T], transcript.
+    Yields (ID, label), reconstruction [T], original [T] and transcript.
+    ``samples`` maps IDs to folders, for utterances to be written as audio.
     """
     for key, utterance in utterances.items():
         todo = [label for label in rows if (key, label) not in done]
@@ -180,24 +146,8 @@ def reconstructions(rows, utterances, sample_rate, done, samples):
 def evaluate(systems, judges, hparams):
     """Measure the remaining cases, then write the reports.
 
-    Arguments
-    ---------
-    systems : list
-        Objects of GogoSystem, or others with its interface.
-    judges : list
-        Metrics.
-    hparams : dict
-        The YAML's settings.
-
-    Returns
-    -------
-    dict
-        (row, figure) -> (value, low, high).
-
-    Raises
-    ------
-    ValueError
-        If the reference is not a row, or as in :func:`read_test_set`.
+    Systems are objects of GogoSystem, or others with its interface. Gives (row,
+    figure) -> (value, low, high). A reference that is no row is an error.
     """
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -225,16 +175,10 @@ def evaluate(systems, judges, hparams):
     cases = reconstructions(
         rows, utterances, hparams["sample_rate"], results.rows, samples
     )
-    progress = tqdm(total=len(utterances) * len(rows), dynamic_ncols=True)
-    wanted = ((key, label) for key in utterances for label in rows)
-    progress.update(sum(pair in results.rows for pair in wanted))
-    for pair, values in judge_utterances(
+    judged = judge_utterances(
         judges, cases, hparams["num_workers"], hparams["judge_batch_size"]
-    ):
-        results.append(*pair, values)
-        progress.update()
-    progress.close()
-    measured = {s: [results.rows[u, s] for u in utterances] for s in rows}
+    )
+    measured = results.complete(judged, utterances, rows)
     return write_reports(folder, rows, measured, judges, utterances, hparams)
 
 
@@ -246,10 +190,8 @@ def main(arguments):
     hparams["published"] = published
     torch.set_num_threads(hparams["codec_threads"])
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]
-    makers, names = (
-        {"gogo": hparams["gogo"], **hparams["baselines"]},
-        hparams["systems"],
-    )
+    makers = {"gogo": hparams["gogo"], **hparams["baselines"]}
+    names = hparams["systems"]
     unknown = set(names) - set(makers)
     if unknown:
         raise ValueError(f"No systems {unknown}: there are {list(makers)}.")

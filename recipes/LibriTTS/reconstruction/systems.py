@@ -25,57 +25,22 @@ SUFFIXES = ".wav", ".flac"  # of audio in folders
 
 @dataclass(frozen=True)
 class Rate:
-    """Rates of a system: columns of Table 1.
+    """Rates of a system: columns of Table 1."""
 
-    Arguments
-    ---------
-    tokens : float
-        Tokens per second (TPS).
-    frames : float
-        Frames per second (FPS), of the finest codebook if they differ.
-    codebooks : int
-        Codebooks (#CB).
-    bits : float
-        Bits per second.
-    """
-
-    tokens: float
-    frames: float
-    codebooks: int
-    bits: float
+    tokens: float  # per second (TPS)
+    frames: float  # per second (FPS), of the finest codebook if they differ
+    codebooks: int  # #CB
+    bits: float  # per second
 
 
 class GogoSystem:
-    """A codec of this package, at any number of tokens per group.
+    """A codec of this package, a row for each number of levels to keep.
 
-    Optionally also its vocoder alone.
-
-    Arguments
-    ---------
-    source : str
-        Folder, hub id or bundled name of a codec.
-    run_opts : dict
-        SpeechBrain's, such as ``{"device": "cuda"}``.
-    licence : str
-        Licence of the weights.
-    keeps : list of int
-        Numbers of levels to keep, a row each.
-    budgets : list of str
-        Rows whose groups get different numbers of tokens, see budgets.py.
-    target_rate : float
-        Tokens per second of those; the allocator's choice if None.
-    budget_seed : int
-        Seed of random budgets.
-    vocoder_row : bool
-        Whether to add a row of the vocoder with the original mel.
-    num_steps : int
-        Steps of the flow; the model's own number if None.
-    guidance_scale : float
-        Scale of classifier-free guidance; the model's own if None.
-    seed : int
-        Seed of the flow's noise.
-    name : str
-        Name in the table; the codec's own name if None.
+    ``budgets`` adds rows whose groups get different numbers of tokens
+    (budgets.py), of ``target_rate`` tokens per second, or as many as the
+    allocator chooses; ``vocoder_row`` one of the vocoder with the original mel.
+    The flow's steps and guidance, and the name in the table, are the codec's
+    own if None.
     """
 
     def __init__(
@@ -163,22 +128,11 @@ class GogoSystem:
         return self.codec.levels.num_kept(keep)
 
     def reconstruct(self, wavs, keep=None, vocoder_only=False):
-        """Encode and decode.
+        """Encode and decode [B, T] at ``sample_rate``.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] at ``sample_rate``.
-        keep : int | torch.Tensor
-            Number of levels of each group to decode, or int64 [B, N], for each
-            group; all if None.
-        vocoder_only : bool
-            Use the original mel instead of the decoded one.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T].
+        ``keep`` is the number of levels to decode, or int64 [B, N] for each
+        group; all if None. With ``vocoder_only`` the original mel replaces the
+        decoded one.
         """
         if vocoder_only:
             return self._vocode(wavs)
@@ -209,30 +163,9 @@ class GogoSystem:
 class FolderSystem:
     """Reconstructions of another program, in a folder.
 
-    For codecs without a package; the given rates are printed unchanged.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Folder with <ID>.wav or <ID>.flac for every utterance.
-    name : str
-        In the table.
-    checkpoint : str
-        Name of the model that made the audio.
-    licence : str
-        Licence of those weights.
-    tokens : float
-        Tokens per second.
-    frames : float
-        Frames per second.
-    codebooks : int
-        Number of codebooks.
-    bits : float
-        Bits per second.
-    run_opts : dict
-        Not used.
-    sample_rate : int
-        Rate at which the audio is read, in Hz.
+    For codecs without a package. The folder has <ID>.wav or <ID>.flac for every
+    utterance, read at ``sample_rate`` (Hz). The rates, see :class:`Rate`, are
+    printed unchanged; ``run_opts`` is not used.
     """
 
     def __init__(

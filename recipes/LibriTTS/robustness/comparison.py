@@ -8,18 +8,10 @@ from torchaudio.functional import edit_distance
 def compare_tokens(clean, changed):
     """Count the tokens of each level that differ.
 
-    Arguments
-    ---------
-    clean, changed : dict
-        Level -> int64 [steps, streams]; if one is longer, its additional tokens
-        count as different.
-
-    Returns
-    -------
-    dict
-        ``changed LEVEL``, number of tokens that differ from the one at the same
-        position; ``edits LEVEL``, edit distance, summed over streams; ``tokens
-        LEVEL``, number of clean tokens.
+    Tokens are given by level, int64 [steps, streams]; if one is longer, its
+    additional tokens count as different. Gives ``changed LEVEL``, number of
+    tokens that differ from the one at the same position; ``edits LEVEL``, edit
+    distance, summed over streams; ``tokens LEVEL``, number of clean tokens.
 
     Example
     -------
@@ -43,23 +35,12 @@ def compare_tokens(clean, changed):
 
 
 def compare_vectors(clean, changed, levels):
-    """Distance of the vectors of tokens from the clean ones.
+    """Distance of the vectors of tokens [T', K, H] from the clean ones.
 
     It is small if the tokens differ, but are neighbours on the grid of codes.
-
-    Arguments
-    ---------
-    clean, changed : torch.Tensor
-        [T', K, H]. Without vectors, or with other numbers of steps, the result
-        is empty.
-    levels : Levels
-        Of the columns.
-
-    Returns
-    -------
-    dict
-        ``distance LEVEL``, the mean squared distance over that between the
-        clip's steps: 0 is equal, about 1 unrelated.
+    Gives ``distance LEVEL``, the mean squared distance over that between the
+    clip's steps: 0 is equal, about 1 unrelated. Without vectors, or with other
+    numbers of steps, it is empty.
 
     Example
     -------
@@ -82,21 +63,11 @@ def compare_vectors(clean, changed, levels):
 
 
 def coarse_less_fine(counts, levels, number):
-    """Share of differing tokens at the coarsest levels, minus that at the finest.
+    """Share of tokens that differ at the coarsest levels, less that at the finest.
 
-    Arguments
-    ---------
-    counts : dict
-        From :func:`compare_tokens`.
-    levels : list of str
-        Coarse to fine.
-    number : int
-        Number of coarsest and of finest levels; at most half of all.
-
-    Returns
-    -------
-    float
-        Negative where coarse tokens are more robust.
+    It is negative where coarse tokens are more robust. Counts are those of
+    :func:`compare_tokens`, levels are from coarse to fine; at most half of them
+    are coarse ones.
 
     Example
     -------

@@ -40,12 +40,7 @@ LESS = "coarse less fine"
 def prepare_disturbances(hparams, listed):
     """All versions: label -> (name, disturbance, setting).
 
-    Arguments
-    ---------
-    hparams : dict
-        ``disturbances``, ``noise_folder``.
-    listed : dict
-        ID -> row, the clips for babble.
+    Babble is made of the clips ``listed``.
     """
     disturbances = dict(hparams["disturbances"])
     if hparams["noise_folder"] is None:
@@ -61,17 +56,7 @@ def prepare_disturbances(hparams, listed):
 
 
 class Evaluation:
-    """Encodes each clip clean and disturbed, and compares the tokens.
-
-    Arguments
-    ---------
-    system : TokenSystem
-        The codec.
-    versions : dict
-        From :func:`prepare_disturbances`.
-    hparams : dict
-        ``seed``, ``coarse``, ``judged``.
-    """
+    """Encodes each clip clean and disturbed, and compares the tokens."""
 
     def __init__(self, system, versions, hparams):
         self.system, self.versions = system, versions
@@ -108,21 +93,10 @@ class Evaluation:
         return counts
 
     def cases(self, utterances, results, counted):
-        """Speech for the judges; rows without judges are appended to the results.
+        """Speech for the judges; other rows are appended to the results.
 
-        Arguments
-        ---------
-        utterances : dict
-            ID -> row.
-        results : ResultsFile
-            The rows without judges are appended to it.
-        counted : dict
-            (ID, label) -> columns; the other rows are added to it.
-
-        Yields
-        ------
-        tuple
-            (ID, label), decoded [T], clean recording [T], transcript.
+        Yields (ID, label), decoded [T], clean recording [T] and transcript.
+        ``counted`` gets the columns of these rows that need no judge.
         """
         for key, row in utterances.items():
             todo = [x for x in self.labels if (key, x) not in results.rows]
@@ -146,17 +120,7 @@ class Evaluation:
 
 
 def evaluate(system, judges, hparams):
-    """Evaluate the remaining cases, then write the reports.
-
-    Arguments
-    ---------
-    system : TokenSystem
-        The codec.
-    judges : list
-        Metrics of the decoded speech; may be empty.
-    hparams : dict
-        The YAML's settings.
-    """
+    """Evaluate the remaining cases, then write the reports."""
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
     listed, _ = read_manifest(hparams["test_csv"], hparams["data_folder"])

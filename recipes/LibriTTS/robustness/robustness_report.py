@@ -1,21 +1,18 @@
 """Tables and pictures of a robustness evaluation, level by level."""
 
-import csv
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure as Picture
 
 from recipes.common.evaluation.report import (
     list_notes,
     list_unscored,
     summarize,
 )
+from recipes.common.evaluation.results_file import write_rows
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
 
 CLEAN, CHANCE = "clean", "groups shuffled"  # labels besides the disturbances
 KINDS = {
@@ -42,20 +39,8 @@ def level_figures(level):
 def write_reports(folder, measured, levels, judges, utterances, hparams):
     """Write table.md, and pictures with their numbers beside them.
 
-    Arguments
-    ---------
-    folder : Path
-        Folder to write.
-    measured : dict
-        Label -> list of results, one for each clip.
-    levels : list of str
-        Coarse to fine.
-    judges : list
-        Metrics of the decoded speech.
-    utterances : dict
-        ID -> row.
-    hparams : dict
-        ``bootstrap_seed``, ``test_csv``, ``coarse``.
+    ``measured`` maps labels to lists of results, one for each clip. Levels are
+    from coarse to fine.
     """
     seed = hparams["bootstrap_seed"]
     figures = {level: level_figures(level) for level in levels}
@@ -127,20 +112,11 @@ def draw_distances(labels, levels, summary):
 def draw_points(path, title, series, labels, summary):
     """Draw figures with their intervals, a line for each label.
 
-    Arguments
-    ---------
-    path : Path
-        Without suffix: a PNG and a CSV are written.
-    title : str
-        Above the picture.
-    series : dict
-        Name -> label of a figure.
-    labels : list of str
-        Rows of the picture.
-    summary : dict
-        (label, figure label) -> (value, low, high).
+    ``series`` maps names to labels of figures. The path has no suffix: a PNG
+    and a CSV are written.
     """
-    figure, axis = plt.subplots(figsize=(6.5, 0.26 * len(labels) + 1.4))
+    picture = Picture(figsize=(6.5, 0.26 * len(labels) + 1.4))
+    axis = picture.subplots()
     rows = []
     for number, (name, column) in enumerate(series.items()):
         ends = np.array([summary[label, column] for label in labels])  # [L, 3]
@@ -164,8 +140,8 @@ def draw_points(path, title, series, labels, summary):
     axis.margins(y=0.02)
     if len(series) > 1:
         axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.05))
-    save(figure, path)
-    write_csv(path, rows)
+    save(picture, path)
+    write_rows(path.with_suffix(".csv"), rows)
 
 
 def draw_overview(path, labels, levels, summary):
@@ -175,30 +151,22 @@ def draw_overview(path, labels, levels, summary):
         [[summary[label, name][0] for name in columns] for label in labels]
     )  # [L, levels]
     size = 0.55 * len(levels) + 3, 0.26 * len(labels) + 1.6
-    figure, axis = plt.subplots(figsize=size)
+    picture = Picture(figsize=size)
+    axis = picture.subplots()
     image = axis.imshow(values, aspect="auto", vmin=0, vmax=100)
     axis.set_yticks(range(len(labels)), labels, fontsize=8)
     axis.set_xticks(range(len(levels)), levels)
     axis.set_xlabel("level, coarse to fine")
-    figure.colorbar(image, label=KINDS["changed"])
-    save(figure, path)
+    picture.colorbar(image, label=KINDS["changed"])
+    save(picture, path)
     rows = [
         {"disturbance": label, **dict(zip(levels, map("{:.6g}".format, row)))}
         for label, row in zip(labels, values)
     ]
-    write_csv(path, rows)
+    write_rows(path.with_suffix(".csv"), rows)
 
 
-def save(figure, path):
+def save(picture, path):
     """Write a picture as PNG."""
-    figure.tight_layout()
-    figure.savefig(path.with_suffix(".png"), dpi=110)
-    plt.close(figure)
-
-
-def write_csv(path, rows):
-    """Write a picture's numbers."""
-    with open(path.with_suffix(".csv"), "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    picture.tight_layout()
+    picture.savefig(path.with_suffix(".png"), dpi=110)

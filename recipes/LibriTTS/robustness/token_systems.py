@@ -12,26 +12,10 @@ from speechbrain_gogo.lobes.tokens.levels import Levels
 
 
 def load_tokenizer(name, source=None, save_path=None, options=None):
-    """A tokenizer of SpeechBrain.
+    """A tokenizer of SpeechBrain, by the name of its class.
 
-    Arguments
-    ---------
-    name : str
-        Name of its class, such as
-        "speechbrain.integrations.huggingface.encodec.Encodec".
-    source, save_path : str
-        Its first arguments; None for classes without them.
-    options : dict
-        Its other arguments.
-
-    Returns
-    -------
-    torch.nn.Module
-
-    Raises
-    ------
-    ValueError
-        If there is no such class.
+    ``source`` and ``save_path`` are its first arguments, None for classes
+    without them; ``options`` are the others. An unknown class is an error.
     """
     found = pydoc.locate(name)
     if not isinstance(found, type):
@@ -49,21 +33,9 @@ def load_tokenizer(name, source=None, save_path=None, options=None):
 class TokenSystem:
     """A tokenizer of audio as a list of levels, coarse to fine.
 
-    Arguments
-    ---------
-    tokenizer : torch.nn.Module
-        A GogoTokenizer of the layout "grouped", or SpeechBrain's Encodec, Mimi
-        or DAC.
-    dialect : str
-        Interface: "encodec" (also GogoTokenizer's), "mimi" or "dac"; by default
-        that of its class's name.
-    device : str
-        Device of the tokenizer.
-
-    Raises
-    ------
-    ValueError
-        If there is no such dialect.
+    It is a GogoTokenizer of the layout "grouped", or SpeechBrain's Encodec,
+    Mimi or DAC. The dialect is its interface: "encodec" (also GogoTokenizer's),
+    "mimi" or "dac"; by default that of its class's name.
     """
 
     def __init__(self, tokenizer, dialect=None, device="cpu"):
@@ -81,18 +53,10 @@ class TokenSystem:
 
     @torch.no_grad()
     def encode(self, wav):
-        """Encode audio.
+        """Encode audio [T] at ``sample_rate``.
 
-        Arguments
-        ---------
-        wav : torch.Tensor
-            [T] at ``sample_rate``.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens int64 [T', K] and their vectors [T', K, H], None if the
-            tokenizer does not return them.
+        Gives tokens int64 [T', K] and their vectors [T', K, H], None if the
+        tokenizer does not return them.
         """
         found = self.dialect[0](self.tokenizer, wav.to(self.device))
         tokens, vectors = (None if x is None else x.cpu() for x in found)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Train SoCodec's language model on LibriTTS, or on any CSV manifest.
+"""Train SoCodec's or CoFi-Speech's language model on LibriTTS, or any manifest.
 
     python train.py hparams/mini.yaml --data_folder /path/to/LibriTTS \
-        --codec_source /path/to/socodec
+        --codec_source CODEC
 
 See the README in this folder.
 """

@@ -14,27 +14,10 @@ STAGES = ("train", "valid", "test")
 def split_clips(speakers, valid_clips=1, test_clips=2, max_clips=None, seed=0):
     """Hold out a few clips of each speaker.
 
-    Arguments
-    ---------
-    speakers : list of str
-        Speakers of each clip.
-    valid_clips, test_clips : int
-        Clips to hold out of each speaker.
-    max_clips : int
-        Largest number of training clips of a speaker; None is all.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    tuple
-        Indices of clips by stage, a dict; the names of the speakers, sorted;
-        the ClipReport of all clips.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two speakers with enough clips.
+    ``speakers`` has the speaker of each clip; of the others at most
+    ``max_clips`` of a speaker are for training. Gives indices of clips by
+    stage, the sorted names of the speakers, and the ClipReport of all clips.
+    Fewer than two speakers with enough clips are an error.
 
     Example
     -------

@@ -20,7 +20,12 @@ from speakers import split_clips
 from speechbrain.dataio.batch import PaddedBatch
 from torch.utils.data import Subset
 
-from recipes.common.token_task import TokenTaskBrain, fit_tokens, start_tokens
+from recipes.common.token_task import (
+    TokenTaskBrain,
+    evaluate_best,
+    fit_tokens,
+    start_tokens,
+)
 from recipes.common.tokens import (
     groups_in,
     loader_settings,
@@ -132,12 +137,7 @@ def main(arguments):
     hparams["checkpointer"].add_recoverable("classifier", classifier)
 
     brain = fit_tokens(SpeakerBrain, hparams, run_opts, datasets, loaders)
-    brain.evaluate(
-        datasets["test"],
-        min_key=brain.figures[0].label,
-        test_loader_kwargs=loaders["test"],
-    )
-    print(f"The results are in {hparams['output_folder']}/results.csv")
+    evaluate_best(brain, datasets["test"], loaders["test"])
 
 
 if __name__ == "__main__":

@@ -13,26 +13,10 @@ ENGLISH = English()
 
 
 def read_sentences(paths, min_words, max_words, normalize=ENGLISH):
-    """The sentences of some files in their spoken form, each once.
+    """Sentences of files in their spoken form, each once, and a ClipReport.
 
-    Arguments
-    ---------
-    paths : list of str
-        CSV manifests with a column wrd; other files have one sentence per line.
-    min_words, max_words : int
-        Smallest and largest number of words of a sentence.
-    normalize : callable
-        The front end of their language.
-
-    Returns
-    -------
-    tuple
-        List of str, and the ClipReport of used and skipped sentences.
-
-    Raises
-    ------
-    ValueError
-        If a CSV has no column wrd.
+    Files are CSV manifests with a column wrd; others have one sentence per
+    line. ``normalize`` is the front end of their language.
     """
     found, report = {}, ClipReport()
     for path in map(Path, paths):
@@ -62,26 +46,9 @@ def _read(path):
 
 
 def hold_out_sentences(sentences, num_valid, num_test, seed):
-    """Hold sentences out.
+    """Hold sentences out for validation and for the test, by stage.
 
-    Arguments
-    ---------
-    sentences : list of str
-        Each once.
-    num_valid, num_test : int
-        Sentences for validation and for the test.
-    seed : int
-        Seed of the sentences.
-
-    Returns
-    -------
-    dict
-        "train", "valid", "test" -> list of str.
-
-    Raises
-    ------
-    ValueError
-        If no training sentence would remain.
+    It is an error if no training sentence would remain.
     """
     held_out = num_valid + num_test
     if len(sentences) <= held_out:
@@ -117,36 +84,11 @@ def _spelled(word):
 def make_up_sentences(
     sentences, number, max_words, seed, avoid=(), more_words=(), share=0.0
 ):
-    """New sentences, in which neighbouring words are also neighbours in a given sentence.
+    """New sentences whose neighbouring words are neighbours in given ones.
 
     They have no meaning, but many more combinations of words than a small
-    corpus. Some words may be replaced by words of a list.
-
-    Arguments
-    ---------
-    sentences : list of str
-        Source of the words.
-    number : int
-        Number to make; few sentences give fewer.
-    max_words : int
-        Largest number of words of a sentence.
-    seed : int
-        Seed of the choices.
-    avoid : iterable of str
-        Sentences not to make, besides ``sentences``.
-    more_words : list of str
-        Words that replace others.
-    share : float
-        Share of words of a new sentence to replace by one of these, 0 to 1.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If there is a share of more words, but none is given.
+    corpus; few sentences give fewer than wanted. Sentences of ``avoid`` are not
+    made. ``share`` of their words, 0 to 1, is replaced by ``more_words``.
 
     Example
     -------

@@ -34,12 +34,11 @@ from sentences import (
 from tqdm import tqdm
 
 from recipes.common.experiment import start
+from recipes.common.manifests import FIELDS
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
-
-FIELDS = ("ID", "duration", "wav", "spk_id", "wrd")
 
 
 class Clip(NamedTuple):
@@ -72,19 +71,7 @@ def plan_clips(sentences, voices, hparams):
 def speak(clip, synthesizer, sample_rate):
     """Synthesize a clip's audio file, unless it exists.
 
-    Arguments
-    ---------
-    clip : Clip
-        Text, voice and output file.
-    synthesizer : Espeak | Piper
-        Reads it aloud.
-    sample_rate : int
-        Sample rate of the file, in Hz.
-
-    Returns
-    -------
-    float
-        Seconds; None without speech.
+    Gives its seconds, None without speech.
     """
     if clip.path.is_file():
         return soundfile.info(str(clip.path)).duration

@@ -34,17 +34,9 @@ class EspeakVoice(NamedTuple):
 class Espeak:
     """espeak-ng: any number of synthetic-sounding speakers.
 
-    Arguments
-    ---------
-    languages, variants : list of str
-        A voice has one of each.
-    pitches, rates, noises : list
-        Smallest and largest, see :class:`EspeakVoice`.
-
-    Raises
-    ------
-    ValueError
-        If espeak-ng or one of its voices is missing.
+    A voice has one of the languages and one of the variants; the other settings
+    are the smallest and the largest value, see :class:`EspeakVoice`. It is an
+    error if espeak-ng or one of its voices is missing.
     """
 
     def __init__(self, languages, variants, pitches, rates, noises):
@@ -74,7 +66,7 @@ class Espeak:
         ).stdout
 
     def draw_voices(self, number, seed):
-        """Draw ``count`` voices within the bounds."""
+        """Draw a number of voices within the bounds."""
         generator = random.Random(f"{seed}/voices")
         voices = []
         for place in range(number):
@@ -88,22 +80,10 @@ class Espeak:
         return voices
 
     def speak(self, voice, text):
-        """Read a text aloud.
+        """Read a text aloud; [T], empty without speech, and its rate in Hz.
 
         Noise is added, which depends on voice and text: recordings are never
         digitally silent, and recognisers fail on digital silence.
-
-        Arguments
-        ---------
-        voice : EspeakVoice
-            Who reads.
-        text : str
-            A sentence.
-
-        Returns
-        -------
-        tuple
-            torch.Tensor [T], empty without speech, and its rate in Hz.
         """
         made = subprocess.run(
             ["espeak-ng", "-v", voice.voice, "-p", str(voice.pitch)]
@@ -138,18 +118,8 @@ class Piper:
     """Neural voices of the piper-tts package, one speaker for each file.
 
     Piper takes no seed: two runs give different recordings of the same text.
-
-    Arguments
-    ---------
-    voice_files : list of str
-        ONNX files; each has its settings in ``<file>.json``.
-    paces, noises, rhythms : list of float
-        Smallest and largest, see :class:`PiperVoice`.
-
-    Raises
-    ------
-    ValueError
-        If the package or a file is missing.
+    Files are ONNX, each with its settings in ``<file>.json``; the other
+    settings are the smallest and the largest value, see :class:`PiperVoice`.
     """
 
     def __init__(self, voice_files, paces, noises, rhythms):
@@ -170,7 +140,7 @@ class Piper:
         self.lock = threading.Lock()
 
     def draw_voices(self, number, seed):
-        """Draw ``count`` settings, alternating between the voices."""
+        """Draw a number of settings, alternating between the voices."""
         generator = random.Random(f"{seed}/voices")
         voices = []
         for place in range(number):

@@ -18,23 +18,9 @@ from speechbrain_gogo.metrics.reports.pictures import plot_mels
 class Continuations:
     """Prompts, and a model's continuations.
 
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        Decodes the tokens.
-    clips : list of dict
-        Clips with ``id``, ``tokens`` [N, K or more] and ``side``, side
-        information for decoding.
-    prompt_seconds : float
-        Longest prompt; half of a clip if that is shorter.
-    max_seconds : float
-        Longest continuation.
-    seed : int
-        Seed of the draws.
-    sampling : dict
-        Settings of a ``Sampler``.
-    batch_size : int
-        Clips per batch.
+    Clips have ``id``, ``tokens`` [N, K or more] and ``side``, side information
+    for decoding. The prompt is half of a clip if that is shorter than
+    ``prompt_seconds``. ``sampling`` has settings of a ``Sampler``.
     """
 
     def __init__(
@@ -63,16 +49,8 @@ class Continuations:
     def spoken(self, lm):
         """Continuations of all prompts by a model in evaluation mode.
 
-        Arguments
-        ---------
-        lm : BackboneLM
-            Model of the first K tokens of each group, without text.
-
-        Yields
-        ------
-        tuple
-            The clip, and the groups after its prompt, int64 [N, K]; N may
-            be 0.
+        The model is of the first K tokens of each group, without text. Yields
+        the clip, and the groups after its prompt, int64 [N, K]; N may be 0.
         """
         for first in range(0, len(self.clips), self.batch_size):
             clips = self.clips[first : first + self.batch_size]

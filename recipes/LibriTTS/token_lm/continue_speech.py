@@ -20,22 +20,9 @@ from tqdm import tqdm
 
 
 def load(run):
-    """The settings of a run of train.py, with its best model.
+    """Settings of a run of train.py, with its best model in evaluation mode.
 
-    Arguments
-    ---------
-    run : Path
-        Output folder of the run.
-
-    Returns
-    -------
-    dict
-        Hyperparameters; ``lm`` is in evaluation mode.
-
-    Raises
-    ------
-    ValueError
-        If there is no checkpoint.
+    It is an error if there is no checkpoint.
     """
     path = run / "hyperparams.yaml"
     if not path.is_file():

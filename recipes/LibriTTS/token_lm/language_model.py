@@ -7,23 +7,11 @@ from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
 
 def token_lm(tokenizer, clip_seconds, **llama):
-    """Stage I of GogoSpeech without text, for all tokens of the tokenizer.
+    """Stage I of GogoSpeech without text, for tokens of a grouped tokenizer.
 
     All levels share the ids and the rows of codes; the level follows from the
-    position.
-
-    Arguments
-    ---------
-    tokenizer : GogoTokenizer
-        Tokenizer of the layout "grouped".
-    clip_seconds : float
-        Longest clip.
-    **llama
-        Arguments of :func:`~speechbrain_gogo.lobes.speech.llama.speech_llama`.
-
-    Returns
-    -------
-    BackboneLM
+    position. ``llama`` are arguments of
+    :func:`~speechbrain_gogo.lobes.speech.llama.speech_llama`.
     """
     codes, levels = tokenizer.vocab_size, tokenizer.num_codebooks
     groups = math.ceil(clip_seconds * tokenizer.codec.group_rate)

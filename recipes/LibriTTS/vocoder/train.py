@@ -20,40 +20,23 @@ import speechbrain_gogo.compatibility  # noqa: F401
 
 import torch
 from speechbrain.utils.distributed import run_on_main
-from speechbrain.utils.logger import get_logger
 
-from recipes.common.experiment import log_clips, make_brain, start
+from recipes.common.datasets import manifest_datasets
+from recipes.common.experiment import fit, log_clips, make_brain, start
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.vocoder import VocoderBrain
 from speechbrain_gogo.dataio.audio.waveform import AudioError
-from speechbrain_gogo.dataio.manifests.dataset import (
-    check_usable,
-    recipe_manifests,
-    speech_dataset,
-)
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.vocoder.coded_mel import CodedMel
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
-logger = get_logger(__name__)
-
 
 def dataio_prepare(hparams):
-    """Datasets of equally long crops: random to train, the first to validate.
+    """Datasets of equally long crops, and reports of skipped clips, by stage.
 
-    Start and level of a crop depend only on seed, epoch and utterance, not on
-    workers or on a resumed run.
-
-    Arguments
-    ---------
-    hparams : dict
-        Loaded hyperparameters.
-
-    Returns
-    -------
-    tuple
-        DynamicItemDatasets for training and for validation, with "id" and
-        "sig" [T], and the ClipReport of the training clips.
+    Crops are random to train, the first to validate. Start and level of a crop
+    depend only on seed, epoch and utterance, not on workers or on a resumed
+    run.
     """
 
     def cut(sig, seconds, start):
@@ -76,43 +59,17 @@ def dataio_prepare(hparams):
             return sig
         return cut(sig, hparams["valid_seconds"], 0)
 
-    datasets, reports = [], {}
-    crops = {"train": random_crop, "valid": first_crop}
-    for stage, paths in recipe_manifests(hparams).items():
-        dataset, report = speech_dataset(
-            paths,
-            sample_rate=hparams["sample_rate"],
-            min_seconds=hparams["min_seconds"],
-            max_seconds=hparams["max_seconds"],
-            cache_folder=hparams["cache_folder"],
-        )
-        name = ", ".join(map(str, paths))
-        logger.info("%s: %s", name, report)
-        check_usable(dataset, name)
-        crop = crops[stage]
+    datasets, reports = manifest_datasets(hparams, hparams["sample_rate"])
+    for stage, crop in {"train": random_crop, "valid": first_crop}.items():
+        dataset = datasets[stage]
         dataset.add_dynamic_item(crop, takes=["id", "sig"], provides="crop")
         dataset.set_output_keys({"id": "id", "sig": "crop"})
-        datasets.append(dataset)
-        reports[stage] = report
-    return *datasets, reports
+    return datasets, reports
 
 
 def train(hparams, run_opts=None):
-    """Train, then export the EMA weights.
-
-    Arguments
-    ---------
-    hparams : dict
-        Loaded hyperparameters.
-    run_opts : dict
-        Run options of SpeechBrain: device, debug and so on.
-
-    Returns
-    -------
-    VocoderBrain
-        As trained.
-    """
-    train_data, valid_data, reports = dataio_prepare(hparams)
+    """Train, then export the EMA weights; gives the Brain."""
+    datasets, reports = dataio_prepare(hparams)
     if hparams["coded_by"] is not None:
         interface = GogoCodec.from_hparams(hparams["coded_by"])
         hparams["mel"] = CodedMel(
@@ -127,13 +84,11 @@ def train(hparams, run_opts=None):
         hparams["vocoder"].load_state_dict(start)
         hparams["ema"].module.load_state_dict(start)
     brain = make_brain(VocoderBrain, hparams, run_opts, modules)
-    brain.fit(
-        hparams["epoch_counter"],
-        train_data,
-        valid_data,
-        train_loader_kwargs=hparams["train_loader_kwargs"],
-        valid_loader_kwargs=hparams["valid_loader_kwargs"],
-    )
+    loaders = {
+        "train": hparams["train_loader_kwargs"],
+        "valid": hparams["valid_loader_kwargs"],
+    }
+    fit(brain, datasets, loaders)
     log_clips(brain, **reports)
     run_on_main(brain.export, args=[hparams["export_folder"]])
     return brain

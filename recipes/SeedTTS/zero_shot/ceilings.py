@@ -106,26 +106,8 @@ def tell(tasks, list_path, source, folder):
 def complete(stage2, prompt, backbone, sampler):
     """Generate the fine tokens of a backbone, as GogoSpeech does.
 
-    Arguments
-    ---------
-    stage2 : DetailLM
-        In evaluation mode.
-    prompt : torch.Tensor
-        int64 [N', K].
-    backbone : torch.Tensor
-        int64 [N, b].
-    sampler : Sampler
-        For one utterance.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [N, K].
-
-    Raises
-    ------
-    ValueError
-        If there are not enough positions for prompt and speech.
+    The prompt is int64 [N', K], the backbone [N, b], the result [N, K]. It is
+    an error if there are not enough positions for prompt and speech.
     """
     device = stage2.llama.device
     details = DetailGenerator(

@@ -49,26 +49,8 @@ MODEL_FILES = "*.safetensors", "*.yaml", "*.model", "phones.txt"
 def speak(speech, tasks, hparams, folder):
     """Synthesize all tasks.
 
-    Arguments
-    ---------
-    speech : PretrainedSpeech
-        Speaks.
-    tasks : list of Task
-        Tasks to evaluate.
-    hparams : dict
-        The YAML's settings.
-    folder : Path
-        Folder to write.
-
-    Returns
-    -------
-    tuple
-        Label -> whether the allocator is used, ResultsFile, settings.
-
-    Raises
-    ------
-    ValueError
-        If the allocator is requested and there is none.
+    Gives label -> whether the allocator is used, ResultsFile, settings. It is
+    an error if the allocator is requested and there is none.
     """
     wanted = hparams["allocate"]
     if wanted is None:
@@ -96,25 +78,11 @@ def speak(speech, tasks, hparams, folder):
 
 
 def measure_speed(speech, task, systems, hparams, folder):
-    """Real-time factors; those on disk are not measured again.
+    """Real-time factors by label, and a note on the measurement.
 
-    Arguments
-    ---------
-    speech : PretrainedSpeech
-        Speaks.
-    task : Task, optional
-        Task whose prompt is used; without one nothing is measured.
-    systems : dict
-        Label -> whether the allocator is used.
-    hparams : dict
-        The YAML's settings.
-    folder : Path
-        Folder of speed.json.
-
-    Returns
-    -------
-    tuple
-        Label -> RTF, and a note on the measurement.
+    Those in ``folder`` are not measured again. The task gives the prompt;
+    without one nothing is measured. ``systems`` maps labels to whether the
+    allocator is used.
     """
     path, trials = folder / "speed.json", hparams["rtf_trials"]
     device, threads = speech.codec.device, hparams["num_threads"]
@@ -145,28 +113,10 @@ def measure_speed(speech, task, systems, hparams, folder):
 def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
     """Scores of utterances and of long forms.
 
-    Arguments
-    ---------
-    tasks : list of Task
-        Tasks, with the texts to say.
-    systems : dict
-        Label -> task name -> audio file.
-    spoken : container
-        Labels of the systems that depend on the settings.
-    judges : list
-        Metrics.
-    settings : dict
-        Settings on which the speech depends.
-    foreign : dict
-        Label -> hash of the audio, of the other systems.
-    hparams : dict
-        The YAML's settings.
-
-    Returns
-    -------
-    tuple
-        (system, figure) -> (value, low, high), and notes: on long forms, and
-        on what has no score.
+    ``systems`` maps labels to task names to audio files; ``spoken`` has the
+    labels of those that depend on ``settings``, ``foreign`` hashes of the audio
+    of the others. Gives (system, figure) -> (value, low, high), and notes: on
+    long forms, and on what has no score.
     """
     folder = Path(hparams["output_folder"])
     # Neither changes when other systems join later.
@@ -204,21 +154,9 @@ def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
 
 
 def evaluate(speech, judges, hparams):
-    """Synthesize, evaluate, and write the reports.
+    """Synthesize, evaluate, write the reports.
 
-    Arguments
-    ---------
-    speech : PretrainedSpeech
-        Speaks.
-    judges : list
-        Metrics.
-    hparams : dict
-        The YAML's settings.
-
-    Returns
-    -------
-    dict
-        (system, figure) -> (value, low, high).
+    Gives (system, figure) -> (value, low, high).
     """
     folder, others = Path(hparams["output_folder"]), hparams["other_systems"]
     listed = read_tasks(hparams["meta_list"], hparams["expected_utterances"])

@@ -14,21 +14,9 @@ RECORDED = "Ground truth"
 def find_files(tasks, folders):
     """Find audio files: label -> task name -> audio file.
 
-    Arguments
-    ---------
-    tasks : list of Task
-        Tasks, whose recordings, if any, are the first system.
-    folders : dict
-        Label -> folder with ``<task name>.wav`` files.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ValueError
-        If files are missing.
+    ``folders`` maps labels to folders with ``<task name>.wav`` files;
+    recordings of the tasks, if any, are the first system. Missing files are an
+    error.
     """
     systems = {}
     if tasks[0].recording:
@@ -46,19 +34,10 @@ def find_files(tasks, folders):
 
 
 def hash_audio(listed, folders):
-    """Hash the audio of other systems: label -> 16 hex digits.
+    """Label -> hash of the audio of systems, arguments as in :func:`find_files`.
 
     It covers the audio of all tasks of a list, also of those that are not
     evaluated, so that it does not depend on their number.
-
-    Arguments
-    ---------
-    listed, folders
-        As in :func:`find_files`.
-
-    Returns
-    -------
-    dict
     """
     found = {}
     if listed[0].recording:

@@ -5,11 +5,10 @@ the paper's tables) is the concatenation of all utterances of a system with one
 prompt.
 """
 
-from itertools import groupby
+from itertools import groupby, product
 
 import torch
 from scipy.signal import resample
-from tqdm import tqdm
 
 from recipes.common.evaluation.results_file import ResultsFile
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
@@ -33,15 +32,7 @@ def read_speech(path, rate):
 
 
 class Case:
-    """The audio of one judgement: one task, or all tasks of a prompt.
-
-    Arguments
-    ---------
-    name : str
-        Name in the results.
-    tasks : list of Task
-        Tasks with one prompt.
-    """
+    """The audio of one judgement: one task, or all tasks of a prompt."""
 
     def __init__(self, name, tasks):
         self.name = name
@@ -64,24 +55,11 @@ def single_cases(tasks):
 
 
 def long_cases(tasks, files, seconds, rate):
-    """Concatenated tasks of each prompt, if they are long enough.
+    """Concatenated tasks of each prompt, if they are longer than ``seconds``.
 
-    Arguments
-    ---------
-    tasks : list of Task
-        All of them.
-    files : dict
-        Task name -> audio file of the system whose durations select the cases,
-        so that all systems have the same cases.
-    seconds : float
-        Smallest duration of a case.
-    rate : int
-        Sample rate at which the audio is read, in Hz.
-
-    Returns
-    -------
-    tuple
-        List of Case, and the duration of each in seconds.
+    ``files`` maps task names to audio files of the system whose durations
+    select the cases, so that all systems have the same cases. Gives cases, and
+    the duration of each in seconds.
     """
     cases, lengths = [], []
 
@@ -101,28 +79,10 @@ def long_cases(tasks, files, seconds, rate):
 def judge(cases, systems, judges, folder, settings, foreign, hparams):
     """Compute the scores that results.csv does not have.
 
-    Arguments
-    ---------
-    cases : list of Case
-        Cases to judge.
-    systems : dict
-        Label -> task name -> audio file.
-    judges : list
-        Metrics; the reference is the prompt.
-    folder : Path
-        For results.csv.
-    settings : dict
-        All settings on which the scores depend, for JSON.
-    foreign : dict
-        Label -> hash of the audio, for systems that do not depend on the
-        settings.
-    hparams : dict
-        "sample_rate", "num_workers", "judge_batch_size".
-
-    Returns
-    -------
-    dict
-        Label -> rows, in the order of the cases.
+    ``systems`` maps labels to task names to audio files. The reference is the
+    prompt. ``settings`` are those on which the scores depend; ``foreign`` has
+    hashes of the audio of systems that do not depend on them. Gives label ->
+    rows, in the order of the cases.
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = [column for judge in judges for column in judge.columns]
@@ -131,30 +91,17 @@ def judge(cases, systems, judges, folder, settings, foreign, hparams):
     known = {label: {"audio": foreign.get(label)} for label in systems}
     results = ResultsFile(folder, columns, settings, known)
     rate = hparams["sample_rate"]
-    total = len(cases) * len(systems)
-    wanted = [(case, label) for case in cases for label in systems]
-    todo = [pair for pair in wanted if _key(*pair) not in results.rows]
-    progress = tqdm(total=total, desc=folder.name, dynamic_ncols=True)
-    progress.update(total - len(todo))
 
     def audible():
-        for case, label in todo:
+        for case, label in product(cases, systems):
+            if (case.name, label) in results.rows:
+                continue
             # Arrays: tensors would be passed as files in shared memory.
             wav = case.read(systems[label], rate).numpy()
             prompt = case.read_prompt(rate).numpy()
-            yield _key(case, label), wav, prompt, case.text
+            yield (case.name, label), wav, prompt, case.text
 
     workers, size = hparams["num_workers"], hparams["judge_batch_size"]
     judged = judge_utterances(judges, audible(), workers, size)
-    for key, values in judged:
-        results.append(*key, values)
-        progress.update()
-    progress.close()
-    return {
-        label: [results.rows[_key(case, label)] for case in cases]
-        for label in systems
-    }
-
-
-def _key(case, label):
-    return case.name, label
+    names = [case.name for case in cases]
+    return results.complete(judged, names, systems, folder.name)

@@ -16,6 +16,8 @@ import numpy as np
 import typer
 from scipy import stats
 
+from speechbrain_gogo.metrics.reports.tables import markdown_table
+
 SCALES = {"smos": range(1, 6), "cmos": range(-3, 4)}
 
 
@@ -41,25 +43,10 @@ def main(
 
 
 def read_ratings(paths, key):
-    """All ratings.
+    """All ratings of answer files of the page: (rater, item) -> rating.
 
-    Arguments
-    ---------
-    paths : list of Path
-        Answer files of the page, one or more per rater.
-    key : dict
-        From key.json.
-
-    Returns
-    -------
-    dict
-        (rater, item) -> rating.
-
-    Raises
-    ------
-    ValueError
-        If a file is not an answer file, belongs to another test, has ratings
-        outside the scale, or contradicts another file of the rater.
+    It is an error if a file is not an answer file, belongs to another test, has
+    ratings outside the scale, or contradicts another file of the rater.
     """
     ratings = {}
     for path in paths:
@@ -114,20 +101,9 @@ def _whole(value):
 
 
 def rater_means(ratings, key):
-    """Each rater's mean for each system.
+    """Means of each system: (kind, system) -> means, one per rater.
 
-    Arguments
-    ---------
-    ratings : dict
-        From :func:`read_ratings`.
-    key : dict
-        From key.json.
-
-    Returns
-    -------
-    dict
-        (kind, system) -> means, one per rater. Positive CMOS: better than
-        the reference, whichever came first.
+    Positive CMOS: better than the reference, whichever came first.
     """
     found = defaultdict(list)
     for (rater, item), rating in ratings.items():
@@ -172,21 +148,9 @@ def signed_rank(means):
 
 
 def write_table(ratings, key):
-    """Table 6 as Markdown.
-
-    Arguments
-    ---------
-    ratings : dict
-        From :func:`read_ratings`.
-    key : dict
-        From key.json.
-
-    Returns
-    -------
-    str
-    """
+    """Table 6 as Markdown, from :func:`read_ratings` and key.json."""
     means = rater_means(ratings, key)
-    lines = ["| system | SMOS | CMOS (p) |", "| --- | ---: | ---: |"]
+    lines = []
     for system in key["systems"]:
         smos, cmos = (means.get((kind, system)) for kind in ("smos", "cmos"))
         cells = [_cell(smos, "{:.3f}")]
@@ -196,11 +160,10 @@ def write_table(ratings, key):
             cells.append(f"{_cell(cmos, '{:+.3f}')} ({signed_rank(cmos):.2g})")
         else:
             cells.append("-")
-        lines.append(f"| {system} | {' | '.join(cells)} |")
+        lines.append([system, *cells])
     count = Counter(rater for rater, _ in ratings)
     partly = sum(n < len(key["items"]) for n in count.values())
-    lines += [
-        "",
+    notes = [
         f"- {len(ratings)} ratings of {len(count)} raters, {partly} of whom "
         f"did not rate all {len(key['items'])} items.",
         "- Means over raters' means ± half of the 95 % interval (Student's t); "
@@ -208,7 +171,8 @@ def write_table(ratings, key):
         f"- CMOS: against {key['reference']}; positive is better. Test "
         f"{key['test']}, seed {key['seed']}.",
     ]
-    return "\n".join(lines) + "\n"
+    table = markdown_table(["system", "SMOS", "CMOS (p)"], lines)
+    return "\n".join([table, *notes]) + "\n"
 
 
 def _cell(means, form):

@@ -113,22 +113,10 @@ def read_systems(given):
 def draw_items(tasks, systems, reference, draw):
     """All items to rate, in random order.
 
-    Arguments
-    ---------
-    tasks : list of Task
-        The chosen ones.
-    systems : dict
-        Label -> task name -> audio file.
-    reference : str
-        The label that CMOS compares with.
-    draw : random.Random
-        Random generator, of the order of items and within pairs.
-
-    Returns
-    -------
-    list of dict
-        "id", "kind", "task", "system", "audio" (prompt and speech, or two
-        that are compared) and, of pairs, "reference_first".
+    ``systems`` maps labels to task names to audio files; CMOS compares with the
+    label ``reference``. An item has "id", "kind", "task", "system", "audio"
+    (prompt and speech, or two that are compared) and, if of a pair,
+    "reference_first".
     """
     items = []
     for label, files in systems.items():

@@ -87,26 +87,12 @@ def reason_to_skip(row):
 
 
 def pair_clips(clips, shortest, longest, targets):
-    """Prompts and targets among one speaker's clips.
+    """Prompts and targets among one speaker's clips, which are in random order.
 
-    The first clip of a suitable length is a prompt, the next clips are its
-    targets; this is repeated with the remaining clips.
-
-    Arguments
-    ---------
-    clips : list of tuple
-        ID and row of the manifest, in random order.
-    shortest : float
-        Seconds of a prompt, at least.
-    longest : float
-        Seconds of a prompt, at most.
-    targets : int
-        Targets of each prompt, at most.
-
-    Returns
-    -------
-    tuple
-        Pairs of prompt and target, and how many clips are in none.
+    The first clip of a suitable length (seconds) is a prompt, the next clips
+    are its targets; this is repeated with the remaining clips. Clips are IDs
+    with rows of the manifest. Gives pairs of prompt and target, and how many
+    clips are in none.
 
     Example
     -------

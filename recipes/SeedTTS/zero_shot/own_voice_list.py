@@ -70,19 +70,9 @@ def main(
 
 
 def choose_sentences(rows, shortest, longest):
-    """Clips that say different sentences of a suitable length.
+    """IDs of clips that say different sentences of a suitable length, in words.
 
-    Arguments
-    ---------
-    rows : dict
-        ID -> row of the manifest.
-    shortest, longest : int
-        Words of a sentence.
-
-    Returns
-    -------
-    tuple
-        IDs in order, and how many others there are by the reason.
+    Gives IDs in order, and how many others there are by the reason.
 
     Example
     -------

@@ -75,15 +75,10 @@ def read_tasks(path, expected=None):
 
 
 def write_tasks(path, rows):
-    """Write a list.
+    """Write a list; the file's folder is made.
 
-    Arguments
-    ---------
-    path : str | Path
-        The file; its folder is made.
-    rows : iterable of tuple
-        Name, prompt text, prompt audio, text, recording; audio relative to
-        the file's folder.
+    A row has name, prompt text, prompt audio, text, and recording if any; audio
+    is relative to the file's folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,30 +24,11 @@ FINISHED = Figure("finished (%)", "finished", scale=100)
 def synthesize(speech, tasks, systems, folder, settings, batch_size):
     """Synthesize the tasks that have no row yet, for each system.
 
-    Arguments
-    ---------
-    speech : PretrainedSpeech
-        Speaks.
-    tasks : list of Task
-        The tasks.
-    systems : dict
-        Label -> whether the allocator is used.
-    folder : Path
-        For results.csv and a folder of audio per system.
-    settings : dict
-        "seed", "sampling", and everything else that decides the speech.
-    batch_size : int
-        Tasks per batch.
-
-    Returns
-    -------
-    ResultsFile
-        File with ``COLUMNS`` for each task and system.
-
-    Raises
-    ------
-    ValueError
-        If a prompt's audio cannot be used, or no task can be spoken.
+    ``systems`` maps labels to whether the allocator is used. The folder is for
+    results.csv and a folder of audio per system. ``settings`` are "seed",
+    "sampling", and everything else that decides the speech. Gives a ResultsFile
+    with ``COLUMNS``. It is an error if a prompt's audio cannot be used, or no
+    task can be spoken.
     """
     folder.mkdir(parents=True, exist_ok=True)
     asked = {label: {"allocate": systems[label]} for label in systems}
@@ -76,17 +57,8 @@ def synthesize(speech, tasks, systems, folder, settings, batch_size):
 def summarize_speech(rows, seed):
     """Token rate and share of finished tasks, the former without silence.
 
-    Arguments
-    ---------
-    rows : dict
-        Label -> rows of :func:`synthesize`.
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    dict
-        (system, figure) -> (value, low, high).
+    Gives (system, figure) -> (value, low, high), for rows of :func:`synthesize`
+    by label.
     """
     heard = {
         label: [row for row in some if not row["unspoken"]]
@@ -112,27 +84,10 @@ def unspoken_notes(rows):
 
 
 def real_time_factor(speech, task, allocate, trials, clock, settings):
-    """Seconds of computing per second of speech, by Table 3's protocol.
+    """Seconds of computing and of audio, means of trials by Table 3's protocol.
 
-    Arguments
-    ---------
-    speech : PretrainedSpeech
-        Says the sentence of 47 characters.
-    task : Task
-        Task whose prompt is used.
-    allocate : bool
-        Whether the allocator is asked.
-    trials : int
-        Number of trials to average, each with its own seed.
-    clock : Clock
-        Clock of the device.
-    settings : dict
-        "seed" and "sampling".
-
-    Returns
-    -------
-    dict
-        "computing" and "audio": seconds of a trial, on average.
+    The sentence of 47 characters is said after the task's prompt; each trial
+    has its own seed.
     """
     samples = []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from folders import RECORDED, folder_name
 from synthesis import FINISHED
 
-from recipes.common.evaluation.interval_plot import plot_figures, write_cell
+from recipes.common.evaluation.plots import plot_figures, write_cell
 from recipes.common.evaluation.report import (
     align,
     compare_ground_truth,
@@ -20,20 +20,8 @@ from recipes.common.evaluation.report import (
 def write_reports(summary, systems, notes, tasks, judges, hparams):
     """Write table.md and figures.png.
 
-    Arguments
-    ---------
-    summary : dict
-        (system, figure) -> (value, low, high).
-    systems : list of str
-        Rows of the table.
-    notes : list of str
-        Notes below the table.
-    tasks : list of Task
-        The evaluated tasks.
-    judges : list
-        Metrics.
-    hparams : dict
-        The YAML's settings.
+    ``summary`` maps (system, figure) to (value, low, high); systems are the
+    rows of the table, notes stand below it.
     """
     folder, path = Path(hparams["output_folder"]), Path(hparams["meta_list"])
     prompts = len({task.prompt_wav for task in tasks})

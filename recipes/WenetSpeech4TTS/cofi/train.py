@@ -13,15 +13,10 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from speechbrain.utils.distributed import run_on_main
-
-from recipes.common.experiment import start
-from recipes.common.training.cofi import train_cofi
-from recipes.common.wenetspeech4tts import prepare_manifests
+from recipes.common.training.adversarial_codec import train_cofi
+from recipes.common.wenetspeech4tts import start_wenetspeech4tts
 from speechbrain_gogo.brains.process_group import leave_process_group
 
 if __name__ == "__main__":
-    hparams, run_opts = start(__file__, sys.argv[1:])
-    run_on_main(prepare_manifests, kwargs={"hparams": hparams})
-    train_cofi(hparams, run_opts)
+    train_cofi(*start_wenetspeech4tts(__file__, sys.argv[1:]))
     leave_process_group()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Train SoCodec's language model on WenetSpeech4TTS (Section 5).
+"""Train SoCodec's or CoFi-Speech's language model on WenetSpeech4TTS.
 
     python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS \
-        --codec_source /path/to/socodec
+        --codec_source CODEC
 
 See the README in this folder.
 """
@@ -14,15 +14,10 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from speechbrain.utils.distributed import run_on_main
-
-from recipes.common.experiment import start
 from recipes.common.training.codec_lm import train_codec_lm
-from recipes.common.wenetspeech4tts import prepare_manifests
+from recipes.common.wenetspeech4tts import start_wenetspeech4tts
 from speechbrain_gogo.brains.process_group import leave_process_group
 
 if __name__ == "__main__":
-    hparams, run_opts = start(__file__, sys.argv[1:])
-    run_on_main(prepare_manifests, kwargs={"hparams": hparams})
-    train_codec_lm(hparams, run_opts)
+    train_codec_lm(*start_wenetspeech4tts(__file__, sys.argv[1:]))
     leave_process_group()

@@ -3,8 +3,7 @@
 import math
 from pathlib import Path
 
-from recipes.common.dry_run.input import Input
-from recipes.common.dry_run.models import find_models
+from recipes.common.dry_run.models import Input, find_models
 from speechbrain_gogo.dataio.manifests.dataset import reason_to_skip
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.report import ClipReport
@@ -19,19 +18,10 @@ LISTS = "meta_list", "sentence_files", "word_files"
 
 
 def find_inputs(settings, tree=None):
-    """All inputs that settings name.
+    """All inputs that settings name, a list of Input.
 
-    Arguments
-    ---------
-    settings : dict
-        A YAML without objects: numbers, texts, lists and dicts.
-    tree : dict
-        The YAML with the arguments of objects, which may name models; as
-        ``settings`` by default.
-
-    Returns
-    -------
-    list of Input
+    ``settings`` is a YAML without objects: numbers, texts, lists and dicts.
+    ``tree`` has the arguments of objects, too, which may name models.
     """
     found = [*_manifests(settings), *_tokens(settings), *_shards(settings)]
     for name in LISTS:
@@ -46,21 +36,10 @@ def find_inputs(settings, tree=None):
 
 
 def read_stage(settings, stage, more=None):
-    """Usable clips of a stage's manifests, without reading audio.
+    """ClipReport of a stage's manifests, and the hours of usable clips.
 
-    Arguments
-    ---------
-    settings : dict
-        ``data_folder`` and the manifest; limits of durations, if any.
-    stage : str
-        "train", "valid" or "test", whose clips may have any length.
-    more : dict
-        Further manifests, and what replaces ``$data_root`` in them.
-
-    Returns
-    -------
-    tuple
-        ClipReport, and the hours of the clips used.
+    Audio is not read. ``more`` are further manifests, and what replaces
+    ``$data_root`` in them. Clips of a test set may have any length.
     """
     clips = settings.get("clips") or {}
     limits = (

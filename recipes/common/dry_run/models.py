@@ -4,13 +4,13 @@ Of models of the hub it says whether the cache has them, without a request.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import huggingface_hub.constants as hub
 from huggingface_hub import scan_cache_dir
 from huggingface_hub.errors import CacheNotFound, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from recipes.common.dry_run.input import Input
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
 from speechbrain_gogo.metrics.recognition.recognizers import DEFAULT
 
@@ -37,19 +37,26 @@ MODELS = (
 INNER = "source", "checkpoint", "llama", "hearing_source", "recognizer"
 
 
+class Input(NamedTuple):
+    """Something that an experiment would read: its setting, and what is there.
+
+    ``hours`` are those of its usable audio. The experiment would fail for the
+    lack of what is ``missing``; ``download`` is the id of a model of the hub
+    that is not in its cache.
+    """
+
+    name: str
+    text: str
+    hours: float | None = None
+    missing: bool = False
+    download: str | None = None
+
+
 def find_models(settings, tree):
-    """All models that settings name.
+    """All models that settings name, a list of Input.
 
-    Arguments
-    ---------
-    settings : dict
-        A YAML without objects.
-    tree : dict
-        The same YAML, with the arguments of objects.
-
-    Returns
-    -------
-    list of Input
+    ``settings`` is a YAML without objects, ``tree`` the same with the arguments
+    of objects.
     """
     found, cache = {}, _cached_models()
 
@@ -70,20 +77,11 @@ def find_models(settings, tree):
 
 
 def describe_model(name, source, cache=None):
-    """What is known of a model without loading it.
+    """What is known of a model without loading it, an Input.
 
-    Arguments
-    ---------
-    name : str
-        Name of its setting.
-    source : str
-        A folder or file, a bundled name, or an id of the hub.
-    cache : dict
-        Id to MB of the models in the hub's cache; looked up by default.
-
-    Returns
-    -------
-    Input
+    ``name`` is that of its setting, ``source`` a folder or file, a bundled
+    name, or an id of the hub. ``cache`` has the MB of the models in the hub's
+    cache; it is looked up by default.
     """
     for path in (PRETRAINED / source, Path(source)):
         if path.is_dir():

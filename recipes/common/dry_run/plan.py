@@ -11,13 +11,7 @@ KEPT = 2  # checkpoints: the best and the last one
 
 
 def tell(settings):
-    """Print what an experiment would read, write and take.
-
-    Arguments
-    ---------
-    settings : Settings
-        Of the command line.
-    """
+    """Print what an experiment would read, write and take."""
     print(f"Dry run of {settings.file}: nothing is written.")
     try:
         hparams, plain = create(settings)
@@ -44,16 +38,7 @@ def tell(settings):
 def conclude(inputs, created):
     """What is missing, or would be downloaded, as a text.
 
-    Arguments
-    ---------
-    inputs : list of Input
-        All that would be read.
-    created : bool
-        Whether the objects of the YAML could be created.
-
-    Returns
-    -------
-    str
+    ``created``: whether the objects of the YAML could be created.
     """
     missing = [found.name for found in inputs if found.missing]
     fetched = [found.download for found in inputs if found.download]

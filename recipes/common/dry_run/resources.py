@@ -15,14 +15,9 @@ MOMENTS = {"torch": 8, "master": 12, "8bit": 2}
 class Size(NamedTuple):
     """Parameters of an experiment.
 
-    Arguments
-    ---------
-    trained : dict
-        Name of each module that is trained: number of its parameters.
-    trained_bytes : int
-        Of their weights.
-    other_bytes : int
-        Of all other modules: averages, frozen codecs, vocoders.
+    ``trained`` has their number by module, ``trained_bytes`` are those of their
+    weights, ``other_bytes`` of all other modules: averages, frozen codecs,
+    vocoders.
     """
 
     trained: dict
@@ -44,18 +39,8 @@ def create(settings):
     """Create the objects of a YAML without a trace.
 
     Nothing is fetched from the hub, and what they write goes to a folder that
-    is deleted.
-
-    Arguments
-    ---------
-    settings : Settings
-        Of the command line.
-
-    Returns
-    -------
-    tuple
-        The hyperparameters, and those of them that are no objects, with the
-        experiment's own output folder.
+    is deleted. Gives the hyperparameters, and those of them that are no
+    objects, with the experiment's own output folder.
     """
     with tempfile.TemporaryDirectory() as folder, _offline():
         there = settings.override(output_folder=folder, loggers=[])
@@ -79,17 +64,7 @@ def _plain(tree, folder, output):
 
 
 def measure(hparams):
-    """Count the parameters of hyperparameters.
-
-    Arguments
-    ---------
-    hparams : dict
-        From :func:`create`.
-
-    Returns
-    -------
-    Size
-    """
+    """Count the parameters of what :func:`create` gave, as a Size."""
     trained = dict(_modules(hparams.get("modules") or {}))
     own = {id(w): w for m in trained.values() for w in m.parameters()}
     others = {

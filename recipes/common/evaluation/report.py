@@ -12,7 +12,7 @@ from collections import Counter
 from itertools import compress
 from pathlib import Path
 
-from recipes.common.evaluation.rate_plot import plot_rates
+from recipes.common.evaluation.plots import plot_rates
 from speechbrain_gogo.metrics.panel import UNSCORED
 from speechbrain_gogo.metrics.recognition.transcripts import (
     NORMALIZERS,
@@ -29,26 +29,11 @@ from speechbrain_gogo.metrics.reports.tables import markdown_table
 def write_reports(folder, rows, measured, judges, utterances, hparams):
     """Write table.md and rate_quality.png.
 
-    Arguments
-    ---------
-    folder : Path
-        Folder to write.
-    rows : dict
-        Label -> row of the table, the original recordings first.
-    measured : dict
-        Label -> list of results, one per utterance.
-    judges : list
-        Metrics.
-    utterances : dict
-        ID -> row of the manifest.
-    hparams : dict
-        test_csv, bootstrap_seed, ground_truth_tolerance, published, the rows
-        of :func:`read_published`, and reference, a label or None.
-
-    Returns
-    -------
-    dict
-        (label, figure label) -> (value, low, high).
+    ``rows`` maps labels to rows of the table, the original recordings first,
+    ``measured`` to lists of results, one per utterance. Settings are test_csv,
+    bootstrap_seed, ground_truth_tolerance, published (from
+    :func:`read_published`), and reference, a label or None. Gives (label,
+    figure label) -> (value, low, high).
     """
     figures = [figure for judge in judges for figure in judge.figures]
     summary = summarize(measured, figures, hparams["bootstrap_seed"])
@@ -90,14 +75,8 @@ def write_reports(folder, rows, measured, judges, utterances, hparams):
 def summarize(measured, figures, seed):
     """Figures of every row: (label, figure label) -> (value, low, high).
 
-    Arguments
-    ---------
-    measured : dict
-        Label -> list of results, one per utterance.
-    figures : list of Figure
-        Names of the figures to compute.
-    seed : int
-        Seed of the bootstrap.
+    ``measured`` maps labels to lists of results, one per utterance; the seed is
+    that of the bootstrap.
     """
     return {
         (label, figure.label): figure_interval(figure, results, seed)
@@ -109,15 +88,7 @@ def summarize(measured, figures, seed):
 def list_unscored(measured):
     """Which judges gave no score, to how many utterances and why.
 
-    Arguments
-    ---------
-    measured : dict
-        Label -> list of results, one per utterance.
-
-    Returns
-    -------
-    list of str
-        A note for each label and reason; figures leave these utterances out.
+    A note for each label and reason; figures leave these utterances out.
     """
     notes = []
     for label, results in measured.items():
@@ -190,18 +161,9 @@ def list_notes(notes):
 
 
 def read_published(hparams_file, name):
-    """Rows of a table as the paper has them: dicts, if a file is named.
+    """Rows of the paper's table, dicts, if a file is named.
 
-    Arguments
-    ---------
-    hparams_file : str | Path
-        The YAML that names it.
-    name : str
-        Relative to the YAML's folder, as what it includes is; or None.
-
-    Returns
-    -------
-    list of dict
+    Its name is relative to the folder of the YAML, as what that includes is.
     """
     if name is None:
         return []
@@ -212,19 +174,8 @@ def read_published(hparams_file, name):
 def compare_ground_truth(here, published, tolerance):
     """Compare figures of the original recordings with the published ones.
 
-    Arguments
-    ---------
-    here : dict
-        Figure label -> value of the original recordings.
-    published : dict
-        The same as the paper has it, as text.
-    tolerance : float
-        Largest accepted difference, as a share of the published value.
-
-    Returns
-    -------
-    list of str
-        A verdict, with both values of every figure.
+    These are texts. The tolerance is a share of the published value. Gives a
+    verdict, with both values of every figure.
     """
     pairs = {
         label: (value, float(published[label]))

@@ -10,8 +10,18 @@ import hashlib
 import json
 from pathlib import Path
 
+from tqdm import tqdm
+
 from speechbrain_gogo.dataio.audio.clips import WHOLE
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
+
+
+def write_rows(path, rows):
+    """Write dicts with the same keys as a CSV file."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def hash_files(paths):
@@ -33,19 +43,9 @@ def hash_files(paths):
 
 
 def hash_utterances(utterances):
-    """Hashes of transcripts and audio of a test set.
+    """Hashes of transcripts and audio of a test set, 16 hex digits each.
 
     They depend on the content of files, not on their location.
-
-    Arguments
-    ---------
-    utterances : dict
-        ID -> row of a manifest, with wav and wrd.
-
-    Returns
-    -------
-    dict
-        "transcripts" and "audio", 16 hex digits each.
     """
     metadata = {
         "transcripts": {k: row["wrd"] for k, row in utterances.items()},
@@ -69,22 +69,10 @@ def _name_part(row):
 class ResultsFile:
     """results.csv and the settings it was made with.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder of both files.
-    columns : list of str
-        The judges' columns.
-    settings : dict
-        All settings that change values, including the data, as JSON.
-    systems : dict
-        System -> settings that change its values, as JSON.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds results of other settings, or two judges have
-        columns of the same name.
+    Settings, for JSON, are all that change values, including the data;
+    ``systems`` has those that change the values of one. Results of other
+    settings in the folder are an error, and so are two judges with columns of
+    the same name.
     """
 
     def __init__(self, folder, columns, settings, systems):
@@ -108,21 +96,26 @@ class ResultsFile:
                 csv.writer(stream).writerow(self.columns)
 
     def append(self, utterance, system, values):
-        """Append a row.
-
-        Arguments
-        ---------
-        utterance : str
-            ID of the utterance.
-        system : str
-            The label in the table.
-        values : dict
-            The judges' columns.
-        """
+        """Append a row: ID, the label in the table, and the judges' columns."""
         row = {"ID": utterance, "system": system, **values}
         with open(self.path, "a", newline="") as stream:
             csv.DictWriter(stream, self.columns).writerow(row)
         self.rows[utterance, system] = row
+
+    def complete(self, judged, utterances, systems, title=None):
+        """Append the rows that judges measure, with a progress bar.
+
+        ``judged`` gives ((utterance, system), values) of all missing rows.
+        Gives system -> rows, in the order of the utterances.
+        """
+        wanted = [(key, system) for key in utterances for system in systems]
+        done = sum(pair in self.rows for pair in wanted)
+        progress = tqdm(
+            judged, title, len(wanted), initial=done, dynamic_ncols=True
+        )
+        for pair, values in progress:
+            self.append(*pair, values)
+        return {s: [self.rows[key, s] for key in utterances] for s in systems}
 
     def _check(self, settings, systems):
         """Raise an error for rows of other settings; return all systems."""

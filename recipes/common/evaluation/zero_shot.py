@@ -1,7 +1,7 @@
 """Zero-shot speech of any text to speech on a manifest, judged.
 
-Every text is spoken in the voice of another clip of the manifest. A killed run goes
-on where it was.
+Every text is spoken in the voice of another clip of the manifest. After an
+interruption, the same command continues.
 """
 
 import random
@@ -23,20 +23,7 @@ FINISHED = Figure("finished (%)", "finished", scale=100)
 
 
 def pair(rows, seed):
-    """A prompt for each clip: another one of the manifest.
-
-    Arguments
-    ---------
-    rows : dict
-        ID -> row.
-    seed : int
-        Seed of the choice.
-
-    Returns
-    -------
-    dict
-        ID -> ID of the prompt.
-    """
+    """A prompt for each clip, ID -> ID: another one of the manifest."""
     keys = sorted(rows)
     if len(keys) < 2:
         raise ValueError(
@@ -59,17 +46,7 @@ def speak(speech, text, prompt, path, seed):
 def evaluate(hparams, run_opts):
     """Speak and judge what is not yet judged.
 
-    Arguments
-    ---------
-    hparams : dict
-        As loaded.
-    run_opts : dict
-        SpeechBrain's.
-
-    Returns
-    -------
-    tuple
-        Label -> list of results, one for each text; and the judges.
+    Gives label -> list of results, one for each text; and the judges.
     """
     rows, _ = read_manifest(hparams["test_csv"], hparams["data_folder"])
     prompts = pair(rows, hparams["seed"])
@@ -102,13 +79,7 @@ def evaluate(hparams, run_opts):
 
 
 def speak_and_judge(arguments):
-    """Evaluate as the YAML says, and write a table.
-
-    Arguments
-    ---------
-    arguments : list of str
-        Arguments of the command line: a YAML, and overrides of it.
-    """
+    """Evaluate as the YAML of a command line says, and write a table."""
     settings = parse_arguments(arguments)
     hparams, run_opts = settings.load(), settings.run_opts
     if not hparams["models"]:

@@ -5,22 +5,35 @@ from tqdm import tqdm
 
 from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain
+from speechbrain_gogo.brains.cofi import CoFiCodecBrain
+from speechbrain_gogo.brains.socodec import SoCodecBrain
 from speechbrain_gogo.dataio.manifests.dataset import usable_clips
+from speechbrain_gogo.inference.loading.export import export_codec
+from speechbrain_gogo.inference.loading.export_socodec import export_socodec
 
 
-def train_adversarial_codec(hparams, run_opts, brain_class, export):
-    """Train a codec on the manifests of a recipe, and export it.
+def train_socodec(hparams, run_opts):
+    """Train SoCodec with the settings of :func:`recipes.common.experiment.start`."""
+    _train(hparams, run_opts, SoCodecBrain, export_socodec)
 
-    Arguments
-    ---------
-    hparams, run_opts : dict
-        From :func:`recipes.common.experiment.start`.
-    brain_class : type
-        An :class:`~speechbrain_gogo.brains.adversarial_codec.AdversarialCodecBrain`.
-    export : callable
-        Function of ``hparams``, with the trained ``codec``, that writes it to
-        ``export_folder``.
-    """
+
+def train_cofi(hparams, run_opts):
+    """Train CoFi-Codec with the settings of :func:`recipes.common.experiment.start`."""
+    _train(hparams, run_opts, CoFiCodecBrain, export_cofi)
+
+
+def export_cofi(hparams):
+    """Write the trained codec to ``export_folder``."""
+    return export_codec(
+        hparams["export_folder"],
+        f"{hparams['output_folder']}/hyperparams.yaml",
+        hparams["codec"],
+        hparams["vocoder"],
+    )
+
+
+def _train(hparams, run_opts, brain_class, export):
+    """Train a codec on the manifests of a recipe, and export it."""
     sample_rate = hparams["model"]["sample_rate"]
     datasets, loaders, reports = speech_datasets(hparams, sample_rate)
     hparams["sample_clips"] = list(

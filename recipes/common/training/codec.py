@@ -6,16 +6,10 @@ from speechbrain_gogo.inference import GogoCodec
 
 
 def initialize_codec(brain, hparams, clips):
-    """Give a codec the initial weights that the YAML names.
+    """Give an untrained codec the initial weights that the YAML names.
 
-    Arguments
-    ---------
-    brain : CodecBrain
-        Not trained yet; from a checkpoint it will resume instead.
-    hparams : dict
-        ``frozen``, ``start_from`` and ``start_clips``.
-    clips : iterator of dict
-        ``start_clips`` clips, read only if they are needed.
+    ``clips`` is an iterator of ``start_clips`` clips, read only if they are
+    needed.
     """
     brain.freeze(hparams["frozen"])
     if brain.checkpointer.list_checkpoints():

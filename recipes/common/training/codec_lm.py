@@ -3,26 +3,17 @@
 Tokens and embeddings are those of a pretrained codec.
 """
 
-import logging
 import shutil
 from pathlib import Path
 
 import torch
 from speechbrain.utils.distributed import run_on_main
 
+from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain
 from recipes.common.training.codec_lm_samples import CodecLMSamples
 from speechbrain_gogo.brains.multi_stream_lm import MultiStreamLMBrain
-from speechbrain_gogo.dataio.manifests.dataset import (
-    check_usable,
-    recipe_manifests,
-    speech_dataset,
-    usable_clips,
-)
-from speechbrain_gogo.dataio.shards.batching import (
-    loader_settings,
-    worker_settings,
-)
+from speechbrain_gogo.dataio.manifests.dataset import usable_clips
 from speechbrain_gogo.dataio.text.front_ends import front_end
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 from speechbrain_gogo.inference import open_codec
@@ -32,39 +23,12 @@ from speechbrain_gogo.inference.loading.speech_lm import (
     export_speech_lm,
 )
 
-logger = logging.getLogger(__name__)
-
 
 def dataio_prepare(hparams):
     """Datasets, loader settings, reports by stage, and the text tokenizer."""
     reader = front_end(hparams["language"])
-    workers = worker_settings(
-        hparams["num_workers"],
-        hparams["prefetch_batches"],
-        hparams["pin_memory"],
-    )
-    datasets, loaders, reports = {}, {}, {}
-    for stage, paths in recipe_manifests(hparams).items():
-        datasets[stage], reports[stage] = speech_dataset(
-            paths,
-            sample_rate=hparams["codec"].sample_rate,
-            min_seconds=hparams["min_seconds"],
-            max_seconds=hparams["max_seconds"],
-            cache_folder=hparams["cache_folder"],
-        )
-        name = ", ".join(map(str, paths))
-        logger.info("%s: %s", name, reports[stage])
-        check_usable(datasets[stage], name)
-        training = stage == "train"
-        loaders[stage] = loader_settings(
-            datasets[stage],
-            training,
-            hparams["batch_seconds"],
-            hparams["max_batch_clips"],
-            hparams["num_buckets"],
-            hparams["seed"],
-            **workers,
-        )
+    sample_rate = hparams["codec"].sample_rate
+    datasets, loaders, reports = speech_datasets(hparams, sample_rate)
     path = Path(hparams["tokenizer_file"])
     rows = datasets["train"].data.values()
     train = {
@@ -87,13 +51,7 @@ def dataio_prepare(hparams):
 
 
 def train_codec_lm(hparams, run_opts):
-    """Train a language model for the tokens of a codec, and export both.
-
-    Arguments
-    ---------
-    hparams, run_opts : dict
-        From :func:`recipes.common.experiment.start`.
-    """
+    """Train a language model for the tokens of a codec, and export both."""
     source = hparams["codec_source"]
     device = {"device": (run_opts or {}).get("device", "cpu")}
     codec = hparams["codec"] = open_codec(source, run_opts=device)
@@ -116,16 +74,7 @@ def train_codec_lm(hparams, run_opts):
 def export(hparams, source, codec, tokenizer):
     """Write codec and language model into one folder.
 
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the recipe: ``export_folder``, ``lm`` and ``speech``.
-    source : str | Path
-        Source of the codec: a folder of this package.
-    codec : PretrainedCodec
-        As loaded from there.
-    tokenizer : WordPieces
-        Tokenizer of the text.
+    The codec's source is a folder, a hub id or a bundled name of this package.
     """
     folder = Path(hparams["export_folder"])
     shutil.copytree(find_source(source), folder, dirs_exist_ok=True)

@@ -17,16 +17,8 @@ from speechbrain_gogo.metrics.reports.pictures import plot_mels
 class CodecLMSamples:
     """Audio and mel pictures of a few clips, encoded once.
 
-    Arguments
-    ---------
-    codec : SoCodec | CoFiCodec
-        Decodes the tokens.
-    clips : iterable of dict
-        With ``id``, ``sig`` [T] and ``text``, int64 [L].
-    seed : int
-        Seed of the draws.
-    sampling : dict
-        Settings of a ``Sampler``.
+    Clips have ``id``, ``sig`` [T] and ``text``, int64 [L]; ``sampling`` has
+    settings of a ``Sampler``.
     """
 
     def __init__(self, codec, clips, seed, sampling):
@@ -40,16 +32,10 @@ class CodecLMSamples:
             self.clips.append((*known, wav))
 
     def __call__(self, lm, folder, write):
-        """Speak all clips.
+        """Speak all clips by a model in evaluation mode.
 
-        Arguments
-        ---------
-        lm : MultiStreamLM | ScaleLM
-            In evaluation mode.
-        folder : Path
-            Gets ``<id>.png``, and ``<id>.wav`` unless the model ends at once.
-        write : callable
-            Writes audio [1, T] to a path.
+        The folder gets ``<id>.png``, and ``<id>.wav`` unless the model ends at
+        once; ``write`` writes audio [1, T] to a path.
         """
         device = next(lm.parameters()).device
         for name, *tensors, wav in self.clips:

@@ -129,11 +129,7 @@ def dataio_prepare(hparams, tokenizer, codec):
 def train_stage(hparams, run_opts):
     """Train a stage and export its best or averaged weights.
 
-    Arguments
-    ---------
-    hparams, run_opts : dict
-        Of a YAML with the base speech_lm.yaml, from
-        :func:`~recipes.common.experiment.start`.
+    The YAML has the base speech_lm.yaml.
     """
     codec = GogoCodec.from_hparams(  # samples move it to the training's device
         hparams["codec"],

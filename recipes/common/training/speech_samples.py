@@ -18,20 +18,9 @@ from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 
 class Samples:
-    """Writes wav files and mel pictures of a few clips.
+    """Writes wav files and mel pictures of some clips, evenly over a dataset.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        Decodes the tokens.
-    dataset : TokenDataset
-        Clips to choose from.
-    number : int
-        Clips to take, evenly over the dataset.
-    seed : int
-        Seed of the draws.
-    sampling : dict
-        Settings of a ``Sampler``.
+    ``sampling`` has settings of a ``Sampler``.
     """
 
     def __init__(self, codec, dataset, number, seed, sampling):
@@ -43,14 +32,9 @@ class Samples:
         self.sampling = sampling
 
     def __call__(self, lm, folder):
-        """Generate samples of all clips by a stage in evaluation mode.
+        """Write ``<id>.wav`` and ``<id>.png`` of all clips.
 
-        Arguments
-        ---------
-        lm : BackboneLM | DetailLM
-            The stage.
-        folder : Path
-            Gets ``<id>.wav`` and ``<id>.png``.
+        The stage is in evaluation mode.
         """
         device = lm.llama.device
         self.codec.to(device)

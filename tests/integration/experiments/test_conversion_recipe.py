@@ -1,30 +1,20 @@
-"""The recipe that judges conversion: whose prompts, which voice, and a stop."""
+"""The recipe that judges conversion: prompts, the nearer voice, resuming."""
 
 import csv
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speechbrain_gogo.metrics.speech_metric import Figure
 
-RECIPE = Path(__file__).resolve().parents[3] / "recipes/LibriTTS/convert"
-
 
 @pytest.fixture(autouse=True)
-def recipe(monkeypatch):
-    """The recipe's modules can be imported, in this test only."""
-    names = [path.stem for path in RECIPE.glob("*.py")]
-    for name in names:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(str(RECIPE))
-    yield
-    for name in names:
-        sys.modules.pop(name, None)
+def recipe(scripts_of):
+    """The recipe's modules can be imported."""
+    scripts_of("LibriTTS/convert")
 
 
-def test_prompts_are_of_whom_they_should():
+def test_prompts_are_of_the_right_speakers():
     from voices import choose_prompts
 
     rows = {
@@ -47,7 +37,7 @@ def test_prompts_are_of_whom_they_should():
         choose_prompts({"a": {"duration": 4}}, False, [3, 4], 0)
 
 
-def test_the_nearer_voice_is_told(monkeypatch):
+def test_nearer_voice(monkeypatch):
     from voices import TwoVoices
 
     pytest.importorskip("resemblyzer")
@@ -76,7 +66,7 @@ class Loud:
         return [{"peak": float(np.abs(wav).max())} for wav in predicts]
 
 
-def test_a_stop_costs_nothing(tiny_speech_folder, tiny_corpus, tmp_path):
+def test_stopped_evaluation_resumes(tiny_speech_folder, tiny_corpus, tmp_path):
     from evaluate import evaluate
 
     from recipes.common.disturbances import Noise

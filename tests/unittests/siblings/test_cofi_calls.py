@@ -101,7 +101,7 @@ def test_fewer_scales(name):
     with open(recipe / f"figure3/{name}.yaml") as stream:
         changes = load_hyperpyyaml(stream)
     small = {"dim": 16, "vocab_size": 64, "stream_dim": 16}
-    with open(HPARAMS / "mini/cofi.yaml") as stream:
+    with open(HPARAMS / "cofi.yaml") as stream:
         model = load_hyperpyyaml(stream, {**changes["model"], **small})
     codec = model["codec"].eval()
     size, columns = {"two_scales": (1920, 25), "one_scale": (320, 4)}[name]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from allocator_recipe import RECIPES, REPOSITORY, SCRIPT, TINY, arguments
 from command_lines import command_line
+from interruptions import resume_until_done, stop_at
 from processes import run_ranks
 
 from speechbrain_gogo.brains.allocator import AllocatorBrain
@@ -46,10 +47,6 @@ def test_only_the_policy_is_updated(
     assert "oracle reward" in said and "read 12 clips = used 12" in said
 
 
-class Stop(Exception):
-    """Power is gone."""
-
-
 def test_resuming_equals_an_uninterrupted_run(
     main, tiny_codec_folder, tiny_corpus, tmp_path, monkeypatch
 ):
@@ -59,20 +56,9 @@ def test_resuming_equals_an_uninterrupted_run(
         "ablation": SCRIPT.parent / "hparams" / "table9" / "sampled.yaml",
     }
     main(arguments(tiny_codec_folder, tiny_corpus, tmp_path / "a", **settings))
-    save, stops = AllocatorBrain._save_intra_epoch_ckpt, [1, 3]
-
-    def save_and_stop(self):
-        save(self)
-        if self.optimizer_step in stops[:1]:
-            raise Stop
-
-    monkeypatch.setattr(AllocatorBrain, "_save_intra_epoch_ckpt", save_and_stop)
+    stop_at(monkeypatch, AllocatorBrain, stops := [1, 3])
     line = arguments(tiny_codec_folder, tiny_corpus, tmp_path / "b", **settings)
-    while stops:
-        with pytest.raises(Stop):
-            main(line)
-        stops.pop(0)
-    main(line)
+    resume_until_done(main, line, stops)
     logs = [read_log(tmp_path / x / "progress.jsonl") for x in "ab"]
     assert logs[0] == logs[1] and len(logs[0]) > 10
     exported = [

@@ -50,7 +50,3 @@ def summaries(folder):
     """One line per validation."""
     lines = (folder / "train_log.txt").read_text().splitlines()
     return [line for line in lines if "epoch" in line]
-
-
-class Stop(Exception):
-    """Power is gone."""

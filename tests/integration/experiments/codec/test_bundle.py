@@ -12,21 +12,25 @@ SCRIPT = (
 )
 
 
-def test_sampler_is_unchanged_by_default():
-    """Only vocoders are compared, with the model's own sampler."""
-    choose = runpy.run_path(str(SCRIPT))["choose"]
-    flow = SimpleNamespace(num_steps=32, guidance_scale=2.0)
-    choose.__globals__["score"] = lambda *_: {"stoi": 0.7, "pesq": 1.0}
-    codec = SimpleNamespace(
+def codec_of(flow):
+    """What choose() needs of a codec."""
+    return SimpleNamespace(
         sample_rate=24000,
         device="cpu",
         mods={},
         codec=SimpleNamespace(flow=flow),
     )
+
+
+def test_sampler_is_unchanged_by_default():
+    """Only vocoders are compared, with the model's own sampler."""
+    choose = runpy.run_path(str(SCRIPT))["choose"]
+    flow = SimpleNamespace(num_steps=32, guidance_scale=2.0)
+    choose.__globals__["score"] = lambda *_: {"stoi": 0.7, "pesq": 1.0}
     lines = (SCRIPT.parent / "hparams" / "bundle.yaml").read_text()
     assert "\nsamplers: {}\n" in lines
     hparams = {"vocoders": {"one": nn.Identity()}, "samplers": {}}
-    sampler, name, scores = choose(hparams, codec, [])
+    sampler, name, scores = choose(hparams, codec_of(flow), [])
     assert (sampler, name, list(scores)) == ({}, "one", ["vocoders"])
     assert (flow.num_steps, flow.guidance_scale) == (32, 2.0)
 
@@ -50,17 +54,11 @@ def test_cheapest_sampler_within_tolerance(tolerance, steps):
         return {"stoi": stoi, "pesq": 1.0}
 
     choose.__globals__["score"] = score
-    codec = SimpleNamespace(
-        sample_rate=24000,
-        device="cpu",
-        mods={},
-        codec=SimpleNamespace(flow=flow),
-    )
     hparams = {
         "tolerance": tolerance,
         "vocoders": {"one": nn.Identity()},
         "samplers": {"num_steps": [1, 4, 16], "guidance_scale": [0.0, 1.0]},
     }
-    sampler, name, scores = choose(hparams, codec, [])
+    sampler, name, scores = choose(hparams, codec_of(flow), [])
     assert sampler == {"num_steps": steps, "guidance_scale": 0.0}
     assert name == "one" and len(scores["samplers"]) == 6

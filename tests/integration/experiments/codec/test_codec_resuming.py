@@ -6,7 +6,8 @@ import signal
 
 import pytest
 import torch
-from codec_recipe import SCRIPT, Stop, arguments, summaries
+from codec_recipe import SCRIPT, arguments, summaries
+from interruptions import Stop, resume_until_done, stop_at
 from processes import start_process
 
 from speechbrain_gogo.brains.codec import CodecBrain
@@ -34,13 +35,8 @@ def test_resuming_equals_an_uninterrupted_run(
     log, said, seen = whole
     batches = len(seen) // 2  # of an epoch
     assert batches >= 3 and seen[0] != seen[batches]
-    save, validate = CodecBrain._save_intra_epoch_ckpt, CodecBrain._fit_valid
+    validate = CodecBrain._fit_valid
     stops = [1, 2, batches, "validation", batches + 1]
-
-    def save_and_stop(self):
-        save(self)
-        if self.optimizer_step in stops[:1]:
-            raise Stop
 
     def validate_and_stop(self, *args, **kwargs):
         validate(self, *args, **kwargs)
@@ -48,13 +44,10 @@ def test_resuming_equals_an_uninterrupted_run(
             raise Stop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CodecBrain, "_save_intra_epoch_ckpt", save_and_stop)
+        stop_at(patch, CodecBrain, stops)
         patch.setattr(CodecBrain, "_fit_valid", validate_and_stop)
-        while stops:
-            with pytest.raises(Stop):
-                main(arguments(tiny_corpus, tmp_path, num_workers=1))
-            stops.pop(0)
-        main(arguments(tiny_corpus, tmp_path, num_workers=1))
+        line = arguments(tiny_corpus, tmp_path, num_workers=1)
+        resume_until_done(main, line, stops)
     assert order == seen
     assert read_log(tmp_path / "progress.jsonl") == log
     assert summaries(tmp_path) == said

@@ -1,4 +1,4 @@
-"""The recipes of both GogoSpeech stages: they learn, and a stop costs nothing.
+"""The recipes of both GogoSpeech stages: they learn, and they resume.
 
 Every run is the recipe itself on a dozen tokenised clips with a tiny model.
 """
@@ -11,6 +11,7 @@ import pytest
 import speechbrain as sb
 import torch
 from command_lines import command_line
+from interruptions import Stop, resume_until_done, stop_at
 from processes import run_ranks
 from transformers import LlamaForCausalLM
 
@@ -209,10 +210,6 @@ def test_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
             main(arguments(stage, tmp_path, model=model))
 
 
-class Stop(Exception):
-    """Power is gone."""
-
-
 @pytest.mark.parametrize("stage", POSITIONS)
 def test_resuming_equals_an_uninterrupted_run(
     main, arguments, order, tmp_path, monkeypatch, stage
@@ -227,20 +224,9 @@ def test_resuming_equals_an_uninterrupted_run(
     assert seen[0] != seen[4]
     order.clear()
 
-    save, stops = SpeechLMBrain._save_intra_epoch_ckpt, [2, 4, 7]
-
-    def save_and_stop(self):
-        save(self)
-        if self.optimizer_step in stops[:1]:
-            raise Stop
-
-    monkeypatch.setattr(SpeechLMBrain, "_save_intra_epoch_ckpt", save_and_stop)
+    stop_at(monkeypatch, SpeechLMBrain, stops := [2, 4, 7])
     again = arguments(stage, tmp_path / "again", **draws)
-    while stops:
-        with pytest.raises(Stop):
-            main(again)
-        stops.pop(0)
-    main(again)
+    resume_until_done(main, again, stops)
     assert order == seen
     assert read_log(tmp_path / "again" / "progress.jsonl") == log
 
@@ -254,15 +240,8 @@ def test_other_batches_restart_the_epoch(
     main, arguments, order, tmp_path, monkeypatch
 ):
     """If requested; otherwise they are refused."""
-    save = SpeechLMBrain._save_intra_epoch_ckpt
-
-    def save_and_stop(self):
-        save(self)
-        if self.optimizer_step == 2:
-            raise Stop
-
     with monkeypatch.context() as patch, pytest.raises(Stop):
-        patch.setattr(SpeechLMBrain, "_save_intra_epoch_ckpt", save_and_stop)
+        stop_at(patch, SpeechLMBrain, [2])
         main(arguments("stage2", tmp_path))
     order.clear()
     with pytest.raises(ValueError, match="12 clips in 4 batches.* 12 clips in"):

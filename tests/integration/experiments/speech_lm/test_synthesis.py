@@ -1,4 +1,4 @@
-"""Synthetic speech: sentences held out, and a stop costs nothing."""
+"""Synthetic speech: sentences are held out, and an interrupted run resumes."""
 
 import csv
 import runpy

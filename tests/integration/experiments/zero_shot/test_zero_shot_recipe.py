@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
-from hyperpyyaml import load_hyperpyyaml
 
+from recipes.common.settings import parse_arguments
 from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
 RECIPE = Path(__file__).resolve().parents[4] / "recipes/SeedTTS/zero_shot"
@@ -44,8 +44,8 @@ def hparams(tiny_speech_folder, tiny_tasks, tmp_path):
         "num_workers": 0,
         "sampling": {"num_steps": 1},
     }
-    with open(RECIPE / "hparams/offline.yaml") as stream:
-        return load_hyperpyyaml(stream, changes)
+    given = parse_arguments([str(RECIPE / "hparams/offline.yaml")])
+    return given._replace(overrides=changes).load()
 
 
 def read_rows(hparams, folder):
