@@ -198,13 +198,7 @@ class SelfSupervised(nn.Module):
 
 
 def _load(source):
-    """A network of transformers, and the feature extractor if it is Whisper.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
+    """A network of transformers, and the feature extractor if it is Whisper."""
     from transformers import AutoFeatureExtractor, AutoModel
 
     try:

@@ -12,8 +12,11 @@ import torch
 from torch import nn
 
 from speechbrain_gogo.lobes.gogo.flow.matching import sway
-from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
-from speechbrain_gogo.lobes.nn.lengths import length_mask, unless_equal
+from speechbrain_gogo.lobes.nn.lengths import (
+    length_mask,
+    squared_error,
+    unless_equal,
+)
 
 
 class Distillation(nn.Module):

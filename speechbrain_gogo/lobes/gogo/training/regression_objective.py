@@ -8,7 +8,7 @@ Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
+from speechbrain_gogo.lobes.nn.lengths import squared_error
 
 
 class RegressionObjective(nn.Module):
