@@ -50,11 +50,10 @@ class FSQ(nn.Module):
         self.register_buffer("counts", counts, persistent=False)  # [J]
         self.register_buffer("steps", steps, persistent=False)  # [J]
         narrow = len(self.levels)
-        projected = dim != narrow
-        self.project_in = nn.Linear(dim, narrow) if projected else nn.Identity()
-        self.project_out = (
-            nn.Linear(narrow, dim) if projected else nn.Identity()
-        )
+        self.project_in = self.project_out = nn.Identity()
+        if dim != narrow:
+            self.project_in = nn.Linear(dim, narrow)
+            self.project_out = nn.Linear(narrow, dim)
 
     @property
     def signature(self):
@@ -95,13 +94,6 @@ class FSQ(nn.Module):
         digits = tokens.unsqueeze(-1) // self.steps % self.counts
         return (digits - half) / half
 
-    def indices_to_codes(self, tokens):
-        """Quantized features, by the name of vector-quantize-pytorch.
-
-        int64 [...] -> [..., D].
-        """
-        return self.project_out(self.points(tokens))
-
     def embed(self, tokens):
-        """int64 [B, N, K] -> features [B, N, K, D]."""
-        return self.indices_to_codes(tokens)
+        """int64 [...] -> quantized features [..., D]."""
+        return self.project_out(self.points(tokens))

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.lengths import count_steps
+
 
 class WindowDiscriminator(nn.Module):
     """Scores one window of log-mel.
@@ -79,7 +81,7 @@ class MelDiscriminator(nn.Module):
 
     def draw_starts(self, mel, lens, generator=None):
         """Random starts of the windows of each utterance, int64 [W, B]."""
-        frames = (lens.cpu().double() * mel.shape[1]).round()
+        frames = count_steps(lens.cpu(), mel.shape[1])
         place = torch.rand(
             len(self.parts), len(frames), generator=generator
         ).double()

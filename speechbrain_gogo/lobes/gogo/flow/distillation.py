@@ -62,12 +62,7 @@ class Distillation(nn.Module):
     def forward(
         self, wavs, wav_lens, text=None, text_lens=None, generator=None
     ):
-        """The loss of a batch.
-
-        Arguments
-        ---------
-        wavs, wav_lens, text, text_lens, generator
-            As in GogoObjective.forward; texts are not used.
+        """The loss of a batch, of the arguments of GogoObjective.forward.
 
         Returns
         -------
@@ -145,10 +140,6 @@ class Distillation(nn.Module):
             bool [B, T], or None.
         shortest : torch.Tensor
             bool [B], steps whose target is the teacher's.
-
-        Returns
-        -------
-        torch.Tensor
         """
         target = torch.empty_like(x)
         for ask, rows in ((self.ask, shortest), (self.halve, ~shortest)):

@@ -48,25 +48,9 @@ class MelRegression(nn.Module):
         return ("regression",)
 
     def forward(self, mel, cond, lens=None, reduction="mean", generator=None):
-        """Mean squared error of the predicted mel.
+        """Mean squared error of the predicted mel, of the arguments of the flow.
 
-        Arguments
-        ---------
-        mel : torch.Tensor
-            Normalized mel, shape [B, T, d].
-        cond : torch.Tensor
-            Condition, shape [B, T, D].
-        lens : torch.Tensor
-            Relative lengths [B].
-        reduction : str
-            "mean" over all real frames, or "batch": one value an utterance.
-        generator : torch.Generator
-            Not used: nothing is drawn.
-
-        Returns
-        -------
-        torch.Tensor
-            Squared error, scalar or [B].
+        Nothing is drawn: ``generator`` is not used.
         """
         return squared_error(self.backbone(cond, lens), mel, lens, reduction)
 

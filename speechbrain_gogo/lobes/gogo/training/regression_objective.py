@@ -47,12 +47,7 @@ class RegressionObjective(nn.Module):
         text_lens=None,
         generator=None,
     ):
-        """All losses of a batch.
-
-        Arguments
-        ---------
-        wavs, wav_lens, text, text_lens, generator
-            As in GogoObjective.forward; texts are not used.
+        """All losses of a batch, of the arguments of GogoObjective.forward.
 
         Returns
         -------
