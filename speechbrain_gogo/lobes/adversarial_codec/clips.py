@@ -3,23 +3,13 @@
 import torch
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.lengths import count_steps
+
 
 def split_clips(wavs, wav_lens, group_samples):
-    """Waveforms of whole groups, zeros at their ends.
+    """Waveforms [T_b] of whole groups, zeros at their ends.
 
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        [B, T].
-    wav_lens : torch.Tensor
-        Relative lengths [B], or None.
-    group_samples : int
-        Samples of a group.
-
-    Returns
-    -------
-    list of torch.Tensor
-        [T_b] each.
+    ``wavs`` is [B, T], ``wav_lens`` relative lengths [B], or None.
 
     Example
     -------
@@ -30,23 +20,12 @@ def split_clips(wavs, wav_lens, group_samples):
     batch, samples = wavs.shape
     if wav_lens is None:
         wav_lens = torch.ones(batch)
-    counts = (wav_lens.double() * samples).round().long().tolist()
+    counts = count_steps(wav_lens, samples).tolist()
     clips = [wav[:count] for wav, count in zip(wavs, counts)]
     return [F.pad(c, (0, -len(c) % group_samples)) for c in clips]
 
 
 def relative_lengths(clips):
-    """Lengths of clips, relative to the longest.
-
-    Arguments
-    ---------
-    clips : list of torch.Tensor
-        [T_b] each.
-
-    Returns
-    -------
-    torch.Tensor
-        [B].
-    """
+    """Lengths of clips [T_b], relative to the longest: [B]."""
     sizes = [len(clip) for clip in clips]
     return torch.tensor(sizes, device=clips[0].device) / max(sizes)

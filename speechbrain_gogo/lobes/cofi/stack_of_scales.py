@@ -113,13 +113,6 @@ class Bridge(nn.Module):
         D.
     max_steps : int
         Largest number of steps with states.
-
-    Example
-    -------
-    >>> states, counts = torch.randn(2, 4, 16), torch.tensor([4, 2])
-    >>> (prompt, real), added = Bridge(16, 10)(states, counts, ratio=3)
-    >>> prompt.shape, real.sum(1).tolist(), added.shape
-    (torch.Size([2, 4, 16]), [4, 2], torch.Size([2, 12, 16]))
     """
 
     def __init__(self, dim, max_steps):
