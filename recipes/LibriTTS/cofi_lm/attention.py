@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import CoFiSpeech
-from speechbrain_gogo.lobes.speech.analysis.attention_maps import scale_map
 
 
 def draw_maps(maps, path, factor, most):
@@ -32,13 +31,12 @@ def draw_maps(maps, path, factor, most):
     path : Path
         PNG to write.
     factor, most : float
-        Arguments of
-        :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
+        Factor of the weights, and value at which they are clipped.
     """
     figure = Figure(figsize=(5 * len(maps), 5), layout="constrained")
     axes = figure.subplots(1, len(maps), squeeze=False)[0]
     for axis, (title, weights, parts) in zip(axes, maps):
-        shown = scale_map(weights.cpu(), factor, most)
+        shown = (factor * weights.cpu()).clamp(max=most)
         axis.imshow(shown, cmap="viridis", vmin=0, vmax=most)
         axis.set_title(title)
         centres, first = [], 0

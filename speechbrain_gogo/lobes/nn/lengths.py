@@ -76,3 +76,12 @@ def count_steps(lens, size):
     [4, 2]
     """
     return (lens.double() * size).round().long()
+
+
+def check_positions(needed, available):
+    """Raise a ValueError if a clip takes more positions than a model has."""
+    if needed > available:
+        raise ValueError(
+            f"A clip of the batch takes {needed} positions, this model has "
+            f"{available}: leave such clips out."
+        )

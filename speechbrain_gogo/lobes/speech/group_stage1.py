@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.lengths import check_positions, length_mask
 from speechbrain_gogo.lobes.nn.llama import causal_mask
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage1
 from speechbrain_gogo.lobes.speech.group_state import GroupState
@@ -82,48 +82,19 @@ class GroupBackboneLM(GroupStage1):
         return text_length + num_groups + 2
 
     def prefix(self, text, text_lens):
-        """Ids before the speech, padded on the left.
+        """Ids before the speech, int64 [B, S], padded on the left.
 
-        Arguments
-        ---------
-        text, text_lens
-            As in :meth:`forward`.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            int64 [B, S] and how many of them are real, int64 [B].
+        Also how many of them are real, int64 [B].
         """
         before = text_and_start(text, text_lens, self.start_id)
         return pack(before, left=True)
 
     def forward(self, text, text_lens, tokens, lens):
-        """Negative log-likelihood of the backbone, given the text (Eq. 6).
-
-        Arguments
-        ---------
-        text, text_lens, tokens, lens
-            As in BackboneLM.forward.
-
-        Returns
-        -------
-        dict
-            As in BackboneLM.forward.
-
-        Raises
-        ------
-        ValueError
-            If a sequence is longer than ``max_positions``.
-        """
+        """As BackboneLM.forward."""
         backbone = tokens[..., : self.backbone_size]  # [B, N, b]
         real = length_mask(lens, tokens.shape[1])  # [B, N]
         x, position, kept = self.sequence(text, text_lens, backbone, real)
-        longest = int(kept.sum(1).max()) + 1
-        if longest > self.max_positions:
-            raise ValueError(
-                f"A clip of the batch takes {longest} positions, this model "
-                f"has {self.max_positions}: leave such clips out."
-            )
+        check_positions(int(kept.sum(1).max()) + 1, self.max_positions)
         hidden = self.llama(x, causal_mask(kept), position)
         hidden = hidden[:, -1 - tokens.shape[1] :]  # [B, 1 + N, D]
         last = real.sum(1)  # of the groups, after which the end comes
@@ -141,8 +112,7 @@ class GroupBackboneLM(GroupStage1):
         nll : torch.Tensor
             Negative log-likelihoods of the codes, [P, b].
         goes_on : torch.Tensor
-            Scores of the end before each group, [P]; -inf where it is
-            impossible.
+            Scores of the end before each group, [P].
         at_end : torch.Tensor
             Hidden states after the last groups, [B, D].
 
@@ -164,14 +134,8 @@ class GroupBackboneLM(GroupStage1):
     def sequence(self, text, text_lens, backbone, real):
         """Input of the Llama up to the end of the speech.
 
-        Arguments
-        ---------
-        text, text_lens
-            As in :meth:`forward`.
-        backbone : torch.Tensor
-            int64 [B, N, b].
-        real : torch.Tensor
-            bool [B, N], which groups an utterance has.
+        ``backbone`` is int64 [B, N, b], ``real`` bool [B, N], which groups an
+        utterance has.
 
         Returns
         -------
@@ -198,35 +162,14 @@ class GroupBackboneLM(GroupStage1):
         guidance=0,
         said=None,
     ):
-        """The initial state of generation.
-
-        Arguments
-        ---------
-        text, text_lens, prompt, prompt_lens, sampler, guidance, said
-            As in BackboneLM.start.
-
-        Returns
-        -------
-        GroupState
-        """
+        """The initial state of generation, as BackboneLM.start."""
         prompt = prompt[..., : self.backbone_size]
         real = length_mask(prompt_lens, prompt.shape[1])
         sequence = self.sequence(text, text_lens, prompt, real)
         return GroupState(self, sampler, sequence, prompt, real, guidance)
 
     def log_probs(self, hidden, tokens, depth=None):
-        """Log-probabilities of the next token, at first also of the end.
-
-        Arguments
-        ---------
-        hidden, tokens, depth
-            As in GroupStage.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, C + 1] of the first token, else [B, C].
-        """
+        """As in GroupStage; of a group's first token [B, C + 1], also of the end."""
         found = super().log_probs(hidden, tokens, depth)
         if tokens.shape[1]:
             return found

@@ -45,15 +45,7 @@ class GroupDecoder:
         self.passes = self.small_passes = 0
 
     def allocate(self, batch, max_length):
-        """Empty the cache, which gets another size.
-
-        Arguments
-        ---------
-        batch : int
-            Sequences in the batch.
-        max_length : int
-            Positions to allocate, left padding included.
-        """
+        """Empty the cache, which gets another size."""
         self.blocks.allocate(batch, max_length)
         self.reset()
 

@@ -90,7 +90,7 @@ def test_equation_7_token_by_token(stage2, batch):
 def test_budgets_of_training(stage2, batch):
     _, _, tokens, lens, _, _ = batch
     generator = torch.Generator().manual_seed(3)
-    drawn = draw_budgets(stage2, 4000, 5, generator)
+    drawn = draw_budgets(stage2.train(), 4000, 5, generator)
     full = (drawn == 10).all(1)
     assert full.float().mean() == pytest.approx(0.5, abs=0.03)
     shares = torch.bincount(drawn[~full].flatten(), minlength=11) / (
@@ -101,7 +101,7 @@ def test_budgets_of_training(stage2, batch):
         shares[3:], torch.full((8,), 1 / 8), atol=0.02, rtol=0
     )
     losses = [
-        stage2.train()(tokens, lens, generator=generator.manual_seed(seed))
+        stage2(tokens, lens, generator=generator.manual_seed(seed))
         for seed in (1, 1, 2)
     ]
     assert torch.equal(losses[0]["nll"], losses[1]["nll"])

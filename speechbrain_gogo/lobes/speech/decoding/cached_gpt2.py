@@ -57,19 +57,10 @@ class CachedGPT2(CachedBlocks):
         self.passes = 0
 
     def read(self, x, real):
-        """Read new positions, some of which may be padding.
+        """Read new positions [B, T, D], some of which may be padding.
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, T, D].
-        real : torch.Tensor
-            bool [B, T]; later positions attend to these alone.
-
-        Returns
-        -------
-        torch.Tensor
-            Hidden states after the last norm, [B, T, D].
+        Later positions attend to those alone that are ``real``, bool [B, T]. The
+        result is the hidden states after the last norm, [B, T, D].
 
         Example
         -------
@@ -109,20 +100,7 @@ class CachedGPT2(CachedBlocks):
         self.slots = torch.arange(self.max_length, device=device)
 
     def forward(self, x, position=None):
-        """The computation of ``step``.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, T, D].
-        position : torch.Tensor
-            Not used.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T, D].
-        """
+        """The computation of ``step``, [B, T, D] -> [B, T, D]; no rotary positions."""
         slot = self.slots[: x.shape[1]] + self.first_slot(x.shape[1])  # [T]
         mask = self.mask(slot)
         for layer, cache in zip(self.layers, self.cache):

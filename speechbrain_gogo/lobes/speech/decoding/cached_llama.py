@@ -88,19 +88,9 @@ class CachedLlama(CachedBlocks):
         )
 
     def forward(self, x, position=None):
-        """The computation of ``step``, which may be compiled.
+        """The computation of ``step``, which may be compiled: [B, T, D] -> [B, T, D].
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, T, D].
-        position : torch.Tensor
-            Rotary positions, int64 [B, T]; consecutive by default.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T, D].
+        Rotary positions, int64 [B, T], are consecutive by default.
         """
         slot = self.slots[: x.shape[1]] + self.first_slot(x.shape[1])  # [T]
         if position is None:
@@ -110,23 +100,10 @@ class CachedLlama(CachedBlocks):
         return x
 
     def run_blocks(self, x, position, mask, slot, caches):
-        """All blocks and the last norm.
+        """All blocks and the last norm, [B, T, D] -> [B, T, D].
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, T, D].
-        position : torch.Tensor
-            Rotary positions, int64 [B, T].
-        mask, slot
-            As in :meth:`attend`.
-        caches : list
-            Cache of each block.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T, D].
+        Rotary positions are int64 [B, T]; ``mask`` and ``slot`` as in
+        :meth:`attend`; ``caches`` has the cache of each block.
         """
         rope = self._rotation(position, x)
         for block, cache in zip(self.blocks, caches):

@@ -74,20 +74,10 @@ def max_new_groups(max_positions, used, size, max_groups):
     max_groups : int | torch.Tensor
         An upper limit, or None.
 
-    Returns
-    -------
-    torch.Tensor
-        int64 [B].
-
     Raises
     ------
     ValueError
         If no position is left for an utterance.
-
-    Example
-    -------
-    >>> max_new_groups(20, torch.tensor([5, 17]), 3, None)
-    tensor([5, 1])
     """
     limit = (max_positions - used).div(size, rounding_mode="floor")
     if (limit < 1).any():

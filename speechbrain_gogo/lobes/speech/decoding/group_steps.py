@@ -18,34 +18,20 @@ from speechbrain_gogo.lobes.speech.decoding.steps import DepthStep
 class GroupText(nn.Module):
     """The pass of a GroupBackboneLM over ids: text and start, before the speech.
 
-    Arguments
-    ---------
-    lm : GroupBackboneLM
-        In evaluation mode. The Llama's weights are fused in place.
-    blocks : StatelessLlama
-        Shared with the passes over groups; the stage's own by default.
+    ``lm`` is in evaluation mode; the Llama's weights are fused in place.
     """
 
-    def __init__(self, lm, blocks=None):
+    def __init__(self, lm):
         super().__init__()
         self.embedding, self.end = lm.text, lm.end
-        self.blocks = blocks or StatelessLlama(lm.llama)
+        self.blocks = StatelessLlama(lm.llama)
 
     def forward(self, ids, padding, keys, values):
-        """Vector from which the next group is predicted.
+        """Vector from which the next group is predicted, for ids int64 [B, T].
 
-        Arguments
-        ---------
-        ids : torch.Tensor
-            int64 [B, T].
-        padding, keys, values : torch.Tensor
-            As in StatelessLlama.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Hidden state of the last position, [B, D]; score of the end, [B, 1];
-            keys and values.
+        ``padding``, ``keys`` and ``values`` are those of StatelessLlama. Returns
+        the hidden state of the last position, [B, D]; the score of the end,
+        [B, 1]; keys and values.
         """
         x, keys, values = self.blocks.read(
             self.embedding(ids), padding, keys, values
@@ -58,8 +44,10 @@ class GroupBackboneStep(nn.Module):
 
     Arguments
     ---------
-    lm, blocks
-        As in :class:`GroupText`.
+    lm : GroupBackboneLM
+        In evaluation mode.
+    blocks : StatelessLlama
+        Those of the :class:`GroupText`.
 
     Example
     -------
@@ -81,28 +69,17 @@ class GroupBackboneStep(nn.Module):
     True
     """
 
-    def __init__(self, lm, blocks=None):
+    def __init__(self, lm, blocks):
         super().__init__()
         self.groups, self.end = lm.groups, lm.end
-        self.blocks = blocks or StatelessLlama(lm.llama)
+        self.blocks = blocks
 
     def forward(self, before, position, padding, keys, values):
-        """Vector from which the next group is predicted.
+        """Vector from which the next group is predicted, as :class:`GroupText`.
 
-        Arguments
-        ---------
-        before : torch.Tensor
-            Preceding groups, int64 [B, T, b].
-        position : torch.Tensor
-            Rotary positions, int64 [B, T]: the first group has the number of
-            ids, and each further one ``group_stride`` more.
-        padding, keys, values : torch.Tensor
-            As in StatelessLlama.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            As of :class:`GroupText`.
+        ``before`` are the preceding groups, int64 [B, T, b], ``position`` their
+        rotary positions, int64 [B, T]: the first group has the number of ids, and
+        each further one ``group_stride`` more.
         """
         x = self.groups.total(before)
         x, keys, values = self.blocks.read(x, padding, keys, values, position)
@@ -141,19 +118,10 @@ class GroupDetailStep(nn.Module):
     def forward(self, before, backbone, padding, keys, values):
         """Vector from which the fine tokens of the last group are predicted.
 
-        Arguments
-        ---------
-        before : torch.Tensor
-            Preceding groups, int64 [B, T, K]; C where a token is missing.
-        backbone : torch.Tensor
-            Backbones of the groups, int64 [B, T, b].
-        padding, keys, values : torch.Tensor
-            As in StatelessLlama.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Hidden state of the last position, [B, D], keys and values.
+        ``before`` are the preceding groups, int64 [B, T, K], C where a token is
+        missing, ``backbone`` those of the groups, int64 [B, T, b]. ``padding``,
+        ``keys`` and ``values`` are those of StatelessLlama. Returns the hidden
+        state of the last position, [B, D], keys and values.
         """
         x = self.groups.total(before) + self.backbones.total(backbone)
         x, keys, values = self.blocks.read(x, padding, keys, values)
@@ -164,18 +132,5 @@ class FineStep(DepthStep):
     """A small pass: the next fine token of a group whose backbone is given."""
 
     def forward(self, hidden, tokens, fine):
-        """Log-probabilities of the next token.
-
-        Arguments
-        ---------
-        hidden, tokens : torch.Tensor
-            As in :class:`DepthStep`.
-        fine : torch.Tensor
-            Fine tokens so far, int64 [1].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, C].
-        """
+        """As :class:`DepthStep`; ``fine``, int64 [1], counts the fine tokens so far."""
         return super().forward(hidden, tokens, fine + self.depth.first)

@@ -47,19 +47,9 @@ class TokenStep(nn.Module):
         self.output = Dense(llama.lm_head.weight[lm.output_slice])
 
     def forward(self, ids, padding, keys, values):
-        """Logits of the next token.
+        """Logits [B, V] of the next token, keys and values, for ids int64 [B, T].
 
-        Arguments
-        ---------
-        ids : torch.Tensor
-            int64 [B, T].
-        padding, keys, values : torch.Tensor
-            As in StatelessLlama.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Logits [B, V], keys and values.
+        ``padding``, ``keys`` and ``values`` are those of StatelessLlama.
         """
         x = F.embedding(ids, self.embedding)
         x, keys, values = self.blocks.read(x, padding, keys, values)
@@ -67,32 +57,17 @@ class TokenStep(nn.Module):
 
 
 class AlignedText(nn.Module):
-    """Texts of an AlignedBackboneLM, and the durations of their letters.
-
-    Arguments
-    ---------
-    lm : AlignedBackboneLM
-        In evaluation mode.
-    """
+    """Texts of an AlignedBackboneLM, and the durations of their letters."""
 
     def __init__(self, lm):
         super().__init__()
         self.text, self.durations = lm.text, lm.durations
 
     def forward(self, text, lengths):
-        """Encode texts.
+        """Encode texts int64 [B, L] of ``lengths`` letters, int64 [B].
 
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [B, L].
-        lengths : torch.Tensor
-            Letters of each text, int64 [B]; 0 is speech without text.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Encoded text [B, L + 1, D] and mean durations in frames, [B, L + 1].
+        0 letters are speech without text. Returns the encoded text [B, L + 1, D]
+        and mean durations in frames, [B, L + 1].
         """
         encoded = self.text.encode(text, lengths)
         return encoded, self.durations.expected(encoded, lengths)
@@ -130,22 +105,11 @@ class AlignedStep(nn.Module):
     def forward(self, before, encoded, places, padding, keys, values):
         """Vector from which the next group is predicted.
 
-        Arguments
-        ---------
-        before : torch.Tensor
-            Tokens of the preceding groups, int64 [B, T, b]; C for none.
-        encoded : torch.Tensor
-            Text, [B, L + 1, D], from :class:`AlignedText`.
-        places : torch.Tensor
-            Position in the text of each frame of the groups that follow them,
-            int64 [B, T, F].
-        padding, keys, values : torch.Tensor
-            As in StatelessLlama.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Hidden state of the last position, [B, D], keys and values.
+        ``before`` are the tokens of the preceding groups, int64 [B, T, b], C for
+        none; ``encoded`` is the text, from :class:`AlignedText`; ``places`` is the
+        position in the text of each frame of the groups that follow them, int64
+        [B, T, F]; ``padding``, ``keys`` and ``values`` are those of StatelessLlama.
+        Returns the hidden state of the last position, [B, D], keys and values.
         """
         x = self.groups.total(before) + self.said(encoded, places)
         x, keys, values = self.blocks.read(x, padding, keys, values)
@@ -177,21 +141,10 @@ class DepthStep(nn.Module):
 
     @torch.no_grad()
     def forward(self, hidden, tokens, place):
-        """Log-probabilities of the next token.
+        """Log-probabilities [B, C] of the next token.
 
-        Arguments
-        ---------
-        hidden : torch.Tensor
-            From the large pass, [B, D].
-        tokens : torch.Tensor
-            Tokens of the group, int64 [B, K]; those from ``place`` on are ignored.
-        place : torch.Tensor
-            Position in the group of the next token, int64 [1].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, C].
+        ``hidden`` [B, D] is from the large pass, ``tokens`` int64 [B, K] are those
+        of the group, of which those from ``place``, int64 [1], on are ignored.
         """
         depth = self.depth
         known = torch.arange(tokens.shape[1], device=tokens.device) < place
