@@ -13,19 +13,9 @@ from torch.nn import functional as F
 
 
 def invert_filters(n_fft, sample_rate, n_mels, **scale):
-    """Pseudo-inverse of mel filters.
+    """Pseudo-inverse of mel filters, [n_mels, n_fft / 2 + 1].
 
-    Arguments
-    ---------
-    n_fft, sample_rate, n_mels : int
-        FFT size, sample rate and number of mel bins of the mel.
-    **scale
-        ``norm`` and ``mel_scale`` of torchaudio.
-
-    Returns
-    -------
-    torch.Tensor
-        [n_mels, n_fft / 2 + 1].
+    ``scale`` is ``norm`` and ``mel_scale`` of torchaudio.
     """
     filters = torchaudio.functional.melscale_fbanks(
         n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, **scale
@@ -34,30 +24,12 @@ def invert_filters(n_fft, sample_rate, n_mels, **scale):
 
 
 def griffin_lim(mel, inverse, window, n_fft, hop, iterations, momentum):
-    """Waveforms of log-mel frames, by alternating projections.
+    """Waveforms of log-mel frames [B, T, n_mels], by alternating projections.
 
-    Magnitudes are clipped at zero. All phases start at zero, so the same mel
-    always gives the same audio.
-
-    Arguments
-    ---------
-    mel : torch.Tensor
-        Log-mel, [B, T, n_mels].
-    inverse : torch.Tensor
-        From :func:`invert_filters`.
-    window : torch.Tensor
-        Window of the STFT, [win_length].
-    n_fft, hop : int
-        FFT size and hop of the STFT.
-    iterations : int
-        Rounds of inverse and forward STFT.
-    momentum : float
-        Momentum of fast Griffin-Lim, in [0, 1).
-
-    Returns
-    -------
-    torch.Tensor
-        [B, T * hop or more]; the centre of frame t is at sample t * hop.
+    ``inverse`` is from :func:`invert_filters`, ``window`` and the sizes are those
+    of the STFT. Magnitudes are clipped at zero. All phases start at zero, so the
+    same mel always gives the same audio. The result is [B, T * hop or more]; the
+    centre of frame t is at sample t * hop.
     """
     with torch.autocast(mel.device.type, enabled=False):
         magnitude = mel.float().exp() @ inverse

@@ -15,19 +15,9 @@ from speechbrain_gogo.lobes.nn.lengths import count_steps
 
 
 class WindowDiscriminator(nn.Module):
-    """Scores one window of log-mel.
+    """Scores one window of log-mel, by three convolutions of stride 2."""
 
-    Arguments
-    ---------
-    frames, n_mels : int
-        Size of the window.
-    channels : int
-        Channels of each of three convolutions of stride 2.
-    dropout : float
-        Share of the channels that are dropped in training.
-    """
-
-    def __init__(self, frames, n_mels, channels=128, dropout=0.25):
+    def __init__(self, frames, n_mels, channels, dropout):
         super().__init__()
         self.frames = frames
         layers, width, height = [], frames, n_mels
@@ -58,8 +48,10 @@ class MelDiscriminator(nn.Module):
         Mel bins.
     windows : list of int
         Frames of each window.
-    channels, dropout
-        As in :class:`WindowDiscriminator`.
+    channels : int
+        Channels of each convolution.
+    dropout : float
+        Share of the channels that are dropped in training.
 
     Example
     -------

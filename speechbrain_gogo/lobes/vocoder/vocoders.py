@@ -74,19 +74,6 @@ class FullLengthISTFT(ISTFT):
 
     T frames cover T * hop samples, of which Vocos returns the first (T - 1) *
     hop. The window follows from its length and is not stored as a weight.
-
-    Arguments
-    ---------
-    n_fft : int
-        Size of the window and of the FFT, in samples.
-    hop_length : int
-        Samples between frames.
-
-    Example
-    -------
-    >>> spectrum = torch.randn(1, 513, 20, dtype=torch.cfloat)
-    >>> FullLengthISTFT(1024, 256)(spectrum).shape
-    torch.Size([1, 5120])
     """
 
     def __init__(self, n_fft, hop_length):
