@@ -146,7 +146,7 @@ class TokenAllocator(nn.Module):
             ..., first - self.backbone_size :
         ].argmax(-1)
 
-    def solve_bias(self, logits, real, target, minimum=None, halvings=30):
+    def solve_bias(self, logits, real, target, minimum=None):
         """The bias that gives utterances a target average of tokens.
 
         The number of tokens does not decrease with the bias, so bisection finds
@@ -163,8 +163,6 @@ class TokenAllocator(nn.Module):
             larger.
         minimum : int
             Smallest budget, as in :meth:`choose`.
-        halvings : int
-            Steps of the bisection.
 
         Returns
         -------
@@ -173,7 +171,7 @@ class TokenAllocator(nn.Module):
         """
         reach = 2 * logits.abs().amax((1, 2)) + 1  # decides alone
         low, high = -reach, reach
-        for _ in range(halvings):
+        for _ in range(30):
             bias = (low + high) / 2
             budgets = self.choose(logits, bias, minimum)
             mean = (budgets * real).sum(1) / real.sum(1).clamp(min=1)

@@ -60,7 +60,9 @@ class StackOfScales(ScaleLM):
         for number, (rows, counts) in enumerate(scales):
             scale = self.scales[number]
             if number:
-                states, steps = self._states(number - 1, scales, found[-1])
+                # The state of a step is the one at its last stream.
+                states = found[-1][:, 1 + self.scales[number - 1].lag :]
+                steps = scales[number - 1][1]
                 (vectors, real), added = self._bridge(number, states, steps)
                 places = torch.arange(rows.shape[1], device=rows.device)
                 last = added.shape[1] - 1
@@ -90,13 +92,6 @@ class StackOfScales(ScaleLM):
             states = f"states of {level.name}", num_groups * level.steps
             found.append([states, scale])
         return found
-
-    def _states(self, number, scales, hidden):
-        """Hidden states [B, T, D] of a scale's steps, and their counts [B].
-
-        The state of a step is the one at its last stream.
-        """
-        return hidden[:, 1 + self.scales[number].lag :], scales[number][1]
 
     def _bridge(self, number, states, counts):
         """Prompt of a scale, and what is added to its rows."""

@@ -174,7 +174,6 @@ class Sampler:
         top_k=0,
         text_guidance=0.0,
     ):
-        self.seeds = seeds
         self.text_guidance = text_guidance
         self.generators = [
             torch.Generator().manual_seed(seed) for seed in seeds

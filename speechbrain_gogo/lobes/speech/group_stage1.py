@@ -90,7 +90,7 @@ class GroupBackboneLM(GroupStage1):
         return pack(before, left=True)
 
     def forward(self, text, text_lens, tokens, lens):
-        """As BackboneLM.forward."""
+        """Negative log-likelihood of the backbone (Eq. 6), as BackboneLM.forward."""
         backbone = tokens[..., : self.backbone_size]  # [B, N, b]
         real = length_mask(lens, tokens.shape[1])  # [B, N]
         x, position, kept = self.sequence(text, text_lens, backbone, real)
@@ -101,35 +101,16 @@ class GroupBackboneLM(GroupStage1):
         at_end = hidden[torch.arange(len(hidden), device=x.device), last]
         hidden = hidden[:, :-1][real]  # [P, D]
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
-        nll, level = self.score(nll, self.end(hidden).flatten(), at_end)
-        return {"loss": nll.mean(), "nll": nll, "level": level}
-
-    def score(self, nll, goes_on, at_end):
-        """Negative log-likelihoods of the codes, and of continuing or ending.
-
-        Arguments
-        ---------
-        nll : torch.Tensor
-            Negative log-likelihoods of the codes, [P, b].
-        goes_on : torch.Tensor
-            Scores of the end before each group, [P].
-        at_end : torch.Tensor
-            Hidden states after the last groups, [B, D].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [P * b + B]: the first token of a group also predicts that speech
-            continues, and the ends come last. And the level of each, int64, b
-            for the end.
-        """
-        first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
+        # The first token of a group also predicts that speech continues.
+        continues = F.softplus(self.end(hidden).float())  # [P, 1]
         ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
+        nll = torch.cat([nll[:, :1] + continues, nll[:, 1:]], dim=1)
         level = torch.arange(self.backbone_size, device=nll.device)
         level = level.expand_as(nll).flatten()
-        nll = torch.cat([first, nll[:, 1:]], dim=1)
-        end_level = level.new_full((len(ended),), self.backbone_size)
-        return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
+        nll = torch.cat([nll.flatten(), ended])
+        ends = level.new_full(ended.shape, self.backbone_size)
+        level = torch.cat([level, ends])
+        return {"loss": nll.mean(), "nll": nll, "level": level}
 
     def sequence(self, text, text_lens, backbone, real):
         """Input of the Llama up to the end of the speech.

@@ -74,7 +74,7 @@ class GroupDetailLM(GroupStage):
         return num_groups
 
     def forward(self, tokens, lens, budgets=None, generator=None):
-        """As DetailLM.forward."""
+        """Negative log-likelihood of the fine tokens (Eq. 7), as DetailLM.forward."""
         batch, groups, levels = tokens.shape
         check_positions(groups, self.max_positions)
         if budgets is None:

@@ -50,12 +50,6 @@ class CachedGPT2(CachedBlocks):
         self.real = torch.ones_like(self.slots.expand(batch, -1)).bool()
         self.passes = 0
 
-    def reset(self):
-        """Empty the cache."""
-        super().reset()
-        self.real.fill_(True)
-        self.passes = 0
-
     def read(self, x, real):
         """Read new positions [B, T, D], some of which may be padding.
 
