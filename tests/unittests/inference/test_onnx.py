@@ -42,10 +42,11 @@ from speechbrain_gogo.lobes.gogo.convolutional_decoder import (
     ConvolutionalDecoder,
 )
 from speechbrain_gogo.lobes.gogo.dit import DiT
-from speechbrain_gogo.lobes.gogo.encoder.group_encoder import GroupEncoder
-from speechbrain_gogo.lobes.gogo.encoder.group_mlp import GroupMLPEncoder
-from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
-from speechbrain_gogo.lobes.gogo.flow.mel_regression import MelRegression
+from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder, GroupMLPEncoder
+from speechbrain_gogo.lobes.gogo.flow import (
+    ConditionalFlowMatching,
+    MelRegression,
+)
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
 from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
