@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.adversarial_codec import AdversarialCodecBrain
 from speechbrain_gogo.dataio.features import FeatureCache
-from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths
+from speechbrain_gogo.lobes.adversarial_codec.clip_codec import relative_lengths
 from speechbrain_gogo.lobes.nn.lengths import squared_error
 
 
