@@ -145,7 +145,7 @@ class ScaleLM(nn.Module):
     def parts(self, num_ids, num_groups):
         """Names and sizes of the parts that each GPT-2 reads, a list for each.
 
-        Of an utterance with so many text ids and groups of speech.
+        For an utterance of ``num_ids`` text ids and ``num_groups`` groups.
         """
         raise NotImplementedError
 

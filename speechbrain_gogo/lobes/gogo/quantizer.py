@@ -76,7 +76,7 @@ class FSQ(nn.Module):
         z = self.bound(self.project_in(features).float())  # [M, K, J]
         rounded = z + (z.round() - z).detach()
         half = self.counts // 2
-        # As rounded as the library's: tokens of trained models stay the same.
+        # Rounded as in the library: tokens of trained models stay the same.
         codes = rounded / half
         digits = codes * half + half
         tokens = (digits * self.steps).sum(-1).round().int()

@@ -140,7 +140,9 @@ def test_left_and_right_padding():
 def test_clips_that_do_not_fit_are_refused(stage1, stage2, batch):
     text, text_lens, tokens, lens, *_ = batch
     stage1.max_positions = 4 * 3 + 4 + 1
-    with pytest.raises(ValueError, match="clip of the batch takes 18 positions"):
+    with pytest.raises(
+        ValueError, match="clip of the batch takes 18 positions"
+    ):
         stage1(text, text_lens, tokens, lens)
     stage2.max_positions = 40
     with pytest.raises(ValueError, match="takes 41 positions"):

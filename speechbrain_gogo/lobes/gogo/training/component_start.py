@@ -28,7 +28,7 @@ def principal_components(groups, count):
     """
     if len(groups) <= count:
         raise ValueError(
-            f"{len(groups)} groups cannot tell {count} principal components: "
+            f"{len(groups)} groups are too few for {count} principal components: "
             "give more groups, or lower num_components."
         )
     x = groups.flatten(1).double()

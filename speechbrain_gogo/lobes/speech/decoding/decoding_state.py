@@ -58,32 +58,3 @@ class DecodingState:
         ids = tokens + self.lm.offset
         ids = torch.cat([ids, ids]) if self.guidance else ids
         self.pending = torch.cat([self.pending, ids], dim=1)
-
-
-def max_new_groups(max_positions, used, size, max_groups):
-    """Number of groups that fit after the used positions, int64 [B].
-
-    Arguments
-    ---------
-    max_positions : int
-        Positions of the model.
-    used : torch.Tensor
-        int64 [B], positions of prompt and text.
-    size : int
-        Positions of a group.
-    max_groups : int | torch.Tensor
-        An upper limit, or None.
-
-    Raises
-    ------
-    ValueError
-        If no position is left for an utterance.
-    """
-    limit = (max_positions - used).div(size, rounding_mode="floor")
-    if (limit < 1).any():
-        worst = int(used.argmax())
-        raise ValueError(
-            f"Utterance {worst} has {int(used[worst])} of {max_positions} "
-            "positions taken by prompt and text: give a shorter prompt or text."
-        )
-    return limit if max_groups is None else limit.clamp(max=max_groups)
