@@ -142,9 +142,10 @@ class TokenAllocator(nn.Module):
                 f"A budget of at least {first} tokens is outside "
                 f"{self.backbone_size}..{self.num_tokens}."
             )
-        return first + _biased(logits, bias)[
-            ..., first - self.backbone_size :
-        ].argmax(-1)
+        bias = torch.as_tensor(bias, device=logits.device).reshape(-1, 1, 1)
+        steps = torch.arange(logits.shape[-1], device=logits.device)
+        allowed = (logits + bias * steps)[..., first - self.backbone_size :]
+        return first + allowed.argmax(-1)
 
     def solve_bias(self, logits, real, target, minimum=None):
         """The bias that gives utterances a target average of tokens.
@@ -179,13 +180,6 @@ class TokenAllocator(nn.Module):
             low = torch.where(fits, bias, low)
             high = torch.where(fits, high, bias)
         return low
-
-
-def _biased(logits, bias):
-    """Logits [B, N, G] plus bias times the choice's number."""
-    bias = torch.as_tensor(bias, device=logits.device).reshape(-1, 1, 1)
-    steps = torch.arange(logits.shape[-1], device=logits.device)
-    return logits + bias * steps
 
 
 def group_relative_advantage(rewards):

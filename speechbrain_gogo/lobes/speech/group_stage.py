@@ -106,8 +106,8 @@ class GroupStage1(GroupStage):
         self.backbone_size = self.sizes["backbone_size"] = backbone_size
 
     def group_inputs(self, before, given):
-        """Part [B, D] of the next input, from the preceding group [B, b].
+        """Part [B, D] of the next input, from the preceding group, int64 [B, b].
 
-        ``given`` is int64 [B, 0].
+        ``given`` is empty, [B, 0]: this stage predicts all tokens that it reads.
         """
         return self.groups.total(before)

@@ -62,7 +62,9 @@ class Distillation(nn.Module):
     def forward(
         self, wavs, wav_lens, text=None, text_lens=None, generator=None
     ):
-        """The loss of a batch, of the arguments of GogoObjective.forward.
+        """The loss of a batch.
+
+        Arguments as in GogoObjective.forward; texts are not used.
 
         Returns
         -------

@@ -48,9 +48,10 @@ class MelRegression(nn.Module):
         return ("regression",)
 
     def forward(self, mel, cond, lens=None, reduction="mean", generator=None):
-        """Mean squared error of the predicted mel, of the arguments of the flow.
+        """Mean squared error of the predicted mel, a scalar or [B].
 
-        Nothing is drawn: ``generator`` is not used.
+        Arguments as in ConditionalFlowMatching.forward; nothing is drawn, so
+        ``generator`` is not used.
         """
         return squared_error(self.backbone(cond, lens), mel, lens, reduction)
 

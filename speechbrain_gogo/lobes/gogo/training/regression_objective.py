@@ -47,7 +47,9 @@ class RegressionObjective(nn.Module):
         text_lens=None,
         generator=None,
     ):
-        """All losses of a batch, of the arguments of GogoObjective.forward.
+        """All losses of a batch.
+
+        Arguments as in GogoObjective.forward; texts are not used.
 
         Returns
         -------

@@ -46,7 +46,7 @@ class CachedBlocks:
         self.allocate(batch, max_length)
 
     def allocate(self, batch, max_length):
-        """Make an empty cache of ``batch`` sequences, left padding included."""
+        """Make an empty cache of another size; positions include left padding."""
         self.max_length = max_length
         shape = batch, self.groups, max_length, self.width
         # Zeros: positions beyond the sequence are multiplied by zero.

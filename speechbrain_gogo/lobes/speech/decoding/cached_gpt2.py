@@ -24,19 +24,6 @@ class CachedGPT2(CachedBlocks):
     max_length : int
         Positions to allocate, left padding included; :meth:`read` allocates
         more if needed.
-
-    Example
-    -------
-    >>> from transformers import GPT2Config, GPT2Model
-    >>> config = GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=9)
-    >>> model, x = GPT2Model(config).eval(), torch.randn(1, 6, 16)
-    >>> _ = torch.nn.init.zeros_(model.wpe.weight)
-    >>> cached = CachedGPT2(model, batch=1, max_length=8)
-    >>> _ = cached.step(x[:, :4])
-    >>> found = cached.step(x[:, 4:])
-    >>> expected = model(inputs_embeds=x).last_hidden_state[:, 4:]
-    >>> bool((found - expected).abs().max() < 1e-5)
-    True
     """
 
     def __init__(self, model, batch, max_length=256):

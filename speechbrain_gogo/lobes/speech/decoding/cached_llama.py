@@ -53,17 +53,6 @@ class CachedLlama(CachedBlocks):
     ------
     ValueError
         If the Llama has biases.
-
-    Example
-    -------
-    >>> from speechbrain_gogo.lobes.nn.llama import Llama
-    >>> model, x = Llama(16, 2, 2, 32).eval(), torch.randn(1, 6, 16)
-    >>> cached = CachedLlama(model, batch=1, max_length=8)
-    >>> _ = cached.step(x[:, :4])
-    >>> found = cached.step(x[:, 4:])
-    >>> expected = model(x)[:, 4:]
-    >>> bool((found - expected).abs().max() < 1e-5)
-    True
     """
 
     def __init__(self, model, batch, max_length, linear=Dense, static=False):

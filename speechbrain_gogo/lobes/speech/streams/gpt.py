@@ -96,7 +96,7 @@ class TextPrefix(nn.Module):
 
 
 def pad_left(vectors, real):
-    """Move the padding of vectors [B, T, D] to the left; others keep their order.
+    """Move the padding of vectors [B, T, D] to the left; real ones keep their order.
 
     ``real``, bool [B, T], is reordered, too.
 
