@@ -4,13 +4,13 @@ Letters of shapes: as in stages.py.
 """
 
 from speechbrain_gogo.inference.exporting.network import Network, Tensor
-from speechbrain_gogo.lobes.speech.decoding.group_steps import (
+from speechbrain_gogo.lobes.speech.decoding.steps import (
+    DepthStep,
     FineStep,
     GroupBackboneStep,
     GroupDetailStep,
     GroupText,
 )
-from speechbrain_gogo.lobes.speech.decoding.steps import DepthStep
 
 
 def group_backbone_networks(name, lm, cached_network):
