@@ -170,7 +170,7 @@ class TokenAllocator(nn.Module):
         torch.Tensor
             [B].
         """
-        reach = 2 * logits.abs().amax((1, 2)) + 1  # decides alone
+        reach = 2 * logits.abs().amax((1, 2)) + 1  # outweighs all logits
         low, high = -reach, reach
         for _ in range(30):
             bias = (low + high) / 2

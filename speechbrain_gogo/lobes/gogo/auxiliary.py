@@ -108,8 +108,8 @@ class ARPrior(nn.Module):
         torch.Tensor
             Scalar.
         """
-        # The gradient is scaled down at the input and up at the output: only
-        # what is between, the prior's weights, sees the factor.
+        # The gradient is scaled down at the input and up at the output: the
+        # factor affects only what is between, the prior's weights.
         q = scale_gradient(q, 1 / self.gradient_scale)
         hidden = self.transformer(q[:, :-1])
         error = F.mse_loss(self.project(hidden).float(), q[:, 1:].float())

@@ -63,7 +63,7 @@ class Vocoder(nn.Module):
         """
         if mel.dim() != 3 or mel.shape[2] != self.n_mels or not mel.shape[1]:
             raise ValueError(
-                f"mel has shape {tuple(mel.shape)}; a vocoder wants "
+                f"mel has shape {tuple(mel.shape)}; a vocoder needs "
                 f"[batch, frames, {self.n_mels}] with at least one frame."
             )
         return self.vocode(mel)
