@@ -7,8 +7,8 @@ from speechbrain.dataio.dataio import length_to_mask
 def length_mask(lens, size):
     """Which positions of a padded batch are real: bool [B, size].
 
-    SpeechBrain's ``length_to_mask`` for relative lengths [B]; None, all are
-    real, of None.
+    SpeechBrain's ``length_to_mask`` for relative lengths [B]. Where all are
+    real, both lengths and result may be None.
 
     Example
     -------

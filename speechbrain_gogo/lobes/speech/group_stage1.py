@@ -84,7 +84,7 @@ class GroupBackboneLM(GroupStage1):
     def prefix(self, text, text_lens):
         """Ids before the speech, int64 [B, S], padded on the left.
 
-        Also how many of them are real, int64 [B].
+        The second result is how many of them are real, int64 [B].
         """
         before = text_and_start(text, text_lens, self.start_id)
         return pack(before, left=True)

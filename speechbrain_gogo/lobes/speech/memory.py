@@ -80,9 +80,9 @@ def _add_lora(llama, settings):
 
 
 def merge_lora(llama):
-    """Merge low-rank updates into their matrices: plain layers, in place.
+    """Merge low-rank updates into their matrices, in place.
 
-    Without LoRA nothing happens.
+    The layers become plain ones; without LoRA nothing happens.
     """
     changed = [
         (name, module)

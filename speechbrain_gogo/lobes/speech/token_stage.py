@@ -15,7 +15,7 @@ from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 
 
 class TokenStage(nn.Module):
-    """A stage of text, codes and two special ids.
+    """A stage whose Llama reads text, codes and two special ids.
 
     ``offset`` is the id of the first code. A subclass has ``output_slice``, the
     ids that can be generated.
