@@ -8,8 +8,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.adversarial_codec import AdversarialCodecBrain
-from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths
-from speechbrain_gogo.lobes.nn.lengths import mean_square
+from speechbrain_gogo.lobes.adversarial_codec.clip_codec import relative_lengths
+from speechbrain_gogo.lobes.nn.lengths import squared_error
 
 
 class CoFiCodecBrain(AdversarialCodecBrain):
@@ -47,7 +47,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         g = self.codec.global_encoder.encode_each(mel, lens)
         decoded = self.decode_kept(self.codec.tokenize(mel, g), g)
         return {
-            f"mel {name}": mean_square(predicted, mel, lens)
+            f"mel {name}": squared_error(predicted, mel, lens)
             for name, predicted in decoded.items()
         }
 

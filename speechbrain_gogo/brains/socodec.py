@@ -10,8 +10,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.adversarial_codec import AdversarialCodecBrain
 from speechbrain_gogo.dataio.features import FeatureCache
-from speechbrain_gogo.lobes.adversarial_codec.clips import relative_lengths
-from speechbrain_gogo.lobes.nn.lengths import mean_square
+from speechbrain_gogo.lobes.adversarial_codec.clip_codec import relative_lengths
+from speechbrain_gogo.lobes.nn.lengths import squared_error
 
 
 class SoCodecBrain(AdversarialCodecBrain):
@@ -77,8 +77,8 @@ class SoCodecBrain(AdversarialCodecBrain):
             with torch.autocast(self.device_type, enabled=False):
                 q = self.codec.quantizer.decode(codes[..., :keep])
             decoded, predicted = self.codec.decode_quantized(q, g)
-            errors[f"semantic keep {keep}"] = mean_square(decoded, ssl, lens)
-            errors[f"mel keep {keep}"] = mean_square(predicted, mel, lens)
+            errors[f"semantic keep {keep}"] = squared_error(decoded, ssl, lens)
+            errors[f"mel keep {keep}"] = squared_error(predicted, mel, lens)
         return errors
 
     def decoded_mels(self, wav):

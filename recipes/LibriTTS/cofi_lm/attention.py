@@ -19,20 +19,18 @@ from matplotlib.figure import Figure
 
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import CoFiSpeech
-from speechbrain_gogo.lobes.speech.analysis.attention_maps import scale_map
 
 
 def draw_maps(maps, path, factor, most):
     """Draw maps side by side.
 
-    Each has a title, weights [S, S], and names and sizes of the parts of S.
-    ``factor`` and ``most`` are those of
-    :func:`~speechbrain_gogo.lobes.speech.analysis.attention_maps.scale_map`.
+    Each has a title, weights [S, S], and names and sizes of the parts of S. The
+    weights are multiplied by ``factor`` and clipped at ``most``.
     """
     figure = Figure(figsize=(5 * len(maps), 5), layout="constrained")
     axes = figure.subplots(1, len(maps), squeeze=False)[0]
     for axis, (title, weights, parts) in zip(axes, maps):
-        shown = scale_map(weights.cpu(), factor, most)
+        shown = (factor * weights.cpu()).clamp(max=most)
         axis.imshow(shown, cmap="viridis", vmin=0, vmax=most)
         axis.set_title(title)
         centres, first = [], 0

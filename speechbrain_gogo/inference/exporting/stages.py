@@ -10,16 +10,14 @@ from speechbrain_gogo.inference.exporting.network import (
     Tensor,
 )
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
-from speechbrain_gogo.lobes.speech.decoding.group_steps import (
-    FineStep,
-    GroupBackboneStep,
-    GroupDetailStep,
-    GroupText,
-)
 from speechbrain_gogo.lobes.speech.decoding.steps import (
     AlignedStep,
     AlignedText,
     DepthStep,
+    FineStep,
+    GroupBackboneStep,
+    GroupDetailStep,
+    GroupText,
     TokenStep,
 )
 from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM

@@ -11,23 +11,14 @@ from fractions import Fraction
 from torch import nn
 from torch.nn import functional as F
 
+STEPS_OF_UNIT = 4  # earlier steps that a residual unit sees: two kernels of 3
+
 
 class CausalConv(nn.Conv1d):
     """A convolution whose padding, kernel_size - 1 zeros, is on the left.
 
     With a stride, output t depends on inputs up to stride * t, the first of the
     ``stride`` inputs that it covers.
-
-    Arguments
-    ---------
-    in_channels, out_channels, kernel_size, stride, groups : int
-        As in :class:`torch.nn.Conv1d`.
-
-    Example
-    -------
-    >>> import torch
-    >>> CausalConv(4, 8, kernel_size=6, stride=3)(torch.randn(2, 4, 7)).shape
-    torch.Size([2, 8, 3])
     """
 
     def forward(self, x):
@@ -39,19 +30,6 @@ class CausalUpsampling(nn.ConvTranspose1d):
     """A transposed convolution of kernel 2s and stride s without a tail.
 
     Output n depends on the inputs floor(n / s) - 1 and floor(n / s).
-
-    Arguments
-    ---------
-    channels : int
-        C.
-    stride : int
-        s.
-
-    Example
-    -------
-    >>> import torch
-    >>> CausalUpsampling(4, 3)(torch.randn(2, 4, 5)).shape
-    torch.Size([2, 4, 15])
     """
 
     def __init__(self, channels, stride):
@@ -63,15 +41,7 @@ class CausalUpsampling(nn.ConvTranspose1d):
 
 
 class ResidualUnit(nn.Module):
-    """Two grouped causal convolutions with a residual connection.
-
-    Arguments
-    ---------
-    channels : int
-        C.
-    groups : int
-        Groups of the convolutions.
-    """
+    """Two grouped causal convolutions with a residual connection."""
 
     def __init__(self, channels, groups):
         super().__init__()
@@ -84,21 +54,12 @@ class ResidualUnit(nn.Module):
 
 
 class ResidualUnits(nn.Sequential):
-    """Residual units with activations between them.
-
-    Arguments
-    ---------
-    channels : int
-        C.
-    groups : int
-        Groups of the convolutions.
-    num_units : int
-        Number of residual units.
-    """
+    """Residual units with activations between them."""
 
     def __init__(self, channels, groups, num_units=2):
-        units = [ResidualUnit(channels, groups) for _ in range(num_units)]
-        super().__init__(*units)
+        super().__init__(
+            *[ResidualUnit(channels, groups) for _ in range(num_units)]
+        )
 
     def forward(self, x):
         """x [B, C, T] -> [B, C, T]."""
@@ -109,20 +70,14 @@ class ResidualUnits(nn.Sequential):
 
 
 class Downsampling(nn.Module):
-    """Residual units, then a strided causal convolution.
+    """Residual units, then a strided causal convolution."""
 
-    Arguments
-    ---------
-    channels, groups, num_units : int
-        Channels, groups and number of units of the residual units.
-    stride : int
-        Input steps for each output step.
-    """
+    convolution = CausalConv
 
     def __init__(self, channels, stride, groups, num_units=2):
         super().__init__()
         self.units = ResidualUnits(channels, groups, num_units)
-        self.resample = CausalConv(channels, channels, 2 * stride, stride)
+        self.resample = self.convolution(channels, channels, 2 * stride, stride)
 
     def forward(self, x):
         """x [B, C, T] -> [B, C, ceil(T / stride)]."""
@@ -130,15 +85,7 @@ class Downsampling(nn.Module):
 
 
 class Upsampling(nn.Module):
-    """A causal transposed convolution, then residual units.
-
-    Arguments
-    ---------
-    channels, groups, num_units : int
-        Channels, groups and number of units of the residual units.
-    stride : int
-        Output steps for each input step.
-    """
+    """A causal transposed convolution, then residual units."""
 
     def __init__(self, channels, stride, groups, num_units=2):
         super().__init__()
@@ -153,34 +100,22 @@ class Upsampling(nn.Module):
 class CausalStack(nn.Module):
     """A convolution, blocks that change the rate, and a convolution.
 
-    Arguments
-    ---------
-    in_channels, channels, out_channels : int
-        Channels before, within and after the stack.
-    blocks : list of torch.nn.Module
-        Each maps [B, channels, T] to [B, channels, T'].
+    Arguments as in :class:`CausalEncoder`. A subclass has the class of its
+    blocks, each [B, channels, T] -> [B, channels, T'].
     """
 
-    def __init__(self, in_channels, channels, out_channels, blocks):
+    def __init__(
+        self, in_channels, channels, out_channels, strides, groups, num_units=2
+    ):
         super().__init__()
+        blocks = [self.block(channels, s, groups, num_units) for s in strides]
         self.conv_in = CausalConv(in_channels, channels, 3)
         self.blocks = nn.ModuleList(blocks)
         self.conv_out = CausalConv(channels, out_channels, 3)
         self.apply(keep_variance)
 
     def hidden(self, x):
-        """Input of the last convolution.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, in_channels, T].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, channels, T'].
-        """
+        """Input of the last convolution: [B, in_channels, T] -> [B, channels, T']."""
         x = F.silu(self.conv_in(x))
         for block in self.blocks:
             x = F.silu(block(x))
@@ -199,7 +134,7 @@ class CausalStack(nn.Module):
         step = Fraction(1)
         reach = 2 * step
         for block in self.blocks:
-            units = 4 * len(block.units)  # two convolutions of two steps each
+            units = STEPS_OF_UNIT * len(block.units)
             stride = block.resample.stride[0]
             if isinstance(block, Downsampling):
                 reach += (units + 2 * stride - 1) * step
@@ -237,11 +172,7 @@ class CausalEncoder(CausalStack):
     torch.Size([2, 8, 3])
     """
 
-    def __init__(
-        self, in_channels, channels, out_channels, strides, groups, num_units=2
-    ):
-        blocks = [Downsampling(channels, s, groups, num_units) for s in strides]
-        super().__init__(in_channels, channels, out_channels, blocks)
+    block = Downsampling
 
 
 class CausalDecoder(CausalStack):
@@ -260,11 +191,7 @@ class CausalDecoder(CausalStack):
     torch.Size([2, 80, 18])
     """
 
-    def __init__(
-        self, in_channels, channels, out_channels, strides, groups, num_units=2
-    ):
-        blocks = [Upsampling(channels, s, groups, num_units) for s in strides]
-        super().__init__(in_channels, channels, out_channels, blocks)
+    block = Upsampling
 
 
 def keep_variance(module):

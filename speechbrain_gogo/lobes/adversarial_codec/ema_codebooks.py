@@ -10,6 +10,8 @@ Letters: G codebooks side by side, M vectors, C codes, d dimensions.
 import torch
 from torch import nn
 
+EPSILON = 1e-5  # is added to every count, so that none is zero
+
 
 class EMACodebooks(nn.Module):
     """Several codebooks, each with its own vectors.
@@ -24,10 +26,6 @@ class EMACodebooks(nn.Module):
         d.
     decay : float
         Decay of the moving averages, from update to update.
-    epsilon : float
-        Added to every count, so that none is zero.
-    kmeans_iterations : int
-        Iterations of the k-means of the first batch.
     rare_uses : float
         A code whose average use per update is below this number is replaced by
         a vector of the batch. 0 disables it, as in the released configuration.
@@ -42,20 +40,11 @@ class EMACodebooks(nn.Module):
     """
 
     def __init__(
-        self,
-        num_codebooks,
-        codebook_size,
-        dim,
-        decay=0.99,
-        epsilon=1e-5,
-        kmeans_iterations=50,
-        rare_uses=0.0,
+        self, num_codebooks, codebook_size, dim, decay=0.99, rare_uses=0.0
     ):
         super().__init__()
         self.rare_uses = rare_uses
         self.decay = decay
-        self.epsilon = epsilon
-        self.kmeans_iterations = kmeans_iterations
         shape = num_codebooks, codebook_size, dim
         self.register_buffer("embed", torch.zeros(shape))
         self.register_buffer("embed_avg", torch.zeros(shape))
@@ -65,10 +54,6 @@ class EMACodebooks(nn.Module):
     def nearest(self, x):
         """Ids int64 [G, M] of the codes nearest to x [G, M, d]."""
         return _nearest(x, self.embed)
-
-    def lookup(self, ids):
-        """Codes [G, M, d] of ids [G, M]."""
-        return torch.stack([book[i] for book, i in zip(self.embed, ids)])
 
     def forward(self, x):
         """Quantize; in training also update the codebooks.
@@ -87,7 +72,7 @@ class EMACodebooks(nn.Module):
         if learning and not self.initialized.all():
             self._initialize(x.detach())
         ids = self.nearest(x)
-        codes = self.lookup(ids)
+        codes = torch.stack([book[i] for book, i in zip(self.embed, ids)])
         if learning:
             self._follow(x.detach(), ids)
         return codes, ids
@@ -95,9 +80,7 @@ class EMACodebooks(nn.Module):
     @torch.no_grad()
     def _initialize(self, x):
         """k-means of the vectors of all processes."""
-        means, counts = kmeans(
-            _gather(x), self.embed.shape[1], self.kmeans_iterations
-        )
+        means, counts = kmeans(_gather(x), self.embed.shape[1])
         self.embed.copy_(means)
         self.cluster_size.copy_(counts)
         # A sum, as the update below needs. (With means here, as the released
@@ -111,11 +94,7 @@ class EMACodebooks(nn.Module):
         """Update counts, sums and codes; vectors that are not finite are ignored."""
         if x.shape[1] == 0 or not x.isfinite().all():
             x, ids = x[:, :0], ids[:, :0]
-        counts = torch.zeros_like(self.cluster_size)
-        counts.scatter_add_(1, ids, torch.ones_like(ids, dtype=counts.dtype))
-        sums = torch.zeros_like(self.embed_avg)
-        places = ids.unsqueeze(-1).expand(-1, -1, x.shape[-1])
-        sums.scatter_add_(1, places, x.to(sums))
+        counts, sums = _add_up(x.to(self.embed), ids, self.embed.shape[1])
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(counts)
             torch.distributed.all_reduce(sums)
@@ -125,8 +104,8 @@ class EMACodebooks(nn.Module):
         self.embed_avg.lerp_(sums, 1 - self.decay)
         total = self.cluster_size.sum(-1, keepdim=True)
         codes = self.embed.shape[1]
-        smoothed = total * (self.cluster_size + self.epsilon)
-        smoothed = smoothed / (total + codes * self.epsilon)
+        smoothed = total * (self.cluster_size + EPSILON)
+        smoothed = smoothed / (total + codes * EPSILON)
         self.embed.copy_(self.embed_avg / smoothed.unsqueeze(-1))
         rare = self.cluster_size < self.rare_uses
         if rare.any():
@@ -142,44 +121,22 @@ class EMACodebooks(nn.Module):
         self.cluster_size[rare] = self.rare_uses
 
 
-def kmeans(x, num_clusters, iterations):
+def kmeans(x, num_clusters, iterations=50):
     """Means of clusters, from randomly chosen vectors.
 
-    Arguments
-    ---------
-    x : torch.Tensor
-        [G, M, d], G sets of vectors.
-    num_clusters : int
-        C, of each set.
-    iterations : int
-        Iterations of k-means.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Means [G, C, d] and numbers of assigned vectors, [G, C]. An empty
-        cluster keeps its mean.
-
-    Example
-    -------
-    >>> x = torch.tensor([[[0.0], [0.2], [5.0], [5.2]]])
-    >>> means, counts = kmeans(x, 2, 10)
-    >>> counts.sum(1)
-    tensor([4.])
+    x [G, M, d], G sets of vectors -> means [G, C, d], C = ``num_clusters`` of
+    each set, and numbers of assigned vectors, [G, C]. An empty cluster keeps
+    its mean.
     """
-    sets, vectors, dim = x.shape
+    vectors = x.shape[1]
     # All processes draw the same, since each has all vectors.
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(vectors, generator=generator)
     chosen = order.repeat(-(-num_clusters // vectors))[:num_clusters]
     means = x[:, chosen.to(x.device)]
-    counts = x.new_zeros(sets, num_clusters)
     for _ in range(iterations):
         ids = _nearest(x, means)
-        counts = torch.zeros_like(counts)
-        counts.scatter_add_(1, ids, torch.ones_like(ids, dtype=x.dtype))
-        places = ids.unsqueeze(-1).expand(-1, -1, dim)
-        sums = torch.zeros_like(means).scatter_add_(1, places, x)
+        counts, sums = _add_up(x, ids, num_clusters)
         moved = sums / counts.clamp(min=1).unsqueeze(-1)
         means = torch.where(counts.unsqueeze(-1) > 0, moved, means)
     return means, counts
@@ -190,6 +147,15 @@ def _nearest(x, codes):
     products = x @ codes.transpose(1, 2)  # [G, M, C]
     own = x.square().sum(-1, keepdim=True)
     return (own - 2 * products + codes.square().sum(-1)[:, None]).argmin(-1)
+
+
+def _add_up(x, ids, num_codes):
+    """Numbers [G, C] and sums [G, C, d] of the vectors [G, M, d] of each code."""
+    counts = x.new_zeros(len(x), num_codes)
+    counts.scatter_add_(1, ids, torch.ones_like(ids, dtype=x.dtype))
+    sums = x.new_zeros(len(x), num_codes, x.shape[2])
+    places = ids.unsqueeze(-1).expand(-1, -1, x.shape[2])
+    return counts, sums.scatter_add_(1, places, x)
 
 
 def _gather(x):

@@ -10,6 +10,11 @@ import torch
 from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 from torch import nn
 
+from speechbrain_gogo.lobes.nn.lengths import count_steps
+
+NUM_SEGMENTS = 3  # equal ones, which Clip&Shuffle cuts
+MIN_FRAMES = 100  # of the input in training
+
 
 class GlobalEncoder(nn.Module):
     """Log-mel of an utterance to one global embedding.
@@ -22,14 +27,6 @@ class GlobalEncoder(nn.Module):
         Dimension of the embedding.
     channels : int
         Channels of the ECAPA-TDNN; three times as many in its last layer.
-    attention_channels, se_channels : int
-        Channels of its attentive pooling and of its squeeze-and-excitation.
-    res2net_scale : int
-        Scale of its Res2Net blocks.
-    min_frames : int
-        Smallest length of the input in training.
-    num_segments : int
-        Equal segments that Clip&Shuffle cuts.
 
     Example
     -------
@@ -38,30 +35,18 @@ class GlobalEncoder(nn.Module):
     torch.Size([2, 32])
     """
 
-    def __init__(
-        self,
-        n_mels=80,
-        dim=1024,
-        channels=256,
-        attention_channels=64,
-        se_channels=64,
-        res2net_scale=2,
-        min_frames=100,
-        num_segments=3,
-    ):
+    def __init__(self, n_mels=80, dim=1024, channels=256):
         super().__init__()
         self.dim = dim
-        self.min_frames = min_frames
-        self.num_segments = num_segments
         self.ecapa = ECAPA_TDNN(
             n_mels,
             lin_neurons=dim,
             channels=[channels] * 4 + [3 * channels],
             kernel_sizes=[5, 3, 3, 3, 1],
             dilations=[1, 2, 3, 4, 1],
-            attention_channels=attention_channels,
-            res2net_scale=res2net_scale,
-            se_channels=se_channels,
+            attention_channels=64,
+            res2net_scale=2,
+            se_channels=64,
             global_context=True,
         )
         _remove_batch_norms(self.ecapa)
@@ -87,7 +72,7 @@ class GlobalEncoder(nn.Module):
         """
         if lens is None:
             return torch.cat([self(clip) for clip in mel.split(1)])
-        frames = (lens.double() * mel.shape[1]).round().long().tolist()
+        frames = count_steps(lens, mel.shape[1]).tolist()
         clips = zip(mel.split(1), frames)
         return torch.cat([self(clip[:, :size]) for clip, size in clips])
 
@@ -108,19 +93,19 @@ class GlobalEncoder(nn.Module):
         torch.Tensor
             [B, F', n_mels], each utterance's segments repeated up to F'.
         """
-        frames = (lens.double() * mel.shape[1]).round().long().tolist()
+        frames = count_steps(lens, mel.shape[1]).tolist()
         share, start = torch.rand(2, len(frames), generator=generator).tolist()
         chosen = []
         for clip, size, part, place in zip(mel, frames, share, start):
-            kept = max(int(size * (0.25 + 0.5 * part)), self.num_segments)
+            kept = max(int(size * (0.25 + 0.5 * part)), NUM_SEGMENTS)
             kept = min(kept, size)
             first = int(place * (size - kept + 1))
-            length = max(kept // self.num_segments, 1)
+            length = max(kept // NUM_SEGMENTS, 1)
             segments = clip[first : first + kept].split(length)
-            segments = segments[: self.num_segments]  # without the remainder
+            segments = segments[:NUM_SEGMENTS]  # without the remainder
             order = torch.randperm(len(segments), generator=generator)
             chosen.append(torch.cat([segments[place] for place in order]))
-        longest = max(self.min_frames, *map(len, chosen))
+        longest = max(MIN_FRAMES, *map(len, chosen))
         repeated = [
             clip.repeat(-(-longest // len(clip)), 1)[:longest]
             for clip in chosen

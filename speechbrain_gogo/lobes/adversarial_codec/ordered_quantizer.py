@@ -162,7 +162,7 @@ class ResidualStreamQuantizer(StreamQuantizer):
 
     Arguments
     ---------
-    dim, num_streams, codebook_size, code_dim, decay, rare_uses
+    dim, num_streams, codebook_size, decay, rare_uses
         As in :class:`OrderedProductQuantizer`.
     ordered : bool
         Nested dropout in addition to the order of the residuals.
@@ -182,12 +182,11 @@ class ResidualStreamQuantizer(StreamQuantizer):
         dim,
         num_streams=4,
         codebook_size=128,
-        code_dim=None,
         ordered=False,
         decay=0.99,
         rare_uses=0.0,
     ):
-        inner = 2 * (code_dim or codebook_size)
+        inner = 2 * codebook_size
         super().__init__(dim, inner, num_streams, codebook_size, ordered)
         self.stream_dim = inner
         self.layers = vector_quantize_pytorch.GroupedResidualVQ(

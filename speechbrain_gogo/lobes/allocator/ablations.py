@@ -112,15 +112,7 @@ def dpo(logits, rewards, generator=None, beta=0.1):
 def divergence_from_start(logits):
     """The KL penalty: divergence from the initial policy, which is uniform.
 
-    Arguments
-    ---------
-    logits : torch.Tensor
-        Logits of the policy, [M, G].
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar in nats, the mean over groups.
+    Of logits [M, G], in nats, the mean over groups.
 
     Example
     -------

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
+from speechbrain_gogo.lobes.nn.lengths import count_steps
 
 
 class HearingReward(ReconstructionReward):
@@ -45,7 +46,7 @@ class HearingReward(ReconstructionReward):
         not depend on the batch.
         """
         heard = torch.zeros(made.shape[:3]).to(made)
-        counts = (lens * mel.shape[1]).round().long().tolist()
+        counts = count_steps(lens, mel.shape[1]).tolist()
         for place, count in enumerate(counts):
             positions = self.hearing.compare(
                 made[:, place, :count].flatten(1, 2),  # [G, T, d]

@@ -142,11 +142,12 @@ class TokenAllocator(nn.Module):
                 f"A budget of at least {first} tokens is outside "
                 f"{self.backbone_size}..{self.num_tokens}."
             )
-        return first + _biased(logits, bias)[
-            ..., first - self.backbone_size :
-        ].argmax(-1)
+        bias = torch.as_tensor(bias, device=logits.device).reshape(-1, 1, 1)
+        steps = torch.arange(logits.shape[-1], device=logits.device)
+        allowed = (logits + bias * steps)[..., first - self.backbone_size :]
+        return first + allowed.argmax(-1)
 
-    def solve_bias(self, logits, real, target, minimum=None, halvings=30):
+    def solve_bias(self, logits, real, target, minimum=None):
         """The bias that gives utterances a target average of tokens.
 
         The number of tokens does not decrease with the bias, so bisection finds
@@ -163,17 +164,15 @@ class TokenAllocator(nn.Module):
             larger.
         minimum : int
             Smallest budget, as in :meth:`choose`.
-        halvings : int
-            Steps of the bisection.
 
         Returns
         -------
         torch.Tensor
             [B].
         """
-        reach = 2 * logits.abs().amax((1, 2)) + 1  # decides alone
+        reach = 2 * logits.abs().amax((1, 2)) + 1  # outweighs all logits
         low, high = -reach, reach
-        for _ in range(halvings):
+        for _ in range(30):
             bias = (low + high) / 2
             budgets = self.choose(logits, bias, minimum)
             mean = (budgets * real).sum(1) / real.sum(1).clamp(min=1)
@@ -181,13 +180,6 @@ class TokenAllocator(nn.Module):
             low = torch.where(fits, bias, low)
             high = torch.where(fits, high, bias)
         return low
-
-
-def _biased(logits, bias):
-    """Logits [B, N, G] plus bias times the choice's number."""
-    bias = torch.as_tensor(bias, device=logits.device).reshape(-1, 1, 1)
-    steps = torch.arange(logits.shape[-1], device=logits.device)
-    return logits + bias * steps
 
 
 def group_relative_advantage(rewards):

@@ -11,36 +11,20 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.adversarial_codec.causal import (
+    STEPS_OF_UNIT,
     CausalConv,
     CausalUpsampling,
+    Downsampling,
     ResidualUnits,
     keep_variance,
 )
-
-STEPS_OF_UNIT = 4  # earlier steps that a residual unit sees: two kernels of 3
 
 
 class StridedConv(CausalConv):
     """A strided convolution of kernel 2s, aligned to the end of its steps.
 
     Output t reads the s steps that it covers, and the s steps before them.
-
-    Arguments
-    ---------
-    channels : int
-        C.
-    stride : int
-        s.
-
-    Example
-    -------
-    >>> import torch
-    >>> StridedConv(4, stride=3)(torch.randn(2, 4, 12)).shape
-    torch.Size([2, 4, 4])
     """
-
-    def __init__(self, channels, stride):
-        super().__init__(channels, channels, 2 * stride, stride)
 
     def forward(self, x):
         """x [B, C, s * T] -> [B, C, T]."""
@@ -48,58 +32,20 @@ class StridedConv(CausalConv):
         return nn.Conv1d.forward(self, padded)
 
 
-class EncoderBlock(nn.Module):
-    """Residual units, then a strided convolution: enc_i of Figure 1.
+class EncoderBlock(Downsampling):
+    """Residual units, then a strided convolution: enc_i of Figure 1."""
 
-    Arguments
-    ---------
-    channels : int
-        C.
-    stride : int
-        Input steps for each output step.
-    num_units : int
-        Residual units.
-    groups : int
-        Groups of the convolutions of residual units.
-
-    Example
-    -------
-    >>> import torch
-    >>> block = EncoderBlock(8, stride=2, num_units=4)
-    >>> block(torch.randn(2, 8, 12)).shape, block.reach
-    (torch.Size([2, 8, 6]), 18)
-    """
+    convolution = StridedConv
 
     def __init__(self, channels, stride, num_units, groups=1):
-        super().__init__()
-        self.units = ResidualUnits(channels, groups, num_units)
-        self.resample = StridedConv(channels, stride)
+        super().__init__(channels, stride, groups, num_units)
         keep_variance(self.resample)
         # Input steps before its own that an output depends on.
         self.reach = STEPS_OF_UNIT * num_units + stride
 
-    def forward(self, x):
-        """x [B, C, s * T] -> [B, C, T]."""
-        return self.resample(F.silu(self.units(x)))
-
 
 class DecoderBlock(nn.Module):
-    """Residual units, then a transposed convolution: dec_i of Figure 1.
-
-    Arguments
-    ---------
-    channels, num_units, groups
-        As in :class:`EncoderBlock`.
-    stride : int
-        Output steps for each input step.
-
-    Example
-    -------
-    >>> import torch
-    >>> block = DecoderBlock(8, stride=2, num_units=4)
-    >>> block(torch.randn(2, 8, 6)).shape, block.reach
-    (torch.Size([2, 8, 12]), 17)
-    """
+    """Residual units, then a transposed convolution: dec_i of Figure 1."""
 
     def __init__(self, channels, stride, num_units, groups=1):
         super().__init__()
@@ -217,14 +163,7 @@ class ScaleDecoder(nn.Module):
     def reach(self, last):
         """Number of earlier mel frames on which a step of d^(i-1) depends.
 
-        Arguments
-        ---------
-        last : int
-            i - 1: blocks are applied from the coarsest scale to this one.
-
-        Returns
-        -------
-        int
+        ``last`` is i - 1: blocks are applied from the coarsest scale to this one.
         """
         frames, step = 0, 1
         for place, block in enumerate(self.blocks):

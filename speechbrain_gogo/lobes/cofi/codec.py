@@ -13,18 +13,13 @@ scale, S streams, C width, M frames of mel.
 import math
 
 import torch
-from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.lobes.adversarial_codec.clips import (
-    relative_lengths,
-    split_clips,
-)
+from speechbrain_gogo.lobes.adversarial_codec.clip_codec import ClipCodec
 from speechbrain_gogo.lobes.tokens.levels import Levels
 
 
-class CoFiCodecNetwork(nn.Module):
+class CoFiCodecNetwork(ClipCodec):
     """Multi-scale codec, from waveform to mel and back.
 
     Arguments
@@ -135,33 +130,9 @@ class CoFiCodecNetwork(nn.Module):
 
     # Waveforms to tokens and an embedding
 
-    def split_clips(self, wavs, wav_lens=None):
-        """Waveforms [T_b] of whole groups, zeros at their ends."""
-        return split_clips(wavs, wav_lens, self.group_samples)
-
-    @torch.no_grad()
-    def encode(self, wavs, wav_lens=None, num_tokens=None):
-        """Waveforms to tokens, each independent of the batch.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        num_tokens : int
-            Number of columns to compute; all by default.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens int64 [B, N, K], zero beyond each utterance's end, and
-            relative lengths [B] over N.
-        """
-        clips = self.split_clips(wavs, wav_lens)
-        tokens = [torch.cat(list(self.encode_pieces([clip]))) for clip in clips]
-        tokens = pad_sequence(tokens, True)[..., :num_tokens]
-        return tokens, relative_lengths(clips)
+    def encode_clip(self, clip):
+        """Tokens int64 [N, K] of a clip [T] of whole groups."""
+        return torch.cat(list(self.encode_pieces([clip])))
 
     @torch.no_grad()
     def encode_pieces(self, pieces):
@@ -219,12 +190,6 @@ class CoFiCodecNetwork(nn.Module):
     def voice_samples(self):
         """Samples from which the embedding of a recording is computed."""
         return (self.window_groups + 1) * self.group_samples
-
-    @torch.no_grad()
-    def speaker_embedding(self, wavs, wav_lens=None):
-        """Global embeddings [B, C] of waveforms [B, T]."""
-        clips = self.split_clips(wavs, wav_lens)
-        return torch.cat([self.voice(clip) for clip in clips])
 
     # Log-mel to tokens
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask, mean_square
+from speechbrain_gogo.lobes.nn.lengths import length_mask, squared_error
 
 
 class CoFiObjective(nn.Module):
@@ -72,7 +72,7 @@ class CoFiObjective(nn.Module):
                 ids[f"{codec.levels[rank].name}, stream {stream}"] = each
         predicted = codec.decoder(d)
         vq = torch.stack(commitments).mean()
-        acoustic = mean_square(predicted, mel, lens)
+        acoustic = squared_error(predicted, mel, lens)
         return {
             "loss": self.vq_weight * vq + self.mel_weight * acoustic,  # Eq. (1)
             "vq": vq,

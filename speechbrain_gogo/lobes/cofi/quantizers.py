@@ -72,18 +72,7 @@ class ScaleQuantizers(nn.ModuleList):
 
 
 def root(vocab_size, count):
-    """Size of each codebook, if several together give the ids.
-
-    Arguments
-    ---------
-    vocab_size : int
-        Ids.
-    count : int
-        Codebooks.
-
-    Returns
-    -------
-    int
+    """Size of each codebook, if ``count`` of them together give the ids.
 
     Raises
     ------

@@ -143,17 +143,9 @@ class ScaleLM(nn.Module):
         raise NotImplementedError
 
     def parts(self, num_ids, num_groups):
-        """Parts of the sequences.
+        """Names and sizes of the parts that each GPT-2 reads, a list for each.
 
-        Arguments
-        ---------
-        num_ids, num_groups : int
-            Text ids, and groups of speech, of an utterance.
-
-        Returns
-        -------
-        list of list of tuple
-            Names and sizes of the parts that each GPT-2 reads.
+        For an utterance of ``num_ids`` text ids and ``num_groups`` groups.
         """
         raise NotImplementedError
 
@@ -211,19 +203,8 @@ class ScaleLM(nn.Module):
 
 
 def make_scale_lm(kind, **sizes):
-    """A language model of a given class, for YAMLs.
+    """ChainOfScales or StackOfScales of given sizes, for YAMLs.
 
     Another YAML can override the class alone and keep all sizes.
-
-    Arguments
-    ---------
-    kind : callable
-        ChainOfScales or StackOfScales.
-    **sizes
-        Sizes of :class:`ScaleLM`.
-
-    Returns
-    -------
-    ScaleLM
     """
     return kind(**sizes)

@@ -60,7 +60,9 @@ class StackOfScales(ScaleLM):
         for number, (rows, counts) in enumerate(scales):
             scale = self.scales[number]
             if number:
-                states, steps = self._states(number - 1, scales, found[-1])
+                # The state of a step is the one at its last stream.
+                states = found[-1][:, 1 + self.scales[number - 1].lag :]
+                steps = scales[number - 1][1]
                 (vectors, real), added = self._bridge(number, states, steps)
                 places = torch.arange(rows.shape[1], device=rows.device)
                 last = added.shape[1] - 1
@@ -91,13 +93,6 @@ class StackOfScales(ScaleLM):
             found.append([states, scale])
         return found
 
-    def _states(self, number, scales, hidden):
-        """Hidden states [B, T, D] of a scale's steps, and their counts [B].
-
-        The state of a step is the one at its last stream.
-        """
-        return hidden[:, 1 + self.scales[number].lag :], scales[number][1]
-
     def _bridge(self, number, states, counts):
         """Prompt of a scale, and what is added to its rows."""
         bridge, ratio = self.bridges[number - 1], self.ratios[number - 1]
@@ -113,13 +108,6 @@ class Bridge(nn.Module):
         D.
     max_steps : int
         Largest number of steps with states.
-
-    Example
-    -------
-    >>> states, counts = torch.randn(2, 4, 16), torch.tensor([4, 2])
-    >>> (prompt, real), added = Bridge(16, 10)(states, counts, ratio=3)
-    >>> prompt.shape, real.sum(1).tolist(), added.shape
-    (torch.Size([2, 4, 16]), [4, 2], torch.Size([2, 12, 16]))
     """
 
     def __init__(self, dim, max_steps):

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.lengths import count_steps
 from speechbrain_gogo.lobes.nn.llama import Llama, causal_mask
 from speechbrain_gogo.lobes.tokens.granular import scale_gradient
 
@@ -107,8 +108,8 @@ class ARPrior(nn.Module):
         torch.Tensor
             Scalar.
         """
-        # The gradient is scaled down at the input and up at the output: only
-        # what is between, the prior's weights, sees the factor.
+        # The gradient is scaled down at the input and up at the output: the
+        # factor affects only what is between, the prior's weights.
         q = scale_gradient(q, 1 / self.gradient_scale)
         hidden = self.transformer(q[:, :-1])
         error = F.mse_loss(self.project(hidden).float(), q[:, 1:].float())
@@ -184,8 +185,8 @@ class ASRHead(nn.Module):
             Mean over each transcript's tokens, shape [B].
         """
         groups, levels = q.shape[1:3]
-        spoken = (lens * groups).round().long() * levels  # [B]
-        letters = (text_lens * text.shape[1]).round().long()
+        spoken = count_steps(lens, groups) * levels  # [B]
+        letters = count_steps(text_lens, text.shape[1])
         prefix = q.flatten(1, 2)  # [B, N * K, D]
         inputs = F.pad(text, (1, 0), value=self.bos_index)  # [B, L + 1]
         targets = F.pad(text, (0, 1)).scatter(

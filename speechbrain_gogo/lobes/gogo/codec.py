@@ -99,9 +99,8 @@ class Gogo(WindowedEncoding):
         self.flow = flow
         self.backbone_size = backbone_size
         self.vocab_size = self.mask_id = quantizer.codebook_size
-        self.own_codes = (
-            quantizer.residual
-        )  # each level has a codebook of its own
+        # Each level of a residual quantizer has a codebook of its own.
+        self.own_codes = quantizer.residual
         queries, dim = encoder.num_queries, quantizer.dim
         self.num_codebooks = queries * quantizer.tokens_per_feature
         if quantizer.residual:  # m adds nothing

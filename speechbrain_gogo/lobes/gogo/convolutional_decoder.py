@@ -18,22 +18,8 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 class DilatedConvolution(nn.Module):
     """Residual MLP over a position and one neighbour on each side.
 
-    A convolution of three taps, written as one matrix product.
-
-    Arguments
-    ---------
-    dim : int
-        Width of x.
-    hidden_dim : int
-        Width between both matrices.
-    dilation : int
-        Distance of the neighbours, in positions.
-
-    Example
-    -------
-    >>> x = torch.randn(2, 12, 8)
-    >>> DilatedConvolution(8, 16, 2)(x).shape
-    torch.Size([2, 12, 8])
+    A convolution of three taps, written as one matrix product. The neighbours
+    are ``dilation`` positions away.
     """
 
     def __init__(self, dim, hidden_dim, dilation):

@@ -20,13 +20,7 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 class TimeEmbedding(nn.Module):
-    """Sinusoids of the flow time, then an MLP.
-
-    Example
-    -------
-    >>> TimeEmbedding(8)(torch.rand(3)).shape
-    torch.Size([3, 8])
-    """
+    """Sinusoids of the flow time, then an MLP."""
 
     def __init__(self, dim, frequencies=256):
         super().__init__()
@@ -46,13 +40,7 @@ class TimeEmbedding(nn.Module):
 
 
 class ConvPositionEmbedding(nn.Module):
-    """Position embedding by two grouped convolutions.
-
-    Example
-    -------
-    >>> ConvPositionEmbedding(32)(torch.randn(2, 5, 32), None).shape
-    torch.Size([2, 5, 32])
-    """
+    """Position embedding by two grouped convolutions."""
 
     def __init__(self, dim, kernel_size=31, groups=16):
         super().__init__()
@@ -72,15 +60,7 @@ class ConvPositionEmbedding(nn.Module):
 
 
 class DiTBlock(nn.Module):
-    """Attention and feed-forward, both gated by the flow time.
-
-    Example
-    -------
-    >>> block = DiTBlock(8, 2, 2)
-    >>> rope = torch.ones(5, 4), torch.zeros(5, 4)
-    >>> block(torch.randn(1, 5, 8), torch.randn(1, 6, 8), rope, None).shape
-    torch.Size([1, 5, 8])
-    """
+    """Attention and feed-forward, both gated by the flow time."""
 
     def __init__(self, dim, num_heads, ff_mult):
         super().__init__()

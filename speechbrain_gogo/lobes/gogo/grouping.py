@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.lengths import count_steps
+
 
 class MelGroups(nn.Module):
     """Waveforms to normalized groups of mel frames.
@@ -93,7 +95,7 @@ class MelGroups(nn.Module):
         batch, samples = wavs.shape
         if wav_lens is None:
             wav_lens = torch.ones(batch, device=wavs.device)
-        return (wav_lens.double() * samples).round().long().clamp(max=samples)
+        return count_steps(wav_lens, samples).clamp(max=samples)
 
     def count_groups(self, count):
         """Number of groups for ``count`` samples."""

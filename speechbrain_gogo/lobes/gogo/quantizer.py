@@ -50,11 +50,10 @@ class FSQ(nn.Module):
         self.register_buffer("counts", counts, persistent=False)  # [J]
         self.register_buffer("steps", steps, persistent=False)  # [J]
         narrow = len(self.levels)
-        projected = dim != narrow
-        self.project_in = nn.Linear(dim, narrow) if projected else nn.Identity()
-        self.project_out = (
-            nn.Linear(narrow, dim) if projected else nn.Identity()
-        )
+        self.project_in = self.project_out = nn.Identity()
+        if dim != narrow:
+            self.project_in = nn.Linear(dim, narrow)
+            self.project_out = nn.Linear(narrow, dim)
 
     @property
     def signature(self):
@@ -77,7 +76,7 @@ class FSQ(nn.Module):
         z = self.bound(self.project_in(features).float())  # [M, K, J]
         rounded = z + (z.round() - z).detach()
         half = self.counts // 2
-        # As rounded as the library's: tokens of trained models stay the same.
+        # Rounded as in the library: tokens of trained models stay the same.
         codes = rounded / half
         digits = codes * half + half
         tokens = (digits * self.steps).sum(-1).round().int()
@@ -95,13 +94,6 @@ class FSQ(nn.Module):
         digits = tokens.unsqueeze(-1) // self.steps % self.counts
         return (digits - half) / half
 
-    def indices_to_codes(self, tokens):
-        """Quantized features, by the name of vector-quantize-pytorch.
-
-        int64 [...] -> [..., D].
-        """
-        return self.project_out(self.points(tokens))
-
     def embed(self, tokens):
-        """int64 [B, N, K] -> features [B, N, K, D]."""
-        return self.indices_to_codes(tokens)
+        """int64 [...] -> quantized features [..., D]."""
+        return self.project_out(self.points(tokens))

@@ -58,9 +58,9 @@ class Standardize(nn.Module):
         scale = (variance + 1e-5).rsqrt() * self.deviation
         if not (self.training and torch.is_grad_enabled() and len(z) > 1):
             return (z - mean) * scale
-        # The values are those of the running statistics, the gradients those
-        # of the batch's: moving or growing as a whole changes nothing for
-        # long, and no gradient asks for it.
+        # Values by the running statistics, gradients by those of the batch: a
+        # shift or scale of the whole input changes nothing for long, and gets
+        # no gradient.
         own = z.mean(0), z.var(0, unbiased=False) + 1e-5
         centre, spread = own[0].detach(), own[1].detach().sqrt()
         out = (z - own[0]) * own[1].rsqrt() * (spread * scale)

@@ -8,26 +8,10 @@ from torch.nn import functional as F
 
 
 def rotate(x, rope):
-    """Rotary positions.
+    """Rotary positions of queries or keys x, [B, H, T, D].
 
-    Arguments
-    ---------
-    x : torch.Tensor
-        Queries or keys, shape [B, H, T, D].
-    rope : tuple of torch.Tensor
-        cos and sin, each broadcastable to [B, H, T, D].
-
-    Returns
-    -------
-    torch.Tensor
-        Shape and precision of ``x``.
-
-    Example
-    -------
-    >>> x = torch.randn(1, 2, 3, 4)
-    >>> still = torch.ones(3, 4), torch.zeros(3, 4)
-    >>> torch.equal(rotate(x, still), x)
-    True
+    ``rope`` is cos and sin, each broadcastable to x. The result has the
+    precision of x.
     """
     cos, sin = rope
     one, other = x.chunk(2, dim=-1)  # the two coordinates of each plane
@@ -38,30 +22,10 @@ def rotate(x, rope):
 def attend(q, k, v, mask=None, causal=False):
     """Scaled dot-product attention.
 
-    Arguments
-    ---------
-    q : torch.Tensor
-        Queries, shape [B, H, T, D].
-    k : torch.Tensor
-        Keys, shape [B, H, S, D].
-    v : torch.Tensor
-        Values, shape [B, H, S, D].
-    mask : torch.Tensor
-        bool, broadcastable to [B, H, T, S], True where a query may attend;
-        None for everywhere.
-    causal : bool
-        Instead of a mask: no query attends to later keys, T = S.
-
-    Returns
-    -------
-    torch.Tensor
-        Heads side by side, shape [B, T, H * D].
-
-    Example
-    -------
-    >>> q, k = torch.randn(1, 2, 3, 4), torch.randn(1, 2, 5, 4)
-    >>> attend(q, k, k).shape
-    torch.Size([1, 3, 8])
+    q [B, H, T, D], k and v [B, H, S, D] -> heads side by side, [B, T, H * D].
+    ``mask`` is bool, broadcastable to [B, H, T, S], True where a query may
+    attend; None for everywhere. With ``causal``, instead of a mask, no query
+    attends to later keys, T = S.
     """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         # The fused CPU kernel takes 2 to 5 times as long to train in bf16.

@@ -6,17 +6,8 @@ import hashlib
 def hash_weights(*states, metadata=""):
     """Hash settings and weights, independently of device and precision.
 
-    Arguments
-    ---------
-    *states : dict
-        Name -> tensor, in a fixed order.
-    metadata : str
-        Settings to hash besides the weights.
-
-    Returns
-    -------
-    str
-        16 hex digits.
+    ``states`` are dicts of name -> tensor, in a fixed order, ``metadata`` are
+    the settings. Returns 16 hex digits.
 
     Example
     -------

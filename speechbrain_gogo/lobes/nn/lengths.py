@@ -5,21 +5,10 @@ from speechbrain.dataio.dataio import length_to_mask
 
 
 def length_mask(lens, size):
-    """Which positions of a padded batch are real, or None where all are.
+    """Which positions of a padded batch are real: bool [B, size].
 
-    SpeechBrain's ``length_to_mask``, for relative lengths.
-
-    Arguments
-    ---------
-    lens : torch.Tensor
-        Relative lengths [B], or None.
-    size : int
-        Positions of the longest, T: frames, groups or text tokens.
-
-    Returns
-    -------
-    torch.Tensor
-        bool [B, T], or None.
+    SpeechBrain's ``length_to_mask`` for relative lengths [B]. Where all are
+    real, both lengths and result may be None.
 
     Example
     -------
@@ -32,70 +21,54 @@ def length_mask(lens, size):
 
 
 def unless_equal(lens):
-    """Relative lengths, or None where no utterance is padded.
+    """Relative lengths [B], or None where no utterance is padded.
 
     Attention without a mask may use faster kernels. The test waits for the
     device, so call it once per batch, not in every layer.
-
-    Arguments
-    ---------
-    lens : torch.Tensor
-        Relative lengths [B], or None.
-
-    Returns
-    -------
-    torch.Tensor
-        The same lengths, or None.
-
-    Example
-    -------
-    >>> unless_equal(torch.ones(2)), unless_equal(torch.tensor([1.0, 0.5]))
-    (None, tensor([1.0000, 0.5000]))
     """
     if lens is None or bool((lens == 1).all()):
         return None
     return lens
 
 
-def mean_square(predicted, target, lens):
-    """Mean squared error of the real frames of a padded batch.
+def squared_error(predicted, target, lens=None, reduction="mean"):
+    """Mean squared error over the real frames of a padded batch.
 
     Arguments
     ---------
     predicted, target : torch.Tensor
         [B, T, C].
     lens : torch.Tensor
-        Relative lengths [B].
+        Relative lengths [B]; all frames are real without.
+    reduction : str
+        "mean" over all real frames, or "batch": one value an utterance.
 
     Returns
     -------
     torch.Tensor
-        Scalar.
+        Scalar or [B].
 
     Example
     -------
     >>> predicted = torch.tensor([[[1.0], [3.0]], [[2.0], [9.0]]])
-    >>> mean_square(predicted, torch.zeros(2, 2, 1), torch.tensor([1.0, 0.5]))
+    >>> lens = torch.tensor([1.0, 0.5])
+    >>> squared_error(predicted, torch.zeros(2, 2, 1), lens)
     tensor(4.6667)
+    >>> squared_error(predicted, torch.zeros(2, 2, 1), lens, "batch")
+    tensor([5., 4.])
     """
-    real = length_mask(lens, target.shape[1])
-    return (predicted[real].float() - target[real].float()).square().mean()
+    error = (predicted.float() - target.float()).square().mean(-1)  # [B, T]
+    mask = length_mask(lens, target.shape[1])
+    if mask is None:
+        mask = torch.ones_like(error, dtype=torch.bool)
+    error, count = (error * mask).sum(1), mask.sum(1)  # [B]
+    if reduction == "batch":
+        return error / count
+    return error.sum() / count.sum()
 
 
 def count_steps(lens, size):
-    """Number of real positions of each utterance.
-
-    Arguments
-    ---------
-    lens : torch.Tensor
-        Relative lengths [B].
-    size : int
-        Positions of the longest.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [B].
+    """Number of real positions of each utterance, of ``size``: int64 [B].
 
     Example
     -------
@@ -103,3 +76,12 @@ def count_steps(lens, size):
     [4, 2]
     """
     return (lens.double() * size).round().long()
+
+
+def check_positions(needed, available):
+    """Raise a ValueError if a clip takes more positions than a model has."""
+    if needed > available:
+        raise ValueError(
+            f"A clip of the batch takes {needed} positions, this model has "
+            f"{available}: leave such clips out."
+        )

@@ -16,12 +16,6 @@ from speechbrain_gogo.lobes.nn.llama_block import (
     initial_deviation,
 )
 
-NO_SPECIAL_TOKENS = {
-    "bos_token_id": None,
-    "eos_token_id": None,
-    "pad_token_id": None,
-}
-
 
 @dataclass(frozen=True)
 class LlamaSizes:
@@ -78,10 +72,7 @@ class Llama(LlamaBlocks):
     def gradient_checkpointing_enable(self, settings=None):
         """Keep only the inputs of blocks in training.
 
-        Arguments
-        ---------
-        settings : dict
-            Ignored; an argument of the method of the same name in transformers.
+        ``settings`` are those of the method in transformers, and ignored.
         """
         self.is_gradient_checkpointing = True
 
@@ -126,16 +117,9 @@ class Llama(LlamaBlocks):
 def causal_mask(kept):
     """Causal attention mask of a padded sequence.
 
-    Arguments
-    ---------
-    kept : torch.Tensor
-        bool [B, S], False for padding.
-
-    Returns
-    -------
-    torch.Tensor
-        bool [B, 1, S, S]: earlier positions without padding, and the position
-        itself, since a row without keys gives NaN.
+    ``kept``, bool [B, S], is False for padding. The result, bool [B, 1, S, S],
+    is True for earlier positions without padding, and for the position itself,
+    since a row without keys gives NaN.
 
     Example
     -------
@@ -153,29 +137,8 @@ def causal_mask(kept):
 def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
     """Configuration of a transformers Llama.
 
-    Arguments
-    ---------
-    dim : int
-        Hidden dimension.
-    num_layers : int
-        Blocks.
-    num_heads : int
-        Attention heads; keys and values have as many by default.
-    ffn_dim : int
-        Feed-forward dimension.
-    vocab_size : int
-        Rows of the input embedding.
-    **settings
-        Any other field of transformers.LlamaConfig.
-
-    Returns
-    -------
-    transformers.LlamaConfig
-
-    Example
-    -------
-    >>> llama_config(64, 2, 4, 128).head_dim
-    16
+    Keys and values have as many heads as queries by default; ``settings`` are
+    any other fields of transformers.LlamaConfig.
     """
     from transformers import LlamaConfig  # takes seconds to import
 
@@ -187,9 +150,8 @@ def llama_config(dim, num_layers, num_heads, ffn_dim, vocab_size=1, **settings):
         vocab_size=vocab_size,
         attn_implementation="sdpa",
         initializer_range=initial_deviation(dim),
-        **{
-            "num_key_value_heads": num_heads,
-            **NO_SPECIAL_TOKENS,
-            **settings,
-        },
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=None,
+        **{"num_key_value_heads": num_heads, **settings},
     )

@@ -29,18 +29,6 @@ class LlamaBlocks(nn.Module):
         Width inside the feed-forward part.
     num_key_value_heads : int
         Heads of keys and values G; as many as heads by default.
-
-    Example
-    -------
-    >>> blocks = LlamaBlocks(16, 2, 4, 32)
-    >>> x, rope = torch.randn(3, 5, 16), blocks.rope(torch.arange(5))
-    >>> q, k, v = blocks.layers[0].queries_keys_values(x, rope)
-    >>> q.shape
-    torch.Size([3, 4, 5, 4])
-    >>> blocks.norm(blocks.layers[0].update(x, v.transpose(1, 2).flatten(2)))[
-    ...     0
-    ... ].shape
-    torch.Size([5, 16])
     """
 
     def __init__(
@@ -58,19 +46,7 @@ class LlamaBlocks(nn.Module):
                 nn.init.normal_(module.weight, std=initial_deviation(dim))
 
     def rope(self, position):
-        """Cosine and sine of rotary positions.
-
-        Arguments
-        ---------
-        position : torch.Tensor
-            int64 [..., T].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            For :func:`~speechbrain_gogo.lobes.nn.attention.rotate`, each of
-            shape [..., T, D / H].
-        """
+        """Cosine and sine, [..., T, D / H] each, of rotary positions int64 [..., T]."""
         frequency = rotary_frequencies(self.head_dim, position.device)
         angle = position.unsqueeze(-1) * frequency
         angle = torch.cat([angle, angle], dim=-1)
@@ -81,12 +57,7 @@ class LlamaBlock(nn.Module):
     """Attention and SwiGLU, each around a residual.
 
     The caller computes attention between ``queries_keys_values`` and
-    ``update``.
-
-    Arguments
-    ---------
-    dim, num_heads, ffn_dim, num_key_value_heads : int
-        As in :class:`LlamaBlocks`.
+    ``update``. Arguments as in :class:`LlamaBlocks`.
     """
 
     def __init__(self, dim, num_heads, ffn_dim, num_key_value_heads=None):
@@ -104,21 +75,10 @@ class LlamaBlock(nn.Module):
         self.mlp = SwiGLU(dim, ffn_dim)
 
     def queries_keys_values(self, x, rope, first=0):
-        """Queries [M, H, T, D / H], keys and values [M, G, T, D / H].
+        """Queries [M, H, T, D / H], keys and values [M, G, T, D / H] of x [M, T, D].
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [M, T, D].
-        rope : tuple of torch.Tensor
-            From :meth:`LlamaBlocks.rope`.
-        first : int
-            First row with a query; earlier rows have keys and values only.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Queries and keys, rotated, and values.
+        Queries and keys are rotated by ``rope``, from :meth:`LlamaBlocks.rope`.
+        Rows before ``first`` have keys and values only.
         """
         attention, normed = self.self_attn, self.input_layernorm(x)
         q = self._heads(attention["q_proj"](normed[:, first:]))
@@ -128,20 +88,7 @@ class LlamaBlock(nn.Module):
         return rotate(q, later), rotate(k, rope), v
 
     def update(self, x, attended):
-        """The rest of the block, after attention.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            Result of the attention, [M, T, D].
-        attended : torch.Tensor
-            Output of the attention, heads side by side, [M, T, D].
-
-        Returns
-        -------
-        torch.Tensor
-            [M, T, D].
-        """
+        """The rest of the block: x and the output of the attention, both [M, T, D]."""
         x = x + self.self_attn["o_proj"](attended)
         return x + self.mlp(self.post_attention_layernorm(x))
 
@@ -167,13 +114,7 @@ def initial_deviation(dim):
 
 
 class SwiGLU(nn.Module):
-    """Feed-forward part with a gate.
-
-    Example
-    -------
-    >>> SwiGLU(4, 8)(torch.randn(2, 3, 4)).shape
-    torch.Size([2, 3, 4])
-    """
+    """Feed-forward part with a gate."""
 
     def __init__(self, dim, ffn_dim):
         super().__init__()
@@ -190,14 +131,7 @@ class SwiGLU(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """Root mean square of one over the last dimension, in full precision.
-
-    Example
-    -------
-    >>> x = RMSNorm(8)(3 * torch.randn(2, 8))
-    >>> bool((x.square().mean(1) - 1).abs().max() < 1e-4)
-    True
-    """
+    """Root mean square of one over the last dimension, in full precision."""
 
     def __init__(self, dim, eps=1e-6):
         super().__init__()

@@ -49,11 +49,7 @@ def full_precision(device_type):
     """Disable autocast and TF32 inside the context, and restore them afterwards.
 
     The switches of TF32 are global: they hold for other threads, too.
-
-    Arguments
-    ---------
-    device_type : str
-        Device of the autocast, "cpu" or "cuda".
+    ``device_type`` is that of the autocast, "cpu" or "cuda".
 
     Example
     -------

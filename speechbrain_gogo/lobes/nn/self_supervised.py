@@ -153,7 +153,11 @@ class SelfSupervised(nn.Module):
             attention_mask=mask,
             output_hidden_states=self.layer is not None,
         )
-        return self._chosen(found)[0, : len(wav) // FRAME]
+        if self.layer is None:
+            x = found.last_hidden_state
+        else:
+            x = found.hidden_states[self.layer]
+        return x[0, : len(wav) // FRAME]
 
     def _read_with_whisper(self, encoder, wav):
         """Features of Whisper's encoder, for the length of the clip alone.
@@ -179,12 +183,6 @@ class SelfSupervised(nn.Module):
             x = encoder.layer_norm(x)
         return x[0]
 
-    def _chosen(self, found):
-        """The features of the layer that is asked for."""
-        if self.layer is None:
-            return found.last_hidden_state
-        return found.hidden_states[self.layer]
-
     def _network(self, device):
         """The network on a device; it is loaded at the first call."""
         if not self._loaded:
@@ -198,13 +196,7 @@ class SelfSupervised(nn.Module):
 
 
 def _load(source):
-    """A network of transformers, and the feature extractor if it is Whisper.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
+    """A network of transformers, and the feature extractor if it is Whisper."""
     from transformers import AutoFeatureExtractor, AutoModel
 
     try:

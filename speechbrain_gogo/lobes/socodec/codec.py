@@ -16,13 +16,13 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_gogo.lobes.adversarial_codec.clips import (
+from speechbrain_gogo.lobes.adversarial_codec.clip_codec import (
+    ClipCodec,
     relative_lengths,
-    split_clips,
 )
 
 
-class SoCodecNetwork(nn.Module):
+class SoCodecNetwork(ClipCodec):
     """Semantic-ordered multi-stream codec, from waveform to mel and back.
 
     Arguments
@@ -165,10 +165,6 @@ class SoCodecNetwork(nn.Module):
         """
         return torch.cat([self.ssl(c) for c in clip.split(self.window_samples)])
 
-    def split_clips(self, wavs, wav_lens=None):
-        """Waveforms [T_b] of whole token steps, zeros at their ends."""
-        return split_clips(wavs, wav_lens, self.group_samples)
-
     # Features to tokens and an embedding
 
     @torch.no_grad()
@@ -197,37 +193,13 @@ class SoCodecNetwork(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             return self.quantizer.encode(x.float())
 
-    @torch.no_grad()
-    def encode(self, wavs, wav_lens=None, num_tokens=None):
-        """Waveforms to tokens.
+    def encode_clip(self, clip):
+        """Tokens int64 [N, S] of a clip [T] of whole steps."""
+        return self.tokenize(self.read_ssl(clip)[None])[0]
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        num_tokens : int
-            Number of streams to compute; all by default.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens int64 [B, N, S], zero beyond each utterance's end, and
-            relative lengths [B] over N.
-        """
-        clips = self.split_clips(wavs, wav_lens)
-        found = [self.read_ssl(clip) for clip in clips]
-        tokens = [self.tokenize(ssl[None])[0] for ssl in found]
-        tokens = pad_sequence(tokens, True)[..., :num_tokens]
-        return tokens, relative_lengths(clips)
-
-    @torch.no_grad()
-    def speaker_embedding(self, wavs, wav_lens=None):
-        """Global embeddings [B, D] of waveforms [B, T]."""
-        clips = self.split_clips(wavs, wav_lens)
-        mels = [self.mel(clip[None]) for clip in clips]
-        return torch.cat([self.global_encoder(mel) for mel in mels])
+    def voice(self, clip):
+        """Global embedding [1, D] of a clip [T] of whole steps."""
+        return self.global_encoder(self.mel(clip[None]))
 
     # Tokens to mel
 

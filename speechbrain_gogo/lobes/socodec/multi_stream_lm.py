@@ -84,7 +84,6 @@ class MultiStreamLM(nn.Module):
             "speech_positions": speech_positions,
             "dropout": dropout,
         }
-        self.text_size = text_size
         self.vocab_size = vocab_size
         self.num_streams = num_streams
         self.levels = Levels.single_columns(num_streams)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask, mean_square
+from speechbrain_gogo.lobes.nn.lengths import length_mask, squared_error
 
 
 class SoCodecObjective(nn.Module):
@@ -61,8 +61,8 @@ class SoCodecObjective(nn.Module):
             continuous=continuous,
         )
         features, predicted = codec.decode_quantized(q, g)
-        semantic = mean_square(features, ssl, lens)
-        acoustic = mean_square(predicted, mel, lens)
+        semantic = squared_error(features, ssl, lens)
+        acoustic = squared_error(predicted, mel, lens)
         return {
             "loss": self.vq_weight * vq  # Eq. (1)
             + self.semantic_weight * semantic

@@ -88,15 +88,7 @@ class CachedDecoder:
         self.passes = 0
 
     def allocate(self, batch, max_length):
-        """Empty the cache, which gets another size unless passes are compiled.
-
-        Arguments
-        ---------
-        batch : int
-            Sequences in the batch, B.
-        max_length : int
-            Positions to allocate, left padding included.
-        """
+        """Empty the cache, which gets another size unless passes are compiled."""
         if not self.compiled:
             self.blocks.allocate(batch, max_length)
         self.reset()
@@ -182,7 +174,6 @@ class Sampler:
         top_k=0,
         text_guidance=0.0,
     ):
-        self.seeds = seeds
         self.text_guidance = text_guidance
         self.generators = [
             torch.Generator().manual_seed(seed) for seed in seeds

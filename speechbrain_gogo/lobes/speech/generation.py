@@ -12,7 +12,6 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.speech.decoding.decoding_state import max_new_groups
 from speechbrain_gogo.lobes.speech.decoding.loop_detector import LoopDetector
 
 
@@ -94,16 +93,13 @@ def generate_backbone(
         parts[1][len(text) :] = 0.0
     state = lm.start(*parts, sampler, guidance, said)
     used = state.used[: len(text)]  # [B]
-    size = lm.group_positions
-    limit = max_new_groups(lm.max_positions, used, size, max_groups)
-    most = int(limit.max())
-    needed = len(parts[0]), int(used.max()) + size * most
-    state.decoder = prepare(lm, decoder, *needed)
+    batch = len(state.used)
+    limit, state.decoder = _make_room(lm, used, max_groups, decoder, batch)
     in_loop = LoopDetector(len(used), loop_groups, used.device)
     active = torch.ones_like(used, dtype=torch.bool)
     finished = torch.zeros_like(active)
 
-    for index in range(most):
+    for index in range(int(limit.max())):
         # The first token of a group may be the end token, id C.
         first = state.sample(index * b, codes + 1)
         active = active & (index < limit)
@@ -171,10 +167,9 @@ class DetailGenerator:
         self.lm = lm
         self.index = 0
         self.state = lm.start(prompt, prompt_lens, sampler)
-        used, size = self.state.used, lm.group_positions
-        limit = max_new_groups(lm.max_positions, used, size, max_groups)
-        length = int(used.max()) + size * int(limit.max())
-        self.decoder = prepare(lm, decoder, len(prompt), length)
+        _, self.decoder = _make_room(
+            lm, self.state.used, max_groups, decoder, len(prompt)
+        )
         self.state.decoder = self.decoder
 
     @torch.no_grad()
@@ -208,12 +203,27 @@ class DetailGenerator:
         return group
 
 
-def prepare(lm, decoder, batch, max_length):
-    """A decoder with an empty cache: the given one, or a new one for None."""
+def _make_room(lm, used, max_groups, decoder, batch):
+    """Number of new groups that fit, int64 [B], and an empty decoder for them.
+
+    ``used`` are the positions of prompt and text, int64 [B]. The decoder, for
+    ``batch`` sequences, is the given one, or a new one for None.
+    """
+    size, most = lm.group_positions, lm.max_positions
+    limit = (most - used).div(size, rounding_mode="floor")
+    if (limit < 1).any():
+        worst = int(used.argmax())
+        raise ValueError(
+            f"Utterance {worst} has {int(used[worst])} of {most} positions "
+            "taken by prompt and text: give a shorter prompt or text."
+        )
+    if max_groups is not None:
+        limit = limit.clamp(max=max_groups)
+    length = int(used.max()) + size * int(limit.max())
     if decoder is None:
-        return lm.decoder(batch, max_length)
-    decoder.allocate(batch, max_length)
-    return decoder
+        return limit, lm.decoder(batch, length)
+    decoder.allocate(batch, length)
+    return limit, decoder
 
 
 def _check_tokens(prompt, lens, codes):

@@ -70,41 +70,18 @@ class GroupStage(nn.Module):
         )
 
     def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Reusable cache and weights for generation.
+        """Reusable cache and weights for generation: a GroupDecoder.
 
-        Arguments
-        ---------
-        batch : int
-            Sequences.
-        max_length : int
-            Positions, left padding included.
-        compiled : bool
-            Without effect: large passes are too few to be compiled.
-        linear : callable
-            As in CachedLlama.
-
-        Returns
-        -------
-        GroupDecoder
+        ``linear`` as in CachedLlama. ``compiled`` is without effect: large passes
+        are too few to be compiled.
         """
         return GroupDecoder(self, batch, max_length, linear)
 
     def log_probs(self, hidden, tokens, depth=None):
-        """Log-probabilities of the next token.
+        """Log-probabilities [B, C] of the next token.
 
-        Arguments
-        ---------
-        hidden : torch.Tensor
-            Hidden state of the group, [B, D].
-        tokens : torch.Tensor
-            Tokens of the group so far, int64 [B, T].
-        depth : DepthSteps
-            Replaces this stage's own network.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, C].
+        From the hidden state of the group, [B, D], and its tokens so far, int64
+        [B, T]. ``depth`` replaces this stage's own network.
         """
         return (depth or self.depth).log_probs(hidden, tokens)
 
@@ -129,18 +106,8 @@ class GroupStage1(GroupStage):
         self.backbone_size = self.sizes["backbone_size"] = backbone_size
 
     def group_inputs(self, before, given):
-        """Part of the next pass's input that comes from the preceding group.
+        """Part [B, D] of the next input, from the preceding group, int64 [B, b].
 
-        Arguments
-        ---------
-        before : torch.Tensor
-            int64 [B, b].
-        given : torch.Tensor
-            int64 [B, 0].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, D].
+        ``given`` is empty, [B, 0]: this stage predicts all tokens that it reads.
         """
         return self.groups.total(before)

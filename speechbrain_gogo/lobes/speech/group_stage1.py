@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.lengths import check_positions, length_mask
 from speechbrain_gogo.lobes.nn.llama import causal_mask
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage1
 from speechbrain_gogo.lobes.speech.group_state import GroupState
@@ -82,96 +82,41 @@ class GroupBackboneLM(GroupStage1):
         return text_length + num_groups + 2
 
     def prefix(self, text, text_lens):
-        """Ids before the speech, padded on the left.
+        """Ids before the speech, int64 [B, S], padded on the left.
 
-        Arguments
-        ---------
-        text, text_lens
-            As in :meth:`forward`.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            int64 [B, S] and how many of them are real, int64 [B].
+        The second result is how many of them are real, int64 [B].
         """
         before = text_and_start(text, text_lens, self.start_id)
         return pack(before, left=True)
 
     def forward(self, text, text_lens, tokens, lens):
-        """Negative log-likelihood of the backbone, given the text (Eq. 6).
-
-        Arguments
-        ---------
-        text, text_lens, tokens, lens
-            As in BackboneLM.forward.
-
-        Returns
-        -------
-        dict
-            As in BackboneLM.forward.
-
-        Raises
-        ------
-        ValueError
-            If a sequence is longer than ``max_positions``.
-        """
+        """Negative log-likelihood of the backbone (Eq. 6), as BackboneLM.forward."""
         backbone = tokens[..., : self.backbone_size]  # [B, N, b]
         real = length_mask(lens, tokens.shape[1])  # [B, N]
         x, position, kept = self.sequence(text, text_lens, backbone, real)
-        longest = int(kept.sum(1).max()) + 1
-        if longest > self.max_positions:
-            raise ValueError(
-                f"A clip of the batch takes {longest} positions, this model "
-                f"has {self.max_positions}: leave such clips out."
-            )
+        check_positions(int(kept.sum(1).max()) + 1, self.max_positions)
         hidden = self.llama(x, causal_mask(kept), position)
         hidden = hidden[:, -1 - tokens.shape[1] :]  # [B, 1 + N, D]
         last = real.sum(1)  # of the groups, after which the end comes
         at_end = hidden[torch.arange(len(hidden), device=x.device), last]
         hidden = hidden[:, :-1][real]  # [P, D]
         nll = self.depth.nll(hidden, backbone[real])  # [P, b]
-        nll, level = self.score(nll, self.end(hidden).flatten(), at_end)
-        return {"loss": nll.mean(), "nll": nll, "level": level}
-
-    def score(self, nll, goes_on, at_end):
-        """Negative log-likelihoods of the codes, and of continuing or ending.
-
-        Arguments
-        ---------
-        nll : torch.Tensor
-            Negative log-likelihoods of the codes, [P, b].
-        goes_on : torch.Tensor
-            Scores of the end before each group, [P]; -inf where it is
-            impossible.
-        at_end : torch.Tensor
-            Hidden states after the last groups, [B, D].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [P * b + B]: the first token of a group also predicts that speech
-            continues, and the ends come last. And the level of each, int64, b
-            for the end.
-        """
-        first = nll[:, :1] + F.softplus(goes_on.float()).unsqueeze(1)
+        # The first token of a group also predicts that speech continues.
+        continues = F.softplus(self.end(hidden).float())  # [P, 1]
         ended = F.softplus(-self.end(at_end).float()).flatten()  # [B]
+        nll = torch.cat([nll[:, :1] + continues, nll[:, 1:]], dim=1)
         level = torch.arange(self.backbone_size, device=nll.device)
         level = level.expand_as(nll).flatten()
-        nll = torch.cat([first, nll[:, 1:]], dim=1)
-        end_level = level.new_full((len(ended),), self.backbone_size)
-        return torch.cat([nll.flatten(), ended]), torch.cat([level, end_level])
+        nll = torch.cat([nll.flatten(), ended])
+        ends = level.new_full(ended.shape, self.backbone_size)
+        level = torch.cat([level, ends])
+        return {"loss": nll.mean(), "nll": nll, "level": level}
 
     def sequence(self, text, text_lens, backbone, real):
         """Input of the Llama up to the end of the speech.
 
-        Arguments
-        ---------
-        text, text_lens
-            As in :meth:`forward`.
-        backbone : torch.Tensor
-            int64 [B, N, b].
-        real : torch.Tensor
-            bool [B, N], which groups an utterance has.
+        ``backbone`` is int64 [B, N, b], ``real`` bool [B, N], which groups an
+        utterance has.
 
         Returns
         -------
@@ -198,35 +143,14 @@ class GroupBackboneLM(GroupStage1):
         guidance=0,
         said=None,
     ):
-        """The initial state of generation.
-
-        Arguments
-        ---------
-        text, text_lens, prompt, prompt_lens, sampler, guidance, said
-            As in BackboneLM.start.
-
-        Returns
-        -------
-        GroupState
-        """
+        """The initial state of generation, as BackboneLM.start."""
         prompt = prompt[..., : self.backbone_size]
         real = length_mask(prompt_lens, prompt.shape[1])
         sequence = self.sequence(text, text_lens, prompt, real)
         return GroupState(self, sampler, sequence, prompt, real, guidance)
 
     def log_probs(self, hidden, tokens, depth=None):
-        """Log-probabilities of the next token, at first also of the end.
-
-        Arguments
-        ---------
-        hidden, tokens, depth
-            As in GroupStage.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, C + 1] of the first token, else [B, C].
-        """
+        """As in GroupStage; of a group's first token [B, C + 1], also of the end."""
         found = super().log_probs(hidden, tokens, depth)
         if tokens.shape[1]:
             return found

@@ -11,7 +11,7 @@ P predicted groups, C codes, D width.
 
 import torch
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.lengths import check_positions, length_mask
 from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage
 from speechbrain_gogo.lobes.speech.group_state import GroupState
@@ -74,33 +74,11 @@ class GroupDetailLM(GroupStage):
         return num_groups
 
     def forward(self, tokens, lens, budgets=None, generator=None):
-        """Negative log-likelihood of the fine tokens (Eq. 7).
-
-        Arguments
-        ---------
-        tokens, lens, budgets, generator
-            As in DetailLM.forward.
-
-        Returns
-        -------
-        dict
-            As in DetailLM.forward.
-
-        Raises
-        ------
-        ValueError
-            If a sequence is longer than ``max_positions``.
-        """
+        """Negative log-likelihood of the fine tokens (Eq. 7), as DetailLM.forward."""
         batch, groups, levels = tokens.shape
-        if groups > self.max_positions:
-            raise ValueError(
-                f"A clip has {groups} groups, this model has "
-                f"{self.max_positions} positions: leave such clips out."
-            )
-        if budgets is None and self.training:
+        check_positions(groups, self.max_positions)
+        if budgets is None:
             budgets = draw_budgets(self, batch, groups, generator)
-        elif budgets is None:
-            budgets = torch.full((batch, groups), levels)
         given = keep_prefix(tokens, budgets, self.codebook_size)  # [B, N, K]
         real = length_mask(lens, groups)  # [B, N]
         x = self.sequence(given)
@@ -119,35 +97,15 @@ class GroupDetailLM(GroupStage):
         return self.groups.total(before) + self.backbones.total(tokens[..., :b])
 
     def start(self, prompt, prompt_lens, sampler):
-        """The initial state of generation.
-
-        Arguments
-        ---------
-        prompt, prompt_lens, sampler
-            As in DetailLM.start.
-
-        Returns
-        -------
-        GroupState
-        """
+        """The initial state of generation, as DetailLM.start."""
         real = length_mask(prompt_lens, prompt.shape[1])
         place = torch.arange(prompt.shape[1], device=prompt.device)
         sequence = self.sequence(prompt), place.expand(real.shape), real
         return GroupState(self, sampler, sequence, prompt, real)
 
     def group_inputs(self, before, given):
-        """Input of the pass for the next group.
+        """Input [B, D] of the pass for the next group.
 
-        Arguments
-        ---------
-        before : torch.Tensor
-            Tokens of the preceding group, int64 [B, K].
-        given : torch.Tensor
-            The backbone, int64 [B, b].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, D].
+        From the preceding group, int64 [B, K], and the backbone, int64 [B, b].
         """
         return self.groups.total(before) + self.backbones.total(given)

@@ -45,15 +45,7 @@ class GroupDecoder:
         self.passes = self.small_passes = 0
 
     def allocate(self, batch, max_length):
-        """Empty the cache, which gets another size.
-
-        Arguments
-        ---------
-        batch : int
-            Sequences in the batch.
-        max_length : int
-            Positions to allocate, left padding included.
-        """
+        """Empty the cache, which gets another size."""
         self.blocks.allocate(batch, max_length)
         self.reset()
 
@@ -118,12 +110,11 @@ class GroupState:
     def sample(self, position, num_tokens):
         """Sample the next token, one of the first ``num_tokens``, int64 [B]."""
         if self.hidden is None:
-            hidden = self.decoder.step(
+            self.hidden = self.decoder.step(
                 torch.cat(self.pending, dim=1),
                 torch.cat(self.positions, dim=1),
                 self.padding,
             )
-            self.hidden = self.begin_group(hidden, position)
             self.pending, self.positions, self.padding = [], [], None
         self.decoder.small_passes += 1
         logits = self.log_probs()[:, :num_tokens]
@@ -150,11 +141,7 @@ class GroupState:
             self.next = self.next + self.stride
             self.hidden = None
 
-    # Methods that subclasses override
-
-    def begin_group(self, hidden, position):
-        """The vector [B, D] from which the tokens of a group are predicted."""
-        return hidden
+    # Methods that AlignedState overrides
 
     def log_probs(self):
         """Log-probabilities of the next token, [B, C], and of the end."""

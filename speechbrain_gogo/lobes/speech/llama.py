@@ -2,12 +2,11 @@
 
 At paper size both stages start from `meta-llama/Llama-3.2-1B-Instruct` with
 an extended vocabulary; small ones are trained from scratch. Both are plain
-transformers models, which any server of Llama models can serve. stage1.py and stage2.py define
-their ids.
+transformers models, which any server of Llama models can serve. stage1.py and
+stage2.py define their ids.
 """
 
 import torch
-from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.nn.llama import llama_config
 
@@ -139,76 +138,3 @@ def speech_llama(
         num_key_value_heads=num_key_value_heads or num_heads,
     )
     return LlamaForCausalLM(config)
-
-
-def check_vocabulary(llama, text_size, codebook_size):
-    """Check that a Llama's ids are text, codes and two special ones.
-
-    Arguments
-    ---------
-    llama : transformers.LlamaForCausalLM
-        Any.
-    text_size : int
-        Ids of text.
-    codebook_size : int
-        Codes C.
-
-    Returns
-    -------
-    transformers.LlamaForCausalLM
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If it has more ids, or fewer.
-
-    Example
-    -------
-    >>> llama = speech_llama(50 + 80 + 2, 16, 2, 2, 32)
-    >>> check_vocabulary(llama, 50, 80) is llama
-    True
-    """
-    wanted, found = text_size + codebook_size + 2, llama.config.vocab_size
-    if found != wanted:
-        raise ValueError(
-            f"The Llama has {found} ids, but {text_size} of text, "
-            f"{codebook_size} codes and 2 special ones are {wanted}: "
-            "make it with as many (vocab_size, or num_new of a pretrained one)."
-        )
-    return llama
-
-
-def token_losses(llama, output_slice, hidden, ids, level):
-    """Cross-entropy over the ids that can be generated; no others are read.
-
-    Arguments
-    ---------
-    llama : transformers.LlamaForCausalLM
-        The model, for its output embedding.
-    output_slice : slice
-        These ids of its vocabulary.
-    hidden : torch.Tensor
-        Last hidden states, shape [P, D].
-    ids : torch.Tensor
-        Targets, int64 [P].
-    level : torch.Tensor
-        int64 [P], level of each token.
-
-    Returns
-    -------
-    dict
-        "loss", the mean; "nll" [P], of each token; "level", as given.
-
-    Example
-    -------
-    >>> llama = speech_llama(132, 16, 2, 2, 32)
-    >>> hidden, ids = torch.randn(7, 16), torch.arange(60, 67)
-    >>> token_losses(llama, slice(50, 131), hidden, ids, ids)["nll"].shape
-    torch.Size([7])
-    """
-    logits = F.linear(hidden, llama.lm_head.weight[output_slice])
-    nll = F.cross_entropy(
-        logits.float(), ids - output_slice.start, reduction="none"
-    )
-    return {"loss": nll.mean(), "nll": nll, "level": level}

@@ -80,17 +80,9 @@ def _add_lora(llama, settings):
 
 
 def merge_lora(llama):
-    """Merge low-rank updates into their matrices.
+    """Merge low-rank updates into their matrices, in place.
 
-    Arguments
-    ---------
-    llama : transformers.LlamaForCausalLM
-        It is changed in place; without LoRA nothing happens.
-
-    Returns
-    -------
-    transformers.LlamaForCausalLM
-        The same, of plain layers.
+    The layers become plain ones; without LoRA nothing happens.
     """
     changed = [
         (name, module)

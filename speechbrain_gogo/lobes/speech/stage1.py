@@ -1,41 +1,25 @@
 """Stage I of GogoSpeech: text to the backbone (Section 3.2, Eq. 6).
 
-Ids, sequences and loss are here; generation is in generation.py, the Llama
-itself in llama.py. Each stage has one vocabulary: [text][codes, one block for
-all levels] [special ids], so the ids that can be generated are a slice of it.
+Ids, sequences and loss are here; the vocabulary is in token_stage.py,
+generation in generation.py, the Llama itself in llama.py.
 
 Letters: B batch, L text tokens, N groups, K = n_q tokens per group, S sequence,
 P predicted tokens, C codes.
 """
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
+from speechbrain_gogo.lobes.nn.lengths import check_positions, length_mask
 from speechbrain_gogo.lobes.speech.decoding.decoding_state import DecodingState
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense
-from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
+from speechbrain_gogo.lobes.speech.token_stage import TokenStage
 from speechbrain_gogo.lobes.tokens.patterns import flatten, pack
 
 
 def text_and_start(text, text_lens, start_id):
-    """What comes before speech, as pieces for `pack`.
+    """What comes before speech, as pieces for `pack`: texts, and start tokens.
 
-    Arguments
-    ---------
-    text : torch.Tensor
-        int64 [B, L]; L may be 0.
-    text_lens : torch.Tensor
-        Relative lengths [B] over L.
-    start_id : int
-        Id of the start token.
-
-    Returns
-    -------
-    list of tuple of torch.Tensor
-        Ids of texts and of start tokens, each with a mask of the real ones.
+    ``text`` is int64 [B, L], L may be 0, of relative lengths [B].
 
     Example
     -------
@@ -48,7 +32,7 @@ def text_and_start(text, text_lens, start_id):
     return [(text, real), (start, torch.ones_like(start, dtype=torch.bool))]
 
 
-class BackboneLM(nn.Module):
+class BackboneLM(TokenStage):
     """Stage I: [text][start][backbone, group by group][end].
 
     ``offset`` is the id of the first code, ``end_id`` and ``start_id`` follow
@@ -95,14 +79,11 @@ class BackboneLM(nn.Module):
         max_positions=256,
         order="group_major",
     ):
-        super().__init__()
+        super().__init__(
+            llama, text_size, codebook_size, backbone_size, max_positions
+        )
         self.group_positions = backbone_size
-        self.llama = check_vocabulary(llama, text_size, codebook_size)
-        self.codebook_size = codebook_size
-        self.backbone_size = backbone_size
-        self.max_positions = max_positions
         self.order = order
-        self.offset = text_size
         self.end_id = text_size + codebook_size
         self.start_id = self.end_id + 1
         self.output_slice = slice(self.offset, self.end_id + 1)
@@ -152,22 +133,6 @@ class BackboneLM(nn.Module):
         """
         pieces = self.prefix(text, text_lens, prompt, prompt_lens)
         return DecodingState(self, sampler, pieces, guidance)
-
-    def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Reusable cache and weights for generation.
-
-        Arguments
-        ---------
-        batch, max_length, compiled, linear
-            As in CachedDecoder.
-
-        Returns
-        -------
-        CachedDecoder
-        """
-        return CachedDecoder(
-            self.llama, self.output_slice, batch, max_length, compiled, linear
-        )
 
     def prefix(self, text, text_lens, tokens, lens):
         """The sequence up to the end of the speech, as pieces for `pack`.
@@ -220,12 +185,7 @@ class BackboneLM(nn.Module):
         end = text.new_full((batch, 1), self.end_id)
         pieces.append((end, torch.ones_like(end, dtype=torch.bool)))
         ids, length = pack(pieces)  # [B, S]
-        if ids.shape[1] > self.max_positions:
-            raise ValueError(
-                f"Clip {int(length.argmax())} of the batch takes "
-                f"{ids.shape[1]} positions, this model has "
-                f"{self.max_positions}: leave such clips out."
-            )
+        check_positions(ids.shape[1], self.max_positions)
         # Text and start tokens are not predicted: their level is -1.
         levels = torch.arange(self.backbone_size, device=ids.device)
         levels = flatten(levels.expand(batch, groups, -1), self.order)
@@ -237,10 +197,4 @@ class BackboneLM(nn.Module):
         predicted = (level >= 0) & (place < length.unsqueeze(1))
         hidden = self.llama.model(input_ids=ids[:, :-1]).last_hidden_state
         hidden = hidden[predicted[:, 1:]]
-        return token_losses(
-            self.llama,
-            self.output_slice,
-            hidden,
-            ids[predicted],
-            level[predicted],
-        )
+        return self.token_losses(hidden, ids[predicted], level[predicted])

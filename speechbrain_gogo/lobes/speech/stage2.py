@@ -1,25 +1,22 @@
 """Stage II of GogoSpeech: the backbone to all other tokens (Section 3.2, Eq. 7).
 
 Ids, sequences and loss are here; generation is in generation.py, the Llama itself
-in llama.py. The vocabulary is built as that of Stage I, see stage1.py.
+in llama.py, the vocabulary in token_stage.py.
 
 Letters: B batch, N groups, K = n_q tokens per group, P predicted tokens, C codes.
 """
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask
-from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
+from speechbrain_gogo.lobes.nn.lengths import check_positions, length_mask
 from speechbrain_gogo.lobes.speech.decoding.decoding_state import DecodingState
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense
-from speechbrain_gogo.lobes.speech.llama import check_vocabulary, token_losses
+from speechbrain_gogo.lobes.speech.token_stage import TokenStage
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 from speechbrain_gogo.lobes.tokens.patterns import flatten
 
 
-class DetailLM(nn.Module):
+class DetailLM(TokenStage):
     """Stage II: [start][all tokens, group by group], Eq. 7.
 
     A skipped token is m in the context, so a group always takes n_q positions.
@@ -68,14 +65,11 @@ class DetailLM(nn.Module):
         max_positions=1024,
         full_share=0.5,
     ):
-        super().__init__()
-        self.llama = check_vocabulary(llama, text_size, codebook_size)
-        self.codebook_size = codebook_size
+        super().__init__(
+            llama, text_size, codebook_size, backbone_size, max_positions
+        )
         self.num_tokens = self.group_positions = num_tokens
-        self.backbone_size = backbone_size
-        self.max_positions = max_positions
         self.full_share = full_share
-        self.offset = text_size
         self.mask_id = text_size + codebook_size
         self.start_id = self.mask_id + 1
         self.output_slice = slice(self.offset, self.mask_id)
@@ -106,22 +100,6 @@ class DetailLM(nn.Module):
         pieces.append((speech, real))
         return DecodingState(self, sampler, pieces)
 
-    def decoder(self, batch, max_length, compiled=False, linear=Dense):
-        """Reusable cache and weights for generation.
-
-        Arguments
-        ---------
-        batch, max_length, compiled, linear
-            As in CachedDecoder.
-
-        Returns
-        -------
-        CachedDecoder
-        """
-        return CachedDecoder(
-            self.llama, self.output_slice, batch, max_length, compiled, linear
-        )
-
     def forward(self, tokens, lens, budgets=None, generator=None):
         """Negative log-likelihood of the fine tokens (Eq. 7).
 
@@ -150,16 +128,9 @@ class DetailLM(nn.Module):
             If a sequence is longer than ``max_positions``.
         """
         batch, groups, levels = tokens.shape
-        length = self.sequence_length(groups)
-        if length > self.max_positions:
-            raise ValueError(
-                f"{groups} groups take {length} positions, this model has "
-                f"{self.max_positions}: leave such clips out."
-            )
-        if budgets is None and self.training:
+        check_positions(self.sequence_length(groups), self.max_positions)
+        if budgets is None:
             budgets = draw_budgets(self, batch, groups, generator)
-        elif budgets is None:
-            budgets = torch.full((batch, groups), levels)
         given = keep_prefix(tokens, budgets, self.codebook_size)  # [B, N, K]
         level = torch.arange(levels, device=tokens.device).expand_as(given)
         predicted = (given < self.codebook_size) & (level >= self.backbone_size)
@@ -171,40 +142,20 @@ class DetailLM(nn.Module):
             flatten(x, "group_major") for x in (predicted, level)
         )
         hidden = self.llama.model(input_ids=inputs).last_hidden_state
-        return token_losses(
-            self.llama,
-            self.output_slice,
-            hidden[predicted],
-            ids[predicted],
-            level[predicted],
+        return self.token_losses(
+            hidden[predicted], ids[predicted], level[predicted]
         )
 
 
 def draw_budgets(lm, batch, groups, generator=None):
-    """Number of tokens that each group keeps in training, int64 [B, N].
+    """Number of tokens that each group of a DetailLM keeps, int64 [B, N].
 
-    Arguments
-    ---------
-    lm : DetailLM | GroupDetailLM
-        Stage whose ``full_share`` is used.
-    batch, groups : int
-        B and N.
-    generator : torch.Generator
-        Random generator; torch's global one by default.
-
-    Returns
-    -------
-    torch.Tensor
-        b to n_q, all n_q in a share ``full_share`` of the utterances.
-
-    Example
-    -------
-    >>> from types import SimpleNamespace
-    >>> lm = SimpleNamespace(backbone_size=3, num_tokens=10, full_share=1.0)
-    >>> draw_budgets(lm, 1, 4)
-    tensor([[10, 10, 10, 10]])
+    In training b to n_q, and all n_q in a share ``full_share`` of the
+    utterances; all in evaluation.
     """
     b, n_q = lm.backbone_size, lm.num_tokens
+    if not lm.training:
+        return torch.full((batch, groups), n_q)
     size = batch, groups
     budgets = torch.randint(b, n_q + 1, size, generator=generator)
     full = torch.rand(batch, 1, generator=generator) < lm.full_share

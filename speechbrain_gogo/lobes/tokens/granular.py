@@ -196,8 +196,6 @@ class NestedDropout(nn.Module):
         Tokens per group, K.
     mask : torch.Tensor
         The masking token's embedding m, shape [D].
-    first_weight : float
-        Gradient weight of the coarsest token (0.5 in Eq. 15).
 
     Example
     -------
@@ -207,11 +205,11 @@ class NestedDropout(nn.Module):
     True
     """
 
-    def __init__(self, num_levels, mask, first_weight=0.5):
+    def __init__(self, num_levels, mask):
         super().__init__()
         self.num_levels = num_levels
         self.mask = mask
-        weight = first_weight / retention_probability(num_levels)  # Eq. (15)
+        weight = 0.5 / retention_probability(num_levels)  # Eq. (15)
         self.register_buffer("weight", weight, persistent=False)
 
     def draw(self, q, generator=None):
@@ -261,8 +259,8 @@ class NoDropout(NestedDropout):
     (True, torch.Size([3]))
     """
 
-    def __init__(self, num_levels, mask, first_weight=0.5):
-        super().__init__(num_levels, mask, first_weight)
+    def __init__(self, num_levels, mask):
+        super().__init__(num_levels, mask)
         mask.requires_grad_(False)  # it is never used
 
     def forward(self, q, n_keep=None, generator=None):

@@ -18,32 +18,14 @@ TAPS = 12  # of the filters around an activation
 RATIO = 2  # oversampling factor of an activation's input
 
 
-def kaiser_sinc_filter(taps=TAPS, cutoff=0.25, half_width=0.3):
-    """A low-pass filter whose taps add up to 1.
-
-    Arguments
-    ---------
-    taps : int
-        Number of taps, even.
-    cutoff : float
-        Frequency at which the gain is one half, in cycles per sample.
-    half_width : float
-        Half the width of the transition.
-
-    Returns
-    -------
-    torch.Tensor
-        [taps].
-
-    Example
-    -------
-    >>> kaiser_sinc_filter().shape, round(float(kaiser_sinc_filter().sum()), 4)
-    (torch.Size([12]), 1.0)
-    """
-    attenuation = 2.285 * (taps // 2 - 1) * math.pi * 4 * half_width + 7.95
+def kaiser_sinc_filter():
+    """A low-pass filter, [TAPS], whose taps add up to 1."""
+    cutoff = 0.25  # gain one half, in cycles per sample
+    half_width = 0.3  # of the transition
+    attenuation = 2.285 * (TAPS // 2 - 1) * math.pi * 4 * half_width + 7.95
     beta = 0.1102 * (attenuation - 8.7)  # above 50 dB, as it is here
-    window = torch.kaiser_window(taps, periodic=False, beta=beta)
-    time = torch.arange(taps) - taps / 2 + 0.5
+    window = torch.kaiser_window(TAPS, periodic=False, beta=beta)
+    time = torch.arange(TAPS) - TAPS / 2 + 0.5
     taps = 2 * cutoff * window * torch.sinc(2 * cutoff * time)
     return taps / taps.sum()
 
@@ -53,16 +35,6 @@ class PeriodicActivation(nn.Module):
 
     Frequencies above half the sampling rate are then filtered out. a and b are
     learned for each channel, as logarithms.
-
-    Arguments
-    ---------
-    channels : int
-        C.
-
-    Example
-    -------
-    >>> PeriodicActivation(4)(torch.randn(2, 4, 30)).shape
-    torch.Size([2, 4, 30])
     """
 
     def __init__(self, channels):
@@ -91,17 +63,7 @@ class PeriodicActivation(nn.Module):
 
 
 class PeriodicBlock(nn.Module):
-    """Dilated convolutions with residual connections, one activation before each.
-
-    Arguments
-    ---------
-    channels : int
-        C.
-    kernel_size : int
-        Kernel size of the convolutions.
-    dilations : list of int
-        Dilations of each convolution.
-    """
+    """Dilated convolutions with residual connections, one activation before each."""
 
     def __init__(self, channels, kernel_size, dilations=(1, 3)):
         super().__init__()

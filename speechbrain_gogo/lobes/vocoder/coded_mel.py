@@ -27,23 +27,6 @@ class CodedMel(nn.Module):
     share : float
         Share of the clips that are coded in training; the others have the mel
         of the recording.
-
-    Example
-    -------
-    >>> from speechbrain_gogo.lobes.gogo.codec import Gogo
-    >>> from speechbrain_gogo.lobes.gogo.dit import DiT
-    >>> from speechbrain_gogo.lobes.gogo.encoder.group_encoder import GroupEncoder
-    >>> from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
-    >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
-    >>> from speechbrain_gogo.lobes.gogo.quantizer import FSQ
-    >>> codec = Gogo(
-    ...     VocosMel(),
-    ...     GroupEncoder(dim=32, num_layers=2, num_heads=2, ffn_dim=64),
-    ...     FSQ([8, 8, 8, 5, 5], dim=32),
-    ...     ConditionalFlowMatching(DiT(100, 32, 32, 2, 2), num_steps=1),
-    ... )
-    >>> CodedMel(codec, [3, 10])(torch.randn(2, 2560)).shape
-    torch.Size([2, 10, 100])
     """
 
     def __init__(self, codec, keeps, share=0.8):

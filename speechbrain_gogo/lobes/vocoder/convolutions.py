@@ -18,15 +18,7 @@ from speechbrain_gogo.lobes.nn.log_mel import LEAST_POWER
 def fourier_basis(n_fft):
     """Rows of the discrete Fourier transform of real signals.
 
-    Arguments
-    ---------
-    n_fft : int
-        Size of the transform, in samples.
-
-    Returns
-    -------
-    torch.Tensor
-        Of the real parts and of the imaginary parts, float32 [2 K, n_fft].
+    Of the real parts and of the imaginary parts, float32 [2 K, n_fft].
 
     Example
     -------
@@ -43,11 +35,6 @@ def fourier_basis(n_fft):
 
 class ConvolutionalMel(nn.Module):
     """The frames of a VocosMel whose windows are inside the audio.
-
-    Arguments
-    ---------
-    mel : VocosMel
-        Settings, window and filters.
 
     Example
     -------
@@ -79,11 +66,6 @@ class ConvolutionalMel(nn.Module):
 
 class ConvolutionalMagnitudeMel(nn.Module):
     """A MagnitudeMel.
-
-    Arguments
-    ---------
-    mel : MagnitudeMel
-        Settings, window and filters.
 
     Example
     -------
@@ -118,10 +100,7 @@ class ConvolutionalMagnitudeMel(nn.Module):
 class ConvolutionalVocos(nn.Module):
     """A VocosVocoder with its inverse STFT as a transposed convolution.
 
-    Arguments
-    ---------
-    vocoder : VocosVocoder
-        The vocoder; its weights are shared.
+    Its weights are shared.
 
     Example
     -------

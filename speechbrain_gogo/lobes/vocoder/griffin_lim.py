@@ -12,85 +12,86 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def invert_filters(n_fft, sample_rate, n_mels, **scale):
-    """Pseudo-inverse of mel filters.
+class GriffinLim(nn.Module):
+    """Griffin-Lim of one kind of log-mel; vocoders are made of it.
 
     Arguments
     ---------
-    n_fft, sample_rate, n_mels : int
-        FFT size, sample rate and number of mel bins of the mel.
-    **scale
-        ``norm`` and ``mel_scale`` of torchaudio.
-
-    Returns
-    -------
-    torch.Tensor
-        [n_mels, n_fft / 2 + 1].
-    """
-    filters = torchaudio.functional.melscale_fbanks(
-        n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, **scale
-    )
-    return torch.linalg.pinv(filters.double()).float()
-
-
-def griffin_lim(mel, inverse, window, n_fft, hop, iterations, momentum):
-    """Waveforms of log-mel frames, by alternating projections.
-
-    Magnitudes are clipped at zero. All phases start at zero, so the same mel
-    always gives the same audio.
-
-    Arguments
-    ---------
-    mel : torch.Tensor
-        Log-mel, [B, T, n_mels].
-    inverse : torch.Tensor
-        From :func:`invert_filters`.
-    window : torch.Tensor
-        Window of the STFT, [win_length].
-    n_fft, hop : int
-        FFT size and hop of the STFT.
-    iterations : int
+    sample_rate, n_fft, win_length, hop_length, n_mels : int
+        Settings of the mel.
+    num_iterations : int
         Rounds of inverse and forward STFT.
     momentum : float
         Momentum of fast Griffin-Lim, in [0, 1).
-
-    Returns
-    -------
-    torch.Tensor
-        [B, T * hop or more]; the centre of frame t is at sample t * hop.
+    **scale
+        ``norm`` and ``mel_scale`` of torchaudio's mel filters.
     """
-    with torch.autocast(mel.device.type, enabled=False):
-        magnitude = mel.float().exp() @ inverse
-        magnitude = magnitude.clamp(min=0).transpose(1, 2)
-        # One more frame completes the last hop. The STFT reflects half a
-        # transform at the ends, which must not be longer than the audio.
-        missing = max(1, n_fft // hop - mel.shape[1])
-        magnitude = F.pad(magnitude, (0, missing), mode="replicate")
-        return torchaudio.functional.griffinlim(
-            magnitude,
-            window,
-            n_fft,
-            hop,
-            len(window),
-            power=1.0,
-            n_iter=iterations,
-            momentum=momentum,
-            length=None,
-            rand_init=False,
+
+    def __init__(
+        self,
+        sample_rate,
+        n_fft,
+        win_length,
+        hop_length,
+        n_mels,
+        num_iterations,
+        momentum,
+        **scale,
+    ):
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.win_length = win_length
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.num_iterations = num_iterations
+        self.momentum = momentum
+        filters = torchaudio.functional.melscale_fbanks(
+            n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, **scale
         )
+        inverse = torch.linalg.pinv(filters.double()).float()
+        self.register_buffer("mel_inverse", inverse, persistent=False)
+        window = torch.hann_window(win_length)
+        self.register_buffer("window", window, persistent=False)
+
+    @torch.no_grad()
+    def invert(self, mel):
+        """Log-mel [B, T, n_mels] to waveforms [B, T * hop or more].
+
+        The centre of frame t is at sample t * hop. Magnitudes are clipped at
+        zero. All phases start at zero, so the same mel always gives the same
+        audio.
+        """
+        with torch.autocast(mel.device.type, enabled=False):
+            magnitude = mel.float().exp() @ self.mel_inverse
+            magnitude = magnitude.clamp(min=0).transpose(1, 2)
+            # One more frame completes the last hop. The STFT reflects half a
+            # transform at the ends, which must not be longer than the audio.
+            missing = max(1, self.n_fft // self.hop_length - mel.shape[1])
+            magnitude = F.pad(magnitude, (0, missing), mode="replicate")
+            return torchaudio.functional.griffinlim(
+                magnitude,
+                self.window,
+                self.n_fft,
+                self.hop_length,
+                self.win_length,
+                power=1.0,
+                n_iter=self.num_iterations,
+                momentum=self.momentum,
+                length=None,
+                rand_init=False,
+            )
 
 
-class MagnitudeGriffinLim(nn.Module):
+class MagnitudeGriffinLim(GriffinLim):
     """Griffin-Lim for :class:`~speechbrain_gogo.lobes.nn.log_mel.MagnitudeMel`.
 
     Arguments
     ---------
     sample_rate, n_fft, win_length, hop_length, n_mels : int
         As in ``MagnitudeMel``.
-    num_iterations : int
-        Rounds of inverse and forward STFT.
-    momentum : float
-        Momentum of fast Griffin-Lim, in [0, 1).
+    num_iterations, momentum
+        As in :class:`GriffinLim`.
 
     Example
     -------
@@ -109,20 +110,9 @@ class MagnitudeGriffinLim(nn.Module):
         num_iterations=64,
         momentum=0.99,
     ):
-        super().__init__()
-        self.sample_rate = sample_rate
-        self.n_fft = n_fft
-        self.n_mels = n_mels
-        self.win_length = win_length
-        self.hop_length = hop_length
-        self.num_iterations = num_iterations
-        self.momentum = momentum
-        inverse = invert_filters(
-            n_fft, sample_rate, n_mels, norm="slaney", mel_scale="slaney"
-        )
-        self.register_buffer("mel_inverse", inverse, persistent=False)
-        window = torch.hann_window(win_length)
-        self.register_buffer("window", window, persistent=False)
+        sizes = sample_rate, n_fft, win_length, hop_length, n_mels
+        scale = {"norm": "slaney", "mel_scale": "slaney"}
+        super().__init__(*sizes, num_iterations, momentum, **scale)
 
     @property
     def context(self):
@@ -130,18 +120,8 @@ class MagnitudeGriffinLim(nn.Module):
         spread = math.ceil(self.n_fft / self.hop_length) - 1
         return (self.num_iterations + 1) * spread + 1
 
-    @torch.no_grad()
     def forward(self, mel):
         """Log-mel [B, M, n_mels] to waveforms [B, M * hop_length]."""
-        wavs = griffin_lim(
-            mel,
-            self.mel_inverse,
-            self.window,
-            self.n_fft,
-            self.hop_length,
-            self.num_iterations,
-            self.momentum,
-        )
-        # Frame t has its centre at (t + 1/2) hops, not at t hops as here.
-        wavs = F.pad(wavs, (self.hop_length // 2, 0))
+        # Frame t has its centre at (t + 1/2) hops, not at t hops.
+        wavs = F.pad(self.invert(mel), (self.hop_length // 2, 0))
         return wavs[:, : mel.shape[1] * self.hop_length]

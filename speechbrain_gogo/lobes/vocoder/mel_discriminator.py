@@ -11,21 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.lengths import count_steps
+
 
 class WindowDiscriminator(nn.Module):
-    """Scores one window of log-mel.
+    """Scores one window of log-mel, by three convolutions of stride 2."""
 
-    Arguments
-    ---------
-    frames, n_mels : int
-        Size of the window.
-    channels : int
-        Channels of each of three convolutions of stride 2.
-    dropout : float
-        Share of the channels that are dropped in training.
-    """
-
-    def __init__(self, frames, n_mels, channels=128, dropout=0.25):
+    def __init__(self, frames, n_mels, channels, dropout):
         super().__init__()
         self.frames = frames
         layers, width, height = [], frames, n_mels
@@ -56,8 +48,10 @@ class MelDiscriminator(nn.Module):
         Mel bins.
     windows : list of int
         Frames of each window.
-    channels, dropout
-        As in :class:`WindowDiscriminator`.
+    channels : int
+        Channels of each convolution.
+    dropout : float
+        Share of the channels that are dropped in training.
 
     Example
     -------
@@ -79,7 +73,7 @@ class MelDiscriminator(nn.Module):
 
     def draw_starts(self, mel, lens, generator=None):
         """Random starts of the windows of each utterance, int64 [W, B]."""
-        frames = (lens.cpu().double() * mel.shape[1]).round()
+        frames = count_steps(lens.cpu(), mel.shape[1])
         place = torch.rand(
             len(self.parts), len(frames), generator=generator
         ).double()

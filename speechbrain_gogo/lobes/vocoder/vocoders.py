@@ -14,10 +14,7 @@ from vocos.heads import ISTFTHead
 from vocos.models import VocosBackbone
 from vocos.spectral_ops import ISTFT
 
-from speechbrain_gogo.lobes.vocoder.griffin_lim import (
-    griffin_lim,
-    invert_filters,
-)
+from speechbrain_gogo.lobes.vocoder.griffin_lim import GriffinLim
 
 
 class Vocoder(nn.Module):
@@ -25,23 +22,9 @@ class Vocoder(nn.Module):
 
     T frames become exactly T * hop samples, and sample i * hop is the centre of
     frame i. ``context`` is the number of frames on each side on which an output
-    frame depends. A subclass defines ``context`` and ``vocode``.
-
-    Arguments
-    ---------
-    n_mels : int
-        Mel bins.
-    n_fft : int
-        Size of the window and of the FFT, in samples.
-    hop_length : int
-        Samples per mel frame.
+    frame depends. A subclass defines ``context``, ``n_mels``, ``hop_length`` and
+    ``vocode``.
     """
-
-    def __init__(self, n_mels, n_fft, hop_length):
-        super().__init__()
-        self.n_mels = n_mels
-        self.n_fft = n_fft
-        self.hop_length = hop_length
 
     def forward(self, mel):
         """Vocode log-mel frames.
@@ -63,7 +46,7 @@ class Vocoder(nn.Module):
         """
         if mel.dim() != 3 or mel.shape[2] != self.n_mels or not mel.shape[1]:
             raise ValueError(
-                f"mel has shape {tuple(mel.shape)}; a vocoder wants "
+                f"mel has shape {tuple(mel.shape)}; a vocoder needs "
                 f"[batch, frames, {self.n_mels}] with at least one frame."
             )
         return self.vocode(mel)
@@ -74,19 +57,6 @@ class FullLengthISTFT(ISTFT):
 
     T frames cover T * hop samples, of which Vocos returns the first (T - 1) *
     hop. The window follows from its length and is not stored as a weight.
-
-    Arguments
-    ---------
-    n_fft : int
-        Size of the window and of the FFT, in samples.
-    hop_length : int
-        Samples between frames.
-
-    Example
-    -------
-    >>> spectrum = torch.randn(1, 513, 20, dtype=torch.cfloat)
-    >>> FullLengthISTFT(1024, 256)(spectrum).shape
-    torch.Size([1, 5120])
     """
 
     def __init__(self, n_fft, hop_length):
@@ -110,8 +80,12 @@ class VocosVocoder(Vocoder):
 
     Arguments
     ---------
-    n_mels, n_fft, hop_length : int
-        As in :class:`Vocoder`.
+    n_mels : int
+        Mel bins.
+    n_fft : int
+        Size of the window and of the FFT, in samples.
+    hop_length : int
+        Samples per mel frame.
     dim : int
         Width of the ConvNeXt backbone.
     intermediate_dim : int
@@ -137,7 +111,10 @@ class VocosVocoder(Vocoder):
         n_fft=1024,
         hop_length=256,
     ):
-        super().__init__(n_mels, n_fft, hop_length)
+        super().__init__()
+        self.n_mels = n_mels
+        self.n_fft = n_fft
+        self.hop_length = hop_length
         self.dim = dim
         self.intermediate_dim = intermediate_dim
         self.num_layers = num_layers
@@ -197,7 +174,7 @@ class VocosVocoder(Vocoder):
         return vocoder.eval()
 
 
-class GriffinLimVocoder(Vocoder):
+class GriffinLimVocoder(GriffinLim, Vocoder):
     """Griffin-Lim for :class:`~speechbrain_gogo.lobes.gogo.mel.VocosMel`.
 
     Arguments
@@ -205,7 +182,7 @@ class GriffinLimVocoder(Vocoder):
     sample_rate : int
         Sample rate of the waveform, in Hz.
     n_fft, hop_length, n_mels : int
-        As in :class:`Vocoder`.
+        As in :class:`VocosVocoder`.
     num_iterations : int
         Rounds of inverse and forward STFT.
     momentum : float
@@ -229,15 +206,9 @@ class GriffinLimVocoder(Vocoder):
         num_iterations=64,
         momentum=0.99,
     ):
-        super().__init__(n_mels, n_fft, hop_length)
-        self.sample_rate = sample_rate
-        self.num_iterations = num_iterations
-        self.momentum = momentum
         # HTK scale, not normalized
-        inverse = invert_filters(n_fft, sample_rate, n_mels)
-        self.register_buffer("mel_inverse", inverse, persistent=False)
-        window = torch.hann_window(n_fft)
-        self.register_buffer("window", window, persistent=False)
+        sizes = sample_rate, n_fft, n_fft, hop_length, n_mels
+        super().__init__(*sizes, num_iterations, momentum)
 
     @property
     def context(self):
@@ -251,16 +222,6 @@ class GriffinLimVocoder(Vocoder):
         last = math.ceil(self.n_fft / (2 * self.hop_length))
         return self.num_iterations * spread + last
 
-    @torch.no_grad()
     def vocode(self, mel):
         """Mel [B, T, n_mels] to waveforms [B, T * hop_length]."""
-        wavs = griffin_lim(
-            mel,
-            self.mel_inverse,
-            self.window,
-            self.n_fft,
-            self.hop_length,
-            self.num_iterations,
-            self.momentum,
-        )
-        return wavs[:, : mel.shape[1] * self.hop_length]
+        return self.invert(mel)[:, : mel.shape[1] * self.hop_length]

@@ -22,17 +22,7 @@ HEAD = "vocos.heads.ISTFTHead"
 
 
 def read_sizes(source):
-    """Sizes of a Vocos from its config.yaml.
-
-    Arguments
-    ---------
-    source : str | Path
-        A folder, or a repository of the Hugging Face hub.
-
-    Returns
-    -------
-    dict
-        The arguments of ``VocosVocoder``.
+    """The arguments of ``VocosVocoder``, from the config.yaml of a folder or hub id.
 
     Raises
     ------
@@ -73,18 +63,9 @@ def read_sizes(source):
 
 
 def read_weights(source):
-    """The learned tensors of a Vocos.
+    """The learned tensors of a Vocos by name, of a folder or hub id.
 
-    Arguments
-    ---------
-    source : str | Path
-        A folder, or a repository of the Hugging Face hub.
-
-    Returns
-    -------
-    dict
-        Name to tensor. Mel filters and windows, which follow from the
-        sizes, are left out.
+    Mel filters and windows, which follow from the sizes, are left out.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def vocode_in_windows(vocoder, mel, window, least=None):
         raise ValueError(f"window={window}: give at least one frame.")
     pieces = mel.split(window, dim=1) if torch.is_tensor(mel) else mel
     context, hop = vocoder.context, vocoder.hop_length
-    held, done = None, 0  # frames in hand; how many of them are vocoded
+    held, done = None, 0  # frames that are kept; how many of them are vocoded
 
     def vocode(count):
         heard = held[:, : done + count + context]

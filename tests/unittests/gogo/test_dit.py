@@ -4,7 +4,6 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.gogo.dit import DiT
-from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
 def seeded_dit():
@@ -52,9 +51,3 @@ def test_precomputed_parts_equal_the_forward_pass():
     early, late = dit(x, cond, times[:2]).chunk(2)
     torch.testing.assert_close(late, dit(x[1:], cond[1:], times[1:2]))
     assert (early - dit(x[:1], cond[:1], times[1:2])).abs().max() > 1e-2
-
-
-def test_frame_mask_counts_frames_of_each():
-    mask = length_mask(torch.tensor([1.0, 13 / 20]), 20)
-    assert mask.sum(1).tolist() == [20, 13]
-    assert length_mask(None, 20) is None

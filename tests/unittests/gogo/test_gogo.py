@@ -79,7 +79,7 @@ def test_condition_is_equation_2(codec):
     tokens[0, 1, 4:] = codec.mask_id
     q = codec.embed(tokens)
     assert (q[0, 1, 4:] == codec.mask).all()
-    codes = codec.quantizer.indices_to_codes(tokens[:, 0])
+    codes = codec.quantizer.embed(tokens[:, 0])
     torch.testing.assert_close(q[:, 0], codes)
     condition = codec.align(q).unflatten(1, (2, 20)) - codec.places
     torch.testing.assert_close(condition[:, :, :10], q)

@@ -107,9 +107,8 @@ def test_numbers_of_the_paper(paper):
     assert flow.sway_coefficient == -1.0
     assert (objective.ar_weight, objective.asr_weight) == (0.06, 1.0)
     assert objective.ar_prior.learning_rate_factor == 50
-    assert (
-        objective.ar_prior.gradient_scale == 1
-    )  # see docs/measurements/deviations.md
+    # See docs/measurements/deviations.md.
+    assert objective.ar_prior.gradient_scale == 1
     balancer = objective.balancer
     assert (balancer.minimum, balancer.maximum) == (0.2, 1.8)
     blocks = codec.encoder.transformer.layers

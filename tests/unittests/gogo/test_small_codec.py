@@ -113,7 +113,7 @@ def test_starts_as_principal_components(model):
 
 def test_too_few_groups_for_components_are_refused(model):
     """There must be more groups than components."""
-    with pytest.raises(ValueError, match="60 groups cannot tell 60"):
+    with pytest.raises(ValueError, match="60 groups are too few for 60"):
         start_as_components(model["codec"], torch.randn(60, 20, 100))
 
 

@@ -26,7 +26,7 @@ def model(tmp_path):
 
 
 def test_output_of_a_strided_convolution():
-    conv = StridedConv(2, stride=3)
+    conv = StridedConv(2, 2, kernel_size=6, stride=3)
     x = torch.randn(1, 2, 12)
     seen = torch.cat([x[0, :, 3:6], x[0, :, 6:9]], dim=1)  # of output 2
     expected = (conv.weight * seen).sum((1, 2)) + conv.bias

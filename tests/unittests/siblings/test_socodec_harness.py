@@ -77,6 +77,37 @@ def test_tokenizer(folder, wavs, layout):
     assert torch.allclose(decoded[0, 0], expected[0], atol=1e-5)
 
 
+def test_files_rates_and_bad_input(folder, wavs, tmp_path):
+    codec, path = open_codec(folder), tmp_path / "in.wav"
+    soundfile.write(path, wavs[0, :16000].numpy(), 16000)
+    out = codec.reconstruct_file(path, tmp_path / "out.wav", keep=1)
+    assert soundfile.info(out).frames == 16000
+    columns, levels = codec.num_codebooks, len(codec.levels)
+    assert codec.encode_file(path).shape == (9, columns)
+    assert codec.file_embedding(path).shape == (32,)
+    tokens, _ = codec.encode_batch(0.1 * torch.ones(1, 5))
+    assert codec.decode_batch(tokens, num_samples=5)[0].shape == (1, 5)
+    tokens, _ = codec.encode_batch(torch.zeros(1, 48000), sample_rate=48000)
+    assert tokens.shape == (1, 9, columns)
+    assert codec.decode_batch(tokens)[0].isfinite().all()
+
+    with pytest.raises(ValueError, match="NaN or Inf"):
+        codec.encode_batch(torch.full((1, 16000), math.nan))
+    with pytest.raises(ValueError, match="Inf"):
+        list(codec.encode_stream([torch.full((16000,), math.inf)]))
+    with pytest.raises(ValueError, match=r"embedding must be \[batch, 32\]"):
+        codec.decode_batch(tokens, embedding=torch.zeros(1, 5))
+    with pytest.raises(ValueError, match="3 embeddings for 1"):
+        codec.decode_batch(tokens, embedding=torch.zeros(3, 32))
+    with pytest.raises(ValueError, match=f"none of 0..{codec.vocab_size}"):
+        codec.decode_batch(tokens + 20000)
+    with pytest.raises(ValueError, match=f"is outside 1..{levels}"):
+        codec.decode_batch(tokens, keep=levels + 1)
+    with pytest.raises(ValueError, match="empty.wav"):
+        (tmp_path / "empty.wav").write_bytes(b"")
+        codec.encode_file(tmp_path / "empty.wav")
+
+
 def test_token_files_keep_the_speaker_embedding(folder, tmp_path, wavs):
     """On the command line: decoding uses the recording's embedding."""
     codec = open_codec(folder)

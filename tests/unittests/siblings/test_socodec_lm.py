@@ -73,9 +73,8 @@ def test_rows_are_causal():
 def test_passes(delay):
     """N + (m - 1) d passes; without delay the end is one more."""
     lm = make_lm(delay)
-    lm.speech.heads[0].bias.data[lm.speech.eos] = (
-        1.0  # ends soon, but not at once
-    )
+    # It ends soon, but not at once.
+    lm.speech.heads[0].bias.data[lm.speech.eos] = 1.0
     generator = lm.generate(
         torch.randn(1, 6),
         torch.randint(12, (1, 5)),
@@ -90,8 +89,7 @@ def test_passes(delay):
     assert tokens.max() < lm.vocab_size
 
 
-def test_cached_generation_equals_forward_passes(  # cached and padded, as in training
-):
+def test_cached_generation_equals_forward_passes():
     lm = make_lm()
     reference = torch.randn(2, 6)
     text, lens = torch.randint(12, (2, 7)), torch.tensor([1.0, 3 / 7])

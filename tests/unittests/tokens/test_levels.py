@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechbrain_gogo.lobes.tokens import GranularCodec, Levels
+from speechbrain_gogo.lobes.tokens import Levels
 
 COFI = Levels([1, 3, 6], [1, 1, 4], ["120 ms", "40 ms", "20 ms"])
 
@@ -39,17 +39,3 @@ def test_invalid_levels_are_refused():
         Levels([1, 4, 6], [1, 1, 1])
     with pytest.raises(ValueError, match="a name each"):
         Levels([1, 2], [1])
-
-
-def test_default_levels_are_columns():
-    class Columns(GranularCodec):
-        num_codebooks = 10
-
-        def encode(self, wavs, wav_lens=None):
-            raise NotImplementedError
-
-        def decode(self, tokens, lens=None):
-            raise NotImplementedError
-
-    assert Columns().levels == Levels.single_columns(10)
-    assert Columns().levels.num_kept(3) == 3

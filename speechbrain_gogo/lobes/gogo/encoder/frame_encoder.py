@@ -22,20 +22,10 @@ class FrameEncoder(nn.Module):
 
     Arguments
     ---------
-    n_mels : int
-        Mel bins d.
+    n_mels, dim, num_layers, num_heads, ffn_dim, stem_layers : int
+        As in :class:`~speechbrain_gogo.lobes.gogo.encoder.group_encoder.GroupEncoder`.
     group_size : int
         Mel frames per feature, g.
-    dim : int
-        Hidden dimension.
-    num_layers : int
-        Transformer layers.
-    num_heads : int
-        Attention heads.
-    ffn_dim : int
-        Feed-forward dimension.
-    stem_layers : int
-        ConvNeXt V2 blocks, at the width and the rate of the mel.
 
     Example
     -------
@@ -69,19 +59,9 @@ class FrameEncoder(nn.Module):
         self.transformer = Llama(dim, num_layers, num_heads, ffn_dim)
 
     def forward(self, groups, real):
-        """Encode utterances; padding changes nothing.
+        """Features [B, N, D] of groups [B, N, g, d]; padding changes nothing.
 
-        Arguments
-        ---------
-        groups : torch.Tensor
-            Mel frames, shape [B, N, g, d].
-        real : torch.Tensor
-            bool [B, N], False for padding.
-
-        Returns
-        -------
-        torch.Tensor
-            Features before quantization, shape [B, N, D].
+        ``real``, bool [B, N], is False for padding.
         """
         g = self.group_size
         mel_real = real.repeat_interleave(g, dim=1).unsqueeze(-1)  # [B, N g, 1]
@@ -98,39 +78,15 @@ class FrameEncoder(nn.Module):
         return self.transformer(x, mask)
 
     def encode_batch(self, groups, real, num_queries=None):
-        """Features of the real frames of a batch, [M, 1, D].
+        """Features [M, 1, D] of the real frames, in the order of ``groups[real]``.
 
-        Arguments
-        ---------
-        groups, real
-            As in :meth:`forward`.
-        num_queries : int
-            Without effect: there is one feature for each frame.
-
-        Returns
-        -------
-        torch.Tensor
-            [M, 1, D], in the order of ``groups[real]``.
+        There is one for each frame, whatever ``num_queries``.
         """
         del num_queries
         return self(groups, real)[real].unsqueeze(1)
 
     def split(self, groups, real, size):
-        """Parts of a batch, of as many utterances as fit.
-
-        Arguments
-        ---------
-        groups, real
-            As in :meth:`forward`.
-        size : int
-            Frames of a part, at most; more where a single utterance is
-            longer.
-
-        Yields
-        ------
-        tuple of torch.Tensor
-            Groups and which of them are real, for ``encode_batch``.
-        """
+        """As in IndependentGroups, in parts of whole utterances, at least one."""
         rows = max(1, size // groups.shape[1])
         for part, part_real in zip(groups.split(rows), real.split(rows)):
             if part_real.any():

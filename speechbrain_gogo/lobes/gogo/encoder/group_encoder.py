@@ -41,13 +41,7 @@ def asymmetric_mask(group_size, n_q):
 
 
 class GlobalResponseNorm(nn.Module):
-    """Contrast between channels, over all frames of the input (ConvNeXt V2).
-
-    Example
-    -------
-    >>> GlobalResponseNorm(4)(torch.randn(2, 5, 4)).shape
-    torch.Size([2, 5, 4])
-    """
+    """Contrast between channels, over all frames of the input (ConvNeXt V2)."""
 
     def __init__(self, dim):
         super().__init__()
@@ -65,13 +59,7 @@ class GlobalResponseNorm(nn.Module):
 
 
 class ConvNeXtV2Block(nn.Module):
-    """Depthwise convolution, then an inverted bottleneck with response norm.
-
-    Example
-    -------
-    >>> ConvNeXtV2Block(4)(torch.randn(2, 5, 4)).shape
-    torch.Size([2, 5, 4])
-    """
+    """Depthwise convolution, then an inverted bottleneck with response norm."""
 
     def __init__(self, dim, kernel_size=7, expansion=4):
         super().__init__()
@@ -121,17 +109,8 @@ class IndependentGroups:
     def split(self, groups, real, size):
         """Parts of a batch that can be encoded one after the other.
 
-        Arguments
-        ---------
-        groups, real
-            As in :meth:`encode_batch`.
-        size : int
-            Groups of a part, at most.
-
-        Yields
-        ------
-        tuple of torch.Tensor
-            Groups and which of them are real, for ``encode_batch``.
+        Yields groups and which of them are real, ``size`` groups at most, for
+        :meth:`encode_batch`.
         """
         for part in groups[real].split(size):
             yield part.unsqueeze(0), real.new_ones(1, len(part))

@@ -19,22 +19,7 @@ from speechbrain_gogo.lobes.gogo.encoder.group_encoder import IndependentGroups
 
 
 class ResidualMLP(nn.Module):
-    """x + W2 gelu(W1 norm(x)), which starts as the identity.
-
-    Arguments
-    ---------
-    dim : int
-        Width of x.
-    hidden_dim : int
-        Width between both matrices.
-
-    Example
-    -------
-    >>> import torch
-    >>> x = torch.randn(3, 8)
-    >>> bool((ResidualMLP(8, 16)(x) == x).all())
-    True
-    """
+    """x + W2 gelu(W1 norm(x)), which starts as the identity."""
 
     def __init__(self, dim, hidden_dim):
         super().__init__()
@@ -107,18 +92,7 @@ class GroupMLPEncoder(IndependentGroups, nn.Module):
         nn.init.zeros_(self.project_out.bias)
 
     def forward(self, groups, num_queries=None):
-        """Encode groups, each on its own.
-
-        Arguments
-        ---------
-        groups, num_queries
-            As in GroupEncoder.forward.
-
-        Returns
-        -------
-        torch.Tensor
-            Features before quantization, shape [M, num_queries, D].
-        """
+        """As GroupEncoder.forward: [M, g, d] -> [M, num_queries, D]."""
         components = self.analysis(groups.flatten(1))  # [M, R]
         x = self.norm(self.layers(self.project_in(components)))
         features = self.linear(components) + self.project_out(x)  # [M, K * D]

@@ -69,7 +69,7 @@ class WindowedEncoding(MelGroups):
         ---------
         wavs : torch.Tensor
             [B, window_samples(N)]: the groups' audio, and before it the
-            ``mel.margin`` samples that its first frame also sees.
+            ``mel.margin`` samples on which its first frame also depends.
         real : torch.Tensor
             bool [B, N], False for groups to leave out (their tokens are 0).
         num_tokens : int

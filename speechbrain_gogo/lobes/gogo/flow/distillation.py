@@ -12,8 +12,11 @@ import torch
 from torch import nn
 
 from speechbrain_gogo.lobes.gogo.flow.matching import sway
-from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
-from speechbrain_gogo.lobes.nn.lengths import length_mask, unless_equal
+from speechbrain_gogo.lobes.nn.lengths import (
+    length_mask,
+    squared_error,
+    unless_equal,
+)
 
 
 class Distillation(nn.Module):
@@ -61,10 +64,7 @@ class Distillation(nn.Module):
     ):
         """The loss of a batch.
 
-        Arguments
-        ---------
-        wavs, wav_lens, text, text_lens, generator
-            As in GogoObjective.forward; texts are not used.
+        Arguments as in GogoObjective.forward; texts are not used.
 
         Returns
         -------
@@ -142,10 +142,6 @@ class Distillation(nn.Module):
             bool [B, T], or None.
         shortest : torch.Tensor
             bool [B], steps whose target is the teacher's.
-
-        Returns
-        -------
-        torch.Tensor
         """
         target = torch.empty_like(x)
         for ask, rows in ((self.ask, shortest), (self.halve, ~shortest)):

@@ -36,42 +36,17 @@ class StepDiT(DiT):
         self.step = step_embedding(self.project_x.out_features)
 
     def modulation(self, t, step=None):
-        """Modulation by the time and the length of a step.
+        """Modulation [S, 6 L + 2, D] by the time at the start of a step, t [S].
 
-        Arguments
-        ---------
-        t : torch.Tensor
-            Time at the start of the step, [S].
-        step : torch.Tensor
-            Length of the step, [S] or a scalar; 0 by default, which is the
-            velocity at t.
-
-        Returns
-        -------
-        torch.Tensor
-            [S, 6 L + 2, D].
+        ``step`` is its length, [S] or a scalar; 0 by default, which is the velocity
+        at t.
         """
         step = torch.zeros_like(t) if step is None else step.expand(t.shape)
         return self.modulate(self.time(t) + self.step(step))
 
 
 def step_embedding(dim):
-    """An embedding of lengths whose output is initially zero.
-
-    Arguments
-    ---------
-    dim : int
-        Width D.
-
-    Returns
-    -------
-    TimeEmbedding
-
-    Example
-    -------
-    >>> step_embedding(4)(torch.tensor([0.5])).abs().max().item()
-    0.0
-    """
+    """An embedding of lengths, of width ``dim``, whose output is initially zero."""
     embedding = TimeEmbedding(dim)
     nn.init.zeros_(embedding.mlp[-1].weight)
     nn.init.zeros_(embedding.mlp[-1].bias)
@@ -116,19 +91,7 @@ class FewStepFlow(ConditionalFlowMatching):
     def sample(
         self, cond, lens=None, noise=None, num_steps=None, guidance_scale=None
     ):
-        """Go from noise to data.
-
-        Arguments
-        ---------
-        cond, lens, noise, num_steps
-            As in :meth:`ConditionalFlowMatching.sample`.
-        guidance_scale : float
-            None or 0.
-
-        Returns
-        -------
-        torch.Tensor
-            Data, shape [B, T, d].
+        """Go from noise to data, as :meth:`ConditionalFlowMatching.sample`.
 
         Raises
         ------

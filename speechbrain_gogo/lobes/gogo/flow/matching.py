@@ -13,13 +13,16 @@ import math
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
 from speechbrain_gogo.lobes.gogo.flow.solvers import (
     GRIDS,
     SOLVERS,
     evaluation_times,
 )
-from speechbrain_gogo.lobes.nn.lengths import length_mask, unless_equal
+from speechbrain_gogo.lobes.nn.lengths import (
+    length_mask,
+    squared_error,
+    unless_equal,
+)
 
 
 def sway(t, coefficient=-1.0):

@@ -9,7 +9,7 @@ Letters: B batch, T frames, d mel bins, D width of the condition.
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.lengths import squared_error
 
 
 class MelRegression(nn.Module):
@@ -48,25 +48,10 @@ class MelRegression(nn.Module):
         return ("regression",)
 
     def forward(self, mel, cond, lens=None, reduction="mean", generator=None):
-        """Mean squared error of the predicted mel.
+        """Mean squared error of the predicted mel, a scalar or [B].
 
-        Arguments
-        ---------
-        mel : torch.Tensor
-            Normalized mel, shape [B, T, d].
-        cond : torch.Tensor
-            Condition, shape [B, T, D].
-        lens : torch.Tensor
-            Relative lengths [B].
-        reduction : str
-            "mean" over all real frames, or "batch": one value an utterance.
-        generator : torch.Generator
-            Not used: nothing is drawn.
-
-        Returns
-        -------
-        torch.Tensor
-            Squared error, scalar or [B].
+        Arguments as in ConditionalFlowMatching.forward; nothing is drawn, so
+        ``generator`` is not used.
         """
         return squared_error(self.backbone(cond, lens), mel, lens, reduction)
 
@@ -76,36 +61,3 @@ class MelRegression(nn.Module):
     ):
         """The mel of a condition, [B, T, d]; only these two arguments count."""
         return self.backbone(cond, lens).float()
-
-
-def squared_error(predicted, mel, lens=None, reduction="mean"):
-    """Mean squared error over real frames.
-
-    Arguments
-    ---------
-    predicted, mel : torch.Tensor
-        [B, T, d].
-    lens : torch.Tensor
-        Relative lengths [B]; all frames are real without.
-    reduction : str
-        "mean" over all real frames, or "batch": one value an utterance.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar or [B].
-
-    Example
-    -------
-    >>> x, y = torch.zeros(1, 2, 3), torch.ones(1, 2, 3)
-    >>> squared_error(x, y, reduction="batch")
-    tensor([1.])
-    """
-    error = (predicted.float() - mel).square().mean(-1)  # [B, T]
-    mask = length_mask(lens, mel.shape[1])
-    if mask is None:
-        mask = torch.ones_like(error, dtype=torch.bool)
-    error, count = (error * mask).sum(1), mask.sum(1)  # [B]
-    if reduction == "batch":
-        return error / count
-    return error.sum() / count.sum()

@@ -23,43 +23,14 @@ EPSS = {
 
 
 def uniform_grid(num_steps):
-    """Times in equal steps.
-
-    Arguments
-    ---------
-    num_steps : int
-        S.
-
-    Returns
-    -------
-    torch.Tensor
-        From 0 to 1, shape [S + 1].
-
-    Example
-    -------
-    >>> uniform_grid(2)
-    tensor([0.0000, 0.5000, 1.0000])
-    """
+    """Times [S + 1] from 0 to 1 in equal steps."""
     return torch.linspace(0, 1, num_steps + 1)
 
 
 def epss_grid(num_steps):
-    """Times of Empirically Pruned Step Sampling, before sway sampling.
+    """Times [S + 1] of Empirically Pruned Step Sampling, before sway sampling.
 
-    Arguments
-    ---------
-    num_steps : int
-        S: 5, 6, 7, 10, 12 or 16.
-
-    Returns
-    -------
-    torch.Tensor
-        From 0 to 1, shape [S + 1].
-
-    Raises
-    ------
-    ValueError
-        If the method has no grid with this number of steps.
+    It has grids of 5, 6, 7, 10, 12 and 16 steps.
 
     Example
     -------
@@ -103,15 +74,7 @@ def euler(velocity, x, times):
 def midpoint(velocity, x, times):
     """Two evaluations per step, the second at its middle: order 2.
 
-    Arguments
-    ---------
-    velocity, x, times
-        As in :func:`euler`.
-
-    Returns
-    -------
-    torch.Tensor
-        At the last time.
+    Arguments as in :func:`euler`.
 
     Example
     -------
@@ -130,17 +93,8 @@ def adams_bashforth(velocity, x, times):
 
     The first step is Euler's. With steps h and, before, h' the next is
     x + h ((1 + r/2) v - r/2 v'), r = h / h' (Hairer, Norsett, Wanner: Solving
-    Ordinary Differential Equations I, III.5, variable steps).
-
-    Arguments
-    ---------
-    velocity, x, times
-        As in :func:`euler`.
-
-    Returns
-    -------
-    torch.Tensor
-        At the last time.
+    Ordinary Differential Equations I, III.5, variable steps). Arguments as in
+    :func:`euler`.
 
     Example
     -------
@@ -160,19 +114,9 @@ def adams_bashforth(velocity, x, times):
 
 
 def evaluation_times(times, solver):
-    """Times at which a solver evaluates the velocity.
+    """Times [E] at which a solver evaluates the velocity.
 
-    Arguments
-    ---------
-    times : torch.Tensor
-        Times of the steps, [S + 1].
-    solver : str
-        A key of ``SOLVERS``.
-
-    Returns
-    -------
-    torch.Tensor
-        [E]: S, or 2 S of "midpoint".
+    ``times`` are those of the steps, [S + 1]; E is S, or 2 S of "midpoint".
 
     Example
     -------

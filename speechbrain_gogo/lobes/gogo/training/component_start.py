@@ -23,35 +23,12 @@ FLATTENING = 0.3
 def principal_components(groups, count):
     """Directions in which groups vary most.
 
-    Arguments
-    ---------
-    groups : torch.Tensor
-        Normalized mel, shape [M, g, d].
-    count : int
-        Components R.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Mean of the groups [g * d]; orthonormal directions [R, g * d]; and the
-        standard deviations along them [R], falling.
-
-    Raises
-    ------
-    ValueError
-        If there are not more groups than components.
-
-    Example
-    -------
-    >>> mean, directions, deviations = principal_components(
-    ...     torch.randn(50, 4, 10), 8
-    ... )
-    >>> mean.shape, directions.shape, deviations.shape
-    (torch.Size([40]), torch.Size([8, 40]), torch.Size([8]))
+    groups [M, g, d] -> their mean [g * d]; orthonormal directions [R, g * d],
+    R = ``count``; and the standard deviations along them [R], falling.
     """
     if len(groups) <= count:
         raise ValueError(
-            f"{len(groups)} groups cannot tell {count} principal components: "
+            f"{len(groups)} groups are too few for {count} principal components: "
             "give more groups, or lower num_components."
         )
     x = groups.flatten(1).double()

@@ -22,17 +22,7 @@ class WhisperMel(nn.Module):
     Magnitudes are interpolated between the centres of the codec's bins, and
     their squares are summed by Whisper's filters. On speech this is
     about 3 dB (root mean square) from what Whisper computes from the waveform.
-
-    Arguments
-    ---------
-    mel : VocosMel
-        Module that computes the codec's mel.
-
-    Example
-    -------
-    >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
-    >>> WhisperMel(VocosMel())(torch.zeros(2, 75, 100)).shape
-    torch.Size([2, 80, 80])
+    ``mel`` is the VocosMel that computes the codec's.
     """
 
     def __init__(self, mel):
@@ -154,17 +144,8 @@ class HearingLoss(nn.Module):
     def features(self, mel, loudest):
         """Outputs of each layer, each position normalized: L of [B, T'', D].
 
-        Arguments
-        ---------
-        mel : torch.Tensor
-            [B, 80, T'].
-        loudest : torch.Tensor
-            The largest value of each recording, [B, 1, 1].
-
-        Returns
-        -------
-        list of torch.Tensor
-            Features of half the frame rate.
+        ``mel`` is [B, 80, T'], ``loudest`` the largest value of each recording,
+        [B, 1, 1].
         """
         x = (torch.maximum(mel, loudest - 8) + 4) / 4  # as Whisper scales it
         encoder = self.encoder

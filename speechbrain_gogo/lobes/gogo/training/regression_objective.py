@@ -8,7 +8,7 @@ Letters: B batch, N groups, K tokens per group, M groups of a whole batch.
 import torch
 from torch import nn
 
-from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
+from speechbrain_gogo.lobes.nn.lengths import squared_error
 
 
 class RegressionObjective(nn.Module):
@@ -49,10 +49,7 @@ class RegressionObjective(nn.Module):
     ):
         """All losses of a batch.
 
-        Arguments
-        ---------
-        wavs, wav_lens, text, text_lens, generator
-            As in GogoObjective.forward; texts are not used.
+        Arguments as in GogoObjective.forward; texts are not used.
 
         Returns
         -------

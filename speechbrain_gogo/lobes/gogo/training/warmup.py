@@ -7,8 +7,8 @@ the paper.
 
 import torch
 
-from speechbrain_gogo.lobes.gogo.flow.mel_regression import squared_error
 from speechbrain_gogo.lobes.gogo.objective import GogoObjective
+from speechbrain_gogo.lobes.nn.lengths import squared_error
 
 
 class RegressionWarmup(GogoObjective):

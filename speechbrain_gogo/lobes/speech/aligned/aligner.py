@@ -62,20 +62,10 @@ class Aligner(nn.Module):
         self.output = nn.Linear(dim, text_size + 1)
 
     def forward(self, tokens, real):
-        """Log-probabilities of text ids in each frame.
+        """Log-probabilities of text ids in each frame, float32 [B, N * frames, V + 1].
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [B, N, any]; C for a missing token. Tokens beyond
-            ``num_tokens`` are ignored, missing ones are filled with C.
-        real : torch.Tensor
-            bool [B, N].
-
-        Returns
-        -------
-        torch.Tensor
-            float32 [B, N * frames, V + 1].
+        ``tokens`` are int64 [B, N, any], C for a missing one: those beyond
+        ``num_tokens`` are ignored, lacking ones are C. ``real`` is bool [B, N].
         """
         if not tokens.shape[1]:
             return self.output.weight.new_zeros(len(tokens), 0, self.blank + 1)
@@ -95,20 +85,9 @@ class Aligner(nn.Module):
     def loss(self, log_probs, real, text, lengths):
         """The CTC loss per letter, a mean over the batch.
 
-        Arguments
-        ---------
-        log_probs : torch.Tensor
-            Result of :meth:`forward`.
-        real : torch.Tensor
-            bool [B, N].
-        text, lengths : torch.Tensor
-            int64 [B, L] and how many of them are real, int64 [B].
-
-        Returns
-        -------
-        torch.Tensor
-            A scalar; clips without text, or too short for their text, are
-            ignored.
+        ``log_probs`` are those of :meth:`forward` for ``real``, bool [B, N];
+        ``text`` int64 [B, L] has ``lengths`` int64 [B]. Clips without text, or too
+        short for their text, are ignored.
         """
         with_text = (lengths > 0) & real.any(1)
         if not with_text.any():
@@ -127,16 +106,8 @@ class Aligner(nn.Module):
     def places(self, log_probs, real, text, lengths):
         """Number of letters that have begun by each frame, on the best path.
 
-        Arguments
-        ---------
-        log_probs, real, text, lengths
-            As in :meth:`loss`.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [B, N, frames]. Letters are evenly spaced in a clip with too
-            few frames for its text.
+        int64 [B, N, frames], for the arguments of :meth:`loss`. Letters are evenly
+        spaced in a clip with too few frames for its text.
         """
         if not (text.shape[1] and real.shape[1]):
             return real.new_zeros(*real.shape, self.frames, dtype=torch.int64)
@@ -157,17 +128,10 @@ class Aligner(nn.Module):
 
     @torch.no_grad()
     def spoken(self, log_probs, real, text, lengths):
-        """Number of letters of a text that a clip pronounces.
+        """Number of letters of a text that a clip pronounces, int64 [B].
 
-        Arguments
-        ---------
-        log_probs, real, text, lengths
-            As in :meth:`loss`.
-
-        Returns
-        -------
-        torch.Tensor
-            Length of the most probable prefix of the text, int64 [B].
+        The length of the most probable prefix of the text, for the arguments of
+        :meth:`loss`.
         """
         found = []
         for i, length in enumerate(lengths.tolist()):

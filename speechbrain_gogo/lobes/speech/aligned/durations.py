@@ -40,43 +40,21 @@ class Durations(nn.Module):
         self.output = nn.Linear(dim, most + 1)
 
     def forward(self, encoded, lengths):
-        """Scores of the durations 0 to ``most``.
+        """Scores of the durations 0 to ``most``, [B, L + 1, ``most`` + 1].
 
-        Arguments
-        ---------
-        encoded : torch.Tensor
-            Encoded text, [B, L + 1, D]. No gradient flows back to it: its
-            encoder learns from the tokens alone.
-        lengths : torch.Tensor
-            Letters of each text, int64 [B].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, L + 1, ``most`` + 1].
+        ``encoded`` is the text, [B, L + 1, D], of ``lengths`` letters, int64 [B].
+        No gradient flows back to it: its encoder learns from the tokens alone.
         """
         place = torch.arange(encoded.shape[1], device=encoded.device)
         real = place <= lengths.unsqueeze(1)
         return self.output(self.blocks(encoded.detach(), real))
 
     def nll(self, scores, lengths, places, real):
-        """Negative log-likelihood of durations.
+        """Negative log-likelihood of durations in nats, [P].
 
-        Arguments
-        ---------
-        scores : torch.Tensor
-            Result of :meth:`forward`.
-        lengths : torch.Tensor
-            Letters of each text, int64 [B].
-        places : torch.Tensor
-            Text position of each frame, int64 [B, T].
-        real : torch.Tensor
-            bool [B, T], True for real frames.
-
-        Returns
-        -------
-        torch.Tensor
-            In nats, of all positions of clips with text, [P].
+        Of all positions of clips with text. ``scores`` are those of
+        :meth:`forward`, ``places`` the text position of each frame, int64 [B, T],
+        ``real`` bool [B, T].
         """
         counts = torch.zeros_like(scores[..., 0], dtype=torch.int64)
         counts.scatter_add_(1, places, real.long())  # [B, L + 1]
@@ -89,18 +67,7 @@ class Durations(nn.Module):
         )
 
     def expected(self, encoded, lengths):
-        """Mean durations, 0 where there is no text.
-
-        Arguments
-        ---------
-        encoded, lengths
-            As in :meth:`forward`.
-
-        Returns
-        -------
-        torch.Tensor
-            Frames, float32 [B, L + 1].
-        """
+        """Mean durations in frames, 0 where there is no text: float32 [B, L + 1]."""
         scores = self(encoded, lengths).float()
         count = torch.arange(self.most + 1.0, device=scores.device)
         mean = scores.softmax(-1) @ count
@@ -110,20 +77,11 @@ class Durations(nn.Module):
 
 
 def places_at(durations, num_frames):
-    """The position in a text of each frame.
+    """The position in a text of each frame, int64 [B, ``num_frames``].
 
-    Arguments
-    ---------
-    durations : torch.Tensor
-        Durations of the positions, in frames, float [B, L + 1]. Ends are
-        rounded, not durations, so that errors do not accumulate.
-    num_frames : int
-        T.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [B, T]; frames past the end have the last position.
+    ``durations`` of the positions are in frames, float [B, L + 1]. Ends are
+    rounded, not durations, so that errors do not accumulate. Frames past the
+    end have the last position.
 
     Example
     -------

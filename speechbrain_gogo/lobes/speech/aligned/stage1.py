@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.lengths import length_mask
+from speechbrain_gogo.lobes.nn.lengths import check_positions, length_mask
 from speechbrain_gogo.lobes.nn.llama import causal_mask
 from speechbrain_gogo.lobes.speech.aligned.aligner import Aligner
 from speechbrain_gogo.lobes.speech.aligned.durations import Durations
@@ -155,11 +155,7 @@ class AlignedBackboneLM(GroupStage1):
         ValueError
             If a sequence is longer than ``max_positions``.
         """
-        if tokens.shape[1] + 1 > self.max_positions:
-            raise ValueError(
-                f"A clip of the batch takes {tokens.shape[1] + 1} positions, "
-                f"this model has {self.max_positions}: leave such clips out."
-            )
+        check_positions(tokens.shape[1] + 1, self.max_positions)
         real = length_mask(lens, tokens.shape[1])  # [B, N]
         if self.training:
             self.batches += 1
@@ -203,10 +199,6 @@ class AlignedBackboneLM(GroupStage1):
             The text, [B, L + 1, D].
         places : torch.Tensor
             Letter of each frame, int64 [B, N, F].
-
-        Returns
-        -------
-        torch.Tensor
         """
         kept = F.pad(real[:, 1:], (1, 0), value=True)
         x, position = self.sequence(backbone[:, :-1], encoded, places)
@@ -215,17 +207,8 @@ class AlignedBackboneLM(GroupStage1):
     def sequence(self, backbone, encoded, places):
         """The Llama's input: the preceding group and the next group's text.
 
-        Arguments
-        ---------
-        backbone : torch.Tensor
-            int64 [B, N - 1, b].
-        encoded, places
-            As in :meth:`hidden_states`.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Vectors [B, N, D] and positions int64 [B, N].
+        ``backbone`` int64 [B, N - 1, b], ``encoded`` and ``places`` as in
+        :meth:`hidden_states` -> vectors [B, N, D] and positions int64 [B, N].
         """
         before = F.pad(backbone, (0, 0, 1, 0), value=self.codebook_size)
         if self.training and self.history_dropout:
@@ -237,18 +220,7 @@ class AlignedBackboneLM(GroupStage1):
         return x, position.expand(x.shape[:2])
 
     def said(self, encoded, places):
-        """The encoded text of groups.
-
-        Arguments
-        ---------
-        encoded, places
-            As in :meth:`hidden_states`.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, N, D].
-        """
+        """The encoded text of groups, [B, N, D]; arguments of :meth:`hidden_states`."""
         vectors = at(encoded, places.flatten(1))  # [B, N * F, D]
         vectors = vectors.unflatten(1, places.shape[1:])
         return self.frames(vectors.flatten(2))
@@ -263,18 +235,9 @@ class AlignedBackboneLM(GroupStage1):
         guidance=0,
         said=None,
     ):
-        """The initial state of generation.
+        """The initial state of generation, as BackboneLM.start.
 
-        Arguments
-        ---------
-        text, text_lens, prompt, prompt_lens, sampler, guidance
-            As in BackboneLM.start.
-        said : torch.Tensor
-            As in :func:`~speechbrain_gogo.lobes.speech.generation.generate_backbone`.
-
-        Returns
-        -------
-        AlignedState
+        ``said`` is that of generate_backbone.
         """
         parts = text, text_lens, prompt, prompt_lens
         return AlignedState(self, sampler, *parts, guidance, said)

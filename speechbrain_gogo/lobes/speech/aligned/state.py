@@ -14,9 +14,8 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.aligned.durations import places_at
 from speechbrain_gogo.lobes.speech.group_state import GroupState
 
-FAR = (
-    -1e4
-)  # logit of an impossible token; finite, so that guidance stays finite
+# Logit of an impossible token; finite, so that guidance stays finite.
+FAR = -1e4
 
 
 class AlignedState(GroupState):
@@ -129,19 +128,6 @@ def _after_prompt(durations, spoken, said, pace_range):
 
 
 def at(encoded, place):
-    """Vectors of positions in a text.
-
-    Arguments
-    ---------
-    encoded : torch.Tensor
-        [B, L + 1, D], of all positions.
-    place : torch.Tensor
-        int64 [B, S].
-
-    Returns
-    -------
-    torch.Tensor
-        [B, S, D].
-    """
+    """Vectors [B, S, D] of positions int64 [B, S] in an encoded text [B, L + 1, D]."""
     index = place.unsqueeze(-1).expand(-1, -1, encoded.shape[2])
     return encoded.gather(1, index)

@@ -42,39 +42,16 @@ class TextEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, text, text_lens):
-        """Encode texts.
+        """Encode texts int64 [B, L] of relative lengths [B]; 0 is speech without text.
 
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths [B] over L; 0 is speech without text.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [B, L + 1, D], with the position before letter l at l; and the
-            number of letters of each text, int64 [B].
+        The result is [B, L + 1, D], with the position before letter l at l; and the
+        number of letters of each text, int64 [B].
         """
         lengths = length_mask(text_lens, text.shape[1]).sum(1)
         return self.encode(text, lengths), lengths
 
     def encode(self, text, lengths):
-        """Encode texts of given numbers of letters.
-
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [B, L].
-        lengths : torch.Tensor
-            Letters of each text, int64 [B]; 0 is speech without text.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, L + 1, D].
-        """
+        """As :meth:`forward`, of ``lengths`` letters, int64 [B]: [B, L + 1, D]."""
         lengths = lengths.unsqueeze(1)
         place = torch.arange(text.shape[1] + 1, device=text.device)
         ids = torch.where(place == lengths, self.end_id, 0)
@@ -100,13 +77,6 @@ class ConvBlocks(nn.Module):
         Kernel size of the convolutions, odd.
     ffn_dim : int
         Width inside the SwiGLU.
-
-    Example
-    -------
-    >>> blocks = ConvBlocks(16, 2, 5, 32)
-    >>> real = torch.ones(3, 7, dtype=torch.bool)
-    >>> blocks(torch.randn(3, 7, 16), real).shape
-    torch.Size([3, 7, 16])
     """
 
     def __init__(self, dim, num_layers, kernel_size, ffn_dim):

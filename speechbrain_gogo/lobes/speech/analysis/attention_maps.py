@@ -58,29 +58,3 @@ def _adder(maps, first):
             maps[-1] += own
 
     return add
-
-
-def scale_map(weights, factor=0.25, most=1.0):
-    """A map as Figure 4 shows it.
-
-    Arguments
-    ---------
-    weights : torch.Tensor
-        [S, S], from :func:`attention_maps`.
-    factor : float
-        Factor of the weights.
-    most : float
-        Value at which they are clipped.
-
-    Returns
-    -------
-    torch.Tensor
-        [S, S] in [0, ``most``].
-
-    Example
-    -------
-    >>> import torch
-    >>> scale_map(torch.tensor([[2.0, 8.0]]))
-    tensor([[0.5000, 1.0000]])
-    """
-    return (factor * weights).clamp(max=most)

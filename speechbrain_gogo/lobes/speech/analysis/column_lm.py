@@ -63,15 +63,7 @@ class ColumnLM(nn.Module):
     def losses(self, tokens):
         """Negative log-likelihood of each token, given those before (Eq. 19).
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [B, N, K or more].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, N, K], in nats.
+        tokens int64 [B, N, K or more] -> [B, N, K], in nats.
         """
         columns = tokens.unbind(2)
         return torch.stack(

@@ -44,18 +44,9 @@ class CodeGrid:
         ]
 
     def digits(self, codes):
-        """Digits of codes.
+        """Digits of codes int64 [...]: int64 [..., J].
 
-        Arguments
-        ---------
-        codes : torch.Tensor
-            int64 [...]; C and above is a missing token, whose digits are one
-            past the last.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [..., J].
+        C and above is a missing token, whose digits are one past the last.
         """
         missing = codes >= self.size
         rest, found = codes, []
@@ -120,18 +111,7 @@ class GridEmbedding(nn.Module):
         return torch.cat(rows)
 
     def forward(self, tokens):
-        """Embed the first tokens of a group.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [..., T].
-
-        Returns
-        -------
-        torch.Tensor
-            [..., T, D].
-        """
+        """Embed the first tokens of a group, int64 [..., T] -> [..., T, D]."""
         return self.rows(self._row_numbers(tokens)).sum(-2)
 
     def total(self, tokens):
@@ -195,19 +175,9 @@ class GridOutput:
         return shaped[:count], pairs
 
     def nll(self, scores, codes):
-        """Negative log-likelihood.
+        """Negative log-likelihood of codes int64 [P], in nats, float32 [P].
 
-        Arguments
-        ---------
-        scores : torch.Tensor
-            [P, ``num_scores``].
-        codes : torch.Tensor
-            int64 [P].
-
-        Returns
-        -------
-        torch.Tensor
-            In nats, float32 [P].
+        ``scores`` are [P, ``num_scores``].
         """
         digits = self.grid.digits(codes)  # [P, J]
         row = torch.arange(len(codes), device=codes.device)
@@ -222,18 +192,7 @@ class GridOutput:
         return total
 
     def log_probs(self, scores):
-        """Log-probabilities of all codes.
-
-        Arguments
-        ---------
-        scores : torch.Tensor
-            [B, ``num_scores``].
-
-        Returns
-        -------
-        torch.Tensor
-            float32 [B, C].
-        """
+        """Scores [B, ``num_scores``] to log-probabilities of all codes, [B, C]."""
         logits, pairs = self._split(scores.float())
         total = logits[0].log_softmax(-1)  # [B, L_0]
         for j, own in enumerate(logits[1:], 1):

@@ -67,17 +67,8 @@ class DepthNetwork(nn.Module):
     def nll(self, group, tokens):
         """Negative log-likelihood of the tokens that are predicted.
 
-        Arguments
-        ---------
-        group : torch.Tensor
-            Vectors of groups, [P, D].
-        tokens : torch.Tensor
-            int64 [P, K]; C (the number of codes) for a missing token.
-
-        Returns
-        -------
-        torch.Tensor
-            float32 [P, K - first]; undefined for missing tokens.
+        Vectors of groups [P, D] and tokens int64 [P, K], C (the number of codes)
+        for a missing one -> float32 [P, K - first], undefined for missing ones.
         """
         before = self.tokens(tokens).cumsum(1)  # [P, K, D]
         before = F.pad(before, (0, 0, 1, -1))[:, self.first :]
@@ -89,19 +80,10 @@ class DepthNetwork(nn.Module):
         return nll.view_as(known)
 
     def log_probs(self, group, tokens):
-        """Log-probabilities of the next token of each group.
+        """Log-probabilities of the next token of each group, float32 [P, C].
 
-        Arguments
-        ---------
-        group : torch.Tensor
-            [P, D].
-        tokens : torch.Tensor
-            The tokens so far, int64 [P, first or more].
-
-        Returns
-        -------
-        torch.Tensor
-            float32 [P, C].
+        From vectors of groups [P, D] and the tokens so far, int64 [P, first or
+        more].
         """
         place = tokens.shape[1] - self.first
         before = self.tokens.total(tokens)

@@ -46,15 +46,7 @@ class CachedBlocks:
         self.allocate(batch, max_length)
 
     def allocate(self, batch, max_length):
-        """Make an empty cache of another size.
-
-        Arguments
-        ---------
-        batch : int
-            Sequences in the batch, B.
-        max_length : int
-            Positions, left padding included.
-        """
+        """Make an empty cache of another size; positions include left padding."""
         self.max_length = max_length
         shape = batch, self.groups, max_length, self.width
         # Zeros: positions beyond the sequence are multiplied by zero.
@@ -76,13 +68,6 @@ class CachedBlocks:
 
     def advance(self, count, padding=None):
         """Check and count the positions of the next pass.
-
-        Arguments
-        ---------
-        count : int
-            New positions.
-        padding : torch.Tensor
-            int64 [B], number of padding positions on the left.
 
         Raises
         ------
@@ -138,23 +123,10 @@ class CachedBlocks:
         return left_padded_mask(keys, slot, self.padding)
 
     def attend(self, q, k, v, mask, slot, cache):
-        """Attention to all positions so far.
+        """Attention to all positions so far, heads side by side: [B, T, H * E].
 
-        Arguments
-        ---------
-        q, k, v : torch.Tensor
-            Vectors of the new positions, [B, H, T, E], and [B, G, T, E] twice.
-        mask : torch.Tensor
-            From :meth:`mask`.
-        slot : torch.Tensor
-            Slots of the new positions, int64 [T].
-        cache : tuple of torch.Tensor
-            Cache of the block.
-
-        Returns
-        -------
-        torch.Tensor
-            Heads side by side, [B, T, H * E].
+        ``q`` [B, H, T, E] and ``k`` and ``v`` [B, G, T, E] are of the new
+        positions, ``slot`` int64 [T] are their slots, ``cache`` is the block's.
         """
         batch, heads, count = q.shape[:3]
         k, v = self._remember(cache, k, v, slot)
@@ -183,19 +155,8 @@ class CachedBlocks:
 def left_padded_mask(keys, slot, padding):
     """Keys that new positions attend to, if padding is on the left.
 
-    Arguments
-    ---------
-    keys : torch.Tensor
-        Slots of all positions, int64 [S].
-    slot : torch.Tensor
-        Slots of the new positions, int64 [T].
-    padding : torch.Tensor
-        Padding positions of each sequence, int64 [B].
-
-    Returns
-    -------
-    torch.Tensor
-        bool [B, 1, T, S].
+    Slots of all positions [S] and of the new ones [T], and the padding
+    positions of each sequence [B], int64 -> bool [B, 1, T, S].
 
     Example
     -------

@@ -24,19 +24,6 @@ class CachedGPT2(CachedBlocks):
     max_length : int
         Positions to allocate, left padding included; :meth:`read` allocates
         more if needed.
-
-    Example
-    -------
-    >>> from transformers import GPT2Config, GPT2Model
-    >>> config = GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=9)
-    >>> model, x = GPT2Model(config).eval(), torch.randn(1, 6, 16)
-    >>> _ = torch.nn.init.zeros_(model.wpe.weight)
-    >>> cached = CachedGPT2(model, batch=1, max_length=8)
-    >>> _ = cached.step(x[:, :4])
-    >>> found = cached.step(x[:, 4:])
-    >>> expected = model(inputs_embeds=x).last_hidden_state[:, 4:]
-    >>> bool((found - expected).abs().max() < 1e-5)
-    True
     """
 
     def __init__(self, model, batch, max_length=256):
@@ -50,26 +37,11 @@ class CachedGPT2(CachedBlocks):
         self.real = torch.ones_like(self.slots.expand(batch, -1)).bool()
         self.passes = 0
 
-    def reset(self):
-        """Empty the cache."""
-        super().reset()
-        self.real.fill_(True)
-        self.passes = 0
-
     def read(self, x, real):
-        """Read new positions, some of which may be padding.
+        """Read new positions [B, T, D], some of which may be padding.
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, T, D].
-        real : torch.Tensor
-            bool [B, T]; later positions attend to these alone.
-
-        Returns
-        -------
-        torch.Tensor
-            Hidden states after the last norm, [B, T, D].
+        Later positions attend to those alone that are ``real``, bool [B, T]. The
+        result is the hidden states after the last norm, [B, T, D].
 
         Example
         -------
@@ -109,20 +81,7 @@ class CachedGPT2(CachedBlocks):
         self.slots = torch.arange(self.max_length, device=device)
 
     def forward(self, x, position=None):
-        """The computation of ``step``.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, T, D].
-        position : torch.Tensor
-            Not used.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T, D].
-        """
+        """The computation of ``step``, [B, T, D] -> [B, T, D]; no rotary positions."""
         slot = self.slots[: x.shape[1]] + self.first_slot(x.shape[1])  # [T]
         mask = self.mask(slot)
         for layer, cache in zip(self.layers, self.cache):

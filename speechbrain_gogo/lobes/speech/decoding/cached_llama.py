@@ -53,17 +53,6 @@ class CachedLlama(CachedBlocks):
     ------
     ValueError
         If the Llama has biases.
-
-    Example
-    -------
-    >>> from speechbrain_gogo.lobes.nn.llama import Llama
-    >>> model, x = Llama(16, 2, 2, 32).eval(), torch.randn(1, 6, 16)
-    >>> cached = CachedLlama(model, batch=1, max_length=8)
-    >>> _ = cached.step(x[:, :4])
-    >>> found = cached.step(x[:, 4:])
-    >>> expected = model(x)[:, 4:]
-    >>> bool((found - expected).abs().max() < 1e-5)
-    True
     """
 
     def __init__(self, model, batch, max_length, linear=Dense, static=False):
@@ -88,19 +77,9 @@ class CachedLlama(CachedBlocks):
         )
 
     def forward(self, x, position=None):
-        """The computation of ``step``, which may be compiled.
+        """The computation of ``step``, which may be compiled: [B, T, D] -> [B, T, D].
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, T, D].
-        position : torch.Tensor
-            Rotary positions, int64 [B, T]; consecutive by default.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T, D].
+        Rotary positions, int64 [B, T], are consecutive by default.
         """
         slot = self.slots[: x.shape[1]] + self.first_slot(x.shape[1])  # [T]
         if position is None:
@@ -110,23 +89,10 @@ class CachedLlama(CachedBlocks):
         return x
 
     def run_blocks(self, x, position, mask, slot, caches):
-        """All blocks and the last norm.
+        """All blocks and the last norm, [B, T, D] -> [B, T, D].
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [B, T, D].
-        position : torch.Tensor
-            Rotary positions, int64 [B, T].
-        mask, slot
-            As in :meth:`attend`.
-        caches : list
-            Cache of each block.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T, D].
+        Rotary positions are int64 [B, T]; ``mask`` and ``slot`` as in
+        :meth:`attend`; ``caches`` has the cache of each block.
         """
         rope = self._rotation(position, x)
         for block, cache in zip(self.blocks, caches):

@@ -43,14 +43,7 @@ class StatelessLlama(CachedLlama):
     def cache_shape(self, batch, length):
         """Shape of the keys, and of the values: (L, B, G, S, E).
 
-        Arguments
-        ---------
-        batch, length : int | str
-            B and S, or their names.
-
-        Returns
-        -------
-        tuple
+        ``batch`` and ``length`` are B and S, or their names.
         """
         return self.num_layers, batch, self.groups, length, self.width
 

@@ -3,6 +3,9 @@
 What generation.py computes with objects that keep a cache, as modules whose
 cache is an argument and a result: for export to other runtimes.
 
+Those with one position per group have a large pass for each group, and small
+ones for its tokens (:class:`DepthStep`).
+
 Letters: B batch, T new positions, S cached positions, V ids with logits, K tokens
 per group, b tokens of the backbone, L text ids, F frames per group, D width, C
 codes.
@@ -47,19 +50,9 @@ class TokenStep(nn.Module):
         self.output = Dense(llama.lm_head.weight[lm.output_slice])
 
     def forward(self, ids, padding, keys, values):
-        """Logits of the next token.
+        """Logits [B, V] of the next token, keys and values, for ids int64 [B, T].
 
-        Arguments
-        ---------
-        ids : torch.Tensor
-            int64 [B, T].
-        padding, keys, values : torch.Tensor
-            As in StatelessLlama.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Logits [B, V], keys and values.
+        ``padding``, ``keys`` and ``values`` are those of StatelessLlama.
         """
         x = F.embedding(ids, self.embedding)
         x, keys, values = self.blocks.read(x, padding, keys, values)
@@ -67,32 +60,17 @@ class TokenStep(nn.Module):
 
 
 class AlignedText(nn.Module):
-    """Texts of an AlignedBackboneLM, and the durations of their letters.
-
-    Arguments
-    ---------
-    lm : AlignedBackboneLM
-        In evaluation mode.
-    """
+    """Texts of an AlignedBackboneLM, and the durations of their letters."""
 
     def __init__(self, lm):
         super().__init__()
         self.text, self.durations = lm.text, lm.durations
 
     def forward(self, text, lengths):
-        """Encode texts.
+        """Encode texts int64 [B, L] of ``lengths`` letters, int64 [B].
 
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [B, L].
-        lengths : torch.Tensor
-            Letters of each text, int64 [B]; 0 is speech without text.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Encoded text [B, L + 1, D] and mean durations in frames, [B, L + 1].
+        0 letters are speech without text. Returns the encoded text [B, L + 1, D]
+        and mean durations in frames, [B, L + 1].
         """
         encoded = self.text.encode(text, lengths)
         return encoded, self.durations.expected(encoded, lengths)
@@ -130,22 +108,11 @@ class AlignedStep(nn.Module):
     def forward(self, before, encoded, places, padding, keys, values):
         """Vector from which the next group is predicted.
 
-        Arguments
-        ---------
-        before : torch.Tensor
-            Tokens of the preceding groups, int64 [B, T, b]; C for none.
-        encoded : torch.Tensor
-            Text, [B, L + 1, D], from :class:`AlignedText`.
-        places : torch.Tensor
-            Position in the text of each frame of the groups that follow them,
-            int64 [B, T, F].
-        padding, keys, values : torch.Tensor
-            As in StatelessLlama.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Hidden state of the last position, [B, D], keys and values.
+        ``before`` are the tokens of the preceding groups, int64 [B, T, b], C for
+        none; ``encoded`` is the text, from :class:`AlignedText`; ``places`` is the
+        position in the text of each frame of the groups that follow them, int64
+        [B, T, F]; ``padding``, ``keys`` and ``values`` are those of StatelessLlama.
+        Returns the hidden state of the last position, [B, D], keys and values.
         """
         x = self.groups.total(before) + self.said(encoded, places)
         x, keys, values = self.blocks.read(x, padding, keys, values)
@@ -177,21 +144,10 @@ class DepthStep(nn.Module):
 
     @torch.no_grad()
     def forward(self, hidden, tokens, place):
-        """Log-probabilities of the next token.
+        """Log-probabilities [B, C] of the next token.
 
-        Arguments
-        ---------
-        hidden : torch.Tensor
-            From the large pass, [B, D].
-        tokens : torch.Tensor
-            Tokens of the group, int64 [B, K]; those from ``place`` on are ignored.
-        place : torch.Tensor
-            Position in the group of the next token, int64 [1].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, C].
+        ``hidden`` [B, D] is from the large pass, ``tokens`` int64 [B, K] are those
+        of the group, of which those from ``place``, int64 [1], on are ignored.
         """
         depth = self.depth
         known = torch.arange(tokens.shape[1], device=tokens.device) < place
@@ -199,3 +155,122 @@ class DepthStep(nn.Module):
         row = place - depth.first
         x = depth.run_blocks(hidden + before + depth.places[row])
         return depth.output.log_probs(x @ depth.heads[row][0].T)
+
+
+class GroupText(nn.Module):
+    """The pass of a GroupBackboneLM over ids: text and start, before the speech.
+
+    ``lm`` is in evaluation mode; the Llama's weights are fused in place.
+    """
+
+    def __init__(self, lm):
+        super().__init__()
+        self.embedding, self.end = lm.text, lm.end
+        self.blocks = StatelessLlama(lm.llama)
+
+    def forward(self, ids, padding, keys, values):
+        """Vector from which the next group is predicted, for ids int64 [B, T].
+
+        ``padding``, ``keys`` and ``values`` are those of StatelessLlama. Returns
+        the hidden state of the last position, [B, D]; the score of the end,
+        [B, 1]; keys and values.
+        """
+        x, keys, values = self.blocks.read(
+            self.embedding(ids), padding, keys, values
+        )
+        return x[:, -1], self.end(x[:, -1]), keys, values
+
+
+class GroupBackboneStep(nn.Module):
+    """The pass of a GroupBackboneLM over groups.
+
+    Arguments
+    ---------
+    lm : GroupBackboneLM
+        In evaluation mode.
+    blocks : StatelessLlama
+        Those of the :class:`GroupText`.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
+    >>> lm = GroupBackboneLM(50, [4, 3], dim=16, num_layers=1, num_heads=2)
+    >>> text, groups = torch.randint(50, (1, 6)), torch.randint(12, (1, 4, 3))
+    >>> one = torch.ones(1)
+    >>> real = torch.ones(1, 4, dtype=torch.bool)
+    >>> x, position, _ = lm.eval().sequence(text, one, groups, real)
+    >>> expected = lm.llama(x, position=position)[:, -1].detach()
+    >>> ids, _ = lm.prefix(text, one)
+    >>> read = GroupText(lm)
+    >>> step, padding = GroupBackboneStep(lm, read.blocks), torch.tensor([0])
+    >>> none = torch.zeros(step.blocks.cache_shape(1, 0))
+    >>> _, _, *cache = read(ids, padding, none, none)
+    >>> found, _, *cache = step(groups, position[:, -4:], padding, *cache)
+    >>> bool((found - expected).abs().max() < 1e-5)
+    True
+    """
+
+    def __init__(self, lm, blocks):
+        super().__init__()
+        self.groups, self.end = lm.groups, lm.end
+        self.blocks = blocks
+
+    def forward(self, before, position, padding, keys, values):
+        """Vector from which the next group is predicted, as :class:`GroupText`.
+
+        ``before`` are the preceding groups, int64 [B, T, b], ``position`` their
+        rotary positions, int64 [B, T]: the first group has the number of ids, and
+        each further one ``group_stride`` more.
+        """
+        x = self.groups.total(before)
+        x, keys, values = self.blocks.read(x, padding, keys, values, position)
+        return x[:, -1], self.end(x[:, -1]), keys, values
+
+
+class GroupDetailStep(nn.Module):
+    """The pass of a GroupDetailLM (Stage II).
+
+    Arguments
+    ---------
+    lm : GroupDetailLM
+        In evaluation mode. The Llama's weights are fused in place.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
+    >>> lm = GroupDetailLM([4, 3], dim=16, num_layers=1, num_heads=2).eval()
+    >>> tokens = torch.randint(12, (1, 4, 10))
+    >>> expected = lm.llama(lm.sequence(tokens))[:, -1].detach()
+    >>> step, padding = GroupDetailStep(lm), torch.tensor([0])
+    >>> none = torch.zeros(step.blocks.cache_shape(1, 0))
+    >>> nothing = torch.full((1, 1, 10), 12)
+    >>> before = torch.cat([nothing, tokens[:, :-1]], dim=1)
+    >>> found, *cache = step(before, tokens[..., :3], padding, none, none)
+    >>> bool((found - expected).abs().max() < 1e-5)
+    True
+    """
+
+    def __init__(self, lm):
+        super().__init__()
+        self.groups, self.backbones = lm.groups, lm.backbones
+        self.blocks = StatelessLlama(lm.llama)
+
+    def forward(self, before, backbone, padding, keys, values):
+        """Vector from which the fine tokens of the last group are predicted.
+
+        ``before`` are the preceding groups, int64 [B, T, K], C where a token is
+        missing, ``backbone`` those of the groups, int64 [B, T, b]. ``padding``,
+        ``keys`` and ``values`` are those of StatelessLlama. Returns the hidden
+        state of the last position, [B, D], keys and values.
+        """
+        x = self.groups.total(before) + self.backbones.total(backbone)
+        x, keys, values = self.blocks.read(x, padding, keys, values)
+        return x[:, -1], keys, values
+
+
+class FineStep(DepthStep):
+    """A small pass: the next fine token of a group whose backbone is given."""
+
+    def forward(self, hidden, tokens, fine):
+        """As :class:`DepthStep`; ``fine``, int64 [1], counts the fine tokens so far."""
+        return super().forward(hidden, tokens, fine + self.depth.first)

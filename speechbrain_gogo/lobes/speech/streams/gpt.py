@@ -16,18 +16,7 @@ from speechbrain_gogo.lobes.nn.lengths import length_mask
 def gpt(dim, num_layers, num_heads, max_positions, dropout=0.1):
     """A GPT-2 that reads vectors and adds no positions to them.
 
-    Arguments
-    ---------
-    dim, num_layers, num_heads : int
-        Size of the GPT-2.
-    max_positions : int
-        Longest sequence.
-    dropout : float
-        Dropout probability of embeddings, attention and residuals.
-
-    Returns
-    -------
-    transformers.GPT2Model
+    ``dropout`` is the probability of embeddings, attention and residuals.
 
     Example
     -------
@@ -94,21 +83,10 @@ class TextPrefix(nn.Module):
             nn.init.normal_(embedding.weight, std=0.02)
 
     def forward(self, reference, text, text_lens):
-        """Reference and text, padded on the left.
+        """Reference [B, reference_dim] and text int64 [B, L], padded on the left.
 
-        Arguments
-        ---------
-        reference : torch.Tensor
-            Embeddings [B, reference_dim].
-        text : torch.Tensor
-            int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths [B] over L.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [B, 1 + L, D], and bool [B, 1 + L], True where it is no padding.
+        ``text_lens`` are relative lengths [B] over L. Returns [B, 1 + L, D], and
+        bool [B, 1 + L], True where it is no padding.
         """
         places = torch.arange(text.shape[1], device=text.device)
         embedded = self.text(text) + self.place(places)
@@ -118,19 +96,9 @@ class TextPrefix(nn.Module):
 
 
 def pad_left(vectors, real):
-    """Move padding to the left; real vectors keep their order.
+    """Move the padding of vectors [B, T, D] to the left; real ones keep their order.
 
-    Arguments
-    ---------
-    vectors : torch.Tensor
-        [B, T, D].
-    real : torch.Tensor
-        bool [B, T].
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Both, reordered.
+    ``real``, bool [B, T], is reordered, too.
 
     Example
     -------

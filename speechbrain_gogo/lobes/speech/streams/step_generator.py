@@ -128,25 +128,18 @@ class StepGenerator:
     def rest(self):
         """The last row, if it belongs to the sequence and was not read yet.
 
-        Returns
-        -------
-        tuple of torch.Tensor
-            Vectors [B, 0 or 1, D], and bool of the same size without D.
+        Vectors [B, 0 or 1, D], and bool of the same size without D.
         """
         vectors, real = self.new
         kept = slice(0 if bool(real.any()) else 1, None)
         return vectors[:, kept], real[:, kept]
 
     def states(self):
-        """Hidden states of all steps, the prompt's included.
+        """Hidden states of all steps, the prompt's included: [B, P + T, D].
 
-        The state of a step is that of the row with its last stream. Reading the
-        last row takes a pass, if it was not read yet.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [B, P + T, D], and how many steps each utterance has, int64 [B].
+        Also how many steps each utterance has, int64 [B]. The state of a step is
+        that of the row with its last stream. Reading the last row takes a pass, if
+        it was not read yet.
         """
         if self.new[1].any():
             self._read()

@@ -64,20 +64,10 @@ class StreamRows(nn.Module):
         return (self.num_streams - 1) * self.delay
 
     def embed(self, ids, places):
-        """Vectors of rows.
+        """Vectors of rows int64 [B, R, S], the sums over their streams: [B, R, D].
 
-        Arguments
-        ---------
-        ids : torch.Tensor
-            int64 [B, R, S].
-        places : torch.Tensor
-            Positions of the rows in their sequences, int64 [R] or [B, R]; BOS
-            is at 0.
-
-        Returns
-        -------
-        torch.Tensor
-            The sum over the streams, [B, R, D].
+        ``places`` are positions of the rows in their sequences, int64 [R] or
+        [B, R]; BOS is at 0.
         """
         streams = zip(self.streams, ids.unbind(-1))
         return sum(embed(row) for embed, row in streams) + self.place(places)
@@ -116,35 +106,15 @@ class StreamRows(nn.Module):
         return torch.where(place < stream * self.delay, self.bos, rows), counted
 
     def inputs(self, rows):
-        """Vectors of BOS and rows; each predicts the following row.
-
-        Arguments
-        ---------
-        rows : torch.Tensor
-            int64 [B, R, S], from :meth:`arrange`.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, 1 + R, D].
-        """
+        """Vectors [B, 1 + R, D] of BOS and rows; each predicts the following row."""
         ids = F.pad(rows, (0, 0, 1, 0), value=self.bos)
         return self.embed(ids, torch.arange(ids.shape[1], device=ids.device))
 
     def losses(self, hidden, rows, counted):
-        """Negative log-likelihood of rows.
+        """Negative log-likelihood of rows: for each stream [P], in nats.
 
-        Arguments
-        ---------
-        hidden : torch.Tensor
-            Hidden states of the inputs, [B, R, D].
-        rows, counted : torch.Tensor
-            From :meth:`arrange`.
-
-        Returns
-        -------
-        list of torch.Tensor
-            Losses of each stream, [P] in nats.
+        ``hidden`` states of the inputs are [B, R, D]; ``rows`` and ``counted`` are
+        from :meth:`arrange`.
         """
         found = []
         for stream, head in enumerate(self.heads):
