@@ -14,14 +14,13 @@ from speechbrain_gogo.metrics.dnsmos import DNSMOS
 from speechbrain_gogo.metrics.intelligibility import STOI
 from speechbrain_gogo.metrics.mel_cepstral import MelCepstralDistortion
 from speechbrain_gogo.metrics.quality import PESQ
-from speechbrain_gogo.metrics.recognition.hubert import HubertWordErrors
-from speechbrain_gogo.metrics.recognition.recognizers import (
+from speechbrain_gogo.metrics.recognition import (
     FasterWhisperWordErrors,
+    HubertWordErrors,
+    WordErrors,
     find_recognizer,
 )
-from speechbrain_gogo.metrics.recognition.words import WordErrors
-from speechbrain_gogo.metrics.speakers.similarity import SpeakerSimilarity
-from speechbrain_gogo.metrics.speakers.wavlm_similarity import WavLMSimilarity
+from speechbrain_gogo.metrics.speakers import SpeakerSimilarity, WavLMSimilarity
 from speechbrain_gogo.metrics.utmos import UTMOS
 
 __all__ = [

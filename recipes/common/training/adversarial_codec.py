@@ -8,8 +8,10 @@ from recipes.common.experiment import fit, log_clips, make_brain
 from speechbrain_gogo.brains.cofi import CoFiCodecBrain
 from speechbrain_gogo.brains.socodec import SoCodecBrain
 from speechbrain_gogo.dataio.manifests.dataset import usable_clips
-from speechbrain_gogo.inference.loading.export import export_codec
-from speechbrain_gogo.inference.loading.export_socodec import export_socodec
+from speechbrain_gogo.inference.loading.export import (
+    export_codec,
+    export_socodec,
+)
 
 
 def train_socodec(hparams, run_opts):

@@ -4,7 +4,10 @@ All synthesised audio passes through ``mark_stream``, and files have the comment
 ``SYNTHETIC``; ``detect_file`` looks for both.
 """
 
-from speechbrain_gogo.inference.marking.detection import detect_file
+from speechbrain_gogo.inference.marking.detection import (
+    Detection,
+    detect_file,
+)
 from speechbrain_gogo.inference.marking.metadata import (
     SYNTHETIC,
     says_synthetic,
@@ -16,6 +19,7 @@ from speechbrain_gogo.inference.marking.watermarks import (
 
 __all__ = [
     "SYNTHETIC",
+    "Detection",
     "detect_file",
     "find_watermark",
     "mark_stream",
