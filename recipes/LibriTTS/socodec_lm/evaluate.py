@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Evaluate zero-shot speech of models on a manifest.
+"""Evaluate zero-shot speech of SoCodec's language models (Section 5.3, Figure 6).
 
     python evaluate.py hparams/evaluate.yaml --data_folder /path/to/speech \
-        --test_csv test.csv --models "{one: FOLDER, other: FOLDER}"
+        --test_csv test.csv --models "{d0: FOLDER, d1: FOLDER, d2: FOLDER}"
 
-Every text of the manifest is synthesized in the voice of another of its clips. A
+Every text of a manifest is synthesized in the voice of another clip of it. A
 killed run resumes. See the README in this folder.
 """
 

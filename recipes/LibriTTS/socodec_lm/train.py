@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Train SoCodec's or CoFi-Speech's language model on LibriTTS, or any manifest.
+"""Train SoCodec's language model on LibriTTS, or on any CSV manifest.
 
     python train.py hparams/mini.yaml --data_folder /path/to/LibriTTS \
-        --codec_source CODEC
+        --codec_source /path/to/socodec
 
 See the README in this folder.
 """

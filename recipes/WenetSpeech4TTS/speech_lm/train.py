@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Train SoCodec's or CoFi-Speech's language model on WenetSpeech4TTS.
+"""Train SoCodec's language model on WenetSpeech4TTS (Section 5).
 
     python train.py hparams/train.yaml --data_folder /path/to/WenetSpeech4TTS \
-        --codec_source CODEC
+        --codec_source /path/to/socodec
 
 See the README in this folder.
 """
