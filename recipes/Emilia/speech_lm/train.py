@@ -1,1 +1,31 @@
-../../LibriTTS/speech_lm/train.py
+#!/usr/bin/env python3
+"""Train a stage of GogoSpeech on Emilia, tokenised.
+
+    python train.py hparams/stage1.yaml --train_tokens tokens/train \
+        --valid_tokens tokens/valid
+
+See the README in this folder, also for how to make tokens.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+import speechbrain_gogo.compatibility  # noqa: F401
+
+from recipes.common.experiment import start
+from recipes.common.training.speech_lm import train_stage
+from speechbrain_gogo.brains.process_group import leave_process_group
+
+
+def main(arguments):
+    """Run the experiment."""
+    hparams, run_opts = start(__file__, arguments)
+    train_stage(hparams, run_opts)
+    print(f"The language model is in {hparams['export_folder']}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
+    leave_process_group()
