@@ -84,7 +84,7 @@ def add_allocator(codec):
     torch.nn.init.normal_(allocator.classifier.weight)
     codec.mods["allocator"] = allocator.to(codec.codec.places.device).eval()
     backbones = torch.randint(codec.vocab_size, (1, 1000, codec.backbone_size))
-    logits = codec._judge(backbones.to(codec.codec.places.device))
+    logits = codec._logits(backbones.to(codec.codec.places.device))
     real = torch.ones_like(logits[..., 0])
     bias = allocator.solve_bias(logits, real, ALLOCATED)
     choices = torch.arange(logits.shape[-1], device=logits.device)
