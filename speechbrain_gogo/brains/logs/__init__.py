@@ -8,8 +8,8 @@ from speechbrain_gogo.brains.logs.skipped import SkippedClips, UsedClips
 __all__ = [
     "CodeUsage",
     "CountingBrain",
-    "UsedClips",
     "RecipeLogger",
     "SkippedClips",
+    "UsedClips",
     "log_report",
 ]
