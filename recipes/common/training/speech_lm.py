@@ -15,7 +15,6 @@ from speechbrain_gogo.dataio.text.tokenizers import (
     load_text_tokenizer,
 )
 from speechbrain_gogo.dataio.tokens.batches import token_loader_settings
-from speechbrain_gogo.dataio.tokens.concatenated import ConcatenatedClips
 from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
 from speechbrain_gogo.dataio.tokens.dataset import TokenDataset
 from speechbrain_gogo.inference import GogoCodec
@@ -112,15 +111,14 @@ def dataio_prepare(hparams, tokenizer, codec):
         )
         check_fits(lm, codec, clips)
         logger.info("%s: %s", folders, clips.report)
-        share, seed = hparams["concatenated_share"], hparams["seed"]
-        datasets[stage] = ConcatenatedClips(clips, share, seed)
+        datasets[stage] = clips
         loaders[stage] = token_loader_settings(
-            datasets[stage].lengths,
+            clips.lengths,
             training,
             hparams["batch_positions"],
             hparams["batch_clips"],
             hparams["bucket_positions"],
-            seed,
+            hparams["seed"],
             **workers,
         )
     return datasets, loaders
@@ -159,7 +157,7 @@ def train_stage(hparams, run_opts):
 
     brain = make_brain(SpeechLMBrain, hparams, run_opts)
     fit(brain, datasets, loaders)
-    log_clips(brain, train=datasets["train"].clips.report)
+    log_clips(brain, train=datasets["train"].report)
     brain.load_final_weights()
     settings = {
         "folder": hparams["export_folder"],

@@ -5,7 +5,6 @@ of a training. They are computed once, by all ranks together, and stored in a
 folder as arrays, from which a process reads the slices that it needs:
 
     groups.npy      int32 [C]      groups of each clip
-    speakers.npy    int64 [C]      a number of its speaker, 0 if unknown
     text_at.npy     int64 [C + 1]  clip c has text_ids[text_at[c]:text_at[c + 1]]
     text_ids.npy    int32 [...]    ids of all texts, one text after the other
     index.json      which corpora and tokenizer they belong to, written last
@@ -17,7 +16,6 @@ the number of clips in all shards of all corpora.
 
 import json
 import zlib
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +28,7 @@ from webdataset.utils import pytorch_worker_info
 
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
-ARRAYS = ("groups", "speakers", "text_at", "text_ids")
+ARRAYS = ("groups", "text_at", "text_ids")
 UNREADABLE = -1  # the only id of a text that the tokenizer cannot read
 
 
@@ -49,7 +47,7 @@ class ClipIndex:
 
     Attributes
     ----------
-    groups, speakers, text_at, text_ids : numpy.ndarray
+    groups, text_at, text_ids : numpy.ndarray
         As in the files. Without a tokenizer every text is empty.
     """
 
@@ -68,8 +66,7 @@ class ClipIndex:
     def _keep(self, parts):
         """The arrays of all shards, in memory."""
         joined = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-        self.groups, self.speakers = joined["groups"], joined["speakers"]
-        self.text_ids = joined["text_ids"]
+        self.groups, self.text_ids = joined["groups"], joined["text_ids"]
         ends = np.cumsum(joined["text_lengths"], dtype=np.int64)
         self.text_at = np.concatenate([[0], ends])
 
@@ -97,11 +94,9 @@ class ClipIndex:
         return self.text_ids[start:end]
 
     def text_lengths(self, clips):
-        """Numbers of text ids, int64, of some clips: an array or a slice."""
-        if isinstance(clips, slice):
-            start, end, _ = clips.indices(len(self))
-            return np.diff(self.text_at[start : end + 1])
-        return self.text_at[clips + 1] - self.text_at[clips]
+        """Numbers of text ids, int64, of some clips, a slice."""
+        start, end, _ = clips.indices(len(self))
+        return np.diff(self.text_at[start : end + 1])
 
     def unreadable(self, clips):
         """Which of some clips, a slice, have a text that cannot be read, bool."""
@@ -112,14 +107,12 @@ class ClipIndex:
 
 
 def clip_numbers(shard, tokenizer=None):
-    """The arrays of one shard: groups, speakers, text_lengths and text_ids."""
+    """The arrays of one shard: groups, text_lengths and text_ids."""
     texts = [] if tokenizer is None else _encode(tokenizer, shard.texts())
     lengths = [len(ids) for ids in texts] or [0] * len(shard)
     flat = np.fromiter((i for ids in texts for i in ids), np.int32)
-    speakers = [_number(name) for name in shard.speakers()]
     return {
         "groups": np.asarray(shard.num_groups, np.int32),
-        "speakers": np.array(speakers, np.int64),
         "text_lengths": np.array(lengths, np.int32),
         "text_ids": flat,
     }
@@ -133,14 +126,6 @@ def _encode(tokenizer, texts):
         if len(texts) == 1:
             return [[UNREADABLE]]
         return [_encode(tokenizer, [text])[0] for text in texts]
-
-
-def _number(speaker):
-    """64 bits of a name's hash, practically unique for a million speakers."""
-    if not speaker:
-        return 0
-    digest = blake2b(speaker.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
 
 
 def _key(shards, tokenizer):
@@ -179,10 +164,10 @@ def _make(folder, shards, tokenizer, key):
 
 def _join(folder, parts):
     """Write each array as one file."""
-    for name in ("groups", "speakers", "text_ids"):
+    for name in ("groups", "text_ids"):
         sizes = [part.get_slice(name).get_shape()[0] for part in parts]
-        dtype = np.int64 if name == "speakers" else np.int32
-        out = open_memmap(folder / f"{name}.npy", "w+", dtype, (sum(sizes),))
+        file = folder / f"{name}.npy"
+        out = open_memmap(file, "w+", np.int32, (sum(sizes),))
         for part, size, end in zip(parts, sizes, np.cumsum(sizes)):
             out[end - size : end] = part.get_tensor(name)
     lengths = [part.get_tensor("text_lengths") for part in parts]

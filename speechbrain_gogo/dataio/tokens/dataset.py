@@ -147,20 +147,10 @@ class TokenDataset(Dataset):
         """Clips that are used."""
         return len(self.clips)
 
-    def sizes(self, items):
-        """Lengths of texts in ids, and numbers of groups, of items: int64."""
-        clips = self.clips[items]
-        groups = self.index.groups[clips].astype(np.int64)
-        return self.index.text_lengths(clips), groups
-
     def speakers(self):
         """The speaker of each clip that is used, a list of str."""
         known = [name for shard in self.shards for name in shard.speakers()]
         return [known[clip] for clip in self.clips]
-
-    def speaker_numbers(self):
-        """A number of each used clip's speaker, int64; 0 if unknown."""
-        return self.index.speakers[self.clips]
 
     def __getitem__(self, index):
         """A clip, as the class describes it."""

@@ -28,9 +28,8 @@ def corpus(tmp_path):
     """Three shards; the clip numbered n has n + 1 groups and n words."""
 
     def row(n):
-        speaker = "anna" if n % 2 else ""
         tokens = torch.full((n + 1, 10), n)
-        return TokenRow(f"clip{n}", "hello " * n, speaker, tokens)
+        return TokenRow(f"clip{n}", "hello " * n, "", tokens)
 
     shards = [list(map(row, each)) for each in ([0, 1, 2], [], [3, 4])]
     return write_corpus(tmp_path / "corpus", shards)
@@ -54,7 +53,7 @@ def pieces(tmp_path):
 
 
 def arrays(index):
-    names = ("groups", "speakers", "text_at", "text_ids")
+    names = ("groups", "text_at", "text_ids")
     return {name: getattr(index, name).tolist() for name in names}
 
 
@@ -63,8 +62,6 @@ def test_ranks_encode_each_text_once(corpus, pieces, tmp_path, monkeypatch):
     expected = arrays(ClipIndex(shards, pieces))
     assert expected["groups"] == [1, 2, 3, 4, 5]
     assert np.diff(expected["text_at"]).tolist() == [0, 1, 2, 3, 4]
-    names = expected["speakers"]
-    assert names[0] == names[2] == names[4] == 0 != names[1] == names[3]
 
     CountedPieces.texts = 0
     monkeypatch.setenv("WORLD_SIZE", "2")

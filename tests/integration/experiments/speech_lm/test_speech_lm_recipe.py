@@ -29,7 +29,6 @@ TINY = {
     "device": "cpu",
     "precision": "fp32",
     "num_workers": 0,
-    "concatenated_share": 0.0,
     "num_steps": 20,
     "number_of_epochs": 2,
     "warmup_steps": 2,
