@@ -81,10 +81,11 @@ class SpeechMetric(MetricStats, ABC):
         """SpeechBrain's summary of utterances with a score, or one key of it.
 
         It also has "unscored", the number of utterances without a score. If no
-        utterance has a score, the average is NaN.
+        utterance has a score, the scores are NaN and the ids None.
         """
         pairs = [p for p in zip(self.ids, self.scores) if p[1] == p[1]]
-        self.summary = {"average": math.nan}
+        scores = dict.fromkeys(("average", "min_score", "max_score"), math.nan)
+        self.summary = {**scores, "min_id": None, "max_id": None}
         if pairs:
             scored = MetricStats(metric=None)
             scored.ids, scored.scores = map(list, zip(*pairs))

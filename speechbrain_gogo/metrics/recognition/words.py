@@ -22,6 +22,13 @@ from speechbrain_gogo.metrics.speech_metric import Figure
 from speechbrain_gogo.optional_packages import import_backend
 
 RATE = 16000
+# Of a summary, beside mean_WER: SpeechBrain's rates and counts.
+RATES = "WER", "SER", "error_rate"
+COUNTS = (
+    *("num_edits", "insertions", "deletions", "substitutions"),
+    *("num_scored_tokens", "num_erroneous_sents", "num_scored_sents"),
+    *("num_absent_sents", "num_ref_sents"),
+)
 
 
 class RecognitionErrors(ErrorRateStats, ABC):
@@ -86,11 +93,16 @@ class RecognitionErrors(ErrorRateStats, ABC):
     def summarize(self, field=None):
         """Corpus WER and its parts, and the mean over utterances, in percent.
 
-        ``field`` selects one of them, such as WER or mean_WER.
+        ``field`` selects one of them, such as WER or mean_WER. Rates of no
+        utterance are NaN.
         """
-        super().summarize()
         rates = [score["WER"] for score in self.scores]
-        self.summary["mean_WER"] = sum(rates) / len(rates)
+        if rates:
+            super().summarize()
+            self.summary["mean_WER"] = sum(rates) / len(rates)
+        else:  # which SpeechBrain divides by
+            rates = dict.fromkeys((*RATES, "mean_WER"), math.nan)
+            self.summary = {**rates, **dict.fromkeys(COUNTS, 0)}
         return self.summary if field is None else self.summary[field]
 
     def count(self, transcripts, hypotheses):

@@ -146,6 +146,21 @@ def test_word_errors_of_corpus_and_mean(monkeypatch):
     assert (summary["insertions"], summary["substitutions"]) == (2, 1)
 
 
+def test_nothing_measured_is_nan(tmp_path):
+    """Of all metrics: a rate of no utterance is none, and can be written."""
+    for metric, rates in (
+        (WordErrors(), ("WER", "SER", "error_rate", "mean_WER")),
+        (STOI(), ("average", "min_score", "max_score")),
+    ):
+        summary = metric.summarize()
+        assert all(math.isnan(summary[rate]) for rate in rates)
+        assert math.isnan(metric.summarize(rates[0]))
+        with open(tmp_path / "stats.txt", "w") as file:
+            metric.write_stats(file)
+        assert "nan" in (tmp_path / "stats.txt").read_text()
+    assert WordErrors().summarize("num_edits") == 0
+
+
 def test_word_errors_by_normaliser():
     """Errors depend on the normaliser."""
     said, heard = (
