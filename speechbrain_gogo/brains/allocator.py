@@ -135,8 +135,8 @@ class AllocatorBrain(TrainingBrain):
     def compute_forward(self, batch, stage):
         """Logits and rewards of the choices, both [M, G] for M real groups.
 
-        In training the first ``fresh`` groups are those of the batch, the
-        others those of the replay buffer.
+        In training the first ``fresh`` groups are those of the batch (none
+        without audio), the others those of the replay buffer.
         """
         draws = self.generator()
         training = stage == sb.Stage.TRAIN
@@ -148,7 +148,7 @@ class AllocatorBrain(TrainingBrain):
         return {
             "logits": logits.squeeze(0).float(),
             "rewards": self.hparams.reward.weigh(distances),
-            "fresh": len(found[0][0]),
+            "fresh": len(found[0][0]) if hasattr(batch, "sig") else 0,
             "draws": draws,
         }
 
@@ -200,7 +200,7 @@ class AllocatorBrain(TrainingBrain):
         """Write the log."""
         if self.nonfinite_in_a_row:
             return
-        fresh = outputs["fresh"]
+        fresh = outputs["fresh"] or None  # without audio: all are replayed
         self.recent.add(outputs["logits"][:fresh], outputs["rewards"][:fresh])
         if should_step and self.optimizer_step % self.hparams.log_interval == 0:
             found = self.recent.read()

@@ -1,10 +1,14 @@
 """The allocator: Eq. 8 to 13, budgets, and the objectives of Table 9."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
+import speechbrain as sb
 import torch
 
+from speechbrain_gogo.brains.allocator import AllocatorBrain, PolicyStats
+from speechbrain_gogo.brains.training.replay_buffer import ReplayBuffer
 from speechbrain_gogo.lobes.allocator.ablations import (
     divergence_from_start,
     dpo,
@@ -48,6 +52,27 @@ def test_loss_is_minus_equation_13():
         total += sum(p * a for p, a in zip(shares, gain.tolist())) / 8
     expected = -total / 6
     assert float(grpo_loss(logits, advantages)) == pytest.approx(expected)
+
+
+def test_replayed_groups_are_not_counted_as_fresh(allocator):
+    """The log has those of the batch; without audio, those of the buffer."""
+    buffer = ReplayBuffer(8)
+    buffer.add(torch.randn(5, 3, 16), torch.randn(5, 8))
+    reward = SimpleNamespace(weigh=torch.neg)
+    brain = AllocatorBrain.__new__(AllocatorBrain)
+    brain.device, brain.modules = "cpu", SimpleNamespace(allocator=allocator)
+    brain.hparams = SimpleNamespace(
+        reward=reward, replay_groups=4, replay_buffer=buffer
+    )
+    brain.generator = torch.Generator
+    brain.score = lambda batch, draws: (torch.ones(2, 3, 16), torch.ones(2, 8))
+    audio = SimpleNamespace(sig=None, to=lambda device: None)
+    for batch, fresh, logged in ((audio, 2, 2), (SimpleNamespace(), 0, 4)):
+        out = brain.compute_forward(batch, sb.Stage.TRAIN)
+        assert len(out["logits"]) == fresh + 4 and out["fresh"] == fresh
+        brain.recent, brain.nonfinite_in_a_row = PolicyStats(3, 4.6875), 0
+        brain.on_fit_batch_end(batch, out, None, should_step=False)
+        assert brain.recent.count == logged
 
 
 def test_groups_are_allocated_independently(allocator):
