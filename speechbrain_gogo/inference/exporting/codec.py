@@ -141,7 +141,7 @@ def decoder_networks(codec):
     net = flow.backbone
     if isinstance(flow, FewStepFlow):
         net = Function(few_step_pass, net)
-        about = "Length of the step, in [0, 1]."
+        about = "Length of the step, next time - time."
         inputs["step"] = Tensor(("B",), about, mean=0.5, std=0.1)
     yield Network(
         "decoder",

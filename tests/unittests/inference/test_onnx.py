@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from speechbrain_gogo.cli import app
 from speechbrain_gogo.inference.exporting.codec import (
     codec_networks,
+    describe_codec,
     vocoder_network,
 )
 from speechbrain_gogo.inference.exporting.onnx_files import (
@@ -47,6 +49,7 @@ from speechbrain_gogo.lobes.gogo.flow import (
     ConditionalFlowMatching,
     MelRegression,
 )
+from speechbrain_gogo.lobes.gogo.flow.few_step_flow import FewStepFlow, StepDiT
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
 from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 from speechbrain_gogo.lobes.nn.log_mel import MagnitudeMel
@@ -76,6 +79,14 @@ def flow_codec():
     encoder = GroupEncoder(100, 20, 10, 16, 1, 2, 32, stem_layers=1)
     dit = DiT(100, 16, dim=32, num_layers=1, num_heads=2)
     flow = ConditionalFlowMatching(dit)
+    return Gogo(VocosMel(), encoder, FSQ(LEVELS, 16), flow)
+
+
+def few_step_codec():
+    """A student of codec_distill: the pass also reads the step's length."""
+    encoder = GroupEncoder(100, 20, 10, 16, 1, 2, 32, stem_layers=1)
+    sizes = {"n_mels": 100, "cond_dim": 16, "dim": 32, "num_heads": 2}
+    flow = FewStepFlow(StepDiT(num_layers=1, **sizes), num_steps=4)
     return Gogo(VocosMel(), encoder, FSQ(LEVELS, 16), flow)
 
 
@@ -216,6 +227,30 @@ def test_a_file_gives_what_torch_gives(make, name, tmp_path):
 
     with pytest.raises(ValueError, match=f"{name}.onnx is wrong.*differs"):
         check_onnx(network._replace(reference=other), path)
+
+
+def test_a_student_decodes_in_few_steps(tmp_path):
+    """As the description says: without guidance, and with the steps' lengths."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        codec = random_weights(few_step_codec())
+        noise, condition = torch.randn(2, 9, 100), torch.randn(2, 9, 16)
+    flow = json.loads(json.dumps(describe_codec(codec)))["flow"]
+    assert len(flow["times"]) == 5 and flow["solver"] == "euler"
+    assert not flow["guidance_scale"] and flow["predicts"] == "velocity"
+    networks = {n.name: n for n in codec_networks(codec, None)}
+    path = write_onnx(networks["decoder"], tmp_path)
+    session = onnxruntime.InferenceSession(path)
+    x, ones = noise.numpy(), np.ones(2, np.float32)
+    for time, end in pairwise(flow["times"]):
+        step = end - time
+        passed = {"x": x, "time": time * ones, "step": step * ones}
+        passed["condition"] = condition.numpy()
+        x = x + session.run(None, passed)[0] * step
+    expected = codec.flow.sample(condition, noise=noise)
+    assert np.abs(x - expected.numpy()).max() < 1e-4
+    coarse = codec.flow.sample(condition, noise=noise, num_steps=1)
+    assert (coarse - expected).abs().max() > 1e-2  # the steps matter
 
 
 @pytest.mark.long
