@@ -15,7 +15,6 @@ import torchaudio
 from speechbrain_gogo.default_dtype import float32_by_default
 
 NUM_CURVES = 6  # cosines along a logarithmic frequency axis
-NOISE_LEVEL = 1e-4  # standard deviation of the noise before a clip, -80 dB
 LOWEST = 60.0  # Hz, where that axis begins
 
 
@@ -44,6 +43,8 @@ class ClipAugmentation:
     max_lead : int
         Largest number of samples of faint noise to insert before the clip,
         which also shifts the borders of groups, without losing speech.
+    lead_noise : float
+        Standard deviation of that noise; full scale is 1, the default -80 dB.
 
     Example
     -------
@@ -64,6 +65,7 @@ class ClipAugmentation:
     filter_db: float = 4.0
     filter_share: float = 0.5
     max_lead: int = 0
+    lead_noise: float = 1e-4
 
     def __call__(self, wav, epoch, key):
         """A changed copy of a clip: [T] -> [T'].
@@ -86,7 +88,7 @@ class ClipAugmentation:
         """Up to ``max_lead`` samples of faint noise."""
         generator = torch.Generator().manual_seed(draw.getrandbits(32))
         samples = draw.randint(0, self.max_lead)
-        return NOISE_LEVEL * torch.randn(samples, generator=generator)
+        return self.lead_noise * torch.randn(samples, generator=generator)
 
     def change_speed(self, wav, speed):
         """[T] -> about [T / speed]; the pitch is higher by the same factor."""

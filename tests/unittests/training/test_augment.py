@@ -65,3 +65,7 @@ def test_a_lead_is_faint_noise_before_the_whole_clip():
     assert 0 < lead <= 5120
     assert torch.equal(led[lead:], plain)
     assert 0 < led[:lead].abs().max() < 1e-3
+    loud = ClipAugmentation(24000, 1, max_lead=5120, lead_noise=0.01)
+    louder = loud(wav, 1, "a")
+    assert torch.equal(louder[lead:], plain)
+    torch.testing.assert_close(louder[:lead], 100 * led[:lead])
