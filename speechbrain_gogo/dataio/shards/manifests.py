@@ -39,7 +39,8 @@ class ManifestShards:
     sample_rate : int
         Sample rate of ``sig``, in Hz.
     min_duration, max_duration : float
-        Only clips of this many seconds, both inclusive.
+        Only clips of this many seconds, both inclusive. Their copies may be
+        longer by what the augmentation adds, and a batch of them with it.
     copies : int
         Changed copies of each clip, named "<id>-copy1" and so on, in shards
         after those of the clips themselves. The language model of a small
