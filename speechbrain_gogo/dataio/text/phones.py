@@ -8,6 +8,7 @@ import re
 import zlib
 from pathlib import Path
 
+from speechbrain_gogo.dataio.text.files import PHONES, make_room
 from speechbrain_gogo.dataio.text.normalization import normalize_speech
 from speechbrain_gogo.dataio.text.readings import derive
 
@@ -58,7 +59,7 @@ class Phones:
     59
     """
 
-    FILE = "phones.txt"
+    FILE = PHONES
     vocab_size = len(SYMBOLS)
 
     def __init__(self, path):
@@ -119,9 +120,7 @@ class Phones:
 
     def save(self, folder):
         """Write ``phones.txt`` into a folder; gives the folder's path."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "text.model").unlink(missing_ok=True)  # of another training
+        folder = make_room(folder)
         (folder / self.FILE).write_bytes(self.content)
         return folder
 

@@ -20,6 +20,7 @@ import sentencepiece
 import torch
 
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
+from speechbrain_gogo.dataio.text.files import PIECES, make_room
 from speechbrain_gogo.dataio.text.normalization import (
     normalize_speech,
     normalize_words,
@@ -125,7 +126,7 @@ class WordPieces:
     True
     """
 
-    FILE = "text.model"
+    FILE = PIECES
 
     def __init__(self, model_path):
         self.processor = sentencepiece.SentencePieceProcessor(
@@ -185,9 +186,7 @@ class WordPieces:
 
     def save(self, folder):
         """Write ``text.model`` into a folder; gives the folder's path."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / Phones.FILE).unlink(missing_ok=True)  # of another training
+        folder = make_room(folder)
         model = self.processor.serialized_model_proto()
         (folder / self.FILE).write_bytes(model)
         return folder
@@ -238,8 +237,9 @@ class HubTokenizer:
 
     def save(self, folder):
         """Write the tokenizer's files into a folder; gives its path."""
+        folder = make_room(folder)
         self.tokenizer.save_pretrained(str(folder))
-        return Path(folder)
+        return folder
 
 
 def load_text_tokenizer(source):

@@ -6,6 +6,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from speechbrain_gogo.dataio.text.phones import Phones
 from speechbrain_gogo.dataio.text.tokenizers import (
     HubTokenizer,
     WordPieces,
@@ -52,6 +53,18 @@ def test_interface(make, tmp_path):
         assert type(other) is type(tokenizer)
         assert other.encode_batch(texts) == ids
         assert other.vocab_size == tokenizer.vocab_size
+
+
+def test_a_folder_has_the_tokenizer_that_was_saved_last(tmp_path):
+    """A training exports into the folder of another one."""
+    path = tmp_path / "words.dict"
+    path.write_text("five F AY1 V\n")
+    pieces, phones = word_pieces(tmp_path), Phones(path)
+    hub = hub_tokenizer(tmp_path / "hub")
+    for tokenizer in (pieces, phones, hub, phones, pieces, hub):
+        folder = tokenizer.save(tmp_path / "stage1")
+        found = load_text_tokenizer(folder)
+        assert found.fingerprint == tokenizer.fingerprint
 
 
 def test_no_special_ids(tmp_path):
