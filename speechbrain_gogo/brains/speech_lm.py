@@ -49,6 +49,12 @@ class SpeechLMBrain(TokenLMBrain):
 
     splits_validation = True
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if getattr(self.hparams.lm, "learns_in_parts", False):
+            # Without it DDP waits for gradients of all weights.
+            self.find_unused_parameters = True
+
     @property
     def speaks_backbone(self):
         """Whether this stage predicts the backbone (Stage I)."""

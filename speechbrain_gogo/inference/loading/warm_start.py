@@ -104,7 +104,9 @@ def start_stage(lm, source, codec, new_text=False):
     new_text : bool
         Leave what belongs to ids of text as it is, for another tokenizer, with
         another number of ids or not. An AlignedBackboneLM then trains its
-        aligner for all of its ``aligner_batches``.
+        aligner for all of its ``aligner_batches``. With LoRA the ids of text
+        learn in full, since they are outside the Llama; ``shard_weights``
+        changes nothing.
 
     Raises
     ------

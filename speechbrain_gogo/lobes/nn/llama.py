@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from speechbrain_gogo.lobes.nn.attention import attend
 from speechbrain_gogo.lobes.nn.llama_block import (
     LlamaBlocks,
     initial_deviation,
@@ -99,19 +98,10 @@ class Llama(LlamaBlocks):
         rope = [part.unsqueeze(1) for part in self.rope(position)]
         for layer in self.layers:
             if self.is_gradient_checkpointing and self.training:
-                given = self._run_block, layer, x, rope, mask
-                x = checkpoint(*given, use_reentrant=False)
+                x = checkpoint(layer, x, rope, mask, use_reentrant=False)
             else:
-                x = self._run_block(layer, x, rope, mask)
+                x = layer(x, rope, mask)
         return self.norm(x)
-
-    def _run_block(self, layer, x, rope, mask):
-        """One block, [M, T, D] -> [M, T, D]."""
-        q, k, v = layer.queries_keys_values(x, rope)
-        shared = q.shape[1] // k.shape[1]
-        if shared > 1:
-            k, v = (part.repeat_interleave(shared, dim=1) for part in (k, v))
-        return layer.update(x, attend(q, k, v, mask, causal=mask is None))
 
 
 def causal_mask(kept):

@@ -2,7 +2,7 @@
 
 RMSNorm, rotary positions and SwiGLU as in transformers' Llama, with the same
 names of weights, so that weights can be loaded from either into the other.
-Where one mask covers a whole sequence, llama.py runs the blocks.
+Where one mask covers a whole sequence, a block is run as a whole (llama.py).
 
 Letters: M sequences, T positions, D width, H heads, G heads of keys and values.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.attention import rotate
+from speechbrain_gogo.lobes.nn.attention import attend, rotate
 
 
 class LlamaBlocks(nn.Module):
@@ -56,8 +56,9 @@ class LlamaBlocks(nn.Module):
 class LlamaBlock(nn.Module):
     """Attention and SwiGLU, each around a residual.
 
-    The caller computes attention between ``queries_keys_values`` and
-    ``update``. Arguments as in :class:`LlamaBlocks`.
+    A caller that arranges attention itself computes it between
+    ``queries_keys_values`` and ``update``. Arguments as in
+    :class:`LlamaBlocks`.
     """
 
     def __init__(self, dim, num_heads, ffn_dim, num_key_value_heads=None):
@@ -73,6 +74,14 @@ class LlamaBlock(nn.Module):
         )
         self.post_attention_layernorm = RMSNorm(dim)
         self.mlp = SwiGLU(dim, ffn_dim)
+
+    def forward(self, x, rope, mask=None):
+        """The block with one mask, causal by default: [M, T, D] -> the same."""
+        q, k, v = self.queries_keys_values(x, rope)
+        shared = q.shape[1] // k.shape[1]
+        if shared > 1:
+            k, v = (part.repeat_interleave(shared, dim=1) for part in (k, v))
+        return self.update(x, attend(q, k, v, mask, causal=mask is None))
 
     def queries_keys_values(self, x, rope, first=0):
         """Queries [M, H, T, D / H], keys and values [M, G, T, D / H] of x [M, T, D].

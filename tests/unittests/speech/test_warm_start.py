@@ -15,6 +15,7 @@ from speechbrain_gogo.inference.loading.warm_start import (
 )
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
 from speechbrain_gogo.lobes.speech.llama import speech_llama
+from speechbrain_gogo.lobes.speech.memory import save_memory
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
@@ -90,6 +91,10 @@ def test_text_is_learned_anew_for_another_tokenizer(codec, tmp_path):
         if weight.shape != first.state_dict()[name].shape or name == "batches"
     }
     assert ids == set(second.text_state)  # nothing that depends on ids is left
+    pytest.importorskip("peft")
+    save_memory(second.llama, lora={"r": 2})
+    learning = {n for n, w in second.named_parameters() if w.requires_grad}
+    assert ids - {"batches"} < learning
     with pytest.raises(ValueError, match="a BackboneLM cannot learn text anew"):
         export_speech_stage(
             tmp_path / "other", backbone_lm(), fingerprint=codec.fingerprint

@@ -1,10 +1,16 @@
 """A sharded stage is trained like one under DistributedDataParallel."""
 
+import copy
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 from processes import run_ranks
+
+from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
+from speechbrain_gogo.brains.training.sharding import whole
+from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
 
 # Both ways, for two epochs; the sharded one is begun anew after the first.
 SCRIPT = """
@@ -142,3 +148,50 @@ def test_sharded_training_equals_data_parallel(tmp_path):
                 files = folder.glob(f"*/save/CKPT+epoch-{epoch}/{name}.ckpt")
                 copied, sharded = (torch.load(path) for path in sorted(files))
                 assert_alike(copied, sharded, 20 * far)
+
+
+@pytest.fixture
+def one_rank(monkeypatch):
+    """A distributed run of this process alone."""
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group(
+        "gloo", store=store, rank=0, world_size=1
+    )
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("shard_weights", [False, True])
+def test_an_aligned_stage_trains_in_parts(one_rank, tmp_path, shard_weights):
+    """First its aligner, then the rest: the other part has no gradients."""
+    sizes = {"dim": 16, "num_layers": 2, "num_heads": 2, "dropout": 0.0}
+    lm = AlignedBackboneLM(
+        30, [4, 3], aligner_batches=2, history_dropout=0.0, **sizes
+    )
+    alone = copy.deepcopy(lm)
+    budget = SimpleNamespace(minutes=0.0)
+    brain = SpeechLMBrain(
+        modules={"lm": lm},
+        hparams={
+            **{"lm": lm, "shard_weights": shard_weights, "budget": budget},
+            **{"output_folder": str(tmp_path), "seed": 0},
+        },
+        run_opts={"device": "cpu", "distributed_backend": "gloo"},
+    )
+    brain._wrap_distributed()
+    draw, ones = torch.Generator().manual_seed(0), torch.ones(2)
+    text = torch.randint(30, (2, 6), generator=draw)
+    tokens = torch.randint(12, (2, 5, 10), generator=draw)
+    for batch in range(4):
+        for module in (brain.modules.lm, alone):
+            torch.manual_seed(batch)  # of the levels that the aligner reads
+            module.zero_grad()
+            module(text, ones, tokens, ones)["loss"].backward()
+        weights = zip(brain.modules.lm.parameters(), alone.named_parameters())
+        for found, (name, expected) in weights:
+            learns = name.startswith("aligner") == (batch < 2)
+            assert learns == (found.grad is not None)
+            if learns:
+                torch.testing.assert_close(whole(found.grad), expected.grad)

@@ -76,6 +76,8 @@ class AlignedBackboneLM(GroupStage1):
     """
 
     last_level = "duration"  # name of the level after those of the tokens
+    # An update has no gradients of the aligner, or of the rest.
+    learns_in_parts = True
     # The state that belongs to the ids of text.
     text_state = (
         "text.rows.weight",
