@@ -49,18 +49,53 @@ class AdversarialCodecBrain(TrainingBrain):
             self.checkpointer.add_recoverable(name, getattr(self, name))
 
     def features(self, batch):
-        """Features of a batch, log-mel [B, M, n_mels] and lengths [B], a tuple."""
+        """Features of a batch, log-mel [B, M, n_mels] and lengths [B], a tuple.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            A batch of the loader, with ``id`` and ``sig``.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            What the objective takes; the last two are the log-mel and relative
+            lengths [B].
+        """
         raise NotImplementedError
 
     def valid_errors(self, features, batch):
         """Errors of a batch in validation by name, averaged over its clips.
 
         With a "mel keep b" of each of ``valid_keeps``.
+
+        Arguments
+        ---------
+        features : tuple
+            From :meth:`features`.
+        batch : PaddedBatch
+            The same batch.
+
+        Returns
+        -------
+        dict
+            Scalar tensors.
         """
         raise NotImplementedError
 
     def decoded_mels(self, wav):
-        """Log-mel [M, n_mels] of a clip [1, T], by name, for pictures."""
+        """Log-mel [M, n_mels] of a clip [1, T], by name, for pictures.
+
+        Arguments
+        ---------
+        wav : torch.Tensor
+            A clip, [1, T].
+
+        Returns
+        -------
+        dict
+            "original" and, for each b of ``valid_keeps``, "keep b".
+        """
         raise NotImplementedError
 
     # One update

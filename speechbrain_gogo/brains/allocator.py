@@ -52,7 +52,15 @@ class PolicyStats:
         self.count, self.entropy, self.sums = 0, 0.0, {}
 
     def add(self, logits, rewards):
-        """Add groups: logits and rewards of their choices, both [M, G]."""
+        """Add groups: logits and rewards of their choices, both [M, G].
+
+        Arguments
+        ---------
+        logits : torch.Tensor
+            Of the policy, [M, G].
+        rewards : torch.Tensor
+            Of all choices, [M, G].
+        """
         logits, rewards = logits.detach().double(), rewards.double()
         advantages = group_relative_advantage(rewards)
         tokens = self.first + torch.arange(rewards.shape[1]).to(rewards)
@@ -78,7 +86,14 @@ class PolicyStats:
         self.entropy = self.sums.pop("entropy")
 
     def read(self):
-        """Means over groups of "policy", "oracle" and "uniform", dicts."""
+        """Means over groups of "policy", "oracle" and "uniform", dicts.
+
+        Returns
+        -------
+        dict
+            Name to a dict of "tokens/s", "reward" and "advantage"; the policy also
+            has "entropy", in nats.
+        """
         means = {k: v.cpu() / self.count for k, v in self.sums.items()}
         best = means["uniform"][1].argmax()
         means["uniform"] = means["uniform"][:, best]
@@ -137,6 +152,18 @@ class AllocatorBrain(TrainingBrain):
 
         In training the first ``fresh`` groups are those of the batch (none
         without audio), the others those of the replay buffer.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``id`` and ``sig``.
+        stage : sb.Stage
+            Training, or validation.
+
+        Returns
+        -------
+        dict
+            "logits" and "rewards", "fresh", and the generator "draws".
         """
         draws = self.generator()
         training = stage == sb.Stage.TRAIN
@@ -175,7 +202,20 @@ class AllocatorBrain(TrainingBrain):
         return [[part.to(self.device) for part in self.scored[key]]]
 
     def score(self, batch, draws):
-        """Backbones [M, b, D] and distances [M, G] of the batch's groups."""
+        """Backbones [M, b, D] and distances [M, G] of the batch's groups.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``sig``, on the device.
+        draws : torch.Generator
+            Of the decoding noise.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Both of the M real groups.
+        """
         _, distances, q, lens = self.hparams.reward(*batch.sig, draws)
         real = length_mask(lens, distances.shape[1])  # [B, N]
         return q[real][:, : self.backbone_size], distances[real]

@@ -35,6 +35,22 @@ class TrainingBrain(WatchedBrain):
     ValueError if the order of batches has changed; "restart" begins the epoch
     again. ``validate_first`` adds a validation before the first update, whose
     checkpoint is the initial model.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.brains.training.budget import TrainingBudget
+    >>> class Brain(TrainingBrain):
+    ...     def compute_forward(self, batch, stage):
+    ...         return self.modules.net(batch)
+    ...     def compute_objectives(self, predictions, batch, stage):
+    ...         return predictions.square().mean()
+    >>> hparams = {"budget": TrainingBudget(4, 0), "learning_rate": 0.1}
+    >>> hparams |= {"seed": 0, "output_folder": getfixture("tmp_path")}
+    >>> modules = {"net": torch.nn.Linear(2, 1)}
+    >>> brain = Brain(modules, torch.optim.AdamW, hparams, {"device": "cpu"})
+    >>> brain.fit(range(2), torch.ones(2, 8, 2), progressbar=False)
+    >>> brain.optimizer_step
+    4
     """
 
     # A subclass whose figures of a validation are sums over all ranks has each
@@ -160,7 +176,13 @@ class TrainingBrain(WatchedBrain):
             )
 
     def generator(self):
-        """Random generator of this batch and rank, the same after a resume."""
+        """Random generator of this batch and rank, the same after a resume.
+
+        Returns
+        -------
+        torch.Generator
+            On the CPU, seeded by ``seed``, the batch and the rank.
+        """
         batches = self.grad_accumulation_factor
         count = self.optimizer_step * batches + self.step % batches
         place = (self.hparams.seed, count, get_rank() or 0)
@@ -171,6 +193,17 @@ class TrainingBrain(WatchedBrain):
 
         The wrapper's forward waits for the other ranks, which may have a
         different number of validation batches.
+
+        Arguments
+        ---------
+        module : torch.nn.Module
+            One of ``modules``.
+        stage : sb.Stage
+            Of the batch.
+
+        Returns
+        -------
+        torch.nn.Module
         """
         if stage == sb.Stage.TRAIN:
             return module

@@ -118,7 +118,20 @@ class CodecBrain(TrainingBrain):
     # One update
 
     def compute_forward(self, batch, stage):
-        """All losses of a batch, on the training or the averaged weights."""
+        """All losses of a batch, on the training or the averaged weights.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``sig`` and, for an objective with an ASR head, ``text``.
+        stage : sb.Stage
+            Training, or validation.
+
+        Returns
+        -------
+        dict
+            "loss" and its parts, scalars; in training also "tokens", int64 [M, K].
+        """
         batch = batch.to(self.device, non_blocking=True)
         wavs, lens = batch.sig
         if stage != sb.Stage.TRAIN:
@@ -175,7 +188,20 @@ class CodecBrain(TrainingBrain):
     # Validation
 
     def validation_losses(self, wavs, lens):
-        """Flow loss and error of the sampled mel for the ``valid_keeps``."""
+        """Flow loss and error of the sampled mel for the ``valid_keeps``.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Waveforms, [B, T].
+        lens : torch.Tensor
+            Relative lengths, [B].
+
+        Returns
+        -------
+        dict
+            "loss", a scalar: the mel error at the last keep.
+        """
         codec = self.hparams.ema.module
         groups, lens = codec.group(wavs, lens)
         q, _, _ = codec.quantize_batch(groups, lens)

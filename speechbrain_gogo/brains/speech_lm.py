@@ -16,6 +16,15 @@ def check_fits(lm, codec, clips):
     """Raise a ValueError if stage, codec and corpora do not fit, naming both.
 
     ``clips``, a TokenDataset, may have fewer tokens per group than the codec.
+
+    Arguments
+    ---------
+    lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM | AlignedBackboneLM
+        The stage.
+    codec : GogoCodec
+        The codec that made the tokens.
+    clips : TokenDataset
+        Clips to train on.
     """
     there = clips.num_codebooks
     if lm.codebook_size != codec.vocab_size:
@@ -61,7 +70,12 @@ class SpeechLMBrain(TokenLMBrain):
         return self.hparams.lm.stage == 1
 
     def level_names(self):
-        """Names of the levels that the stage predicts."""
+        """Names of the levels that the stage predicts.
+
+        Returns
+        -------
+        list of str
+        """
         lm = self.hparams.lm
         levels = lm.backbone_size if self.speaks_backbone else lm.num_tokens
         names = [f"{level + 1}" for level in range(levels)]
@@ -74,6 +88,18 @@ class SpeechLMBrain(TokenLMBrain):
 
         Stage II is trained on random prefixes of its groups, and validated on
         all tokens.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``tokens`` [B, N, K] and, for Stage I, ``text_ids`` [B, L].
+        stage : sb.Stage
+            Training, or validation.
+
+        Returns
+        -------
+        dict
+            Output of the stage: "loss", and "nll" and "level", each [P].
         """
         batch = batch.to(self.device, non_blocking=True)
         lm = self.unwrapped(self.modules.lm, stage)
@@ -89,12 +115,28 @@ class SpeechLMBrain(TokenLMBrain):
 
         A model that is trained with text only cannot continue speech without
         text.
+
+        Arguments
+        ---------
+        batch : int
+            Number of utterances, B.
+
+        Returns
+        -------
+        torch.Tensor
+            bool [B]; a share of ``textless_share`` is False.
         """
         draw = torch.rand(batch, generator=self.generator())
         return (draw >= self.hparams.textless_share).to(self.device)
 
     def draw_samples(self, folder):
-        """Perplexities of all validations, and samples of speech."""
+        """Perplexities of all validations, and samples of speech.
+
+        Arguments
+        ---------
+        folder : Path
+            Of the samples of this validation.
+        """
         image = Path(self.hparams.output_folder) / "perplexities.png"
         plot_perplexities(self.log_path, image)
         with torch.no_grad():

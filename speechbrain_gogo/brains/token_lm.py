@@ -44,7 +44,15 @@ class LevelMeans:
         self.sums = torch.zeros(2, len(self.names), dtype=torch.float64)
 
     def add(self, nll, level):
-        """Add tokens: their losses [P] in nats and positions [P]."""
+        """Add tokens: their losses [P] in nats and positions [P].
+
+        Arguments
+        ---------
+        nll : torch.Tensor
+            Losses, [P], in nats.
+        level : torch.Tensor
+            Position of each in its group, int64 [P], from 0.
+        """
         nll = nll.detach().double()
         counted = torch.stack([nll, torch.ones_like(nll)])
         self.sums = self.sums.to(nll.device)  # stays there until it is read
@@ -59,6 +67,11 @@ class LevelMeans:
 
         Positions without tokens are left out, and the loss if there are no
         tokens.
+
+        Returns
+        -------
+        dict
+            "loss" in nats, and "perplexity NAME" of each position.
         """
         nll, count = self.sums.sum(1).tolist()
         found = {"loss": nll / count} if count else {}
@@ -84,13 +97,33 @@ class TokenLMBrain(TrainingBrain):
         self.train_loss = math.nan  # of the last epoch
 
     def level_names(self):
-        """Names of the positions, in the order of "level", a list of str."""
+        """Names of the positions, in the order of "level", a list of str.
+
+        Returns
+        -------
+        list of str
+        """
         raise NotImplementedError
 
     # One update
 
     def compute_objectives(self, predictions, batch, stage):
-        """The cross-entropy."""
+        """The cross-entropy.
+
+        Arguments
+        ---------
+        predictions : dict
+            Output of the language model.
+        batch : PaddedBatch
+            The batch.
+        stage : sb.Stage
+            Training, or validation, whose "nll" is counted.
+
+        Returns
+        -------
+        torch.Tensor
+            Its "loss", a scalar.
+        """
         if stage != sb.Stage.TRAIN:
             self.valid.add(predictions["nll"], predictions["level"])
         return predictions["loss"]

@@ -99,14 +99,42 @@ class VocoderBrain(TrainingBrain):
         return loss.detach().cpu()
 
     def compute_forward(self, batch, stage):
-        """The vocoder's audio [B, T] of a batch; by the EMA if not training."""
+        """The vocoder's audio [B, T] of a batch; by the EMA if not training.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``sig``.
+        stage : sb.Stage
+            Training, or validation.
+
+        Returns
+        -------
+        torch.Tensor
+            As long as :meth:`wavs`.
+        """
         mel = self.hparams.mel(self.wavs(batch))  # [B, T / hop, n_mels]
         if stage == sb.Stage.TRAIN:
             return self.modules.vocoder(mel)
         return self.hparams.ema(mel)
 
     def compute_objectives(self, predicted, batch, stage):
-        """The loss of the vocoder; in validation the mel distance alone."""
+        """The loss of the vocoder; in validation the mel distance alone.
+
+        Arguments
+        ---------
+        predicted : torch.Tensor
+            From :meth:`compute_forward`, [B, T].
+        batch : PaddedBatch
+            The same batch.
+        stage : sb.Stage
+            Training, or validation.
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar.
+        """
         wavs, weights = self.wavs(batch), self.hparams.loss_weights
         with torch.autocast(self.device_type, enabled=False):
             parts = {"mel": self.hparams.mel_loss(predicted, wavs)}

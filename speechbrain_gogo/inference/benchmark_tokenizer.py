@@ -25,7 +25,17 @@ class BenchmarkTokenizer:
         return tokens[..., self._chosen(num_codebooks)]
 
     def tokens_to_sig(self, tokens, length=None, **_):
-        """Tokens [B, T', K'] to audio [B, T], see :meth:`decode`."""
+        """Tokens [B, T', K'] to audio [B, T], see :meth:`decode`.
+
+        Arguments
+        ---------
+        tokens, length
+            As in :meth:`decode`.
+
+        Returns
+        -------
+        torch.Tensor
+        """
         return self.decode(tokens, length).squeeze(1)
 
     def get_pretrained_embeddings(

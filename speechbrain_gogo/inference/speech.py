@@ -59,6 +59,15 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
         The codec of the stages' tokens.
     tokenizer : WordPieces | Phones | HubTokenizer
         Tokenizer of the text.
+
+    Example
+    -------
+    >>> import torch
+    >>> speech = GogoSpeech.from_hparams("gogo-mini")
+    >>> voice = 0.1 * torch.randn(24000, generator=torch.manual_seed(0))
+    >>> said = speech.clone_voice("Good morning.", voice, "Hello.", seed=1)
+    >>> said.sample_rate, said.tokens.shape[1], said.wav.dim()
+    (24000, 10, 1)
     """
 
     HPARAMS_NEEDED = [
@@ -183,7 +192,19 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
     # Methods that Synthesizer calls
 
     def most_characters(self, prompt_text, prompt):
-        """Longest sentence that fits after a prompt, in characters."""
+        """Longest sentence that fits after a prompt, in characters.
+
+        Arguments
+        ---------
+        prompt_text : str
+            Transcript of the prompt.
+        prompt : torch.Tensor
+            Its tokens, int64 [N, K].
+
+        Returns
+        -------
+        int
+        """
         settings = self.hparams
         stage1, stage2 = self.mods.stage1, self.mods.stage2
         ids, groups = len(self.tokenizer.encode(prompt_text)), len(prompt)
@@ -196,7 +217,19 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
         return check_room(fitting, prompt_text, prompt, self)
 
     def fits(self, num_ids, num_groups):
-        """Whether text and speech, the prompt included, fit both stages."""
+        """Whether text and speech, the prompt included, fit both stages.
+
+        Arguments
+        ---------
+        num_ids : int
+            Ids of the text.
+        num_groups : int
+            Groups of speech.
+
+        Returns
+        -------
+        bool
+        """
         stage1, stage2 = self.mods.stage1, self.mods.stage2
         return (
             stage1.sequence_length(num_ids, num_groups) <= stage1.max_positions

@@ -82,6 +82,15 @@ class SpeechMetric(MetricStats, ABC):
 
         It also has "unscored", the number of utterances without a score. If no
         utterance has a score, the scores are NaN and the ids None.
+
+        Arguments
+        ---------
+        field : str
+            A key of the summary, such as "average"; all by default.
+
+        Returns
+        -------
+        dict | float
         """
         pairs = [p for p in zip(self.ids, self.scores) if p[1] == p[1]]
         scores = dict.fromkeys(("average", "min_score", "max_score"), math.nan)

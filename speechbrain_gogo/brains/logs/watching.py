@@ -75,6 +75,13 @@ class WatchedBrain(CountingBrain):
 
         A row of "train" also gets the learning rate, the norm of the gradient
         of the last update before clipping, and the throughput.
+
+        Arguments
+        ---------
+        stage : str
+            Name of the row, such as "train" or "valid".
+        **values : float
+            Figures by name.
         """
         if not if_main_process():
             return
@@ -96,6 +103,13 @@ class WatchedBrain(CountingBrain):
         """Log a validation, and show it; all ranks have to call it.
 
         Figures are of the training since the last validation, and of this one.
+
+        Arguments
+        ---------
+        epoch : int
+            The epoch that has ended.
+        train_stats, valid_stats : dict
+            Figures by name.
         """
         self.hparams.train_logger.log_stats(
             {
@@ -157,16 +171,37 @@ class WatchedBrain(CountingBrain):
 
         The folder is that of this validation. The same clip has the same name
         each time.
+
+        Arguments
+        ---------
+        folder : Path
+            Of this validation's files, which need not exist.
         """
 
     def write_original(self, name, wav):
-        """Write the audio of a clip, [1, T], unless it is there."""
+        """Write the audio of a clip, [1, T], unless it is there.
+
+        Arguments
+        ---------
+        name : str
+            Name of the file, without its suffix.
+        wav : torch.Tensor
+            Audio in [-1, 1], [1, T].
+        """
         path = self.samples_folder / "original" / f"{name}.wav"
         if not path.is_file():
             self.write_audio(path, wav)
 
     def write_audio(self, path, wav):
-        """Write audio of the training's sample rate, [1, T]."""
+        """Write audio of the training's sample rate, [1, T].
+
+        Arguments
+        ---------
+        path : Path
+            File to write; its folder is created if needed.
+        wav : torch.Tensor
+            Audio, [1, T], on any device; clipped to [-1, 1].
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         wav = wav.detach().float().clamp(-1, 1).cpu()
         audio_io.save(str(path), wav, self.sample_rate)

@@ -214,7 +214,7 @@ class PretrainedCodec(
     # Tokens to audio
 
     def decode(self, tokens, lens=None, **settings):
-        """The waveforms of :meth:`decode_batch`, without their lengths."""
+        """The waveforms [B, T] of :meth:`decode_batch`, without lengths."""
         return self.decode_batch(tokens, lens, **settings)[0]
 
     @torch.no_grad()

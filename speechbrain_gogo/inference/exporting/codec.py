@@ -46,6 +46,17 @@ def codec_networks(codec, vocoder):
 
     The baselines of the paper, with an encoder over whole utterances or a residual
     quantizer, are refused with a ValueError.
+
+    Arguments
+    ---------
+    codec : Gogo
+        The codec.
+    vocoder : torch.nn.Module
+        Its vocoder, or None.
+
+    Returns
+    -------
+    list of Network
     """
     if not isinstance(codec.encoder, IndependentGroups):
         raise ValueError(
@@ -167,7 +178,17 @@ def vocoder_network(vocoder):
 
 
 def describe_codec(codec):
-    """Settings of a Gogo codec that a user of the files needs, for JSON."""
+    """Settings of a Gogo codec that a user of the files needs, for JSON.
+
+    Arguments
+    ---------
+    codec : Gogo
+        The codec.
+
+    Returns
+    -------
+    dict
+    """
     mel, flow = codec.mel, codec.flow
     found = {
         "sample_rate": codec.sample_rate,

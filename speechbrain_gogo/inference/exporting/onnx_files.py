@@ -38,6 +38,17 @@ def write_onnx(network, folder):
 
     Weights of more than 1.6 GB are in NAME.onnx.data, since a file of protobuf has
     2 GB at most.
+
+    Arguments
+    ---------
+    network : Network
+        What to write.
+    folder : Path
+        An existing folder.
+
+    Returns
+    -------
+    Path
     """
     path = folder / f"{network.name}.onnx"
     letters = {
@@ -90,6 +101,17 @@ def check_onnx(network, path):
 
     Returns the largest absolute difference, 0 for ids. A ValueError is raised if
     ids are not equal, or others differ by more than 1e-4 or are not finite.
+
+    Arguments
+    ---------
+    network : Network
+        The network.
+    path : Path
+        Its file, from :func:`write_onnx`.
+
+    Returns
+    -------
+    float
     """
     import onnxruntime
 

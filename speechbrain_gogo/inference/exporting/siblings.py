@@ -33,6 +33,15 @@ def sibling_networks(codec):
     """The networks of a SoCodec or CoFi-Codec, without its vocoder.
 
     A residual quantizer is refused with a ValueError.
+
+    Arguments
+    ---------
+    codec : SoCodecNetwork | CoFiCodecNetwork
+        The codec.
+
+    Returns
+    -------
+    list of Network
     """
     cofi = isinstance(codec, CoFiCodecNetwork)
     if not cofi and codec.quantizer.residual:
@@ -117,7 +126,17 @@ def socodec_encoder(codec):
 
 
 def describe_sibling(codec):
-    """Settings of a SoCodec or CoFi-Codec that a user of the files needs, for JSON."""
+    """Settings of a SoCodec or CoFi-Codec that a user of the files needs, for JSON.
+
+    Arguments
+    ---------
+    codec : SoCodecNetwork | CoFiCodecNetwork
+        The codec.
+
+    Returns
+    -------
+    dict
+    """
     mel = codec.mel
     found = {
         "sample_rate": codec.sample_rate,

@@ -39,6 +39,17 @@ def stage_networks(name, stage):
     """The networks of a stage; ``name`` begins the names of their files.
 
     Stages of other classes are refused with a ValueError.
+
+    Arguments
+    ---------
+    name : str
+        "stage1" or "stage2".
+    stage : torch.nn.Module
+        A stage of GogoSpeech.
+
+    Returns
+    -------
+    list of Network
     """
     if isinstance(stage, AlignedBackboneLM):
         return list(aligned_networks(name, stage))
@@ -202,7 +213,17 @@ def depth_network(name, lm, step, place):
 
 
 def describe_stage(stage):
-    """Settings of a stage that a user of the files needs, for JSON."""
+    """Settings of a stage that a user of the files needs, for JSON.
+
+    Arguments
+    ---------
+    stage : torch.nn.Module
+        A stage of GogoSpeech.
+
+    Returns
+    -------
+    dict
+    """
     found = {
         "kind": type(stage).__name__,
         "max_positions": stage.max_positions,

@@ -112,6 +112,16 @@ def export_run(hparams):
     The settings of the recipe have ``output_folder`` with the run's
     hyperparams.yaml, ``export_folder``, ``ema`` around the codec, ``vocoder``,
     ``window_groups`` and ``overlap_groups``.
+
+    Arguments
+    ---------
+    hparams : dict
+        Settings of the recipe.
+
+    Returns
+    -------
+    Path
+        The export folder.
     """
     return export_codec(
         hparams["export_folder"],
@@ -129,6 +139,16 @@ def export_socodec(hparams):
     As :func:`export_run`, but ``codec`` is in the settings. A self-supervised
     network from a folder is copied into the export; one of the hub is named by its
     id.
+
+    Arguments
+    ---------
+    hparams : dict
+        Settings of the recipe.
+
+    Returns
+    -------
+    Path
+        The export folder.
     """
     codec = hparams["codec"]
     folder = export_codec(

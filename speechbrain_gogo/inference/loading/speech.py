@@ -31,7 +31,22 @@ NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"
 
 
 def can_speak(source):
-    """Whether a codec's folder also holds the stages of GogoSpeech."""
+    """Whether a codec's folder also holds the stages of GogoSpeech.
+
+    Arguments
+    ---------
+    source : str | Path
+        A folder, a bundled name or a hub id.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> can_speak("gogo-mini")
+    True
+    """
     return (find_source(source, speech=True) / SPEECH_FILE).is_file()
 
 

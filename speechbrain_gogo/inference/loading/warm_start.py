@@ -38,6 +38,22 @@ def find_stage(source, stage):
     ``source`` is what ``export_speech_stage`` wrote, or a whole model: a folder, a
     bundled name or a hub id.
 
+    Arguments
+    ---------
+    source : str | Path
+        The stage's folder, or the model.
+    stage : int
+        1 or 2.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If the model has no such stage.
+
     Example
     -------
     >>> find_stage("gogo-mini", 1).name

@@ -213,7 +213,20 @@ class NestedDropout(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def draw(self, q, generator=None):
-        """Number of tokens that each utterance keeps, int64 [B]; all in evaluation."""
+        """Number of tokens that each utterance keeps, int64 [B]; all in evaluation.
+
+        Arguments
+        ---------
+        q : torch.Tensor
+            Quantized features, [B, N, K, D].
+        generator : torch.Generator
+            On the CPU; torch's global one by default.
+
+        Returns
+        -------
+        torch.Tensor
+            On the device of ``q``.
+        """
         batch, most = (len(q),), self.num_levels
         if not self.training:
             return torch.full(batch, most, device=q.device)

@@ -116,8 +116,21 @@ def find_normalizer(normalizer):
 def count_errors(transcript, hypothesis, normalizer="words"):
     """Word errors of a recogniser's hypothesis, and words of the transcript.
 
-    The normalizer is that of :func:`find_normalizer`. Raises a ValueError if
-    the transcript has no words.
+    Raises a ValueError if the transcript has no words.
+
+    Arguments
+    ---------
+    transcript : str
+        What was said.
+    hypothesis : str
+        What was recognised.
+    normalizer : str | callable
+        One of NORMALIZERS, or a function of text to a list of words.
+
+    Returns
+    -------
+    tuple of int
+        Errors, and words.
 
     Example
     -------

@@ -78,9 +78,18 @@ class RecognitionErrors(ErrorRateStats, ABC):
         """Transcripts of signals, a list of [T]: a list of str."""
 
     def append(self, ids, predict, target, lengths=None):
-        """Recognise signals [B, T] of lengths [B], and count their errors.
+        """Recognise signals, and count their errors.
 
-        The target is a list of transcripts.
+        Arguments
+        ---------
+        ids : list of str
+            Names of the utterances.
+        predict : torch.Tensor
+            Signals, [B, T].
+        target : list of str
+            Their transcripts.
+        lengths : torch.Tensor
+            Relative lengths, [B].
         """
         normalize = find_normalizer(self.normalizer)
         hypotheses = self.recognize(cut(predict, lengths))
@@ -93,8 +102,16 @@ class RecognitionErrors(ErrorRateStats, ABC):
     def summarize(self, field=None):
         """Corpus WER and its parts, and the mean over utterances, in percent.
 
-        ``field`` selects one of them, such as WER or mean_WER. Rates of no
-        utterance are NaN.
+        Rates of no utterance are NaN.
+
+        Arguments
+        ---------
+        field : str
+            One of them, such as "WER" or "mean_WER"; all by default.
+
+        Returns
+        -------
+        dict | float
         """
         rates = [score["WER"] for score in self.scores]
         if rates:

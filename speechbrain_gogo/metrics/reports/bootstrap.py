@@ -72,6 +72,20 @@ def figure_interval(figure, rows, seed=0):
 
     Of the rows that have a score; NaN if none has.
 
+    Arguments
+    ---------
+    figure : Figure
+        What to compute.
+    rows : list of dict
+        Columns of each utterance, numbers or text.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    tuple of float
+        The figure, and the lower and upper end.
+
     Example
     -------
     >>> from speechbrain_gogo.metrics.speech_metric import Figure
@@ -93,6 +107,20 @@ def paired_difference(figure, rows, others, seed=0):
 
     The rows of both are of the same utterances in the same order; those for
     which both have a score count, NaN if there are none.
+
+    Arguments
+    ---------
+    figure : Figure
+        What to compare.
+    rows, others : list of dict
+        Columns of each utterance, by both systems.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    tuple of float
+        The first minus the other, and the lower and upper end.
 
     Example
     -------

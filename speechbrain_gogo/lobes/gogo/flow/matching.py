@@ -186,7 +186,19 @@ class ConditionalFlowMatching(nn.Module):
         )
 
     def schedule(self, num_steps, device):
-        """Flow times from 0 to 1, shape [S + 1]."""
+        """Flow times from 0 to 1, shape [S + 1].
+
+        Arguments
+        ---------
+        num_steps : int
+            Steps S.
+        device : str | torch.device
+            Of the times.
+
+        Returns
+        -------
+        torch.Tensor
+        """
         times = GRIDS[self.grid](num_steps).to(device)
         return sway(times, self.sway_coefficient)
 
@@ -236,7 +248,17 @@ class ConditionalFlowMatching(nn.Module):
         return SOLVERS[self.solver](velocity, x, times)
 
     def modulations(self, times):
-        """Modulations of all passes, at times [E]: [E, R, D]."""
+        """Modulations of all passes, at times [E]: [E, R, D].
+
+        Arguments
+        ---------
+        times : torch.Tensor
+            Times of all passes, [E].
+
+        Returns
+        -------
+        torch.Tensor
+        """
         return self.backbone.modulation(times)
 
     def _guided_velocity(self, cond, mask, times, scale):
