@@ -11,17 +11,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from speechbrain_gogo.lobes.nn.int8 import Int8
+from speechbrain_gogo.lobes.nn.int8 import Int8, Int8Rows
 from speechbrain_gogo.lobes.speech.decoding.llama_weights import (
     Block,
     LlamaWeights,
-    Rows,
     TokenWeights,
 )
 from speechbrain_gogo.lobes.speech.decoding.weights import Norm
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
+ROWS = 10_000  # of an embedding, to read at a time
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
@@ -51,14 +51,14 @@ class LlamaFolder(nn.Module):
         self.files = self._find_tensors()
         self._check_shapes()
 
-    def read(self, name):
-        """A weight in the precision of its file.
+    def read(self, name, rows=None):
+        """A weight in the precision of its file, or a slice of its rows.
 
-        The file is opened for each: an open one counts as memory of the
-        process.
+        The file is opened for each: what was read of an open one counts as
+        memory of the process.
         """
         with safe_open(self.files[name], "pt") as file:
-            return file.get_tensor(name).clone()
+            return file.get_slice(name)[rows or slice(None)].clone()
 
     def _find_tensors(self):
         """The file of each weight, by name."""
@@ -102,15 +102,14 @@ class LlamaFolder(nn.Module):
             )
 
     def token_weights(self, output_slice, first_id):
-        """Read all weights, matrices in 8 bits.
+        """Read all weights, in 8 bits except for norms.
 
         Arguments
         ---------
         output_slice : slice
             Ids that get logits.
         first_id : int
-            The first id whose embedding is needed. Embeddings stay in the
-            precision of the file.
+            The first id whose embedding is needed.
 
         Returns
         -------
@@ -129,12 +128,19 @@ class LlamaFolder(nn.Module):
             (rotary.inv_freq, rotary.attention_scaling),
         )
         head = EMBEDDING if config.tie_word_embeddings else HEAD
-        rows = self.read(EMBEDDING)[first_id:].clone()
-        return TokenWeights(
-            blocks,
-            Rows(rows, first_id, torch.float32),
-            Int8(self.read(head)[output_slice]),
+        embedding = Int8Rows(
+            self._read_rows(EMBEDDING, first_id),
+            config.vocab_size - first_id,
+            first_id,
         )
+        return TokenWeights(
+            blocks, embedding, Int8(self.read(head, output_slice))
+        )
+
+    def _read_rows(self, name, first):
+        """The rows of a table from a given one on, some at a time."""
+        for start in range(first, self.config.vocab_size, ROWS):
+            yield self.read(name, slice(start, start + ROWS))
 
     def _read_block(self, number):
         """The weights of a block."""
@@ -144,14 +150,14 @@ class LlamaFolder(nn.Module):
                 self.read(f"model.layers.{number}.{name}.weight")
                 for name in names
             ]
-            return torch.cat(parts).float()
+            return torch.cat(parts)
 
         eps, of = self.config.rms_norm_eps, "self_attn"
         return Block(
-            Norm(read("input_layernorm"), eps),
+            Norm(read("input_layernorm").float(), eps),
             Int8(read(f"{of}.q_proj", f"{of}.k_proj", f"{of}.v_proj")),
             Int8(read(f"{of}.o_proj")),
-            Norm(read("post_attention_layernorm"), eps),
+            Norm(read("post_attention_layernorm").float(), eps),
             Int8(read("mlp.gate_proj", "mlp.up_proj")),
             Int8(read("mlp.down_proj")),
         )

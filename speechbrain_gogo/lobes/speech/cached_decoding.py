@@ -39,6 +39,9 @@ class CachedDecoder:
     -------
     >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
     >>> llama = speech_llama(20, 16, 2, 2, 32).eval()
+    >>> from speechbrain_gogo.lobes.speech.decoding.llama_weights import (
+    ...     TokenWeights,
+    ... )
     >>> ids = torch.randint(20, (1, 6))
     >>> weights = TokenWeights.of(llama, slice(5, 20))
     >>> decoder = CachedDecoder(weights, batch=1, max_length=8)

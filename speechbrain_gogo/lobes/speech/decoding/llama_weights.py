@@ -6,6 +6,7 @@ Letters: H heads, G heads of keys and values, D width, E width of a head, V ids
 with logits.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 from torch.nn import functional as F
@@ -103,34 +104,6 @@ class LlamaWeights:
         return cls(config, blocks, model.norm.weight, _rotary(model))
 
 
-class Rows:
-    """Rows of an embedding as a function of ids.
-
-    Arguments
-    ---------
-    weight : torch.Tensor
-        [V, D], in any precision.
-    first : int
-        The id of the first row.
-    dtype : torch.dtype
-        Data type of the result; that of the rows by default.
-
-    Example
-    -------
-    >>> Rows(torch.eye(3).half(), first=7, dtype=torch.float32)(torch.tensor([8]))
-    tensor([[0., 1., 0.]])
-    """
-
-    def __init__(self, weight, first=0, dtype=None):
-        self.weight, self.first = weight.detach(), first
-        self.dtype = dtype or weight.dtype
-
-    def __call__(self, ids):
-        """ids int64 [...] -> [..., D]."""
-        ids = ids - self.first if self.first else ids
-        return F.embedding(ids, self.weight).to(self.dtype)
-
-
 class TokenWeights(NamedTuple):
     """Weights of a Llama that reads and predicts ids.
 
@@ -139,7 +112,7 @@ class TokenWeights(NamedTuple):
     """
 
     blocks: LlamaWeights
-    embedding: Rows
+    embedding: object
     output: object
 
     @classmethod
@@ -151,7 +124,7 @@ class TokenWeights(NamedTuple):
         """
         return cls(
             LlamaWeights.of(llama.model, linear),
-            Rows(llama.get_input_embeddings().weight),
+            partial(F.embedding, weight=llama.get_input_embeddings().weight),
             # A view: weights of other ids are not read.
             linear(llama.lm_head.weight[output_slice]),
         )
