@@ -78,6 +78,7 @@ def main(
         "compiled": compiled and on_gpu,
         "trials": trials,
         "steps": flow.num_steps,
+        "megabytes": meter.peak(),
         "bandwidth": bandwidth(device, meter, 2 * 10 ** (9 if on_gpu else 8)),
         "bytes": [bytes_per_token(lm, weights) for lm in model.mods.values()],
     }
@@ -112,7 +113,7 @@ def describe(rows, machine):
     """The page in Markdown, of rows from :func:`count` and :func:`measure`.
 
     The machine has "name", "precision", "compiled", "trials", "steps" of the
-    flow, "bandwidth", and "bytes" that a pass of each stage reads.
+    flow, "megabytes", "bandwidth", and "bytes" that a pass of each stage reads.
     """
     speeds = [machine["bandwidth"] / size for size in machine["bytes"]]
     seconds = rows[0]["seconds"]
@@ -142,7 +143,9 @@ def describe(rows, machine):
         f"or {speeds[0]:.0f} and {speeds[1]:.0f} passes a second. First audio: "
         "from one streaming call until its first piece. Allocated: an "
         f"allocator spends {rate:.0f} tokens a second; of a batch, the "
-        "largest budget counts.",
+        "largest budget counts. Memory: at most "
+        f"{machine['megabytes']:.0f} MB, with loading and all that was "
+        "measured.",
         "",
         "| aim | at most | found |",
         "|---|---|---|",

@@ -6,6 +6,7 @@ tokens. The measurements are in speech.py.
 """
 
 import math
+import multiprocessing
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from speechbrain.utils.autocast import AMPConfig
 
 from parts.bench_systems import Gogo, noise
 from speechbrain_gogo.inference import GogoCodec, GogoSpeech
+from speechbrain_gogo.inference.loading.export_speech import (
+    FOLDERS,
+    export_speech_stage,
+)
+from speechbrain_gogo.inference.loading.speech import load_stages
 from speechbrain_gogo.lobes.allocator.policy import TokenAllocator
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
@@ -50,17 +56,21 @@ def random_speech(
     ``compiled`` compiles the stages' steps, where there is a GPU.
     """
     run_opts = {"device": device, "precision": precision}
+    dtype = AMPConfig.from_name(precision).dtype
     with tempfile.TemporaryDirectory() as folder:
-        Gogo.prepare(Path(folder), gogo_yaml)
+        in_new_process(Gogo.prepare, Path(folder), gogo_yaml)
         codec = GogoCodec.from_hparams(
             Path(folder) / "gogo", run_opts=run_opts, weights=weights
         )
-    add_allocator(codec)
-    random = {"llama": str(LLAMA), "pretrained": False}
-    with open(speech_yaml) as stream, torch.device(device):
-        hparams = load_hyperpyyaml(stream, random, overrides_must_match=False)
-    dtype = AMPConfig.from_name(precision).dtype
-    stages = {key: hparams[key].to(dtype) for key in ("stage1", "stage2")}
+        add_allocator(codec)
+        if weights == "int8":
+            in_new_process(write_stages, folder, speech_yaml)
+            stages = load_stages(folder, codec, int8=True)
+            hparams = read_random(speech_yaml, without=FOLDERS)
+        else:
+            with torch.device(device):
+                hparams = read_random(speech_yaml)
+            stages = {name: hparams[name].to(dtype) for name in FOLDERS}
     settings = {
         "sampling": hparams["sampling"],
         "first_window_groups": 6,
@@ -75,6 +85,34 @@ def random_speech(
         "weights": weights,
     }
     return GogoSpeech(stages, settings, run_opts, codec, Letters())
+
+
+def in_new_process(function, *arguments):
+    """Call a function whose memory is not to count as this process's."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{function.__name__} failed, see above.")
+
+
+def read_random(speech_yaml, without=()):
+    """The YAML of two stages with random weights, ``without`` some of them."""
+    random = {"llama": str(LLAMA), "pretrained": False}
+    for name in without:
+        random |= {name: None, name.replace("stage", "llama"): None}
+    with open(speech_yaml) as stream:
+        return load_hyperpyyaml(stream, random, overrides_must_match=False)
+
+
+def write_stages(folder, speech_yaml):
+    """Write two stages with random weights in half precision, one by one."""
+    torch.manual_seed(0)
+    for name, other in zip(FOLDERS, FOLDERS[::-1]):
+        lm = read_random(speech_yaml, without=[other])[name]
+        export_speech_stage(Path(folder) / name, lm.half())
+        del lm
 
 
 @torch.no_grad()
@@ -177,10 +215,13 @@ class Trial:
 
 def bytes_per_token(lm, kind="float"):
     """Bytes of weights that one pass must read: blocks and output rows."""
-    weights = [*lm.llama.model.layers.parameters()]
-    weights.append(lm.llama.lm_head.weight[lm.output_slice])
-    numbers = sum(weight.numel() for weight in weights)
-    return numbers * (1 if kind == "int8" else weights[0].element_size())
+    config = lm.llama.config
+    heads = config.num_attention_heads + config.num_key_value_heads
+    block = 2 * heads * config.head_dim + 3 * config.intermediate_size + 2
+    rows = lm.output_slice.stop - lm.output_slice.start
+    rows += config.num_hidden_layers * block
+    size = 1 if kind == "int8" else next(lm.parameters()).element_size()
+    return rows * config.hidden_size * size
 
 
 def bandwidth(device, meter, size, repeats=10):

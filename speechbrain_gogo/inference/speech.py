@@ -10,6 +10,7 @@ from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.dataio.text.tokenizers import load_text_tokenizer
 from speechbrain_gogo.default_dtype import float32_by_default
+from speechbrain_gogo.inference.checks.weights import weights_of
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import SPEECH_FILE
 from speechbrain_gogo.inference.loading.pretrained import (
@@ -32,6 +33,7 @@ from speechbrain_gogo.inference.synthesis.utterances import (
     make_utterances,
     read_text,
 )
+from speechbrain_gogo.lobes.nn.int8 import Int8
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 
@@ -149,9 +151,10 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
         )
         codec.name = source_name(source)
         dtype = AMPConfig.from_name(codec.precision).dtype
+        int8 = weights_of(hparams.get("weights", "float"), codec) is Int8
         tokenizer = load_text_tokenizer(folder / "stage1")
         with float32_by_default():
-            stages = load_stages(folder, codec, dtype)
+            stages = load_stages(folder, codec, dtype, int8=int8)
             return cls(stages, hparams, run_opts, codec, tokenizer)
 
     # Speech without a text

@@ -18,6 +18,11 @@ from speechbrain_gogo.inference.loading.export_speech import (
     SPEECH_FILE,
 )
 from speechbrain_gogo.inference.loading.group_stage import load_group_stage
+from speechbrain_gogo.inference.loading.packed_stage import (
+    LlamaFolder,
+    PackedBackboneLM,
+    PackedDetailLM,
+)
 from speechbrain_gogo.inference.loading.pretrained import (
     check_trust,
     find_source,
@@ -67,21 +72,23 @@ def load_settings(path, overrides=None, trust_source=False):
     return settings
 
 
-def load_stages(folder, codec, dtype=torch.float32, load_llama=None):
+def load_stages(
+    folder, codec, dtype=torch.float32, load_llama=None, int8=False
+):
     """Load both stages by name, or Stage I alone if it predicts all tokens.
 
     The arguments are those of :func:`load_stage`, whose folders ``stage1`` and
     ``stage2`` are in ``folder``.
     """
     first, second = FOLDERS
-    settings = codec, dtype, load_llama
+    settings = codec, dtype, load_llama, int8
     stages = {first: load_stage(Path(folder) / first, *settings)}
     if stages[first].backbone_size == codec.num_codebooks:
         return {**stages, second: NoDetailLM(codec.num_codebooks)}
     return {**stages, second: load_stage(Path(folder) / second, *settings)}
 
 
-def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
+def load_stage(folder, codec, dtype=torch.float32, load_llama=None, int8=False):
     """Read a stage that ``export_speech_stage`` wrote.
 
     Arguments
@@ -95,6 +102,9 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     load_llama : callable
         Function of a stage's folder that returns its Llama, or a replacement;
         reads the weights by default.
+    int8 : bool
+        Read a stage that is a plain Llama matrix by matrix, in 8 bits, for
+        generation alone. Small stages are not changed.
 
     Returns
     -------
@@ -107,11 +117,17 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None):
     _check_codec(folder, metadata, codec)
     if "levels" in metadata:
         return load_group_stage(folder, metadata, dtype)
-    llama = load_llama(folder) if load_llama else _load_llama(folder, dtype)
-    shared = {key: metadata[key] for key in NEEDED[1:]}
-    if metadata["stage"] == 1:
-        return BackboneLM(llama, order=metadata["order"], **shared)
-    return DetailLM(llama, num_tokens=metadata["num_tokens"], **shared)
+    kinds = BackboneLM, DetailLM
+    if load_llama:
+        llama = load_llama(folder)
+    elif int8:
+        llama = LlamaFolder(folder)
+        kinds = PackedBackboneLM, PackedDetailLM
+    else:
+        llama = _load_llama(folder, dtype)
+    own = "order" if metadata["stage"] == 1 else "num_tokens"
+    settings = {key: metadata[key] for key in (*NEEDED[1:], own)}
+    return kinds[metadata["stage"] - 1](llama, **settings)
 
 
 def _read_metadata(folder):

@@ -74,6 +74,7 @@ class GroupGenerator:
         self.stages = stage1, stage2
         self.loop_groups = loop_groups
         self.compiled, self.linear = compiled, weights_of(weights, codec)
+        self.weights = {}  # by stage, shared by its decoders
         # By stage; those that are compiled also by batch.
         self.idle_decoders = {}
 
@@ -184,11 +185,14 @@ class GroupGenerator:
         stage = self.stages[index]
         if isinstance(stage, NoDetailLM):
             return None
+        if index not in self.weights:
+            self.weights[index] = stage.weights(self.linear)
+        weights = self.weights[index]
         if not self.compiles:  # its size is set for each batch
-            return stage.decoder(1, 1, linear=self.linear)
+            return stage.decoder(1, 1, weights=weights)
         # Padding on the left takes positions, too.
         length = (1 if batch == 1 else 2) * stage.max_positions
-        return stage.decoder(batch, length, compiled=True)
+        return stage.decoder(batch, length, compiled=True, weights=weights)
 
     def _budgets(self, backbone, allocate):
         """Number of tokens of each group [B, b], [B]."""

@@ -60,7 +60,9 @@ class Int8:
             )
         torch.backends.quantized.engine = engine
         weight = weight.detach().float()
-        scale = weight.abs().amax(1).clamp(min=1e-12) / WEIGHT_LIMIT
+        lowest, highest = weight.aminmax(dim=1)  # without a copy
+        largest = torch.maximum(highest, -lowest)
+        scale = largest.clamp(min=1e-12) / WEIGHT_LIMIT
         zero = torch.zeros(len(weight), dtype=torch.long)
         with warnings.catch_warnings():  # deprecated, without a successor
             warnings.simplefilter("ignore", UserWarning)
@@ -77,6 +79,46 @@ class Int8:
     def product(self, x):
         """The same for x in [-1, 1], with one scale for all vectors."""
         return LINEAR(x, STEP, ZERO, self.packed)
+
+
+class Int8Rows:
+    """An embedding as a function of ids, in 8 bits.
+
+    Arguments
+    ---------
+    parts : iterable of torch.Tensor
+        Consecutive rows, [V', D] each; one part at a time is in memory.
+    count : int
+        Number of rows, V.
+    first : int
+        The id of the first row.
+
+    Example
+    -------
+    >>> table, ids = torch.randn(5, 64), torch.tensor([[7, 9]])
+    >>> rows = Int8Rows(table.split(2), 5, first=5)
+    >>> bool((rows(ids) - table[[2, 4]]).abs().max() < 0.02)
+    True
+    """
+
+    def __init__(self, parts, count, first=0):
+        self.table, self.first = None, first
+        self.scale = torch.empty(count, 1)
+        start = 0
+        for part in parts:
+            end, part = start + len(part), part.float()
+            if self.table is None:
+                size = count, part.shape[1]
+                self.table = torch.empty(size, dtype=torch.int8)
+            scale = part.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+            self.table[start:end] = (part / scale).round_()
+            self.scale[start:end] = scale
+            start = end
+
+    def __call__(self, ids):
+        """ids int64 [...] -> float32 [..., D]."""
+        ids = ids - self.first
+        return self.table[ids] * self.scale[ids]
 
 
 class Int8Linear(nn.Module):

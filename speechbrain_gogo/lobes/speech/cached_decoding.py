@@ -9,10 +9,8 @@ Letters: B batch, T new tokens, S positions, V ids with logits.
 """
 
 import torch
-from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 
 # Only short inputs are compiled: longer ones (prompts) are rare, have many
 # different lengths, and are bound by computation anyway.
@@ -27,10 +25,8 @@ class CachedDecoder:
 
     Arguments
     ---------
-    llama : transformers.LlamaForCausalLM
-        In evaluation mode.
-    output_slice : slice
-        Ids of the vocabulary that get logits.
+    weights : TokenWeights
+        Weights of the Llama, which several decoders may share.
     batch : int
         Sequences in the batch, B.
     max_length : int
@@ -38,15 +34,17 @@ class CachedDecoder:
     compiled : bool
         Compile passes over few tokens, to CUDA graphs on a GPU. The first
         pass takes a minute, so reuse the decoder and :meth:`reset` it.
-    linear : callable
-        As in CachedLlama.
 
     Example
     -------
     >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
     >>> llama = speech_llama(20, 16, 2, 2, 32).eval()
+    >>> from speechbrain_gogo.lobes.speech.decoding.llama_weights import (
+    ...     TokenWeights,
+    ... )
     >>> ids = torch.randint(20, (1, 6))
-    >>> decoder = CachedDecoder(llama, slice(5, 20), batch=1, max_length=8)
+    >>> weights = TokenWeights.of(llama, slice(5, 20))
+    >>> decoder = CachedDecoder(weights, batch=1, max_length=8)
     >>> _ = decoder.step(ids[:, :4])
     >>> found = decoder.step(ids[:, 4:])
     >>> found.shape, decoder.passes
@@ -55,25 +53,15 @@ class CachedDecoder:
     True
     """
 
-    def __init__(
-        self,
-        llama,
-        output_slice,
-        batch,
-        max_length,
-        compiled=False,
-        linear=Dense,
-    ):
+    def __init__(self, weights, batch, max_length, compiled=False):
         self.blocks = CachedLlama(
-            llama.model, batch, max_length, linear, static=compiled
+            weights.blocks, batch, max_length, static=compiled
         )
-        self.embedding = llama.get_input_embeddings().weight
-        # A view: weights of other ids are not read.
-        self.output = linear(llama.lm_head.weight[output_slice])
+        self.embedding, self.output = weights.embedding, weights.output
         self.short = self.long = self._forward
         self.compiled = compiled
         if compiled:
-            on_gpu = llama.device.type == "cuda"
+            on_gpu = self.blocks.like.device.type == "cuda"
             mode = "reduce-overhead" if on_gpu else "default"
             self.short = torch.compile(self._forward, fullgraph=True, mode=mode)
             # One graph for each model, batch size and number of ids. Beyond
@@ -128,7 +116,7 @@ class CachedDecoder:
 
     def _forward(self, ids):
         """ids [B, T] -> logits [B, V] of the token after the last one."""
-        hidden = self.blocks.forward(F.embedding(ids, self.embedding))
+        hidden = self.blocks.forward(self.embedding(ids))
         return self.output(hidden[:, -1])
 
 

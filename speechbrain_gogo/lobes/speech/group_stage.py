@@ -11,9 +11,13 @@ from torch import nn
 
 from speechbrain_gogo.lobes.nn.llama import Llama
 from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
-from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
+from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork, DepthSteps
+from speechbrain_gogo.lobes.speech.decoding.llama_weights import LlamaWeights
 from speechbrain_gogo.lobes.speech.decoding.weights import Dense
-from speechbrain_gogo.lobes.speech.group_state import GroupDecoder
+from speechbrain_gogo.lobes.speech.group_state import (
+    GroupDecoder,
+    GroupWeights,
+)
 
 
 class GroupStage(nn.Module):
@@ -69,13 +73,21 @@ class GroupStage(nn.Module):
             levels, num_tokens, given, dim, depth_layers, depth_ffn_dim
         )
 
-    def decoder(self, batch, max_length, compiled=False, linear=Dense):
+    def weights(self, linear=Dense):
+        """Weights for generation, which decoders share: GroupWeights.
+
+        ``linear`` as in LlamaWeights.of.
+        """
+        blocks = LlamaWeights.of(self.llama, linear)
+        return GroupWeights(blocks, DepthSteps(self.depth, linear))
+
+    def decoder(self, batch, max_length, compiled=False, weights=None):
         """Reusable cache and weights for generation: a GroupDecoder.
 
-        ``linear`` as in CachedLlama. ``compiled`` is without effect: large passes
-        are too few to be compiled.
+        ``weights`` are a result of :meth:`weights`, by default the stage's own.
+        ``compiled`` is without effect: large passes are too few to be compiled.
         """
-        return GroupDecoder(self, batch, max_length, linear)
+        return GroupDecoder(weights or self.weights(), batch, max_length)
 
     def log_probs(self, hidden, tokens, depth=None):
         """Log-probabilities [B, C] of the next token.

@@ -8,11 +8,20 @@ Letters: B batch, T new positions, N groups, K tokens per group in the input, D
 width; the token C is m, the masking token.
 """
 
+from typing import NamedTuple
+
 import torch
 
 from speechbrain_gogo.lobes.speech.codes.depth import DepthSteps
 from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
-from speechbrain_gogo.lobes.speech.decoding.weights import Dense
+from speechbrain_gogo.lobes.speech.decoding.llama_weights import LlamaWeights
+
+
+class GroupWeights(NamedTuple):
+    """Weights of a stage that takes one large pass per group."""
+
+    blocks: LlamaWeights
+    depth: DepthSteps
 
 
 class GroupDecoder:
@@ -23,20 +32,17 @@ class GroupDecoder:
 
     Arguments
     ---------
-    lm : GroupBackboneLM | GroupDetailLM
-        In evaluation mode.
+    weights : GroupWeights
+        Weights of the stage, which several decoders may share.
     batch : int
         Sequences in the batch.
     max_length : int
         Positions to allocate, left padding included.
-    linear : callable
-        Argument of
-        :class:`~speechbrain_gogo.lobes.speech.decoding.cached_llama.CachedLlama`.
     """
 
-    def __init__(self, lm, batch, max_length, linear=Dense):
-        self.blocks = CachedLlama(lm.llama, batch, max_length, linear)
-        self.depth = DepthSteps(lm.depth, linear)
+    def __init__(self, weights, batch, max_length):
+        self.blocks = CachedLlama(weights.blocks, batch, max_length)
+        self.depth = weights.depth
         self.reset()
 
     def reset(self):

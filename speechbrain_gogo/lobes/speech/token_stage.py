@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
+from speechbrain_gogo.lobes.speech.decoding.llama_weights import TokenWeights
 from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 
 
@@ -56,21 +57,29 @@ class TokenStage(nn.Module):
         self.max_positions = max_positions
         self.offset = text_size
 
-    def decoder(self, batch, max_length, compiled=False, linear=Dense):
+    def weights(self, linear=Dense):
+        """Weights for generation, which decoders share: TokenWeights.
+
+        ``linear`` as in LlamaWeights.of.
+        """
+        return TokenWeights.of(self.llama, self.output_slice, linear)
+
+    def decoder(self, batch, max_length, compiled=False, weights=None):
         """Reusable cache and weights for generation.
 
         Arguments
         ---------
-        batch, max_length, compiled, linear
+        batch, max_length, compiled
             As in CachedDecoder.
+        weights : TokenWeights
+            Result of :meth:`weights`; the stage's own by default.
 
         Returns
         -------
         CachedDecoder
         """
-        return CachedDecoder(
-            self.llama, self.output_slice, batch, max_length, compiled, linear
-        )
+        weights = weights or self.weights()
+        return CachedDecoder(weights, batch, max_length, compiled)
 
     def token_losses(self, hidden, ids, level):
         """Cross-entropy over the ids that can be generated; no others are read.

@@ -38,7 +38,8 @@ def cells(page):
 
 
 @pytest.mark.long  # every measurement is a process of its own
-def test_command_measures_and_writes_a_table(tiny_yaml, tmp_path):
+@pytest.mark.parametrize("weights", ["float", "int8"])
+def test_command_measures_and_writes_a_table(tiny_yaml, tmp_path, weights):
     codec, stages = tmp_path / "gogo.yaml", tmp_path / "speech.yaml"
     windows = "window_groups: 48\noverlap_groups: 5\n"
     codec.write_text(tiny_yaml.read_text() + windows)
@@ -50,6 +51,7 @@ def test_command_measures_and_writes_a_table(tiny_yaml, tmp_path):
         "--batches": "1",
         "--trials": "1",
         "--steps": "1",
+        "--weights": weights,
         "--output": tmp_path / "page.md",
     }
     command = [sys.executable, str(BENCH / "speech.py")]
@@ -70,7 +72,7 @@ def test_lower_bound_is_bytes_over_bandwidth():
     row |= {"encode": 0.1, "stage1": 0.9, "stage2": 2.1, "decode": 0.2}
     row |= {"first": 1.0}
     machine = {"name": "M", "precision": "fp32", "compiled": True, "trials": 2}
-    machine["steps"] = 32
+    machine |= {"steps": 32, "megabytes": 3456.7}
     machine |= {"bandwidth": 2e11, "bytes": [2e9, 1e9]}
     page = speech.describe([row], machine)
     floor = f"{(45 / 100 + 105 / 200) / 3.2:.3f}"
@@ -79,6 +81,7 @@ def test_lower_bound_is_bytes_over_bandwidth():
         + ["50", "2.00", "50", "4.00", "0.100", "0.200"]
     ]
     assert "| RTF, 1 request(s), all tokens | 0.1 | 1.000 |" in page
+    assert "Memory: at most 3457 MB" in page
 
 
 def test_bytes_per_token_are_blocks_and_output_rows():

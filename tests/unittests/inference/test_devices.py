@@ -6,6 +6,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
+from speechbrain_gogo.lobes.speech.decoding.llama_weights import TokenWeights
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 
 CPU = {"device": "cpu"}
@@ -71,10 +72,8 @@ def test_compiled_decoder_equals_eager(device):
         pytest.skip("CUDA graphs need --device cuda")
     torch.manual_seed(0)
     llama = speech_llama(40, 32, 2, 2, 64).eval().to(device)
-    decoders = [
-        CachedDecoder(llama, slice(10, 40), 2, 64, compiled)
-        for compiled in (0, 1)
-    ]
+    weights = TokenWeights.of(llama, slice(10, 40))
+    decoders = [CachedDecoder(weights, 2, 64, compiled) for compiled in (0, 1)]
     padding = torch.tensor([0, 3], device=device)
     for prompt in (20, 7):
         sizes = [prompt, 1, 4, 11, 1, 1, 4]

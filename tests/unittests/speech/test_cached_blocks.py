@@ -9,7 +9,11 @@ from speechbrain_gogo.lobes.nn.int8 import Int8
 from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder
 from speechbrain_gogo.lobes.speech.decoding.cached_gpt2 import CachedGPT2
 from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
-from speechbrain_gogo.lobes.speech.decoding.weights import fuse
+from speechbrain_gogo.lobes.speech.decoding.llama_weights import (
+    LlamaWeights,
+    TokenWeights,
+)
+from speechbrain_gogo.lobes.speech.decoding.weights import Dense, fuse
 from speechbrain_gogo.lobes.speech.llama import extended_llama, speech_llama
 
 PIECES = 7, 1, 3, 1, 1
@@ -26,7 +30,7 @@ def llama():
 def test_llama_equals_transformers(llama, static):
     """Left-padded, and in pieces; with shapes that stay the same or not."""
     x, padding = torch.randn(3, sum(PIECES), 32), torch.tensor([0, 2, 5])
-    cached = CachedLlama(llama.model, 3, 20, static=static)
+    cached = CachedLlama(LlamaWeights.of(llama.model), 3, 20, static)
     for _ in range(2):  # the second time after a reset
         cached.reset()
         pieces = x.split(PIECES, dim=1)
@@ -56,7 +60,7 @@ def test_scaled_rotary_positions_equal_transformers(tmp_path):
     scaled = extended_llama(str(tmp_path), 0, pretrained=False).eval()
     scaled.load_state_dict(llama.state_dict())
     x = torch.randn(1, 40, 32)
-    found = CachedLlama(scaled.model, 1, 40).step(x)
+    found = CachedLlama(LlamaWeights.of(scaled.model), 1, 40).step(x)
     expected = scaled.model(inputs_embeds=x).last_hidden_state
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     plain = llama.model(inputs_embeds=x).last_hidden_state
@@ -102,8 +106,10 @@ def test_int8_keeps_the_loss():
     torch.manual_seed(0)
     llama = speech_llama(200, 64, 2, 4, 128).eval()
     ids = torch.randint(200, (4, 1))
-    exact = CachedDecoder(llama, slice(0, 200), 4, 40)
-    quick = CachedDecoder(llama, slice(0, 200), 4, 40, linear=Int8)
+    exact, quick = (
+        CachedDecoder(TokenWeights.of(llama, slice(0, 200), linear), 4, 40)
+        for linear in (Dense, Int8)
+    )
     losses, generator = [], torch.Generator().manual_seed(1)
     for _ in range(40):
         logits = exact.step(ids), quick.step(ids)
@@ -117,4 +123,4 @@ def test_biases_are_refused():
     llama = speech_llama(20, 16, 1, 2, 32)
     llama.config.attention_bias = True
     with pytest.raises(ValueError, match="biases"):
-        CachedLlama(llama.model, 1, 4)
+        LlamaWeights.of(llama.model)

@@ -19,6 +19,7 @@ from speechbrain_gogo.inference.loading.speech import load_stage
 from speechbrain_gogo.lobes.nn.llama import Llama
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
 from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
+from speechbrain_gogo.lobes.speech.decoding.llama_weights import LlamaWeights
 from speechbrain_gogo.lobes.speech.llama import speech_llama
 from speechbrain_gogo.lobes.speech.memory import save_memory
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
@@ -174,7 +175,7 @@ def test_generation_uses_lora():
             torch.nn.init.normal_(weight)
     x = torch.randn(1, 6, 16)
     with torch.no_grad():
-        found = CachedLlama(model, batch=1, max_length=6).step(x)
+        found = CachedLlama(LlamaWeights.of(model), 1, 6).step(x)
         expected = model(x)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 

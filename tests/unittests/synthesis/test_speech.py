@@ -91,10 +91,10 @@ def test_compiled_decoders_are_reused(speech, prompt, monkeypatch):
 
     def make(stage, rows):
         made.append((stage, rows))
-        return CachedDecoder(*of_stage[stage], rows, 500)
+        return CachedDecoder(weights[stage], rows, 500)
 
     generator = speech.generator
-    of_stage = [(stage.llama, stage.output_slice) for stage in generator.stages]
+    weights = [stage.weights() for stage in generator.stages]
     monkeypatch.setattr(type(generator), "compiles", True)
     monkeypatch.setattr(generator, "_make_decoder", make)
     monkeypatch.setattr(generator, "idle_decoders", {})

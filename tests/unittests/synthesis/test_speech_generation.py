@@ -5,7 +5,7 @@ import torch
 from torch._dynamo.testing import CompileCounter
 from transformers import RepetitionPenaltyLogitsProcessor
 
-from speechbrain_gogo.lobes.speech.cached_decoding import CachedDecoder, Sampler
+from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
 from speechbrain_gogo.lobes.speech.generation import (
     DetailGenerator,
     generate_backbone,
@@ -172,7 +172,7 @@ class Script:
 def test_stage_1_takes_3_passes_per_group(stage1, inputs):
     lines = torch.randint(CODES, (3, 60)).tolist()
     lines[0][2 * 3] = lines[1][5 * 3] = lines[2][4 * 3] = CODES  # the ends
-    decoder = CachedDecoder(stage1.llama, stage1.output_slice, 3, 100)
+    decoder = stage1.decoder(3, 100)
     items = list(
         generate_backbone(stage1, *inputs, Script(lines), decoder=decoder)
     )
@@ -187,7 +187,7 @@ def test_stage_1_takes_3_passes_per_group(stage1, inputs):
     assert decoder.passes == 4 * 3
     assert items[-1][1].tolist() == [True, False, False]
     # Guidance takes rows, not passes.
-    decoder = CachedDecoder(stage1.llama, stage1.output_slice, 6, 100)
+    decoder = stage1.decoder(6, 100)
     items = list(
         generate_backbone(stage1, *inputs, Script(lines, 1.0), decoder=decoder)
     )
@@ -254,7 +254,7 @@ def test_unusable_prompts_are_errors(stage1, stage2, inputs):
 
 
 def test_full_decoder_is_an_error(stage1):
-    decoder = CachedDecoder(stage1.llama, stage1.output_slice, 1, 4)
+    decoder = stage1.decoder(1, 4)
     decoder.step(torch.zeros(1, 3, dtype=torch.long))
     with pytest.raises(ValueError, match="4 positions and was given 5"):
         decoder.step(torch.zeros(1, 2, dtype=torch.long))
@@ -264,10 +264,8 @@ def test_decoder_compiles_four_graphs(stage1):
     """For one or more tokens and utterances, without graph breaks."""
     counter = CompileCounter()
     for batch in (1, 2, 3):
-        plain = CachedDecoder(stage1.llama, stage1.output_slice, batch, 60)
-        quick = CachedDecoder(
-            stage1.llama, stage1.output_slice, batch, 60, compiled=True
-        )
+        plain = stage1.decoder(batch, 60)
+        quick = stage1.decoder(batch, 60, compiled=True)
         quick.short = torch.compile(
             quick._forward, fullgraph=True, backend=counter
         )

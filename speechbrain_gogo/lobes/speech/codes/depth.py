@@ -105,7 +105,7 @@ class DepthSteps:
     depth : DepthNetwork
         In evaluation mode. Its weights are fused in place.
     linear : callable
-        As in CachedLlama.
+        As in LlamaWeights.of.
 
     Example
     -------

@@ -14,6 +14,7 @@ from speechbrain_gogo.lobes.speech.decoding.cached_blocks import (
     left_padded_mask,
 )
 from speechbrain_gogo.lobes.speech.decoding.cached_llama import CachedLlama
+from speechbrain_gogo.lobes.speech.decoding.llama_weights import LlamaWeights
 
 
 class StatelessLlama(CachedLlama):
@@ -38,7 +39,7 @@ class StatelessLlama(CachedLlama):
     """
 
     def __init__(self, model):
-        super().__init__(model, batch=1, max_length=0)
+        super().__init__(LlamaWeights.of(model), batch=1, max_length=0)
 
     def cache_shape(self, batch, length):
         """Shape of the keys, and of the values: (L, B, G, S, E).
@@ -83,7 +84,7 @@ class StatelessLlama(CachedLlama):
     def attend(self, q, k, v, mask, slot, cache):
         """Attention to all positions; ``cache`` gets the new ones."""
         cache[:] = [torch.cat(pair, dim=2) for pair in zip(cache, (k, v))]
-        shared = self.heads // self.groups
+        shared = q.shape[1] // self.groups
         k, v = (part.repeat_interleave(shared, dim=1) for part in cache)
         found = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return found.transpose(1, 2).flatten(2)
