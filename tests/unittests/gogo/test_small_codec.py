@@ -19,6 +19,7 @@ from speechbrain_gogo.lobes.gogo.training.component_start import (
     principal_components,
     start_as_components,
 )
+from speechbrain_gogo.lobes.gogo.training.envelopes import EnvelopeLoss
 from speechbrain_gogo.lobes.gogo.training.hearing import HearingLoss, WhisperMel
 
 SMALL = f"""
@@ -226,6 +227,42 @@ def test_hearing_loss(hearing, clip):
     assert not any(p.requires_grad for p in hearing.encoder.parameters())
     hearing.train()
     assert not hearing.encoder.training
+
+
+def test_envelopes_correlate_as_in_stoi(clip):
+    """The loss orders disturbances as STOI does, and is of its size."""
+    stoi = pytest.importorskip("pystoi").stoi
+    mel, random = VocosMel(), torch.Generator().manual_seed(0)
+    loss, noise = EnvelopeLoss(mel), torch.randn(clip.shape, generator=random)
+    pairs = []
+    for level in 0.003, 0.03, 0.3:
+        noisy = clip + level * noise
+        lost = loss(mel(noisy), mel(clip))
+        wanted = stoi(clip[0].numpy(), noisy[0].numpy(), mel.sample_rate)
+        pairs.append((float(lost), 1 - wanted))
+    ours, theirs = torch.tensor(pairs).T
+    assert (theirs.diff() > 0.05).all()  # they differ enough to tell
+    assert (ours - theirs).abs().max() < 0.1
+
+
+def test_envelopes_are_those_of_real_frames():
+    """Neither padding nor the level counts; short and silent clips do not fail."""
+    loss, one = EnvelopeLoss(VocosMel()), torch.ones(1)
+    clean, coded = torch.randn(2, 1, 60, 100)
+    alone = loss(coded, clean, one)
+    padding = torch.randn(1, 40, 100)
+    padded = [torch.cat([x, padding], 1) for x in (coded + 2, clean)]
+    found = loss(*padded, 0.6 * one)
+    torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-4)
+    silent = torch.full((1, 60, 100), -16.0).requires_grad_()
+    for given in (
+        (silent, silent),
+        (silent, clean),
+        (silent[:, :9], clean[:, :9]),
+    ):
+        lost = loss(*given)
+        (grad,) = torch.autograd.grad(lost.sum(), silent)
+        assert lost.isfinite().all() and grad.isfinite().all()
 
 
 def test_patch_size_must_divide_the_group():

@@ -12,7 +12,7 @@ from speechbrain_gogo.lobes.nn.lengths import squared_error
 
 
 class RegressionObjective(nn.Module):
-    """Error of the mel, optionally also in a recogniser's features.
+    """Error of the mel, optionally also of its envelopes and in a recogniser.
 
     Arguments
     ---------
@@ -27,16 +27,29 @@ class RegressionObjective(nn.Module):
         None trains without.
     hearing_weight : float
         Weight of that loss.
+    envelopes : EnvelopeLoss
+        None trains without.
+    envelope_weight : float
+        Weight of that loss.
     """
 
     def __init__(
-        self, codec, nested_dropout, keeps, hearing=None, hearing_weight=0.25
+        self,
+        codec,
+        nested_dropout,
+        keeps,
+        hearing=None,
+        hearing_weight=0.5,
+        envelopes=None,
+        envelope_weight=2.0,
     ):
         super().__init__()
         self.codec = codec
         self.nested_dropout = nested_dropout(codec.num_codebooks, codec.mask)
         self.hearing = hearing
         self.hearing_weight = hearing_weight
+        self.envelopes = envelopes
+        self.envelope_weight = envelope_weight
         self.register_buffer("keeps", torch.tensor(keeps), persistent=False)
 
     def forward(
@@ -54,8 +67,8 @@ class RegressionObjective(nn.Module):
         Returns
         -------
         dict
-            "loss" and its parts "mel" and, if there is one, "hearing":
-            scalars; and "tokens" int64 [M, K] of all groups.
+            "loss" and its parts "mel" and, if there are these, "hearing" and
+            "envelopes": scalars; and "tokens" int64 [M, K] of all groups.
         """
         codec = self.codec
         groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]
@@ -66,8 +79,11 @@ class RegressionObjective(nn.Module):
         predicted = codec.flow.backbone(codec.align(q), lens).float()
         losses = {"mel": squared_error(predicted, mel, lens)}
         loss = losses["mel"]
+        log_mels = codec.log_mel(predicted), codec.log_mel(mel)
         if self.hearing is not None:
-            heard = self.hearing(codec.log_mel(predicted), codec.log_mel(mel))
-            losses["hearing"] = heard.mean()
+            losses["hearing"] = self.hearing(*log_mels).mean()
             loss = loss + self.hearing_weight * losses["hearing"]
+        if self.envelopes is not None:
+            losses["envelopes"] = self.envelopes(*log_mels, lens).mean()
+            loss = loss + self.envelope_weight * losses["envelopes"]
         return {"loss": loss, "tokens": tokens, **losses}
