@@ -93,9 +93,11 @@ class GroupStage(nn.Module):
         """Log-probabilities [B, C] of the next token.
 
         From the hidden state of the group, [B, D], and its tokens so far, int64
-        [B, T]. ``depth`` replaces this stage's own network.
+        [B, T]. ``depth`` is the GroupSteps of this group, if it has one.
         """
-        return (depth or self.depth).log_probs(hidden, tokens)
+        if depth is None:
+            return self.depth.log_probs(hidden, tokens)
+        return depth.log_probs(tokens)
 
 
 class GroupStage1(GroupStage):

@@ -109,7 +109,7 @@ class GroupState:
         self.seen.scatter_(1, tokens.flatten(1), True)
         self.seen[:, -1] = False  # padding, not the end token
         self.group = self.before[:, :0]
-        self.hidden = None
+        self.hidden = self.steps = None
         self.decoder = None  # comes with the first sample
 
     @torch.inference_mode()
@@ -122,6 +122,7 @@ class GroupState:
                 self.padding,
             )
             self.pending, self.positions, self.padding = [], [], None
+            self.steps = self.decoder.depth.start(self.hidden)
         self.decoder.small_passes += 1
         logits = self.log_probs()[:, :num_tokens]
         if self.guidance:
@@ -151,8 +152,7 @@ class GroupState:
 
     def log_probs(self):
         """Log-probabilities of the next token, [B, C], and of the end."""
-        depth = self.decoder.depth
-        return self.lm.log_probs(self.hidden, self.group, depth)
+        return self.lm.log_probs(self.hidden, self.group, self.steps)
 
     def group_inputs(self):
         """Input of the next pass, [B, D]."""

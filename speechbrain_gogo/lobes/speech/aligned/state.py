@@ -62,6 +62,8 @@ class AlignedState(GroupState):
         sequence = x, position, kept
         super().__init__(lm, sampler, sequence, backbone, real, guidance)
         self.count = real.sum(1)  # [B], groups so far
+        places = self.places[:, : int(self.last.max()) + 1]
+        self.said = lm.said(self.encoded, places)  # [B, G, D]
 
     def _plan(self, lm, text, prompt, real, said):
         """Text positions of all frames, and the number of groups.
@@ -103,9 +105,8 @@ class AlignedState(GroupState):
         """Input of the next pass: the preceding group and the text of the next."""
         self.count = self.count + 1
         row = torch.arange(len(self.count), device=self.count.device)
-        last = self.places.shape[1] - 1
-        places = self.places[row, self.count.clamp(max=last)].unsqueeze(1)
-        said = self.lm.said(self.encoded, places).squeeze(1)
+        last = self.said.shape[1] - 1
+        said = self.said[row, self.count.clamp(max=last)]
         return super().group_inputs() + said
 
 

@@ -112,18 +112,18 @@ class GridEmbedding(nn.Module):
 
     def forward(self, tokens):
         """Embed the first tokens of a group, int64 [..., T] -> [..., T, D]."""
-        return self.rows(self._row_numbers(tokens)).sum(-2)
+        return self.rows(self.row_numbers(tokens)).sum(-2)
 
     def total(self, tokens):
         """The sum over the first tokens of a group, [..., T] -> [..., D]."""
-        rows = self._row_numbers(tokens).flatten(-2)
+        rows = self.row_numbers(tokens).flatten(-2)
         return self.rows(rows).sum(-2)
 
-    def _row_numbers(self, tokens):
-        """Rows of the digits, int64 [..., T, J]."""
+    def row_numbers(self, tokens, first=0):
+        """Rows of the digits of tokens from position ``first`` on, int64 [..., T, J]."""
         known = tokens.clamp(max=self.grid.size)
         digits = F.embedding(known, self.digits)
-        return digits + self.places[: tokens.shape[-1]]
+        return digits + self.places[first : first + tokens.shape[-1]]
 
 
 class GridOutput:

@@ -100,42 +100,102 @@ class DepthNetwork(nn.Module):
 class DepthSteps:
     """The network, one token at a time with fused weights.
 
+    The first block reads a sum: of the group's vector, of rows of its tokens,
+    and of a row of the place. Its norm scales this sum, so the products of the
+    rows with its first matrix are computed once, here, and are summed up, too.
+
     Arguments
     ---------
     depth : DepthNetwork
-        In evaluation mode. Its weights are fused in place.
+        In evaluation mode. Its weights are fused in place; later changes of
+        them have no effect on the products.
     linear : callable
         As in LlamaWeights.of.
 
     Example
     -------
     >>> depth = DepthNetwork([4, 3], 5, 2, 16, 1, 32).eval()
-    >>> group, tokens = torch.randn(7, 16), torch.randint(12, (7, 3))
-    >>> found = DepthSteps(depth).log_probs(group, tokens)
-    >>> bool((found - depth.log_probs(group, tokens)).abs().max() < 1e-5)
+    >>> group, tokens = torch.randn(7, 16), torch.randint(12, (7, 4))
+    >>> steps = DepthSteps(depth).start(group)
+    >>> found = steps.log_probs(tokens[:, :3]), steps.log_probs(tokens)
+    >>> expected = depth.log_probs(group, tokens)
+    >>> bool((found[1] - expected).abs().max() < 1e-5)
     True
     """
 
+    @torch.no_grad()
     def __init__(self, depth, linear=Dense):
         self.depth = depth
         self.norms = [Norm(norm.weight, norm.eps) for norm in depth.norms]
-        self.blocks = [
-            (
-                linear(fuse([block.gate_proj, block.up_proj])),
-                linear(block.down_proj.weight),
-            )
-            for block in depth.blocks
+        gate_up = [
+            fuse([block.gate_proj, block.up_proj]) for block in depth.blocks
         ]
+        self.gate_up = [linear(weight) for weight in gate_up]
+        self.down = [linear(block.down_proj.weight) for block in depth.blocks]
         self.heads = [linear(head) for head in depth.heads]
 
-    @torch.inference_mode()
-    def log_probs(self, group, tokens):
-        """As :meth:`DepthNetwork.log_probs`."""
-        depth = self.depth
-        place = tokens.shape[1] - depth.first
-        x = group + depth.tokens.total(tokens) + depth.places[place]
-        for norm, (gate_up, down) in zip(self.norms, self.blocks):
-            gate, up = gate_up(norm(x)).chunk(2, -1)
-            x = x + down(F.silu(gate).mul_(up))
+        def with_products(rows):  # [..., D] -> float32 [..., D + E]
+            scaled = rows.float() * depth.norms[0].weight.float()
+            products = scaled @ gate_up[0].float().T
+            return torch.cat([rows.float(), products], dim=-1)
+
+        self.rows = with_products(depth.tokens.rows.weight)
+        self.places = list(with_products(depth.places))
+
+    def start(self, group):
+        """The :class:`GroupSteps` of vectors of groups [B, D]."""
+        products = self.gate_up[0](group * self.norms[0].weight)
+        return GroupSteps(self, torch.cat([group, products], dim=1).float())
+
+    def added(self, tokens, first):
+        """What tokens int64 [B, T] from position ``first`` add, [B, D + E]."""
+        rows = self.depth.tokens.row_numbers(tokens, first)
+        return F.embedding(rows.flatten(1), self.rows).sum(1)
+
+    def log_probs(self, total, place):
+        """Sums [B, D + E] to log-probabilities of the token at a place, [B, C]."""
+        norm = self.norms[0]
+        width = len(norm.weight)
+        total = total + self.places[place]
+        x, hidden = total.split([width, total.shape[1] - width], dim=1)
+        hidden = (hidden * norm.scale(x)).to(norm.weight)
+        x = self._add_block(x.to(norm.weight), hidden, self.down[0])
+        for index in range(1, len(self.down)):
+            hidden = self.gate_up[index](self.norms[index](x))
+            x = self._add_block(x, hidden, self.down[index])
         scores = self.heads[place](self.norms[-1](x))
-        return depth.output.log_probs(scores)
+        return self.depth.output.log_probs(scores)
+
+    def _add_block(self, x, hidden, down):
+        """The rest of a block, after its first matrix."""
+        gate, up = hidden.chunk(2, -1)
+        return x + down(F.silu(gate).mul_(up))
+
+
+class GroupSteps:
+    """Tokens of a group, which are summed up as they come.
+
+    Arguments
+    ---------
+    steps : DepthSteps
+        The network.
+    total : torch.Tensor
+        Sum of the group before its first token, [B, D + E].
+    """
+
+    def __init__(self, steps, total):
+        self.steps, self.total, self.count = steps, total, 0
+
+    @torch.inference_mode()
+    def log_probs(self, tokens):
+        """Log-probabilities of the next token, float32 [B, C].
+
+        ``tokens``, int64 [B, first or more], are those of the previous call and
+        further ones.
+        """
+        new = tokens[:, self.count :]
+        if new.shape[1]:
+            self.total = self.total + self.steps.added(new, self.count)
+            self.count = tokens.shape[1]
+        place = self.count - self.steps.depth.first
+        return self.steps.log_probs(self.total, place)

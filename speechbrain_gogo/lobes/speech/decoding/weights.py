@@ -127,6 +127,9 @@ class Norm:
     def __call__(self, x):
         """x [..., D] -> the same, computed in float32."""
         full = x.float()
+        return (full * self.scale(full)).to(x) * self.weight
+
+    def scale(self, full):
+        """What float32 vectors [..., D] are multiplied by, [..., 1]."""
         total = (full * full).sum(-1, keepdim=True)
-        scale = torch.add(self.eps, total, alpha=self.share).rsqrt_()
-        return (full * scale).to(x) * self.weight
+        return torch.add(self.eps, total, alpha=self.share).rsqrt_()
