@@ -64,8 +64,7 @@ class EnvelopeLoss(nn.Module):
         torch.Tensor
             Between 0 and 2, [B]; 0 for utterances shorter than a segment.
         """
-        clean = (2 * log_mel.float()).exp() @ self.weight  # [B, T, O]
-        coded = (2 * predicted.float()).exp() @ self.weight
+        clean, coded = self.powers(log_mel), self.powers(predicted)
         level = clean.sum(2)  # [B, T]
         real = length_mask(lens, level.shape[1])
         if real is None:
@@ -81,6 +80,11 @@ class EnvelopeLoss(nn.Module):
         found = self.correlation(clean, coded).mean(2)  # [B, S]
         lost = ((1 - found) * share).sum(1)
         return lost / share.sum(1).clamp(min=SMALL)
+
+    def powers(self, log_mel):
+        """Log-mel [B, T, d] -> powers of the bands in float32, [B, T, O]."""
+        with torch.autocast(log_mel.device.type, enabled=False):
+            return (2 * log_mel.float()).exp() @ self.weight
 
     def segments(self, x):
         """Overlapping segments of frames, [B, T, ...] -> [B, S, ..., F]."""
