@@ -124,7 +124,8 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
             SpeechBrain run options, such as ``{"device": "cuda",
             "precision": "bf16"}``.
         overrides : dict
-            Replace values of the settings.
+            Replace values of the settings. With ``{"weights": "float"}`` the
+            stages can also compute losses.
         trust_source : bool
             Run any code that the YAMLs name.
         steps, **hub_options

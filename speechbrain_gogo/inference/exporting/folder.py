@@ -24,9 +24,9 @@ from speechbrain_gogo.inference.exporting.stages import (
     describe_stage,
     stage_networks,
 )
-from speechbrain_gogo.inference.loading.speech import can_speak
+from speechbrain_gogo.inference.loading.pretrained import find_source
+from speechbrain_gogo.inference.loading.speech import can_speak, load_stages
 from speechbrain_gogo.inference.open_codec import open_codec
-from speechbrain_gogo.inference.open_speech import open_speech
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 logger = logging.getLogger(__name__)
@@ -119,11 +119,10 @@ def load(source, trust_source):
             codec.name,
         )
         return codec, {}
-    speech = open_speech(source, one_utterance=True, trust_source=trust_source)
-    stages = {
-        name: stage
-        for name, stage in speech.mods.items()
+    # In float also where speech.yaml has `weights: int8`.
+    stages = load_stages(find_source(source, speech=True), codec)
+    return codec, {
+        name: stage.eval().requires_grad_(False)
+        for name, stage in stages.items()
         if not isinstance(stage, NoDetailLM)
     }
-    # Not the codec that speaks, which may be in 8 bits.
-    return codec, stages

@@ -38,6 +38,15 @@ class LlamaFolder(nn.Module):
     ValueError
         If a weight is missing or unexpected, has another shape, or cannot be
         read.
+
+    Example
+    -------
+    >>> from speechbrain_gogo.lobes.speech.llama import speech_llama
+    >>> folder = getfixture("tmp_path")
+    >>> speech_llama(20, 16, 2, 2, 32).save_pretrained(folder)
+    >>> weights = LlamaFolder(folder).token_weights(slice(5, 20), first_id=0)
+    >>> weights.embedding(torch.tensor([3])).shape
+    torch.Size([1, 16])
     """
 
     device = torch.device("cpu")
@@ -54,8 +63,8 @@ class LlamaFolder(nn.Module):
     def read(self, name, rows=None):
         """A weight in the precision of its file, or a slice of its rows.
 
-        The file is opened for each: what was read of an open one counts as
-        memory of the process.
+        The file is opened anew each time: while it is open, all that was
+        read of it counts as memory of the process.
         """
         with safe_open(self.files[name], "pt") as file:
             return file.get_slice(name)[rows or slice(None)].clone()
@@ -84,9 +93,8 @@ class LlamaFolder(nn.Module):
 
         with torch.device("meta"):
             wanted = LlamaForCausalLM(self.config).state_dict()
-        if self.config.tie_word_embeddings:
+        if self.config.tie_word_embeddings and HEAD not in self.files:
             wanted.pop(HEAD)
-            self.files.pop(HEAD, None)
         faults = [f"missing {name}" for name in wanted.keys() - self.files]
         faults += [f"unexpected {name}" for name in self.files.keys() - wanted]
         for name in wanted.keys() & self.files:
@@ -127,7 +135,8 @@ class LlamaFolder(nn.Module):
             self.read("model.norm.weight").float(),
             (rotary.inv_freq, rotary.attention_scaling),
         )
-        head = EMBEDDING if config.tie_word_embeddings else HEAD
+        # An output in the files counts, as for transformers: also a tied one.
+        head = HEAD if HEAD in self.files else EMBEDDING
         embedding = Int8Rows(
             self._read_rows(EMBEDDING, first_id),
             config.vocab_size - first_id,
@@ -164,7 +173,7 @@ class LlamaFolder(nn.Module):
 
 
 class PackedStage:
-    """Makes a stage generate with weights in 8 bits; a mix-in.
+    """Gives a stage weights in 8 bits, for generation alone; a mix-in.
 
     Arguments
     ---------
@@ -185,8 +194,8 @@ class PackedStage:
     def forward(self, *args, **kwargs):
         """Raise a ValueError: losses need the weights in float."""
         raise ValueError(
-            "A stage in 8 bits only generates: load it with weights='float' "
-            "for losses."
+            "A stage in 8 bits only generates: for losses, load the model "
+            'with overrides={"weights": "float"}.'
         )
 
 

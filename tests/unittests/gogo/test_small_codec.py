@@ -265,6 +265,18 @@ def test_envelopes_are_those_of_real_frames():
         assert lost.isfinite().all() and grad.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_powers_are_in_float32(clip, dtype):
+    """Also in half precision, whose range is less than that of speech."""
+    mel, noise = VocosMel(), torch.randn(clip.shape)
+    log_mel, other = mel(10 * clip), mel(10 * clip + noise)
+    whisper, loss = WhisperMel(mel), EnvelopeLoss(mel)
+    expected = whisper(log_mel), loss(other, log_mel)
+    with torch.autocast("cpu", dtype=dtype):
+        found = whisper(log_mel), loss(other, log_mel)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
 def test_patch_size_must_divide_the_group():
     """Groups of whole patches only."""
     with pytest.raises(ValueError, match="patch_size=6 does not divide"):

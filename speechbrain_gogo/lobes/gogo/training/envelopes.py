@@ -23,8 +23,9 @@ SMALL = 1e-10
 class EnvelopeLoss(nn.Module):
     """One minus the correlation of the envelopes of two mels.
 
-    Segments overlap by three quarters, and count by their share of frames that
-    are within 40 dB of the utterance's loudest one.
+    Segments overlap by three quarters. Each is weighted by its share of frames
+    that are within 40 dB of the utterance's loudest one; those with padding do
+    not count.
 
     Arguments
     ---------
@@ -64,8 +65,7 @@ class EnvelopeLoss(nn.Module):
         torch.Tensor
             Between 0 and 2, [B]; 0 for utterances shorter than a segment.
         """
-        clean = (2 * log_mel.float()).exp() @ self.weight  # [B, T, O]
-        coded = (2 * predicted.float()).exp() @ self.weight
+        clean, coded = self.powers(log_mel), self.powers(predicted)
         level = clean.sum(2)  # [B, T]
         real = length_mask(lens, level.shape[1])
         if real is None:
@@ -81,6 +81,11 @@ class EnvelopeLoss(nn.Module):
         found = self.correlation(clean, coded).mean(2)  # [B, S]
         lost = ((1 - found) * share).sum(1)
         return lost / share.sum(1).clamp(min=SMALL)
+
+    def powers(self, log_mel):
+        """Log-mel [B, T, d] -> powers of the bands in float32, [B, T, O]."""
+        with torch.autocast(log_mel.device.type, enabled=False):
+            return (2 * log_mel.float()).exp() @ self.weight
 
     def segments(self, x):
         """Overlapping segments of frames, [B, T, ...] -> [B, S, ..., F]."""
@@ -102,11 +107,13 @@ class EnvelopeLoss(nn.Module):
 
 
 def third_octaves(mel):
-    """Weights that sum up the power of a mel in bands, [d, O].
+    """Weights that combine the powers of mel bins in bands, [d, O].
 
-    A mel bin covers the frequencies that are closer to its centre than to
-    those of its neighbours, and counts in proportion to its overlap with a
-    band.
+    A mel bin stands for the frequencies that are closer to its centre than to
+    those of its neighbours. Its mean power at these counts by the share of them
+    that is in the band. Broad bins are not weighted by their width: high bands
+    have up to 9 dB less than the power of their spectrum, which matters only
+    for the level of frames, since each band is correlated alone.
     """
     filters = mel.spectrogram.mel_scale.fb  # [frequencies, d]
     frequencies = torch.linspace(0, mel.sample_rate / 2, len(filters))

@@ -58,7 +58,8 @@ class WhisperMel(nn.Module):
 
     def forward(self, log_mel):
         """log_mel [B, T, d] -> log10 of powers [B, 80, T']."""
-        power = F.linear((2 * log_mel.float()).exp(), self.weight)
+        with torch.autocast(log_mel.device.type, enabled=False):
+            power = F.linear((2 * log_mel.float()).exp(), self.weight)
         frames = round(log_mel.shape[1] * FRAME_RATE / self.frame_rate)
         log_power = power.clamp(min=1e-10).log10().transpose(1, 2)
         return F.interpolate(log_power, size=frames, mode="linear")
