@@ -16,6 +16,7 @@ from speechbrain_gogo.lobes.speech.decoding.llama_weights import (
     Block,
     LlamaWeights,
     TokenWeights,
+    check_biases,
 )
 from speechbrain_gogo.lobes.speech.decoding.weights import Norm
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
@@ -57,6 +58,7 @@ class LlamaFolder(nn.Module):
 
         self.folder = Path(folder)
         self.config = LlamaConfig.from_pretrained(folder, local_files_only=True)
+        check_biases(self.config)
         self.files = self._find_tensors()
         self._check_shapes()
 
