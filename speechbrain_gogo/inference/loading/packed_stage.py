@@ -1,8 +1,8 @@
 """Stages of GogoSpeech in 8 bits, read matrix by matrix.
 
 At paper size the float32 weights of both stages are 10 GB. Here each matrix is
-rounded as soon as it is read, so that memory never holds more than a quarter of
-that. Such a stage generates speech, but computes no losses.
+rounded as soon as it is read, so that memory holds about a quarter of that.
+Such a stage generates speech, but computes no losses.
 """
 
 from pathlib import Path
