@@ -11,7 +11,7 @@ RECIPES = {
 }
 SCRIPT = RECIPES["LibriTTS"] / "train.py"
 TINY = {
-    "model": "{in_dim: 32, dim: 32, num_heads: 2, ffn_dim: 64}",
+    "model": "{dim: 32, num_heads: 2, ffn_dim: 64}",
     "device": "cpu",
     "skip_prep": True,
     "cache_folder": "null",
