@@ -206,6 +206,7 @@ def export_allocator(folder, codec_folder, hyperparams_file, allocator):
     save_weights(allocator, folder / "allocator.safetensors")
     with edit_model(folder) as tree:
         defined = read_definition(hyperparams_file)["allocator"]
+        defined.update(allocator.sizes)  # the YAML may take them from the codec
         tree["modules"]["allocator"] = defined
     return folder
 

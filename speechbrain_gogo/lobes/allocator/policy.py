@@ -85,6 +85,15 @@ class TokenAllocator(nn.Module):
         x = self.transformer(x)
         return self.classifier(x[:, -1]).unflatten(0, features.shape[:2])
 
+    @property
+    def sizes(self):
+        """Its arguments that depend on the codec: dict of int."""
+        return {
+            "in_dim": self.project.in_features,
+            "backbone_size": self.backbone_size,
+            "num_tokens": self.num_tokens,
+        }
+
     def check_fits(self, codec):
         """Check that the allocator was made for the groups of a codec.
 
@@ -103,14 +112,9 @@ class TokenAllocator(nn.Module):
             "backbone_size": codec.backbone_size,
             "num_tokens": codec.num_codebooks,
         }
-        found = {
-            "in_dim": self.project.in_features,
-            "backbone_size": self.backbone_size,
-            "num_tokens": self.num_tokens,
-        }
-        if found != wanted:
+        if self.sizes != wanted:
             raise ValueError(
-                f"The allocator has {found}, but this codec needs {wanted}."
+                f"The allocator has {self.sizes}, but this codec needs {wanted}."
             )
 
     def choose(self, logits, bias=0.0, minimum=None):

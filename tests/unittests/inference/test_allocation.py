@@ -88,7 +88,8 @@ def test_allocator_does_not_change_the_codec(codec, folder, tiny_codec_folder):
         ),
         (
             {
-                "in_dim: 32": "in_dim: 32\n    backbone_size: 2\n    num_tokens: 9"
+                "backbone_size: 3": "backbone_size: 2",
+                "num_tokens: 10": "num_tokens: 9",
             },
             "this codec needs .*'backbone_size': 3",
         ),
