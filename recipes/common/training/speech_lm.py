@@ -140,7 +140,13 @@ def train_stage(hparams, run_opts):
     tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
     if hparams["start_from"] is not None:
-        start_stage(lm, hparams["start_from"], codec, hparams["new_text"])
+        new = hparams["new_text"], hparams["new_codec"]
+        start_stage(lm, hparams["start_from"], codec, *new)
+    elif hparams["new_codec"]:
+        raise ValueError(
+            "new_codec is for a stage that starts from another one: give "
+            "start_from."
+        )
     save_memory(
         lm.llama,
         hparams["gradient_checkpointing"],

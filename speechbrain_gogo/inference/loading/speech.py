@@ -88,7 +88,14 @@ def load_stages(
     return {**stages, second: load_stage(Path(folder) / second, *settings)}
 
 
-def load_stage(folder, codec, dtype=torch.float32, load_llama=None, int8=False):
+def load_stage(
+    folder,
+    codec,
+    dtype=torch.float32,
+    load_llama=None,
+    int8=False,
+    same_codec=True,
+):
     """Read a stage that ``export_speech_stage`` wrote.
 
     Arguments
@@ -105,6 +112,9 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None, int8=False):
     int8 : bool
         Read a stage that is a plain Llama matrix by matrix, in 8 bits, for
         generation alone. Small stages are not changed.
+    same_codec : bool
+        Refuse a stage of another codec; if False, only one whose tokens have
+        other sizes.
 
     Returns
     -------
@@ -114,7 +124,7 @@ def load_stage(folder, codec, dtype=torch.float32, load_llama=None, int8=False):
     metadata = _read_metadata(folder)
     if folder.name in FOLDERS and FOLDERS[metadata["stage"] - 1] != folder.name:
         raise ValueError(f"{folder} holds stage {metadata['stage']}.")
-    _check_codec(folder, metadata, codec)
+    _check_codec(folder, metadata, codec, same_codec)
     if "levels" in metadata:
         return load_group_stage(folder, metadata, dtype)
     kinds = BackboneLM, DetailLM
@@ -151,9 +161,9 @@ def _read_metadata(folder):
         ) from None
 
 
-def _check_codec(folder, metadata, codec):
-    """Raise an error if a stage belongs to another codec."""
-    if metadata.get("codec") is not None:
+def _check_codec(folder, metadata, codec, same_codec):
+    """Raise an error if a stage belongs to another codec, or to other sizes."""
+    if same_codec and metadata.get("codec") is not None:
         check_fingerprint(folder, metadata["codec"], codec)
     wanted = {
         "codebook_size": codec.vocab_size,

@@ -103,7 +103,7 @@ def start_tokenizer(source, tokenizer=None):
     )
 
 
-def start_stage(lm, source, codec, new_text=False):
+def start_stage(lm, source, codec, new_text=False, new_codec=False):
     """Give a stage the weights of another one.
 
     Of an AlignedBackboneLM the aligner comes along as it is: it has had its
@@ -123,12 +123,16 @@ def start_stage(lm, source, codec, new_text=False):
         aligner for all of its ``aligner_batches``. With LoRA the ids of text
         learn in full, since they are outside the Llama; ``shard_weights``
         changes nothing.
+    new_codec : bool
+        Accept a stage that speaks the tokens of another codec, if their sizes
+        are the same: it learns the new tokens from its weights.
 
     Raises
     ------
     ValueError
-        If the stage of ``source`` speaks another codec's tokens, or is another
-        network, or ``new_text`` is of a class that cannot do so.
+        If the stage of ``source`` speaks another codec's tokens (without
+        ``new_codec``), tokens of other sizes, or is another network, or
+        ``new_text`` is of a class that cannot do so.
 
     Example
     -------
@@ -143,12 +147,13 @@ def start_stage(lm, source, codec, new_text=False):
     """
     folder = find_stage(source, lm.stage)
     try:
-        found = load_stage(folder, codec)
+        found = load_stage(folder, codec, same_codec=not new_codec)
     except ValueError as error:
         raise ValueError(
             f"start_from: {error} Its tokens must be those of `codec`: give "
             "--codec the one that it was trained with, and tokenise the "
-            "corpora with that one."
+            "corpora with that one; or let it learn these tokens "
+            "(--new_codec True)."
         ) from None
     theirs, ours = _numbers(found), _numbers(lm)
     state = found.state_dict()

@@ -1,6 +1,7 @@
 """A stage starts from another one: the same network, tokens and text, or not."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -43,14 +44,18 @@ def detail_lm():
     return DetailLM(speech_llama(CODES + 2, 16, 1, 2, 32))
 
 
+@pytest.mark.parametrize("new_codec", [False, True])
 @pytest.mark.parametrize("make", [backbone_lm, aligned_lm, detail_lm])
-def test_weights_of_the_initial_stage_are_loaded(make, codec, tmp_path):
+def test_weights_of_the_initial_stage_are_loaded(
+    make, new_codec, codec, tmp_path
+):
     """All weights, in half precision, and the counters."""
     first, second = make(), make()
     if hasattr(first, "batches"):
         first.batches.fill_(7)
-    export_speech_stage(tmp_path, first, fingerprint=codec.fingerprint)
-    start_stage(second, tmp_path, codec)
+    theirs = "f00d" if new_codec else codec.fingerprint
+    export_speech_stage(tmp_path, first, fingerprint=theirs)
+    start_stage(second, tmp_path, codec, new_codec=new_codec)
     found = second.state_dict()
     for name, weight in first.state_dict().items():
         torch.testing.assert_close(found[name], weight, rtol=1e-3, atol=1e-6)
@@ -107,6 +112,13 @@ def test_other_tokens_text_and_networks_are_refused(codec, tmp_path):
     export_speech_stage(tmp_path / "other", backbone_lm(), fingerprint="f00d")
     with pytest.raises(ValueError, match="fingerprint f00d, not.*give --codec"):
         start_stage(backbone_lm(), tmp_path / "other", codec)
+    other_sizes = SimpleNamespace(
+        name="small", vocab_size=8, backbone_size=3, num_codebooks=10
+    )
+    with pytest.raises(ValueError, match="'small' has 8: they do not belong"):
+        start_stage(
+            backbone_lm(), tmp_path / "other", other_sizes, new_codec=True
+        )
 
     one, two = (
         WordPieces.train([text], tmp_path / f"{text}.model", 20)

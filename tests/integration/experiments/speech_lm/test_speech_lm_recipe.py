@@ -207,6 +207,8 @@ def test_stage_for_other_tokens_is_refused(main, arguments, tmp_path):
     ):
         with pytest.raises(ValueError, match=told):
             main(arguments(stage, tmp_path, model=model))
+    with pytest.raises(ValueError, match="new_codec .* give start_from"):
+        main(arguments("stage2", tmp_path, new_codec=True))
 
 
 @pytest.mark.parametrize("stage", POSITIONS)
