@@ -14,6 +14,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from quick import make_plots, make_quick
 
+from speechbrain_gogo.dataio.text.front_ends import front_end
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # The paper's path through the classes of gogo-mini, at the smallest useful size.
@@ -72,10 +74,11 @@ def short_clips(folder):
 def gliding_tones():
     """The same of 16 tones, for where there is no speech."""
     for place in range(16):
-        time = np.arange(round(16000 * (1.2 + place / 16))) / 16000
+        time = np.arange(round(16000 * (1.3 + place / 16))) / 16000
         pitch = 100 + 20 * place + 50 * time
         tone = 0.3 * np.sin(2 * np.pi * pitch * time)
-        yield tone.astype(np.float32), 16000, f"Tone number {place}."
+        words = front_end("en")(f"Tone number {place}.")
+        yield tone.astype(np.float32), 16000, words
 
 
 @pytest.fixture(scope="session")
