@@ -38,7 +38,7 @@ def main(
     with open(gogo) as stream:
         flow = load_hyperpyyaml(stream)["flow"].eval()
     frames = round(seconds * 93.75)
-    cond = torch.randn(1, frames, flow.backbone.project_cond.in_features)
+    cond = torch.randn(1, frames, flow.backbone.cond_dim)
     noise = torch.randn(1, frames, flow.backbone.n_mels)
     if weights == "int8":
         use_int8(flow.backbone)

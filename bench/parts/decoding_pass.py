@@ -16,7 +16,7 @@ REPEATS = 5
 def multiply_adds(dit, frames):
     """Calculated multiply-adds of one pass over frames.
 
-    All frames attend to each other. Projections, convolutions and attention
+    All positions attend to each other. Projections, convolutions and attention
     count; the condition and the modulations are not part of a pass.
     """
     inside = [dit.project_x, dit.position, dit.blocks, dit.project_out]
@@ -26,9 +26,9 @@ def multiply_adds(dit, frames):
         for layer in part.modules()
         if isinstance(layer, (nn.Linear, nn.Conv1d))
     )
-    width = dit.project_out.in_features
-    attention = len(dit.blocks) * 2 * frames * width  # scores, sum of values
-    return frames * (weights + attention)
+    width, positions = dit.project_out.in_features, frames // dit.patch_size
+    attention = len(dit.blocks) * 2 * positions * width  # scores, sum of values
+    return positions * (weights + attention)
 
 
 @torch.inference_mode()
@@ -42,13 +42,14 @@ def measure_pass(codec, meter):
     flow, dit = codec.codec.flow, codec.codec.flow.backbone
     device = codec.codec.places.device
     frames = codec.hparams.window_groups * codec.group_size
-    x = torch.randn(1, frames, dit.project_x.in_features, device=device)
-    cond = torch.randn(1, frames, dit.project_cond.in_features, device=device)
+    positions = frames // dit.patch_size
+    x = torch.randn(1, frames, dit.n_mels, device=device)
+    cond = torch.randn(1, frames, dit.cond_dim, device=device)
     condition = dit.condition(cond)
     modulation = dit.modulation(torch.rand(1, device=device))
     layers = [m for m in dit.blocks[0].modules() if isinstance(m, nn.Linear)]
     rows = [
-        torch.randn(frames, layer.in_features, device=device)
+        torch.randn(positions, layer.in_features, device=device)
         for layer in layers
     ]
 
@@ -67,7 +68,7 @@ def measure_pass(codec, meter):
     timed(one_pass), timed(matrices)
     times = [(timed(one_pass), timed(matrices)) for _ in range(REPEATS)]
     pass_seconds, matrix_seconds = (median(column) for column in zip(*times))
-    products = frames * sum(layer.weight.numel() for layer in layers)
+    products = positions * sum(layer.weight.numel() for layer in layers)
     return {
         "pass_seconds": pass_seconds,
         "multiply_adds": multiply_adds(dit, frames),

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.gogo.encoder.group_mlp import ResidualMLP
+from speechbrain_gogo.lobes.gogo.patches import check_patches, split_patches
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 
@@ -106,11 +107,7 @@ class ConvolutionalDecoder(nn.Module):
         dilations=(1, 2, 4, 1, 2, 4),
     ):
         super().__init__()
-        if group_size % patch_size:
-            raise ValueError(
-                f"patch_size={patch_size} does not divide the groups of "
-                f"{group_size} frames."
-            )
+        check_patches(patch_size, group_size)
         self.n_mels = n_mels
         self.group_size = group_size
         self.num_tokens = num_tokens
@@ -167,4 +164,4 @@ class ConvolutionalDecoder(nn.Module):
         for convolution in self.convolutions:
             x = convolution(x, mask)
         mel = mel + self.correct_mel(self.norm(x))  # [B, N * P, patch * d]
-        return mel.unflatten(2, (-1, self.n_mels)).flatten(1, 2)
+        return split_patches(mel, self.patch_size)

@@ -6,7 +6,7 @@ position embedding. Parts that do not depend on the noisy frames are separate
 methods, so that a sampler computes them once: the condition's projection once per
 utterance, the modulations once per step schedule.
 
-Letters: B batch, T frames, D width, L layers, S flow steps.
+Letters: B batch, T frames, P patches of frames, D width, L layers, S flow steps.
 """
 
 import math
@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.gogo.patches import join_patches, split_patches
 from speechbrain_gogo.lobes.nn.attention import attend, rotate
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
@@ -106,6 +107,8 @@ class DiT(nn.Module):
         Feed-forward width over ``dim``.
     conv_groups : int
         Groups of the convolutional position embedding.
+    patch_size : int
+        Consecutive frames that share a position; 1 in the paper.
 
     Example
     -------
@@ -124,13 +127,16 @@ class DiT(nn.Module):
         num_heads=16,
         ff_mult=2,
         conv_groups=16,
+        patch_size=1,
     ):
         super().__init__()
         self.n_mels = n_mels
+        self.cond_dim = cond_dim
+        self.patch_size = patch_size
         self.head_dim = dim // num_heads
         self.num_layers = num_layers
-        self.project_x = nn.Linear(n_mels, dim, bias=False)
-        self.project_cond = nn.Linear(cond_dim, dim)
+        self.project_x = nn.Linear(patch_size * n_mels, dim, bias=False)
+        self.project_cond = nn.Linear(patch_size * cond_dim, dim)
         self.position = ConvPositionEmbedding(dim, groups=conv_groups)
         self.time = TimeEmbedding(dim)
         self.blocks = nn.ModuleList(
@@ -139,7 +145,7 @@ class DiT(nn.Module):
         self.modulations = nn.ModuleList(
             nn.Linear(dim, rows * dim) for rows in [6] * num_layers + [2]
         )
-        self.project_out = nn.Linear(dim, n_mels)
+        self.project_out = nn.Linear(dim, patch_size * n_mels)
         # adaLN-zero: at the start every block is the identity. The output
         # is not zero, so that encoder and quantizer learn from the first
         # update on.
@@ -150,9 +156,9 @@ class DiT(nn.Module):
     def condition(self, cond):
         """Projection of the condition, the same at every flow step.
 
-        cond [B, T, cond_dim] -> [B, T, D].
+        cond [B, T, cond_dim] -> [B, P, D], P = T / patch_size.
         """
-        return self.project_cond(cond)
+        return self.project_cond(join_patches(cond, self.patch_size))
 
     def modulation(self, t):
         """Modulation by the flow time, the same for every input.
@@ -176,7 +182,7 @@ class DiT(nn.Module):
         x : torch.Tensor
             Noisy mel frames x_t, shape [B, T, n_mels].
         condition : torch.Tensor
-            From :meth:`condition`, shape [B, T, D].
+            From :meth:`condition`, shape [B, P, D].
         modulation : torch.Tensor
             From :meth:`modulation`, shape [B or 1, 6 L + 2, D].
         mask : torch.Tensor
@@ -187,14 +193,17 @@ class DiT(nn.Module):
         torch.Tensor
             v_theta(x_t, condition, t), shape [B, T, n_mels].
         """
-        x = self.project_x(x) + condition
+        if mask is not None:  # whole patches are real
+            mask = mask[:, :: self.patch_size]
+        x = self.project_x(join_patches(x, self.patch_size)) + condition
         x = x + self.position(x, mask)
         rope = self._rope(x.shape[1], x.device)
         per_block = modulation[:, :-2].unflatten(1, (self.num_layers, 6))
         for block, rows in zip(self.blocks, per_block.unbind(1)):
             x = block(x, rows, rope, mask)
         shift, scale = modulation[:, -2:].unsqueeze(2).unbind(1)  # [B, 1, D]
-        return self.project_out(_modulated_norm(x, shift, scale))
+        x = self.project_out(_modulated_norm(x, shift, scale))
+        return split_patches(x, self.patch_size)
 
     def forward(self, x, cond, t, lens=None):
         """Velocity from scratch: condition, modulation and network.

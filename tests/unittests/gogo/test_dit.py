@@ -1,14 +1,17 @@
 """The Diffusion Transformer: padding, and its precomputed parts."""
 
+import pytest
 import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.lobes.gogo.dit import DiT
 
 
-def seeded_dit():
+def seeded_dit(patch_size=1):
     torch.manual_seed(0)
-    dit = DiT(10, 16, dim=32, num_layers=3, num_heads=2).eval()
+    dit = DiT(
+        10, 16, dim=32, num_layers=3, num_heads=2, patch_size=patch_size
+    ).eval()
     for layer in [*dit.modulations, dit.project_out]:  # not adaLN-zero
         torch.nn.init.normal_(layer.weight, std=0.3)
     return dit
@@ -25,8 +28,20 @@ def test_untrained_blocks_are_the_identity():
 
 
 @torch.no_grad()
-def test_padding_never_reaches_real_frames(device):
-    dit = seeded_dit().to(device)
+def test_patches_are_frames_of_more_channels():
+    """The same weights read and write four frames as one of four times the size."""
+    dit = seeded_dit(patch_size=4)
+    wide = DiT(40, 64, dim=32, num_layers=3, num_heads=2).eval()
+    wide.load_state_dict(dit.state_dict())
+    x, cond, t = torch.randn(2, 20, 10), torch.randn(2, 20, 16), torch.rand(2)
+    found = wide(x.reshape(2, 5, 40), cond.reshape(2, 5, 64), t)
+    torch.testing.assert_close(dit(x, cond, t), found.reshape(2, 20, 10))
+
+
+@pytest.mark.parametrize("patch_size", [1, 4])
+@torch.no_grad()
+def test_padding_never_reaches_real_frames(device, patch_size):
+    dit = seeded_dit(patch_size).to(device)
     x, cond = torch.randn(2, 40, 10), torch.randn(2, 40, 16)
     x, cond = x.to(device), cond.to(device)
     t = torch.tensor([0.2, 0.7], device=device)

@@ -61,24 +61,34 @@ def test_asymmetric_mask():
         assert seen == list(range(20 if row < 20 else row + 1))
 
 
+@pytest.mark.parametrize("patch", [1, 2])
 @torch.no_grad()
-def test_equals_one_pass_over_frames_and_queries():
+def test_equals_one_pass_over_frames_and_queries(patch):
     """Equal to transformers' Llama with the same weights."""
-    encoder = seeded_encoder()
+    encoder = seeded_encoder(patch_size=patch)
     reference = transformers_llama(encoder.transformer, 32, 3, 2, 64)
     groups = torch.randn(5, 6, 10)
+    frames = encoder.stem[:-3](groups).unbind(1)
+    frames = [frames[i : i + patch] for i in range(0, 6, patch)]
+    patches = torch.stack([torch.cat(part, dim=-1) for part in frames], dim=1)
     queries = encoder.queries.expand(5, -1, -1)
-    both = torch.cat([encoder.stem(groups), queries], dim=1)
-    hidden = torch.full((10, 10), -torch.inf)
-    hidden[asymmetric_mask(6, 4)] = 0
+    both = torch.cat([encoder.stem[-3:](patches), queries], dim=1)
+    positions = 6 // patch
+    hidden = torch.full((positions + 4, positions + 4), -torch.inf)
+    hidden[asymmetric_mask(positions, 4)] = 0
     expected = reference(
         inputs_embeds=both, attention_mask=hidden.expand(5, 1, -1, -1)
-    ).last_hidden_state[:, 6:]
+    ).last_hidden_state[:, positions:]
     found = encoder(groups)
     torch.testing.assert_close(found, expected)
     # The mask matters: with the causal one, frames do not see later frames.
-    causal = reference(inputs_embeds=both).last_hidden_state[:, 6:]
+    causal = reference(inputs_embeds=both).last_hidden_state[:, positions:]
     assert (causal - found).abs().max() > 1e-2
+
+
+def test_patches_divide_groups():
+    with pytest.raises(ValueError, match="patch_size=4 does not divide"):
+        seeded_encoder(patch_size=4)
 
 
 @torch.no_grad()
