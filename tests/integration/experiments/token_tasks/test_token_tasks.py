@@ -40,7 +40,7 @@ def test_asr_overfits_two_clips(script, settings, tiny_corpus, tmp_path):
         num_codebooks=3,
         dim=64,
         hidden_size=64,
-        number_of_epochs=12,
+        number_of_epochs=16,
         batch_clips=2,
         learning_rate=0.01,
         group_dropout=0,
