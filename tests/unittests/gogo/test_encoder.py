@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 from transformers import LlamaModel
 
 from speechbrain_gogo.lobes.gogo.encoder.group_encoder import (
@@ -68,11 +69,12 @@ def test_equals_one_pass_over_frames_and_queries(patch):
     encoder = seeded_encoder(patch_size=patch)
     reference = transformers_llama(encoder.transformer, 32, 3, 2, 64)
     groups = torch.randn(5, 6, 10)
-    frames = encoder.stem[:-3](groups).unbind(1)
-    frames = [frames[i : i + patch] for i in range(0, 6, patch)]
-    patches = torch.stack([torch.cat(part, dim=-1) for part in frames], dim=1)
+    *blocks, widen, activate, project = encoder.stem
+    frames = torch.nn.Sequential(*blocks)(groups)
+    patches = [frames[:, i : i + patch].flatten(1) for i in range(0, 6, patch)]
+    patches = F.linear(torch.stack(patches, 1), widen.weight, widen.bias)
     queries = encoder.queries.expand(5, -1, -1)
-    both = torch.cat([encoder.stem[-3:](patches), queries], dim=1)
+    both = torch.cat([project(activate(patches)), queries], dim=1)
     positions = 6 // patch
     hidden = torch.full((positions + 4, positions + 4), -torch.inf)
     hidden[asymmetric_mask(positions, 4)] = 0

@@ -82,6 +82,18 @@ class ConvNeXtV2Block(nn.Module):
         return y if real is None else y * real
 
 
+class PatchLinear(nn.Linear):
+    """A linear layer over the concatenated frames of each patch."""
+
+    def __init__(self, patch_size, n_mels, dim):
+        super().__init__(patch_size * n_mels, dim)
+        self.patch_size = patch_size
+
+    def forward(self, x):
+        """x [M, g, d] -> [M, P, D]."""
+        return super().forward(join_patches(x, self.patch_size))
+
+
 class IndependentGroups:
     """Batching for encoders that process groups independently.
 
@@ -174,11 +186,10 @@ class GroupEncoder(IndependentGroups, nn.Module):
         self.group_size = group_size
         self.num_queries = num_queries
         self.dim = dim
-        self.patch_size = patch_size
         self.positions = group_size // patch_size  # P
         self.stem = nn.Sequential(
             *[ConvNeXtV2Block(n_mels) for _ in range(stem_layers)],
-            nn.Linear(patch_size * n_mels, dim),
+            PatchLinear(patch_size, n_mels, dim),
             nn.GELU(),
             nn.Linear(dim, dim),
         )
@@ -188,11 +199,6 @@ class GroupEncoder(IndependentGroups, nn.Module):
         self.transformer = LlamaBlocks(dim, num_layers, num_heads, ffn_dim)
         mask = asymmetric_mask(self.positions, num_queries)[self.positions :]
         self.register_buffer("query_mask", mask, persistent=False)
-
-    def embed(self, groups):
-        """Frames [M, g, d] to the Transformer's input [M, P, D]."""
-        frames = self.stem[:-3](groups)
-        return self.stem[-3:](join_patches(frames, self.patch_size))
 
     def forward(self, groups, num_queries=None):
         """Encode groups, each on its own.
@@ -214,7 +220,7 @@ class GroupEncoder(IndependentGroups, nn.Module):
         count = self.num_queries if num_queries is None else num_queries
         size = self.positions
         queries = self.queries[:count].expand(groups.shape[0], -1, -1)
-        x = torch.cat([self.embed(groups), queries], dim=1)  # [M, P + K, D]
+        x = torch.cat([self.stem(groups), queries], dim=1)  # [M, P + K, D]
         mask = self.query_mask[:count, : size + count]
         place = torch.arange(size + count, device=x.device)
         rope = self.transformer.rope(place)
