@@ -34,7 +34,7 @@ BLANK = 0
 
 
 class Characters:
-    """Transcripts as ids of characters, from 1 on; 0 is the blank of CTC."""
+    """Ids of characters, from 1 on: 0 is the blank of CTC."""
 
     ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 
@@ -62,11 +62,14 @@ class CTCBrain(TokenTaskBrain):
 
     def compute_forward(self, batch, stage):
         """Log-probabilities of characters [B, N * r, 29], their lengths [B]."""
-        tokens, lens = batch.to(self.device).tokens  # [B, N, 10]
+        tokens, lens = batch.to(self.device).tokens  # [B, N, all]
         frames = self.modules.frames(self.embed(tokens))  # [B, N * r, D]
-        # With packing, results do not depend on the batch, but it takes several
-        # times as long: in training, a little padding does no harm.
-        packed = None if stage == sb.Stage.TRAIN else lens
+        packed = None
+        # Packed, results do not depend on the batch, but take several times as
+        # long: in training, a little padding does no harm. SpeechBrain truncates
+        # lengths to whole frames, so half a frame more rounds them.
+        if stage != sb.Stage.TRAIN:
+            packed = lens + 0.5 / frames.shape[1]
         hidden, _ = self.modules.rnn(frames, lengths=packed)
         logits = self.modules.output(hidden)
         return logits.float().log_softmax(-1), lens
@@ -76,19 +79,18 @@ class CTCBrain(TokenTaskBrain):
         log_probs, lens = predictions
         text, text_lens = batch.text_ids
         if stage != sb.Stage.TRAIN:
-            self.rows += read_errors(
-                batch, ctc_greedy_decode(*predictions, BLANK)
-            )
+            recognised = ctc_greedy_decode(*predictions, BLANK)
+            self.rows += error_rows(batch, recognised)
         return ctc_loss(log_probs, text, lens, text_lens, BLANK)
 
 
-def read_errors(batch, found):
-    """Rows of a batch, with the errors of recognised ids [B][..]."""
+def error_rows(batch, recognised):
+    """A row of results for each utterance; ``recognised`` are lists of ids."""
     text, text_lens = batch.text_ids
     counts = (text_lens * text.shape[1]).round().long().tolist()
     decode = Characters().decode
     said = [decode(ids[:n]) for ids, n in zip(text.tolist(), counts)]
-    heard = [decode(ids) for ids in found]
+    heard = [decode(ids) for ids in recognised]
     names = batch.id
     characters = wer_details_for_batch(names, said, heard)
     words = wer_details_for_batch(
