@@ -3,7 +3,7 @@
 SoCodec encodes such features (Section 3.2.1: a Chinese HuBERT). HuBERT, WavLM,
 wav2vec 2.0 and the encoder of Whisper all give a frame every 20 ms. The network
 is not part of the module's weights: it is frozen, loaded at the first use, and
-stays in evaluation mode and in its own precision.
+stays in evaluation mode. Its weights keep the precision in which they were saved.
 
 Letters: T samples, F frames, D width of the features.
 """
@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 FRAME = 320  # samples from frame to frame, at 16 kHz
-SEEN = 400  # samples that a frame of HuBERT and similar networks sees
+SEEN = 400  # samples from which HuBERT and similar networks compute a frame
 
 
 class SelfSupervised(nn.Module):
@@ -27,16 +27,17 @@ class SelfSupervised(nn.Module):
         A folder with a network that ``save_pretrained`` of transformers wrote,
         or an id of the Hugging Face hub.
     layer : int
-        Transformer layer whose output is taken; the last by default, after
-        the network's final normalisation.
+        Number of transformer layers to apply, 0 for their input; by default
+        all, and the network's final normalisation.
     normalize : bool
-        Bring each clip to mean 0 and variance 1 before (not for Whisper, whose
-        features are made by its own extractor).
+        Normalise each clip, with its tail, to mean 0 and variance 1 (not for
+        Whisper, whose input is computed by its own extractor).
     tail_seconds : float
         Silence appended to each clip, so that its last frame is complete. Its
-        frames are masked in attention and dropped.
+        frames are masked in attention and dropped. Whisper needs none.
     max_seconds : float
-        Longest clip: attention is quadratic. Whisper's limit is 30 s.
+        Longest clip, because the cost of attention is quadratic. Whisper's
+        input is 30 s at most.
 
     Example
     -------
@@ -69,7 +70,7 @@ class SelfSupervised(nn.Module):
         return [self.layer, self.normalize, self.tail_seconds]
 
     def look_in(self, folder):
-        """Take ``source`` as relative to a folder, if it is there.
+        """Make ``source`` relative to a folder, if the network is there.
 
         Arguments
         ---------
@@ -80,20 +81,20 @@ class SelfSupervised(nn.Module):
             self.source = str(Path(folder) / self.source)
 
     def use(self, network):
-        """Take a network that is in memory.
+        """Use a network that is in memory, instead of loading ``source``.
 
         Arguments
         ---------
         network : transformers.PreTrainedModel
-            HubertModel or one like it.
+            HubertModel or a similar one; not Whisper, which has an extractor.
         """
         self._loaded = {"network": network.eval().requires_grad_(False)}
 
     def save_pretrained(self, folder):
-        """Write the network as a folder that ``source`` can name.
+        """Write the network of ``source`` to a folder, as another ``source``.
 
-        All of it: of Whisper that includes the decoder, without which
-        transformers does not read the encoder again.
+        Whisper's decoder is included: without it, transformers does not load
+        the encoder.
 
         Arguments
         ---------
@@ -104,11 +105,6 @@ class SelfSupervised(nn.Module):
         network.save_pretrained(folder)
         if extractor is not None:
             extractor.save_pretrained(folder)
-
-    @property
-    def dim(self):
-        """Width D of the features."""
-        return self._network("cpu").config.hidden_size
 
     @torch.no_grad()
     def forward(self, wav):
@@ -127,43 +123,48 @@ class SelfSupervised(nn.Module):
         Raises
         ------
         ValueError
-            If the clip is too long, or no whole number of frames.
+            If the clip is too long or not a whole number of frames, or the
+            network can not be loaded or has too few layers.
         """
-        if len(wav) > self.max_seconds * self.sample_rate or len(wav) % FRAME:
-            raise ValueError(
-                f"A clip of {len(wav)} samples: the network reads "
-                f"{self.max_seconds:g} s at most, and multiples of {FRAME}."
-            )
         network = self._network(wav.device)
+        read, longest = self._read_with_hubert, self.max_seconds
         if network.config.model_type == "whisper":
-            return self._read_with_whisper(network, wav).float()
-        return self._read(network, wav).float()
+            frames = network.config.max_source_positions
+            longest = min(longest, frames * FRAME / self.sample_rate)
+            read = self._read_with_whisper
+        if len(wav) > longest * self.sample_rate or len(wav) % FRAME:
+            raise ValueError(
+                f"A clip of {len(wav)} samples: the network reads at most "
+                f"{longest:g} s ({self.sample_rate} Hz), and multiples of "
+                f"{FRAME} samples. Cut the clip."
+            )
+        return read(network, wav).float()
 
-    def _read(self, network, wav):
+    def _read_with_hubert(self, network, wav):
         """Features of HuBERT, WavLM or wav2vec 2.0."""
         tail = round(self.tail_seconds * self.sample_rate)
         padded = F.pad(wav, (0, tail)).unsqueeze(0)
         if self.normalize:
             padded = F.layer_norm(padded, padded.shape)
-        # The network makes T / 320 frames of so many samples.
+        # T / 320 frames need so many samples.
+        needed = len(wav) + SEEN - FRAME
         place = torch.arange(padded.shape[1], device=wav.device)
-        mask = (place < len(wav) + SEEN - FRAME).long().unsqueeze(0)
-        found = network(
-            padded,
-            attention_mask=mask,
+        out = network(
+            padded.to(network.dtype),
+            attention_mask=(place < needed).long().unsqueeze(0),
             output_hidden_states=self.layer is not None,
         )
         if self.layer is None:
-            x = found.last_hidden_state
+            x = out.last_hidden_state
         else:
-            x = found.hidden_states[self.layer]
+            x = out.hidden_states[self.layer]
         return x[0, : len(wav) // FRAME]
 
     def _read_with_whisper(self, encoder, wav):
-        """Features of Whisper's encoder, for the length of the clip alone.
+        """Features of Whisper's encoder, for the duration of the clip.
 
-        The model of transformers takes inputs of 30 s only. Its layers take
-        any length, so they are called one by one.
+        The forward pass of transformers requires inputs of 30 s. The layers
+        take any length, so they are called one by one.
         """
         with torch.autocast("cpu", enabled=False):
             mel = self._loaded["extractor"](
@@ -186,10 +187,16 @@ class SelfSupervised(nn.Module):
     def _network(self, device):
         """The network on a device; it is loaded at the first call."""
         if not self._loaded:
-            found, extractor = _load(self.source)
+            network, extractor = _load(self.source)
             if extractor is not None:
-                found = found.get_encoder()
-            self.use(found)
+                network = network.get_encoder()
+            layers = network.config.num_hidden_layers
+            if self.layer is not None and not 0 <= self.layer <= layers:
+                raise ValueError(
+                    f"layer={self.layer} of '{self.source}': it has {layers} "
+                    "layers. Give a number from 0 to that."
+                )
+            self.use(network)
             self._loaded["extractor"] = extractor
         network = self._loaded["network"]
         return network if network.device == device else network.to(device)

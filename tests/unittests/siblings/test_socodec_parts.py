@@ -41,6 +41,31 @@ def test_features_of_hubert(tiny_hubert_folder):
     assert features.state_dict() == {} and not list(features.parameters())
 
 
+def test_features_of_a_network_in_half_precision(tiny_hubert_folder, tmp_path):
+    random_hubert().bfloat16().save_pretrained(tmp_path)
+    wav = 0.1 * torch.randn(6400, generator=torch.manual_seed(3))
+    found = SelfSupervised(tmp_path)(wav)
+    expected = SelfSupervised(tiny_hubert_folder)(wav)
+    assert found.dtype == torch.float32
+    assert (found - expected).norm() < 0.05 * expected.norm()
+
+
+def test_whisper_reads_the_whole_clip_or_none_of_it(tiny_whisper_folder):
+    """Its extractor would cut longer clips to 30 s, without a warning."""
+    features = SelfSupervised(tiny_whisper_folder)
+    assert features(torch.zeros(6400)).shape == (20, 16)
+    with pytest.raises(ValueError, match="at most 30 s"):
+        features(torch.zeros(31 * RATE))
+
+
+def test_a_missing_layer_is_an_error(tiny_hubert_folder, tiny_whisper_folder):
+    for folder, layers in ((tiny_hubert_folder, 2), (tiny_whisper_folder, 1)):
+        SelfSupervised(folder, layer=layers)(torch.zeros(640))
+        for layer in (-1, layers + 1):
+            with pytest.raises(ValueError, match=f"has {layers} layers"):
+                SelfSupervised(folder, layer=layer)(torch.zeros(640))
+
+
 def test_fairseq_names_of_hubert(tmp_path):
     network = random_hubert(
         conv_bias=True, feat_extract_norm="layer", do_stable_layer_norm=True
