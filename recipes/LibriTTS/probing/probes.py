@@ -1,9 +1,9 @@
 """Probes: networks that predict a feature from the tokens at a position.
 
 Appendix H of the Gogo paper: three fully connected layers with ReLU and dropout, one
-network for every position and every feature. All are trained at once: a layer of all
-networks is one batched matrix product, and in the sum of the losses each network has
-the gradient of its own loss.
+network for every pair of a position and a feature. All are trained at once: a layer of
+all networks is one batched matrix product. The loss is the sum of theirs, so the
+gradient of each network is that of its own loss.
 """
 
 import copy
@@ -18,9 +18,9 @@ from tqdm import trange
 class PositionProbes(nn.Module):
     """P x F networks, each from one position's embedding to one feature.
 
-    P is the number of tokens of a group, F that of features; ``in_dim`` is the
-    width of the embeddings, ``hidden`` those of the hidden layers, after each
-    of which there is dropout.
+    P is the number of tokens of a group, F the number of features; ``in_dim``
+    is the width of the embeddings, ``hidden`` has the widths of the hidden
+    layers. Dropout follows each of these.
 
     Example
     -------
@@ -38,23 +38,22 @@ class PositionProbes(nn.Module):
         dropout=0.1,
     ):
         super().__init__()
-        # As in nn.Linear, but the last layer starts with the mean, 0.
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for width_in, width in zip((in_dim, *hidden), (*hidden, 1)):
-            shape = num_positions, num_features
-            bound = width_in**-0.5
-            for parts, rows in ((self.weights, width_in), (self.biases, 1)):
-                part = torch.empty(*shape, rows, width)
-                parts.append(nn.Parameter(part.uniform_(-bound, bound)))
-        for last in (self.weights[-1], self.biases[-1]):
-            nn.init.zeros_(last)
+            bound = width_in**-0.5  # as in nn.Linear
+            for tensors, rows in ((self.weights, width_in), (self.biases, 1)):
+                drawn = torch.empty(num_positions, num_features, rows, width)
+                tensors.append(nn.Parameter(drawn.uniform_(-bound, bound)))
+        # At first, all predict the mean, which standardization makes 0.
+        nn.init.zeros_(self.weights[-1])
+        nn.init.zeros_(self.biases[-1])
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, embeddings):
         """Predict features, [B, P, F], from embeddings [B, P, D]."""
         h = embeddings.transpose(0, 1).unsqueeze(1)  # [P, 1, B, D]
-        for place, (weight, bias) in enumerate(zip(self.weights, self.biases)):
-            if place > 0:
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases)):
+            if layer > 0:
                 h = self.dropout(F.relu(h))
             h = h @ weight + bias  # [P, F, B, width]
         return h.squeeze(-1).permute(2, 0, 1)
@@ -68,13 +67,16 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, values):
-        """Of the known values, [M, ...]; a constant has deviation 1."""
+        """Of the values [M, ...] that are not NaN; a constant has deviation 1."""
         mean = values.nanmean(0)
         deviation = (values - mean).square().nanmean(0).sqrt()
-        return cls(mean, torch.where(deviation > 0, deviation, 1.0))
+        # Rounding of the mean may give a constant a deviation of 1e-17.
+        offsets = values - values.nanmedian(0).values
+        varies = offsets.nan_to_num().bool().any(0)
+        return cls(mean, torch.where(varies, deviation, 1.0))
 
     def apply(self, values):
-        """Standardise values [M, ...], in float32."""
+        """Standardised values [M, ...], in float32."""
         return ((values - self.mean) / self.deviation).float()
 
 
@@ -91,12 +93,13 @@ def fit_probes(
 ):
     """Train all probes in place, with early stopping for each of them.
 
-    A probe starts with the mean of the training clips, and keeps it if training
-    does not reduce its validation loss; each gets its best weights. ``train``
-    and ``valid`` are embeddings [M, P, D] and targets [M, F], both
-    standardised; NaN where a target is not known. A probe has stopped after
-    ``patience`` validations without a better loss; training ends when all have.
-    Gives the best validation losses, [P, F].
+    ``train`` and ``valid`` are embeddings [M, P, D] and targets [M, F], both
+    standardised; a target that is not known is NaN. At the end, each probe has
+    the weights with its best validation loss, possibly the initial ones. A
+    probe stops after ``patience`` validations without a better loss, and the
+    training when all probes have stopped. ``seed`` draws the batches; dropout
+    depends on torch's global generator. Gives the best validation losses,
+    [P, F].
     """
     inputs, targets = train
     optimizer = opt_class(probes.parameters())
@@ -134,7 +137,8 @@ def fit_probes(
 def score_probes(probes, inputs, targets, batch_size):
     """Squared errors [M, P, F] of every probe on every clip, without dropout.
 
-    Inputs are [M, P, D], targets [M, F]; NaN where one is not known.
+    Inputs are [M, P, D], targets [M, F]. Targets that are not known are NaN, and
+    so are their errors.
     """
     probes.eval()
     predicted = torch.cat([probes(part) for part in inputs.split(batch_size)])
@@ -142,15 +146,16 @@ def score_probes(probes, inputs, targets, batch_size):
 
 
 def squared_errors(predicted, targets):
-    """[B, P, F] and [B, F] -> [B, P, F], NaN where a target is not known."""
+    """Of predictions [B, P, F] and targets [B, F]: [B, P, F], NaN if unknown."""
     return (predicted - targets.unsqueeze(1)).square()
 
 
 def mean_errors(predicted, targets):
-    """Mean over the clips with a known target, 0 where there is none: [P, F].
+    """Mean squared errors over the clips with a known target, [P, F].
 
-    Predictions are [B, P, F], targets [B, F], NaN where one is not known; these
-    are removed before the square, or the gradients would be NaN.
+    Predictions are [B, P, F], targets [B, F]. Targets that are not known, NaN,
+    are replaced before the square: multiplied by 0 after it, they would still
+    give gradients of NaN. Without any known target, the mean is 0.
     """
     known = ~targets.isnan()
     errors = squared_errors(predicted, targets.nan_to_num())

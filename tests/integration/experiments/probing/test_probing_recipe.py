@@ -42,6 +42,19 @@ def test_probes_are_independent_networks():
         assert touched.nonzero().tolist() == [[1, 0]]
 
 
+def test_constant_features_are_not_magnified():
+    """The mean of three times 0.1 is not 0.1."""
+    from probes import Scale
+
+    values = torch.tensor(
+        [[0.1, 1], [0.1, 3], [0.1, torch.nan]], dtype=torch.float64
+    )
+    scale = Scale.of(values)
+    assert scale.deviation.tolist() == [1, 1]
+    found = scale.apply(torch.tensor([[0.2, 4.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.1, 2.0]]))
+
+
 def fit(probes, train, valid, num_steps=200, **changes):
     from probes import fit_probes
 
