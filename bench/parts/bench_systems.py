@@ -101,8 +101,8 @@ class Peer:
 
     def __init__(self, folder, device):
         self.device = device
-        self.networks = AutoModel.from_pretrained(folder / self.kind)
-        self.networks = self.networks.to(device).eval()
+        networks = AutoModel.from_pretrained(folder / self.kind)
+        self.networks = networks.to(device).eval()
         config = self.networks.config
         self.sample_rate = config.sampling_rate
         hop = getattr(config, "hop_length", None)
@@ -168,4 +168,4 @@ SYSTEMS = {
 
 def noise(seconds, sample_rate):
     """White noise at the level of speech, [1, T]."""
-    return 0.1 * torch.randn(1, round(seconds * sample_rate)).clamp(-9, 9)
+    return 0.1 * torch.randn(1, round(seconds * sample_rate))

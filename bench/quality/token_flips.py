@@ -3,8 +3,9 @@
     python bench/quality/token_flips.py gogo-mini --csv valid.csv --data /path/to/speech
 
 It runs on a CPU and rounds the factors of all products as GPUs do: to 10 bits of
-mantissa for TF32, to 7 for bf16. A codec encodes in full float32 precision unless
-its run options say otherwise.
+mantissa for TF32, to 7 for bf16. Biases are rounded too. "fp32, summed otherwise"
+rounds to 22 bits instead of changing the order of sums. A codec encodes in full
+float32 precision unless its run options say otherwise.
 """
 
 from pathlib import Path

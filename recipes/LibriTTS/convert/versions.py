@@ -1,4 +1,4 @@
-"""What is made of each clip: recorded, coded, and with new fine tokens."""
+"""Versions of a clip to judge: recorded, coded, and with new fine tokens."""
 
 import torch
 
@@ -14,24 +14,26 @@ def record(speech, wav, voice, settings):
 
 
 def code(speech, wav, voice, settings, keep=None):
-    """Encoded and decoded."""
+    """The audio, encoded and decoded."""
     tokens, _ = speech.codec.encode_batch(wav)
-    chosen = {"keep": keep, "seed": settings["seed"], "num_samples": len(wav)}
-    return speech.codec.decode_batch(tokens, **chosen)[0][0]
+    wavs, _ = speech.codec.decode_batch(
+        tokens, keep=keep, seed=settings["seed"], num_samples=len(wav)
+    )
+    return wavs[0]
 
 
 def code_coarsely(speech, wav, voice, settings):
-    """Decoded from the tokens that Stage II keeps."""
+    """The audio, decoded from the tokens that Stage II keeps."""
     return code(speech, wav, voice, settings, speech.codec.backbone_size)
 
 
 def generate(speech, wav, voice, settings):
-    """Fine tokens from the coarse ones alone."""
+    """The audio, with fine tokens that Stage II generates from the coarse ones."""
     return speech.enhance(wav, **settings).wav
 
 
 def generate_after(speech, wav, voice, settings):
-    """Fine tokens from the coarse ones, after another clip."""
+    """As :func:`generate`, after the tokens of another clip, the prompt."""
     return speech.convert_voice(wav, voice, **settings).wav
 
 
@@ -45,9 +47,10 @@ SYSTEMS = {
 
 
 class Versions:
-    """All that is made of a clip, by label: a condition and a system.
+    """Versions of a clip: a condition (clean or a disturbance) and a system.
 
-    ``settings`` are those of ``convert_voice``, the seed among them.
+    ``settings`` are those of ``convert_voice``, including the seed. ``parts``
+    maps the labels of versions to their condition and system.
     """
 
     def __init__(self, speech, disturbances, settings):
@@ -70,7 +73,8 @@ class Versions:
     def make(self, label, key, wav, voice):
         """A version of a clip, [T], as long as the clip.
 
-        The clip and another one, the prompt, are [T] at the codec's rate.
+        ``wav`` is the clip and ``voice`` the prompt, [T] at the codec's rate;
+        ``key`` is the clip's ID.
         """
         condition, system = self.parts[label]
         if condition != CLEAN:

@@ -1,19 +1,18 @@
-"""Prompts for clips, and judges that compare with a prompt and with the clip."""
+"""Prompts of clips, and judges that compare with the prompt and with the clip."""
 
 import random
-
-import torch
 
 from speechbrain_gogo.metrics import STOI, SpeakerSimilarity
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 
 def choose_prompts(rows, same_speaker, seconds, seed):
-    """A prompt for each clip, another one of the same or another speaker.
+    """A prompt for each clip: another clip, of the same or another speaker.
 
-    Gives ID -> ID of the prompt. ``seconds`` are the shortest and the longest
-    one. The choice does not depend on the order of the rows. No prompt for any
-    clip is an error, as are missing speakers.
+    Gives ID -> ID of the prompt, without clips for which there is none.
+    ``seconds`` are the durations of the shortest and the longest prompt. The
+    choice does not depend on the order of the rows. Raises a ValueError if no
+    clip has a prompt, or a speaker is missing.
 
     Example
     -------
@@ -74,7 +73,7 @@ class TwoVoices(SpeakerSimilarity):
         voices = [self._embed(wav) for wav in (predict, *target)]
         if any(voice is None for voice in voices):
             return self.no_score
-        own, *others = (torch.from_numpy(voice) for voice in voices)
+        own, *others = voices
         prompt, source = (float(own @ other) for other in others)
         nearer = float(prompt > source)
         return dict(zip(self.columns, (prompt, source, nearer)))

@@ -40,7 +40,7 @@ class ProbingData(NamedTuple):
 
 def draw_clips(csv_path, drawn_path, number, seed):
     """Write a manifest with a random sample of the rows of another one."""
-    head, table = read_table(csv_path)
+    header, table = read_table(csv_path)
     rows = [fields for fields in table if fields is not None]
     places = list(range(len(rows)))
     random.Random(seed).shuffle(places)
@@ -48,7 +48,7 @@ def draw_clips(csv_path, drawn_path, number, seed):
     drawn_path.parent.mkdir(parents=True, exist_ok=True)
     with open(drawn_path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
+        writer.writerow(header)
         writer.writerows(rows[place] for place in sorted(places[:number]))
 
 
@@ -62,11 +62,12 @@ def probing_data(
     complete=False,
     **clips,
 ):
-    """Encode and measure the remaining clips of a manifest, as ProbingData.
+    """ProbingData of a manifest; what is not in ``folder`` yet is computed.
 
-    ``folder`` gets tokens/ and features/; ``clips`` are settings of
-    ManifestShards. Tokens of another codec or manifest are an error, and so is
-    no usable clip or, in a ``complete`` set, an unusable one.
+    Tokens are written to its tokens/, features to its features/; ``clips`` are
+    settings of ManifestShards. Raises a ValueError if the tokens there are of
+    another codec or manifest, if no clip is usable or, in a ``complete`` set,
+    if a clip is unusable.
     """
     folder = Path(folder)
     source = ManifestShards(
@@ -98,8 +99,12 @@ def probing_data(
     features = measure_clips(
         extractor,
         [
-            (row.id, manifest[row.id]["wav"], row.text)
-            + (manifest[row.id]["samples"],)
+            (
+                row.id,
+                manifest[row.id]["wav"],
+                row.text,
+                manifest[row.id]["samples"],
+            )
             for row in usable
         ],
         folder / "features",
@@ -114,11 +119,11 @@ def probing_data(
 
 
 def measure_clips(extractor, clips, folder, num_workers=0):
-    """Measure the features of the remaining clips: float64 [M, F].
+    """Features of M clips, float64 [M, F], NaN where they are not defined.
 
-    A clip is ID, path, text and, for a part of a file, its samples. Features
-    that are not defined are NaN. Each set of settings and clips has a
-    subfolder, with one file per clip.
+    A clip is ID, path, text and, for a part of a file, its samples. Features are
+    stored in one file per clip, in a subfolder for each set of settings and
+    clips; only those of missing files are measured.
     """
     listed = [(key, str(wav), *rest) for key, wav, *rest in clips]
     metadata = json.dumps([extractor.settings, listed], sort_keys=True)
@@ -135,7 +140,7 @@ def measure_clips(extractor, clips, folder, num_workers=0):
     for _ in tqdm(loader, "features", len(clips), initial=done):
         pass
     measured = (json.loads(path.read_text()) for path in paths)
-    values = [[found[name] for name in NAMES] for found in measured]
+    values = [[features[name] for name in NAMES] for features in measured]
     return torch.tensor(values, dtype=torch.float64)
 
 
