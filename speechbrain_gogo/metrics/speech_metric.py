@@ -92,7 +92,11 @@ class SpeechMetric(MetricStats, ABC):
         -------
         dict | float
         """
-        pairs = [p for p in zip(self.ids, self.scores) if p[1] == p[1]]
+        pairs = [
+            (name, score)
+            for name, score in zip(self.ids, self.scores)
+            if not math.isnan(score)
+        ]
         scores = dict.fromkeys(("average", "min_score", "max_score"), math.nan)
         self.summary = {**scores, "min_id": None, "max_id": None}
         if pairs:
@@ -110,8 +114,9 @@ class SpeechMetric(MetricStats, ABC):
 class BatchedMetric(SpeechMetric):
     """Base class of metrics by a network, many utterances at once.
 
-    They run in the process that created them. Subclasses implement
-    :meth:`measure_batch`; scores must not depend on the batch.
+    Such a metric runs in the process that created it, not in worker processes.
+    Subclasses implement :meth:`measure_batch`; scores must not depend on the
+    batch.
 
     Arguments
     ---------
@@ -127,9 +132,10 @@ class BatchedMetric(SpeechMetric):
 
     @abstractmethod
     def measure_batch(self, predicts, targets, transcripts=None):
-        """Measure utterances: a value for each of ``columns`` per utterance.
+        """Measure utterances.
 
-        Signals and originals are lists of [T]; the result is a list of dict.
+        Signals and originals are lists of [T]. Gives a dict for each utterance,
+        with a value for each of ``columns``.
         """
 
     def measure(self, predict, target, transcript=None):

@@ -51,8 +51,8 @@ class CoFiObjective(nn.Module):
         -------
         dict
             Scalars "loss", "vq" and "mel"; "predicted", the log-mel
-            [B, M, n_mels]; "embedding", [B, C]; "ids", those of each stream
-            by its name, int64 [steps].
+            [B, M, n_mels]; "embedding", [B, C]; and "ids", a dict from the
+            name of a stream to its token ids, int64 [steps].
         """
         codec, encoder = self.codec, self.codec.global_encoder
         g = encoder(encoder.clip_and_shuffle(mel, lens, generator))
@@ -66,17 +66,17 @@ class CoFiObjective(nn.Module):
                 residual, real, generator=generator, continuous=continuous
             )
             commitments.append(commitment)
-            q = q * (rank < kept)[:, None, None]  # all-zero vectors
+            q = q * (rank < kept)[:, None, None]  # masked scales are zeros
             d = codec.decoder.step(place, d, q, g)
-            for stream, each in enumerate(found.T, 1):
-                ids[f"{codec.levels[rank].name}, stream {stream}"] = each
+            for stream, of_stream in enumerate(found.T, 1):
+                ids[f"{codec.levels[rank].name}, stream {stream}"] = of_stream
         predicted = codec.decoder(d)
         vq = torch.stack(commitments).mean()
-        acoustic = squared_error(predicted, mel, lens)
+        error = squared_error(predicted, mel, lens)
         return {
-            "loss": self.vq_weight * vq + self.mel_weight * acoustic,  # Eq. (1)
+            "loss": self.vq_weight * vq + self.mel_weight * error,  # Eq. (1)
             "vq": vq,
-            "mel": acoustic,
+            "mel": error,
             "predicted": predicted,
             "embedding": g,
             "ids": ids,

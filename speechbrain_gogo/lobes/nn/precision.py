@@ -1,9 +1,9 @@
 """Full float32 precision.
 
-Importing SpeechBrain lets GPUs round the factors of float32 products to TF32,
-10 bits of mantissa, and a caller may be in autocast. A feature near the border
-between two codes then gets the other code. Tokens, rewards and evaluations are
-therefore computed inside :func:`full_precision`; training is not.
+Importing SpeechBrain allows GPUs to round the factors of float32 products to TF32,
+with 10 bits of mantissa, and a caller may use autocast. The feature of a token near
+the border between two codes may then get the other code. Tokens, rewards and
+evaluations are therefore computed inside :func:`full_precision`; training is not.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 class KeepsPrecision:
     """A module whose weights stay in the precision that they were loaded in.
 
-    It moves between devices as any module. ``half()``, ``bfloat16()`` and
-    similar calls do not convert its weights, even on a module that contains it:
-    rounded weights would give other tokens.
+    It moves between devices like any module. ``half()``, ``bfloat16()`` and
+    similar calls do not convert its weights, even if they are called on a module
+    that contains it: with rounded weights, tokens would change.
     """
 
     def _apply(self, fn, recurse=True):
@@ -48,7 +48,7 @@ class KeepsPrecision:
 def full_precision(device_type):
     """Disable autocast and TF32 inside the context, and restore them afterwards.
 
-    The switches of TF32 are global: they hold for other threads, too.
+    The switches of TF32 are global: other threads are affected too.
     ``device_type`` is that of the autocast, "cpu" or "cuda".
 
     Example
@@ -57,7 +57,8 @@ def full_precision(device_type):
     ...     torch.get_float32_matmul_precision()
     'highest'
     """
-    matmul, cudnn, switches = *_legacy_names(), _switches()
+    matmul, cudnn = _legacy_settings()
+    switches = _switches()
     before = [switch.fp32_precision for switch in switches]
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
@@ -76,10 +77,11 @@ def full_precision(device_type):
                 switch.fp32_precision = value
 
 
-def _legacy_names():
-    """The settings of products and of cuDNN by their names before torch 2.9.
+def _legacy_settings():
+    """Precision of products and of cuDNN, by their names before torch 2.9.
 
-    None for settings made by the new names, which torch refuses to translate.
+    None for a setting that was changed by its new name: torch then raises an error
+    if it is read by the old one.
     """
     found = []
     for read in (

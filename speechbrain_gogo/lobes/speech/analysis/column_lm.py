@@ -3,7 +3,7 @@
 Column j of the token matrix is a sequence of one token per group, with its own
 small LLaMA-style model. The models are trained together and share no weights.
 
-Letters: B batch, N groups, K tokens per group, C codes.
+Letters: B batch, N groups, K tokens per group, C codes, P real tokens of a batch.
 """
 
 import torch
@@ -61,14 +61,12 @@ class ColumnLM(nn.Module):
         )
 
     def losses(self, tokens):
-        """Negative log-likelihood of each token, given those before (Eq. 19).
+        """Negative log-likelihood of each token, given its predecessors (Eq. 19).
 
         tokens int64 [B, N, K or more] -> [B, N, K], in nats.
         """
-        columns = tokens.unbind(2)
-        return torch.stack(
-            [self._column(*pair) for pair in zip(self.llamas, columns)], dim=2
-        )
+        pairs = zip(self.llamas, tokens.unbind(2))
+        return torch.stack([self._column(*pair) for pair in pairs], dim=2)
 
     def _column(self, llama, ids):
         """Negative log-likelihood of one column [B, N]."""
@@ -92,8 +90,8 @@ class ColumnLM(nn.Module):
         -------
         dict
             "loss", the sum of the means of the columns, so that models do not
-            affect each other; "nll" [P], of each token; and "level" int64 [P],
-            its column.
+            affect each other; "nll" [P], the negative log-likelihood of each
+            token; and "level" int64 [P], its column.
         """
         real = length_mask(lens, tokens.shape[1])  # [B, N]
         nll = self.losses(tokens)[real]  # [P / K, K]
