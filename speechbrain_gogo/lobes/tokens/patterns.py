@@ -11,9 +11,15 @@ import torch
 ORDERS = ("group_major", "level_major", "delay")
 
 
-def _check(order):
+def _check(order, given, form):
+    """Raise an error for an unknown order, or a tensor of another ``form``."""
     if order not in ORDERS:
         raise ValueError(f"Unknown token order '{order}': use one of {ORDERS}.")
+    if given.dim() != form.count(",") + 1:
+        raise ValueError(
+            f"For the order '{order}' give {form}; got shape "
+            f"{tuple(given.shape)}."
+        )
 
 
 def flatten(tokens, order, pad=0, delay=1):
@@ -35,6 +41,11 @@ def flatten(tokens, order, pad=0, delay=1):
     torch.Tensor
         [B, N * K]; for "delay" [B, N + (K - 1) * delay, K].
 
+    Raises
+    ------
+    ValueError
+        If the order is unknown or the tokens are no matrix [B, N, K].
+
     Example
     -------
     >>> tokens = torch.tensor([[[1, 2], [3, 4], [5, 6]]])
@@ -45,7 +56,7 @@ def flatten(tokens, order, pad=0, delay=1):
     >>> flatten(tokens, "delay").tolist()
     [[[1, 0], [3, 2], [5, 4], [0, 6]]]
     """
-    _check(order)
+    _check(order, tokens, "a token matrix [B, N, K]")
     batch, groups, levels = tokens.shape
     if order == "group_major":
         return tokens.reshape(batch, groups * levels)
@@ -80,7 +91,8 @@ def unflatten(sequence, order, num_levels, delay=1):
     Raises
     ------
     ValueError
-        If the order is unknown or the length does not hold whole groups.
+        If the order is unknown, the shape is another, or the length does not
+        hold whole groups.
 
     Example
     -------
@@ -89,7 +101,8 @@ def unflatten(sequence, order, num_levels, delay=1):
     >>> bool((unflatten(sequence, "delay", 3) == tokens).all())
     True
     """
-    _check(order)
+    steps = "[B, steps, K]" if order == "delay" else "[B, N * K]"
+    _check(order, sequence, f"a sequence {steps}")
     if order == "delay":
         groups = sequence.shape[1] - (num_levels - 1) * delay
         if groups < 1 or sequence.shape[2] != num_levels:

@@ -27,6 +27,10 @@ def test_order_and_its_inverse(order):
 def test_errors_say_what_was_wrong():
     with pytest.raises(ValueError, match="Unknown token order 'random'"):
         flatten(TOKENS, "random")
+    with pytest.raises(ValueError, match=r"matrix \[B, N, K\]; .* \(3, 2\)"):
+        flatten(TOKENS[0], "group_major")
+    with pytest.raises(ValueError, match=r"\[B, steps, K\]; got .* \(2, 6\)"):
+        unflatten(torch.zeros(2, 6), "delay", 2)
     with pytest.raises(ValueError, match="7 tokens .* groups of 2"):
         unflatten(torch.zeros(1, 7), "group_major", 2)
     with pytest.raises(ValueError, match="groups of 3"):
