@@ -21,7 +21,10 @@ from speechbrain_gogo.dataio.shards.tars import find_shards, fingerprint_shards
 from speechbrain_gogo.dataio.text.tokenizers import encode_text, normalize_words
 
 # Errors from parsing a json of another structure.
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+MALFORMED = (
+    *(KeyError, TypeError, ValueError, AttributeError),
+    *(RecursionError, OverflowError),  # of a float from too large an integer
+)
 
 
 @dataclass(eq=False)

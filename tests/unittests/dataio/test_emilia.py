@@ -31,6 +31,7 @@ def test_every_fault_is_counted_by_its_reason(tmp_path):
         ("duplicate key", clip("a", text="and again")),
         ("invalid json", [("e.json", b'{"text":'), ("e.mp3", sound)]),
         ("invalid json", [("f.json", b'{"text": 1}'), ("f.mp3", sound)]),
+        ("invalid json", clip("u", duration=10**400)),
         ("unsafe tar member", [clip("g")[0], link]),
         ("unsafe tar member", clip("../h")),
         ("unsafe tar member", clip("/outside/i")),
