@@ -1,7 +1,6 @@
 """Reading tokens from files into a tokenizer, after checks of their origin."""
 
 import numpy as np
-import torch
 
 from speechbrain_gogo.dataio.tokens.identity import (
     TokenIdentity,
@@ -9,6 +8,7 @@ from speechbrain_gogo.dataio.tokens.identity import (
     identity_of,
 )
 from speechbrain_gogo.dataio.tokens.layouts import group_ids
+from speechbrain_gogo.inference.checks.settings import as_numbers
 
 
 class TokenReader:
@@ -97,7 +97,7 @@ class TokenReader:
             If the shape is another, the groups are not whole, or an id does not
             exist or belongs to another position.
         """
-        ids = torch.as_tensor(ids)
+        ids = as_numbers(ids, where)
         if not ids.is_floating_point():
             ids = ids.long()  # few operations take unsigned integers
         if ids.dim() == 1 and self.layout == "flat":

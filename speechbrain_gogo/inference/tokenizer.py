@@ -22,6 +22,7 @@ from speechbrain_gogo.dataio.tokens.layouts import (
     lay_out,
 )
 from speechbrain_gogo.inference.benchmark_tokenizer import BenchmarkTokenizer
+from speechbrain_gogo.inference.checks.settings import as_numbers
 from speechbrain_gogo.inference.checks.tokens import check_level
 from speechbrain_gogo.inference.open_codec import open_codec
 from speechbrain_gogo.inference.token_reader import TokenReader
@@ -246,7 +247,7 @@ class GogoTokenizer(BenchmarkTokenizer, TokenReader, nn.Module):
 
     def _check_shape(self, tokens):
         """Tokens int64 [B, T', K' or fewer]."""
-        tokens = torch.as_tensor(tokens, device=self.vocabulary.device).long()
+        tokens = as_numbers(tokens, "tokens", self.vocabulary.device).long()
         if tokens.dim() != 3 or not 1 <= tokens.shape[2] <= self.codebooks:
             raise ValueError(
                 f"Tokens of the layout '{self.layout}' are [batch, steps, "

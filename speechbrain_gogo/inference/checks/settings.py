@@ -26,13 +26,50 @@ def check_whole(value, name):
         raise ValueError(f"{name}={value!r}: give a whole number.") from None
 
 
+def is_number(value):
+    """Whether a value is a finite number; an integer beyond all floats is none.
+
+    Example
+    -------
+    >>> is_number(2), is_number(float("nan")), is_number(10**400)
+    (True, False, False)
+    """
+    try:
+        return isinstance(value, numbers.Real) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def as_numbers(values, name, device=None):
+    """A number, a sequence or an array of them as a tensor.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers, or rows of several lengths.
+
+    Example
+    -------
+    >>> as_numbers([3, 4], "keep")
+    tensor([3, 4])
+    """
+    if torch.is_tensor(values):
+        return values.to(device)
+    try:
+        return torch.as_tensor(values, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            f"{name}={values!r:.60}: give a number, or a tensor of them."
+        ) from None
+
+
 def check_lens(lens, batch, size, name, device):
     """Check relative lengths [B], for which 1.0 is ``size`` samples or groups.
 
     They are returned as float64, since float32 cannot represent every sample of an
     hour. No utterance may be empty.
     """
-    lens = torch.as_tensor(lens, device=device).double()
+    lens = as_numbers(lens, name, device).double()
     if lens.shape != (batch,):
         raise ValueError(
             f"{name} must hold one relative length for each of {batch} "
@@ -56,10 +93,7 @@ def check_sampling(num_steps, guidance_scale, seed=0):
     check_whole(seed, "seed")
     if num_steps is not None and check_whole(num_steps, "num_steps") < 1:
         raise ValueError(f"num_steps={num_steps}: take at least one.")
-    if guidance_scale is not None and not (
-        isinstance(guidance_scale, numbers.Real)
-        and math.isfinite(guidance_scale)
-    ):
+    if guidance_scale is not None and not is_number(guidance_scale):
         raise ValueError(f"guidance_scale={guidance_scale!r} is no number.")
     return {"num_steps": num_steps, "guidance_scale": guidance_scale}
 
@@ -71,15 +105,16 @@ def check_lengths(num_samples, longest):
     """
     if num_samples is None:
         return longest
-    given = torch.as_tensor(num_samples).flatten().tolist()
+    given = as_numbers(num_samples, "num_samples").flatten()
     if len(given) == 1:
-        given = given * len(longest)
-    if len(given) != len(longest) or min(given) < 1:
+        given = given.expand(len(longest))
+    valid = (given >= 1) & (given % 1 == 0)  # inf % 1 is NaN
+    if len(given) != len(longest) or not valid.all():
         raise ValueError(
-            f"num_samples={num_samples}: give one positive length, or one for "
-            f"each of {len(longest)} utterances."
+            f"num_samples={num_samples}: give one positive whole number, or "
+            f"one for each of {len(longest)} utterances."
         )
-    return [min(pair) for pair in zip(map(int, given), longest)]
+    return [min(pair) for pair in zip(map(int, given.tolist()), longest)]
 
 
 def check_embedding(embedding, batch, dim, device):
@@ -87,7 +122,7 @@ def check_embedding(embedding, batch, dim, device):
 
     Returns float32 [B, D].
     """
-    embedding = torch.as_tensor(embedding, device=device).float()
+    embedding = as_numbers(embedding, "embedding", device).float()
     if embedding.dim() == 1:
         embedding = embedding.unsqueeze(0)
     if embedding.dim() != 2 or embedding.shape[1] != dim:

@@ -2,7 +2,7 @@
 
 import torch
 
-from speechbrain_gogo.inference.checks.settings import check_whole
+from speechbrain_gogo.inference.checks.settings import as_numbers, check_whole
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
@@ -11,7 +11,7 @@ def check_tokens(tokens, levels, mask_id, device):
 
     They may be of any dtype, if they are whole numbers from 0 to ``mask_id``.
     """
-    tokens = torch.as_tensor(tokens)
+    tokens = as_numbers(tokens, "tokens")
     found = tokens.shape[-1] if tokens.dim() == 3 else 0
     if not 1 <= found <= levels or 0 in tokens.shape:
         raise ValueError(
@@ -46,7 +46,7 @@ def mask_dropped(tokens, keep, levels, mask_id):
     """
     if keep is None:
         return tokens
-    keep = torch.as_tensor(keep, device=tokens.device)
+    keep = as_numbers(keep, "keep", tokens.device)
     if keep.is_floating_point() and (keep % 1).any():
         raise ValueError(f"keep must be whole numbers; got {keep.tolist()}.")
     if keep.dim() == 0:

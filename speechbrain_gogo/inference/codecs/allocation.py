@@ -7,7 +7,11 @@ rate.
 
 import torch
 
-from speechbrain_gogo.inference.checks.settings import check_lens
+from speechbrain_gogo.inference.checks.settings import (
+    check_lens,
+    check_whole,
+    is_number,
+)
 from speechbrain_gogo.lobes.nn.lengths import length_mask
 
 CHUNK = 4096  # groups of one pass of the policy
@@ -59,7 +63,9 @@ class AllocatingCodec:
         if lens is not None:
             lens = check_lens(lens, *real.shape, "lens", tokens.device)
             real = length_mask(lens, real.shape[1])
-        smallest = allocator.backbone_size if minimum is None else minimum
+        smallest = allocator.backbone_size
+        if minimum is not None:
+            smallest = check_whole(minimum, "minimum")
         check_backbone(tokens, real, allocator.backbone_size, self.mask_id)
         check_rate(target_rate, smallest, self.num_codebooks, self.group_rate)
         with self.own_precision():
@@ -104,7 +110,9 @@ def check_backbone(tokens, real, size, mask_id):
 def check_rate(target_rate, smallest, largest, group_rate):
     """Raise an error for a rate in Hz outside those of budgets smallest..largest."""
     low, high = smallest * group_rate, largest * group_rate
-    if target_rate is not None and not low <= target_rate <= high:
+    if target_rate is None:
+        return
+    if not (is_number(target_rate) and low <= target_rate <= high):
         raise ValueError(
             f"target_rate={target_rate} is outside {low:.4g}..{high:.4g} "
             f"tokens per second, what {smallest} to {largest} tokens per "

@@ -11,7 +11,7 @@ from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig
 
 from speechbrain_gogo.default_dtype import float32_by_default
-from speechbrain_gogo.inference.checks.settings import check_lens
+from speechbrain_gogo.inference.checks.settings import as_numbers, check_lens
 from speechbrain_gogo.inference.checks.tokens import (
     check_level,
     check_tokens,
@@ -277,9 +277,10 @@ class PretrainedCodec(
     def _read_one(self, tokens, keep):
         """Checked ids [N, K] of one utterance; ``keep`` may be [N]."""
         if keep is not None:
-            keep = torch.as_tensor(keep)
+            keep = as_numbers(keep, "keep")
             keep = keep.unsqueeze(0) if keep.dim() == 1 else keep
-        return self._read_tokens(torch.as_tensor(tokens)[None], keep)[0]
+        tokens = as_numbers(tokens, "tokens").unsqueeze(0)
+        return self._read_tokens(tokens, keep)[0]
 
     def _count_groups(self, tokens, lens):
         """Number of groups of each utterance of tokens [B, N, K], a list."""

@@ -7,6 +7,7 @@ here, as batches, streams and files; a subclass encodes.
 import torch
 
 from speechbrain_gogo.inference.checks.settings import (
+    as_numbers,
     check_embedding,
     check_lengths,
 )
@@ -238,7 +239,7 @@ class VoicedCodec(PretrainedCodec):
         torch.Tensor
             [B, N * group_size, n_mels].
         """
-        codes = torch.as_tensor(codes)
+        codes = as_numbers(codes, "codes")
         codes = codes.unsqueeze(-1) if codes.dim() == 2 else codes
         codes = self._read_tokens(codes, keep)
         with self.own_precision():

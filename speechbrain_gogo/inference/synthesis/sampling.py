@@ -1,11 +1,9 @@
 """Settings of text to speech: of its language models, and of Gogo's flow."""
 
-import math
-import numbers
-
 from speechbrain_gogo.inference.checks.settings import (
     check_sampling,
     check_whole,
+    is_number,
 )
 
 SAMPLING = "temperature", "repetition_penalty", "top_p", "top_k"
@@ -53,7 +51,7 @@ def check_sampling_settings(
     values = temperature, repetition_penalty, top_p, top_k, text_guidance
     values = dict(zip((*SAMPLING, TEXT_GUIDANCE), values))
     for name, value in values.items():
-        if not (isinstance(value, numbers.Real) and math.isfinite(value)):
+        if not is_number(value):
             raise ValueError(f"{name}={value!r}: give a number.")
     greedy_or_warm = temperature == 0 or temperature >= MIN_TEMPERATURE
     lowest = f"0 (the likeliest token) or at least {MIN_TEMPERATURE}"

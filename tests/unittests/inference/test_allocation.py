@@ -156,6 +156,10 @@ def test_errors(codec, tokens):
         codec.allocate(tokens, lens, target_rate=20, minimum=5)
     with pytest.raises(ValueError, match="at least 11 tokens"):
         codec.allocate(tokens, lens, minimum=11)
+    with pytest.raises(ValueError, match="minimum=4.5"):
+        codec.allocate(tokens, lens, minimum=4.5)
+    with pytest.raises(ValueError, match="target_rate=fast"):
+        codec.allocate(tokens, lens, target_rate="fast")
     with pytest.raises(ValueError, match="lens must hold"):
         codec.allocate(tokens, torch.ones(3))
 

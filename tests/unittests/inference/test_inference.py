@@ -158,11 +158,13 @@ def test_errors_of_tokens_give_the_position(codec):
     budgets[0, 1] = 11
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         codec.decode_batch(tokens, keep=budgets)
-    for keep in (0, 11, 4.5, torch.ones(3, 4)):
+    for keep in (0, 11, 4.5, "3", torch.ones(3, 4)):
         with pytest.raises(ValueError, match="keep"):
             codec.decode_batch(tokens, keep=keep)
     with pytest.raises(ValueError, match="shape"):
         codec.decode_batch(torch.zeros(1, 4, 11))
+    with pytest.raises(ValueError, match="tokens="):
+        codec.decode_batch([[[1, 2], [3]]])  # groups of two lengths
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,11 @@ def test_errors_of_tokens_give_the_position(codec):
         {"seed": None},
         {"guidance_scale": math.nan},
         {"guidance_scale": "2"},
+        {"guidance_scale": 10**400},
         {"num_samples": -1},
+        {"num_samples": 2.5},
+        {"num_samples": math.inf},
+        {"num_samples": "all"},
     ],
     ids=str,
 )
