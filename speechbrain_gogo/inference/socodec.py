@@ -11,6 +11,10 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_gogo.default_dtype import float32_by_default
+from speechbrain_gogo.inference.checks.settings import (
+    check_features,
+    check_lens,
+)
 from speechbrain_gogo.inference.checks.waveforms import check_wav
 from speechbrain_gogo.inference.codecs.voiced import VoicedCodec
 from speechbrain_gogo.inference.loading.pretrained import (
@@ -101,10 +105,26 @@ class SoCodec(VoicedCodec):
         -------
         tuple of torch.Tensor
             Tokens int64 [B, N, S] and embeddings [B, D].
+
+        Raises
+        ------
+        ValueError
+            If features are of another shape or not finite, or lengths are out
+            of range.
         """
-        ssl, mel = ssl.to(self._device()), mel.to(self._device())
+        codec, device = self.codec, self._device()
+        width = codec.encoder.conv_in.in_channels
+        ssl = check_features(ssl, width, "ssl", device)
+        mel = check_features(mel, codec.mel.n_mels, "mel", device)
+        batch, frames = mel.shape[:2]
+        if len(ssl) != batch:
+            raise ValueError(
+                f"ssl are features of {len(ssl)} utterances, mel of {batch}."
+            )
+        if lens is not None:
+            lens = check_lens(lens, batch, frames, "lens", device)
         with self.own_precision():
-            return self.codec.encode_features(ssl, mel, lens)
+            return codec.encode_features(ssl, mel, lens)
 
     # Streams
 
@@ -162,7 +182,8 @@ class SoCodec(VoicedCodec):
                 f"latency={latency!r}: tokens come {step / self.sample_rate:g} "
                 "s after their audio at the earliest; allow for as much."
             )
-        return min(int(latency * self.sample_rate) // step * step, longest)
+        samples = int(min(latency * self.sample_rate, longest))
+        return samples // step * step
 
     def _encode_window(self, held, new, before):
         """Tokens [n, S] of the last ``new`` samples of a window [T].

@@ -1,4 +1,4 @@
-"""Checks of numbers, lengths, settings of samplers, and embeddings."""
+"""Checks of numbers, lengths, settings of samplers, embeddings and features."""
 
 import math
 import numbers
@@ -57,7 +57,7 @@ def as_numbers(values, name, device=None):
         return values.to(device)
     try:
         return torch.as_tensor(values, device=device)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise ValueError(
             f"{name}={values!r:.60}: give a number, or a tensor of them."
         ) from None
@@ -138,3 +138,17 @@ def check_embedding(embedding, batch, dim, device):
     if not embedding.isfinite().all():
         raise ValueError("embedding is not finite.")
     return embedding.expand(batch, -1)
+
+
+def check_features(features, width, name, device):
+    """Check features [B, T, width] of a batch, and return them as float32."""
+    features = as_numbers(features, name, device).float()
+    shape = tuple(features.shape)
+    if len(shape) != 3 or shape[2] != width or 0 in shape:
+        raise ValueError(
+            f"{name} must be [batch, frames, {width}] and not empty; got "
+            f"shape {shape}."
+        )
+    if not features.isfinite().all():
+        raise ValueError(f"{name} is not finite.")
+    return features

@@ -1,7 +1,7 @@
 """Methods of GogoCodec on streams, in bounded memory.
 
-Audio is processed piece by piece. Tokens and samples equal those of the methods
-on tensors in inference/codec.py, on a GPU up to rounding.
+Audio is processed piece by piece. Tokens equal those of the methods on tensors in
+inference/codec.py, on a GPU up to rounding; samples do up to rounding.
 """
 
 from itertools import islice
@@ -96,8 +96,7 @@ class StreamingCodec(PretrainedCodec):
         ------
         torch.Tensor
             Consecutive pieces of the waveform, float32 [T]; concatenated, they
-            are the result of :meth:`GogoCodec.decode_batch`, on a GPU up to
-            rounding.
+            are the result of :meth:`GogoCodec.decode_batch`, up to rounding.
 
         Raises
         ------
@@ -192,8 +191,9 @@ class StreamingCodec(PretrainedCodec):
                 f"latency={latency!r}: tokens come {least:.3f} s after their "
                 "audio at the earliest; allow for as much."
             )
-        groups = int(latency * self.sample_rate - ahead) // self.group_samples
-        return min(groups, self.codec.window_size)
+        groups = (latency * self.sample_rate - ahead) / self.group_samples
+        # At least one, if the smallest latency is rounded down.
+        return max(1, int(min(groups, self.codec.window_size)))
 
     def _encode_groups(self, held, count):
         """Tokens [n, K] of the first groups of a stretch of audio."""

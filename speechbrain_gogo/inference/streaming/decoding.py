@@ -3,8 +3,7 @@
 The flow's attention is quadratic in the length, so it runs in overlapping
 windows of groups, which are cross-faded. Windows depend only on an utterance's
 own length, and noise only on the seed and the index of a frame. An utterance
-therefore has the same audio alone, in a batch, or streamed (on a GPU, up to
-rounding).
+therefore has the same audio alone, in a batch, or streamed, up to rounding.
 """
 
 from itertools import pairwise

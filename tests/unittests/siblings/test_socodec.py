@@ -73,6 +73,29 @@ def test_live_encoding_keeps_the_latency(codec, wavs):
     assert torch.equal(live[:6], early)
     with pytest.raises(ValueError, match="0.12 s after"):
         next(codec.encode_stream([wav], latency=0.1))
+    assert len(torch.cat(list(codec.encode_stream([wav], math.inf)))) == 25
+
+
+def test_features_of_any_precision(codec):
+    ssl, mel = torch.randn(2, 12, 128), torch.randn(2, 24, 80)
+    expected = codec.encode_features(ssl, mel)
+    assert all(
+        map(
+            torch.equal,
+            codec.encode_features(ssl.double(), mel.double()),
+            expected,
+        )
+    )
+    for given, message in (
+        ((ssl[..., 1:], mel), "ssl must be .*128.*got shape"),
+        ((ssl, mel[0]), "mel must be .*80.*got shape"),
+        ((ssl[:, :0], mel), "ssl must be .*not empty"),
+        ((ssl, mel * math.nan), "mel is not finite"),
+        ((ssl, mel[:1]), "of 2 utterances, mel of 1"),
+        ((ssl, mel, torch.ones(3)), "lens must hold"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            codec.encode_features(*given)
 
 
 def test_keep_equals_masking_by_hand(codec, wavs):
