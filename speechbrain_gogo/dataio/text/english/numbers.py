@@ -85,10 +85,11 @@ def _comma(match):
 
 
 def _spaced(match):
-    """10 000 with spaces, recognised by a group that begins with zero."""
-    groups = match[0].split(" ")
-    if any(group[0] == "0" for group in groups[1:]):
-        return "".join(groups)
+    """10 000 and 1 234 567 with spaces, but not 10 200."""
+    first, *groups = match[0].split(" ")
+    many = len(first) < 3 and len(groups) > 1
+    if many or any(group[0] == "0" for group in groups):
+        return first + "".join(groups)
     return match[0]
 
 
