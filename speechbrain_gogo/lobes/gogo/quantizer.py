@@ -3,8 +3,8 @@
 Quantizers give quantized features q and tokens, and have what a codec needs:
 ``tokens_per_feature``; ``residual``, whether the features of a group's tokens
 are summed; and ``signature``, the settings on which the tokens depend besides
-the weights. ``commitment`` is a loss that belongs to the last forward pass of a
-training, or None.
+the weights. ``commitment`` is a loss of the last forward pass in training, or
+None.
 
 FSQ gives the same as that of vector-quantize-pytorch, which takes seconds to
 import; a test compares them.
@@ -18,6 +18,8 @@ import math
 import torch
 from torch import nn
 
+LARGEST_VOCABULARY = 2**24  # up to which float32, which sums tokens, is exact
+
 
 class FSQ(nn.Module):
     """Rounds each of a few projected dimensions to a few levels.
@@ -28,6 +30,12 @@ class FSQ(nn.Module):
         Levels of each dimension; their product is the vocabulary.
     dim : int
         Dimension of the features before and after.
+
+    Raises
+    ------
+    ValueError
+        If a dimension has fewer than two levels, or the vocabulary is too large
+        for tokens to be exact.
 
     Example
     -------
@@ -44,6 +52,11 @@ class FSQ(nn.Module):
         super().__init__()
         self.levels, self.dim = list(levels), dim
         self.codebook_size = math.prod(levels)
+        if min(levels) < 2 or self.codebook_size > LARGEST_VOCABULARY:
+            raise ValueError(
+                f"FSQ with levels {self.levels}: give each dimension at least "
+                f"2 levels, and at most {LARGEST_VOCABULARY} codes together."
+            )
         counts = torch.tensor(self.levels, dtype=torch.int32)
         # The first dimension varies fastest.
         steps = torch.tensor([1, *self.levels[:-1]]).cumprod(0).int()

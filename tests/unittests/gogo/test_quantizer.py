@@ -45,6 +45,12 @@ def test_fsq_equals_the_library(dim):
     assert torch.equal(ours.embed(every), theirs.indices_to_codes(every))
 
 
+@pytest.mark.parametrize("levels", [[8, 1], [8] * 9])
+def test_levels_without_exact_tokens_are_refused(levels):
+    with pytest.raises(ValueError, match="FSQ with levels"):
+        FSQ(levels, dim=16)
+
+
 def test_standardized_tokens_depend_on_their_own_group_only():
     torch.manual_seed(0)
     quantizer = StandardizedFSQ(LEVELS, dim=16, num_positions=10)
