@@ -31,8 +31,9 @@ from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 from speechbrain_gogo.lobes.speech.stage2 import DetailLM
 
-# Entries of config.json that describe a stage.
+# Entries of config.json that describe a stage, and the other one of each stage.
 NEEDED = "stage", "text_size", "codebook_size", "backbone_size", "max_positions"
+OWN = {1: "order", 2: "num_tokens"}
 
 
 def can_speak(source):
@@ -56,7 +57,11 @@ def can_speak(source):
 
 
 def load_settings(path, overrides=None, trust_source=False):
-    """Read the YAML of synthesis settings, in the codec's folder."""
+    """Read the YAML of synthesis settings, in the codec's folder.
+
+    ``overrides`` replace values of the YAML, which may run any code if
+    ``trust_source``. Raises a ValueError for a missing or wrong YAML.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(
@@ -65,10 +70,17 @@ def load_settings(path, overrides=None, trust_source=False):
         )
     if not trust_source:
         check_trust(path)
-    with open(path) as stream:
-        settings = load_hyperpyyaml(stream, overrides or {})
-    if voice := settings.get("voice"):
-        settings["voice"] = path.parent / voice["file"], voice["text"]
+    try:
+        with open(path, encoding="utf-8") as stream:
+            settings = load_hyperpyyaml(stream, overrides or {})
+        if voice := settings.get("voice"):
+            settings["voice"] = path.parent / voice["file"], voice["text"]
+    except Exception as error:  # any class in the YAML may raise any error
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(
+            f"{path} does not have the settings of synthesis ({reason}): write "
+            "it with export_speech."
+        ) from error
     return settings
 
 
@@ -135,7 +147,7 @@ def load_stage(
         kinds = PackedBackboneLM, PackedDetailLM
     else:
         llama = _load_llama(folder, dtype)
-    own = "order" if metadata["stage"] == 1 else "num_tokens"
+    own = OWN[metadata["stage"]]
     settings = {key: metadata[key] for key in (*NEEDED[1:], own)}
     return kinds[metadata["stage"] - 1](llama, **settings)
 
@@ -145,14 +157,16 @@ def _read_metadata(folder):
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} is no stage of GogoSpeech: no config.json.")
     try:
-        metadata = json.loads((folder / "config.json").read_text())["gogo"]
-        needed = NEEDED + (("order",) if metadata["stage"] == 1 else ())
+        metadata = json.loads((folder / "config.json").read_text("utf-8"))[
+            "gogo"
+        ]
+        if metadata["stage"] not in OWN:
+            raise ValueError(f"there is no stage {metadata['stage']}")
+        needed = *NEEDED, OWN[metadata["stage"]]
         if "levels" in metadata:
             needed = "stage", "kind"
         if lacking := [key for key in needed if key not in metadata]:
             raise ValueError(f"it lacks {', '.join(lacking)}")
-        if metadata["stage"] not in (1, 2):
-            raise ValueError(f"there is no stage {metadata['stage']}")
         return metadata
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(

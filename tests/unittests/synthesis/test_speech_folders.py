@@ -18,6 +18,7 @@ from speechbrain_gogo.inference.loading.export_speech import (
 )
 from speechbrain_gogo.inference.loading.hub import CODEC, SPEECH
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
+from speechbrain_gogo.inference.loading.speech import load_settings
 
 
 def test_stages_are_plain_hugging_face_folders(
@@ -99,6 +100,12 @@ def test_loading_is_strict(
     with pytest.raises(ValueError, match="config.json .*no stage 3"):
         GogoSpeech.from_hparams(copy)
     config.write_text(told)
+    config = copy / "stage2" / "config.json"
+    told = config.read_text()
+    config.write_text(told.replace('"num_tokens"', '"tokens"'))
+    with pytest.raises(ValueError, match="config.json .*lacks num_tokens"):
+        GogoSpeech.from_hparams(copy)
+    config.write_text(told)
     path = copy / "stage2" / "model.safetensors"
     weights = load(path.read_bytes())
     del weights["model.norm.weight"]
@@ -112,6 +119,14 @@ def test_loading_is_strict(
         settings.write("when: !apply:time.time []\n")
     with pytest.raises(ValueError, match="trust_source=True"):
         GogoSpeech.from_hparams(copy)
+
+
+@pytest.mark.parametrize("text", ["", "- a", "voice: {file: a.wav}"])
+def test_wrong_settings_are_named(tmp_path, text):
+    path = tmp_path / "speech.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="speech.yaml does not have the setti"):
+        load_settings(path)
 
 
 def test_all_files_of_a_model_are_fetched_and_published():
