@@ -64,6 +64,9 @@ def codec_class(source, savedir=None, options=None):
         nodes = {key.value: value for key, value in root.value}
         modules = {key.value: node for key, node in nodes["modules"].value}
         name = modules["codec"].tag.removeprefix("!new:")
-    except (yaml.YAMLError, OSError, KeyError, AttributeError, ValueError):
+    except (
+        *(yaml.YAMLError, OSError, RecursionError),
+        *(AttributeError, KeyError, TypeError, ValueError),  # another structure
+    ):
         return GogoCodec  # whose error says what is wrong
     return INTERFACES.get(name, GogoCodec)

@@ -43,6 +43,13 @@ def test_open_codec(tiny_socodec_folder, tiny_cofi_folder, tiny_codec_folder):
     assert open_codec(tiny_codec_folder).num_codebooks == 10
 
 
+@pytest.mark.parametrize("text", ["- a", "modules: [a]", "? [a]\n: b"])
+def test_open_codec_of_another_yaml(tmp_path, text):
+    (tmp_path / "hyperparams.yaml").write_text(text)
+    with pytest.raises(ValueError, match="hyperparams.yaml"):
+        open_codec(tmp_path)
+
+
 def test_layouts_are_inverse():
     tokens = torch.tensor([[5, 0, 9], [8, 9, 2]])  # 9 is missing
     flat = lay_out(tokens, "flat", codes=9).view(2, 3)
