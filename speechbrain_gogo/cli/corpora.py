@@ -140,8 +140,8 @@ def manifest(
     recognizer: Annotated[
         str | None,
         typer.Option(
-            help="Transcribes recordings without a text: hub id or folder of "
-            "a Whisper model in the format of transformers."
+            help="Transcribes English recordings without a text: hub id or "
+            "folder of a Whisper model in the format of transformers."
         ),
     ] = None,
     seed: Annotated[

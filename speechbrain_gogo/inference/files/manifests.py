@@ -2,7 +2,8 @@
 
 The text of a recording is in ``NAME.normalized.txt``, ``NAME.txt`` or
 ``NAME.lab`` in the same folder, or in a file ``metadata.csv`` in LJ Speech's
-format: lines ``NAME|text`` or ``NAME|text|normalized text``.
+format: lines ``NAME|text`` or ``NAME|text|normalized text``. It is searched for
+in the folder itself only.
 """
 
 import csv
@@ -118,7 +119,10 @@ def num_held_out(num_clips, num_valid=None):
 
 
 def load_whisper(source):
-    """A recogniser for :func:`make_manifests`: a Whisper model of transformers."""
+    """A recogniser of English for :func:`make_manifests`.
+
+    ``source`` is the hub id or folder of a Whisper model of transformers.
+    """
     judge = WhisperWordErrors(RATE, str(source))
     return lambda wav: judge.recognize([wav.numpy()])[0].strip()
 
@@ -173,6 +177,8 @@ def _read_table(folder):
     if not path.is_file():
         return texts
     for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
         parts = [part.strip() for part in line.split("|")]
         if len(parts) not in (2, 3) or not parts[0]:
             raise ValueError(

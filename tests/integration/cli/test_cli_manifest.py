@@ -24,7 +24,7 @@ def recordings(tmp_path):
     (folder / "ann/a.txt").write_text("\ufeffFirst,\n  second.\n")
     (folder / "ann/b.txt").write_text("Not this.")
     (folder / "ann/b.normalized.txt").write_text("But this.")
-    (folder / "metadata.csv").write_text("c|Mr. C|Mister C.\nzzz|nobody\n")
+    (folder / "metadata.csv").write_text("c|Mr. C|Mister C.\n\nzzz|nobody\n")
     (folder / "ben/e.wav").write_bytes(b"RIFF no audio")
     (folder / "ben/e.txt").write_text("Broken.")
     return folder
