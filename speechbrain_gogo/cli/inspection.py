@@ -52,6 +52,8 @@ def budgets(
         raise ValueError(
             f"{image}: the picture is written as PNG, give a name that ends with .png."
         )
+    if not seconds > 0:  # also NaN
+        raise ValueError(f"--seconds {seconds:g}: give more than 0.")
     model = load(codec, device, trust_source)
     found = draw_budgets(model, wav, image, target_rate, seconds)
     rate = describe_rate(model, float(found.double().mean()))

@@ -228,6 +228,7 @@ def test_commands(gogo, codec, tmp_path, tiny_codec_folder, real_plots):
     for words in (
         ("encode", clip, path, "--target-rate", 36),
         ("budgets", clip, tmp_path / "budgets.wav"),
+        ("budgets", clip, image, "--seconds", -1),
     ):
         result = gogo(*words)
         assert result.exit_code == 1 and "gogo: " in result.stderr
