@@ -68,7 +68,7 @@ class Settings(NamedTuple):
         return YAML().load(resolved)
 
     def override(self, **changes):
-        """The same settings; those of changes that the YAML has are others."""
+        """A copy with other values; changes of unknown settings are ignored."""
         known = YAML().load(self.text)
         changes = {name: changes[name] for name in changes if name in known}
         overrides = YAML().load(self.overrides or "") or {}
@@ -105,15 +105,20 @@ def parse_arguments(arguments):
     Raises
     ------
     ValueError
-        If the command line overrides settings that the ablation removes, or a
-        base is no included file.
+        If an argument has no name, the command line overrides settings that
+        the ablation removes, or a base is no included file.
     """
     dry_run = DRY_RUN in arguments
     arguments = [word for word in arguments if word != DRY_RUN]
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     given = YAML().load(overrides) or {}
+    if not isinstance(given, dict):
+        raise ValueError(
+            f"'{given}' has no name: write settings as --name value, and "
+            f"{DRY_RUN} without a value."
+        )
     if given.get("ablation"):
-        lines = YAML().load(Path(given["ablation"]))
+        lines = YAML().load(Path(given["ablation"])) or {}
         try:
             recursive_update(lines, given)
         except TypeError:
@@ -165,7 +170,7 @@ def compose(path, folder=None):
         return INCLUDE + os.path.relpath(path.parent / include[1], folder)
 
     text = path.read_text(encoding="utf-8")
-    settings = YAML().load(re.sub(rf"{INCLUDE}(\S+)", relative, text))
+    settings = YAML().load(re.sub(rf"{INCLUDE}(\S+)", relative, text)) or {}
     bases = settings.pop("base", [])
     tree = {}
     for base in bases if isinstance(bases, list) else [bases]:
@@ -192,7 +197,8 @@ def _replace(tree, changes):
             _replace(old, change)
             old.fa.set_block_style()  # braces would break its comments
             continue
-        if plain and _tag(old):  # an object without arguments gets some
+        # An object without arguments gets some; a reference is replaced.
+        if plain and ":" in _tag(old):
             change.yaml_set_ctag(old.tag)
         tree[key] = change
     return tree

@@ -65,6 +65,28 @@ def test_arguments_are_added_to_objects_without(yaml):
     assert type(found["other"]).__name__ == "Counter"
 
 
+def test_mappings_replace_references(yaml):
+    base = yaml.parent / "more.yaml"
+    base.write_text("other: !ref <clips>\nneeded: !PLACEHOLDER\n")
+    yaml.write_text(yaml.read_text() + "other: {b: 2}\nneeded: {c: 3}\n")
+    found = parse_arguments([str(yaml)]).load()
+    assert found["other"] == {"b": 2} and found["needed"] == {"c": 3}
+
+
+def test_empty_files_change_nothing(yaml, tmp_path):
+    base, empty = yaml.parent / "more.yaml", tmp_path / "empty.yaml"
+    base.write_text("# nothing\n")
+    empty.write_text("# nothing\n")
+    yaml.write_text(yaml.read_text() + "ablation: null\n")
+    found = parse_arguments([str(yaml), "--ablation", str(empty)]).load()
+    assert found["steps"] == 20 and found["ablation"] == str(empty)
+
+
+def test_values_without_a_name_are_refused(yaml):
+    with pytest.raises(ValueError, match="'True' has no name"):
+        parse_arguments([str(yaml), "--dry_run", "True"])
+
+
 def test_tags_replace_whole_objects(yaml):
     lines = "made: !new:collections.OrderedDict {c: 3}\n"
     yaml.write_text(yaml.read_text().replace("made: {b: 4}\n", lines))
