@@ -7,17 +7,17 @@ from typing import NamedTuple
 import huggingface_hub.constants
 from torch import nn
 
-# Bytes of a float32 parameter in an update: itself and its gradient, and the
-# moments of AdamW by setting ``adamw`` (docs/memory.md).
+# Bytes of AdamW for each parameter, by setting ``adamw``: two moments and, of
+# "master", a float32 copy of the parameter (docs/memory.md).
 MOMENTS = {"torch": 8, "master": 12, "8bit": 2}
 
 
 class Size(NamedTuple):
     """Parameters of an experiment.
 
-    ``trained`` has their number by module, ``trained_bytes`` are those of their
-    weights, ``other_bytes`` of all other modules: averages, frozen codecs,
-    vocoders.
+    ``trained`` has the numbers of those that are trained, by module, and
+    ``trained_bytes`` their size. ``other_bytes`` is the size of all others:
+    averages, and frozen weights, codecs and vocoders.
     """
 
     trained: dict
@@ -36,7 +36,7 @@ class Size(NamedTuple):
 
 
 def create(settings):
-    """Create the objects of a YAML without a trace.
+    """Create the objects of a YAML, and leave no files.
 
     Nothing is fetched from the hub, and what they write goes to a folder that
     is deleted. Gives the hyperparameters, and those of them that are no
@@ -55,7 +55,8 @@ def _plain(tree, folder, output):
         parts = {k: _plain(v, folder, output) for k, v in tree.items()}
         return {k: v for k, v in parts.items() if v is not NotImplemented}
     if isinstance(tree, (list, tuple)):
-        return [_plain(value, folder, output) for value in tree]
+        parts = (_plain(value, folder, output) for value in tree)
+        return [value for value in parts if value is not NotImplemented]
     if isinstance(tree, str):
         return tree.replace(folder, output)
     if tree is None or isinstance(tree, (bool, int, float)):
@@ -66,7 +67,12 @@ def _plain(tree, folder, output):
 def measure(hparams):
     """Count the parameters of what :func:`create` gave, as a Size."""
     trained = dict(_modules(hparams.get("modules") or {}))
-    own = {id(w): w for m in trained.values() for w in m.parameters()}
+    own = {
+        id(weight): weight
+        for module in trained.values()
+        for weight in module.parameters()
+        if weight.requires_grad
+    }
     others = {
         id(weight): weight
         for _, module in _modules(hparams)

@@ -2,10 +2,20 @@
 
 import huggingface_hub.constants as hub
 import pytest
+import torch
 from ruamel.yaml import YAML
 
 from recipes.common.dry_run.inputs import find_inputs
 from recipes.common.dry_run.plan import conclude
+from recipes.common.dry_run.resources import measure
+
+
+def test_frozen_weights_have_neither_gradients_nor_moments():
+    frozen = torch.nn.Linear(7, 1, bias=False).requires_grad_(False)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 7, bias=False), frozen)
+    size = measure({"modules": {"model": model}, "vocoder": frozen})
+    assert size == ({"model": 21}, 4 * 21, 4 * 7)
+    assert size.bytes_of_training(moments=8) == 21 * (4 + 4 + 8) + 4 * 7
 
 
 def test_clips_that_are_missing_are_counted_by_reason(tmp_path):
