@@ -1,6 +1,7 @@
 """Plots of an evaluation, and the cells of its tables."""
 
 import math
+from itertools import cycle
 
 from matplotlib.figure import Figure
 
@@ -23,7 +24,10 @@ def write_cell(interval):
 
 
 def _grid(number, columns, width, height, **options):
-    """A picture with a number of axes in rows of some columns."""
+    """A picture with a number of axes in rows, and these axes.
+
+    ``width`` is a function of the number of columns, ``height`` that of a row.
+    """
     columns = min(number, columns)
     rows = -(-number // columns)
     picture = Figure(figsize=(width(columns), height * rows))
@@ -84,10 +88,10 @@ def plot_rates(path, rows, rates, summary, figures):
             value, low, high = zip(*(summary[k, figure.label] for k in labels))
             axis.plot(tokens, value, marker="o", markersize=4, label=name)
             axis.fill_between(tokens, low, high, alpha=0.2)
-        for marker, (label, tokens) in zip("*svx", marks.items()):
+        for marker, (label, tokens) in zip(cycle("*svx"), marks.items()):
             level = summary[label, figure.label][0]
             axis.plot(tokens, level, marker, color="black", label=label)
-        for style, label in zip(("--", ":"), levels):
+        for style, label in zip(cycle(("--", ":", "-.")), levels):
             level = summary[label, figure.label][0]
             axis.axhline(level, ls=style, color="gray", label=label)
         if len(curves) > 1:
