@@ -10,7 +10,10 @@ import torch
 
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.files import read_audio
-from speechbrain_gogo.inference.files.audio import READABLE_AUDIO
+from speechbrain_gogo.inference.files.audio import (
+    READABLE_AUDIO,
+    find_files,
+)
 
 
 def choose(number, sequence, draw):
@@ -62,7 +65,7 @@ class Babble:
     def __init__(self, voices=6):
         self.voices, self.rows = voices, {}
 
-    def listen(self, rows):
+    def set_clips(self, rows):
         """Set the rows of the manifest, ID -> row, from which clips are drawn."""
         self.rows = rows
 
@@ -90,32 +93,29 @@ class Babble:
 class Recorded:
     """Noise from the audio files of a folder, at any depth.
 
-    A folder without audio files is an error.
+    A folder without audio files, or a silent file, is an error.
     """
 
     def __init__(self, folder):
-        self.files = sorted(
-            path
-            for path in Path(folder).rglob("*")
-            if path.suffix.lower() in READABLE_AUDIO and path.is_file()
-        )
-        if not self.files:
-            raise ValueError(
-                f"noise_folder: no file in {folder} ends in "
-                f"{', '.join(READABLE_AUDIO)}."
-            )
+        self.files = find_files(Path(folder), READABLE_AUDIO)
 
     def __call__(self, length, sample_rate, draw, key):
         """Noise, [T]."""
         (path,) = choose(1, self.files, draw)
-        return loop(read_audio(path, sample_rate), length, draw)
+        wav = read_audio(path, sample_rate)
+        if not wav.any():
+            raise ValueError(f"{path} is silent, so it is no noise: remove it.")
+        noise = loop(wav, length, draw)
+        while not noise.any():  # no gain gives silence a power
+            noise = loop(wav, length, draw)
+        return noise
 
 
 def room_response(seconds, sample_rate, draw, direct_db=0.0):
     """Impulse response [T] of a simulated room, whose energy is 1.
 
     Direct sound at the first sample, then exponentially decaying noise: a diffuse
-    field without early reflections, which decays by 60 dB in some seconds.
+    field without early reflections, which decays by 60 dB in ``seconds``.
     ``direct_db`` is the energy of the direct sound over that of the reverberation.
 
     Example
@@ -126,7 +126,13 @@ def room_response(seconds, sample_rate, draw, direct_db=0.0):
     >>> round(float(energy.sum()), 3), round(float(energy[0]), 3)
     (1.0, 0.5)
     """
-    time = torch.arange(round(seconds * sample_rate)) / sample_rate
+    samples = round(seconds * sample_rate)
+    if samples < 2:
+        raise ValueError(
+            f"A room with a reverberation of {seconds:g} s has no response at "
+            f"{sample_rate} Hz: give a longer one."
+        )
+    time = torch.arange(samples) / sample_rate
     decay = 10 ** (-3 * time / seconds)
     tail = torch.randn(len(time), generator=draw) * decay
     tail[0] = 0

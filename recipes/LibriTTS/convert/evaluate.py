@@ -101,8 +101,8 @@ def evaluate(speech, judges, hparams):
     keys = sorted(prompts)[:: hparams["every"]][: hparams["max_utterances"]]
     disturbances = hparams["disturbances"]
     for disturbance in filter(None, disturbances.values()):
-        if hasattr(disturbance.noise, "listen"):
-            disturbance.noise.listen(listed)
+        if hasattr(disturbance.noise, "set_clips"):
+            disturbance.noise.set_clips(listed)
     settings = {
         "seed": hparams["seed"],
         "allocate": hparams["allocate"],

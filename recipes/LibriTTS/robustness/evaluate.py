@@ -50,8 +50,8 @@ def prepare_disturbances(hparams, listed):
         disturbances["recorded"].noise = noise
     for disturbance in disturbances.values():
         noise = getattr(disturbance, "noise", None)
-        if hasattr(noise, "listen"):
-            noise.listen(listed)
+        if hasattr(noise, "set_clips"):
+            noise.set_clips(listed)
     return list_versions(disturbances)
 
 

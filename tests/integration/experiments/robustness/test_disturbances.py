@@ -45,17 +45,38 @@ def test_babble_is_of_other_speakers_in_any_order(tmp_path):
             "samples": (0, None),
         }
     babble, reversed_babble = Babble(2), Babble(2)
-    babble.listen(rows)
-    reversed_babble.listen(dict(reversed(rows.items())))
+    babble.set_clips(rows)
+    reversed_babble.set_clips(dict(reversed(rows.items())))
     noise = babble(RATE, RATE, draw("clip0"), "clip0")
     again = reversed_babble(RATE, RATE, draw("clip0"), "clip0")
     assert torch.equal(noise, again)
     peaks = torch.fft.rfft(noise).abs()  # bins of 1 Hz
     own, others = peaks[150:450].max(), peaks[450:750].max()
     assert own < 0.1 * others
-    babble.listen({"clip0": rows["clip0"]})
+    babble.set_clips({"clip0": rows["clip0"]})
     with pytest.raises(ValueError, match="babble: null"):
         babble(RATE, RATE, draw("clip0"), "clip0")
+
+
+def test_rooms_without_reverberation_are_refused():
+    from recipes.common.disturbances import Room
+
+    with pytest.raises(ValueError, match="reverberation of 0 s"):
+        changed(Room([]), 0.0, tone())
+
+
+def test_silent_parts_of_recorded_noise_are_not_drawn(tmp_path):
+    from recipes.common.disturbances import Noise
+    from recipes.common.noises import Recorded
+
+    noise = torch.cat([torch.zeros(30 * RATE), tone(0.5)])
+    soundfile.write(tmp_path / "noise.wav", noise.numpy(), RATE)
+    recorded = Noise(Recorded(tmp_path), [])
+    for key in ("a", "b", "c"):
+        changed(recorded, 10, tone(0.5), key)  # finite
+    soundfile.write(tmp_path / "noise.wav", 0 * noise.numpy(), RATE)
+    with pytest.raises(ValueError, match="noise.wav is silent"):
+        changed(recorded, 10, tone(0.5))
 
 
 def test_compression_is_aligned_and_worse_at_lower_rates():
