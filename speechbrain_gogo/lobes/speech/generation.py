@@ -75,8 +75,8 @@ def generate_backbone(
     Raises
     ------
     ValueError
-        If a prompt lacks tokens, prompt and text leave no positions for
-        speech, or the model does not generate group by group.
+        If a prompt lacks tokens or columns, prompt and text leave no positions
+        for speech, or the model does not generate group by group.
     """
     if getattr(lm, "order", "group_major") != "group_major":
         raise ValueError(
@@ -84,7 +84,7 @@ def generate_backbone(
             f"{lm.order}: it can score speech, but not generate it."
         )
     b, codes = lm.backbone_size, lm.codebook_size
-    _check_tokens(prompt[..., :b], prompt_lens, codes)
+    _check_tokens(prompt, prompt_lens, b, codes)
     parts = text, text_lens, prompt, prompt_lens
     # Guidance needs text.
     guidance = sampler.text_guidance if text.shape[1] else 0.0
@@ -187,6 +187,11 @@ class DetailGenerator:
         -------
         torch.Tensor
             int64 [B, K], m beyond the budget.
+
+        Raises
+        ------
+        ValueError
+            If the decoder has no positions left for the group.
         """
         codes, levels = self.lm.codebook_size, self.lm.num_tokens
         b = backbone.shape[1]
@@ -226,8 +231,14 @@ def _make_room(lm, used, max_groups, decoder, batch):
     return limit, decoder
 
 
-def _check_tokens(prompt, lens, codes):
-    """Raise an error if the prompt's backbone [B, N, b] lacks tokens."""
+def _check_tokens(prompt, lens, b, codes):
+    """Raise an error if the prompt [B, N, b or more] lacks tokens."""
+    if prompt.shape[1] and prompt.shape[2] < b:
+        raise ValueError(
+            f"The prompt has {prompt.shape[2]} tokens per group: this stage "
+            f"needs the first {b}."
+        )
+    prompt = prompt[..., :b]
     real = length_mask(lens, prompt.shape[1]).unsqueeze(-1)
     wrong = (real & ((prompt < 0) | (prompt >= codes))).nonzero()
     if len(wrong):

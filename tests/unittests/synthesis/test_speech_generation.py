@@ -104,6 +104,16 @@ def test_stage_1_equals_greedy_decoding(stage1, inputs, row, guidance):
     assert bool(items[-1][1][row]) == ended
 
 
+def test_prompts_without_all_columns_of_the_backbone(stage1, inputs):
+    text, text_lens, prompt, lens = inputs
+    with pytest.raises(ValueError, match="prompt has 2 tokens per group"):
+        next(
+            generate_backbone(
+                stage1, text, text_lens, prompt[..., :2], lens, greedy(3)
+            )
+        )
+
+
 @torch.no_grad()
 def test_stage_2_equals_greedy_decoding(stage2, inputs):
     _, _, prompt, lens = inputs
