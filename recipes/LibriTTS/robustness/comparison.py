@@ -38,9 +38,10 @@ def compare_vectors(clean, changed, levels):
     """Distance of the vectors of tokens [T', K, H] from the clean ones.
 
     It is small if the tokens differ, but are neighbours on the grid of codes.
-    Gives ``distance LEVEL``, the mean squared distance over that between the
-    clip's steps: 0 is equal, about 1 unrelated. Without vectors, or with other
-    numbers of steps, it is empty.
+    Gives ``distance LEVEL``, the mean squared distance divided by that between
+    steps of the clip: 0 if all are equal, about 1 if they are unrelated. A
+    level whose clean steps are all equal, as of a single group, has none. The
+    result is empty without vectors, or with another number of steps.
 
     Example
     -------
@@ -56,9 +57,11 @@ def compare_vectors(clean, changed, levels):
     found = {}
     for level in levels:
         own, other = clean[:, level.columns], changed[:, level.columns]
+        if (own == own[0]).all():
+            continue
         spread = 2 * (own - own.mean(0)).square().sum(2).mean()
         error = (own - other).square().sum(2).mean()
-        found[f"distance {level.name}"] = float(error / spread.clamp(min=1e-9))
+        found[f"distance {level.name}"] = float(error / spread)
     return found
 
 
@@ -66,8 +69,8 @@ def coarse_less_fine(counts, levels, number):
     """Share of tokens that differ at the coarsest levels, less that at the finest.
 
     It is negative where coarse tokens are more robust. Counts are those of
-    :func:`compare_tokens`, levels are from coarse to fine; at most half of them
-    are coarse ones.
+    :func:`compare_tokens`, levels are from coarse to fine; ``number`` levels,
+    at most half of all, are coarse and as many fine.
 
     Example
     -------

@@ -58,7 +58,6 @@ class CachedDecoder:
             weights.blocks, batch, max_length, static=compiled
         )
         self.embedding, self.output = weights.embedding, weights.output
-        self.short = self.long = self._forward
         self.compiled = compiled
         if compiled:
             on_gpu = self.blocks.like.device.type == "cuda"
@@ -76,7 +75,7 @@ class CachedDecoder:
         self.passes = 0
 
     def allocate(self, batch, max_length):
-        """Empty the cache, which gets another size unless passes are compiled."""
+        """Empty the cache; unless passes are compiled, make it of another size."""
         if not self.compiled:
             self.blocks.allocate(batch, max_length)
         self.reset()
@@ -110,7 +109,7 @@ class CachedDecoder:
                 return self._forward(ids)
         with torch.no_grad():
             if ids.shape[1] > LONGEST_COMPILED:
-                return self.long(ids)
+                return self._forward(ids)
             torch.compiler.cudagraph_mark_step_begin()
             return self.short(ids)
 
@@ -121,7 +120,7 @@ class CachedDecoder:
 
 
 class Sampler:
-    """Samples tokens, with a seed for each utterance.
+    """Draws tokens, with a seed for each utterance.
 
     The random number of a sample depends on the utterance's seed and the
     position of the token only: not on the rest of the batch, nor on the device.
@@ -214,8 +213,8 @@ class Sampler:
     def _uniform(self, position, device):
         """Uniform random numbers of a position, [B, 1].
 
-        Below 1 by more than the rounding of a sum of probabilities: the last
-        ids may have probability 0.
+        They are below 1 by more than the rounding of a sum of probabilities,
+        so that they never choose the last ids if these have probability 0.
         """
         while position >= self.uniform.shape[1]:
             more = [torch.rand(1024, generator=g) for g in self.generators]

@@ -1,5 +1,8 @@
 """Cached decoding against the plain modules, fused and in 8 bits."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -117,6 +120,19 @@ def test_int8_keeps_the_loss():
         losses.append([F.cross_entropy(x, ids[:, 0]) for x in logits])
     exact, quick = torch.tensor(losses).mean(0)
     assert exact < 5.0 and 0 < abs(quick - exact) < 0.02
+
+
+def test_decoder_frees_its_cache_at_once(llama):
+    """Not when garbage is next collected: on a GPU that may be too late."""
+    weights = TokenWeights.of(llama, slice(0, 4))
+    decoder = CachedDecoder(weights, batch=1, max_length=8)
+    cache = weakref.ref(decoder.blocks.cache[0][0])
+    gc.disable()
+    try:
+        del decoder
+        assert cache() is None
+    finally:
+        gc.enable()
 
 
 def test_biases_are_refused():

@@ -9,6 +9,8 @@ import torch
 from tones import RATE, tone
 from torch import nn
 
+from speechbrain_gogo.lobes.tokens.levels import Levels
+
 
 def test_edit_distance_of_shifted_tokens():
     from comparison import compare_tokens
@@ -17,6 +19,17 @@ def test_edit_distance_of_shifted_tokens():
     later = torch.cat([steps[1:], steps[:1]])  # a step later, end shorter
     counts = compare_tokens({"1": steps}, {"1": later[:-1]})
     assert counts == {"changed 1": 40, "edits 1": 2, "tokens 1": 40}
+
+
+def test_levels_of_equal_steps_have_no_distance():
+    from comparison import compare_vectors
+
+    clean = torch.full((7, 2, 1), 0.1)  # rounding: their mean is not 0.1
+    clean[3, 1] = 1.0
+    levels = Levels([1, 1], [1, 1])
+    assert set(compare_vectors(clean, clean + 1, levels)) == {"distance 2"}
+    one = clean[:1]
+    assert compare_vectors(one, one + 1, levels) == {}
 
 
 class TwoBits(nn.Module):
