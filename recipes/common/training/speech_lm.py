@@ -30,25 +30,36 @@ logger = logging.getLogger(__name__)
 
 
 def prepare_tokenizer(hparams):
-    """The text tokenizer; trained on the corpora if the YAML names none.
+    """The text tokenizer of Stage I, None of Stage II.
 
-    One of a stage from which the training starts comes along with it, unless
-    text is new.
+    It is the one that the YAML names, or that of the stage from which the
+    training starts, unless text is new; otherwise it is trained on the corpora.
     """
     check_new_text(hparams)
-    text_size, tokenizer = hparams["model"]["text_size"], None
+    if hparams["lm"].stage != 1:
+        return None
+    tokenizer = None
     if hparams["text_tokenizer"] is not None:
         tokenizer = load_text_tokenizer(hparams["text_tokenizer"])
     if hparams["start_from"] is not None and not hparams["new_text"]:
         tokenizer = start_tokenizer(hparams["start_from"], tokenizer)
-    if tokenizer is not None:
-        if tokenizer.vocab_size > text_size:
-            raise ValueError(
-                f"The text tokenizer has {tokenizer.vocab_size} ids, the model "
-                "has room for "
-                f"{text_size}: give --model '{{text_size: ...}}'."
-            )
-        return tokenizer
+    tokenizer = tokenizer or train_tokenizer(hparams)
+    text_size = hparams["model"]["text_size"]
+    if tokenizer.vocab_size > text_size:
+        raise ValueError(
+            f"The text tokenizer has {tokenizer.vocab_size} ids, the model has "
+            f"room for {text_size}: give --model '{{text_size: ...}}'."
+        )
+    return tokenizer
+
+
+def train_tokenizer(hparams):
+    """Word pieces of the corpora, trained unless their file exists."""
+    if "tokenizer_file" not in hparams:
+        raise ValueError(
+            "text_tokenizer is null, and this YAML has no settings to train "
+            "one: give a folder, a hub id or a pronunciation dictionary."
+        )
     number = hparams["tokenizer_clips"]
 
     def read_texts():  # if they are needed
@@ -58,7 +69,7 @@ def prepare_tokenizer(hparams):
     settings = {
         "sentences": read_texts(),
         "model_path": hparams["tokenizer_file"],
-        "vocab_size": text_size,
+        "vocab_size": hparams["model"]["text_size"],
     }
     run_on_main(WordPieces.train, kwargs=settings)
     return WordPieces(hparams["tokenizer_file"])
@@ -136,8 +147,7 @@ def train_stage(hparams, run_opts):
     )
     hparams["codec_fingerprint"] = codec.fingerprint
     lm = hparams["lm"]
-    speaks_backbone = lm.stage == 1
-    tokenizer = prepare_tokenizer(hparams) if speaks_backbone else None
+    tokenizer = prepare_tokenizer(hparams)
     datasets, loaders = dataio_prepare(hparams, tokenizer, codec)
     if hparams["start_from"] is not None:
         new = hparams["new_text"], hparams["new_codec"]

@@ -1,6 +1,10 @@
 """The fine-tuning recipe refuses what it cannot learn from."""
 
+from types import SimpleNamespace
+
 import pytest
+
+from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 
 
 @pytest.fixture
@@ -22,6 +26,7 @@ def test_unknown_letters_are_named(voices, monkeypatch):
         "text_tokenizer": None,
         "train_tokens": "tokens",
         "model": {"text_size": 64},
+        "lm": SimpleNamespace(stage=1),
     }
     voices.check_letters(settings)
     texts.append("Größe")
@@ -29,6 +34,34 @@ def test_unknown_letters_are_named(voices, monkeypatch):
         ValueError, match="does not know 'ß', 'ö'. Let the front"
     ):
         voices.check_letters(settings)
+
+
+def test_text_tokenizers_that_cannot_be(voices, tmp_path):
+    """An earlier training's ids that do not fit would be read as codes."""
+    path = tmp_path / "text.model"
+    size = WordPieces.train(["some words", "more"], path, 30).vocab_size
+    settings = {
+        "start_from": None,
+        "new_text": False,
+        "text_tokenizer": None,
+        "train_tokens": "tokens",
+        "tokenizer_file": path,
+        "tokenizer_clips": 9,
+        "num_steps": None,
+        "model": {"text_size": size},
+        "lm": SimpleNamespace(stage=1),
+    }
+    assert voices.prepare_tokenizer(settings).vocab_size == size
+    settings["model"] = {"text_size": size - 1}
+    with pytest.raises(ValueError, match=f"has {size} ids, the model has room"):
+        voices.prepare_tokenizer(settings)
+    del settings["tokenizer_file"]
+    with pytest.raises(ValueError, match="text_tokenizer is null"):
+        voices.prepare_tokenizer(settings)
+    settings["lm"] = SimpleNamespace(stage=2)
+    assert voices.prepare_tokenizer(settings) is None
+    with pytest.raises(ValueError, match="new_text .* give start_from"):
+        voices.prepare_tokenizer({**settings, "new_text": True})
 
 
 def test_single_manifests_and_unknown_clips_are_refused(voices):
