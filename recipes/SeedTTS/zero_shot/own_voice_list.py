@@ -1,7 +1,7 @@
 """A list of sentences for a model to say in its own voice.
 
-The sentences are those of a SpeechBrain CSV manifest, whose audio is not used; the
-prompt of every task is the recording of its voice that a model brings along.
+The sentences are those of a SpeechBrain CSV manifest, whose audio is not used. The
+prompt of every task is the recording of a voice that the model comes with.
 
     python own_voice_list.py test.csv own_voice.lst --source gogo-mini --tasks 50
 """
@@ -31,10 +31,15 @@ def main(
     data_folder: Annotated[
         Path, typer.Option(help="Replaces $data_root in the manifest.")
     ] = Path(),
-    shortest: Annotated[int, typer.Option(help="Sentence, in words.")] = 7,
-    longest: Annotated[int, typer.Option(help="Sentence, in words.")] = 14,
+    shortest: Annotated[
+        int, typer.Option(help="Words of the shortest sentence to use.")
+    ] = 7,
+    longest: Annotated[
+        int, typer.Option(help="Words of the longest sentence to use.")
+    ] = 14,
     tasks: Annotated[
-        int | None, typer.Option(help="So many sentences; else all.", min=1)
+        int | None,
+        typer.Option(help="Number of sentences; by default all.", min=1),
     ] = None,
     seed: int = 0,
 ):
@@ -62,7 +67,7 @@ def main(
     write_tasks(
         list_path,
         (
-            (name.replace("/", "_"), said, prompt, rows[name]["wrd"])
+            (name.replace("/", "_"), said, prompt, rows[name]["wrd"].strip())
             for name in names
         ),
     )
@@ -87,7 +92,7 @@ def choose_sentences(rows, shortest, longest):
         reason = None
         if not shortest <= len(sentence.split()) <= longest:
             reason = "too short or too long"
-        elif set("|\n\r") & set(sentence):
+        elif set("|\n\r") & set(name + sentence):
             reason = "a bar or a line break in it"
         elif sentence in chosen:
             reason = "said before"

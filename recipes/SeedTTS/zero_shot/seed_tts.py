@@ -56,7 +56,7 @@ def read_tasks(path, expected=None):
     if not path.is_file():
         raise ValueError(f"No list of tasks at {path}.")
     tasks = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
         if not line.strip():
             continue
         task = _read_line(line, f"{path}, line {number}", path.parent)
@@ -78,11 +78,20 @@ def write_tasks(path, rows):
     """Write a list; the file's folder is made.
 
     A row has name, prompt text, prompt audio, text, and recording if any; audio
-    is relative to the file's folder.
+    is relative to the file's folder. A bar or a line break in one of them is an
+    error.
     """
-    path = Path(path)
+    path, lines = Path(path), []
+    for row in rows:
+        fields = [str(field) for field in row]
+        broken = [field for field in fields if set("|\n\r") & set(field)]
+        if broken:
+            raise ValueError(
+                f"{path} cannot have {broken[0]!r}: there is a bar or a line "
+                "break in it."
+            )
+        lines.append("|".join(fields) + "\n")
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = ("|".join(map(str, row)) + "\n" for row in rows)
     path.write_text("".join(lines), "utf-8")
 
 

@@ -50,12 +50,14 @@ def synthesize(speech, tasks, systems, folder, settings, batch_size):
     progress.close()
     reasons = [row["unspoken"] for row in results.rows.values()]
     if all(reasons):
-        raise ValueError(f"No task can be spoken, the last: {reasons[-1]}")
+        raise ValueError(
+            "No task can be spoken; the reason of the last one: " + reasons[-1]
+        )
     return results
 
 
 def summarize_speech(rows, seed):
-    """Token rate and share of finished tasks, the former without silence.
+    """Token rate of the tasks with speech, and share of finished tasks of all.
 
     Gives (system, figure) -> (value, low, high), for rows of :func:`synthesize`
     by label.

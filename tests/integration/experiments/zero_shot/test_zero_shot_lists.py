@@ -26,6 +26,24 @@ def test_bad_lists_are_refused(recipe, tmp_path, lines, message):
         recipe.read_tasks(tmp_path / "meta.lst")
 
 
+def test_written_lists_can_be_read(recipe, tmp_path):
+    """Also with characters that Unicode calls line separators."""
+    from seed_tts import write_tasks
+
+    path = tmp_path / "lists" / "meta.lst"
+    row = ["a", "One\u2028two.", "x.wav", "Three\x85four."]
+    write_tasks(path, [row])
+    (path.parent / "x.wav").touch()
+    [task] = recipe.read_tasks(path)
+    assert [task.name, task.prompt_text, "x.wav", task.text] == row
+    for field in range(4):
+        for broken in ("b|c", "b\nc"):
+            bad = row[:field] + [broken] + row[field + 1 :]
+            with pytest.raises(ValueError, match="a bar or a line break"):
+                write_tasks(path, [bad])
+    assert len(recipe.read_tasks(path)) == 1
+
+
 def test_list_from_a_manifest(recipe, tiny_corpus, tmp_path, capsys):
     """Prompts and targets have the same speaker and different sentences."""
     import make_list
