@@ -14,6 +14,7 @@ from speechbrain_gogo.lobes.nn.lengths import count_steps
 
 NUM_SEGMENTS = 3  # equal ones, which Clip&Shuffle cuts
 MIN_FRAMES = 100  # of the input in training
+FEWEST_FRAMES = 5  # that the padding of the ECAPA-TDNN can reflect
 
 
 class GlobalEncoder(nn.Module):
@@ -69,10 +70,20 @@ class GlobalEncoder(nn.Module):
         -------
         torch.Tensor
             [B, dim].
+
+        Raises
+        ------
+        ValueError
+            If an utterance has fewer than 5 frames.
         """
-        if lens is None:
-            return torch.cat([self(clip) for clip in mel.split(1)])
-        frames = count_steps(lens, mel.shape[1]).tolist()
+        frames = [mel.shape[1]] * len(mel)
+        if lens is not None:
+            frames = count_steps(lens, mel.shape[1]).tolist()
+        if min(frames) < FEWEST_FRAMES:
+            raise ValueError(
+                f"An utterance has {min(frames)} mel frames; the global "
+                f"embedding needs at least {FEWEST_FRAMES}."
+            )
         clips = zip(mel.split(1), frames)
         return torch.cat([self(clip[:, :size]) for clip, size in clips])
 
@@ -94,12 +105,12 @@ class GlobalEncoder(nn.Module):
             [B, F', n_mels], each utterance's segments repeated up to F'.
         """
         frames = count_steps(lens, mel.shape[1]).tolist()
-        share, start = torch.rand(2, len(frames), generator=generator).tolist()
+        draws = torch.rand(2, len(frames), generator=generator).tolist()
         chosen = []
-        for clip, size, part, place in zip(mel, frames, share, start):
-            kept = max(int(size * (0.25 + 0.5 * part)), NUM_SEGMENTS)
+        for clip, size, share, start in zip(mel, frames, *draws):
+            kept = max(int(size * (0.25 + 0.5 * share)), NUM_SEGMENTS)
             kept = min(kept, size)
-            first = int(place * (size - kept + 1))
+            first = int(start * (size - kept + 1))
             length = max(kept // NUM_SEGMENTS, 1)
             segments = clip[first : first + kept].split(length)
             segments = segments[:NUM_SEGMENTS]  # without the remainder

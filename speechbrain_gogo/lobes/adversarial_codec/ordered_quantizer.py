@@ -11,7 +11,8 @@ the same streams, codebooks and bit rate.
 All quantizers have ``num_streams``, ``vocab_size``, ``stream_dim`` and
 ``residual``, and the methods ``forward``, ``encode``, ``embed``, ``combine``.
 
-Letters: D width, S streams, c codebooks of a stream, M real steps of a batch.
+Letters: B batch, N steps, D width, S streams, c codebooks of a stream, G = S * c
+codebooks, d dimensions of a code, M real steps of a batch.
 """
 
 import torch
@@ -32,9 +33,9 @@ class OrderedProductQuantizer(StreamQuantizer):
     dim : int
         Width D of what is quantized.
     num_streams : int
-        S, each of two codebooks.
+        S.
     codebook_size : int
-        Codes of a codebook; a stream of two codebooks has the square of it.
+        Codes of a codebook; a stream of c codebooks has its c-th power of ids.
     code_dim : int
         Dimension of a code; the codebook's size by default (Section 5.2).
     ordered : bool
@@ -44,8 +45,8 @@ class OrderedProductQuantizer(StreamQuantizer):
     rare_uses : float
         See :class:`~speechbrain_gogo.lobes.adversarial_codec.ema_codebooks.EMACodebooks`.
     codebooks_per_stream : int
-        Codebooks of a stream, whose ids are combined; 1 with one stream is
-        vector quantization.
+        c, the codebooks of a stream, whose ids are combined; 1 with one stream
+        is vector quantization.
 
     Example
     -------

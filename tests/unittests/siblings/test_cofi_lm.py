@@ -274,6 +274,13 @@ def test_overfitted_utterance_is_generated(kind):
         assert torch.equal(found[0], tokens[0, prompt:]) and finished[0]
 
 
+def test_too_long_clips_are_refused():
+    lm = make_lm(StackOfScales, group_positions=3)
+    lm(*make_batch((3, 2)))
+    with pytest.raises(ValueError, match="takes 5 positions, .* has 4: leave"):
+        lm(*make_batch((4, 2)))
+
+
 def test_scales_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="a multiple"):
         make_lm(ChainOfScales, [1, 2, 3], [1, 1, 1])

@@ -13,6 +13,9 @@ from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import SoCodec
 from speechbrain_gogo.inference.loading.socodec_release import build_hubert
 from speechbrain_gogo.lobes.adversarial_codec.ema_codebooks import EMACodebooks
+from speechbrain_gogo.lobes.adversarial_codec.global_encoder import (
+    GlobalEncoder,
+)
 from speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer import (
     OrderedProductQuantizer,
     ResidualStreamQuantizer,
@@ -190,6 +193,17 @@ def test_clip_and_shuffle_takes_segments(tiny_socodec_folder):
         jumps = (row.diff() != 1).nonzero().flatten() + 1
         jumps = jumps[jumps < kept]  # afterwards it repeats
         assert (jumps % (kept // 3) == 0).all()  # equal segments
+
+
+def test_utterances_without_an_embedding_are_refused():
+    encoder = GlobalEncoder(4, dim=8, channels=8).eval()
+    mel = torch.randn(2, 20, 4)
+    short = mel[:1, :5]
+    found = encoder.encode_each(mel, torch.tensor([0.25, 1.0]))
+    torch.testing.assert_close(found[:1], encoder(short))
+    for bad, lens in ((mel, torch.tensor([0.2, 1.0])), (short[:, :4], None)):
+        with pytest.raises(ValueError, match="has 4 mel frames; .* at least 5"):
+            encoder.encode_each(bad, lens)
 
 
 def test_discriminators_see_the_same_windows():

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_gogo.lobes.nn.lengths import check_positions
 from speechbrain_gogo.lobes.tokens.patterns import flatten
 
 
@@ -106,8 +107,12 @@ class StreamRows(nn.Module):
         return torch.where(place < stream * self.delay, self.bos, rows), counted
 
     def inputs(self, rows):
-        """Vectors [B, 1 + R, D] of BOS and rows; each predicts the following row."""
+        """Vectors [B, 1 + R, D] of BOS and rows; each predicts the following row.
+
+        It is a ValueError if there are more than ``max_rows``.
+        """
         ids = F.pad(rows, (0, 0, 1, 0), value=self.bos)
+        check_positions(ids.shape[1], self.max_rows)
         return self.embed(ids, torch.arange(ids.shape[1], device=ids.device))
 
     def losses(self, hidden, rows, counted):
