@@ -7,7 +7,7 @@ alone on one thread, in total and per pass.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import typer
@@ -25,14 +25,17 @@ def main(
     gogo: Annotated[Path, typer.Option(help="YAML of the codec.")] = ROOT
     / "hparams"
     / "gogo.yaml",
-    seconds: Annotated[float, typer.Option(help="Of audio.")] = 2.0,
-    most_passes: Annotated[int, typer.Option(help="Leave out more.")] = 64,
+    seconds: Annotated[float, typer.Option(help="Length of the audio.")] = 2.0,
+    most_passes: Annotated[
+        int, typer.Option(help="Leave out samplers with more passes.")
+    ] = 64,
     weights: Annotated[
-        str, typer.Option(help="float, or int8 for the flow's linear layers.")
+        Literal["float", "int8"],
+        typer.Option(help="Those of the flow's linear layers."),
     ] = "float",
     output: Path = ROOT / "results" / "bench" / "sampler_times.md",
 ):
-    """Sample with each, and print and write a table."""
+    """Time each sampler, and print and write a table."""
     pin(1)
     torch.manual_seed(0)
     with open(gogo) as stream:

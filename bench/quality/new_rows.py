@@ -29,6 +29,7 @@ from speechbrain_gogo.dataio.manifests.dataset import (
     usable_clips,
 )
 from speechbrain_gogo.inference import GogoCodec
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.speech.llama import extended_llama, speech_llama
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
 
@@ -43,7 +44,7 @@ def read_clips(codec, csv, data, number):
     for clip in tqdm(usable_clips(dataset, number, seed=0), total=number):
         wavs = clip["sig"].unsqueeze(0)
         tokens, _ = codec.encode_batch(wavs, num_tokens=codec.backbone_size)
-        text = dataset.data[clip["id"]]["wrd"].encode("ascii", "ignore")
+        text = clip["wrd"].encode("ascii", "ignore")
         clips.append((torch.tensor(list(text)), tokens[0]))
     return clips
 
@@ -56,14 +57,12 @@ def pad(parts):
 
 
 def spell(llama, clips, steps, size=8, seed=0):
-    """Train a Llama on the letters of transcripts."""
+    """Train a Llama on the letters of transcripts, and return it."""
     optimizer = torch.optim.AdamW(llama.parameters(), lr=1e-3)
     draw = random.Random(seed)
     for _ in tqdm(range(steps), "letters"):
         ids, lens = pad([text for text, _ in draw.sample(clips, size)])
-        place = torch.arange(ids.shape[1])
-        real = place < (lens * ids.shape[1]).round()[:, None]
-        labels = torch.where(real, ids, -100)
+        labels = torch.where(length_mask(lens, ids.shape[1]), ids, -100)
         llama(ids, labels=labels).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -143,18 +142,24 @@ def batch_of(clips):
 
 
 def main(
-    source: Annotated[str, typer.Argument(help="Codec; none: no speech.")] = "",
+    source: Annotated[
+        str, typer.Argument(help="Codec; without it, no speech.")
+    ] = "",
     csv: Annotated[Path, typer.Option(help="Manifest to train on.")] = None,
-    valid: Annotated[Path, typer.Option(help="To validate on.")] = None,
+    valid: Annotated[
+        Path, typer.Option(help="Manifest to validate on.")
+    ] = None,
     data: Annotated[Path, typer.Option(help="Replaces $data_root.")] = None,
-    clips: int = 100,
-    valid_clips: int = 12,
+    clips: Annotated[int, typer.Option(min=8)] = 100,
+    valid_clips: Annotated[int, typer.Option(min=1)] = 12,
     letter_steps: int = 40,
-    steps: int = 100,
-    chain_steps: int = 120,
+    steps: Annotated[int, typer.Option(min=1)] = 100,
+    chain_steps: Annotated[int, typer.Option(min=4)] = 120,
     chain_codes: int = 500,
 ):
     """Train with both kinds of rows and print tables."""
+    if source and not (csv and valid):
+        raise typer.BadParameter("Speech needs --csv and --valid.")
     torch.manual_seed(0)
     models = extend_twice(speech_llama(LETTERS, **SIZES), chain_codes)
     losses = {
