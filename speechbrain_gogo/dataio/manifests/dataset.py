@@ -1,7 +1,8 @@
 """Rows of SpeechBrain CSV manifests as training data.
 
-Rows that cannot be used are counted by reason: at once, if the duration does not
-fit or the file does not exist, or when reading the audio fails.
+Rows that cannot be used are counted by reason: those whose duration does not fit or
+whose file does not exist when the dataset is made, those whose audio cannot be read
+when it is read.
 """
 
 import math
@@ -38,7 +39,8 @@ def speech_dataset(
     ---------
     csv_path : str | Path | dict
         SpeechBrain CSV manifest with ID, duration (seconds), wav, wrd; or a
-        dict of several manifests and the folder that replaces ``$data_root``.
+        dict from each of several manifests to the folder that replaces
+        ``$data_root`` in it.
     data_root : str | Path
         Replaces ``$data_root`` in a single manifest.
     sample_rate : int
@@ -58,6 +60,11 @@ def speech_dataset(
     tuple
         DynamicItemDataset with keys id, sig, wrd and, with a tokenizer,
         text; and the ClipReport of what was skipped.
+
+    Raises
+    ------
+    ValueError
+        If a manifest cannot be read, or no row can be used.
     """
     if not isinstance(csv_path, dict):
         csv_path = {csv_path: data_root}

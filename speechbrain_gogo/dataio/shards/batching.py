@@ -1,4 +1,4 @@
-"""Batches of clips of similar lengths; padding counts for their size."""
+"""Batches of clips of similar lengths, whose size includes the padding."""
 
 import random
 
@@ -125,9 +125,9 @@ def loader_settings(
 def worker_settings(num_workers, prefetch_batches=2, pin_memory=True):
     """Arguments of a DataLoader that prepares batches in advance.
 
-    With ``num_workers`` 0, the training process loads. If there is a GPU,
-    batches are put into pinned memory, so that copies to it overlap with its
-    computations.
+    With ``num_workers`` 0, the training process loads them itself. With
+    ``pin_memory`` and a GPU, they are put into pinned memory, so that copies to
+    the GPU overlap with its computations.
 
     Example
     -------
