@@ -8,6 +8,8 @@ import soundfile
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 FORMATS = (".wav", ".flac", ".ogg", ".mp3")  # by their suffix
+# libsndfile crashes if it gets millions of samples at once for an .ogg.
+MOST_AT_ONCE = 2**18
 
 
 def audio_path(path):
@@ -42,7 +44,8 @@ def written_audio(path, sample_rate, comment=""):
 
     def write(wav):
         nonlocal samples
-        sound.write(wav.float().clamp(-1, 1).cpu().numpy())
+        for part in wav.split(MOST_AT_ONCE):
+            sound.write(part.float().clamp(-1, 1).cpu().numpy())
         samples += len(wav)
         return samples / sample_rate
 

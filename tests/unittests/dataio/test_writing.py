@@ -39,6 +39,14 @@ def test_incomplete_files_replace_nothing(tmp_path, suffix):
         assert os.listdir(tmp_path) == [path.name]
 
 
+def test_two_minutes_are_written_at_once(tmp_path):
+    """In one piece they would crash the process, in libsndfile."""
+    path = tmp_path / "a.ogg"
+    with written_audio(path, 24000) as write:
+        assert write(torch.zeros(120 * 24000)) == 120
+    assert soundfile.info(path).frames == 120 * 24000
+
+
 def test_symbolic_links_are_kept(tmp_path):
     target, link = tmp_path / "a.wav", tmp_path / "b.wav"
     link.symlink_to(target)
