@@ -10,6 +10,8 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch.utils.data import Sampler
 from webdataset.utils import pytorch_worker_info
 
+LAST_BUCKET = np.iinfo(np.int16).max
+
 
 class BucketBatches(Sampler):
     """Numbers of clips, batch by batch, for a DataLoader's batch_sampler.
@@ -36,6 +38,11 @@ class BucketBatches(Sampler):
     seed : int
         Seed of the order.
 
+    Raises
+    ------
+    ValueError
+        If a batch or a bucket would have no room for a clip.
+
     Example
     -------
     >>> lengths = np.array([2, 9, 3, 2])
@@ -54,6 +61,12 @@ class BucketBatches(Sampler):
         bucket_length=16,
         seed=0,
     ):
+        if min(batch_length, max_batch_size, bucket_length) <= 0:
+            raise ValueError(
+                f"Batches of at most {batch_length} in length and "
+                f"{max_batch_size} clips, in buckets of {bucket_length}: each "
+                "has to be more than 0."
+            )
         self.lengths = np.asarray(lengths)
         self.training = training
         self.bucket_length = bucket_length
@@ -61,7 +74,7 @@ class BucketBatches(Sampler):
         self.epoch = 0
         self.rank, self.ranks, *_ = pytorch_worker_info()
         of_clip = self._buckets()
-        buckets = of_clip.max(initial=0) + 1
+        buckets = int(of_clip.max(initial=0)) + 1
         self.clips = np.zeros(buckets, np.int64)  # in each
         np.add.at(self.clips, of_clip, 1)
         longest = np.zeros(buckets, self.lengths.dtype)
@@ -71,8 +84,9 @@ class BucketBatches(Sampler):
         self.num_batches = int((-(-self.clips // self.sizes)).sum())
 
     def _buckets(self):
-        """The bucket of each clip, int16."""
+        """The bucket of each clip, int16; the last one has all longer clips."""
         ratio = self.lengths / np.float32(self.bucket_length)
+        np.minimum(ratio, LAST_BUCKET, out=ratio)
         return np.ceil(ratio, out=ratio).astype(np.int16)
 
     def set_epoch(self, epoch):

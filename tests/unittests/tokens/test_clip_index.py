@@ -170,3 +170,8 @@ def test_batches_hold_every_clip_once_within_bounds(monkeypatch):
 def test_durations_in_seconds_and_long_clips():
     made = BucketBatches(np.array([0.4, 30.0, 0.5]), False, 2.0, 9, 0.5)
     assert list(made) == [[0, 2], [1]]
+    # More buckets than an int16 counts.
+    made = BucketBatches(np.array([3, 32767, 40000, 9**6]), False, 99, 9, 1)
+    assert list(made) == [[0], [1], [2], [3]]
+    with pytest.raises(ValueError, match="has to be more than 0"):
+        BucketBatches(np.array([3]), True, 99, 9, bucket_length=0)
