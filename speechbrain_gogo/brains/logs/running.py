@@ -5,6 +5,7 @@ would begin again at the left. Here the step is the number of the update. Their
 packages are imported when a logger is made.
 """
 
+import os
 import secrets
 
 import soundfile
@@ -26,7 +27,7 @@ class RunningTensorboard(TensorboardLogger):
     Arguments
     ---------
     folder : Path
-        Of the event files.
+        Folder of the event files.
     """
 
     def __init__(self, folder):
@@ -35,17 +36,18 @@ class RunningTensorboard(TensorboardLogger):
     def resume(self, step):
         """Resume the training after an update; on all ranks."""
         if self.writer is not None:
-            self.writer.close()  # it opens another file, which says so first
+            # Its next file begins with the step from which rows are replaced.
+            self.writer.close()
             self.writer.purge_step = step + 1
 
     def log_at(self, step, stats_meta, **stats):
-        """``log_stats`` at an update, as are all of its stages."""
+        """``log_stats`` with the update as the step of all its figures."""
         # The host adds 1 to each.
-        before = {stage: {} for stage in STAGES}
-        for stage in STAGES:
-            names = stats.get(f"{stage}_stats") or ()
-            before[stage] = dict.fromkeys(names, step - 1)
-        self.global_step = {**before, "meta": step - 1}
+        self.global_step = {
+            stage: dict.fromkeys(stats.get(f"{stage}_stats") or (), step - 1)
+            for stage in STAGES
+        }
+        self.global_step["meta"] = step - 1
         self.log_stats(stats_meta, **stats)
 
     def show_at(self, step, audio, images):
@@ -65,8 +67,10 @@ class RunningWandB(WandBLogger):
     Arguments
     ---------
     folder : Path
-        Output folder of the training: name and place of the run. It keeps the
-        run's identity, so a resumed training continues it.
+        Output folder of the training, in which the run is stored with its
+        identity, so that a resumed training continues it. Its name is the
+        run's, unless the environment variable WANDB_NAME has another;
+        WANDB_PROJECT likewise has another project than PROJECT.
     mode : str
         "offline" or "online".
     """
@@ -81,8 +85,9 @@ class RunningWandB(WandBLogger):
             identity.write_text(secrets.token_hex(4))
         super().__init__(
             lambda: wandb.init(
-                project=PROJECT,
-                name=folder.name,
+                # Arguments would override the environment.
+                project=os.environ.get("WANDB_PROJECT", PROJECT),
+                name=os.environ.get("WANDB_NAME", folder.name),
                 dir=str(folder),
                 id=identity.read_text(),
                 resume="allow" if mode == "online" else None,

@@ -131,6 +131,17 @@ def test_resumed_training_continues_its_steps(logger, packages, tmp_path):
     assert [row["update"] for row in wandb.run.rows] == [50, 50, 50]
 
 
+def test_environment_names_the_run(logger, packages, tmp_path, monkeypatch):
+    settings = logger.others[1].run.settings
+    found = settings["project"], settings["name"]
+    assert found == ("speechbrain_gogo", tmp_path.name)
+    monkeypatch.setenv("WANDB_PROJECT", "codecs")
+    monkeypatch.setenv("WANDB_NAME", "third")
+    (wandb,) = RecipeLogger(logger.save_file, ["wandb"]).others
+    settings = wandb.run.settings
+    assert (settings["project"], settings["name"]) == ("codecs", "third")
+
+
 def test_samples_are_logged(logger, tmp_path):
     folder = tmp_path / "samples"
     logger.log_samples(5, folder)  # there are none
