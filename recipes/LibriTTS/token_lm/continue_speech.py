@@ -22,7 +22,7 @@ from tqdm import tqdm
 def load(run):
     """Settings of a run of train.py, with its best model in evaluation mode.
 
-    It is an error if there is no checkpoint.
+    It is an error if there is no run, or it has no checkpoint.
     """
     path = run / "hyperparams.yaml"
     if not path.is_file():
@@ -41,11 +41,33 @@ def main(arguments):
     """Write the continuations of all recordings."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path, help="output folder of train.py")
-    parser.add_argument("recordings", type=Path, nargs="+")
-    parser.add_argument("--folder", type=Path, default=Path("continued"))
-    parser.add_argument("--number", type=int, default=3, help="of each")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("recordings", type=Path, nargs="+", help="audio files")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("continued"),
+        help="folder for the audio; %(default)s by default",
+    )
+    parser.add_argument(
+        "--number",
+        type=int,
+        default=3,
+        help="continuations of each recording; %(default)s by default",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="random seed; %(default)s by default",
+    )
     known = parser.parse_args(arguments)
+    names = [path.stem for path in known.recordings]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ValueError(
+            f"Several recordings are named {sorted(repeated)}, and so would be "
+            "their continuations: rename them, or use a folder for each."
+        )
     hparams = load(known.run)
     codec = hparams["tokenizer"].codec
     clips = [

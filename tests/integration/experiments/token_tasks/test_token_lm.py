@@ -73,5 +73,7 @@ def test_continue_speech_loads_a_run(script, settings, tiny_corpus, tmp_path):
     again([f"{tmp_path}/out", str(recording), f"--folder={there}"])
     written = sorted(path.name for path in there.glob("*.wav"))
     assert written == [f"{recording.stem}_{number}.wav" for number in range(3)]
+    with pytest.raises(ValueError, match="Several recordings are named"):
+        again([f"{tmp_path}/out", str(recording), f"other/{recording.name}"])
     with pytest.raises(ValueError, match="No run of train.py in"):
         again([str(there), str(recording)])
