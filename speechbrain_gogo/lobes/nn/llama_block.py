@@ -29,6 +29,15 @@ class LlamaBlocks(nn.Module):
         Width inside the feed-forward part.
     num_key_value_heads : int
         Heads of keys and values G; as many as heads by default.
+
+    Example
+    -------
+    >>> blocks = LlamaBlocks(8, num_layers=1, num_heads=2, ffn_dim=16)
+    >>> position = torch.tensor([[[0, 1, 2]], [[5, 6, 7]]])  # [M, 1, T]
+    >>> x, rope = torch.ones(2, 3, 8), blocks.rope(position)
+    >>> q, k, _ = blocks.layers[0].queries_keys_values(x, rope, first=1)
+    >>> q.shape, k.shape
+    (torch.Size([2, 2, 2, 4]), torch.Size([2, 2, 3, 4]))
     """
 
     def __init__(
@@ -93,7 +102,7 @@ class LlamaBlock(nn.Module):
         q = self._heads(attention["q_proj"](normed[:, first:]))
         k = self._heads(attention["k_proj"](normed))
         v = self._heads(attention["v_proj"](normed))
-        later = [part[first:] for part in rope]
+        later = [part[..., first:, :] for part in rope]
         return rotate(q, later), rotate(k, rope), v
 
     def update(self, x, attended):
@@ -115,9 +124,9 @@ def rotary_frequencies(width, device=None, base=10000.0):
 def initial_deviation(dim):
     """Standard deviation of new weights.
 
-    The usual 0.02 is for widths of thousands: at these, attention would start
-    out adding next to nothing, and tokens would hardly differ from group to
-    group.
+    The usual 0.02 is for widths of thousands. With it, attention of smaller
+    widths would add next to nothing at first, and tokens would hardly differ
+    from group to group.
     """
     return dim**-0.5
 
@@ -140,7 +149,7 @@ class SwiGLU(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """Root mean square of one over the last dimension, in full precision."""
+    """Scales the last dimension to a root mean square of 1, computed in float32."""
 
     def __init__(self, dim, eps=1e-6):
         super().__init__()
