@@ -1,8 +1,8 @@
 """Linguistic features of an utterance, from its text.
 
 Parts of speech are those of the tagger in TextBlob, a lexicon with rules for the
-tags of the Penn Treebank, which is part of the package. It ignores case and needs no
-punctuation, since transcripts often have neither.
+tags of the Penn Treebank, which is part of the package. It also takes transcripts in
+capitals or without punctuation.
 """
 
 import re
@@ -12,8 +12,9 @@ from textblob.en import tag
 
 from speechbrain_gogo.dataio.text.normalization import normalize_words
 
-# Feature -> first letters of Penn tags. These tags count modals not as verbs, and
-# do not separate subordinating conjunctions from prepositions.
+# Feature -> first letters of Penn tags. Modals have a tag of their own (MD) and are not
+# counted as verbs. Subordinating conjunctions share the tag of prepositions (IN), so
+# that only coordinating ones are counted.
 COUNTED = {
     "adjectives": ("JJ",),
     "adverbs": ("RB",),
@@ -59,4 +60,6 @@ def tag_words(text):
     text = text.lower() if text.isupper() else text
     # The tokenizer separates a full stop only at the end of the text.
     text = re.sub(r"[.?!]", r" \g<0> ", text)
-    return tag(" ".join(NLTKWordTokenizer().tokenize(text)), tokenize=False)
+    words = NLTKWordTokenizer().tokenize(text)
+    # Without words the tagger would give a noun, "".
+    return tag(" ".join(words), tokenize=False) if words else []
