@@ -57,17 +57,21 @@ DataRoot = Annotated[
 Shortest = Annotated[float, typer.Option(help="Skip clips of fewer seconds.")]
 Longest = Annotated[float, typer.Option(help="Skip clips of more seconds.")]
 BatchSeconds = Annotated[
-    float, typer.Option(help="Seconds of audio in a batch.")
+    float,
+    typer.Option(
+        min=0, help="Most seconds of audio in a batch, padding included."
+    ),
 ]
 ShardSize = Annotated[
     int,
     typer.Option(
+        min=1,
         help="Rows of a manifest per shard; an interruption loses at most "
-        "one shard."
+        "one shard.",
     ),
 ]
 Workers = Annotated[
-    int, typer.Option(help="Processes of each rank that read audio.")
+    int, typer.Option(min=0, help="Processes of each rank that read audio.")
 ]
 
 
@@ -92,7 +96,7 @@ def tokenize(
     """Encode a corpus to tokens for other recipes; can run under torchrun."""
     from speechbrain_gogo.inference.files import corpora
 
-    wanted = allocation(allocate, target_rate)
+    allocation(allocate, target_rate)  # checks them
     model = load(codec, corpora.rank_device(device), trust_source)
     source = corpora.find_source(
         corpus,
@@ -110,7 +114,7 @@ def tokenize(
         form or ["npy"],
         layout,
         num_codebooks,
-        {"target_rate": target_rate} if wanted["allocate"] else None,
+        {"target_rate": target_rate} if allocate else None,
         workers,
     )
     typer.echo(f"{out}: {report or 'other ranks have not finished'}")

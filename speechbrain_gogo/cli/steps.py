@@ -7,7 +7,7 @@ import typer
 
 
 def load(codec, device, trust_source, speaks=False):
-    """Load a codec on a device, or with ``speaks`` a text to speech.
+    """Load a codec on a device, or with ``speaks`` a text-to-speech model.
 
     Raises a ValueError if the device or the model cannot be used.
     """
@@ -54,11 +54,13 @@ def text_to_speak(text, text_file):
 def _decode(data, name):
     """Text of bytes in UTF-8, or in UTF-16 with a byte order mark."""
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = "UTF-16" if marked else "UTF-8"
     try:
         text = data.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{name} is no text in UTF-8: {error.reason} at byte {error.start}."
+            f"{name} is no text in {encoding}: {error.reason} at byte "
+            f"{error.start}."
         ) from None
     if not text.strip():
         raise ValueError(f"{name} has no text to speak.")
