@@ -49,7 +49,7 @@ def main(
     meter = Meter(device, threads)
     with FlopCounterMode(display=False) as counter:
         update()
-    update()  # kernels are chosen
+    update()  # warms up
     before = meter.rest()
     start = meter.now()
     for _ in tqdm(range(updates)):
@@ -63,7 +63,8 @@ def main(
             f"{device_name(device)}, {PRECISION[kind]}, {updates} updates, "
             f"torch {torch.__version__}.",
             "",
-            "| s an update | s of audio a second | floor, s | MFU | MB |",
+            "| s an update | s of audio a second | floor, s | MFU | "
+            "MB beyond weights, gradients and optimizer |",
             "|---:|---:|---:|---:|---:|",
             f"| {spent:.3f} | {clips * seconds / spent:.1f} | {floor:.3f} | "
             f"{floor / spent:.0%} | {memory:.0f} |",

@@ -16,9 +16,9 @@ BLOCK_SECONDS = 30
 
 
 def change_rate(wavs, rate, wanted):
-    """Resample [..., T] from ``rate`` to ``wanted`` Hz, in float32.
+    """Resample [..., T], T > 0, from ``rate`` to ``wanted`` Hz.
 
-    Also within autocast.
+    The result has the type of ``wavs``, also within autocast.
 
     Example
     -------
