@@ -173,7 +173,7 @@ def test_word_errors_by_normaliser():
     assert errors["whisper"][0] == 0
     assert errors["verbatim"] == (4, 4)
     with pytest.raises(
-        ValueError, match="there are characters, words, deleted"
+        ValueError, match="Use one of characters, words, deleted"
     ):
         count_errors(said, heard, "no such")
 
