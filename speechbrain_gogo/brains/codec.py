@@ -64,19 +64,22 @@ class CodecBrain(TrainingBrain):
         start_as_components(codec, torch.cat(groups))  # [M, g, d]
         self.start_from(codec)
 
-    def start_from(self, codec):
+    def start_from(self, codec, parts=None):
         """Start from the weights of another codec of the same sizes.
 
         Arguments
         ---------
         codec : Gogo
             Trained or initialized codec.
+        parts : list of str
+            Names of the modules to take from it; the others keep their initial
+            weights and may be of other classes. None takes all.
 
         Raises
         ------
         ValueError
-            If it normalizes the mel differently: its weights expect another
-            input.
+            If it normalizes the mel differently (its weights expect another
+            input), or has no such part.
         """
         own, other = self.hparams.codec.mel_signature, codec.mel_signature
         if own != other:
@@ -85,9 +88,14 @@ class CodecBrain(TrainingBrain):
                 f"one's {own}. Give its mel_mean, mel_std, mel_floor and "
                 "mel_power with --model '{codec: {...}}'."
             )
-        weights = codec.state_dict()
-        for module in (self.hparams.codec, self.hparams.ema.module):
-            module.load_state_dict(weights)
+        for started in (self.hparams.codec, self.hparams.ema.module):
+            if parts is None:
+                started.load_state_dict(codec.state_dict())
+                continue
+            taken = self.parts_of(codec, parts, "start_parts")
+            own = self.parts_of(started, parts, "start_parts")
+            for name, module in own.items():
+                module.load_state_dict(taken[name].state_dict())
 
     def freeze(self, parts):
         """Freeze parts of the codec.
@@ -105,15 +113,21 @@ class CodecBrain(TrainingBrain):
         ValueError
             If the codec has no such module.
         """
-        modules = dict(self.hparams.codec.named_children())
+        modules = self.parts_of(self.hparams.codec, parts, "frozen")
+        for module in modules.values():
+            module.requires_grad_(False)
+
+    @staticmethod
+    def parts_of(codec, parts, setting):
+        """Modules of a codec by name; ``setting`` is named in the error."""
+        modules = dict(codec.named_children())
         unknown = sorted(set(parts) - set(modules))
         if unknown:
             raise ValueError(
-                f"frozen: the codec has no {', '.join(unknown)}; it has "
+                f"{setting}: the codec has no {', '.join(unknown)}; it has "
                 f"{', '.join(modules)}."
             )
-        for part in parts:
-            modules[part].requires_grad_(False)
+        return {name: modules[name] for name in parts}
 
     # One update
 

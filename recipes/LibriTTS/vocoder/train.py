@@ -67,9 +67,22 @@ def dataio_prepare(hparams):
     return datasets, reports
 
 
+def start_weights(source, interface):
+    """Weights of an exported vocoder, or of the vocoder of ``coded_by``."""
+    if source == "coded_by":
+        if interface is None:
+            raise ValueError(
+                "start_from: coded_by is the vocoder of a codec, and coded_by "
+                "is null: give that codec."
+            )
+        return interface.vocoder.state_dict()
+    return VocosVocoder.from_source(source).state_dict()
+
+
 def train(hparams, run_opts=None):
     """Train, then export the EMA weights; gives the Brain."""
     datasets, reports = dataio_prepare(hparams)
+    interface = None
     if hparams["coded_by"] is not None:
         interface = GogoCodec.from_hparams(hparams["coded_by"])
         hparams["mel"] = CodedMel(
@@ -78,9 +91,10 @@ def train(hparams, run_opts=None):
     modules = dict(hparams["modules"])
     if hparams["num_steps"] > hparams["adversarial_start"]:
         for name, build in hparams["discriminators"].items():
-            modules[name] = build()
+            if build is not None:
+                modules[name] = build()
     if hparams["start_from"] is not None:
-        start = VocosVocoder.from_source(hparams["start_from"]).state_dict()
+        start = start_weights(hparams["start_from"], interface)
         hparams["vocoder"].load_state_dict(start)
         hparams["ema"].module.load_state_dict(start)
     brain = make_brain(VocoderBrain, hparams, run_opts, modules)

@@ -15,6 +15,7 @@ def initialize_codec(brain, hparams, clips):
     if brain.checkpointer.list_checkpoints():
         return
     if hparams["start_from"] is not None:
-        brain.start_from(GogoCodec.from_hparams(hparams["start_from"]).codec)
+        codec = GogoCodec.from_hparams(hparams["start_from"]).codec
+        brain.start_from(codec, hparams["start_parts"])
     elif number := hparams["start_clips"]:
         brain.start_as_components(tqdm(clips, "components", number))

@@ -70,6 +70,12 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
     # Running statistics go on without a learning rate.
     weights = [x for x in first if not x.endswith((".mean", ".variance"))]
     assert all(torch.equal(first[name], second[name]) for name in weights)
+    parts = {"start_parts": "[encoder]", "seed": 5}
+    main(arguments(tiny_corpus, tmp_path / "part", **once, **options, **parts))
+    part = load_file(tmp_path / "part" / "export" / "codec.safetensors")
+    taken = {x for x in weights if torch.equal(first[x], part[x])}
+    assert {x for x in weights if x.startswith("encoder.")} <= taken
+    assert "flow.backbone.project_x.weight" not in taken
     options["model"] = TINY["model"].replace(
         "{dim", "{codec: {mel_std: 3}, dim"
     )

@@ -17,6 +17,7 @@ from vocos.discriminators import (
 
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.brains.plots import read_log
+from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
 RECIPE = Path(__file__).parents[4] / "recipes/LibriTTS/vocoder"
@@ -58,10 +59,14 @@ def tiny(folder, **overrides):
     }
 
 
-def run(folder, device="cpu", **overrides):
+def load_recipe():
     spec = importlib.util.spec_from_file_location("t", RECIPE / "train.py")
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
+    return recipe
+
+
+def run(folder, device="cpu", **overrides):
     settings = tiny(folder, **overrides)
     yaml = RECIPE / "hparams/mini.yaml"
     given = parse_arguments([str(yaml)])
@@ -70,7 +75,8 @@ def run(folder, device="cpu", **overrides):
         "mpd": partial(MultiPeriodDiscriminator, periods=(11,)),
         "mrd": partial(MultiResolutionDiscriminator, fft_sizes=(256,)),
     }
-    brain = recipe.train(hparams, {"device": device, "noprogressbar": True})
+    options = {"device": device, "noprogressbar": True}
+    brain = load_recipe().train(hparams, options)
     log = (folder / "out/progress.jsonl").read_text().splitlines()
     return brain, [json.loads(line) for line in log]
 
@@ -100,6 +106,27 @@ def test_discriminators_join_after_a_start(data_folder, device):
         for judge in brain.judges.values()
         for parameter in judge.parameters()
     )
+
+
+def test_starts_from_the_vocoder_of_a_codec(data_folder):
+    """At learning rate 0, with discriminators, of which null leaves one out."""
+    text = "\n".join(
+        [
+            f"base: !include:{RECIPE}/hparams/coded_mini.yaml",
+            "discriminators: {mrd: {fft_sizes: [256], channels: 2}}",
+        ]
+    )
+    (data_folder / "tiny.yaml").write_text(text)
+    sizes = {"dim": 192, "intermediate_dim": 576, "num_layers": 8}
+    settings = tiny(data_folder, **sizes, learning_rate=0.0, num_steps=1)
+    given = parse_arguments([str(data_folder / "tiny.yaml")])
+    hparams = given._replace(overrides=settings).load()
+    options = {"device": "cpu", "noprogressbar": True}
+    brain = load_recipe().train(hparams, options)
+    assert list(brain.judges) == ["mrd"]
+    wanted = GogoCodec.from_hparams("gogo-mini").vocoder.state_dict()
+    for name, weight in brain.hparams.vocoder.state_dict().items():
+        torch.testing.assert_close(weight, wanted[name])
 
 
 @pytest.mark.long
