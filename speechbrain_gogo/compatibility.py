@@ -2,10 +2,13 @@
 
 The compiled part of torchaudio works with some builds of torch only, and no
 package declares that: an installation may look complete and fail at import.
-Each subpackage imports this module first.
+Each subpackage imports this module first, so it also imports SpeechBrain, without
+the part of SciPy that would take most of the time.
 """
 
 from importlib.metadata import PackageNotFoundError, version
+
+from speechbrain_gogo.lazy_scipy import import_speechbrain
 
 # The pair that setup.py allows.
 WORKING = "torch>=2.13,<2.16", "torchaudio>=2.11.1,<2.12"
@@ -48,3 +51,5 @@ try:
     import torchaudio  # noqa: F401
 except (ImportError, OSError, RuntimeError) as error:
     raise ImportError(explain(error)) from error
+
+import_speechbrain()
