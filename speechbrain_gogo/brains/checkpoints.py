@@ -90,7 +90,12 @@ class AtomicCheckpointer(Checkpointer):
         ddp_barrier()  # no process still writes into the folder
         if saved is not None:  # the main process
             final = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
-            saved.path.rename(final)
+            if final.is_dir():  # an older one of the same custom name
+                old = final.rename(final.with_name(f"{PARTIAL}{final.name}-"))
+                saved.path.rename(final)
+                shutil.rmtree(old)
+            else:
+                saved.path.rename(final)
             logger.log(verbosity, "Saved a checkpoint in %s", final)
             files = {n: final / p.name for n, p in saved.paramfiles.items()}
             saved = saved._replace(path=final, paramfiles=files)

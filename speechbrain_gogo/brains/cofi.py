@@ -47,7 +47,7 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         g = self.codec.global_encoder.encode_each(mel, lens)
         decoded = self.decode_kept(self.codec.tokenize(mel, g), g)
         return {
-            f"mel {name}": squared_error(predicted, mel, lens)
+            f"mel {name}": squared_error(predicted, mel, lens, "batch").mean()
             for name, predicted in decoded.items()
         }
 

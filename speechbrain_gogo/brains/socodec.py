@@ -77,9 +77,13 @@ class SoCodecBrain(AdversarialCodecBrain):
             with torch.autocast(self.device_type, enabled=False):
                 q = self.codec.quantizer.decode(codes[..., :keep])
             decoded, predicted = self.codec.decode_quantized(q, g)
-            errors[f"semantic keep {keep}"] = squared_error(decoded, ssl, lens)
-            errors[f"mel keep {keep}"] = squared_error(predicted, mel, lens)
-        return errors
+            errors[f"semantic keep {keep}"] = squared_error(
+                decoded, ssl, lens, "batch"
+            )
+            errors[f"mel keep {keep}"] = squared_error(
+                predicted, mel, lens, "batch"
+            )
+        return {name: each.mean() for name, each in errors.items()}
 
     def decoded_mels(self, wav):
         """The original log-mel, and those of the first k streams."""

@@ -20,6 +20,7 @@ from speechbrain_gogo.lobes.vocoder.adversarial_loss import (
     discriminator_loss,
     generator_losses,
 )
+from speechbrain_gogo.lobes.vocoder.coded_mel import CodedMel
 from speechbrain_gogo.lobes.vocoder.vocos_files import write_vocos
 from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
@@ -113,7 +114,12 @@ class VocoderBrain(TrainingBrain):
         torch.Tensor
             As long as :meth:`wavs`.
         """
-        mel = self.hparams.mel(self.wavs(batch))  # [B, T / hop, n_mels]
+        draws = {}
+        if stage == sb.Stage.TRAIN and isinstance(self.hparams.mel, CodedMel):
+            draws["generator"] = self.generator()
+        mel = self.hparams.mel(
+            self.wavs(batch), **draws
+        )  # [B, T / hop, n_mels]
         if stage == sb.Stage.TRAIN:
             return self.modules.vocoder(mel)
         return self.hparams.ema(mel)
@@ -182,7 +188,9 @@ class VocoderBrain(TrainingBrain):
         folder = self.samples_folder / f"{self.optimizer_step}"
         self.write_audio(folder / f"{name}.wav", predicted[:1])
         both = torch.cat([wavs[:1], predicted[:1]]).float()
-        mels = self.hparams.mel(both).cpu()
+        mel = self.hparams.mel
+        mel = mel.codec.mel if isinstance(mel, CodedMel) else mel
+        mels = mel(both).cpu()
         mels = dict(zip(("original", "vocoder"), mels))
         rate = self.hparams.sample_rate / self.hparams.hop_length
         fifth = round(rate / 5)  # of a second, between two lines

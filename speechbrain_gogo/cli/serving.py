@@ -76,11 +76,12 @@ def serve(
             model = load(codec, device, trust_source)
         served = serving.Served(model, speech, found, recognizer, limits)
         queue = serving.JobQueue(workers, waiting)
-        app = serving.make_app(served, queue, serving.host_names(host))
+        address, bound_port, *_ = sock.getsockname()
+        hosts = serving.host_names(host, address)
+        app = serving.make_app(served, queue, hosts)
         shown = f"[{host}]" if ":" in host else host
         typer.echo(
-            f"'{served.name}' at http://{shown}:{sock.getsockname()[1]}, "
-            "Ctrl-C ends it"
+            f"'{served.name}' at http://{shown}:{bound_port}, Ctrl-C ends it"
         )
         serving.run_server(app, sock)
 

@@ -26,19 +26,20 @@ def listen(host="127.0.0.1", port=8000):
     Raises
     ------
     OSError
-        If the port is taken, or the address not this machine's.
+        If the port is taken or out of range, or the address not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
         raise OSError(
-            f"Cannot listen at {host}, port {port}: {error.strerror}. Choose "
-            "another with --host and --port."
+            f"Cannot listen at {host}, port {port}: {why}. Choose another with "
+            "--host and --port."
         ) from None
 
 
-def host_names(host):
+def host_names(host, address=None):
     """Allowed host names of a server, None for any.
 
     A server on a local address only accepts the local names, so that pages of
@@ -47,7 +48,9 @@ def host_names(host):
     Arguments
     ---------
     host : str
-        Address where the server listens.
+        Address or name where the server listens.
+    address : str
+        The address that was bound for it; by default, ``host`` is one.
 
     Returns
     -------
@@ -59,13 +62,12 @@ def host_names(host):
     ['localhost', '127.0.0.1', '::1']
     >>> host_names("0.0.0.0")
     """
-    if host in LOCAL:
-        return list(LOCAL)
+    address = address or host
     try:
-        local = ipaddress.ip_address(host).is_loopback
+        local = host in LOCAL or ipaddress.ip_address(address).is_loopback
     except ValueError:
         return None
-    return [*LOCAL, host] if local else None
+    return list(dict.fromkeys([*LOCAL, host, address])) if local else None
 
 
 def make_server(app):

@@ -97,7 +97,10 @@ class UpdatingBrain(sb.Brain):
 
     def _wrap_distributed(self):
         if not self.shards_weights:
-            super()._wrap_distributed()
+            if self.distributed_launch and self.device_type == "cpu":
+                self._wrap_on_cpu()
+            else:
+                super()._wrap_distributed()
             return
         saved = self.checkpointer.recoverables if self.checkpointer else {}
         for name, module in self.modules.items():
@@ -106,6 +109,15 @@ class UpdatingBrain(sb.Brain):
             for key, value in saved.items():
                 if value is module:
                     saved[key] = sharded
+
+    def _wrap_on_cpu(self):
+        # SpeechBrain's SyncBatchNorm needs GPUs: here each process normalizes
+        # its own batch.
+        for name, module in self.modules.items():
+            if any(weight.requires_grad for weight in module.parameters()):
+                self.modules[name] = torch.nn.parallel.DistributedDataParallel(
+                    module, find_unused_parameters=self.find_unused_parameters
+                )
 
     # Batches of an update
 

@@ -55,8 +55,7 @@ class AudioShards(EmiliaShards):
         audio = members[found[0]]
         try:
             metadata = json.loads(members.get("json", b"{}"))
-            written = members.get("txt", b"").decode("utf-8-sig")
-            text = metadata.get("text") or written
+            text = metadata.get("text") or _written(members)
             speaker = metadata.get("speaker")
             clip = {
                 "wrd": plain_text(str(text)).strip(),
@@ -65,8 +64,7 @@ class AudioShards(EmiliaShards):
                 "audio": audio,
             }
         except MALFORMED as error:
-            what = "json" if "json" in members else "txt"
-            raise SkipClip(f"invalid {what}") from error
+            raise SkipClip("invalid json") from error
         if not 0 < clip["duration"] < math.inf:
             raise SkipClip("impossible duration")
         if clip["duration"] < self.min_duration:
@@ -74,6 +72,14 @@ class AudioShards(EmiliaShards):
         if clip["duration"] > self.max_duration:
             raise SkipClip("too long")
         return clip
+
+
+def _written(members):
+    """Text of a clip's txt, "" without one."""
+    try:
+        return members.get("txt", b"").decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SkipClip("invalid txt") from error
 
 
 def _duration(audio):

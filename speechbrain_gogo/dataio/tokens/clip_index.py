@@ -130,9 +130,7 @@ def _encode(tokenizer, texts):
 
 def _key(shards, tokenizer):
     """What the arrays depend on, as text."""
-    content = "\n".join(
-        f"{s.path.name} {s.fingerprint} {len(s)}" for s in shards
-    )
+    content = "\n".join(map(_describe, shards))
     folders = sorted({str(shard.path.parent.resolve()) for shard in shards})
     of_text = "none" if tokenizer is None else tokenizer.fingerprint
     facts = {
@@ -141,6 +139,15 @@ def _key(shards, tokenizer):
         "tokenizer": of_text,
     }
     return json.dumps(facts, indent=2) + "\n"
+
+
+def _describe(shard):
+    """Text that changes with a shard, also if its codec and length are the same."""
+    written = shard.path.stat()
+    return (
+        f"{shard.path.name} {shard.fingerprint} {len(shard)} "
+        f"{written.st_size} {written.st_mtime_ns}"
+    )
 
 
 def _make(folder, shards, tokenizer, key):

@@ -16,6 +16,7 @@ from speechbrain_gogo.lobes.speech.codes.code_grid import GridEmbedding
 from speechbrain_gogo.lobes.speech.group_stage import GroupStage
 from speechbrain_gogo.lobes.speech.group_state import GroupState
 from speechbrain_gogo.lobes.speech.stage2 import draw_budgets
+from speechbrain_gogo.lobes.speech.token_stage import mean_nll
 from speechbrain_gogo.lobes.tokens.granular import keep_prefix
 
 
@@ -87,7 +88,7 @@ class GroupDetailLM(GroupStage):
         level = torch.arange(self.backbone_size, levels, device=x.device)
         predicted = given[real][:, self.backbone_size :] < self.codebook_size
         nll, level = nll[predicted], level.expand_as(nll)[predicted]
-        return {"loss": nll.mean(), "nll": nll, "level": level}
+        return {"loss": mean_nll(nll), "nll": nll, "level": level}
 
     def sequence(self, tokens):
         """Input of the Llama: int64 [B, N, K] -> [B, N, D]."""

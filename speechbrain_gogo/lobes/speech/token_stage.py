@@ -91,4 +91,16 @@ class TokenStage(nn.Module):
         logits = F.linear(hidden, weight).float()
         targets = ids - self.output_slice.start
         nll = F.cross_entropy(logits, targets, reduction="none")
-        return {"loss": nll.mean(), "nll": nll, "level": level}
+        return {"loss": mean_nll(nll), "nll": nll, "level": level}
+
+
+def mean_nll(nll):
+    """Mean of [P]; 0 of none, such as of groups whose budget is the backbone.
+
+    Example
+    -------
+    >>> import torch
+    >>> mean_nll(torch.tensor([1.0, 2.0])), mean_nll(torch.zeros(0))
+    (tensor(1.5000), tensor(0.))
+    """
+    return nll.sum() / max(len(nll), 1)

@@ -42,13 +42,16 @@ class CodedMel(nn.Module):
         return self
 
     @torch.no_grad()
-    def forward(self, wavs):
+    def forward(self, wavs, generator=None):
         """Log-mel of whole hops of audio.
 
         Arguments
         ---------
         wavs : torch.Tensor
             [B, T], T a multiple of the hop.
+        generator : torch.Generator
+            Of all draws, on the CPU; in training torch's global one by
+            default, else one that is the same in each call.
 
         Returns
         -------
@@ -62,11 +65,17 @@ class CodedMel(nn.Module):
         keep = torch.full((batch,), levels, device=q.device)
         coded = torch.ones(batch, dtype=torch.bool, device=q.device)
         if self.training:
-            drawn = torch.randint(len(self.keeps), (batch,), device=q.device)
-            keep = self.keeps[drawn]
-            coded = torch.rand(batch, device=q.device) < self.share
+            drawn = torch.randint(
+                len(self.keeps), (batch,), generator=generator
+            )
+            keep = self.keeps[drawn.to(q.device)]
+            coded = torch.rand(batch, generator=generator) < self.share
+            coded = coded.to(q.device)
+        elif generator is None:
+            generator = torch.Generator().manual_seed(0)
         q = keep_prefix(q, keep.unsqueeze(1), codec.mask)
-        noise = torch.randn(groups.flatten(1, 2).shape, device=q.device)
+        noise = torch.randn(groups.flatten(1, 2).shape, generator=generator)
+        noise = noise.to(q.device)
         made = codec.log_mel(codec.flow.sample(codec.align(q), lens, noise))
         true = codec.log_mel(groups.flatten(1, 2))
         return torch.where(coded[:, None, None], made, true)[:, :frames]

@@ -44,6 +44,14 @@ def read(path):
     return found, dict(report)
 
 
+def test_text_that_is_no_utf8(tmp_path):
+    """It is not read beside a text in a json, and has a reason of its own."""
+    members = [("a.wav", WAV), ("a.json", text("A")), ("a.txt", b"\xff")]
+    members += [("b.wav", WAV), ("b.json", b"{}"), ("b.txt", b"\xff")]
+    found, report = read(write_tar(tmp_path / "a.tar", members))
+    assert found == {"a": "A"} and report == {"used": 1, "invalid txt": 1}
+
+
 @pytest.mark.parametrize(
     "members, expected",
     [

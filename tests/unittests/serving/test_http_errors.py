@@ -135,6 +135,13 @@ def test_allowed_host_names(model):
     """A server on 127.0.0.1 refuses other host names."""
     assert host_names("0.0.0.0") is host_names("example.org") is None
     assert host_names("127.0.0.2")[-1] == "127.0.0.2"
+    # Names of this machine alone, however they are written.
+    assert host_names("127.1", "127.0.0.1")[-1] == "127.1"
+    assert host_names("my-machine", "127.0.1.1")[-2:] == [
+        "my-machine",
+        "127.0.1.1",
+    ]
+    assert host_names("my-machine", "192.0.2.7") is None
     served = Served(model.codec, model)
     with running(served, None, host_names("127.0.0.1")) as (url, _):
         assert requests.get(f"{url}/health").ok
@@ -145,6 +152,8 @@ def test_allowed_host_names(model):
         assert sock.getsockname()[0] == "127.0.0.1"
         with pytest.raises(OSError, match="Choose another with --host and"):
             listen(port=sock.getsockname()[1])
+    with pytest.raises(OSError, match="port 70000: .* 0-65535"):
+        listen(port=70000)
 
 
 def test_failures_of_the_server(model, monkeypatch):

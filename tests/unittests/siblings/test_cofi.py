@@ -1,12 +1,16 @@
 """CoFi-Codec: its contract, batches, streams and scales."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 from torch.nn import functional as F
 
-from speechbrain_gogo.inference import CoFiCodec
+from speechbrain_gogo.brains.cofi import CoFiCodecBrain
+from speechbrain_gogo.brains.socodec import SoCodecBrain
+from speechbrain_gogo.inference import CoFiCodec, SoCodec
 
 RATE, GROUP = 16000, 1920
 
@@ -66,6 +70,36 @@ def test_batch_and_stream_equal_single(codec, wavs, monkeypatch):
         pieces = codec.decode_stream(iter(alone[0].split(11)), embedding=g[0])
         pieces = torch.cat(list(pieces))[:length]
         assert (pieces - single[0]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "model, kind, brain",
+    [
+        ("tiny_cofi_folder", CoFiCodec, CoFiCodecBrain),
+        ("tiny_socodec_folder", SoCodec, SoCodecBrain),
+    ],
+)
+@torch.no_grad()
+def test_validation_is_the_mean_over_clips(model, kind, brain, wavs, request):
+    """Whatever their lengths, and whichever clips are a batch."""
+    brain = brain.__new__(brain)
+    codec = kind.from_hparams(request.getfixturevalue(model)).codec
+    brain.codec, brain.device_type = codec, "cpu"
+    brain.hparams = SimpleNamespace(valid_keeps=[1, 2], feature_folder=None)
+    brain.device, brain.cache = "cpu", None
+    lengths = [20 * GROUP, 5 * GROUP]
+    clips = [wav[:length] for wav, length in zip(wavs, lengths)]
+    clips[1] = 5 * clips[1]
+
+    def errors(*clips):
+        items = [{"id": str(len(clip)), "sig": clip} for clip in clips]
+        batch = PaddedBatch(items)
+        return brain.valid_errors(brain.features(batch), batch)
+
+    alone = [errors(clip) for clip in clips]
+    for name, found in errors(*clips).items():
+        wanted = (alone[0][name] + alone[1][name]) / 2
+        assert float(found) == pytest.approx(float(wanted), rel=0.02), name
 
 
 def test_keep_is_the_number_of_scales(codec, wavs):

@@ -193,6 +193,8 @@ def test_stage_2_loss_excludes_masked_tokens(stage2, inputs):
     tokens = tokens.clone()
     tokens[0, 0, 9] = CODES  # missing in the corpus
     assert len(stage2(tokens, lens)["nll"]) == 7 * 7 - 1
+    nothing = stage2(tokens, lens, torch.full((3, 4), 3))
+    assert len(nothing["nll"]) == 0 and nothing["loss"] == 0
     with pytest.raises(ValueError, match="leave such clips out"):
         stage2(torch.zeros(1, 200, 10, dtype=torch.long), torch.ones(1))
 

@@ -85,6 +85,8 @@ def test_equation_7_token_by_token(stage2, batch):
     masked = torch.where(torch.arange(10) < budgets[:, :, None], tokens, CODES)
     again = stage2(masked, lens)  # a clip that has no more tokens
     torch.testing.assert_close(found["nll"], again["nll"])
+    nothing = stage2(tokens, lens, torch.full_like(budgets, 3))
+    assert len(nothing["nll"]) == 0 and nothing["loss"] == 0
 
 
 def test_budgets_of_training(stage2, batch):

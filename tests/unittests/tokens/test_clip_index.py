@@ -101,6 +101,22 @@ def test_mapped_corpus_equals_the_one_in_memory(corpus, pieces, tmp_path):
     assert mapped.lengths.tolist() == [3, 5, 7, 9]
 
 
+def test_a_corpus_that_was_tokenised_again_has_a_new_index(pieces, tmp_path):
+    """Same folder, codec and numbers of clips, other texts and lengths."""
+
+    def ids_and_groups(words, groups):
+        row = TokenRow("clip", words, "", torch.zeros(groups, 10).long())
+        corpus = write_corpus(tmp_path / "corpus", [[row]])
+        mapped = TokenDataset(
+            corpus, 99, np.add, pieces, index_folder=tmp_path / "index"
+        )
+        return len(mapped[0]["text_ids"]), mapped.lengths.tolist()
+
+    assert ids_and_groups("hello", 3) == (1, [4])
+    (tmp_path / "corpus" / "000000.safetensors").unlink()
+    assert ids_and_groups("hello hello", 7) == (2, [9])
+
+
 def test_a_million_clips_take_16_bytes_each_and_3_seconds():
     """Some 2,500 hours; measured without reading any audio or token."""
     draw = np.random.default_rng(0)

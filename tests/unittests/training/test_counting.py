@@ -126,6 +126,15 @@ def test_the_best_checkpoint_has_a_finite_figure(brain, bad, kind, caplog):
     brain.on_evaluate_start(**{f"{kind}_key": "x"})
 
 
+def test_a_checkpoint_replaces_the_one_of_its_name(brain):
+    checkpointer = brain.checkpointer
+    for figure in (1, 2):
+        saved = checkpointer.save_checkpoint(meta={"x": figure}, name="last")
+        assert list(checkpointer.checkpoints_dir.iterdir()) == [saved.path]
+        (found,) = checkpointer.list_checkpoints()
+        assert found.meta["x"] == figure and found.paramfiles["layer"].is_file()
+
+
 def test_no_best_checkpoint_is_an_error(brain):
     brain.save_validated({"loss": math.nan}, min_keys=["loss"])
     with pytest.raises(ValueError, match="has a finite loss"):

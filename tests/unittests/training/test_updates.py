@@ -41,6 +41,38 @@ def brain(net, opt_class, num_steps=1000, **run_opts):
     return Regression({"net": net}, opt_class, hparams, run_opts)
 
 
+@pytest.fixture
+def process_group(tmp_path, monkeypatch):
+    """Of this process alone, as torchrun starts it."""
+    if not torch.distributed.is_gloo_available():
+        pytest.skip("needs gloo")
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
+    )
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def test_batch_normalization_on_processes_without_gpus(process_group):
+    """SyncBatchNorm, which SpeechBrain puts in its place, needs GPUs."""
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
+    net.append(nn.Linear(2, 1).requires_grad_(False))
+    run = brain(
+        net,
+        torch.optim.SGD,
+        device="cpu",
+        distributed_backend="gloo",
+    )
+    run.modules["frozen"] = nn.Linear(1, 1).requires_grad_(False)
+    run.fit(range(1), loader(list(torch.randn(2, 5, 3))), progressbar=False)
+    assert isinstance(run.modules.net, nn.parallel.DistributedDataParallel)
+    assert type(run.modules.net.module[0]) is nn.BatchNorm1d
+    assert type(run.modules.frozen) is nn.Linear
+    assert run.optimizer_step == 2
+
+
 def loader(batches):
     return torch.utils.data.DataLoader(batches, batch_size=None)
 

@@ -10,6 +10,8 @@ import soundfile
 import torch
 from command_lines import command_line
 from processes import run_ranks
+from speechbrain.core import Stage
+from speechbrain.dataio.batch import PaddedBatch
 from vocos.discriminators import (
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
@@ -127,6 +129,36 @@ def test_starts_from_the_vocoder_of_a_codec(data_folder):
     wanted = GogoCodec.from_hparams("gogo-mini").vocoder.state_dict()
     for name, weight in brain.hparams.vocoder.state_dict().items():
         torch.testing.assert_close(weight, wanted[name])
+
+
+def test_training_on_coded_mels(data_folder, monkeypatch):
+    """Draws are those of the update, and pictures have the mels of the audio."""
+    shown = {}
+    monkeypatch.setattr(
+        "speechbrain_gogo.brains.vocoder.plot_mels",
+        lambda mels, path, *_: shown.update({path.stem: mels}),
+    )
+    brain, _ = run(
+        data_folder, coded_by="gogo-mini", num_steps=1, adversarial_start=1
+    )
+    path = data_folder / "out/samples/original/clip0.wav"
+    wav = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
+    mel = brain.hparams.mel.codec.mel(wav[None])[0]
+    difference = shown["clip0"]["original"] - mel  # the file has 16 bits
+    assert difference.abs().mean() < 0.1
+
+    clip = {"id": "a", "sig": 0.1 * torch.randn(20 * 256)}
+    batch = PaddedBatch([clip, clip, clip])
+    brain.modules.vocoder = torch.nn.Identity()
+    brain.on_stage_start(Stage.TRAIN)
+
+    def mels(update, seed):
+        brain.optimizer_step = update
+        torch.manual_seed(seed)  # another one after a resume
+        return brain.compute_forward(batch, Stage.TRAIN)
+
+    assert torch.equal(mels(3, seed=0), mels(3, seed=1))
+    assert not torch.equal(mels(3, seed=0), mels(4, seed=0))
 
 
 @pytest.mark.long
