@@ -187,11 +187,14 @@ def test_ranks_split_a_validation_shard(folder, monkeypatch):
     shard = folder / "EN" / "EN-B3.tar"
     settings = {"training": False, "split_batches": True, "batch_seconds": 2}
     monkeypatch.setenv("WORLD_SIZE", "3")
-    seen = []
+    seen, report = [], ClipReport()
     for rank in "012":
         monkeypatch.setenv("RANK", rank)
-        seen.append(sum(ids(make_loader(shard, 99, **settings)), ()))
+        loader = make_loader(shard, 99, **settings)
+        seen.append(sum(ids(loader), ()))
+        report += loader.report
     assert all(seen) and len(sum(seen, ())) == len(set(sum(seen, ()))) == 8
+    assert report == {"used": 8, "other language": 1}
     assert len(make_loader(shard, 7, **settings)) == 2  # of 7 the last rank's
     monkeypatch.setenv("WORLD_SIZE", "99")
     monkeypatch.setenv("RANK", "50")
