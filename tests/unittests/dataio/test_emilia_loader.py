@@ -43,6 +43,10 @@ def test_find_shards(folder, monkeypatch):
     assert find_splits(around, shards[1])["valid"] == [shards[1]]
     assert len(find_splits(around, shards[1])["train"]) == 3
     assert len(find_shards([folder, around])) == 4
+    (folder / "EN" / "folder.tar").mkdir()
+    assert find_shards(folder) == find_shards(f"{folder}/EN/*") == shards
+    with pytest.raises(ValueError, match="No tar file at"):
+        find_shards(f"{folder}/E*")
 
 
 def test_batches_are_bounded_and_complete(folder):
@@ -129,6 +133,9 @@ def test_shards_are_split_over_ranks(folder, monkeypatch):
     assert len(seen[0] | seen[1]) == 5 + 6 + 7 + 8
     with pytest.raises(ValueError, match="4 shards .* 2 ranks x 3 workers"):
         make_loader(folder, num_workers=3)
+    monkeypatch.setenv("WORLD_SIZE", "5")
+    with pytest.raises(ValueError, match="Use more shards or fewer ranks"):
+        make_loader(folder)
 
 
 def test_other_world_size_is_refused(folder, tmp_path, monkeypatch):
