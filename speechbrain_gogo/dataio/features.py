@@ -41,8 +41,9 @@ class FeatureCache:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         facts, wanted = self.folder / "features.json", json.dumps(signature)
-        if not facts.is_file():
-            facts.write_text(wanted)
+        if not facts.is_file():  # other ranks may read it at the same time
+            with replaced_when_complete(facts) as partial:
+                partial.write_text(wanted)
         if facts.read_text() != wanted:
             raise ValueError(
                 f"{folder} holds features of {facts.read_text()}, not of "

@@ -38,7 +38,7 @@ from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 
 
 class GogoSpeech(VoiceConversion, PretrainedSpeech):
-    """Text to speech in the voice of a prompt, of English text.
+    """Text to speech in the voice of a prompt, in the language of its settings.
 
     With a Stage II it also converts voices, see :meth:`convert_voice`.
 

@@ -128,6 +128,7 @@ async def decode(request):
     fields = {**DECODE_FIELDS, **dict.fromkeys(codec.sampler, "number")}
     given = await read_json(request, fields, served.limits.bytes)
     served.check_model(given.get("model"))
+    served.check_steps(given.get("num_steps"))
     check_format(given)
     tokens = _read_tokens(given, served)
     if given.get("fingerprint", codec.fingerprint) != codec.fingerprint:
@@ -143,8 +144,9 @@ async def decode(request):
     }
     if isinstance(settings.get("keep"), list):
         settings["keep"] = _as_tensor(given["keep"], "keep", 1)
+    known = set(signature(codec.decode_stream).parameters).difference(fields)
     for name, values in given.get("side", {}).items():
-        if name not in signature(codec.decode_stream).parameters:
+        if name not in known:
             raise ApiError(400, f"The codec decodes without {name}.", "side")
         settings[name] = _as_tensor(values, "side", 1, torch.float32)
 

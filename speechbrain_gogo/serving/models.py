@@ -18,13 +18,15 @@ class Limits:
     """The largest requests.
 
     characters: of a text; bytes: of a body; seconds: of a recording that is
-    encoded, and of tokens that are decoded; prompt_seconds: of a prompt.
+    encoded, and of tokens that are decoded; prompt_seconds: of a prompt; steps:
+    of the flow, in which a job cannot be stopped.
     """
 
     characters: int = 4096
     bytes: int = 10_000_000
     seconds: float = 60.0
     prompt_seconds: float = 30.0
+    steps: int = 128
 
 
 @dataclass
@@ -64,6 +66,16 @@ class Served:
                 f"No model is called '{name}': here is '{self.name}'.",
                 "model",
                 "model_not_found",
+            )
+
+    def check_steps(self, steps):
+        """Raise an ApiError if a request asks for too many steps of the flow."""
+        if steps is not None and steps > self.limits.steps:
+            raise ApiError(
+                400,
+                f"num_steps={steps}: {self.limits.steps} are the most.",
+                "num_steps",
+                "invalid_value",
             )
 
     def describe(self):

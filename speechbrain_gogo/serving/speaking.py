@@ -60,6 +60,7 @@ async def create_speech(request):
     }
     given = await read_json(request, fields, served.limits.bytes)
     served.check_model(given.get("model"))
+    served.check_steps(given.get("num_steps"))
     check_format(given)
     _check_neutral(given)
     _check_text(given, served.limits.characters)

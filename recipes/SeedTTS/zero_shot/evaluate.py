@@ -43,7 +43,7 @@ from speechbrain_gogo.metrics.timing import Clock, device_name
 ALLOCATED = " w/ allocator"
 DAGGER = " †"
 # They decide what is said.
-MODEL_FILES = "*.safetensors", "*.yaml", "*.model", "phones.txt"
+MODEL_FILES = "*.safetensors", "*.yaml", "*.json", "*.model", "phones.txt"
 
 
 def speak(speech, tasks, hparams, folder):

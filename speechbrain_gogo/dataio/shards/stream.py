@@ -142,14 +142,16 @@ class ClipStream(IterableDataset):
     def _batches(self, shards, report, number):
         """The same for several shards, in the pass of this number."""
         first = escape_bytes(os.path.basename(shards[0]))
+        rank, ranks, *_ = pytorch_worker_info()
+        # Ranks that split batches all read the same clips: one counts them.
+        listed = ClipReport() if self.split_batches and rank > 0 else report
         batches = batches_by_seconds(
-            interleaved(self.clips(shard, report) for shard in shards),
+            interleaved(self.clips(shard, listed) for shard in shards),
             self.batch_seconds,
             self.max_batch_size,
             self.buffer_size,
             seed=f"{self.seed}/{number}/{first}",
         )
         if self.split_batches:
-            rank, ranks, *_ = pytorch_worker_info()
             return itertools.islice(batches, rank, None, ranks)
         return batches

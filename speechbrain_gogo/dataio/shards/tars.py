@@ -56,11 +56,13 @@ def find_shards(source):
             found = find_remote(pattern)
         elif os.path.isdir(pattern):
             below = Path(pattern).rglob("*")
-            found = [str(p) for p in below if p.suffix.lower() == ".tar"]
+            tars = (p for p in below if p.suffix.lower() == ".tar")
+            found = [str(path) for path in tars if not path.is_dir()]
         elif os.path.exists(pattern):
             found = [pattern]
         else:
-            found = glob_with_braces(pattern)
+            matches = glob_with_braces(pattern)
+            found = [path for path in matches if not os.path.isdir(path)]
         if os.path.isdir(pattern) or is_remote(pattern):
             found = [path for path in found if not _is_apple_double(path)]
         if not found:
@@ -150,8 +152,12 @@ def check_split(shards, num_workers, over_ranks=True):
     ranks = pytorch_worker_info()[1] if over_ranks else 1
     workers = max(1, num_workers)
     if len(shards) < ranks * workers:
+        most = len(shards) // ranks
+        fewer = "fewer ranks"
+        if most:
+            fewer = f"at most {most} workers (num_workers)"
         raise ValueError(
             f"{len(shards)} shards cannot be split over {ranks} ranks x "
             f"{workers} workers, each needs at least one. Use more shards or "
-            f"at most {len(shards) // ranks} workers (num_workers)."
+            f"{fewer}."
         )

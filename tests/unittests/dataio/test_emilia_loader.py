@@ -43,6 +43,10 @@ def test_find_shards(folder, monkeypatch):
     assert find_splits(around, shards[1])["valid"] == [shards[1]]
     assert len(find_splits(around, shards[1])["train"]) == 3
     assert len(find_shards([folder, around])) == 4
+    (folder / "EN" / "folder.tar").mkdir()
+    assert find_shards(folder) == find_shards(f"{folder}/EN/*") == shards
+    with pytest.raises(ValueError, match="No tar file at"):
+        find_shards(f"{folder}/E*")
 
 
 def test_batches_are_bounded_and_complete(folder):
@@ -129,6 +133,9 @@ def test_shards_are_split_over_ranks(folder, monkeypatch):
     assert len(seen[0] | seen[1]) == 5 + 6 + 7 + 8
     with pytest.raises(ValueError, match="4 shards .* 2 ranks x 3 workers"):
         make_loader(folder, num_workers=3)
+    monkeypatch.setenv("WORLD_SIZE", "5")
+    with pytest.raises(ValueError, match="Use more shards or fewer ranks"):
+        make_loader(folder)
 
 
 def test_other_world_size_is_refused(folder, tmp_path, monkeypatch):
@@ -187,11 +194,14 @@ def test_ranks_split_a_validation_shard(folder, monkeypatch):
     shard = folder / "EN" / "EN-B3.tar"
     settings = {"training": False, "split_batches": True, "batch_seconds": 2}
     monkeypatch.setenv("WORLD_SIZE", "3")
-    seen = []
+    seen, report = [], ClipReport()
     for rank in "012":
         monkeypatch.setenv("RANK", rank)
-        seen.append(sum(ids(make_loader(shard, 99, **settings)), ()))
+        loader = make_loader(shard, 99, **settings)
+        seen.append(sum(ids(loader), ()))
+        report += loader.report
     assert all(seen) and len(sum(seen, ())) == len(set(sum(seen, ()))) == 8
+    assert report == {"used": 8, "other language": 1}
     assert len(make_loader(shard, 7, **settings)) == 2  # of 7 the last rank's
     monkeypatch.setenv("WORLD_SIZE", "99")
     monkeypatch.setenv("RANK", "50")

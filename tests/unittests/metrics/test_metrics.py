@@ -80,6 +80,18 @@ def test_scores_are_nan_without_speech(clip, make):
     assert math.isnan(metric.summarize("average"))
 
 
+def test_quality_of_long_audio():
+    """The library writes beyond its memory after 50 utterances."""
+    generator, rate = torch.manual_seed(0), 8000
+    word = 0.3 * torch.randn(rate // 2, generator=generator)
+    words = torch.cat([word, torch.zeros(rate // 2)]).repeat(70)
+    noisy = words + 0.01 * torch.randn(len(words), generator=generator)
+    metric = PESQ("nb", rate)
+    long = metric.measure(noisy, words)["pesq_nb"]
+    alone = metric.measure(noisy[: 20 * rate], words[: 20 * rate])["pesq_nb"]
+    assert long == pytest.approx(alone, abs=0.2)
+
+
 def test_every_judge_accepts_silence_and_short_audio(clip):
     """None fails, and none hangs."""
     judges = [DNSMOS(["p808_mos"]), WordErrors()]

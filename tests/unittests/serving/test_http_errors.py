@@ -62,6 +62,18 @@ WRONG = {  # path, fields, status, param, part of the message
         *(DECODE, {"tokens": [GROUP], "side": {"x": [1.0]}}, 400),
         *("side", "decodes without x"),
     ),
+    "field as side": (
+        *(DECODE, {"tokens": [GROUP], "side": {"tokens": [1.0]}}, 400),
+        *("side", "decodes without tokens"),
+    ),
+    "steps": (
+        *(DECODE, {"tokens": [GROUP], "num_steps": 10**9}, 400),
+        *("num_steps", "128 are the most"),
+    ),
+    "steps of speech": (
+        *(SPEECH, {"voice": "anna", "num_steps": 129}, 400),
+        *("num_steps", "128 are the most"),
+    ),
     "other codec": (
         *(DECODE, {"tokens": [GROUP], "fingerprint": "0"}, 400),
         *("fingerprint", "another codec"),

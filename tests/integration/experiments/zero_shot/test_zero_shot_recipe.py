@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,19 @@ def test_tasks_without_speech_are_counted(recipe, speech, hparams, tmp_path):
     del speech.codec.mods["allocator"]
     with pytest.raises(ValueError, match="no token allocator"):
         recipe.evaluate(speech, [Lengths()], {**hparams, "allocate": [True]})
+
+
+def test_tokenizer_belongs_to_the_model(
+    recipe, speech, hparams, tmp_path, monkeypatch
+):
+    """Speech by another tokenizer of a language model is not resumed."""
+    model, found = tmp_path / "model", []
+    shutil.copytree(hparams["source"], model)
+    monkeypatch.setattr(recipe, "synthesize", lambda *args: found.append(args))
+    for content in "ab":
+        (model / "stage1" / "tokenizer.json").write_text(content)
+        recipe.speak(speech, [], {**hparams, "source": str(model)}, tmp_path)
+    assert found[0][4]["model"] != found[1][4]["model"]
 
 
 def test_speed_is_measured_once(recipe, speech, hparams, tmp_path):
