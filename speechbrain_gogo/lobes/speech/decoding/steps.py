@@ -129,11 +129,12 @@ class DepthStep(nn.Module):
 
     Example
     -------
-    >>> from speechbrain_gogo.lobes.speech.codes.depth import DepthNetwork
-    >>> depth = DepthNetwork([4, 3], 5, 0, 16, 1, 32).eval()
+    >>> from speechbrain_gogo.lobes.speech.codes import depth as networks
+    >>> depth = networks.DepthNetwork([4, 3], 5, 0, 16, 1, 32).eval()
     >>> hidden, tokens = torch.randn(7, 16), torch.randint(12, (7, 5))
     >>> found = DepthStep(depth)(hidden, tokens, torch.tensor([2]))
-    >>> expected = depth.log_probs(hidden, tokens[:, :2])
+    >>> steps = networks.DepthSteps(depth).start(hidden)
+    >>> expected = steps.log_probs(tokens[:, :2])
     >>> bool((found - expected).abs().max() < 1e-5)
     True
     """
