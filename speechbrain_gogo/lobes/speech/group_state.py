@@ -88,9 +88,7 @@ class GroupState:
         self.used = kept.sum(1)
         longest = int(self.used.max())
         order = order[:, order.shape[1] - longest :]
-        self.pending = [
-            x.gather(1, order[..., None].expand(-1, -1, x.shape[2]))
-        ]
+        self.pending = [x.take_along_dim(order[..., None], dim=1)]
         self.positions = [position.gather(1, order)]
         self.padding = longest - self.used
         # Rotary position of the next group: after the last of the prompt.
