@@ -6,7 +6,6 @@ not install, and writes JSON manifests. This one reads the unpacked corpus,
 what `speech_dataset` takes.
 """
 
-import csv
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,7 @@ from tqdm import tqdm
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
-from speechbrain_gogo.dataio.replacing import replaced_when_complete
+from speechbrain_gogo.dataio.replacing import write_csv
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
@@ -80,34 +79,31 @@ def write_manifest(data_folder, splits, csv_path, complete=False):
                 "the recipe's README) and --skip_prep True."
             )
         paths.extend(found)
-    report = ClipReport()
-    with (
-        replaced_when_complete(csv_path) as partial,
-        open(partial, "w", newline="", encoding="utf-8") as file,
-        ThreadPoolExecutor() as pool,  # waits for the disk, mostly
-    ):
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        rows = parallel_map(_read_row, paths, executor=pool)
-        for path, (row, reason) in zip(tqdm(paths, csv_path.name), rows):
+    report, rows = ClipReport(), [FIELDS]
+    with ThreadPoolExecutor() as pool:  # waits for the disk, mostly
+        read = parallel_map(_read_clip, paths, executor=pool)
+        for path, (clip, reason) in zip(tqdm(paths, csv_path.name), read):
             report[reason or "used"] += 1
-            if row is None:
+            if clip is None:
                 logger.warning("%s is skipped: %s.", path, reason)
                 continue
-            place = path.relative_to(data_folder).as_posix()
-            writer.writerow({**row, "wav": f"$data_root/{place}"})
-        if complete and report.skipped:
-            raise ValueError(
-                f"{splits} of a test set have to be complete, but {report}; the "
-                "log names the files: fetch them again."
-            )
-        if not report.used:
-            raise ValueError(f"No usable utterance in {splits}: {report}.")
+            duration, words = clip
+            wav = f"$data_root/{path.relative_to(data_folder).as_posix()}"
+            speaker = path.parts[-3]
+            rows.append([path.stem, f"{duration:.4f}", wav, speaker, words])
+    if complete and report.skipped:
+        raise ValueError(
+            f"{splits} of a test set have to be complete, but {report}; the "
+            "log names the files: fetch them again."
+        )
+    if not report.used:
+        raise ValueError(f"No usable utterance in {splits}: {report}.")
+    write_csv(csv_path, rows)
     return report
 
 
-def _read_row(path):
-    """Row of the manifest, or the reason to skip the utterance."""
+def _read_clip(path):
+    """Duration and words of an utterance, or the reason to skip it."""
     text = path.with_suffix(".normalized.txt")
     try:
         with open_audio(path) as sound:
@@ -119,10 +115,4 @@ def _read_row(path):
         return None, "missing transcript"
     except UnicodeDecodeError:
         return None, "unreadable transcript"
-    row = {
-        "ID": path.stem,
-        "duration": f"{duration:.4f}",
-        "spk_id": path.parts[-3],
-        "wrd": words,
-    }
-    return row, None
+    return (duration, words), None

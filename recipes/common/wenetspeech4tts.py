@@ -6,7 +6,6 @@ a tab and the text. No clip is in two subsets: what the paper calls Basic is Bas
 Standard and Premium together.
 """
 
-import csv
 import hashlib
 import logging
 from pathlib import Path
@@ -18,7 +17,7 @@ from recipes.common.experiment import start
 from recipes.common.manifests import FIELDS
 from speechbrain_gogo.dataio.audio.files import open_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
-from speechbrain_gogo.dataio.replacing import replaced_when_complete
+from speechbrain_gogo.dataio.replacing import write_csv
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ def prepare_manifests(hparams):
     number = min(hparams["valid_clips"], len(rows) // 2)
     held_out = {"valid": rows[:number], "train": rows[number:]}
     for stage, path in paths.items():
-        write_manifest(sorted(held_out[stage]), path)
+        write_csv(path, [FIELDS, *sorted(held_out[stage])])
     logger.info("%s: %s", hparams["data_folder"], report)
     return report
 
@@ -107,14 +106,3 @@ def read_clip(path, data_folder):
         return row, error.reason
     row[4] = text
     return row, None
-
-
-def write_manifest(rows, path):
-    """Write a manifest, which appears when it is complete."""
-    with (
-        replaced_when_complete(path) as partial,
-        open(partial, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(FIELDS)
-        writer.writerows(rows)

@@ -1,6 +1,7 @@
 """Files and folders that appear when they are complete."""
 
 import contextlib
+import csv
 import os
 import secrets
 import shutil
@@ -33,6 +34,15 @@ def replaced_when_complete(path):
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_csv(path, rows):
+    """Write rows of values, the names of the columns first, as a CSV file."""
+    with (
+        replaced_when_complete(path) as partial,
+        open(partial, "w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 @contextlib.contextmanager

@@ -42,17 +42,12 @@ class CoFiSpeech(LanguageModelSpeech):
 
     CODEC = CoFiCodec
 
-    @property
-    def most_groups(self):
-        """Number of groups that fit the positions, including those of a prompt."""
-        return self.mods.lm.group_positions
-
     def most_characters(self, prompt_text, prompt):
         """Longest sentence that fits after a prompt, in characters."""
-        usual = self.hparams.groups_per_character
-        fitting = (self.most_groups - len(prompt)) / usual
+        usual, lm = self.hparams.groups_per_character, self.mods.lm
+        fitting = (lm.group_positions - len(prompt)) / usual
         ids = len(self.tokenizer.encode(prompt_text))
-        left = self.mods.lm.text_positions - ids
+        left = lm.text_positions - ids
         fitting = min(fitting, left * len(prompt_text) / ids)
         return check_room(fitting, prompt_text, prompt, self)
 

@@ -10,17 +10,13 @@ from numbers import Real
 import torch
 from torch.nn import functional as F
 
-from speechbrain_gogo.default_dtype import float32_by_default
 from speechbrain_gogo.inference.checks.settings import (
     check_features,
     check_lens,
 )
 from speechbrain_gogo.inference.checks.waveforms import check_wav
 from speechbrain_gogo.inference.codecs.voiced import VoicedCodec
-from speechbrain_gogo.inference.loading.pretrained import (
-    find_source,
-    source_name,
-)
+from speechbrain_gogo.inference.loading.pretrained import load_model
 from speechbrain_gogo.inference.loading.socodec_release import load_release
 
 
@@ -30,7 +26,9 @@ class SoCodec(VoicedCodec):
     ``modules`` are ``codec`` (a
     :class:`~speechbrain_gogo.lobes.socodec.codec.SoCodecNetwork`) and
     ``vocoder``. The same audio has the same tokens alone, in a batch and in a
-    stream.
+    stream. ``from_hparams`` also takes a folder or hub id with the two files of
+    ``hhguo/SoCodec``; its ``overrides`` then replace values of
+    ``hparams/socodec.yaml``.
 
     Example
     -------
@@ -41,50 +39,14 @@ class SoCodec(VoicedCodec):
     torch.Size([1, 9, 4])
     """
 
-    @classmethod
-    def from_hparams(
-        cls,
-        source,
-        savedir=None,
-        run_opts=None,
-        overrides=None,
-        trust_source=False,
-        **hub_options,
-    ):
-        """Load a pretrained codec.
-
-        Arguments
-        ---------
-        source : str | Path
-            A folder or a hub id of a model of this package, or with the two
-            files of ``hhguo/SoCodec``.
-        savedir, run_opts, overrides, trust_source, hub_options
-            As in :meth:`PretrainedCodec.from_hparams`; of released weights,
-            ``overrides`` replace values of ``hparams/socodec.yaml``.
-
-        Returns
-        -------
-        SoCodec
-
-        Raises
-        ------
-        ValueError
-            If there is no such model, it is not to be trusted, or its weights
-            do not match.
-        """
-        # With the folder of the self-supervised network.
-        folder = find_source(source, savedir, True, **hub_options)
-        if (folder / "hyperparams.yaml").is_file():
-            codec = super().from_hparams(
-                folder, None, run_opts, overrides, trust_source
-            )
-            codec.name = source_name(source)
-            codec.codec.ssl.look_in(folder)
-            return codec
-        with float32_by_default():
-            hparams = load_release(folder, overrides)
-            modules, name = hparams["modules"], source_name(source)
-            return cls(modules, hparams, run_opts, name=name)
+    @staticmethod
+    def _load(folder, overrides, trust_source):
+        """The model of a folder, also as its authors released it."""
+        if not (folder / "hyperparams.yaml").is_file():
+            return load_release(folder, overrides)
+        hparams = load_model(folder, overrides, trust_source)
+        hparams["modules"]["codec"].ssl.look_in(folder)
+        return hparams
 
     # Methods on precomputed features
 

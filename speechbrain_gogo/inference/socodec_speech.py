@@ -31,16 +31,10 @@ class SoCodecSpeech(LanguageModelSpeech):
 
     CODEC = SoCodec
 
-    @property
-    def most_groups(self):
-        """Number of steps that fit the positions."""
-        lm = self.mods.lm
-        return lm.speech_positions - (lm.num_streams - 1) * lm.delay - 1
-
     def most_characters(self, prompt_text, prompt):
         """Longest sentence, in characters."""
-        settings = self.hparams
-        fitting = int(self.most_groups / settings.groups_per_character)
+        settings, longest = self.hparams, self.mods.lm.group_positions
+        fitting = int(longest / settings.groups_per_character)
         return min(settings.max_characters, fitting)
 
     def _utterances(

@@ -1,6 +1,5 @@
 """Table, picture and their numbers of an evaluation of conversion."""
 
-import csv
 from pathlib import Path
 
 from versions import CODED
@@ -13,6 +12,7 @@ from recipes.common.evaluation.report import (
     list_unscored,
     summarize,
 )
+from speechbrain_gogo.dataio.replacing import write_csv
 
 
 def write_reports(folder, measured, groups, judges, utterances, hparams):
@@ -47,8 +47,9 @@ def write_reports(folder, measured, groups, judges, utterances, hparams):
     (folder / "table.md").write_text(text, encoding="utf-8")
     print(text)
     plot_figures(folder / "figures.png", summary, list(measured), columns)
-    with open(folder / "figures.csv", "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["version", "figure", "value", "low", "high"])
-        for pair, ends in summary.items():
-            writer.writerow([*pair, *(f"{end:.6g}" for end in ends)])
+    head = "version", "figure", "value", "low", "high"
+    rows = (
+        [*pair, *(f"{end:.6g}" for end in ends)]
+        for pair, ends in summary.items()
+    )
+    write_csv(folder / "figures.csv", [head, *rows])

@@ -14,6 +14,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from recipes.common.evaluation.results_file import write_rows
+from speechbrain_gogo.dataio.replacing import write_csv
 from speechbrain_gogo.metrics.reports.bootstrap import bootstrap_interval
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 
@@ -56,7 +57,7 @@ def compare(hparams):
         )
     text = draw_table(systems)
     (folder / "table.md").write_text(text)
-    write_csv(systems, folder / "table.csv")
+    write_csv(folder / "table.csv", list_positions(systems))
     plot(systems, folder / "perplexity.png")
     return text
 
@@ -116,17 +117,15 @@ def draw_table(systems):
     return text + "\n" + "".join(f"- {note}\n" for note in notes)
 
 
-def write_csv(systems, path):
+def list_positions(systems):
     """A line for each system and position, with intervals."""
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        names = ["perplexity", "low", "high", "without context"]
-        writer.writerow(["system", "position", *names])
-        for about, found in systems:
-            pairs = zip(found["nll"], found["unigram"])
-            for level, (interval, unigram) in enumerate(pairs, 1):
-                numbers = [f"{value:.6g}" for value in (*interval, unigram[0])]
-                writer.writerow([about["system"], level, *numbers])
+    names = ["perplexity", "low", "high", "without context"]
+    yield ["system", "position", *names]
+    for about, found in systems:
+        pairs = zip(found["nll"], found["unigram"])
+        for level, (interval, unigram) in enumerate(pairs, 1):
+            numbers = [f"{value:.6g}" for value in (*interval, unigram[0])]
+            yield [about["system"], level, *numbers]
 
 
 def plot(systems, path):

@@ -4,7 +4,6 @@ The codec encodes a manifest into shards of tokens; features are stored in one f
 per utterance. A killed run resumes.
 """
 
-import csv
 import json
 import random
 import zlib
@@ -20,7 +19,10 @@ from tqdm import tqdm
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.manifests.rows import read_table
-from speechbrain_gogo.dataio.replacing import replaced_when_complete
+from speechbrain_gogo.dataio.replacing import (
+    replaced_when_complete,
+    write_csv,
+)
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.english import English
@@ -44,12 +46,8 @@ def draw_clips(csv_path, drawn_path, number, seed):
     rows = [fields for fields in table if fields is not None]
     places = list(range(len(rows)))
     random.Random(seed).shuffle(places)
-    drawn_path = Path(drawn_path)
-    drawn_path.parent.mkdir(parents=True, exist_ok=True)
-    with open(drawn_path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows[place] for place in sorted(places[:number]))
+    drawn = (rows[place] for place in sorted(places[:number]))
+    write_csv(drawn_path, [header, *drawn])
 
 
 def probing_data(

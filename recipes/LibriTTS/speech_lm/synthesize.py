@@ -9,7 +9,6 @@ different sentences and common voices. Run it again after an interruption:
 existing audio is kept.
 """
 
-import csv
 import logging
 import random
 import sys
@@ -35,7 +34,10 @@ from tqdm import tqdm
 
 from recipes.common.experiment import start
 from recipes.common.manifests import FIELDS
-from speechbrain_gogo.dataio.replacing import replaced_when_complete
+from speechbrain_gogo.dataio.replacing import (
+    replaced_when_complete,
+    write_csv,
+)
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
@@ -93,15 +95,8 @@ def write_split(stage, clips, hparams):
         ClipReport, and the hours of speech.
     """
     folder, report, seconds = Path(hparams["output_folder"]), ClipReport(), 0
-    csv_path = folder / f"{stage}.csv"
-    how = hparams["synthesizer"], hparams["sample_rate"]
-    with (
-        ThreadPoolExecutor(hparams["num_workers"]) as pool,
-        replaced_when_complete(csv_path) as partial,
-        open(partial, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(FIELDS)
+    rows, how = [FIELDS], (hparams["synthesizer"], hparams["sample_rate"])
+    with ThreadPoolExecutor(hparams["num_workers"]) as pool:
         durations = pool.map(lambda clip: speak(clip, *how), clips)
         durations = tqdm(durations, desc=stage, total=len(clips), unit="clip")
         for duration, clip in zip(durations, clips):
@@ -111,9 +106,10 @@ def write_split(stage, clips, hparams):
             report["used"] += 1
             seconds += duration
             place = f"$data_root/{clip.path.relative_to(folder).as_posix()}"
-            writer.writerow(
+            rows.append(
                 [clip.id, f"{duration:.4f}", place, clip.voice.name, clip.text]
             )
+    write_csv(folder / f"{stage}.csv", rows)
     return report, seconds / 3600
 
 

@@ -13,15 +13,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio.clips import WHOLE
-from speechbrain_gogo.dataio.replacing import replaced_when_complete
+from speechbrain_gogo.dataio.replacing import write_csv
 
 
 def write_rows(path, rows):
     """Write dicts with the same keys as a CSV file."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    names = list(rows[0])
+    write_csv(path, [names, *([row[name] for name in names] for row in rows)])
 
 
 def hash_files(paths):
@@ -154,15 +152,7 @@ class ResultsFile:
             for row in reader:
                 self.rows[row["ID"], row["system"]] = row
         if left and reader.fieldnames != self.columns:  # an earlier version's
-            self._write_again()
+            rows = self.rows.values()
+            known = ([row.get(name) for name in self.columns] for row in rows)
+            write_csv(self.path, [self.columns, *known])
         return left > 0
-
-    def _write_again(self):
-        """The rows under the columns of now."""
-        with (
-            replaced_when_complete(self.path) as partial,
-            open(partial, "w", newline="") as stream,
-        ):
-            writer = csv.DictWriter(stream, self.columns, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(self.rows.values())

@@ -8,33 +8,20 @@ from recipes.common.experiment import fit, log_clips, make_brain
 from speechbrain_gogo.brains.cofi import CoFiCodecBrain
 from speechbrain_gogo.brains.socodec import SoCodecBrain
 from speechbrain_gogo.dataio.manifests.dataset import usable_clips
-from speechbrain_gogo.inference.loading.export import (
-    export_codec,
-    export_socodec,
-)
+from speechbrain_gogo.inference.loading.export import export_sibling
 
 
 def train_socodec(hparams, run_opts):
     """Train SoCodec with the settings of :func:`recipes.common.experiment.start`."""
-    _train(hparams, run_opts, SoCodecBrain, export_socodec)
+    _train(hparams, run_opts, SoCodecBrain)
 
 
 def train_cofi(hparams, run_opts):
     """Train CoFi-Codec with the settings of :func:`recipes.common.experiment.start`."""
-    _train(hparams, run_opts, CoFiCodecBrain, export_cofi)
+    _train(hparams, run_opts, CoFiCodecBrain)
 
 
-def export_cofi(hparams):
-    """Write the trained codec to ``export_folder``."""
-    return export_codec(
-        hparams["export_folder"],
-        f"{hparams['output_folder']}/hyperparams.yaml",
-        hparams["codec"],
-        hparams["vocoder"],
-    )
-
-
-def _train(hparams, run_opts, brain_class, export):
+def _train(hparams, run_opts, brain_class):
     """Train a codec on the manifests of a recipe, and export it."""
     sample_rate = hparams["model"]["sample_rate"]
     datasets, loaders, reports = speech_datasets(hparams, sample_rate)
@@ -50,5 +37,5 @@ def _train(hparams, run_opts, brain_class, export):
         brain.start_at_means(tqdm(clips, "means", hparams["mean_clips"]))
     fit(brain, datasets, loaders)
     log_clips(brain, **reports)
-    run_on_main(export, args=[hparams])
+    run_on_main(export_sibling, args=[hparams])
     print(f"The codec is in {hparams['export_folder']}")

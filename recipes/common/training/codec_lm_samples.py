@@ -55,23 +55,21 @@ class CodecLMSamples:
     def speak(self, lm, text, tokens, voice):
         """Tokens [1, N', K] for a clip of tokens [1, N, K]; N' is at most 2 N."""
         one = torch.ones(1, device=tokens.device)
-        longest = 2 * tokens.shape[1]
-        if isinstance(lm, ScaleLM):
-            prompt = tokens[:, : tokens.shape[1] // 3]
-            most = min(longest, lm.group_positions) - prompt.shape[1]
+        continues = isinstance(lm, ScaleLM)
+        prompt = tokens[:, : tokens.shape[1] // 3 * continues]
+        most = min(2 * tokens.shape[1], lm.group_positions) - prompt.shape[1]
+        most = torch.tensor([most])
+        if continues:
             steps = ScaleGenerator(
                 lm,
                 voice,
                 (text, one),
                 (prompt, one),
                 [self.seed],
-                torch.tensor([most]),
+                most,
                 **self.sampling,
             )
         else:
-            prompt = tokens[:, :0]
-            room = lm.speech_positions - (lm.num_streams - 1) * lm.delay - 1
-            most = torch.tensor([min(longest, room)])
             sampler = Sampler([self.seed], **self.sampling)
             steps = lm.generate(voice, text, one, sampler, most)
         groups = [group[:, None] for group, active, _ in steps if active.all()]

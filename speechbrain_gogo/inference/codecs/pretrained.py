@@ -105,9 +105,11 @@ class PretrainedCodec(
         """
         folder = find_source(source, savedir, **hub_options)
         with float32_by_default():
-            hparams = load_model(folder, overrides, trust_source)
+            hparams = cls._load(folder, overrides, trust_source)
             modules, name = hparams["modules"], source_name(source)
             return cls(modules, hparams, run_opts, name=name)
+
+    _load = staticmethod(load_model)
 
     @property
     def levels(self):

@@ -22,6 +22,11 @@ from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
 # Log-mel frames as speech has them, roughly.
 LOG_MEL = {"mean": -1.0, "std": 2.0}
+# Attributes of every codec that a user of the files needs.
+SIZES = (
+    *("sample_rate", "group_size", "group_samples"),
+    *("num_codebooks", "vocab_size", "mask_id"),
+)
 
 
 def encode(codec, log_mel):
@@ -191,13 +196,8 @@ def describe_codec(codec):
     """
     mel, flow = codec.mel, codec.flow
     found = {
-        "sample_rate": codec.sample_rate,
-        "group_size": codec.group_size,
-        "group_samples": codec.group_samples,
-        "num_codebooks": codec.num_codebooks,
+        **{name: getattr(codec, name) for name in SIZES},
         "backbone_size": codec.backbone_size,
-        "vocab_size": codec.vocab_size,
-        "mask_id": codec.mask_id,
         "mel": {
             "n_fft": mel.n_fft,
             "hop_length": mel.hop_length,

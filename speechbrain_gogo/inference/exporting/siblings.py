@@ -5,6 +5,7 @@ d mel bins, D width of a voice's embedding, K or S tokens of a group, F features
 a group, D' their width. Embeddings of voices are computed clip by clip.
 """
 
+from speechbrain_gogo.inference.exporting.codec import SIZES
 from speechbrain_gogo.inference.exporting.network import (
     Function,
     Network,
@@ -61,7 +62,6 @@ def sibling_networks(codec):
     )
     frames = Tensor(("B", "T", mel.n_mels), "Log-mel.")
     wavs = Tensor(("B", "W"), "Audio in [-1, 1] of whole groups.", std=0.1)
-    encoder = cofi_encoder(codec) if cofi else socodec_encoder(codec)
     return [
         Network(
             "mel",
@@ -78,7 +78,7 @@ def sibling_networks(codec):
             {"log_mel": clip},
             {"embedding": embedding._replace(shape=(1, embedding.shape[1]))},
         ),
-        encoder,
+        encoder_network(codec),
         Network(
             "decoder",
             "Tokens and the embedding of a voice to log-mel.",
@@ -89,40 +89,25 @@ def sibling_networks(codec):
     ]
 
 
-def cofi_encoder(codec):
-    """Log-mel and the embedding of a voice to tokens of all scales."""
-    groups = "B", "N", codec.group_size, codec.mel.n_mels
-    return Network(
-        "encoder",
-        "Log-mel and the embedding of a voice to tokens.",
-        Function(tokenize, codec),
-        {
+def encoder_network(codec):
+    """Log-mel and the embedding of a voice, or features, to tokens."""
+    if isinstance(codec, CoFiCodecNetwork):
+        use = "Log-mel and the embedding of a voice to tokens."
+        groups = "B", "N", codec.group_size, codec.mel.n_mels
+        inputs = {
             "log_mel": Tensor(groups, "In groups of frames.", **LOG_MEL),
             "embedding": Tensor(("B", codec.global_encoder.dim), "From voice."),
-        },
-        {
-            "tokens": Tensor(
-                ("B", "N", codec.num_codebooks), "Coarse to fine.", below=1
-            )
-        },
-    )
-
-
-def socodec_encoder(codec):
-    """Self-supervised features to tokens."""
-    width = codec.encoder.conv_in.in_channels
-    frames = int(codec.encoder.reach[1])  # of a group
-    return Network(
-        "encoder",
-        "Features of the self-supervised network, which has no file, to tokens.",
-        Function(tokenize, codec),
-        {"features": Tensor(("B", "N", frames, width), "In groups of frames.")},
-        {
-            "tokens": Tensor(
-                ("B", "N", codec.num_codebooks), "Coarse to fine.", below=1
-            )
-        },
-    )
+        }
+    else:
+        use = "Features of the self-supervised network, which has no file, to tokens."
+        width = codec.encoder.conv_in.in_channels
+        frames = int(codec.encoder.reach[1])  # of a group
+        shape = "B", "N", frames, width
+        inputs = {"features": Tensor(shape, "In groups of frames.")}
+    shape = "B", "N", codec.num_codebooks
+    tokens = Tensor(shape, "Coarse to fine.", below=1)
+    function = Function(tokenize, codec)
+    return Network("encoder", use, function, inputs, {"tokens": tokens})
 
 
 def describe_sibling(codec):
@@ -139,12 +124,7 @@ def describe_sibling(codec):
     """
     mel = codec.mel
     found = {
-        "sample_rate": codec.sample_rate,
-        "group_size": codec.group_size,
-        "group_samples": codec.group_samples,
-        "num_codebooks": codec.num_codebooks,
-        "vocab_size": codec.vocab_size,
-        "mask_id": codec.mask_id,
+        **{name: getattr(codec, name) for name in SIZES},
         "mean_embedding": codec.mean_embedding.tolist(),
         "mel": {
             "n_fft": mel.n_fft,

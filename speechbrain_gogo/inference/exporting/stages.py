@@ -4,21 +4,25 @@ Letters of shapes: B batch, T new positions, S cached positions, L text ids, M =
 + 1 positions in a text, N groups.
 """
 
+from functools import partial
+
 from speechbrain_gogo.inference.exporting.network import (
     Function,
     Network,
     Tensor,
 )
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
+from speechbrain_gogo.lobes.speech.decoding.stateless_llama import (
+    StatelessLlama,
+)
 from speechbrain_gogo.lobes.speech.decoding.steps import (
-    AlignedStep,
-    AlignedText,
-    DepthStep,
-    FineStep,
-    GroupBackboneStep,
-    GroupDetailStep,
-    GroupText,
-    TokenStep,
+    aligned_step,
+    aligned_text,
+    depth_step,
+    group_backbone_step,
+    group_detail_step,
+    group_text,
+    token_step,
 )
 from speechbrain_gogo.lobes.speech.group_stage1 import GroupBackboneLM
 from speechbrain_gogo.lobes.speech.group_stage2 import GroupDetailLM
@@ -63,24 +67,24 @@ def stage_networks(name, stage):
             "to ONNX: export a model whose stages are of gogospeech.yaml, "
             "gogospeech_groups.yaml or gogospeech_aligned.yaml, or its codec."
         )
-    step = TokenStep(stage)
     count = stage.output_slice.stop - stage.output_slice.start
     ids = Tensor(("B", "T"), "Next ids.", below=stage.output_slice.stop)
     logits = Tensor(("B", count), "Of the ids from first_code on.")
     use = "Ids and the cache so far to logits of the next token."
-    inputs, outputs = {"ids": ids}, {"logits": logits}
-    return [cached_network(f"{name}_step", use, step, inputs, outputs)]
+    step, ends = (token_step, stage), ({"ids": ids}, {"logits": logits})
+    return [cached_network(f"{name}_step", use, *step, *ends)]
 
 
-def cached_network(name, use, step, inputs, outputs):
-    """A network with a cache that is empty (S = 0) at first."""
-    before, after = (step.blocks.cache_shape("B", s) for s in ("S", "S + T"))
+def cached_network(name, use, step, lm, inputs, outputs):
+    """A large pass of a stage, with a cache that is empty (S = 0) at first."""
+    blocks = StatelessLlama(getattr(lm.llama, "model", lm.llama))
+    before, after = (blocks.cache_shape("B", s) for s in ("S", "S + T"))
     cache = Tensor(before, "Cache; no positions at first.")
     grown = Tensor(after, "Cache for the next pass.")
     return Network(
         name,
         use,
-        step,
+        Function(partial(step, blocks), lm),
         {**inputs, "padding": PADDING, "keys": cache, "values": cache},
         {**outputs, "keys_out": grown, "values_out": grown},
     )
@@ -94,7 +98,7 @@ def aligned_networks(name, lm):
     yield Network(
         f"{name}_text",
         "Text to encoded text and durations, once per utterance.",
-        AlignedText(lm),
+        Function(aligned_text, lm),
         {
             "text": Tensor(("B", "L"), "Text ids.", below=ids),
             "lengths": Tensor(("B",), "Ids of each text.", below=4),
@@ -124,7 +128,8 @@ def aligned_networks(name, lm):
         f"{name}_step",
         "Preceding groups and the text of the next ones to the vector from "
         "which the next group is predicted.",
-        AlignedStep(lm),
+        aligned_step,
+        lm,
         {
             "before": Tensor(
                 groups, f"Preceding groups; {size} for none.", below=size + 1
@@ -136,19 +141,19 @@ def aligned_networks(name, lm):
         },
         {"hidden": Tensor(("B", lm.dim), "Vector of the next group.")},
     )
-    yield depth_network(f"{name}_depth", lm, DepthStep(lm.depth), "place")
+    yield depth_network(f"{name}_depth", lm, "place")
 
 
 def group_backbone_networks(name, lm):
     """Text, the large pass and the small one, of a GroupBackboneLM."""
-    read = GroupText(lm)
     ids = Tensor(("B", "T"), "[text][start].", below=lm.start_id + 1)
     found = {
         "hidden": Tensor(("B", lm.dim), "Vector of the next group."),
         "end": Tensor(("B", 1), "Log-odds of the end before that group."),
     }
     use = "Ids before the speech to the vector of the first group."
-    yield cached_network(f"{name}_text", use, read, {"ids": ids}, found)
+    inputs = {"ids": ids}
+    yield cached_network(f"{name}_text", use, group_text, lm, inputs, found)
     groups = "B", "T", lm.backbone_size
     inputs = {
         "before": Tensor(groups, "Preceding groups.", below=lm.codebook_size),
@@ -159,10 +164,10 @@ def group_backbone_networks(name, lm):
             below=lm.max_positions,
         ),
     }
-    step = GroupBackboneStep(lm, read.blocks)
     use = "Preceding groups to the vector of the next one."
-    yield cached_network(f"{name}_step", use, step, inputs, found)
-    yield depth_network(f"{name}_depth", lm, DepthStep(lm.depth), "place")
+    step = group_backbone_step
+    yield cached_network(f"{name}_step", use, step, lm, inputs, found)
+    yield depth_network(f"{name}_depth", lm, "place")
 
 
 def group_detail_networks(name, lm):
@@ -181,24 +186,25 @@ def group_detail_networks(name, lm):
     yield cached_network(
         f"{name}_step",
         "Preceding groups and backbones to the vector of the last group.",
-        GroupDetailStep(lm),
+        group_detail_step,
+        lm,
         inputs,
         {"hidden": Tensor(("B", lm.dim), "Vector of the last group.")},
     )
-    yield depth_network(f"{name}_depth", lm, FineStep(lm.depth), "fine")
+    yield depth_network(f"{name}_depth", lm, "fine")
 
 
-def depth_network(name, lm, step, place):
+def depth_network(name, lm, place):
     """The small pass: the vector of a group and tokens so far to the next one.
 
-    ``place`` names the last input of the pass ``step``, the number of tokens so far.
+    ``place`` names the last input, the number of tokens so far.
     """
     size, predicted = lm.codebook_size, lm.group_tokens - lm.given
     about = f"Number of {'fine ' if lm.given else ''}tokens so far."
     return Network(
         name,
         "The vector of a group and its tokens so far to the next token.",
-        step,
+        Function(depth_step, lm.depth),
         {
             "hidden": Tensor(("B", lm.dim), "From the large pass."),
             "tokens": Tensor(

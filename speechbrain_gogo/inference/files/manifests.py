@@ -6,7 +6,6 @@ format: lines ``NAME|text`` or ``NAME|text|normalized text``. It is searched for
 in the folder itself only.
 """
 
-import csv
 import random
 from collections import Counter
 from pathlib import Path
@@ -17,7 +16,7 @@ from tqdm import tqdm
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
 from speechbrain_gogo.dataio.manifests.rows import read_lines
-from speechbrain_gogo.dataio.replacing import replaced_when_complete
+from speechbrain_gogo.dataio.replacing import write_csv
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.inference.files.audio import READABLE_AUDIO, find_files
 from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
@@ -94,12 +93,7 @@ def make_manifests(
     held_out = {clip.id for clip in chosen}
     for name in ("train", "valid"):
         rows = [c for c in clips if (c.id in held_out) == (name == "valid")]
-        with (
-            replaced_when_complete(out / f"{name}.csv") as partial,
-            open(partial, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([FIELDS, *rows])
+        write_csv(out / f"{name}.csv", [FIELDS, *rows])
     return report
 
 

@@ -133,8 +133,8 @@ def export_run(hparams):
     )
 
 
-def export_socodec(hparams):
-    """Write the SoCodec that a recipe has trained, and return the export folder.
+def export_sibling(hparams):
+    """Write the SoCodec or CoFi-Codec that a recipe has trained.
 
     As :func:`export_run`, but ``codec`` is in the settings. A self-supervised
     network from a folder is copied into the export; one of the hub is named by its
@@ -157,8 +157,9 @@ def export_socodec(hparams):
         codec,
         hparams["vocoder"],
     )
-    if Path(codec.ssl.source).is_dir():
-        codec.ssl.save_pretrained(folder / "ssl")
+    ssl = getattr(codec, "ssl", None)  # of SoCodec
+    if ssl is not None and Path(ssl.source).is_dir():
+        ssl.save_pretrained(folder / "ssl")
         with edit_model(folder) as tree:
             tree["modules"]["codec"]["ssl"]["source"] = "ssl"
     return folder

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from speechbrain_gogo.inference.loading.pretrained import refuse
 from speechbrain_gogo.lobes.nn.int8 import Int8, Int8Rows
 from speechbrain_gogo.lobes.speech.decoding.llama_weights import (
     Block,
@@ -104,12 +105,7 @@ class LlamaFolder(nn.Module):
                 shape = file.get_slice(name).get_shape()
             if shape != list(wanted[name].shape):
                 faults.append(f"mismatched {name}")
-        if faults:
-            listed = "\n  ".join(sorted(faults))
-            raise ValueError(
-                f"The weights of {self.folder} do not match its config.json, "
-                f"in {len(faults)} places:\n  {listed}"
-            )
+        refuse(sorted(faults), self.folder, "its config.json")
 
     def token_weights(self, output_slice, first_id):
         """Read all weights, in 8 bits except for norms.

@@ -175,14 +175,18 @@ def load_state(module, found, path):
         for key in wanted
         if key in found and found[key].shape != wanted[key].shape
     ]
+    refuse(faults, path, f"the configured {type(module).__name__}")
+    module.load_state_dict(found)
+
+
+def refuse(faults, path, wanted):
+    """Raise an error if weights, of a path, have faults and so are not as wanted."""
     if faults:
-        name = type(module).__name__
         listed = "\n  ".join(faults)
         raise ValueError(
-            f"The weights of {path} do not match the configured {name}, in "
+            f"The weights of {path} do not match {wanted}, in "
             f"{len(faults)} places:\n  {listed}"
         )
-    module.load_state_dict(found)
 
 
 def yaml_nodes(node):

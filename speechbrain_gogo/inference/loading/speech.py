@@ -26,6 +26,7 @@ from speechbrain_gogo.inference.loading.packed_stage import (
 from speechbrain_gogo.inference.loading.pretrained import (
     check_trust,
     find_source,
+    refuse,
 )
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
 from speechbrain_gogo.lobes.speech.stage1 import BackboneLM
@@ -228,12 +229,7 @@ def _load_llama(folder, dtype):
         for kind, keys in report.items()
         for key in sorted(map(str, keys))
     ]
-    if faults:
-        listed = "\n  ".join(faults)
-        raise ValueError(
-            f"The weights of {folder} do not match its config.json, in "
-            f"{len(faults)} places:\n  {listed}"
-        )
+    refuse(faults, folder, "its config.json")
     return llama
 
 

@@ -81,11 +81,6 @@ class LanguageModelSpeech(PretrainedSpeech):
 
     # What a subclass implements
 
-    @property
-    def most_groups(self):
-        """Number of groups that fit the language model, including those of a prompt."""
-        raise NotImplementedError
-
     def _generator(self, voices, text, prompt, seeds, sampling, **limits):
         """Iterator of tokens [B, K], active [B] and finished [B].
 
@@ -98,10 +93,8 @@ class LanguageModelSpeech(PretrainedSpeech):
 
     def fits(self, num_ids, num_groups):
         """Whether text and speech, the prompt included, fit the model."""
-        return (
-            num_ids <= self.mods.lm.text_positions
-            and num_groups <= self.most_groups
-        )
+        lm = self.mods.lm
+        return num_ids <= lm.text_positions and num_groups <= lm.group_positions
 
     def _generate(self, utterances, allocate, sampling):
         kind = next(self.mods.lm.parameters()).device.type
@@ -110,10 +103,8 @@ class LanguageModelSpeech(PretrainedSpeech):
     def _groups(self, utterances, sampling):
         """Groups of a batch of utterances."""
         device = next(self.mods.lm.parameters()).device
-        most = [
-            min(u.max_groups, self.most_groups - len(u.prompt))
-            for u in utterances
-        ]
+        fitting = self.mods.lm.group_positions
+        most = [min(u.max_groups, fitting - len(u.prompt)) for u in utterances]
         padded = pad_utterances(utterances, device)
         generator = self._generator(
             torch.stack([u.embedding for u in utterances]).to(device),

@@ -142,5 +142,5 @@ class Bridge(nn.Module):
         places = torch.arange(x.shape[1], device=x.device)
         prompt = pad_left(x + self.place(places), places < counts[:, None])
         fine = torch.arange(ratio * x.shape[1], device=x.device) // ratio
-        index = fine.clamp(max=counts[:, None] - 1).unsqueeze(-1)
-        return prompt, x.gather(1, index.expand(-1, -1, x.shape[2]))
+        index = fine.clamp(max=counts[:, None] - 1)
+        return prompt, x.take_along_dim(index[..., None], dim=1)

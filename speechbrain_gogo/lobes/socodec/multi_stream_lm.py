@@ -85,15 +85,14 @@ class MultiStreamLM(nn.Module):
             "dropout": dropout,
         }
         self.vocab_size = vocab_size
-        self.num_streams = num_streams
         self.levels = Levels.single_columns(num_streams)
-        self.delay = delay
         self.text_positions = text_positions
-        self.speech_positions = speech_positions
         self.prefix = TextPrefix(reference_dim, text_size, dim, text_positions)
         self.speech = StreamRows(
             vocab_size, num_streams, dim, speech_positions, delay
         )
+        # Steps that fit, besides BOS and the delay of the last stream.
+        self.group_positions = speech_positions - self.speech.lag - 1
         positions = 1 + text_positions + speech_positions
         self.gpt = gpt(dim, num_layers, num_heads, positions, dropout)
 

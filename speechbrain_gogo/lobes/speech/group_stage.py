@@ -89,14 +89,12 @@ class GroupStage(nn.Module):
         """
         return GroupDecoder(weights or self.weights(), batch, max_length)
 
-    def log_probs(self, hidden, tokens, depth=None):
+    def log_probs(self, hidden, tokens, depth):
         """Log-probabilities [B, C] of the next token.
 
-        From the hidden state of the group, [B, D], and its tokens so far, int64
-        [B, T]. ``depth`` is the GroupSteps of this group, if it has one.
+        From the hidden state of the group, [B, D], its tokens so far, int64
+        [B, T], and its GroupSteps.
         """
-        if depth is None:
-            return self.depth.log_probs(hidden, tokens)
         return depth.log_probs(tokens)
 
 

@@ -149,7 +149,7 @@ class GroupBackboneLM(GroupStage1):
         sequence = self.sequence(text, text_lens, prompt, real)
         return GroupState(self, sampler, sequence, prompt, real, guidance)
 
-    def log_probs(self, hidden, tokens, depth=None):
+    def log_probs(self, hidden, tokens, depth):
         """As in GroupStage; of a group's first token [B, C + 1], also of the end."""
         found = super().log_probs(hidden, tokens, depth)
         if tokens.shape[1]:

@@ -27,8 +27,7 @@ class GroupWeights(NamedTuple):
 class GroupDecoder:
     """The Llama of a stage over new groups only.
 
-    ``passes`` counts the large passes since the last :meth:`reset`,
-    ``small_passes`` those of the depth network.
+    ``passes`` counts those since the last :meth:`reset`.
 
     Arguments
     ---------
@@ -48,7 +47,7 @@ class GroupDecoder:
     def reset(self):
         """Empty the cache."""
         self.blocks.reset()
-        self.passes = self.small_passes = 0
+        self.passes = 0
 
     def allocate(self, batch, max_length):
         """Empty the cache, which gets another size."""
@@ -89,9 +88,7 @@ class GroupState:
         self.used = kept.sum(1)
         longest = int(self.used.max())
         order = order[:, order.shape[1] - longest :]
-        self.pending = [
-            x.gather(1, order[..., None].expand(-1, -1, x.shape[2]))
-        ]
+        self.pending = [x.take_along_dim(order[..., None], dim=1)]
         self.positions = [position.gather(1, order)]
         self.padding = longest - self.used
         # Rotary position of the next group: after the last of the prompt.
@@ -123,7 +120,6 @@ class GroupState:
             )
             self.pending, self.positions, self.padding = [], [], None
             self.steps = self.decoder.depth.start(self.hidden)
-        self.decoder.small_passes += 1
         logits = self.log_probs()[:, :num_tokens]
         if self.guidance:
             cond, uncond = logits.chunk(2)

@@ -17,6 +17,7 @@ from speechbrain_gogo.lobes.speech.aligned.durations import (
 )
 from speechbrain_gogo.lobes.speech.aligned.stage1 import AlignedBackboneLM
 from speechbrain_gogo.lobes.speech.cached_decoding import Sampler
+from speechbrain_gogo.lobes.speech.codes.depth import DepthSteps
 from speechbrain_gogo.lobes.speech.generation import generate_backbone
 
 LEVELS, CODES, TEXT = [4, 3, 5], 60, 30
@@ -204,7 +205,10 @@ def test_greedy_generation_equals_forward_passes(lm, inputs, guidance):
                 states = lm.hidden_states(next_one, real, vectors, there)
                 hidden.append(states[:, -1])
             for level in range(3):
-                both = [lm.log_probs(h, group[None, :level]) for h in hidden]
+                both = [
+                    DepthSteps(lm.depth).start(h).log_probs(group[None, :level])
+                    for h in hidden
+                ]
                 scores = both[0] + (guidance if count else 0) * (
                     both[0] - both[1]
                 )

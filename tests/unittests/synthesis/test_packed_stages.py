@@ -114,8 +114,8 @@ def test_export_to_onnx_has_stages_in_float(folder):
     _, stages = load(folder, trust_source=False)
     for name, stage in stages.items():
         (network,) = stage_networks(name, stage)
-        weight = network.module.output.weight
-        assert weight.dtype == torch.float32 and not weight.requires_grad
+        for weight in network.module.parameters():
+            assert weight.dtype == torch.float32 and not weight.requires_grad
 
 
 @pytest.mark.parametrize(

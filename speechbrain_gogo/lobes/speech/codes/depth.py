@@ -45,8 +45,6 @@ class DepthNetwork(nn.Module):
     >>> group, tokens = torch.randn(7, 16), torch.randint(12, (7, 5))
     >>> depth.nll(group, tokens).shape
     torch.Size([7, 3])
-    >>> depth.log_probs(group, tokens[:, :3]).shape  # of the fourth
-    torch.Size([7, 12])
     """
 
     def __init__(self, levels, num_tokens, first, dim, num_layers, ffn_dim):
@@ -79,17 +77,6 @@ class DepthNetwork(nn.Module):
         nll = self.output.nll(scores.flatten(0, 1), known.flatten())
         return nll.view_as(known)
 
-    def log_probs(self, group, tokens):
-        """Log-probabilities of the next token of each group, float32 [P, C].
-
-        From vectors of groups [P, D] and the tokens so far, int64 [P, first or
-        more].
-        """
-        place = tokens.shape[1] - self.first
-        before = self.tokens.total(tokens)
-        x = self.run_blocks(group + before + self.places[place])
-        return self.output.log_probs(F.linear(x, self.heads[place]))
-
     def run_blocks(self, x):
         """Residual blocks and a norm, [..., D] -> [..., D]."""
         for norm, block in zip(self.norms, self.blocks):
@@ -115,11 +102,11 @@ class DepthSteps:
     Example
     -------
     >>> depth = DepthNetwork([4, 3], 5, 2, 16, 1, 32).eval()
-    >>> group, tokens = torch.randn(7, 16), torch.randint(12, (7, 4))
+    >>> group, tokens = torch.randn(7, 16), torch.randint(12, (7, 5))
     >>> steps = DepthSteps(depth).start(group)
-    >>> found = steps.log_probs(tokens[:, :3]), steps.log_probs(tokens)
-    >>> expected = depth.log_probs(group, tokens)
-    >>> bool((found[1] - expected).abs().max() < 1e-5)
+    >>> found = steps.log_probs(tokens[:, :3]), steps.log_probs(tokens[:, :4])
+    >>> nll = -found[1].gather(1, tokens[:, 4:])
+    >>> bool((nll - depth.nll(group, tokens)[:, 2:]).abs().max() < 1e-5)
     True
     """
 

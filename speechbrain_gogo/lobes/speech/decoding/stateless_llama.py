@@ -33,7 +33,7 @@ class StatelessLlama(CachedLlama):
     >>> none, unpadded = torch.zeros(blocks.cache_shape(1, 0)), torch.tensor([0])
     >>> _, *cache = blocks.read(x[:, :4], unpadded, none, none)
     >>> found, *cache = blocks.read(x[:, 4:], unpadded, *cache)
-    >>> expected = model(x)[:, 4:]
+    >>> expected = model(x)[:, -1]
     >>> bool((found - expected).abs().max() < 1e-5), cache[0].shape
     (True, torch.Size([2, 1, 2, 6, 8]))
     """
@@ -67,8 +67,8 @@ class StatelessLlama(CachedLlama):
         Returns
         -------
         tuple of torch.Tensor
-            Hidden states after the last norm, [B, T, D]; keys and values with
-            the new positions, [L, B, G, S + T, E].
+            Hidden state of the last position after the last norm, [B, D]; keys
+            and values with the new positions, [L, B, G, S + T, E].
         """
         before, count = keys.shape[3], x.shape[1]
         slots = torch.arange(before + count, device=x.device)
@@ -79,7 +79,7 @@ class StatelessLlama(CachedLlama):
         caches = [list(pair) for pair in zip(keys.unbind(0), values.unbind(0))]
         x = self.run_blocks(x, position, mask, slot, caches)
         keys, values = (torch.stack(parts) for parts in zip(*caches))
-        return x, keys, values
+        return x[:, -1], keys, values
 
     def attend(self, q, k, v, mask, slot, cache):
         """Attention to all positions; ``cache`` gets the new ones."""

@@ -108,5 +108,5 @@ def pad_left(vectors, real):
     [2.0, 0.0, 1.0]
     """
     order = real.long().argsort(dim=1, stable=True)
-    places = order.unsqueeze(-1).expand_as(vectors)
-    return vectors.gather(1, places), real.gather(1, order)
+    moved = vectors.take_along_dim(order[..., None], dim=1)
+    return moved, real.gather(1, order)

@@ -149,8 +149,7 @@ class StepGenerator:
         first = self.prompt.shape[1] - self.before + 1 + self.rows.lag
         steps = torch.arange(int(counts.max()), device=counts.device)
         index = (first[:, None] + steps).clamp(max=hidden.shape[1] - 1)
-        index = index.unsqueeze(-1).expand(-1, -1, hidden.shape[2])
-        return hidden.gather(1, index), counts
+        return hidden.take_along_dim(index[..., None], dim=1), counts
 
     # Rows
 
@@ -170,9 +169,8 @@ class StepGenerator:
         """Condition of the rows at positions [B, R]; 0 is BOS."""
         if self.condition is None:
             return 0.0
-        index = places.clamp(max=self.condition.shape[1] - 1).unsqueeze(-1)
-        index = index.expand(-1, -1, self.condition.shape[2])
-        return self.condition.gather(1, index)
+        index = places.clamp(max=self.condition.shape[1] - 1)
+        return self.condition.take_along_dim(index[..., None], dim=1)
 
     def _read(self):
         """Read new vectors; returns the last hidden states, [B, D]."""
