@@ -7,6 +7,7 @@ and the clip's ID, and are the same for all settings.
 
 import hashlib
 import io
+import json
 
 import soundfile
 import torch
@@ -73,6 +74,11 @@ class Disturbance:
         """Label -> setting."""
         return {f"{name} {s:g}{self.unit}": s for s in self.settings}
 
+    @property
+    def identity(self):
+        """What else changes the versions, besides their settings."""
+        return {k: v for k, v in vars(self).items() if k != "settings"}
+
     def change(self, wav, sample_rate, setting, draw, key):
         """A changed copy of a clip [T], by one of the settings.
 
@@ -89,6 +95,12 @@ class Noise(Disturbance):
     def __init__(self, noise, settings):
         super().__init__(settings)
         self.noise = noise
+
+    @property
+    def identity(self):
+        """See :attr:`Disturbance.identity`."""
+        own = getattr(self.noise, "identity", {})
+        return {"noise": type(self.noise).__name__, **own}
 
     def change(self, wav, sample_rate, setting, draw, key):
         """See :meth:`Disturbance.change`."""
@@ -219,3 +231,15 @@ def list_versions(disturbances):
                 raise ValueError(f"Two disturbances are called '{label}'.")
             found[label] = name, disturbance, setting
     return found
+
+
+def identities(versions):
+    """What changes versions of :func:`list_versions` besides their settings.
+
+    Label -> values for JSON, for a file of results that another run continues.
+    """
+    found = {
+        label: getattr(disturbance, "identity", {})
+        for label, (_, disturbance, _) in versions.items()
+    }
+    return json.loads(json.dumps(found, default=repr))
