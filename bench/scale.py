@@ -88,9 +88,12 @@ def reconstruct(source, seconds):
         before, after = Path(folder) / "in.wav", Path(folder) / "out.wav"
         generator = torch.Generator().manual_seed(0)
         with soundfile.SoundFile(before, "w", codec.sample_rate, 1) as file:
-            for _ in range(round(seconds)):
-                second = torch.randn(codec.sample_rate, generator=generator)
-                file.write((0.1 * second).numpy())
+            left = round(seconds * codec.sample_rate)
+            while left > 0:
+                size = min(left, codec.sample_rate)
+                noise = torch.randn(size, generator=generator)
+                file.write((0.1 * noise).numpy())
+                left -= size
         codec.encode_batch(torch.zeros(1, codec.sample_rate))  # warm
         return measured(
             lambda: codec.reconstruct_file(before, after), lambda _: seconds

@@ -7,6 +7,7 @@ and the clip's ID, and are the same for all settings.
 
 import hashlib
 import io
+import json
 
 import soundfile
 import torch
@@ -51,6 +52,7 @@ def align(wav, original, most):
     size = 2 * max(len(wav), len(original))
     spectrum = torch.fft.rfft(wav, size) * torch.fft.rfft(original, size).conj()
     correlation = torch.fft.irfft(spectrum, size)
+    most = min(most, size // 2)
     lags = torch.arange(-most, most + 1)
     delay = int(lags[correlation[lags].argmax()])
     if delay < 0:
@@ -73,6 +75,11 @@ class Disturbance:
         """Label -> setting."""
         return {f"{name} {s:g}{self.unit}": s for s in self.settings}
 
+    @property
+    def identity(self):
+        """What else changes the versions, besides their settings."""
+        return {k: v for k, v in vars(self).items() if k != "settings"}
+
     def change(self, wav, sample_rate, setting, draw, key):
         """A changed copy of a clip [T], by one of the settings.
 
@@ -89,6 +96,12 @@ class Noise(Disturbance):
     def __init__(self, noise, settings):
         super().__init__(settings)
         self.noise = noise
+
+    @property
+    def identity(self):
+        """See :attr:`Disturbance.identity`."""
+        own = getattr(self.noise, "identity", {})
+        return {"noise": type(self.noise).__name__, **own}
 
     def change(self, wav, sample_rate, setting, draw, key):
         """See :meth:`Disturbance.change`."""
@@ -116,23 +129,40 @@ class Room(Disturbance):
 class Compressed(Disturbance):
     """A codec of libsndfile, by its bit rate in kbit/s; its delay is removed.
 
-    ``options`` has the format and other arguments of soundfile; ``slowest`` and
-    ``fastest`` are the bit rates of the compression levels 1 and 0.
+    ``options`` has the format, MP3 or OGG (Opus), and other arguments of
+    soundfile. A bit rate that the format does not have is an error.
     """
 
     unit = " kbit/s"
 
-    def __init__(self, settings, options, slowest, fastest):
+    def __init__(self, settings, options):
         super().__init__(settings)
-        self.options, self.slowest, self.fastest = options, slowest, fastest
+        self.options = options
 
     def change(self, wav, sample_rate, setting, draw, key):
         """See :meth:`Disturbance.change`."""
-        level = (self.fastest - setting) / (self.fastest - self.slowest)
+        kind = self.options["format"]
+        low, high = bit_rates(kind, sample_rate)
+        if not low <= setting <= high:
+            raise ValueError(
+                f"{kind} of {sample_rate} Hz has {low} to {high} kbit/s, not "
+                f"{setting:g}: change the settings of this disturbance."
+            )
+        # Level 1 is an error of libsndfile at some sample rates.
+        level = min((high - setting) / (high - low), 0.999)
         options = {**self.options, "compression_level": level}
         return align(
             through_file(wav, sample_rate, **options), wav, sample_rate // 10
         )
+
+
+def bit_rates(kind, sample_rate):
+    """kbit/s of libsndfile's compression levels 1 and 0, for MP3 or Opus."""
+    if kind != "MP3":
+        return 6, 256
+    if sample_rate >= 32000:  # MPEG-1, 2 and 2.5
+        return 32, 320
+    return (8, 160) if sample_rate >= 16000 else (8, 64)
 
 
 class Telephone(Disturbance):
@@ -219,3 +249,15 @@ def list_versions(disturbances):
                 raise ValueError(f"Two disturbances are called '{label}'.")
             found[label] = name, disturbance, setting
     return found
+
+
+def identities(versions):
+    """What changes versions of :func:`list_versions` besides their settings.
+
+    Label -> values for JSON, for a file of results that another run continues.
+    """
+    found = {
+        label: getattr(disturbance, "identity", {})
+        for label, (_, disturbance, _) in versions.items()
+    }
+    return json.loads(json.dumps(found, default=repr))

@@ -4,6 +4,7 @@ Each is a callable of the length in samples, the sample rate in Hz, a random
 generator, and the ID of the clip to which the noise is added.
 """
 
+import zlib
 from pathlib import Path
 
 import torch
@@ -69,6 +70,11 @@ class Babble:
         """Set the rows of the manifest, ID -> row, from which clips are drawn."""
         self.rows = rows
 
+    @property
+    def identity(self):
+        """What changes the noise, besides the clips."""
+        return {"voices": self.voices}
+
     def __call__(self, length, sample_rate, draw, key):
         """Noise, [T]."""
         others = sorted(set(self.rows) - {key})
@@ -98,6 +104,14 @@ class Recorded:
 
     def __init__(self, folder):
         self.files = find_files(Path(folder), READABLE_AUDIO)
+
+    @property
+    def identity(self):
+        """A checksum of names and sizes of the files."""
+        sizes = sorted(
+            f"{path.name} {path.stat().st_size}" for path in self.files
+        )
+        return {"files": f"{zlib.crc32(repr(sizes).encode()):08x}"}
 
     def __call__(self, length, sample_rate, draw, key):
         """Noise, [T]."""

@@ -121,7 +121,7 @@ class AdversarialCodecBrain(TrainingBrain):
             starts = plain.draw_starts(mel, lens, generator)
             if adversarial:
                 losses["adversarial"] = real_score_loss(
-                    judge(predicted, starts)
+                    judge(predicted, lens, starts)
                 )
                 weight = self.hparams.adversarial_weight  # lambda_adv
                 loss = loss + weight * losses["adversarial"]
@@ -130,7 +130,7 @@ class AdversarialCodecBrain(TrainingBrain):
         if adversarial:
             with self.training_ctx:
                 both = torch.cat([mel, predicted.detach().to(mel)])
-                scores = judge(both, starts.repeat(1, 2))
+                scores = judge(both, lens.repeat(2), starts.repeat(1, 2))
                 judged = discriminator_loss(*scores.chunk(2, dim=1))
             of = "the discriminators' gradient"
             self.update(judged, self.judge_optimizer, of)
@@ -206,4 +206,6 @@ class AdversarialCodecBrain(TrainingBrain):
                 path = folder / f"{name}_keep{keep}.wav"
                 self.write_audio(path, audio[:, : wav.shape[1]])
             mels = {title: mel.cpu() for title, mel in mels.items()}
-            plot_mels(mels, folder / f"{name}.png", self.codec.group_size)
+            codec, image = self.codec, folder / f"{name}.png"
+            rate = codec.sample_rate / codec.mel.hop_length
+            plot_mels(mels, image, codec.group_size, rate)

@@ -287,4 +287,5 @@ class CodecBrain(TrainingBrain):
                 mels[f"keep {keep}"] = drawn[0].float().cpu()
                 audio = self.hparams.vocoder(drawn)[:, : wav.shape[1]]
                 self.write_audio(folder / f"{name}_keep{keep}.wav", audio)
-            plot_mels(mels, folder / f"{name}.png", codec.group_size)
+            rate = codec.sample_rate / codec.mel.hop_length
+            plot_mels(mels, folder / f"{name}.png", codec.group_size, rate)

@@ -4,11 +4,13 @@ Tokens of a clip are written to ``codes/<id>.npy``, so an id must be a relative
 path. Names in tars are bytes; bytes that are not UTF-8 are escaped.
 """
 
+import zlib
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 LONGEST = 255 - len(".npy.partial")  # bytes of a name on usual file systems
 LONGEST_PATH = 4096 // 2  # of a whole id, the folder's own path beside it
+LONGEST_NAME = 150  # characters of an id as a name; suffixes are added
 
 
 def unfit_id(key):
@@ -39,12 +41,17 @@ def unfit_id(key):
 def file_name(key):
     """An id as the name of a file, without folders, of a length that fits.
 
+    Long ones are cut, and end with a checksum of the whole id.
+
     Example
     -------
     >>> file_name("clip-1.a"), file_name("../clip")
     ('clip-1.a', '..%2Fclip')
     """
-    return quote(key, safe=" ", errors="replace")[:150]
+    name = quote(key, safe=" ", errors="replace")
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 9]}-{zlib.crc32(name.encode()):08x}"
 
 
 def escape_bytes(name):

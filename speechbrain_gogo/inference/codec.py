@@ -70,12 +70,18 @@ class GogoCodec(StreamingCodec):
         Raises
         ------
         ValueError
-            If the model cannot be loaded, ``steps`` is less than one, or
-            ``weights`` is unknown or not supported by device and precision.
+            If the model cannot be loaded, ``steps`` is less than one or its
+            decoder has no flow, or ``weights`` is unknown or not supported by
+            device and precision.
         """
         steps = check_sampling(steps, None)["num_steps"]
         codec = super().from_hparams(source, *args, **kwargs)
         if steps is not None:
+            if not codec.codec.flow.draws_noise:
+                raise ValueError(
+                    f"steps={steps}: the decoder of '{codec.name}' has no flow "
+                    "and takes no steps; leave steps out."
+                )
             codec.codec.flow.num_steps = steps
         if weights_of(weights, codec) is Int8:
             use_int8(codec.codec.flow.backbone)

@@ -87,7 +87,8 @@ class CoFiSpeech(LanguageModelSpeech):
         )
         said = list(self._generate([utterance], False, settings))
         said = [groups.tokens[0] for groups in said if groups.active[0]]
-        lm, device = self.mods.lm, said[0].device
+        lm = self.mods.lm
+        device = next(lm.parameters()).device
         tokens = torch.stack([*utterance.prompt.to(device), *said])[None]
         text, text_lens, _, _ = pad_utterances([utterance], device)
         voice, one = utterance.embedding.to(device)[None], torch.ones(1)

@@ -19,6 +19,7 @@ from conversion_report import write_reports
 from versions import RECORDED, Versions
 from voices import choose_prompts
 
+from recipes.common.disturbances import identities
 from recipes.common.evaluation.results_file import (
     ResultsFile,
     hash_files,
@@ -119,7 +120,9 @@ def evaluate(speech, judges, hparams):
         **settings,
         **hash_utterances(listed),
     }
-    results = ResultsFile(folder, columns, deciding, {})
+    own = identities(versions.disturbed)
+    labels = {k: own.get(name, {}) for k, (name, _) in versions.parts.items()}
+    results = ResultsFile(folder, columns, deciding, labels)
     samples = keys[: hparams["num_samples"]]
     samples = {
         key: folder / "samples" / key.replace("/", "_") for key in samples

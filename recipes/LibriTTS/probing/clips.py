@@ -9,7 +9,6 @@ import random
 import zlib
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 import torch
 from features import NAMES
@@ -17,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio.clips import read_clip
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.manifests.rows import read_table
 from speechbrain_gogo.dataio.replacing import (
@@ -127,7 +127,7 @@ def measure_clips(extractor, clips, folder, num_workers=0):
     metadata = json.dumps([extractor.settings, listed], sort_keys=True)
     folder = Path(folder) / f"{zlib.crc32(metadata.encode()):08x}"
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{quote(key, safe='')}.json" for key, *_ in clips]
+    paths = [folder / f"{file_name(key)}.json" for key, *_ in clips]
     todo = [pair for pair in zip(clips, paths) if not pair[1].is_file()]
     loader = DataLoader(
         _Measuring(extractor, todo),

@@ -74,7 +74,8 @@ def write_kept(folder, values):
     axis = picture.subplots()
     for label, line in values.items():
         lines.append([label, *(f"{line[number]:.4g}" for number in kept)])
-        largest = max(map(abs, line.values())) or 1
+        known = [abs(value) for value in line.values() if value == value]
+        largest = max(known, default=0) or 1  # of those that are not NaN
         relative = [line[number] / largest for number in kept]
         axis.plot(kept, relative, marker="o", label=label)
     axis.set(xlabel="tokens kept per group", xticks=kept)

@@ -25,7 +25,7 @@ from robustness_report import CHANCE, CLEAN, write_reports
 from token_systems import TokenSystem
 from tqdm import tqdm
 
-from recipes.common.disturbances import generator, list_versions
+from recipes.common.disturbances import generator, identities, list_versions
 from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
 from recipes.common.noises import Recorded
 from recipes.common.settings import parse_arguments
@@ -68,6 +68,15 @@ class Evaluation:
                 f"judged: {sorted(unknown)} are none of {self.labels[:-1]}."
             )
         self.judged = set(hparams["judged"] or self.labels[:-1])
+
+    @property
+    def identities(self):
+        """What changes the rows of each label, for JSON."""
+        known = identities(self.versions)
+        return {
+            label: {**known.get(label, {}), "judged": label in self.judged}
+            for label in self.labels
+        }
 
     def read(self, key, wav, clean, label):
         """Tokens [T', K] and vectors of a clip's version."""
@@ -150,7 +159,7 @@ def evaluate(system, judges, hparams):
         "coarse": hparams["coarse"],
         **hash_utterances(listed),  # of all, which babble uses
     }
-    results = ResultsFile(folder, columns, settings, {})
+    results = ResultsFile(folder, columns, settings, evaluation.identities)
     counted, progress = {}, tqdm(total=len(chosen), dynamic_ncols=True)
     cases = evaluation.cases(utterances, results, counted)
     heard = judge_utterances(judges, cases, hparams["num_workers"])

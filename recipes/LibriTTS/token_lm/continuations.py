@@ -93,4 +93,5 @@ class Continuations:
             path = folder / f"{file_name(clip['id'])}.wav"
             soundfile.write(path, wav[0].cpu().numpy(), self.codec.sample_rate)
             image = path.with_suffix(".png")
-            plot_mels(mels, image, self.codec.group_size)
+            size = self.codec.group_size
+            plot_mels(mels, image, size, size * self.codec.group_rate)

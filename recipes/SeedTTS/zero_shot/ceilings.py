@@ -64,7 +64,7 @@ def main(
     speech = GogoSpeech.from_hparams(source, run_opts={"device": device})
     codec, (stage1, stage2) = speech.codec, speech.mods.values()
     b, n_q = stage1.backbone_size, codec.num_codebooks
-    keeps = keep or sorted({b, n_q})
+    keeps = sorted(set(keep or (b, n_q)))
     systems = {f"recordings, {n} tokens": folder / f"keep_{n}" for n in keeps}
     completes = not isinstance(stage2, NoDetailLM)
     if completes:
@@ -90,13 +90,12 @@ def main(
 
 def tell(tasks, list_path, source, folder):
     """Print what would be read and written."""
+    # All of them exist, or the list could not be read.
     paths = {p for task in tasks for p in (task.recording, task.prompt_wav)}
-    missing = sorted(str(p) for p in paths if not Path(p).is_file())
-    lost = f", missing: {missing[0]} and {len(missing) - 1} more"
     model = describe_model("source", source)
     print(
         f"Reads\n  {list_path}: {len(tasks)} tasks of {len(paths)} audio files"
-        f"{lost if missing else ''}\n  source: {model.text}\nWrites\n"
+        f"\n  source: {model.text}\nWrites\n"
         f"  {folder}: {len(tasks)} files for each number of tokens, and as many "
         "by Stage II if the model has one. A run that was interrupted begins "
         "anew."

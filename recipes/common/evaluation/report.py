@@ -147,6 +147,8 @@ def draw_differences(measured, reference, figures, seed):
             line[figure.label] = f"{value} ({low} to {high})"
         lines.append(line)
     lines = [line for line in lines if line["system"] != reference]
+    if not lines:
+        return ""
     return f"\n## More than {reference}\n\n{align(lines)}"
 
 
@@ -182,6 +184,8 @@ def compare_ground_truth(here, published, tolerance):
         for label, value in here.items()
         if label in published
     }
+    if not pairs:
+        return ["None of the figures here is in the paper's table."]
     summary = ", ".join(f"{k} {a:.2f} ({b:.2f})" for k, (a, b) in pairs.items())
     off = [
         label

@@ -50,7 +50,9 @@ class CodecLMSamples:
                 write(folder / f"{name}.wav", wavs["spoken"])
             mel = self.codec.codec.mel
             mels = {title: mel(each)[0].cpu() for title, each in wavs.items()}
-            plot_mels(mels, folder / f"{name}.png", self.codec.group_size)
+            size = self.codec.group_size
+            rate = size * self.codec.group_rate
+            plot_mels(mels, folder / f"{name}.png", size, rate)
 
     def speak(self, lm, text, tokens, voice):
         """Tokens [1, N', K] for a clip of tokens [1, N, K]; N' is at most 2 N."""

@@ -87,4 +87,6 @@ class Samples:
         name = file_name(name)  # ids may have slashes
         path = folder / f"{name}.wav"
         soundfile.write(path, wav[0].cpu().numpy(), self.codec.sample_rate)
-        plot_mels(mels, folder / f"{name}.png", self.codec.group_size)
+        size = self.codec.group_size
+        rate = size * self.codec.group_rate
+        plot_mels(mels, folder / f"{name}.png", size, rate)

@@ -30,6 +30,11 @@ class TrainingBudget:
         Limit of the wall-clock time, summed over resumed runs; None for no
         limit.
 
+    Raises
+    ------
+    ValueError
+        If updates or minutes are not more than 0.
+
     Example
     -------
     >>> budget = TrainingBudget(num_steps=100, warmup_steps=10)
@@ -38,6 +43,10 @@ class TrainingBudget:
     """
 
     def __init__(self, num_steps, warmup_steps, max_minutes=None):
+        limits = {"num_steps": num_steps, "max_minutes": max_minutes}
+        for name, limit in limits.items():
+            if limit is not None and not limit > 0:
+                raise ValueError(f"{name}={limit}: give more than 0, or null.")
         self.num_steps = num_steps
         self.warmup_steps = warmup_steps
         self.max_minutes = max_minutes

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_gogo.lobes.nn.lengths import count_steps
+from speechbrain_gogo.lobes.nn.lengths import count_steps, length_mask
 
 
 class WindowDiscriminator(nn.Module):
@@ -58,7 +58,7 @@ class MelDiscriminator(nn.Module):
     >>> judge = MelDiscriminator(channels=4)
     >>> mel, lens = torch.randn(2, 150, 80), torch.tensor([1.0, 0.5])
     >>> starts = judge.draw_starts(mel, lens)
-    >>> judge(mel, starts).shape
+    >>> judge(mel, lens, starts).shape
     torch.Size([3, 2])
     """
 
@@ -81,14 +81,16 @@ class MelDiscriminator(nn.Module):
         room = (frames - sizes + 1).clamp(min=1)  # [W, B]
         return (place * room).long()
 
-    def forward(self, mel, starts):
+    def forward(self, mel, lens, starts):
         """Scores of windows.
 
         Arguments
         ---------
         mel : torch.Tensor
-            Log-mel, shape [B, M, n_mels]; padded with zeros if a window is
-            longer.
+            Log-mel, shape [B, M, n_mels]; zeros follow an utterance that is
+            shorter than a window.
+        lens : torch.Tensor
+            Relative lengths [B].
         starts : torch.Tensor
             int64 [W, B], from :meth:`draw_starts`; the same for real and
             decoded mel.
@@ -99,7 +101,9 @@ class MelDiscriminator(nn.Module):
             [W, B].
         """
         longest = max(part.frames for part in self.parts)
-        mel = F.pad(mel, (0, 0, 0, longest))
+        # Decoders put out anything where a batch is padded.
+        real = length_mask(lens, mel.shape[1]).unsqueeze(-1)
+        mel = F.pad(mel.masked_fill(~real, 0.0), (0, 0, 0, longest))
         scores = []
         for part, places in zip(self.parts, starts.tolist()):
             windows = [m[p : p + part.frames] for m, p in zip(mel, places)]

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
-# Log-mel below the loudest bin by this much (105 dB) is drawn as silence.
+# Log-mel below the loudest bin by this much (104 dB) is drawn as silence.
 DEPTH = 12.0
 
 
-def plot_mels(mels, image_path, group_size, frame_rate=93.75):
+def plot_mels(mels, image_path, group_size, frame_rate):
     """Draw mels below each other, the first one with its group lines, as a PNG.
 
     ``mels`` has a log-mel [T, n_mels] (natural logarithm of amplitudes) of each
@@ -26,7 +26,7 @@ def plot_mels(mels, image_path, group_size, frame_rate=93.75):
     >>> import numpy
     >>> image = getfixture("tmp_path") / "new" / "mels.png"
     >>> mel = numpy.random.default_rng(0).normal(size=(47, 100))
-    >>> plot_mels({"original": mel, "keep 1": mel / 2}, image, group_size=20)
+    >>> plot_mels({"original": mel, "keep 1": mel / 2}, image, 20, 93.75)
     >>> image.exists()
     True
     """
@@ -46,8 +46,8 @@ def plot_budgets(
     image_path,
     group_size,
     largest,
-    title="",
-    frame_rate=93.75,
+    title,
+    frame_rate,
 ):
     """Draw a mel, the budget of each group, and the decoded mel, as a PNG.
 
@@ -60,7 +60,7 @@ def plot_budgets(
     >>> import numpy
     >>> image = getfixture("tmp_path") / "budgets.png"
     >>> mel = numpy.random.default_rng(0).normal(size=(40, 100))
-    >>> plot_budgets(mel, [3, 10], mel, image, group_size=20, largest=10)
+    >>> plot_budgets(mel, [3, 10], mel, image, 20, 10, "6.5 tokens", 93.75)
     >>> image.exists()
     True
     """

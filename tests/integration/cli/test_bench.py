@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -78,6 +79,19 @@ def test_time_of_skipped_flow_steps_is_added(model_yaml, tmp_path):
     one = measure(system, "decode", 1, meter)["spent"]
     told = measure(system, "decode", 1, meter, steps=10)["spent"]
     assert 0.3 < told / one < 3
+
+
+def test_scale_measures_parts_of_seconds(monkeypatch):
+    import scale
+
+    def heard(codec, path, out_path):
+        return soundfile.info(path).frames
+
+    monkeypatch.setattr(scale, "pin", lambda threads: None)
+    monkeypatch.setattr(scale, "measured", lambda action, seconds_of: action())
+    monkeypatch.setattr(scale.GogoCodec, "reconstruct_file", heard)
+    for seconds in (0.4, 1.5):
+        assert scale.reconstruct("gogo-mini", seconds) == 24000 * seconds
 
 
 def test_multiply_adds_equal_torch_count():

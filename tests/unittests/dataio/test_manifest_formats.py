@@ -172,6 +172,13 @@ def test_invalid_ids_are_refused_before_encoding(tmp_path, key):
         ManifestShards(path, tmp_path, 60)
 
 
+def test_long_ids_have_names_of_their_own():
+    """Of 9 characters for each of these letters, few fit into a name."""
+    first, second = (23 * "\u6bb5" + f"-{place}" for place in "12")
+    assert not unfit_id(first) and file_name(first) != file_name(second)
+    assert len(file_name(first)) == 150 and file_name("a/b") == "a%2Fb"
+
+
 def test_tokens_store_parts_and_detect_replaced_files(
     tmp_path, tiny_codec_folder
 ):

@@ -32,6 +32,8 @@ def test_steps_of_a_loaded_model(codec, tiny_codec_folder):
     assert torch.equal(found, codec.decode_batch(tokens, num_steps=1)[0])
     with pytest.raises(ValueError, match="num_steps=0"):
         GogoCodec.from_hparams(tiny_codec_folder, steps=0)
+    with pytest.raises(ValueError, match="'gogo-mini' has no flow"):
+        GogoCodec.from_hparams("gogo-mini", steps=4)
 
 
 def test_int8_decoder(codec, tiny_codec_folder):

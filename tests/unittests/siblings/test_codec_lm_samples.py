@@ -5,6 +5,7 @@ import torch
 
 from recipes.common.training.codec_lm_samples import CodecLMSamples
 from speechbrain_gogo.inference import CoFiSpeech, SoCodecSpeech
+from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 
 def test_samples_speak_in_the_voice_of_clips(
@@ -47,5 +48,11 @@ def test_a_model_that_ends_at_once_does_not_end_the_training(
     clip = {"id": "1", "sig": torch.zeros(20000), "text": torch.tensor([3])}
     draw_samples = CodecLMSamples(speech.codec, [clip], 0, {})
     monkeypatch.setattr(speech.mods.lm, "generate", lambda *inputs: iter(()))
+    pictures = []
+    monkeypatch.setattr(
+        "recipes.common.training.codec_lm_samples.plot_mels",
+        lambda *given: pictures.append(given) or plot_mels(*given),
+    )
     draw_samples(speech.mods.lm, tmp_path, write=None)
+    assert pictures[0][2:] == (12, 100)  # frames per group and second
     assert [path.name for path in tmp_path.iterdir()] == ["1.png"]

@@ -64,6 +64,13 @@ def test_cached_attention_equals_whole_sequences(speech, prompts):
     assert first == ("states of 1", groups) and second[0] == "scale 2"
 
 
+def test_attention_of_a_model_that_says_nothing(speech, prompts, monkeypatch):
+    """Its maps are those of the prompt."""
+    monkeypatch.setattr(speech, "_generate", lambda *inputs: iter(()))
+    (_, parts), *_ = speech.attention_maps("Why?", prompts[0], SAID, seed=4)
+    assert parts[-1][1] - 1 == len(prompts[0]) // 1920  # groups, without BOS
+
+
 def test_bad_calls(speech, prompts, tiny_socodec_speech_folder):
     call = speech.clone_voice
     with pytest.raises(ValueError, match="no English words"):

@@ -17,6 +17,12 @@ def test_warm_up_then_cosine():
     assert budget.over(400) and not budget.over(399)
 
 
+def test_empty_budgets_are_refused():
+    for limits in ({"num_steps": 0}, {"num_steps": 9, "max_minutes": 0}):
+        with pytest.raises(ValueError, match="=0: give more than 0, or null"):
+            TrainingBudget(warmup_steps=0, **limits)
+
+
 def test_elapsed_time_continues_after_resuming(monkeypatch, tmp_path):
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from torch import nn
 
 pytest.importorskip("parselmouth", reason="needs praat-parselmouth")
@@ -161,7 +162,7 @@ def test_report_of_probing_errors(tmp_path, real_plots):
     assert (tmp_path / "heatmap.png").stat().st_size > 1000
 
 
-def test_figures_over_kept_tokens(tmp_path):
+def test_figures_over_kept_tokens(tmp_path, monkeypatch):
     """Means, and ratios of sums, at each number of tokens."""
     from kept_tokens import read_results, write_kept
 
@@ -180,7 +181,16 @@ def test_figures_over_kept_tokens(tmp_path):
     assert values["WER"] == pytest.approx({1: 0.25, 10: 0.125})
     assert values["STOI"] == pytest.approx({1: 0.3, 10: 0.7})
     assert "PESQ" not in values
+    values["DNSMOS"] = {1: float("nan"), 10: 2.0}  # no utterance had a score
+    plot, lines = Axes.plot, {}
+
+    def draw(axis, x, y, label, **style):
+        lines[label] = y
+        return plot(axis, x, y, label=label, **style)
+
+    monkeypatch.setattr(Axes, "plot", draw)
     write_kept(tmp_path, values)
+    assert lines["DNSMOS"][1] == 1 and lines["WER"] == [1, 0.5]
     assert "| STOI | 0.3 | 0.7 |" in (tmp_path / "kept_tokens.md").read_text()
     with pytest.raises(ValueError, match="results.csv of recipes"):
         read_results(path, {"PESQ": ["pesq"]})

@@ -1,6 +1,7 @@
 """Tables of the reconstruction recipe: rows, figures, intervals, systems."""
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,11 @@ def test_paired_differences(recipe, hparams):
     _, differences = table.split("## More than noisy, keep 1")
     assert "| noisy, keep 4 | -0.750 (-0.750 to -0.750) |" in differences
     assert "| original | -1.000 (-1.000 to -1.000) |" in differences
+    hparams["reference"] = "original"
+    hparams["output_folder"] += "_alone"
+    recipe.evaluate([], [Loudness()], hparams)
+    table = (Path(hparams["output_folder"]) / "table.md").read_text()
+    assert "| original |" in table and "## More than" not in table
     hparams["reference"] = "noisy, keep 2"
     with pytest.raises(ValueError, match="'noisy, keep 2' is none of"):
         recipe.evaluate([NoisyCodec()], [Loudness()], hparams)
@@ -155,6 +161,9 @@ def test_ground_truth_is_compared_with_the_papers(recipe, hparams):
     assert "STOI 0.99 (1.00); the same within 1 %" in text
     assert "words 100.00 %, deleted 100.00 %" in text
     assert "| Gogo | 47 | 47 | 1 | 4.19 |" in text
+    report = sys.modules[recipe.write_reports.__module__]
+    [note] = report.compare_ground_truth({"MCD": 1.0}, {"STOI": "1.00"}, 0.01)
+    assert note == "None of the figures here is in the paper's table."
     hparams["output_folder"] += "_other"
     # Words for "words", but not for Whisper's normalization.
     manifest = Path(hparams["test_csv"])

@@ -1,5 +1,7 @@
 """Power, spectrum and alignment of disturbances."""
 
+from io import BytesIO
+
 import pytest
 import soundfile
 import torch
@@ -84,8 +86,8 @@ def test_compression_is_aligned_and_worse_at_lower_rates():
 
     wav = tone() + tone(1.0, 5000.0)
     wav += 0.05 * torch.randn(RATE, generator=draw("noise"))
-    mp3 = Compressed([], {"format": "MP3", "bitrate_mode": "CONSTANT"}, 8, 160)
-    opus = Compressed([], {"format": "OGG", "subtype": "OPUS"}, 6, 256)
+    mp3 = Compressed([], {"format": "MP3", "bitrate_mode": "CONSTANT"})
+    opus = Compressed([], {"format": "OGG", "subtype": "OPUS"})
     for codec in (mp3, opus):
         errors = [
             float((changed(codec, s, wav) - wav).norm() / wav.norm())
@@ -98,6 +100,35 @@ def test_compression_is_aligned_and_worse_at_lower_rates():
         clean = torch.fft.rfft(wav).abs()
         assert spectrum[4900:5100].max() < 0.02 * clean[4900:5100].max()
         assert spectrum[430:450].max() > 0.7 * clean[430:450].max()
+
+
+@pytest.mark.parametrize("rate", [8000, 24000, 48000])
+def test_bit_rates_are_those_of_the_labels(rate, monkeypatch):
+    from recipes.common import disturbances
+
+    sizes = []
+
+    def through_file(wav, sample_rate, **options):
+        soundfile.write(file := BytesIO(), wav.numpy(), sample_rate, **options)
+        sizes.append(len(file.getvalue()) * 8 / 1000)  # kbit of 4 s
+        return wav
+
+    monkeypatch.setattr(disturbances, "through_file", through_file)
+    options = {"format": "MP3", "bitrate_mode": "CONSTANT"}
+    mp3 = disturbances.Compressed([], options)
+    wav = 0.1 * torch.randn(4 * rate, generator=draw("noise"))
+    for setting in (32, 64):
+        mp3.change(wav, rate, setting, None, "clip")
+    assert sizes == pytest.approx([4 * 32, 4 * 64], rel=0.1)
+    with pytest.raises(ValueError, match="kbit/s, not 4: change"):
+        mp3.change(wav, rate, 4, None, "clip")
+
+
+def test_clips_that_are_shorter_than_the_longest_delay():
+    from recipes.common.disturbances import Telephone
+
+    wav = 0.1 * torch.randn(240, generator=draw("noise"))
+    assert Telephone([]).change(wav, 24000, "mu-law", None, "c").shape == (240,)
 
 
 def test_rooms_gains_rates_and_shifts():

@@ -10,6 +10,7 @@ from tones import RATE, tone
 from torch import nn
 
 from speechbrain_gogo.lobes.tokens.levels import Levels
+from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 
 
 def test_edit_distance_of_shifted_tokens():
@@ -132,6 +133,31 @@ def test_robust_level_and_resuming(settings, tmp_path):
     evaluate(system, [], part)
     some = results(part["output_folder"])
     assert len(some) == 3 * 5 and some.items() <= found.items()
+
+
+class Loudness(SpeechMetric):
+    judge, columns = "loudness", ("loud",)
+    figures = (Figure("loudness", "loud"),)
+
+    def measure(self, predict, target, transcript=None):
+        return {"loud": float(abs(predict).mean())}
+
+
+def test_rows_of_other_noises_or_without_judges_are_not_reused(settings):
+    from evaluate import evaluate
+    from token_systems import TokenSystem
+
+    system, judges = TokenSystem(TwoBits(), "encodec"), [Loudness(RATE)]
+    settings |= {"max_utterances": 1, "judged": ["clean"]}
+    evaluate(system, judges, settings)
+    found = results(settings["output_folder"])
+    loud = {label for (_, label), row in found.items() if row["loud"]}
+    assert loud == {"clean"}
+    with pytest.raises(ValueError, match="gain 0 dB: judged: False, now True"):
+        evaluate(system, judges, {**settings, "judged": None})
+    settings["disturbances"]["babble"].noise.voices = 3
+    with pytest.raises(ValueError, match="babble 40 dB: voices: 2, now 3"):
+        evaluate(system, judges, settings)
 
 
 def test_unknown_names_are_refused(settings):

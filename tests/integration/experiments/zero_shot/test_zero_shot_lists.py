@@ -116,7 +116,10 @@ def test_recordings_decoded_by_parts_of_the_model(
 ):
     import ceilings
 
-    ceilings.main(tiny_tasks, tmp_path, str(tiny_speech_folder))
+    given = tiny_tasks, tmp_path, str(tiny_speech_folder), [10, 3, 3]
+    ceilings.main(*given, dry_run=True)
+    assert "audio files\n  source" in capsys.readouterr().out
+    ceilings.main(*given)
     told = capsys.readouterr().out
     codec = speech.codec
     for task in recipe.read_tasks(tiny_tasks):
@@ -134,7 +137,8 @@ def test_recordings_decoded_by_parts_of_the_model(
             wanted = wavs[0].clamp(-1, 1)
             torch.testing.assert_close(there, wanted, atol=1e-4, rtol=0)
         assert len(heard["completed"]) == count
-        assert abs(heard["completed"] - heard["keep_10"]).max() > 1e-3
+        for other in ("keep_3", "keep_10"):
+            assert abs(heard["completed"] - heard[other]).max() > 1e-3
     assert f"'recordings, 3 tokens': {tmp_path}/keep_3" in told
 
     # What it makes of a backbone is what GogoSpeech made of it.
