@@ -25,7 +25,6 @@ def timed(action, times):
 
 def main(times, source):
     """Measure, and print."""
-    import speechbrain  # noqa: F401
     import torch
 
     torch.set_num_threads(1)
@@ -47,8 +46,8 @@ def main(times, source):
     decode, _ = timed(lambda: speech.codec.decode_batch(*coded), times)
     seconds = len(said.wav) / speech.sample_rate
     row = {
-        "import torch and speechbrain, s": needed,
-        "import the package beside, s": imported - needed,
+        "import torch, s": needed,
+        "import the package and SpeechBrain, s": imported - needed,
         "load, s": loaded - imported,
         "first sound, cold, s": cold,
         "first sound, s": first,
