@@ -35,6 +35,10 @@ class Distillation(nn.Module):
     nested_dropout : callable
         Makes a :class:`NestedDropout` from ``num_levels`` and ``mask``; None
         trains with all tokens.
+    teacher_share : float
+        Share of the utterances whose step is of the shortest length, so that its
+        target is the teacher's. The other lengths share the rest; with much of it
+        the student forgets the teacher, since it is then its own teacher.
 
     Raises
     ------
@@ -42,7 +46,9 @@ class Distillation(nn.Module):
         If student and teacher predict different things.
     """
 
-    def __init__(self, codec, teacher, levels=5, nested_dropout=None):
+    def __init__(
+        self, codec, teacher, levels=5, nested_dropout=None, teacher_share=0.75
+    ):
         super().__init__()
         if codec.flow.predict != teacher.predict:
             raise ValueError(
@@ -54,6 +60,7 @@ class Distillation(nn.Module):
         self.codec = codec
         self.teacher = teacher.requires_grad_(False)
         self.levels = levels
+        self.teacher_share = teacher_share
         self.nested_dropout = None
         if nested_dropout is not None:
             make = nested_dropout
@@ -109,8 +116,7 @@ class Distillation(nn.Module):
         batch, flow = len(mel), self.codec.flow
         lens = unless_equal(lens)
         mask = length_mask(lens, mel.shape[1])
-        level = torch.randint(self.levels + 1, (batch,), generator=generator)
-        steps = 2**level
+        steps = 2 ** self.draw_levels(batch, generator)
         first = (torch.rand(batch, generator=generator) * steps).floor()
         places = (first + torch.tensor([[0.0], [0.5], [1.0]])) / steps
         times = sway(places, flow.sway_coefficient).to(mel)  # [3, B]
@@ -118,13 +124,19 @@ class Distillation(nn.Module):
         x = torch.lerp(noise, mel, times[0, :, None, None])
         if mask is not None:
             x = x * mask.unsqueeze(-1)
-        shortest = (level == self.levels).to(mel.device)
+        shortest = (steps == 2**self.levels).to(mel.device)
         target = self.targets(x, cond, times, mask, shortest)
         t, end = times[0], times[2]
         output = step_output(flow, x, cond, t, end - t, mask)
         if flow.predict == "data":
             target = x + (1 - t[:, None, None]) * target
         return squared_error(output, target, lens, "batch"), shortest
+
+    def draw_levels(self, batch, generator=None):
+        """Random levels of a batch, int64 [B], from 0 to L."""
+        taught = torch.rand(batch, generator=generator) < self.teacher_share
+        others = torch.randint(self.levels, (batch,), generator=generator)
+        return torch.where(taught, self.levels, others)
 
     @torch.no_grad()
     def targets(self, x, cond, times, mask, shortest):
