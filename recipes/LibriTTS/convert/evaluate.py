@@ -28,7 +28,7 @@ from recipes.common.evaluation.results_file import (
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.writing import written_audio
-from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.manifests.reading import read_complete_manifest
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.inference.marking import SYNTHETIC
@@ -92,7 +92,7 @@ def evaluate(speech, judges, hparams):
     """Make and judge what is not yet judged, then write the reports."""
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    listed, _ = read_manifest(hparams["test_csv"], hparams["data_folder"])
+    listed = read_complete_manifest(hparams["test_csv"], hparams["data_folder"])
     prompts = choose_prompts(
         listed,
         hparams["same_speaker"],

@@ -28,7 +28,7 @@ from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.waveform import check_finite
 from speechbrain_gogo.dataio.ids import file_name
-from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.manifests.reading import read_complete_manifest
 from speechbrain_gogo.lobes.nn.precision import full_precision
 from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
 from speechbrain_gogo.metrics.recognition.transcripts import find_normalizer
@@ -72,9 +72,7 @@ def read_test_set(hparams):
     the expected one is an error.
     """
     path = hparams["test_csv"]
-    rows, report = read_manifest(path, hparams["data_folder"])
-    if report.skipped:
-        raise ValueError(f"{path}: a test set has to be complete, but {report}")
+    rows = read_complete_manifest(path, hparams["data_folder"])
     expected = hparams["expected_utterances"]
     if expected is not None and len(rows) != expected:
         raise ValueError(

@@ -30,7 +30,7 @@ from recipes.common.evaluation.results_file import ResultsFile, hash_utterances
 from recipes.common.noises import Recorded
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
-from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.manifests.reading import read_complete_manifest
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
 from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
 
@@ -132,7 +132,7 @@ def evaluate(system, judges, hparams):
     """Evaluate the remaining cases, then write the reports."""
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    listed, _ = read_manifest(hparams["test_csv"], hparams["data_folder"])
+    listed = read_complete_manifest(hparams["test_csv"], hparams["data_folder"])
     step, most = hparams["every"], hparams["max_utterances"]
     chosen = sorted(listed)[::step][:most]
     if not chosen:

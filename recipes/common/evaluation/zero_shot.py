@@ -14,7 +14,7 @@ from recipes.common.evaluation.report import summarize
 from recipes.common.evaluation.results_file import ResultsFile
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.files import read_audio
-from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.manifests.reading import read_complete_manifest
 from speechbrain_gogo.inference import open_speech
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
@@ -48,7 +48,7 @@ def evaluate(hparams, run_opts):
 
     Gives label -> list of results, one for each text; and the judges.
     """
-    rows, _ = read_manifest(hparams["test_csv"], hparams["data_folder"])
+    rows = read_complete_manifest(hparams["test_csv"], hparams["data_folder"])
     prompts = pair(rows, hparams["seed"])
     some = sorted(rows)[: hparams["max_utterances"]]
     judges = [hparams["judges"][name]() for name in hparams["metrics"]]

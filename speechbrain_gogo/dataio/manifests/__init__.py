@@ -10,10 +10,14 @@ from speechbrain_gogo.dataio.manifests.dataset import (
     speech_dataset,
     usable_clips,
 )
-from speechbrain_gogo.dataio.manifests.reading import read_manifest
+from speechbrain_gogo.dataio.manifests.reading import (
+    read_complete_manifest,
+    read_manifest,
+)
 
 __all__ = [
     "collate_usable",
+    "read_complete_manifest",
     "read_manifest",
     "recipe_manifests",
     "speech_dataset",

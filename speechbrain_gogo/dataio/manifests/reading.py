@@ -67,6 +67,35 @@ def read_manifest(csv_path, data_root):
     return rows, report
 
 
+def read_complete_manifest(csv_path, data_root):
+    """The rows of a manifest of which each has to be usable, as a test set.
+
+    Arguments
+    ---------
+    csv_path : str | Path
+        See :func:`read_manifest`.
+    data_root : str | Path
+        Replaces ``$data_root`` in ``wav``.
+
+    Returns
+    -------
+    dict
+        Id to row, as of :func:`read_manifest`.
+
+    Raises
+    ------
+    ValueError
+        If a row cannot be used, beside the errors of :func:`read_manifest`.
+    """
+    rows, report = read_manifest(csv_path, data_root)
+    if report.skipped:
+        raise ValueError(
+            f"{csv_path}: a test set has to be complete, but {report}. Mend or "
+            "delete these rows."
+        )
+    return rows
+
+
 def _describe(fields, data_root):
     """ID and row of a clip, as :func:`read_manifest` returns them."""
     if fields is None:

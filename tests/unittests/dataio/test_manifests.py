@@ -17,6 +17,7 @@ from speechbrain_gogo.dataio.manifests.dataset import (
     speech_dataset,
     usable_clips,
 )
+from speechbrain_gogo.dataio.manifests.reading import read_complete_manifest
 from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 
 RATE = 16000
@@ -222,3 +223,13 @@ def test_errors_name_the_manifest(folder, monkeypatch):
     (folder / "bad.csv").write_text("ID,duration,wav,wrd\na,2,gone.wav,b\n")
     with pytest.raises(ValueError, match="bad.csv .*missing file: 1"):
         speech_dataset(folder / "bad.csv", folder)
+
+
+def test_test_sets_have_to_be_complete(tmp_path):
+    path = tmp_path / "test.csv"
+    path.write_text("ID,duration,wav,wrd\na,1.5,$data_root/a.wav,Yes.\n")
+    rows = read_complete_manifest(path, "/speech")
+    assert rows["a"]["wav"] == "/speech/a.wav"
+    path.write_text(path.read_text() + "b,long,$data_root/b.wav,No.\n")
+    with pytest.raises(ValueError, match="complete, but .*no duration: 1"):
+        read_complete_manifest(path, "/speech")
