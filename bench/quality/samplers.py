@@ -59,22 +59,23 @@ def main(
     flow = model.codec.flow
     if not hasattr(flow, "solver"):
         raise typer.BadParameter(f"The decoder of {codec} has no flow.")
-    wanted = choose(only)
+    wanted = choose(only, student)
     texts, audio = read_clips(manifest, data_root, clips, model.sample_rate)
     coded = [model.encode_batch(wav[None]) for wav in audio]
     rows = []
     for scale in map(float, guidance.split(",")):
-        for name in tqdm(wanted, f"guidance {scale:g}"):
-            if name in samplers():
-                use(flow, {**samplers()[name], "guidance_scale": scale})
-                rows.append({"sampler": name, "guidance": scale})
-                rows[-1]["passes"] = count_passes(flow)
-                rows[-1] |= score(model, audio, coded, texts, recognizer)
+        for name in tqdm(
+            [name for name in wanted if name in samplers()],
+            f"guidance {scale:g}",
+        ):
+            use(flow, {**samplers()[name], "guidance_scale": scale})
+            rows.append({"sampler": name, "guidance": scale})
+            rows[-1]["passes"] = count_passes(flow)
+            rows[-1] |= score(model, audio, coded, texts, recognizer)
     if student is not None:
         model = load(student, vocoder)
         for steps in STUDENT:
-            name = f"student {steps}"
-            if name in wanted:
+            if (name := f"student {steps}") in wanted:
                 model.codec.flow.num_steps = steps
                 rows.append({"sampler": name, "guidance": "learned"})
                 rows[-1]["passes"] = steps
@@ -96,9 +97,11 @@ def load(source, vocoder):
     return model
 
 
-def choose(only):
+def choose(only, student):
     """Names of the samplers to measure, in their order."""
-    names = [*samplers(), *(f"student {steps}" for steps in STUDENT)]
+    names = [*samplers()]
+    if student is not None:
+        names += [f"student {steps}" for steps in STUDENT]
     if only is None:
         return names
     chosen = [name.strip() for name in only.split(",")]
