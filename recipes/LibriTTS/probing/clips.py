@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from features import NAMES
+from speechbrain.utils.logger import get_logger
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -30,6 +31,8 @@ from speechbrain_gogo.dataio.text.normalization import normalize_words
 from speechbrain_gogo.dataio.tokens.corpus import open_corpus
 from speechbrain_gogo.inference.files.tokenizing import tokenize_corpus
 
+logger = get_logger(__name__)
+
 
 class ProbingData(NamedTuple):
     """M clips: embeddings [M, K, D], features [M, F], and what was skipped."""
@@ -41,9 +44,20 @@ class ProbingData(NamedTuple):
 
 
 def draw_clips(csv_path, drawn_path, number, seed):
-    """Write a manifest with a random sample of the rows of another one."""
+    """Write a manifest with a random sample of the rows of another one.
+
+    A warning is logged with the number of rows that are not well formed, which are
+    not drawn.
+    """
     header, table = read_table(csv_path)
     rows = [fields for fields in table if fields is not None]
+    if len(rows) < len(table):
+        logger.warning(
+            "%s: %d of %d rows are not well formed and cannot be drawn.",
+            csv_path,
+            len(table) - len(rows),
+            len(table),
+        )
     places = list(range(len(rows)))
     random.Random(seed).shuffle(places)
     drawn = (rows[place] for place in sorted(places[:number]))

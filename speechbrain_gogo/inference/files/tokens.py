@@ -130,6 +130,9 @@ def load_tokens(path, codec=None):
                 budgets = stored.get_tensor("budgets").long()
                 numbers = int(metadata["levels"]), int(metadata["mask_id"])
                 tokens = _spread(tokens, budgets, *numbers)
+            if tokens.dim() != 2:
+                shape = tuple(tokens.shape)
+                raise ValueError(f"its tokens have the shape {shape}.")
             side = {
                 key.removeprefix(SIDE): stored.get_tensor(key)
                 for key in stored.keys()  # noqa: SIM118, it is no dict
@@ -159,8 +162,10 @@ def _spread(tokens, budgets, levels, mask_id):
     """Flat list of kept tokens -> [N, K], by the budgets [N]."""
     if not 1 <= levels <= 255:  # budgets are bytes
         raise ValueError(f"it claims {levels} tokens for a group.")
+    flat = tokens.dim() == 1 and budgets.dim() == 1
     kept = prefix_mask(budgets, levels)
-    if int(kept.sum()) != len(tokens) or (budgets > levels).any():
+    fits = flat and int(kept.sum()) == len(tokens)
+    if not fits or (budgets > levels).any():
         raise ValueError(f"its budgets are not those of {len(tokens)} tokens.")
     matrix = torch.full(kept.shape, mask_id)
     matrix[kept] = tokens

@@ -55,6 +55,11 @@ def find_source(source, savedir=None, speech=False, **hub_options):
     ValueError
         If there is no such model, or ``savedir`` has another one.
     """
+    if not isinstance(source, (str, Path)) or not str(source).strip():
+        raise ValueError(
+            f"source={source!r}: give a bundled name such as 'gogo-mini', a "
+            "folder, or a hub id."
+        )
     for folder in (PRETRAINED / str(source), Path(source)):
         if holds_model(folder):
             return folder

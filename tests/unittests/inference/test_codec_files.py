@@ -99,6 +99,15 @@ def test_token_files(codec, tmp_path):
     save_file(ones, path, {"fingerprint": "", "codec": "", **metadata})
     with pytest.raises(ValueError, match="no token file.* claims"):
         load_tokens(path)
+    metadata = {"fingerprint": "", "codec": "", **metadata, "levels": "10"}
+    columns = {"tokens": torch.ones(1, 1), "budgets": torch.ones(1).byte()}
+    save_file(columns, path, metadata)
+    with pytest.raises(ValueError, match="no token file.* budgets"):
+        load_tokens(path)
+    del metadata["mask_id"]
+    save_file({"tokens": torch.ones(3)}, path, metadata)
+    with pytest.raises(ValueError, match="no token file.* shape"):
+        load_tokens(path)
     path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match="no token file"):
         load_tokens(path)

@@ -218,6 +218,9 @@ def test_unknown_source(tmp_path, monkeypatch):
         GogoCodec.from_hparams(tmp_path)
     with pytest.raises(ValueError, match="No model 'no such/model'"):
         GogoCodec.from_hparams("no such/model")
+    for source in (None, "", 3):
+        with pytest.raises(ValueError, match="give a bundled name"):
+            GogoCodec.from_hparams(source)
 
 
 def test_large_values_are_saved_in_float32(tmp_path):

@@ -122,11 +122,11 @@ def test_each_probe_has_its_own_early_stopping(monkeypatch):
         assert torch.equal(weight[1:], third[1:])
 
 
-def test_clips_are_sampled_from_the_whole_manifest(tmp_path):
+def test_clips_are_sampled_from_the_whole_manifest(tmp_path, caplog):
     """A given number, in the order of the manifest, determined by the seed."""
     from clips import draw_clips
 
-    lines = ["ID,wrd", *(f"{n},words" for n in range(100))]
+    lines = ["ID,wrd", *(f"{n},words" for n in range(100)), "100,a,b"]
     (tmp_path / "all.csv").write_text("\n".join(lines) + "\n")
     drawn = []
     for seed in (0, 0, 1):
@@ -136,6 +136,7 @@ def test_clips_are_sampled_from_the_whole_manifest(tmp_path):
         assert head == "ID,wrd" and len(ids) == 10 and ids == sorted(ids)
         drawn.append(ids)
     assert drawn[0] == drawn[1] != drawn[2] and max(drawn[0]) > 50
+    assert "1 of 101 rows are not well formed" in caplog.text
 
 
 def test_report_of_probing_errors(tmp_path, real_plots):
