@@ -95,9 +95,7 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
             voice = f"the voice of {EXAMPLE.name}"
             prompt = EXAMPLE, EXAMPLE_TEXT
         spoken = synthesize_file(speech, path, SENTENCE, *prompt)
-    page = write_page(
-        codec, recordings, spoken, voice, folder, PICTURE_SECONDS
-    )
+    page = write_page(codec, recordings, spoken, voice, folder, PICTURE_SECONDS)
     return recordings, spoken, page
 
 
