@@ -45,8 +45,8 @@ class SoCodecBrain(AdversarialCodecBrain):
             return self.codec.read_ssl(clip)
         found = self.cache.get(key)
         if found is None or len(found) * 320 != len(clip):
-            found = self.codec.read_ssl(clip)
-            self.cache.put(key, found)
+            # As it will be read again, so that a resumed run has the same.
+            found = self.cache.put(key, self.codec.read_ssl(clip))
         return found.to(self.device).float()
 
     @torch.no_grad()

@@ -1,12 +1,12 @@
 """Features of clips as files, so that a frozen network reads each clip once."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.replacing import replaced_when_complete
 
 
@@ -31,7 +31,7 @@ class FeatureCache:
     -------
     >>> from tempfile import mkdtemp
     >>> cache = FeatureCache(mkdtemp(), ["hubert", 24])
-    >>> cache.put("clip", torch.ones(2, 3))
+    >>> _ = cache.put("clip", torch.ones(2, 3))
     >>> cache.get("clip").shape, cache.get("another")
     (torch.Size([2, 3]), None)
     """
@@ -58,10 +58,11 @@ class FeatureCache:
         return torch.from_numpy(np.load(path))
 
     def put(self, key, features):
-        """Write a tensor."""
+        """Write a tensor; returns it as :meth:`get` will, in the file's precision."""
+        array = features.cpu().numpy().astype(self.dtype)
         with replaced_when_complete(self._path(key)) as partial:
-            np.save(partial, features.cpu().numpy().astype(self.dtype))
+            np.save(partial, array)
+        return torch.from_numpy(array)
 
     def _path(self, key):
-        name = key.replace("%", "%25").replace(os.sep, "%2F")  # no two share it
-        return self.folder / f"{name}.npy"
+        return self.folder / f"{file_name(key)}.npy"

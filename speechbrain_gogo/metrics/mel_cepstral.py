@@ -17,6 +17,7 @@ from speechbrain_gogo.metrics.speech_metric import Figure, SpeechMetric
 from speechbrain_gogo.optional_packages import import_backend
 
 RATE = 16000  # of the comparison, in Hz
+WINDOW = 512  # samples, 32 ms; the package needs more than one window
 
 
 class MelCepstralDistortion(SpeechMetric):
@@ -57,7 +58,8 @@ class MelCepstralDistortion(SpeechMetric):
         signals = [
             at_rate(wav, self.sample_rate, RATE) for wav in (predict, target)
         ]
-        if min(sound_seconds(wav, RATE) for wav in signals) == 0:
+        silent = min(sound_seconds(wav, RATE) for wav in signals) == 0
+        if silent or min(map(len, signals)) <= WINDOW:
             return self.no_score
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / f"{name}.wav" for name in "ab"]

@@ -118,12 +118,18 @@ class Piper:
     """Neural voices of the piper-tts package, one speaker for each file.
 
     Piper takes no seed: two runs give different recordings of the same text.
-    Files are ONNX, each with its settings in ``<file>.json``; the other
-    settings are the smallest and the largest value, see :class:`PiperVoice`.
+    Files are ONNX, each with its settings in ``<file>.json``, and their names
+    are those of the speakers; the other settings are the smallest and the
+    largest value, see :class:`PiperVoice`.
     """
 
     def __init__(self, voice_files, paces, noises, rhythms):
         self.voice_files = {Path(file).stem: str(file) for file in voice_files}
+        if not 0 < len(self.voice_files) == len(voice_files):
+            raise ValueError(
+                f"voice_files={[*map(str, voice_files)]}: give one file or "
+                "more, each of another name."
+            )
         self.paces, self.noises, self.rhythms = paces, noises, rhythms
         try:
             import piper

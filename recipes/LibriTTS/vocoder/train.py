@@ -30,6 +30,12 @@ from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.vocoder.coded_mel import CodedMel
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
+MEL_SETTINGS = "sample_rate", "n_fft", "hop_length", "n_mels"
+VOCODER_SETTINGS = (
+    *("n_mels", "dim", "intermediate_dim", "num_layers"),
+    *("n_fft", "hop_length"),
+)
+
 
 def dataio_prepare(hparams):
     """Datasets of equally long crops, and reports of skipped clips, by stage.
@@ -67,16 +73,34 @@ def dataio_prepare(hparams):
     return datasets, reports
 
 
-def start_weights(source, interface):
-    """Weights of an exported vocoder, or of the vocoder of ``coded_by``."""
-    if source == "coded_by":
-        if interface is None:
-            raise ValueError(
-                "start_from: coded_by is the vocoder of a codec, and coded_by "
-                "is null: give that codec."
-            )
-        return interface.vocoder.state_dict()
-    return VocosVocoder.from_source(source).state_dict()
+def check_same(name, found, wanted, settings):
+    """Raise a ValueError if an object has other settings than it has to have."""
+    found, wanted = (
+        {key: getattr(each, key, None) for key in settings}
+        for each in (found, wanted)
+    )
+    if found != wanted:
+        raise ValueError(
+            f"{name} has {found}, this training {wanted}: give the same."
+        )
+
+
+def start_weights(source, interface, vocoder):
+    """Weights of an exported vocoder, or of the vocoder of ``coded_by``.
+
+    Raises a ValueError if it has other sizes than ``vocoder``.
+    """
+    if source != "coded_by":
+        start = VocosVocoder.from_source(source)
+    elif interface is not None:
+        start = interface.vocoder
+    else:
+        raise ValueError(
+            "start_from: coded_by is the vocoder of a codec, and coded_by "
+            "is null: give that codec."
+        )
+    check_same(f"start_from: {source}", start, vocoder, VOCODER_SETTINGS)
+    return start.state_dict()
 
 
 def train(hparams, run_opts=None):
@@ -85,6 +109,8 @@ def train(hparams, run_opts=None):
     interface = None
     if hparams["coded_by"] is not None:
         interface = GogoCodec.from_hparams(hparams["coded_by"])
+        mel, name = interface.codec.mel, f"coded_by: {hparams['coded_by']}"
+        check_same(name, mel, hparams["mel"], MEL_SETTINGS)
         hparams["mel"] = CodedMel(
             interface.codec, hparams["coded_keeps"], hparams["coded_share"]
         )
@@ -94,9 +120,11 @@ def train(hparams, run_opts=None):
             if build is not None:
                 modules[name] = build()
     if hparams["start_from"] is not None:
-        start = start_weights(hparams["start_from"], interface)
-        hparams["vocoder"].load_state_dict(start)
-        hparams["ema"].module.load_state_dict(start)
+        weights = start_weights(
+            hparams["start_from"], interface, hparams["vocoder"]
+        )
+        hparams["vocoder"].load_state_dict(weights)
+        hparams["ema"].module.load_state_dict(weights)
     brain = make_brain(VocoderBrain, hparams, run_opts, modules)
     loaders = {
         "train": hparams["train_loader_kwargs"],

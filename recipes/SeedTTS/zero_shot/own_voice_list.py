@@ -23,7 +23,9 @@ from speechbrain_gogo.inference.loading.speech import load_settings
 
 
 def main(
-    csv_path: Annotated[Path, typer.Argument(help="Manifest: ID, wrd.")],
+    csv_path: Annotated[
+        Path, typer.Argument(help="Manifest: ID, duration, wav, wrd.")
+    ],
     list_path: Annotated[Path, typer.Argument(help="The list to write.")],
     source: Annotated[
         str, typer.Option(help="Folder, hub id or bundled name of the model.")

@@ -27,7 +27,7 @@ def tell(settings):
         missing = "MISSING " if found.missing else ""
         print(f"  {missing}{found.name}: {found.text}")
     print("\nWrites")
-    for line in describe_outputs(plain, size):
+    for line in describe_outputs(plain, size, hparams):
         print(f"  {line}")
     print("\nTakes")
     for line in describe_work(plain, size, hparams, inputs):
@@ -53,7 +53,7 @@ def conclude(inputs, created):
     return "\n".join(lines)
 
 
-def describe_outputs(plain, size):
+def describe_outputs(plain, size, hparams):
     """Folders, checkpoints, and the room on the disk, as lines."""
     output = Path(plain["output_folder"])
     parent = output.absolute()
@@ -75,7 +75,7 @@ def describe_outputs(plain, size):
             "noise_folder",
         ):
             yield f"{name}: {value}{'' if Path(value).exists() else ', new'}"
-    if size is not None and "checkpointer" in plain:
+    if size is not None and "checkpointer" in hparams:
         gigabytes = size.bytes_of_checkpoint(moments(plain)) / 1e9
         yield (
             f"checkpoints: {gigabytes:.3g} GB each at most, {KEPT} are kept "

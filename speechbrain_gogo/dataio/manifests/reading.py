@@ -102,10 +102,9 @@ def _describe(fields, data_root):
         raise SkipClip("more fields than columns")
     if not fields["ID"]:
         raise SkipClip("no ID")
-    try:
-        duration = float(fields["duration"])
-    except ValueError:
-        raise SkipClip("no duration") from None
+    duration = parse_number(fields["duration"])
+    if duration is None:
+        raise SkipClip("no duration")
     row = {
         "duration": duration,
         "wav": fields["wav"].replace("$data_root", str(data_root)),

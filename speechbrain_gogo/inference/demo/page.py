@@ -13,11 +13,12 @@ import torch
 TEMPLATE = Path(__file__).parent / "demo_page.html"
 
 
-def write_page(codec, recordings, spoken, folder, picture_seconds):
+def write_page(codec, recordings, spoken, voice, folder, picture_seconds):
     """Write index.html beside the demo's audio and pictures.
 
-    ``recordings`` and ``spoken`` are results of run.py; a picture shows up to
-    ``picture_seconds`` of a recording. Returns the page's Path.
+    ``recordings`` and ``spoken`` are results of run.py; ``voice`` says in words
+    whose ``spoken`` has; a picture shows up to ``picture_seconds`` of a
+    recording. Returns the page's Path.
     """
     template = jinja2.Template(
         TEMPLATE.read_text(encoding="utf-8"),
@@ -26,11 +27,13 @@ def write_page(codec, recordings, spoken, folder, picture_seconds):
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    weights = list(codec.mods.parameters())
+    modules = codec.codec, codec.vocoder
+    weights = [weight for m in modules for weight in m.parameters()]
     html = template.render(
         codec=codec,
         recordings=recordings,
         spoken=spoken,
+        voice=voice,
         parameters=sum(weight.numel() for weight in weights) / 1e6,
         device=weights[0].device.type.upper(),
         threads=torch.get_num_threads(),

@@ -82,16 +82,20 @@ def run_demo(codec, folder="results/demo", wavs=(), speech=None):
     for recording in recordings:
         decode_at_each_rate(codec, recording, folder)
         draw(codec, recording, folder)
-    spoken = None
+    spoken = voice = None
     if speech is not None:
         path = folder / "speech.wav"
         # Loading and compiling the watermark is not timed, either.
         rate = codec.sample_rate
         for _ in mark_stream(iter([torch.zeros(rate)]), rate):
             pass
-        prompt = speech.voice or (EXAMPLE, EXAMPLE_TEXT)
+        voice = "the model's own voice"
+        prompt = speech.voice
+        if prompt is None:
+            voice = f"the voice of {EXAMPLE.name}"
+            prompt = EXAMPLE, EXAMPLE_TEXT
         spoken = synthesize_file(speech, path, SENTENCE, *prompt)
-    page = write_page(codec, recordings, spoken, folder, PICTURE_SECONDS)
+    page = write_page(codec, recordings, spoken, voice, folder, PICTURE_SECONDS)
     return recordings, spoken, page
 
 

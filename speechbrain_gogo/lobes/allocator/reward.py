@@ -135,8 +135,12 @@ class ReconstructionReward(nn.Module):
         groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]
         q, _, _ = codec.quantize_batch(groups, lens)  # [B, N, K, D]
         noise = torch.randn(groups.flatten(1, 2).shape, generator=generator)
-        made = self._decode(q, lens, noise.to(groups))  # [G * B, N * g, d]
-        mel = self._compare_with(made, wavs, wav_lens)  # [G, B, N, g, d]
+        made = self._decode(q, lens, noise.to(groups))  # [G, B, N, g, d]
+        count = codec.count_samples(wavs, wav_lens)  # [B]
+        if self.vocoder is None:
+            mel = self._cut(made, groups, count)
+        else:
+            mel = self._vocoded(made, wavs.shape[1], count)
         distances = self.compare(
             codec.log_mel(mel), codec.log_mel(groups), lens
         )
@@ -163,30 +167,39 @@ class ReconstructionReward(nn.Module):
         return (made - mel).square().sum(-1).mean(-1)
 
     def _decode(self, q, lens, noise):
-        """Normalized mel of every choice, [G * B, N * g, d]."""
+        """Normalized mel of every choice, [G, B, N, g, d]."""
         codec = self.codec
         budgets = self.budgets[:, None, None]
         choices = keep_prefix(q, budgets, codec.mask)  # [G, B, N, K, D]
         many = len(self.budgets)
-        return codec.flow.sample(
+        mel = codec.flow.sample(
             codec.align(choices.flatten(0, 1)),
             lens.repeat(many),
             noise.repeat(many, 1, 1),
             self.num_steps,
             self.guidance_scale,
         )
+        return mel.unflatten(1, (-1, codec.group_size)).unflatten(0, (many, -1))
 
-    def _compare_with(self, mel, wavs, wav_lens):
-        """The mels to compare with the original, [G, B, N, g, d].
+    def _cut(self, made, groups, count):
+        """Mels without error after ``count`` samples, [G, B, N, g, d].
 
-        With a vocoder, mels of audio of the original lengths.
+        The decoded audio is cut there, and digital silence, which no decoder
+        makes, would outweigh the rest of the last group.
         """
+        frames = torch.arange(groups[0, ..., 0].numel(), device=count.device)
+        real = frames * self.codec.mel.hop_length < count.unsqueeze(1)
+        real = real.unflatten(1, (-1, self.codec.group_size)).unsqueeze(-1)
+        return torch.where(real, made, groups)
+
+    def _vocoded(self, made, samples, count):
+        """Mels of the vocoded audio of ``count`` samples, [G, B, N, g, d]."""
         codec, many = self.codec, len(self.budgets)
-        if self.vocoder is None:
-            mel = mel.unflatten(1, (-1, codec.group_size))
-        else:
-            made = self.vocoder(codec.log_mel(mel))
-            if wav_lens is not None:
-                wav_lens = wav_lens.repeat(many)
-            mel, _ = codec.group(made[:, : wavs.shape[1]], wav_lens)
+        audio = made.new_zeros(*made.shape[:2], samples)
+        # One by one: frames of padding would change the end of an utterance.
+        for place, own in enumerate(count.tolist()):
+            mel = made[:, place, : codec.count_groups(own)].flatten(1, 2)
+            wav = self.vocoder(codec.log_mel(mel))
+            audio[:, place, :own] = wav[:, :own]
+        mel, _ = codec.group(audio.flatten(0, 1))
         return mel.unflatten(0, (many, -1))

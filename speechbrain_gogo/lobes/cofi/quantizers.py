@@ -34,6 +34,12 @@ class ScaleQuantizers(nn.ModuleList):
         Decay and rare uses of the codebooks, see
         :class:`~speechbrain_gogo.lobes.adversarial_codec.ema_codebooks.EMACodebooks`.
 
+    Raises
+    ------
+    ValueError
+        If the scales of ``streams`` and ``codebooks`` are not as many, or
+        codebooks cannot share the ids or the dimensions of a stream.
+
     Example
     -------
     >>> import torch
@@ -55,6 +61,16 @@ class ScaleQuantizers(nn.ModuleList):
         decay=0.99,
         rare_uses=0.0,
     ):
+        if len(streams) != len(codebooks):
+            raise ValueError(
+                f"streams={streams}, codebooks={codebooks}: give both for each "
+                "scale."
+            )
+        if any(stream_dim % count for count in codebooks):
+            raise ValueError(
+                f"stream_dim={stream_dim} cannot be divided among "
+                f"codebooks={codebooks}: give a multiple of each."
+            )
         super().__init__(
             OrderedProductQuantizer(
                 dim,
@@ -87,7 +103,7 @@ def root(vocab_size, count):
     size = round(vocab_size ** (1 / count))
     if size**count != vocab_size:
         raise ValueError(
-            f"vocab_size={vocab_size} is no power of {count}: {count} "
-            "codebooks of equal size cannot give this number of ids."
+            f"vocab_size={vocab_size} cannot be the ids of {count} codebooks of "
+            f"equal size: give a number such as {size}**{count} = {size**count}."
         )
     return size

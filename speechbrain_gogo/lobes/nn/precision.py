@@ -8,6 +8,7 @@ evaluations are therefore computed inside :func:`full_precision`; training is no
 
 import contextlib
 import logging
+import threading
 
 import torch
 
@@ -44,12 +45,17 @@ class KeepsPrecision:
         return self
 
 
+_lock = threading.Lock()
+_contexts, _restore = 0, None  # active in all threads; what undoes the first
+
+
 @contextlib.contextmanager
 def full_precision(device_type):
     """Disable autocast and TF32 inside the context, and restore them afterwards.
 
-    The switches of TF32 are global: other threads are affected too.
-    ``device_type`` is that of the autocast, "cpu" or "cuda".
+    The switches of TF32 are global: other threads are affected too. The last of
+    several contexts, of any threads, restores them. ``device_type`` is that of
+    the autocast, "cpu" or "cuda".
 
     Example
     -------
@@ -57,6 +63,23 @@ def full_precision(device_type):
     ...     torch.get_float32_matmul_precision()
     'highest'
     """
+    global _contexts, _restore
+    with _lock:
+        if not _contexts:
+            _restore = _disable_tf32()
+        _contexts += 1
+    try:
+        with torch.autocast(device_type, enabled=False):
+            yield
+    finally:
+        with _lock:
+            _contexts -= 1
+            if not _contexts:
+                _restore()
+
+
+def _disable_tf32():
+    """Disable TF32; gives a function that restores it."""
     matmul, cudnn = _legacy_settings()
     switches = _switches()
     before = [switch.fp32_precision for switch in switches]
@@ -64,10 +87,8 @@ def full_precision(device_type):
     torch.backends.cudnn.allow_tf32 = False
     for switch in switches:
         switch.fp32_precision = "ieee"
-    try:
-        with torch.autocast(device_type, enabled=False):
-            yield
-    finally:
+
+    def restore():
         if matmul is not None:
             torch.set_float32_matmul_precision(matmul)
         if cudnn is not None:
@@ -75,6 +96,8 @@ def full_precision(device_type):
         for switch, value in zip(switches, before):
             if switch.fp32_precision != value:
                 switch.fp32_precision = value
+
+    return restore
 
 
 def _legacy_settings():

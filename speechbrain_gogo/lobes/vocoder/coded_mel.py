@@ -27,10 +27,21 @@ class CodedMel(nn.Module):
     share : float
         Share of the clips that are coded in training; the others have the mel
         of the recording.
+
+    Raises
+    ------
+    ValueError
+        If one of ``keeps`` is not 1 to the codec's number of tokens.
     """
 
     def __init__(self, codec, keeps, share=0.8):
         super().__init__()
+        most = codec.num_codebooks
+        if not keeps or not all(1 <= keep <= most for keep in keeps):
+            raise ValueError(
+                f"keeps={keeps}: give numbers of tokens from 1 to {most}, those "
+                "of the codec's groups."
+            )
         self.codec = codec.eval().requires_grad_(False)
         self.share = share
         self.register_buffer("keeps", torch.tensor(keeps), persistent=False)

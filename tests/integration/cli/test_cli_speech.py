@@ -1,6 +1,7 @@
 """The commands of `gogo` that synthesize speech."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,26 @@ def test_demo_speaks(gogo, tmp_path):
     assert len(samples_of(tmp_path / "demo" / "speech.wav"))
     page = Page(tmp_path / "demo" / "index.html")
     assert not page.unlabelled and page.sources[-1] == "speech.wav"
-    assert "Text to speech" in page.text
+    assert "speech in the voice of example.flac" in page.text
+
+
+def test_demo_names_the_voice_of_the_model(
+    gogo, prompt, tiny_speech_folder, tmp_path
+):
+    """Its own, if it comes with one, and not that of the first recording."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_speech_folder, folder)
+    shutil.copy(prompt[1], folder)
+    with open(folder / "speech.yaml", "a") as settings:
+        settings.write("voice: {file: prompt.flac, text: The quick fox.}\n")
+    result = gogo("demo", "--out", tmp_path / "demo", codec=folder)
+    assert result.exit_code == 0, result.stderr
+    text = Page(tmp_path / "demo" / "index.html").text
+    assert "speech in the model's own voice" in text
+    codec = GogoCodec.from_hparams(folder)
+    weights = [*codec.codec.parameters(), *codec.vocoder.parameters()]
+    millions = sum(weight.numel() for weight in weights) / 1e6
+    assert f"{millions:.1f} million parameters" in text
 
 
 def test_speech_in_every_format(speak, gogo, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from speechbrain_gogo.brains.cofi import CoFiCodecBrain
 from speechbrain_gogo.brains.socodec import SoCodecBrain
 from speechbrain_gogo.inference import CoFiCodec, SoCodec
+from speechbrain_gogo.lobes.cofi.quantizers import ScaleQuantizers
 
 RATE, GROUP = 16000, 1920
 
@@ -100,6 +101,20 @@ def test_validation_is_the_mean_over_clips(model, kind, brain, wavs, request):
     for name, found in errors(*clips).items():
         wanted = (alone[0][name] + alone[1][name]) / 2
         assert float(found) == pytest.approx(float(wanted), rel=0.02), name
+
+
+@pytest.mark.parametrize(
+    "settings, error",
+    [
+        ({"codebooks": [1, 1, 2]}, "streams=.* give both for each scale"),
+        ({"stream_dim": 15}, "stream_dim=15 cannot be divided"),
+        ({"vocab_size": 32}, r"vocab_size=32 .* 6\*\*2 = 36"),
+    ],
+)
+def test_quantizers_that_do_not_fit_are_errors(settings, error):
+    given = {"streams": [1, 4], "codebooks": [1, 2], "vocab_size": 64}
+    with pytest.raises(ValueError, match=error):
+        ScaleQuantizers(8, **{**given, **settings})
 
 
 def test_keep_is_the_number_of_scales(codec, wavs):

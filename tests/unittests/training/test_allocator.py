@@ -21,6 +21,7 @@ from speechbrain_gogo.lobes.allocator.policy import (
     grpo_loss,
 )
 from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
+from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
 
 @pytest.fixture
@@ -186,6 +187,38 @@ def test_rewards_exclude_padding(tiny_codec):
         reward.vocoder = vocoder
         found.append(reward(wavs, torch.ones(1), generator.manual_seed(3))[0])
     assert torch.equal(*found)
+
+
+def test_vocoded_rewards_do_not_depend_on_the_batch(tiny_codec):
+    """The vocoder reads no padding after a shorter clip."""
+    torch.manual_seed(0)
+    vocoder = VocosVocoder(dim=16, intermediate_dim=16, num_layers=1)
+    reward = ReconstructionReward(tiny_codec, vocoder, num_steps=1)
+    generator = torch.Generator()
+    wavs = 0.1 * torch.randn(2, 4 * 5120, generator=generator.manual_seed(1))
+    _, alone, *_ = reward(
+        wavs[:1, :10000], torch.ones(1), generator.manual_seed(3)
+    )
+    wavs[0, 10000:] = 0
+    lens = torch.tensor([10000 / 20480, 1.0])
+    _, together, *_ = reward(wavs, lens, generator.manual_seed(3))
+    torch.testing.assert_close(together[:1, :2], alone)
+
+
+def test_rewards_without_vocoder_end_with_the_clip(tiny_codec):
+    """Of the last group, frames after the end of the audio have no error."""
+    codec, generator = tiny_codec, torch.Generator()
+    reward = ReconstructionReward(codec, num_steps=1)
+    wavs = 0.1 * torch.randn(1, 5120 + 700, generator=generator.manual_seed(1))
+    _, distances, *_ = reward(wavs, torch.ones(1), generator.manual_seed(3))
+    noise = torch.randn(1, 40, 100, generator=generator.manual_seed(3))
+    tokens, _ = codec.encode(wavs)
+    made = codec.decode_mel(
+        tokens, noise=noise, num_steps=1, guidance_scale=0.0
+    )
+    mel = codec.log_mel(codec.group(wavs)[0].flatten(1, 2))
+    error = (made - mel)[0, 20:23].square().sum(-1)  # 700 samples: 3 frames
+    torch.testing.assert_close(distances[0, 1, -1], error.sum() / 20)
 
 
 def test_rewards_are_computed_in_full_precision(tiny_codec, device):

@@ -6,8 +6,8 @@ import torch
 from ruamel.yaml import YAML
 
 from recipes.common.dry_run.inputs import find_inputs
-from recipes.common.dry_run.plan import conclude
-from recipes.common.dry_run.resources import measure
+from recipes.common.dry_run.plan import conclude, describe_outputs
+from recipes.common.dry_run.resources import Size, measure
 
 
 def test_frozen_weights_have_neither_gradients_nor_moments():
@@ -16,6 +16,17 @@ def test_frozen_weights_have_neither_gradients_nor_moments():
     size = measure({"modules": {"model": model}, "vocoder": frozen})
     assert size == ({"model": 21}, 4 * 21, 4 * 7)
     assert size.bytes_of_training(moments=8) == 21 * (4 + 4 + 8) + 4 * 7
+
+
+def test_bytes_of_a_checkpoint(tmp_path):
+    """Weights, moments of AdamW, and averages, if checkpoints are saved."""
+    size = Size({"model": 1000}, 4000, 4000)
+    hparams = {"checkpointer": object()}
+    plain = {"output_folder": str(tmp_path)}
+    *_, line = describe_outputs(plain, size, hparams)
+    assert "checkpoints: 1.6e-05 GB each" in line
+    (line,) = describe_outputs(plain, size, {})
+    assert "checkpoints" not in line
 
 
 def test_clips_that_are_missing_are_counted_by_reason(tmp_path):

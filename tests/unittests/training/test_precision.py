@@ -4,6 +4,8 @@ How many tokens change with a lower one is measured on a GPU where there is
 one, and by rounding the factors of all products elsewhere.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from speechbrain import Stage
@@ -130,6 +132,16 @@ def test_precision_settings_are_restored_after_errors(tf32):
     with pytest.raises(KeyError), full_precision("cpu"):
         assert flags() == FULL
         raise KeyError
+
+
+def test_precision_settings_of_overlapping_threads(tf32):
+    """A thread that ends first does not enable TF32 for the other."""
+    first, second = full_precision("cpu"), full_precision("cpu")
+    with ThreadPoolExecutor(1) as other:
+        other.submit(first.__enter__).result()
+        with second:
+            other.submit(first.__exit__, None, None, None).result()
+            assert flags() == FULL
 
 
 def test_validation_and_evaluation(tmp_path, tf32):

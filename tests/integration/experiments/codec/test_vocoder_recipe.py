@@ -131,6 +131,19 @@ def test_starts_from_the_vocoder_of_a_codec(data_folder):
         torch.testing.assert_close(weight, wanted[name])
 
 
+@pytest.mark.parametrize(
+    "settings, error",
+    [
+        ({"start_from": "coded_by"}, "start_from.* 'dim': 192.* 'dim': 16"),
+        ({"sample_rate": 16000}, "coded_by: gogo-mini has .*24000.*16000"),
+        ({"coded_keeps": [3, 12]}, r"keeps=\[3, 12\].* from 1 to 10"),
+    ],
+)
+def test_codecs_that_do_not_fit_are_errors(data_folder, settings, error):
+    with pytest.raises(ValueError, match=error):
+        run(data_folder, coded_by="gogo-mini", num_steps=1, **settings)
+
+
 def test_training_on_coded_mels(data_folder, monkeypatch):
     """Draws are those of the update, and pictures have the mels of the audio."""
     shown = {}

@@ -189,6 +189,10 @@ def test_voices_of_piper(recipe, files, monkeypatch):
         "synthesizer": f"{{voice_files: [{voice}]}}",
         "voices_per_sentence": 1,
     }
+    for paths in ("", f"{voice}, {files / 'other' / voice.name}"):
+        wrong = {**options, "synthesizer": f"{{voice_files: [{paths}]}}"}
+        with pytest.raises(ValueError, match="each of another name"):
+            run(recipe, files, "piper/synthesize.yaml", **wrong)
     voice.write_bytes(b"")
     with pytest.raises(ValueError, match="en-small.onnx.json have to be files"):
         run(recipe, files, "piper/synthesize.yaml", **options)
