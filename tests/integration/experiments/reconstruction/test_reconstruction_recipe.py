@@ -1,6 +1,7 @@
 """Tables of the reconstruction recipe: rows, figures, intervals, systems."""
 
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -115,6 +116,49 @@ def test_rows_of_gogo(recipe, hparams, tiny_codec_folder):
     system.plans = (["uniform"], None, 0)
     with pytest.raises(ValueError, match="allocator"):
         system.rows(recipe.read_test_set(hparams))
+
+
+def test_settings_of_gogo_decide_every_row(recipe, tiny_codec_folder, tmp_path):
+    """The solver is one of them, the precision also that of the vocoder alone."""
+    from systems import GogoSystem
+
+    other = shutil.copytree(tiny_codec_folder, tmp_path / "other")
+    yaml = other / "hyperparams.yaml"
+    text = yaml.read_text()
+    assert text.count("sway_coefficient: -1.0") == 1
+    yaml.write_text(text.replace("sway_coefficient: -1.0", "solver: midpoint"))
+    usual, changed = (GogoSystem(f) for f in (tiny_codec_folder, other))
+    assert changed.settings.pop("sampler") and changed.settings["weights"]
+    assert changed.settings == usual.settings
+    system = GogoSystem(tiny_codec_folder, run_opts={"precision": "bf16"})
+    used = []
+    system.codec.vocoder.register_forward_hook(
+        lambda *call: used.append(torch.is_autocast_enabled("cpu"))
+    )
+    for options in {"vocoder_only": True}, {"keep": 3}:
+        made = system.reconstruct(torch.randn(1, RATE // 2) / 10, **options)
+        assert made.dtype == torch.float32
+    assert used == [True, True]
+
+
+def test_budgets_are_those_of_the_clip(
+    recipe, hparams, tiny_codec_folder, tiny_socodec_folder
+):
+    """A row may be a part of its file."""
+    from budgets import plan_budgets
+    from systems import GogoSystem
+
+    listed = recipe.read_test_set(hparams)
+    [key] = list(listed)[:1]
+    row = {**listed[key], "samples": (1000, 1000 + RATE // 4)}
+    codec = GogoSystem(tiny_codec_folder).codec
+    codec.mods["allocator"] = TokenAllocator(32, 3, 10, 32, 1, 2, 64).eval()
+    names = ["allocator", "oracle"]
+    plans = plan_budgets(codec, {key: row}, names, num_steps=1)
+    assert [plans[name][key].shape for name in names] == [(1, 2)] * 2
+    sibling = GogoSystem(tiny_socodec_folder, budgets=["oracle"])
+    with pytest.raises(ValueError, match="no token allocator"):
+        sibling.rows(listed)
 
 
 def test_budget_plans_have_equal_token_counts(recipe):
