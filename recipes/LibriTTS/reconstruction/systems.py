@@ -8,6 +8,8 @@ An option that is a dict has a value for each utterance. This file has Gogo and
 folders of existing audio; published codecs are in baselines.py.
 """
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,9 +124,18 @@ class GogoSystem:
         """Tokens and bits of a row; None for the vocoder alone."""
         if vocoder_only:
             return None
-        tokens = self.codec.group_rate * self._tokens_per_group(keep)
-        bits = tokens * torch.tensor(float(self.codec.vocab_size)).log2().item()
-        return Rate(tokens, tokens, 1, bits)  # one token is a frame, in Table 1
+        per_group, group_rate = (
+            self._tokens_per_group(keep),
+            self.codec.group_rate,
+        )
+        tokens = group_rate * per_group
+        counts = Counter(self.codec.codebooks[: math.ceil(per_group)])
+        # Each token of a single codebook is a frame, in Table 1.
+        frames = tokens
+        if len(counts) > 1:
+            frames = group_rate * max(counts.values())
+        bits = tokens * math.log2(self.codec.vocab_size)
+        return Rate(tokens, frames, len(counts), bits)
 
     def _tokens_per_group(self, keep):
         """Columns of a number of levels; the average of a plan of budgets."""

@@ -118,6 +118,24 @@ def test_rows_of_gogo(recipe, hparams, tiny_codec_folder):
         system.rows(recipe.read_test_set(hparams))
 
 
+def test_rates_of_codecs_with_several_codebooks(
+    recipe, tiny_socodec_folder, tiny_cofi_folder
+):
+    """Steps a second and streams of SoCodec, those of CoFi's finest scale."""
+    from systems import GogoSystem
+
+    for folder, keep, rates in (
+        (tiny_socodec_folder, 1, (25 / 3, 25 / 3, 1)),
+        (tiny_socodec_folder, 4, (100 / 3, 25 / 3, 4)),
+        (tiny_cofi_folder, 2, (100 / 3, 25, 2)),
+        (tiny_cofi_folder, 3, (700 / 3, 50, 6)),
+    ):
+        rate = GogoSystem(folder).rate(keep)
+        assert (rate.tokens, rate.frames, rate.codebooks) == pytest.approx(
+            rates
+        )
+
+
 def test_settings_of_gogo_decide_every_row(recipe, tiny_codec_folder, tmp_path):
     """The solver is one of them, the precision also that of the vocoder alone."""
     from systems import GogoSystem
@@ -248,6 +266,23 @@ def test_yaml_runs_with_its_judges(recipe, hparams, monkeypatch):
     assert set(rows[0]) == {"ID", "system", "stoi", "unscored"}
     with pytest.raises(ValueError, match="No systems {'no such'}: .*'encodec'"):
         recipe.main([*line, "--systems=[no such]"])
+
+
+def test_figures_have_folders_of_their_own(recipe):
+    """They have other judges than Table 1, which a folder cannot mix."""
+    hparams = RECIPE / "hparams"
+    line = [str(hparams / "offline.yaml"), "--test_csv=a", "--data_folder=b"]
+    found = [recipe.parse_arguments(line).load()["output_folder"]]
+    names = "opq", "rq", "swnd", "no_swnd", "one", "socodec", "cofi"
+    sources = ", ".join(f"{name}: {{source: c}}" for name in names)
+    for path in sorted(hparams.glob("*/*.yaml")):
+        if path.parent.name == "table1":
+            continue
+        settings = recipe.parse_arguments(
+            [*line, f"--ablation={path}", f"--baselines={{{sources}}}"]
+        )
+        found.append(settings.load()["output_folder"])
+    assert len(set(found)) == len(found) == 4
 
 
 class NoisyYamlCodec(NoisyCodec):
