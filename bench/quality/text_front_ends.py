@@ -108,7 +108,10 @@ def score(normalize, rows):
 
 
 def main(names):
-    """Print a table of the systems that are installed."""
+    """Print a table of the systems that are installed, of all or some names."""
+    known = [load.__name__ for load in SYSTEMS]
+    if unknown := set(names).difference(known):
+        raise ValueError(f"No systems {sorted(unknown)}: there are {known}.")
     with open(TABLE, encoding="utf-8", newline="") as file:
         rows = list(
             csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)

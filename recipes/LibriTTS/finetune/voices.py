@@ -11,6 +11,9 @@ from speechbrain.utils.distributed import (
 
 from recipes.common.tokens import tokenize_splits
 from recipes.common.training.speech_lm import prepare_tokenizer
+from speechbrain_gogo.dataio.audio.clips import WHOLE, read_clip
+from speechbrain_gogo.dataio.audio.files import open_audio
+from speechbrain_gogo.dataio.audio.writing import written_audio
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.tokens.corpus import corpus_texts
@@ -90,7 +93,7 @@ def check_letters(hparams):
 
 
 def choose_voice(rows, key=None, seconds=5):
-    """Audio file and transcript of the clip that becomes the default voice.
+    """The clip that becomes the default voice, a row of the manifest.
 
     It is that of an ID or, without one, the clip whose length is nearest to
     ``seconds``.
@@ -101,8 +104,8 @@ def choose_voice(rows, key=None, seconds=5):
     ...     name: {"duration": seconds, "wav": f"{name}.wav", "wrd": name}
     ...     for name, seconds in (("a", 2.0), ("b", 4.5), ("c", 9.0))
     ... }
-    >>> choose_voice(rows), choose_voice(rows, "c")
-    (('b.wav', 'b'), ('c.wav', 'c'))
+    >>> choose_voice(rows)["wav"], choose_voice(rows, "c")["wav"]
+    ('b.wav', 'c.wav')
     """
     if key is None:
         key = min(rows, key=lambda k: abs(rows[k]["duration"] - seconds))
@@ -111,7 +114,19 @@ def choose_voice(rows, key=None, seconds=5):
             f"voice_clip='{key}' is no ID of valid_csv; it has "
             f"{', '.join(sorted(rows)[:5])} ..."
         )
-    return rows[key]["wav"], rows[key]["wrd"]
+    return rows[key]
+
+
+def own_file(row, folder):
+    """Audio file of a clip: its own or, of a part of one, a new one in a folder."""
+    if row["samples"] == WHOLE:
+        return row["wav"]
+    with open_audio(row["wav"]) as sound:
+        rate = sound.sample_rate
+    path = Path(folder) / "voice.wav"
+    with written_audio(path, rate) as write:
+        write(read_clip(row["wav"], rate, row["samples"]))
+    return path
 
 
 def export_voice(hparams):
@@ -127,9 +142,8 @@ def export_voice(hparams):
     stages[hparams["lm"].stage - 1] = hparams["export_folder"]
     rows, _ = read_manifest(hparams["valid_csv"], hparams["data_folder"])
     settings = load_settings(start / SPEECH_FILE)
-    settings["voice"] = choose_voice(
-        rows, hparams["voice_clip"], hparams["voice_seconds"]
-    )
+    row = choose_voice(rows, hparams["voice_clip"], hparams["voice_seconds"])
+    settings["voice"] = own_file(row, hparams["output_folder"]), row["wrd"]
     settings["language"] = hparams["language"]
     folder, codec = hparams["model_folder"], find_source(hparams["codec"])
     export_speech(folder, codec, *stages, **settings)

@@ -12,7 +12,7 @@ import hashlib
 import torch
 from tqdm import tqdm
 
-from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 
 PLANS = ("allocator", "uniform", "random", "oracle")
@@ -30,17 +30,17 @@ def plan_budgets(codec, utterances, names, target_rate=None, seed=0, **sampler):
     unknown = set(names) - set(PLANS)
     if unknown:
         raise ValueError(f"No budgets {sorted(unknown)}: there are {PLANS}.")
-    reward = None
-    if "oracle" in names:
-        reward = ReconstructionReward(codec.codec, codec.vocoder, **sampler)
-        reward.to(codec.codec.places.device)
-    generator = torch.Generator().manual_seed(seed)
+    reward, generator = None, torch.Generator().manual_seed(seed)
     chosen, distances = [], []
     for row in tqdm(utterances.values(), "budgets", dynamic_ncols=True):
-        wav = read_audio(row["wav"], codec.sample_rate).unsqueeze(0)
+        wav = read_clip(row["wav"], codec.sample_rate, row["samples"])[None]
         tokens, lens = codec.encode_batch(wav)
         chosen.append(codec.allocate(tokens, target_rate=target_rate)[0].cpu())
-        if reward is not None:
+        if "oracle" in names:
+            if reward is None:  # of a codec with an allocator
+                reward = ReconstructionReward(
+                    codec.codec, codec.vocoder, **sampler
+                ).to(lens.device)
             _, found, _, _ = reward(wav.to(lens), lens, generator)
             distances.append(found[0].cpu())
     spent = torch.cat(chosen)  # [M], all groups in a row
@@ -69,7 +69,7 @@ def even_budgets(spent):
 
 
 def best_budgets(distances, spent, allocator):
-    """Budgets [M] with the same sum and the smallest total distance.
+    """Budgets [M] with at most that sum and the smallest total distance.
 
     Distances are [M, G]. The optimum minimizes the distance plus a price per
     token, which is found by bisection, as the allocator's bias.

@@ -8,6 +8,8 @@ An option that is a dict has a value for each utterance. This file has Gogo and
 folders of existing audio; published codecs are in baselines.py.
 """
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from torch.nn import functional as F
 from recipes.common.evaluation.results_file import hash_files
 from speechbrain_gogo.dataio.audio.files import read_audio
 from speechbrain_gogo.inference import open_codec
+from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
 
 SUFFIXES = ".wav", ".flac"  # of audio in folders
@@ -90,6 +93,12 @@ class GogoSystem:
             "precision": self.codec.precision,
             **self.sampling,
         }
+        # Grid, solver and the like, if they are not the usual ones.
+        flow = getattr(self.codec.codec, "flow", None)
+        if getattr(flow, "draws_noise", False):
+            sampler = _sampler(flow)
+            if sampler != _sampler(ConditionalFlowMatching(None)):
+                self.settings["sampler"] = sampler
 
     def rows(self, utterances):
         """Vocoder alone, each number of tokens, each plan of budgets."""
@@ -115,9 +124,18 @@ class GogoSystem:
         """Tokens and bits of a row; None for the vocoder alone."""
         if vocoder_only:
             return None
-        tokens = self.codec.group_rate * self._tokens_per_group(keep)
-        bits = tokens * torch.tensor(float(self.codec.vocab_size)).log2().item()
-        return Rate(tokens, tokens, 1, bits)  # one token is a frame, in Table 1
+        per_group, group_rate = (
+            self._tokens_per_group(keep),
+            self.codec.group_rate,
+        )
+        tokens = group_rate * per_group
+        counts = Counter(self.codec.codebooks[: math.ceil(per_group)])
+        # Each token of a single codebook is a frame, in Table 1.
+        frames = tokens
+        if len(counts) > 1:
+            frames = group_rate * max(counts.values())
+        bits = tokens * math.log2(self.codec.vocab_size)
+        return Rate(tokens, frames, len(counts), bits)
 
     def _tokens_per_group(self, keep):
         """Columns of a number of levels; the average of a plan of budgets."""
@@ -156,8 +174,9 @@ class GogoSystem:
         """[B, T] -> mel -> [B, T], without the codec."""
         mel, samples = self.codec.codec.mel, wavs.shape[1]
         padded = F.pad(wavs, (0, -samples % mel.hop_length))
-        features = mel(padded.to(next(self.codec.parameters()).device))
-        return self.codec.vocoder(features)[:, :samples]
+        padded = padded.to(next(self.codec.parameters()).device)
+        with self.codec.own_precision():
+            return self.codec.vocoder(mel(padded))[:, :samples].float()
 
 
 class FolderSystem:
@@ -215,6 +234,11 @@ class FolderSystem:
     def reconstruct(self, wavs, path):
         """Samples of the file, [1, T]."""
         return read_audio(path, self.sample_rate).unsqueeze(0)
+
+
+def _sampler(flow):
+    """Settings of a flow's sampler besides steps and guidance, for JSON."""
+    return repr(flow.sampler_signature()[3:])
 
 
 def count_codebooks(number):

@@ -17,7 +17,13 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 import torch
-from folders import RECORDED, find_files, folder_name, hash_audio
+from folders import (
+    RECORDED,
+    check_labels,
+    find_files,
+    folder_name,
+    hash_audio,
+)
 from judging import judge, long_cases, single_cases
 from seed_tts import read_tasks
 from synthesis import (
@@ -33,7 +39,7 @@ from recipes.common.evaluation.report import (
     read_published,
     summarize,
 )
-from recipes.common.evaluation.results_file import hash_files
+from recipes.common.evaluation.results_file import hash_files, hash_model
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.inference import open_speech
 from speechbrain_gogo.inference.loading.pretrained import find_source
@@ -42,8 +48,6 @@ from speechbrain_gogo.metrics.timing import Clock, device_name
 
 ALLOCATED = " w/ allocator"
 DAGGER = " †"
-# They decide what is said.
-MODEL_FILES = "*.safetensors", "*.yaml", "*.json", "*.model", "phones.txt"
 
 
 def speak(speech, tasks, hparams, folder):
@@ -62,10 +66,9 @@ def speak(speech, tasks, hparams, folder):
         )
     name = type(speech).__name__
     systems = {name + ALLOCATED * each: each for each in wanted}
-    model = find_source(hparams["source"], speech=True)
-    files = [path for kind in MODEL_FILES for path in model.rglob(kind)]
+    check_labels([*systems, *hparams["other_systems"]])
     settings = {
-        "model": hash_files(files),
+        "model": hash_model(find_source(hparams["source"], speech=True)),
         "list": hash_files([Path(hparams["meta_list"])]),
         "precision": speech.codec.precision,
         "seed": hparams["seed"],

@@ -16,11 +16,12 @@ def find_files(tasks, folders):
 
     ``folders`` maps labels to folders with ``<task name>.wav`` files;
     recordings of the tasks, if any, are the first system. Missing files are an
-    error.
+    error, and so are two systems of one name.
     """
     systems = {}
     if tasks[0].recording:
         systems[RECORDED] = {task.name: task.recording for task in tasks}
+    check_labels([*systems, *folders])
     for label, folder in folders.items():
         files = {task.name: Path(folder) / f"{task.name}.wav" for task in tasks}
         missing = [file for file in files.values() if not file.is_file()]
@@ -46,6 +47,16 @@ def hash_audio(listed, folders):
         files = [Path(folder) / f"{task.name}.wav" for task in listed]
         found[label] = hash_files([f for f in files if f.is_file()])
     return found
+
+
+def check_labels(labels):
+    """Raise a ValueError if two systems are one by the names of their folders."""
+    names = [folder_name(label) for label in labels]
+    twice = [label for label in labels if names.count(folder_name(label)) > 1]
+    if twice:
+        raise ValueError(
+            f"Two systems have one name, {' and '.join(twice)}: rename one."
+        )
 
 
 def folder_name(label):

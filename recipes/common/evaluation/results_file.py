@@ -15,6 +15,9 @@ from tqdm import tqdm
 from speechbrain_gogo.dataio.audio.clips import WHOLE
 from speechbrain_gogo.dataio.replacing import write_csv
 
+# Files of a model that decide what it says.
+MODEL_FILES = "*.safetensors", "*.yaml", "*.json", "*.model", "phones.txt"
+
 
 def write_rows(path, rows):
     """Write dicts with the same keys as a CSV file."""
@@ -38,6 +41,12 @@ def hash_files(paths):
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
+
+
+def hash_model(folder):
+    """16 hex digits for the weights and the settings of a model."""
+    files = (path for kind in MODEL_FILES for path in folder.rglob(kind))
+    return hash_files(files)
 
 
 def hash_utterances(utterances):
@@ -68,7 +77,7 @@ class ResultsFile:
     """results.csv and the settings it was made with.
 
     Settings, for JSON, are all that change values, including the data;
-    ``systems`` has those that change the values of one. Results of other
+    ``systems`` has a dict of those that change the values of one, by name. Results of other
     settings in the folder are an error, and so are two judges with columns of
     the same name.
     """

@@ -11,11 +11,16 @@ import soundfile
 from tqdm import tqdm
 
 from recipes.common.evaluation.report import summarize
-from recipes.common.evaluation.results_file import ResultsFile
+from recipes.common.evaluation.results_file import (
+    ResultsFile,
+    hash_model,
+    hash_utterances,
+)
 from recipes.common.settings import parse_arguments
-from speechbrain_gogo.dataio.audio.files import read_audio
+from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.manifests.reading import read_complete_manifest
 from speechbrain_gogo.inference import open_speech
+from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.metrics.reports.tables import markdown_table
 from speechbrain_gogo.metrics.speech_metric import Figure
 
@@ -34,8 +39,11 @@ def pair(rows, seed):
 
 
 def speak(speech, text, prompt, path, seed):
-    """Say a text into a file; gives the samples and whether it came to an end."""
-    said = speech.clone_voice(text, prompt["wav"], prompt["wrd"], seed=seed)
+    """Say a text into a file; gives the samples and whether it came to an end.
+
+    ``prompt`` is the voice, [T] at the model's rate, and what it says.
+    """
+    said = speech.clone_voice(text, *prompt, seed=seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Where nothing was said the judges get a second of silence.
     wav = said.wav if len(said.wav) else said.wav.new_zeros(said.sample_rate)
@@ -59,17 +67,30 @@ def evaluate(hparams, run_opts):
     }
     folder = Path(hparams["output_folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"seed": hparams["seed"], "prompts": prompts}
-    systems = {n: speech.codec.fingerprint for n, speech in models.items()}
+    settings = {
+        "seed": hparams["seed"],
+        "judges": [judge.judge for judge in judges],
+        **hash_utterances(rows),
+    }
+    systems = {
+        name: {
+            "model": hash_model(find_source(source, speech=True)),
+            "precision": models[name].codec.precision,
+        }
+        for name, source in hparams["models"].items()
+    }
     results = ResultsFile(folder, [*columns, "finished"], settings, systems)
     for name, speech in models.items():
         for key in tqdm(some, desc=name, dynamic_ncols=True):
             if (key, name) in results.rows:
                 continue
             text, prompt = rows[key]["wrd"], rows[prompts[key]]
+            target = read_clip(
+                prompt["wav"], speech.sample_rate, prompt["samples"]
+            )
             path = folder / "speech" / name / f"{key}.wav"
-            wav, finished = speak(speech, text, prompt, path, hparams["seed"])
-            target = read_audio(prompt["wav"], speech.sample_rate)
+            voice = target, prompt["wrd"]
+            wav, finished = speak(speech, text, voice, path, hparams["seed"])
             values = {"finished": float(finished)}
             for judge in judges:
                 values |= judge.measure(wav, target, text)

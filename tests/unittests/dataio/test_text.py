@@ -40,6 +40,7 @@ SPOKEN = {
     "Music of the '00s, 00s, '80s, 100s, 1900s": "Music of the two thousands, "
     "two thousands, eighties, hundreds, nineteen hundreds",
     "Vitamin C. Then J. K. Ray": "Vitamin C. Then J K Ray",
+    "Henry the VIII, World War II": "Henry the eighth, World War two",
     "\U0001f600 \u2605 ... \u200d": "",
     "\u6c49\u5b57, \u05e9\u05dc\u05d5\u05dd": "han zi, slvm",
 }

@@ -149,6 +149,12 @@ def test_one_step_student_learns_the_teachers_output():
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
+def test_students_only_take_steps_that_they_have_learned():
+    for other in {"solver": "midpoint"}, {"grid": "epss", "num_steps": 5}:
+        with pytest.raises(ValueError, match="Euler steps of the uniform grid"):
+            FewStepFlow(StepDiT(**SIZE), **other)
+
+
 def test_student_and_teacher_predict_the_same():
     codec = SimpleNamespace(flow=FewStepFlow(StepDiT(**SIZE), predict="data"))
     with pytest.raises(ValueError, match="make the student from this teacher"):

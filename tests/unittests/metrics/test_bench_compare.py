@@ -14,6 +14,15 @@ def compare(monkeypatch, request):
     return compare
 
 
+def test_unknown_text_front_ends_are_named(monkeypatch, request):
+    folder = request.config.rootpath / "bench" / "quality"
+    monkeypatch.syspath_prepend(folder)
+    import text_front_ends
+
+    with pytest.raises(ValueError, match="No systems .'our'.: there are"):
+        text_front_ends.main(["our"])
+
+
 def checkout(folder, body):
     """A package whose import says what it does; nothing slow beside it."""
     package = folder / "speechbrain_gogo" / "inference"

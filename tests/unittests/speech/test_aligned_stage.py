@@ -84,6 +84,35 @@ def test_best_path_has_the_highest_score_of_all():
     assert short[1].tolist() == [False, False, True]
 
 
+def test_the_most_probable_prefix_is_that_of_ctc(lm):
+    """Of clips and texts of several lengths, each by CTC losses of its own."""
+    torch.manual_seed(0)
+    aligner, batch = lm.aligner, 40
+    counts, lengths = (torch.randint(0, n, (batch,)) for n in (5, 8))
+    real = torch.arange(4) < counts[:, None]
+    text = torch.randint(3, (batch, 7))
+    log_probs = (
+        3 * torch.randn(batch, 4 * aligner.frames, TEXT + 1)
+    ).log_softmax(-1)
+    found = aligner.spoken(log_probs, real, text, lengths).tolist()
+    for row, (count, length) in enumerate(zip(counts, lengths)):
+        frames = count * aligner.frames
+        losses = [
+            torch.nn.functional.ctc_loss(
+                log_probs[row, :frames],
+                text[row, :said],
+                frames,
+                torch.tensor(said),
+                aligner.blank,
+                "none",
+            )
+            for said in range(int(length) + 1)
+            if count
+        ]
+        assert found[row] == (torch.stack(losses).argmin() if count else 0)
+    assert len(set(found)) > 3
+
+
 def test_unalignable_letters_are_spaced_evenly(lm):
     text, lengths = torch.zeros(2, 40, dtype=int), torch.tensor([40, 4])
     real = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])

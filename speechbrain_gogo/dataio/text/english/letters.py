@@ -147,7 +147,7 @@ def _spoken_numeral(before, numeral, value, match):
     a_name = before[:1].isupper() and before not in OPENERS and not first
     if numeral in AMBIGUOUS and not (a_name and not before.isupper()):
         return None
-    return count
+    return ordinal(str(value)) if word == "the" else count
 
 
 RULES = [

@@ -63,12 +63,12 @@ class FewStepFlow(ConditionalFlowMatching):
     **settings
         Settings of
         :class:`~speechbrain_gogo.lobes.gogo.flow.matching.ConditionalFlowMatching`,
-        without guidance and with its default grid and solver.
+        without those of guidance, grid and solver.
 
     Raises
     ------
     ValueError
-        If ``settings`` have guidance.
+        If ``settings`` have guidance, another grid or another solver.
 
     Example
     -------
@@ -82,6 +82,11 @@ class FewStepFlow(ConditionalFlowMatching):
     def __init__(self, backbone, guidance_scale=0.0, **settings):
         _check_guidance(guidance_scale)
         super().__init__(backbone, guidance_scale=0.0, **settings)
+        if (self.grid, self.solver) != ("uniform", "euler"):
+            raise ValueError(
+                f"grid='{self.grid}', solver='{self.solver}': this decoder has "
+                "learned Euler steps of the uniform grid; leave both out."
+            )
 
     def modulations(self, times):
         """Modulations of all steps, at times [E], with their lengths."""

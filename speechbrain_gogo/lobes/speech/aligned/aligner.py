@@ -86,8 +86,8 @@ class Aligner(nn.Module):
         """The CTC loss per letter, a mean over the batch.
 
         ``log_probs`` are those of :meth:`forward` for ``real``, bool [B, N];
-        ``text`` int64 [B, L] has ``lengths`` int64 [B]. Clips without text, or too
-        short for their text, are ignored.
+        ``text`` int64 [B, L] has ``lengths`` int64 [B]. Clips without text are
+        ignored; those too short for their text count as 0.
         """
         with_text = (lengths > 0) & real.any(1)
         if not with_text.any():
@@ -133,23 +133,54 @@ class Aligner(nn.Module):
         The length of the most probable prefix of the text, for the arguments of
         :meth:`loss`.
         """
-        found = []
-        for i, length in enumerate(lengths.tolist()):
-            frames = int(real[i].sum()) * self.frames
-            if not frames:
-                found.append(torch.zeros_like(lengths[i]))
-                continue
-            ends = torch.arange(length + 1, device=text.device)
-            each = F.ctc_loss(
-                log_probs[i, :frames, None].expand(-1, length + 1, -1),
-                text[i, :length].expand(length + 1, -1),
-                torch.full_like(ends, frames),
-                ends,
-                blank=self.blank,
-                reduction="none",
-            )
-            found.append(each.argmin())
-        return torch.stack(found)
+        frames = real.sum(1) * self.frames
+        if not (text.shape[1] and real.shape[1]):
+            return torch.zeros_like(frames)
+        emitted, barred = trellis(log_probs, text, self.blank)
+        score = first_score(emitted)
+        for t in range(1, emitted.shape[1]):
+            total = entries(score, barred).logsumexp(0) + emitted[:, t]
+            score = torch.where((t < frames).unsqueeze(1), total, score)
+        # The forward variables of CTC are those of every prefix, too: it ends
+        # with its last letter or the blank after it.
+        letters = F.pad(score[:, 1::2], (1, 0), value=-torch.inf)
+        total = torch.logaddexp(score[:, ::2], letters)  # [B, L + 1]
+        place = torch.arange(total.shape[1], device=total.device)
+        total = total.masked_fill(place > lengths.unsqueeze(1), -torch.inf)
+        return torch.where(frames > 0, total.argmax(1), 0)
+
+
+def trellis(log_probs, text, blank):
+    """Log-probabilities of CTC's states, and which transitions are barred.
+
+    For the arguments of :func:`best_path`: [B, T, S] of S = 2 L + 1 states,
+    and [B, S], minus infinity for a state that the one two before it may not
+    precede, else 0.
+    """
+    ids = text.new_full((len(text), 2 * text.shape[1] + 1), blank)
+    ids[:, 1::2] = text
+    index = ids.unsqueeze(1).expand(-1, log_probs.shape[1], -1)
+    # A letter may follow another one without a blank if they differ.
+    may_skip = torch.zeros_like(ids, dtype=torch.bool)
+    may_skip[:, 3::2] = text[:, 1:] != text[:, :-1]
+    return log_probs.gather(2, index), torch.where(may_skip, 0.0, -torch.inf)
+
+
+def first_score(emitted):
+    """Scores [B, S] in the first frame: the first blank, or the first letter."""
+    place = torch.arange(emitted.shape[2], device=emitted.device)
+    return torch.where(place < 2, emitted[:, 0], -torch.inf)
+
+
+def entries(score, barred):
+    """Scores [3, B, S] of the states before each one: itself, 1 and 2 before."""
+    return torch.stack(
+        [
+            score,
+            F.pad(score, (1, -1), value=-torch.inf),
+            F.pad(score, (2, -2), value=-torch.inf) + barred,
+        ]
+    )
 
 
 def best_path(log_probs, frames, text, lengths, blank):
@@ -173,29 +204,10 @@ def best_path(log_probs, frames, text, lengths, blank):
         2 l + 1 the letter; frames past the end stay in the last state. Also
         bool [B], whether there is a path.
     """
-    batch, size = text.shape
-    states = 2 * size + 1
-    ids = text.new_full((batch, states), blank)
-    ids[:, 1::2] = text
-    emitted = log_probs.gather(
-        2, ids.unsqueeze(1).expand(-1, log_probs.shape[1], -1)
-    )  # [B, T, states]
-    # A letter may follow another one without a blank if they differ.
-    may_skip = torch.zeros_like(ids, dtype=torch.bool)
-    may_skip[:, 3::2] = text[:, 1:] != text[:, :-1]
-    barred = torch.where(may_skip, 0.0, -torch.inf)
-    score = torch.full_like(emitted[:, 0], -torch.inf)
-    score[:, :2] = emitted[:, 0, :2]
-    choices = []
+    emitted, barred = trellis(log_probs, text, blank)  # [B, T, states]
+    score, choices = first_score(emitted), []
     for t in range(1, emitted.shape[1]):
-        before = torch.stack(
-            [
-                score,
-                F.pad(score, (1, -1), value=-torch.inf),
-                F.pad(score, (2, -2), value=-torch.inf) + barred,
-            ]
-        )
-        best, choice = before.max(0)
+        best, choice = entries(score, barred).max(0)
         running = (t < frames).unsqueeze(1)
         score = torch.where(running, best + emitted[:, t], score)
         choices.append(torch.where(running, choice, 0))

@@ -1,6 +1,7 @@
 """Tables of the reconstruction recipe: rows, figures, intervals, systems."""
 
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -117,6 +118,67 @@ def test_rows_of_gogo(recipe, hparams, tiny_codec_folder):
         system.rows(recipe.read_test_set(hparams))
 
 
+def test_rates_of_codecs_with_several_codebooks(
+    recipe, tiny_socodec_folder, tiny_cofi_folder
+):
+    """Steps a second and streams of SoCodec, those of CoFi's finest scale."""
+    from systems import GogoSystem
+
+    for folder, keep, rates in (
+        (tiny_socodec_folder, 1, (25 / 3, 25 / 3, 1)),
+        (tiny_socodec_folder, 4, (100 / 3, 25 / 3, 4)),
+        (tiny_cofi_folder, 2, (100 / 3, 25, 2)),
+        (tiny_cofi_folder, 3, (700 / 3, 50, 6)),
+    ):
+        rate = GogoSystem(folder).rate(keep)
+        assert (rate.tokens, rate.frames, rate.codebooks) == pytest.approx(
+            rates
+        )
+
+
+def test_settings_of_gogo_decide_every_row(recipe, tiny_codec_folder, tmp_path):
+    """The solver is one of them, the precision also that of the vocoder alone."""
+    from systems import GogoSystem
+
+    other = shutil.copytree(tiny_codec_folder, tmp_path / "other")
+    yaml = other / "hyperparams.yaml"
+    text = yaml.read_text()
+    assert text.count("sway_coefficient: -1.0") == 1
+    yaml.write_text(text.replace("sway_coefficient: -1.0", "solver: midpoint"))
+    usual, changed = (GogoSystem(f) for f in (tiny_codec_folder, other))
+    assert changed.settings.pop("sampler") and changed.settings["weights"]
+    assert changed.settings == usual.settings
+    system = GogoSystem(tiny_codec_folder, run_opts={"precision": "bf16"})
+    used = []
+    system.codec.vocoder.register_forward_hook(
+        lambda *call: used.append(torch.is_autocast_enabled("cpu"))
+    )
+    for options in {"vocoder_only": True}, {"keep": 3}:
+        made = system.reconstruct(torch.randn(1, RATE // 2) / 10, **options)
+        assert made.dtype == torch.float32
+    assert used == [True, True]
+
+
+def test_budgets_are_those_of_the_clip(
+    recipe, hparams, tiny_codec_folder, tiny_socodec_folder
+):
+    """A row may be a part of its file."""
+    from budgets import plan_budgets
+    from systems import GogoSystem
+
+    listed = recipe.read_test_set(hparams)
+    [key] = list(listed)[:1]
+    row = {**listed[key], "samples": (1000, 1000 + RATE // 4)}
+    codec = GogoSystem(tiny_codec_folder).codec
+    codec.mods["allocator"] = TokenAllocator(32, 3, 10, 32, 1, 2, 64).eval()
+    names = ["allocator", "oracle"]
+    plans = plan_budgets(codec, {key: row}, names, num_steps=1)
+    assert [plans[name][key].shape for name in names] == [(1, 2)] * 2
+    sibling = GogoSystem(tiny_socodec_folder, budgets=["oracle"])
+    with pytest.raises(ValueError, match="no token allocator"):
+        sibling.rows(listed)
+
+
 def test_budget_plans_have_equal_token_counts(recipe):
     """Even budgets differ by one at most; the best ones have the least distance."""
     from budgets import best_budgets, even_budgets
@@ -204,6 +266,23 @@ def test_yaml_runs_with_its_judges(recipe, hparams, monkeypatch):
     assert set(rows[0]) == {"ID", "system", "stoi", "unscored"}
     with pytest.raises(ValueError, match="No systems {'no such'}: .*'encodec'"):
         recipe.main([*line, "--systems=[no such]"])
+
+
+def test_figures_have_folders_of_their_own(recipe):
+    """They have other judges than Table 1, which a folder cannot mix."""
+    hparams = RECIPE / "hparams"
+    line = [str(hparams / "offline.yaml"), "--test_csv=a", "--data_folder=b"]
+    found = [recipe.parse_arguments(line).load()["output_folder"]]
+    names = "opq", "rq", "swnd", "no_swnd", "one", "socodec", "cofi"
+    sources = ", ".join(f"{name}: {{source: c}}" for name in names)
+    for path in sorted(hparams.glob("*/*.yaml")):
+        if path.parent.name == "table1":
+            continue
+        settings = recipe.parse_arguments(
+            [*line, f"--ablation={path}", f"--baselines={{{sources}}}"]
+        )
+        found.append(settings.load()["output_folder"])
+    assert len(set(found)) == len(found) == 4
 
 
 class NoisyYamlCodec(NoisyCodec):

@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
+import soundfile
+import torch
 
 from speechbrain_gogo.dataio.text.tokenizers import WordPieces
 
@@ -62,6 +64,18 @@ def test_text_tokenizers_that_cannot_be(voices, tmp_path):
     assert voices.prepare_tokenizer(settings) is None
     with pytest.raises(ValueError, match="new_text .* give start_from"):
         voices.prepare_tokenizer({**settings, "new_text": True})
+
+
+def test_default_voice_is_the_clip_alone(voices, tmp_path):
+    """Also where a row is a part of its file."""
+    wav = torch.linspace(-0.5, 0.5, 16000)
+    soundfile.write(tmp_path / "a.wav", wav.numpy(), 16000, "FLOAT")
+    row = {"wav": str(tmp_path / "a.wav"), "samples": (0, None)}
+    assert voices.own_file(row, tmp_path) == row["wav"]
+    path = voices.own_file({**row, "samples": (4000, 6000)}, tmp_path)
+    part, rate = soundfile.read(path, dtype="float32")
+    assert rate == 16000 and path != row["wav"]
+    assert abs(part - wav[4000:6000].numpy()).max() < 1e-4
 
 
 def test_single_manifests_and_unknown_clips_are_refused(voices):

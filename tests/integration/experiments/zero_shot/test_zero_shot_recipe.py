@@ -117,6 +117,18 @@ def test_tables_of_all_systems(recipe, speech, hparams, tiny_tasks, real_plots):
     assert heard == {*wanted, "GogoSpeech_w_allocator"}
 
 
+def test_systems_of_one_name_are_refused(recipe, speech, hparams, tiny_tasks):
+    """One of them would not be evaluated."""
+    folder = Path(hparams["output_folder"]).parent / "other"
+    folder.mkdir()
+    for line in tiny_tasks.read_text().splitlines():
+        (folder / f"{line.split('|')[0]}.wav").touch()
+    for name in WITHOUT, "GogoSpeech_w_allocator", "Ground truth":
+        hparams["other_systems"] = {name: str(folder)}
+        with pytest.raises(ValueError, match=f"one name, .*{name}.*: rename"):
+            recipe.evaluate(speech, [Lengths()], hparams)
+
+
 def test_resampling_for_judges_is_lossless(recipe, tmp_path):
     """Audio at 16 kHz, read at 24 kHz and evaluated at 16 kHz, is unchanged."""
     from judging import read_speech
