@@ -145,7 +145,7 @@ def _cached_models():
 def _of_unasked_judges(tree):
     """Models that only judges need that are not asked."""
     for name, judge in (tree.get("judges") or {}).items():
-        if name not in tree.get("metrics", name):
+        if name not in (tree.get("metrics") or [name]):
             yield from (source for _, source in _inner_models(judge, {}))
 
 
