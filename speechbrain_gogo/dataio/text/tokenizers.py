@@ -52,7 +52,7 @@ def train_tokenizer(
     Raises
     ------
     ValueError
-        If it is too small for the characters of the text.
+        If it is too small for the characters of the text, or there is no text.
 
     Example
     -------
@@ -78,6 +78,11 @@ def train_tokenizer(
                     minloglevel=2,
                 )
         except RuntimeError as error:
+            if "sentences_.empty()" in str(error):
+                raise ValueError(
+                    f"There are no words to train {model_path.name} on: the "
+                    "texts are empty, or have none that can be written."
+                ) from None
             if "required_chars" not in str(error):
                 raise
             raise ValueError(
@@ -202,12 +207,21 @@ class HubTokenizer:
     source : str | Path
         Argument of transformers' AutoTokenizer, such as
         "meta-llama/Llama-3.2-1B-Instruct".
+
+    Raises
+    ------
+    ValueError
+        If the tokenizer is one of transformers' slow ones.
     """
 
     def __init__(self, source):
         from transformers import AutoTokenizer
 
         self.tokenizer = AutoTokenizer.from_pretrained(str(source))
+        if not self.tokenizer.is_fast:
+            raise ValueError(
+                f"{type(self.tokenizer).__name__} has no tokenizer.json."
+            )
 
     @property
     def vocab_size(self):
@@ -270,7 +284,7 @@ def load_text_tokenizer(source):
             is_model = path.suffix == Path(WordPieces.FILE).suffix
             return (WordPieces if is_model else Phones)(path)
         return HubTokenizer(source)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # transformers' are of many kinds
         reason = " ".join(str(error).split())
         raise ValueError(
             f"{source} has no text tokenizer that can be read: no {WordPieces.FILE}, "

@@ -1,5 +1,6 @@
 """Both kinds of text tokenizer have one interface."""
 
+import json
 import pickle
 
 import pytest
@@ -80,3 +81,27 @@ def test_word_pieces_keep_punctuation(tmp_path):
 def test_more_characters_than_tokens(tmp_path):
     with pytest.raises(ValueError, match="than 10 tokens can tell"):
         WordPieces.train(["abcdefgh ijklmnop"], tmp_path / "text.model", 10)
+
+
+def test_no_text(tmp_path):
+    path = tmp_path / "text.model"
+    with pytest.raises(ValueError, match="no words to train text.model"):
+        WordPieces.train(["", " "], path, 10)
+    assert not path.exists()
+
+
+def test_tokenizer_of_a_newer_library(tmp_path):
+    newer = {"version": "1.0", "added_tokens": [], "model": {"type": "Newer"}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(newer))
+    kind = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(kind))
+    with pytest.raises(ValueError, match="no text tokenizer.*did not match"):
+        load_text_tokenizer(tmp_path)
+
+
+def test_tokenizer_without_a_description(tmp_path):
+    """A fingerprint is of the description."""
+    kind = {"tokenizer_class": "ByT5Tokenizer"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(kind))
+    with pytest.raises(ValueError, match="ByT5Tokenizer has no tokenizer.json"):
+        load_text_tokenizer(tmp_path)
