@@ -239,15 +239,20 @@ class HubTokenizer:
         return self.encode_batch([text])[0]
 
     def unknown(self, text):
-        """Nothing: these tokenizers know bytes."""
-        return set()
+        """What of a text has no id of its own, a set of str; most know bytes."""
+        made = self._read(text, return_offsets_mapping=True)
+        lost = self.tokenizer.unk_token_id
+        places = zip(made["input_ids"], made["offset_mapping"])
+        return {text[slice(*place)] for i, place in places if i == lost}
 
     def encode_batch(self, texts):
         """A list of texts to a list of lists of ids."""
         texts = [text.strip() for text in texts]
-        if not texts:  # which transformers refuses
-            return []
-        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        # transformers refuses none.
+        return self._read(texts)["input_ids"] if texts else []
+
+    def _read(self, text, **options):
+        return self.tokenizer(text, add_special_tokens=False, **options)
 
     def save(self, folder):
         """Write the tokenizer's files into a folder; gives its path."""

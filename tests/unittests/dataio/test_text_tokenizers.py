@@ -68,8 +68,10 @@ def test_a_folder_has_the_tokenizer_that_was_saved_last(tmp_path):
         assert found.fingerprint == tokenizer.fingerprint
 
 
-def test_no_special_ids(tmp_path):
-    assert hub_tokenizer(tmp_path).encode(" Hello, you ") == [2, 4, 5]
+def test_no_special_ids_and_unknown_words(tmp_path):
+    tokenizer = hub_tokenizer(tmp_path)
+    assert tokenizer.encode(" Hello, you ") == [2, 4, 5]
+    assert tokenizer.unknown(" Hello, me ") == {"me"}
 
 
 def test_word_pieces_keep_punctuation(tmp_path):
