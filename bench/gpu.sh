@@ -17,6 +17,7 @@ part() { # name, seconds, arguments of `python -m bench`
     local name=$1 limit=$2
     shift 2
     echo "== $name"
+    rm -f "$folder/$name.md" # of an earlier run
     if ! timeout "$limit" "${PYTHON:-python}" -m bench "$@" \
         --device "$device" --output "$folder/$name.md" \
         >"$folder/$name.log" 2>&1; then

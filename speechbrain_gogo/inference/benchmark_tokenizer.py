@@ -1,5 +1,7 @@
 """Method names of the DASB benchmark for a tokenizer."""
 
+from speechbrain_gogo.inference.checks.settings import as_numbers, check_whole
+
 
 class BenchmarkTokenizer:
     """Methods on ``encode``, ``decode`` and ``vocabulary`` of GogoTokenizer."""
@@ -20,6 +22,11 @@ class BenchmarkTokenizer:
         -------
         torch.Tensor
             int64 [B, T', K' or fewer].
+
+        Raises
+        ------
+        ValueError
+            If there are no such codebooks.
         """
         tokens, _ = self.encode(signal, lengths)
         return tokens[..., self._chosen(num_codebooks)]
@@ -58,7 +65,7 @@ class BenchmarkTokenizer:
         Raises
         ------
         ValueError
-            If the vocabulary has another size.
+            If the vocabulary has another size, or no such codebooks.
         """
         if vocab_size not in (None, self.vocab_size):
             raise ValueError(
@@ -69,14 +76,19 @@ class BenchmarkTokenizer:
 
     def _chosen(self, num_codebooks):
         """Indices of the codebooks to use."""
-        every = list(range(self.codebooks))
+        most = self.codebooks
         if num_codebooks is None:
-            return every
-        if isinstance(num_codebooks, int):
-            num_codebooks = list(range(num_codebooks)) or [-1]
-        if not set(num_codebooks) <= set(every):
+            return list(range(most))
+        given = as_numbers(num_codebooks, "num_codebooks")
+        if given.dim() == 0:
+            number = check_whole(num_codebooks, "num_codebooks")
+            chosen = list(range(min(number, most + 1)))
+        else:
+            chosen = given.tolist()
+        if not chosen or not set(chosen) <= set(range(most)):
             raise ValueError(
-                f"The layout '{self.layout}' has {self.codebooks} codebooks per "
-                f"step; asked for {list(num_codebooks)}."
+                f"num_codebooks={num_codebooks}: the layout '{self.layout}' "
+                f"has {most} codebooks per step; give how many of them, or "
+                "their indices from 0."
             )
-        return list(num_codebooks)
+        return list(map(int, chosen))

@@ -17,11 +17,12 @@ PATHS = "noise_folder", "scored", "prompt_wav", "published", "ablation"
 LISTS = "meta_list", "sentence_files", "word_files"
 
 
-def find_inputs(settings, tree=None):
+def find_inputs(settings, tree=None, folder="."):
     """All inputs that settings name, a list of Input.
 
     ``settings`` is a YAML without objects: numbers, texts, lists and dicts.
     ``tree`` has the arguments of objects, too, which may name models.
+    ``folder`` is that of the YAML, to which a ``published`` table is relative.
     """
     found = [*_manifests(settings), *_tokens(settings), *_shards(settings)]
     for name in LISTS:
@@ -31,7 +32,10 @@ def find_inputs(settings, tree=None):
     found += find_models(settings, settings if tree is None else tree)
     for name in PATHS:
         if isinstance(settings.get(name), str):
-            found.append(_path(name, settings[name]))
+            place = Path(folder if name == "published" else ".", settings[name])
+            there = place.exists()
+            text = str(place) if there else f"{place} is missing"
+            found.append(Input(name, text, missing=not there))
     return found
 
 
@@ -142,10 +146,3 @@ def _text_file(name, path):
         return Input(name, f"{path} is missing", missing=True)
     with open(path, "rb") as file:
         return Input(name, f"{path}: {sum(1 for _ in file)} lines")
-
-
-def _path(name, path):
-    there = Path(path).exists()
-    said = path if there else f"{path} is missing"
-    # Paths may be relative to the YAML.
-    return Input(name, said, missing=not there and Path(path).is_absolute())

@@ -12,7 +12,10 @@ from huggingface_hub.errors import CacheNotFound, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from speechbrain_gogo.inference.loading.pretrained import PRETRAINED
-from speechbrain_gogo.metrics.recognition.recognizers import DEFAULT
+from speechbrain_gogo.metrics.recognition.recognizers import (
+    DEFAULT,
+    POCKETSPHINX,
+)
 
 WEIGHTS = ".safetensors", ".bin", ".pt", ".pth", ".ckpt"
 
@@ -33,6 +36,8 @@ MODELS = (
     "wavlm",
     "wavlm_checkpoint",
 )
+# Their values that need no file of their own.
+NO_MODELS = POCKETSPHINX, "coded_by"
 # Arguments of objects that name one, at any depth.
 INNER = "source", "checkpoint", "llama", "hearing_source", "recognizer"
 
@@ -59,18 +64,21 @@ def find_models(settings, tree):
     of objects.
     """
     found, cache = {}, _cached_models()
+    asked = {"judges": tree.get("metrics"), "baselines": tree.get("systems")}
+    unread = {*NO_MODELS, *_of_unasked_judges(tree)}
 
     def add(name, source):
         found.setdefault(source, describe_model(name, source, cache))
 
     for name in MODELS:
-        if isinstance(settings.get(name), str):
-            add(name, settings[name])
+        source = settings.get(name)
+        if isinstance(source, str) and source not in unread:
+            add(name, source)
     for name in ("models", "other_systems"):
         for label, source in (settings.get(name) or {}).items():
             if isinstance(source, str):
                 add(f"{name}, {label}", source)
-    for place, source in _inner_models(tree, tree.get("metrics")):
+    for place, source in _inner_models(tree, asked):
         if is_hub_id(source):
             add(", ".join(place), source)
     return list(found.values())
@@ -92,7 +100,8 @@ def describe_model(name, source, cache=None):
             size = path.stat().st_size / 1e6
             return Input(name, f"{source}: {size:.1f} MB")
     if not is_hub_id(source):
-        return Input(name, f"{source}: no folder here, and no owner/name")
+        text = f"{source}: no folder here, and no owner/name"
+        return Input(name, text, missing=True)
     cache = _cached_models() if cache is None else cache
     text = f"{source}: no folder here, so of the hub"
     if source in cache:
@@ -133,18 +142,26 @@ def _cached_models():
     return found
 
 
-def _inner_models(node, metrics, place=()):
+def _of_unasked_judges(tree):
+    """Models that only judges need that are not asked."""
+    for name, judge in (tree.get("judges") or {}).items():
+        if name not in (tree.get("metrics") or [name]):
+            yield from (source for _, source in _inner_models(judge, {}))
+
+
+def _inner_models(node, asked, place=()):
     """Names of models in arguments of objects, with their place."""
-    if place[:1] == ("judges",) and len(place) == 2:
-        if metrics is not None and place[1] not in metrics:
-            return  # a judge that is not asked
-        tag = getattr(getattr(node, "tag", None), "value", None) or ""
+    tag = getattr(getattr(node, "tag", None), "value", None) or ""
+    if len(place) == 2:
+        names = asked.get(place[0])
+        if names is not None and place[1] not in names:
+            return  # a judge or a system that is not asked
         if tag.endswith("find_recognizer") and node.get("source") is None:
             yield place, DEFAULT
-    if not isinstance(node, dict):
-        return
+    if not isinstance(node, dict) or tag.endswith("FolderSystem"):
+        return  # a FolderSystem only prints its checkpoint
     for key, value in node.items():
         if isinstance(value, str) and key in INNER:
             yield (*place, key), value
         else:
-            yield from _inner_models(value, metrics, (*place, str(key)))
+            yield from _inner_models(value, asked, (*place, str(key)))

@@ -21,7 +21,7 @@ def tell(settings):
         print(f"\nNot created, so not counted: {type(error).__name__}: {first}")
         print("(A dry run takes models of the hub from its cache only.)")
         size, hparams, plain = None, {}, settings.tree()
-    inputs = find_inputs(plain, settings.tree())
+    inputs = find_inputs(plain, settings.tree(), Path(settings.file).parent)
     print("\nReads")
     for found in inputs:
         missing = "MISSING " if found.missing else ""

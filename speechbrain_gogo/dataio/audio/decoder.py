@@ -12,8 +12,11 @@ TOO_SHORT = re.compile(
     r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)",
     re.MULTILINE,
 )
+# Samples by the header of NIST SPHERE, of which libsndfile says nothing.
+SPHERE_SAMPLES = re.compile(rb"^sample_count -i (\d+)", re.MULTILINE)
+SPHERE_HEADER = 4096  # bytes; most have 1024
 OGG_PAGE = 65307  # bytes, at most
-LIBRARY_ERRORS = soundfile.LibsndfileError, RuntimeError
+LIBRARY_ERRORS = RuntimeError  # soundfile's errors are a kind of it
 
 
 class Decoder(soundfile.SoundFile):
@@ -56,6 +59,13 @@ def open_decoder(file, name):
         raise AudioError(
             "unreadable audio", f"{name} is no audio file: {reason}"
         ) from None
+
+
+def sphere_samples(file):
+    """Samples that the header of a NIST SPHERE file claims; 0 if it has none."""
+    file.seek(0)
+    found = SPHERE_SAMPLES.search(file.read(SPHERE_HEADER))
+    return int(found[1]) if found else 0
 
 
 def ends_with_last_page(file):

@@ -10,6 +10,7 @@ from speechbrain_gogo.dataio.audio.decoder import (
     LIBRARY_ERRORS,
     ends_with_last_page,
     open_decoder,
+    sphere_samples,
 )
 from speechbrain_gogo.dataio.audio.mp3 import with_all_frames
 from speechbrain_gogo.dataio.audio.placeholders import with_true_lengths
@@ -63,7 +64,9 @@ class Sound:
         self._file = source.open("rb") if by_path else source
         self._size, self._place = file_size(self._file), 0
         # With a path, libsndfile reads the file itself, which is faster.
-        seen = os.fsencode(source) if by_path else FileView(source)
+        # Of the suffix .raw, it would ask for the format.
+        direct = by_path and source.suffix.lower() != ".raw"
+        seen = os.fsencode(source) if direct else FileView(self._file)
         try:
             self._decoder = open_decoder(
                 with_true_lengths(self._file) or seen, name
@@ -210,11 +213,14 @@ class Sound:
     def _check_header(self):
         """Raise an error for truncated or empty files and impossible lengths."""
         claimed, held = self._decoder.sample_bytes()
+        unit = "bytes of samples"
+        if self._decoder.format == "NIST":
+            claimed, held = sphere_samples(self._file), self.num_samples
+            unit = "samples"
         if claimed > held:  # libsndfile replaces the claim
             raise AudioError(
                 "truncated audio",
-                f"{self.name} claims {claimed} bytes of samples and holds "
-                f"{held}.",
+                f"{self.name} claims {claimed} {unit} and holds {held}.",
             )
         ends = self._decoder.format != "OGG" or ends_with_last_page(self._file)
         if not ends:

@@ -52,7 +52,7 @@ def train_tokenizer(
     Raises
     ------
     ValueError
-        If it is too small for the characters of the text.
+        If it is too small for the characters of the text, or there is no text.
 
     Example
     -------
@@ -78,6 +78,11 @@ def train_tokenizer(
                     minloglevel=2,
                 )
         except RuntimeError as error:
+            if "sentences_.empty()" in str(error):
+                raise ValueError(
+                    f"There are no words to train {model_path.name} on: the "
+                    "texts are empty, or have none that can be written."
+                ) from None
             if "required_chars" not in str(error):
                 raise
             raise ValueError(
@@ -202,12 +207,21 @@ class HubTokenizer:
     source : str | Path
         Argument of transformers' AutoTokenizer, such as
         "meta-llama/Llama-3.2-1B-Instruct".
+
+    Raises
+    ------
+    ValueError
+        If the tokenizer is one of transformers' slow ones.
     """
 
     def __init__(self, source):
         from transformers import AutoTokenizer
 
         self.tokenizer = AutoTokenizer.from_pretrained(str(source))
+        if not self.tokenizer.is_fast:
+            raise ValueError(
+                f"{type(self.tokenizer).__name__} has no tokenizer.json."
+            )
 
     @property
     def vocab_size(self):
@@ -225,15 +239,20 @@ class HubTokenizer:
         return self.encode_batch([text])[0]
 
     def unknown(self, text):
-        """Nothing: these tokenizers know bytes."""
-        return set()
+        """What of a text has no id of its own, a set of str; most know bytes."""
+        made = self._read(text, return_offsets_mapping=True)
+        lost = self.tokenizer.unk_token_id
+        places = zip(made["input_ids"], made["offset_mapping"])
+        return {text[slice(*place)] for i, place in places if i == lost}
 
     def encode_batch(self, texts):
         """A list of texts to a list of lists of ids."""
         texts = [text.strip() for text in texts]
-        if not texts:  # which transformers refuses
-            return []
-        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        # transformers refuses none.
+        return self._read(texts)["input_ids"] if texts else []
+
+    def _read(self, text, **options):
+        return self.tokenizer(text, add_special_tokens=False, **options)
 
     def save(self, folder):
         """Write the tokenizer's files into a folder; gives its path."""
@@ -270,7 +289,7 @@ def load_text_tokenizer(source):
             is_model = path.suffix == Path(WordPieces.FILE).suffix
             return (WordPieces if is_model else Phones)(path)
         return HubTokenizer(source)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # transformers' are of many kinds
         reason = " ".join(str(error).split())
         raise ValueError(
             f"{source} has no text tokenizer that can be read: no {WordPieces.FILE}, "

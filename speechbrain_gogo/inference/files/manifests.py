@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from speechbrain_gogo.dataio.audio.files import open_audio, read_audio
 from speechbrain_gogo.dataio.audio.waveform import AudioError
+from speechbrain_gogo.dataio.ids import escape_bytes
 from speechbrain_gogo.dataio.manifests.rows import read_lines
 from speechbrain_gogo.dataio.replacing import write_csv
 from speechbrain_gogo.dataio.report import ClipReport
@@ -129,6 +130,9 @@ def _read_clips(folder, speaker, recognizer):
     same = Counter(stems)  # recordings of one name and several formats
     for path, stem in zip(tqdm(paths, unit="clip"), stems):
         inside = path.relative_to(folder)
+        if escape_bytes(str(inside)) != str(inside):  # no CSV can hold it
+            report["name is no UTF-8"] += 1
+            continue
         try:
             with open_audio(path) as sound:
                 seconds = sound.duration()

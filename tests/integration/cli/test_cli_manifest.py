@@ -1,6 +1,8 @@
 """`gogo manifest`: a folder of recordings as manifests that recipes read."""
 
 import csv
+import os
+import shutil
 
 import pytest
 import soundfile
@@ -69,8 +71,11 @@ def test_missing_transcripts_are_recognised(recordings):
         heard.append(wav.shape)
         return "I hear."
 
+    latin = os.fsencode(recordings) + b"/caf\xe9.wav"
+    shutil.copy(recordings / "ben/c.wav", latin)
     report = make_manifests(recordings, num_valid=2, recognizer=hear, seed=3)
     assert report.used == 5 and heard == [(RATE,)]
+    assert report.skipped["name is no UTF-8"] == 1
     both = rows(recordings)
     assert len(both["valid"]) == 2
     [row] = [r for part in both.values() for r in part if r["ID"] == "d"]

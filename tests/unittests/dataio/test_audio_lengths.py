@@ -171,6 +171,17 @@ def test_wrong_length_in_a_header_is_refused(tmp_path, number):
         read_audio(path, 8000)
 
 
+def test_raw_audio_has_no_header(tmp_path):
+    """The content decides, not the suffix."""
+    path = tmp_path / "a.raw"
+    samples = speech_like(8000)
+    path.write_bytes(encode(samples, 8000, "WAV"))
+    assert len(read_audio(path, 8000)) == len(samples)
+    path.write_bytes(samples.astype("<i2").tobytes())
+    with pytest.raises(AudioError, match="a.raw is no audio file"):
+        read_audio(path, 8000)
+
+
 def test_empty_wav_has_no_samples(tmp_path):
     """Also where another chunk follows its samples."""
     path = tmp_path / "a.wav"

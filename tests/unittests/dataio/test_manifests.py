@@ -114,7 +114,8 @@ def test_every_row_is_used_or_counted(folder):
 
 @pytest.mark.parametrize(
     "suffix",
-    ["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "w64", "rf64", "caf"],
+    ("wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "w64", "rf64", "caf")
+    + ("nist",),
 )
 def test_truncated_files_are_counted(tmp_path, suffix):
     """Also if libsndfile does not report an error."""

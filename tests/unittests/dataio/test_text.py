@@ -39,6 +39,12 @@ SPOKEN = {
     "at five o'clock",
     "Music of the '00s, 00s, '80s, 100s, 1900s": "Music of the two thousands, "
     "two thousands, eighties, hundreds, nineteen hundreds",
+    "No. I like art. I do. See Art. I, Vol. I of it.": "No. I like art. I do. "
+    "See article one, volume one of it.",
+    "Ann vs. Bob, e.g. Ed, in Jan. The end": "Ann versus Bob, for example Ed, "
+    "in January. The end",
+    "Thanks, Max. At 5 Oak Dr. in 2 Dr. Li saw 2 vs. 3 ft. of": "Thanks, Max. "
+    "At five Oak drive in two doctor Li saw two versus three feet of",
     "Vitamin C. Then J. K. Ray": "Vitamin C. Then J K Ray",
     "Henry the VIII, World War II": "Henry the eighth, World War two",
     "\U0001f600 \u2605 ... \u200d": "",

@@ -1,5 +1,6 @@
 """Both kinds of text tokenizer have one interface."""
 
+import json
 import pickle
 
 import pytest
@@ -67,8 +68,10 @@ def test_a_folder_has_the_tokenizer_that_was_saved_last(tmp_path):
         assert found.fingerprint == tokenizer.fingerprint
 
 
-def test_no_special_ids(tmp_path):
-    assert hub_tokenizer(tmp_path).encode(" Hello, you ") == [2, 4, 5]
+def test_no_special_ids_and_unknown_words(tmp_path):
+    tokenizer = hub_tokenizer(tmp_path)
+    assert tokenizer.encode(" Hello, you ") == [2, 4, 5]
+    assert tokenizer.unknown(" Hello, me ") == {"me"}
 
 
 def test_word_pieces_keep_punctuation(tmp_path):
@@ -80,3 +83,27 @@ def test_word_pieces_keep_punctuation(tmp_path):
 def test_more_characters_than_tokens(tmp_path):
     with pytest.raises(ValueError, match="than 10 tokens can tell"):
         WordPieces.train(["abcdefgh ijklmnop"], tmp_path / "text.model", 10)
+
+
+def test_no_text(tmp_path):
+    path = tmp_path / "text.model"
+    with pytest.raises(ValueError, match="no words to train text.model"):
+        WordPieces.train(["", " "], path, 10)
+    assert not path.exists()
+
+
+def test_tokenizer_of_a_newer_library(tmp_path):
+    newer = {"version": "1.0", "added_tokens": [], "model": {"type": "Newer"}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(newer))
+    kind = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(kind))
+    with pytest.raises(ValueError, match="no text tokenizer.*did not match"):
+        load_text_tokenizer(tmp_path)
+
+
+def test_tokenizer_without_a_description(tmp_path):
+    """A fingerprint is of the description."""
+    kind = {"tokenizer_class": "ByT5Tokenizer"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(kind))
+    with pytest.raises(ValueError, match="ByT5Tokenizer has no tokenizer.json"):
+        load_text_tokenizer(tmp_path)

@@ -27,6 +27,8 @@ def test_failed_part_does_not_stop_the_others(tmp_path, request):
     stub = tmp_path / "python"
     stub.write_text(STUB)
     stub.chmod(0o755)
+    (tmp_path / "gpu").mkdir()
+    (tmp_path / "gpu" / "training.md").write_text("of an earlier run")
     done = subprocess.run(
         [
             "bash",

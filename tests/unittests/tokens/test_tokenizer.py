@@ -225,9 +225,9 @@ def test_calls_are_checked(build):
         tokenizer.decode(torch.zeros(1, 5, 10))
     with pytest.raises(ValueError, match="Token -1 at .* 0..12799, or 12800"):
         tokenizer.decode(torch.full((1, 5, 1), -1))
-    with pytest.raises(
-        ValueError, match=r"has 1 codebooks .* asked for \[0, 1"
-    ):
-        tokenizer.sig_to_tokens(torch.zeros(1, GROUP), num_codebooks=2)
+    wrong = {2: "=2: .*'flat' has 1 codebooks", 0: "=0: ", 2.5: "whole"}
+    for number, message in {**wrong, (): r"=\(\): "}.items():
+        with pytest.raises(ValueError, match=f"num_codebooks.*{message}"):
+            tokenizer.sig_to_tokens(torch.zeros(1, GROUP), None, number)
     with pytest.raises(ValueError, match="vocab_size=1024.* has 12800 codes"):
         tokenizer.get_pretrained_embeddings(1024, 1)

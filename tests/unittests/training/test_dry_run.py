@@ -62,6 +62,21 @@ def test_clips_that_are_missing_are_counted_by_reason(tmp_path):
     assert found["start_from"].download == "somebody/else"
 
 
+def test_models_and_files_that_are_not_there(tmp_path):
+    settings = {
+        "start_from": "coded_by",
+        "recognizer": "pocketsphinx",
+        "coded_by": str(tmp_path / "export"),
+        "wavlm_checkpoint": "wavlm_large_finetune.pth",
+        "published": "rows.csv",
+        "noise_folder": "rows.csv",
+    }
+    (tmp_path / "rows.csv").touch()
+    found = find_inputs(settings, folder=tmp_path)
+    missing = "coded_by, wavlm_checkpoint, noise_folder"
+    assert conclude(found, True) == f"Missing: {missing}."
+
+
 def test_tokens_and_tars_that_are_not_there(tmp_path):
     settings = {
         "train_tokens": [str(tmp_path)],
@@ -103,6 +118,12 @@ judges:
         source: null
     wavlm: !name:a.Judge
         source: owner/of_a_judge_that_is_not_asked
+systems: [folder]
+baselines:
+    dac: !name:a.System
+        checkpoint: owner/of_a_system_that_is_not_asked
+    folder: !name:systems.FolderSystem
+        checkpoint: owner/that_made_the_audio
 """
 
 

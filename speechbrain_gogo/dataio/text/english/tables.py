@@ -11,6 +11,8 @@ MONTHS = f"{MONTHS} october november december".split()
 WEEKDAYS = "monday tuesday wednesday thursday friday"
 WEEKDAYS = f"{WEEKDAYS} saturday sunday".split()
 
+SHORT_MONTHS = {month[:3]: month.title() for month in MONTHS if month != "may"}
+SHORT_MONTHS["sept"] = "September"
 # A title's dot never ends a sentence.
 TITLES = {
     "a.k.a": "also known as",
@@ -38,8 +40,7 @@ TITLES = {
     "rev": "reverend",
     "sen": "senator",
     "sgt": "sergeant",
-    **{month[:3]: month.title() for month in MONTHS if month != "may"},
-    "sept": "September",
+    **SHORT_MONTHS,
 }
 # British English writes these without a dot.
 BARE_TITLES = {"Dr", "Mr", "MR", "Mrs", "MRS", "Ms", "Prof"}
@@ -80,6 +81,11 @@ SHORT_FORMS = {
     "viz": "namely",
     "vs": "versus",
 }
+# The dot of these is never that of the sentence: words follow.
+BEFORE_WORDS = {"approx", "cf", "e.g", "eg", "esp", "i.e", "ie", "incl"}
+BEFORE_WORDS |= {"viz", "vs"}
+# At the end of a sentence, these are names.
+NAMES = {"Max"}
 BEFORE_NUMBERS = {
     "art": "article",
     "ch": "chapter",
