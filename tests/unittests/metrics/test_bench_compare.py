@@ -1,9 +1,12 @@
-"""The comparison of two checkouts, and the list of measurements."""
+"""Measurements: the comparison of two checkouts, parts of the true mel, the list of all."""
 
 import subprocess
 import sys
 
 import pytest
+import torch
+
+from speechbrain_gogo.lobes.gogo.mel import VocosMel
 
 
 @pytest.fixture
@@ -21,6 +24,27 @@ def test_unknown_text_front_ends_are_named(monkeypatch, request):
 
     with pytest.raises(ValueError, match="No systems .'our'.: there are"):
         text_front_ends.main(["our"])
+
+
+def test_parts_of_the_true_mel(monkeypatch, request):
+    folder = request.config.rootpath / "bench" / "quality"
+    monkeypatch.syspath_prepend(folder)
+    import mel_limits
+
+    low = mel_limits.bins_below(VocosMel(), 2000.0)
+    assert low.any() and not low[low.sum() :].any()  # the first ones
+    torch.manual_seed(0)
+    decoded, true = torch.randn(2, 7, 100)
+    found = mel_limits.mixtures(decoded, true, low)
+    assert torch.equal(found["true below the limit"][:, low], true[:, low])
+    assert torch.equal(found["true above the limit"][:, low], decoded[:, low])
+    energy = found["true energies"]
+    torch.testing.assert_close(energy.logsumexp(1), true.logsumexp(1))
+    error = (decoded - true).norm()
+    assert (found["true envelopes"] - true).norm() < 0.97 * error
+    torch.testing.assert_close(
+        (found["half of the error"] - true).norm(), error / 2
+    )
 
 
 def checkout(folder, body):
