@@ -64,8 +64,9 @@ def find_models(settings, tree):
         found.setdefault(source, describe_model(name, source, cache))
 
     for name in MODELS:
-        if isinstance(settings.get(name), str):
-            add(name, settings[name])
+        source = settings.get(name)
+        if isinstance(source, str) and source not in MODELS:  # such as coded_by
+            add(name, source)
     for name in ("models", "other_systems"):
         for label, source in (settings.get(name) or {}).items():
             if isinstance(source, str):
