@@ -1,6 +1,6 @@
 """Agreement of a cheap reward with an expensive one (Section 3.3).
 
-    python bench/quality/cheap_rewards.py gogo-mini --csv valid.csv --data /path/to/speech
+    python bench/quality/cheap_rewards.py FOLDER_OF_A_CODEC --csv valid.csv --data /path/to/speech
 
 The allocator learns from decodings with few flow steps and without guidance, which
 take a sixteenth of the time of 32 steps with guidance 2. Both rank the eight budgets
@@ -71,6 +71,11 @@ def main(
 ):
     """Rank the budgets of some clips' groups and print a table."""
     codec = GogoCodec.from_hparams(source)
+    if not codec.sampler:
+        raise ValueError(
+            f"The decoder of '{source}' is no flow, so no reward is cheap: "
+            "give a codec with a flow."
+        )
     dataset, _ = speech_dataset(csv, data, codec.sample_rate)
     found = {"cheap": [], "expensive": [], "expensive, other noise": []}
     settings = {

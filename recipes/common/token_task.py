@@ -6,7 +6,6 @@ compare_tokens.py, with confidence intervals.
 """
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from speechbrain.utils.distributed import if_main_process, infer_device
 from recipes.common.evaluation.results_file import write_rows
 from recipes.common.experiment import fit, make_brain, start
 from speechbrain_gogo.brains.base import TrainingBrain
+from speechbrain_gogo.inference.files.describe import token_and_bit_rate
 
 STAGES = "train", "valid", "test"
 
@@ -107,10 +107,9 @@ def save_results(rows, figures, hparams):
     """
     tokenizer = hparams["tokenizer"]
     folder = Path(hparams["output_folder"])
-    rate = tokenizer.codec.group_rate * tokenizer.num_codebooks
     about = {
         "num_codebooks": tokenizer.num_codebooks,
-        "rates": [rate, rate * math.log2(tokenizer.vocab_size)],
+        "rates": token_and_bit_rate(tokenizer.codec, tokenizer.num_codebooks),
         "codec": f"{tokenizer.codec.name} ({tokenizer.codec.fingerprint})",
         "test": hparams["test_name"],
         "figures": [asdict(figure) for figure in figures],

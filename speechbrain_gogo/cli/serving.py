@@ -1,5 +1,6 @@
 """The command that serves a model."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ Voices = Annotated[
         help="Folder of voices: NAME.wav with its transcript in NAME.txt."
     ),
 ]
-MostCharacters = Annotated[int, typer.Option(help="Longest text.")]
+MostCharacters = Annotated[int, typer.Option(min=1, help="Longest text.")]
 MostBytes = Annotated[
     float, typer.Option(help="Largest request, audio included.")
 ]
@@ -35,13 +36,16 @@ MostSeconds = Annotated[float, typer.Option(help="Longest recording.")]
 Waiting = Annotated[
     int,
     typer.Option(
+        min=0,
         help="Number of requests that may wait; further ones are rejected, "
-        "with a time to retry."
+        "with a time to retry.",
     ),
 ]
 Threads = Annotated[
     int,
-    typer.Option(help="Number of requests that are computed at the same time."),
+    typer.Option(
+        min=1, help="Number of requests that are computed at the same time."
+    ),
 ]
 
 
@@ -61,6 +65,10 @@ def serve(
 ):
     """Serve a web page and an HTTP API in the shape of OpenAI's."""
     serving = _import_serving()
+    sizes = {"--max-megabytes": max_megabytes, "--max-seconds": max_seconds}
+    for name, value in sizes.items():
+        if not 0 < value < math.inf:  # also NaN
+            raise ValueError(f"{name} {value:g}: give a number above 0.")
     from speechbrain_gogo.inference.loading.speech import can_speak
 
     limits = serving.Limits(

@@ -89,8 +89,10 @@ class GogoCodec(StreamingCodec):
 
     @property
     def sampler(self):
-        """Steps and guidance of the flow, and the seed of its noise."""
+        """Steps and guidance of the flow, and the seed of its noise, if any."""
         flow = self.codec.flow
+        if not flow.draws_noise:
+            return {}
         return {
             "num_steps": flow.num_steps,
             "guidance_scale": flow.guidance_scale,

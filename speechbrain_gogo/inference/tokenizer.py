@@ -147,9 +147,9 @@ class GogoTokenizer(BenchmarkTokenizer, TokenReader, nn.Module):
 
     @property
     def bitrate(self):
-        """Bits per second."""
+        """Bits per second: positions tell the codebooks of flat ids."""
         tokens = self.frame_rate * self.codebooks
-        return tokens * math.log2(self.vocab_size)
+        return tokens * math.log2(self.codec.vocab_size)
 
     def train(self, mode=True):
         """Stay in evaluation mode: the tokenizer is frozen."""
@@ -168,19 +168,21 @@ class GogoTokenizer(BenchmarkTokenizer, TokenReader, nn.Module):
         Arguments
         ---------
         inputs : torch.Tensor | numpy.ndarray | list
-            [T], [B, T] or [B, 1, T] in [-1, 1], float of any precision; others
-            as in :meth:`GogoCodec.encode_batch`.
+            As in :meth:`GogoCodec.encode_batch`; or [B, C, T], which is
+            downmixed as well.
         length : torch.Tensor
             Relative lengths [B]; they hold for the tokens as well.
 
         Returns
         -------
         tuple of torch.Tensor
-            Tokens int64 [B, T', K'], zero beyond an utterance's end, a new
-            tensor that may be changed in place; and embeddings [B, T', K', H].
+            Tokens int64 [B, T', K'], beyond an utterance's end the first id
+            of their codebook (0 for Gogo), a new tensor that may be changed in
+            place; and embeddings [B, T', K', H].
         """
-        if torch.is_tensor(inputs) and inputs.dim() == 3:
-            inputs = inputs.transpose(1, 2)  # [B, T, channels]
+        shape = getattr(inputs, "shape", ())
+        if len(shape) == 3 and shape[1] < shape[2]:
+            inputs = inputs.swapaxes(1, 2)  # [B, T, C]
         tokens, _ = self.codec.encode_batch(
             inputs, length, self.sample_rate, self.num_codebooks
         )
@@ -248,10 +250,11 @@ class GogoTokenizer(BenchmarkTokenizer, TokenReader, nn.Module):
     def _check_shape(self, tokens):
         """Tokens int64 [B, T', K' or fewer]."""
         tokens = as_numbers(tokens, "tokens", self.vocabulary.device).long()
-        if tokens.dim() != 3 or not 1 <= tokens.shape[2] <= self.codebooks:
+        shape = tuple(tokens.shape)
+        if len(shape) != 3 or 0 in shape or shape[2] > self.codebooks:
             raise ValueError(
                 f"Tokens of the layout '{self.layout}' are [batch, steps, "
-                f"{self.codebooks}]; got shape {tuple(tokens.shape)}."
+                f"{self.codebooks}] and not empty; got shape {shape}."
             )
         return tokens
 

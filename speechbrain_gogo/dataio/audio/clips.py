@@ -50,14 +50,12 @@ def read_clip(path, sample_rate, samples=WHOLE):
         If the file cannot be used, with the reason.
     """
     if tuple(samples) == WHOLE:
-        wav = read_audio(path, sample_rate)
-    else:
-        with open_audio(path) as sound:
-            rate = sound.sample_rate
-            check_rate(rate, sample_rate, str(path))
-            wav = change_rate(sound.read_part(*samples), rate, sample_rate)
+        return read_audio(path, sample_rate)
+    with open_audio(path) as sound:
+        wav, rate = sound.read_part(*samples), sound.sample_rate
     check_range(wav, str(path))
-    return wav
+    check_rate(rate, sample_rate, str(path))
+    return change_rate(wav, rate, sample_rate)
 
 
 def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):

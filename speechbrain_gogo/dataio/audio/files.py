@@ -77,6 +77,7 @@ def read_audio(path, sample_rate):
     """
     with open_audio(path) as sound:
         wav, rate = sound.read(), sound.sample_rate
+    check_range(wav, str(path))
     if rate != sample_rate:
         check_rate(rate, sample_rate, str(path))
         wav = change_rate(wav, rate, sample_rate)

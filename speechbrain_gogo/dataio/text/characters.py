@@ -25,13 +25,22 @@ UNCLEAR = str.maketrans(
         "\u2122": " trademark ",
         "\u2033": '"',
         "\u3003": '"',
+        "\u066a": "%",  # Arabic percent sign
         "\u066b": ".",  # Arabic decimal separator
         "\u066c": ",",  # Arabic thousands separator
     }
 )
 # A space that does not break separates thousands.
 THIN_SPACES = "\u00a0\u2007\u2009\u202f"
-EXPANDED = "<compat>", "<wide>", "<narrow>", "<square>", "<font>", "<noBreak>"
+EXPANDED = (
+    "<compat>",
+    "<wide>",
+    "<narrow>",
+    "<small>",
+    "<square>",
+    "<font>",
+    "<noBreak>",
+)
 
 
 def fold_characters(text):

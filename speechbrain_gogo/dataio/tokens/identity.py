@@ -91,7 +91,7 @@ def read_identity(path):
     """The identity in a ``tokens.json``; a ValueError if it cannot be read."""
     try:
         return identity_of(json.loads(Path(path).read_text()), path)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no JSON: {error}") from None
 
 

@@ -105,10 +105,8 @@ def copy_original(codec, path, folder, prefix, note=""):
     Returns a Recording without decodings yet, with a ``note`` for the page.
     """
     target = folder / f"{prefix}original.wav"
-    pieces = stream_audio(path, codec.sample_rate)
-    first = next(pieces)  # raises before a file is made
     with written_audio(target, codec.sample_rate) as write:
-        for piece in (first, *pieces):
+        for piece in stream_audio(path, codec.sample_rate):
             seconds = write(piece)
     return Recording(
         title=Path(path).name,

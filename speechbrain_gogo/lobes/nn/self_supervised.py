@@ -33,8 +33,9 @@ class SelfSupervised(nn.Module):
         Normalise each clip, with its tail, to mean 0 and variance 1 (not for
         Whisper, whose input is computed by its own extractor).
     tail_seconds : float
-        Silence appended to each clip, so that its last frame is complete. Its
-        frames are masked in attention and dropped. Whisper needs none.
+        Silence appended to each clip, at least 0.005 s, so that its last frame
+        is complete. Its frames are masked in attention and dropped. Whisper
+        needs none.
     max_seconds : float
         Longest clip, because the cost of attention is quadratic. Whisper's
         input is 30 s at most.
@@ -57,6 +58,12 @@ class SelfSupervised(nn.Module):
         max_seconds=60.0,
     ):
         super().__init__()
+        least = (SEEN - FRAME) / self.sample_rate
+        if tail_seconds < least:
+            raise ValueError(
+                f"tail_seconds={tail_seconds}: give at least {least:g}, without "
+                "which the last frame is lost."
+            )
         self.source = str(source)
         self.layer = layer
         self.normalize = normalize
@@ -80,15 +87,29 @@ class SelfSupervised(nn.Module):
         if (Path(folder) / self.source / "config.json").is_file():
             self.source = str(Path(folder) / self.source)
 
-    def use(self, network):
+    def use(self, network, extractor=None):
         """Use a network that is in memory, instead of loading ``source``.
 
         Arguments
         ---------
         network : transformers.PreTrainedModel
-            HubertModel or a similar one; not Whisper, which has an extractor.
+            HubertModel or a similar one, or the encoder of Whisper.
+        extractor : transformers.FeatureExtractionMixin
+            That of Whisper.
+
+        Raises
+        ------
+        ValueError
+            If the network has too few layers.
         """
-        self._loaded = {"network": network.eval().requires_grad_(False)}
+        layers = network.config.num_hidden_layers
+        if self.layer is not None and not 0 <= self.layer <= layers:
+            raise ValueError(
+                f"layer={self.layer} of '{self.source}': it has {layers} "
+                "layers. Give a number from 0 to that."
+            )
+        network.eval().requires_grad_(False)
+        self._loaded = {"network": network, "extractor": extractor}
 
     def save_pretrained(self, folder):
         """Write the network of ``source`` to a folder, as another ``source``.
@@ -190,14 +211,7 @@ class SelfSupervised(nn.Module):
             network, extractor = _load(self.source)
             if extractor is not None:
                 network = network.get_encoder()
-            layers = network.config.num_hidden_layers
-            if self.layer is not None and not 0 <= self.layer <= layers:
-                raise ValueError(
-                    f"layer={self.layer} of '{self.source}': it has {layers} "
-                    "layers. Give a number from 0 to that."
-                )
-            self.use(network)
-            self._loaded["extractor"] = extractor
+            self.use(network, extractor)
         network = self._loaded["network"]
         return network if network.device == device else network.to(device)
 

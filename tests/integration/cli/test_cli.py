@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+import weakref
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from speechbrain_gogo.cli import app
+from speechbrain_gogo.inference.demo import run
 from speechbrain_gogo.inference.demo.run import EXAMPLE
 from speechbrain_gogo.inference.files.tokens import load_tokens
 from speechbrain_gogo.inference.loading.export import save_weights
@@ -259,6 +262,21 @@ def test_keep_is_the_number_of_scales(gogo, clip, tiny_cofi_folder, tmp_path):
     assert result.exit_code == 0, result.stderr
     sources = Page(folder / "index.html").sources
     assert sources[1:3] == ["keep01.wav", "keep28.wav"]  # 1 and 3 scales
+
+
+def test_demo_holds_one_piece_of_a_recording(tmp_path, monkeypatch):
+    read = []
+
+    def stream(path, rate):
+        for _ in range(4):
+            assert not any(piece() is not None for piece in read[:-1])
+            wav = torch.zeros(rate)
+            read.append(weakref.ref(wav))
+            yield wav
+
+    monkeypatch.setattr(run, "stream_audio", stream)
+    codec = SimpleNamespace(sample_rate=24000)
+    assert run.copy_original(codec, "a.wav", tmp_path, "").seconds == 4
 
 
 def test_demo_with_a_bad_file(gogo, tmp_path):

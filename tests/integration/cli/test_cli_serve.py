@@ -30,6 +30,10 @@ def test_wrong_options_are_errors(tmp_path):
     def told(*words):
         return complaint(CliRunner().invoke(app, ["serve", *map(str, words)]))
 
+    assert "--max-megabytes inf" in told("--max-megabytes", "inf")
+    assert "--max-seconds nan" in told("--max-seconds", "nan")
+    for option in ("--workers=0", "--waiting=-1", "--max-characters=0"):
+        assert CliRunner().invoke(app, ["serve", option]).exit_code == 2
     assert "No voices in" in told("--voices", tmp_path, "--port", 0)
     with listen(port=0) as sock:
         port = sock.getsockname()[1]

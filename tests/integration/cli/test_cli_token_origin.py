@@ -51,6 +51,9 @@ def test_tokens_of_another_model_are_refused(
     (tmp_path / "tokens.json").write_text("[]")
     with pytest.raises(ValueError, match="tokens.json does not tell layout"):
         tokenizer.read_tokens(alone)
+    (tmp_path / "tokens.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(ValueError, match="tokens.json is no JSON"):
+        tokenizer.read_tokens(alone)
     alone.write_bytes(b"")
     with pytest.raises(ValueError, match="alone.npy is no array"):
         tokenizer.read_tokens(alone)

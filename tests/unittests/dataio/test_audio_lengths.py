@@ -182,6 +182,19 @@ def test_raw_audio_has_no_header(tmp_path):
         read_audio(path, 8000)
 
 
+def test_samples_in_the_range_of_16_bits_are_refused(tmp_path):
+    data = encode(32768 * speech_like(8000), 8000, "WAV", subtype="FLOAT")
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+    for read in (
+        lambda: read_audio(path, 8000),
+        lambda: list(stream_audio(path, 8000)),
+        lambda: decode_audio(data, SECONDS, 8000),
+    ):
+        with pytest.raises(AudioError, match="divide 16-bit samples"):
+            read()
+
+
 def test_empty_wav_has_no_samples(tmp_path):
     """Also where another chunk follows its samples."""
     path = tmp_path / "a.wav"

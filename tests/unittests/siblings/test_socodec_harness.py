@@ -66,6 +66,7 @@ def test_tokenizer(folder, wavs, layout):
     tokens, emb = tokenizer.encode(wavs, lens)
     groups, columns = -(-wavs.shape[1] // 1920), codec.num_codebooks
     books, features = len(set(codec.codebooks)), emb.shape[-1]
+    assert tokenizer.bitrate == codec.bitrate
     shape = (2, groups, columns)
     if layout == "flat":
         shape = (2, columns * groups, 1)

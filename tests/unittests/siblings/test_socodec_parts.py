@@ -61,7 +61,16 @@ def test_whisper_reads_the_whole_clip_or_none_of_it(tiny_whisper_folder):
         features(torch.zeros(31 * RATE))
 
 
+def test_a_tail_without_the_last_frame_is_an_error(tiny_hubert_folder):
+    with pytest.raises(ValueError, match="give at least 0.005"):
+        SelfSupervised(tiny_hubert_folder, tail_seconds=0.0)
+    features = SelfSupervised(tiny_hubert_folder, tail_seconds=0.005)
+    assert features(torch.zeros(6400)).shape == (20, 128)
+
+
 def test_a_missing_layer_is_an_error(tiny_hubert_folder, tiny_whisper_folder):
+    with pytest.raises(ValueError, match="has 2 layers"):
+        SelfSupervised("given", layer=3).use(random_hubert())
     for folder, layers in ((tiny_hubert_folder, 2), (tiny_whisper_folder, 1)):
         SelfSupervised(folder, layer=layers)(torch.zeros(640))
         for layer in (-1, layers + 1):

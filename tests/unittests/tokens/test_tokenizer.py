@@ -51,6 +51,9 @@ def test_interface_equals_encodec(build, codec, speech, layout, num_codebooks):
     assert torch.equal(tokens, expected) and tokens.dtype == torch.int64
     assert torch.equal(tokenizer(wavs.unsqueeze(1), length)[0], expected)
     assert torch.equal(tokenizer.embeddings(tokens), emb)
+    stereo = torch.stack([2 * wavs, 0 * wavs], 1)  # [B, C, T]
+    for many in (stereo, stereo.mT, stereo.numpy(), stereo.mT.numpy()):
+        assert torch.equal(tokenizer.encode(many, length)[0], expected)
     books, codes, width = tokenizer.vocabulary.shape
     assert emb.shape == (*tokens.shape, width) and codes == 12800
     assert tokens.shape[2] == books == tokenizer.codebooks
@@ -223,6 +226,8 @@ def test_calls_are_checked(build):
     tokenizer = build()
     with pytest.raises(ValueError, match=r"flat.* \[batch, steps, 1\]"):
         tokenizer.decode(torch.zeros(1, 5, 10))
+    with pytest.raises(ValueError, match=r"not empty; got shape \(0, 5, 1\)"):
+        tokenizer.decode(torch.zeros(0, 5, 1))
     with pytest.raises(ValueError, match="Token -1 at .* 0..12799, or 12800"):
         tokenizer.decode(torch.full((1, 5, 1), -1))
     wrong = {2: "=2: .*'flat' has 1 codebooks", 0: "=0: ", 2.5: "whole"}

@@ -144,7 +144,7 @@ def test_models_of_the_hub_are_in_its_cache_or_to_be_downloaded(
     hub_cache, monkeypatch
 ):
     tree = YAML().load(TREE)
-    plain = {"source": "gogo-mini"}
+    plain = {"source": "gogo-mini", "start_from": "coded_by"}
     found = {each.name: each for each in find_inputs(plain, tree)}
     assert found.keys() == {
         *("source", "model, llama, source", "hearing_source", "judges, words")

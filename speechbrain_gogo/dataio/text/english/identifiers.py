@@ -7,6 +7,8 @@ import re
 
 from speechbrain_gogo.dataio.text.english.words import cardinal, digits
 
+SMALL = re.compile("[0-9]|[1-9][0-9]")  # read as a number, others by digits
+
 
 def _phone(match):
     """Groups of digits, with a pause between them."""
@@ -24,7 +26,7 @@ def _local_number(match):
 def _chain(match):
     """Three or more numbers with hyphens: an identifier, or a formation."""
     parts = match[0].split("-")
-    if all(part == str(int(part)) and int(part) < 100 for part in parts):
+    if all(map(SMALL.fullmatch, parts)):
         return ", ".join(map(cardinal, parts))
     return ", ".join(map(digits, parts))
 
@@ -33,9 +35,7 @@ def _version(match):
     """Dotted numbers: two digits are a number, three are spelled."""
     parts = match[2].split(".")
     spoken = [
-        cardinal(part)
-        if part == str(int(part)) and len(part) < 3
-        else digits(part)
+        cardinal(part) if SMALL.fullmatch(part) else digits(part)
         for part in parts
     ]
     return ("version " if match[1] else "") + " point ".join(spoken)
@@ -69,5 +69,8 @@ RULES = [
         r"(?<![\w.])((?-i:v\.?\s?)|v\.?\s?(?=\d+\.\d)|v(?:er(?:s(?:ion)?)?)\.?\s?)(\d+(?:\.\d+)*)(?!\w|\.\d)",
         _version,
     ),
-    (r"(?<![\w.,$£€¥])()(\d++(?:\.\d++){2,}+)", _version),
+    (  # but not 1.234.567,89
+        r"(?<![\w.,$£€¥])(?!\d{1,3}(?:\.\d{3})+,\d)()(\d++(?:\.\d++){2,}+)",
+        _version,
+    ),
 ]

@@ -5,6 +5,7 @@ from speechbrain_gogo.dataio.text.english.words import (
     NUMBER,
     cardinal,
     digits,
+    exponent,
     fraction,
     mixed,
     ordinal,
@@ -12,7 +13,7 @@ from speechbrain_gogo.dataio.text.english.words import (
     year,
 )
 
-POWERS = {"2": "squared", "3": "cubed"}
+POWERS = {"two": "squared", "three": "cubed"}
 SPECIAL = {
     "24/7": "twenty-four seven",
     "9/11": "nine eleven",
@@ -21,15 +22,9 @@ SPECIAL = {
 }
 
 
-def _unsigned(exponent):
-    """An exponent without plus or leading zeros."""
-    return str(int(exponent))
-
-
 def _power(match):
-    exponent = _unsigned(match[1])
-    name = POWERS.get(exponent)
-    return f" {name}" if name else f" to the power of {cardinal(exponent)}"
+    words = exponent(match[1])
+    return f" {POWERS.get(words, f'to the power of {words}')}"
 
 
 def _ion(match):
@@ -85,7 +80,7 @@ def _comma(match):
 
 
 def _spaced(match):
-    """10 000 and 1 234 567 with spaces, but not 10 200."""
+    """10 000 and 1 234 567.5 with spaces, but not 10 200."""
     first, *groups = match[0].split(" ")
     many = len(first) < 3 and len(groups) > 1
     if many or any(group[0] == "0" for group in groups):
@@ -101,7 +96,7 @@ def _european(match):
 # Numbers as they are grouped in some countries.
 GROUPED = [
     (r"(?<![\w.])\.(?=\d)", "0."),
-    (r"(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?!\w|[.,]\d)", _spaced),
+    (r"(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?!\w|,\d)", _spaced),
     (
         r"(?<![\w.,])\d{1,3}(?:['_]\d{3})+(?!\w)",
         lambda m: m[0].replace("'", "").replace("_", ""),
@@ -132,13 +127,13 @@ WRITTEN = [
     (r"(?<=\d)[⋅·](?=\d)", " times "),
     (r"~\s?(?=\d)", "about "),
     (r"(?<=\d)\s?\*\s?(?=\d)", " times "),
-    (r"\b1 / (?=\d)|(?<=\d) / (?=\d)", "/"),
+    (r"(?<=\d) / (?=\d)", "/"),
     (rf"(?<!/)({NUMBER})(?:st|nd|rd|th)\b", _ordinal),
     *((rf"(?<![\w/]){a}(?![\w/])", said) for a, said in SPECIAL.items()),
 ]
 # After units.
 COUNTED = [
-    (r"(?<![\w/.,])(\d+)[\s-](\d+)/(\d+)(?![\w/])", _mixed),
+    (r"(?<![\w/.,])(\d+)[\s-](\d{1,3})/(\d{1,3})(?![\w/])", _mixed),
     (rf"({NUMBER})/(\d+)(?:rds?|ths?|nds?)?(?![\w/])", _fraction),
     (r"(?<=\d)/(?=[a-z]\b)", " over "),
     # A note, no power.

@@ -7,6 +7,7 @@ from speechbrain_gogo.dataio.text.english.unit_tables import PER, UNITS
 from speechbrain_gogo.dataio.text.english.words import (
     NUMBER,
     cardinal,
+    exponent,
     fraction,
     mixed,
     named,
@@ -81,8 +82,8 @@ def _fraction_of_unit(match):
 
 def _scientific(match):
     """1.5e-3 and 3×10^8."""
-    exponent = cardinal(str(int(match[2] or match[3])))
-    return f"{cardinal(match[1])} times ten to the power of {exponent}"
+    words = exponent(match[2] or match[3])
+    return f"{cardinal(match[1])} times ten to the power of {words}"
 
 
 def _scientific_quantity(match):
@@ -93,8 +94,7 @@ def _scientific_quantity(match):
 def _power_quantity(match):
     """10^3 m."""
     name = _unit_name(*match.groups()[3:])
-    exponent = cardinal(str(int(match[2])))
-    number = f"{cardinal(match[1])} to the power of {exponent}"
+    number = f"{cardinal(match[1])} to the power of {exponent(match[2])}"
     return f"{number} {plural(name)}" if name else match[0]
 
 
@@ -189,7 +189,7 @@ RULES = [
     ),
     # Units
     (
-        rf"(?<![\w/.,])(?:(\d+)\s)?(\d+)/(\d+)[\s-]?{UNIT}{UNIT_END}",
+        rf"(?<![\w/.,])(?:(\d+)\s)?(\d{{1,15}})/(\d{{1,15}})[\s-]?{UNIT}{UNIT_END}",
         _fraction_of_unit,
     ),
     (

@@ -55,6 +55,12 @@ def digits(number):
     return " ".join(_names()[int(d)] for d in re.findall("[0-9]", number))
 
 
+def exponent(number):
+    """A whole number in words, without plus and leading zeros."""
+    sign = "-" * number.startswith("-")
+    return cardinal(sign + (number.lstrip("+-0") or "0"))
+
+
 def ordinal(number):
     """A whole number as first, second, third."""
     return _inflect().ordinal(cardinal(number))
@@ -111,7 +117,7 @@ def plural_number(words):
 def fraction(top, bottom):
     """A fraction in words: three quarters, one third, nine over two."""
     proper = bottom.isdigit() and top.isdigit() and len(bottom) < 4
-    if not proper or int(bottom) < 2 or bottom[0] == "0":
+    if not proper or len(top) > LONGEST or int(bottom) < 2 or bottom[0] == "0":
         return f"{cardinal(top)} over {cardinal(bottom)}"
     if int(top) > int(bottom) > 16:  # as blood pressure is
         return f"{cardinal(top)} over {cardinal(bottom)}"
