@@ -79,7 +79,7 @@ class CodecBrain(TrainingBrain):
         ------
         ValueError
             If it normalizes the mel differently (its weights expect another
-            input), or has no such part.
+            input), or has no such part or parts of other sizes.
         """
         own, other = self.hparams.codec.mel_signature, codec.mel_signature
         if own != other:
@@ -89,13 +89,19 @@ class CodecBrain(TrainingBrain):
                 "mel_power with --model '{codec: {...}}'."
             )
         for started in (self.hparams.codec, self.hparams.ema.module):
-            if parts is None:
-                started.load_state_dict(codec.state_dict())
-                continue
-            taken = self.parts_of(codec, parts, "start_parts")
-            own = self.parts_of(started, parts, "start_parts")
-            for name, module in own.items():
-                module.load_state_dict(taken[name].state_dict())
+            own, taken = {"all": started}, {"all": codec}
+            if parts is not None:
+                taken = self.parts_of(codec, parts, "start_parts")
+                own = self.parts_of(started, parts, "start_parts")
+            try:
+                for name, module in own.items():
+                    module.load_state_dict(taken[name].state_dict())
+            except RuntimeError as error:
+                raise ValueError(
+                    f"start_from: that codec has other sizes. {error}\nGive "
+                    "its numbers with --model, or take only parts of it that "
+                    "fit (start_parts)."
+                ) from None
 
     def freeze(self, parts):
         """Freeze parts of the codec.

@@ -81,6 +81,9 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
     )
     with pytest.raises(ValueError, match="mel has the numbers .*mel_std"):
         main(arguments(tiny_corpus, tmp_path / "third", **options))
+    options["model"] = TINY["model"].replace("{dim: 32", "{dim: 64")
+    with pytest.raises(ValueError, match="(?s)other sizes.*mask.*--model"):
+        main(arguments(tiny_corpus, tmp_path / "fourth", **options))
 
 
 def test_frozen_parts_are_unchanged(main, tiny_corpus, tmp_path):
