@@ -42,6 +42,7 @@ class CodecBrain(TrainingBrain):
         # of a validation.
         self.update_sums, self.recent = Counter(), Counter()
         self.valid_sums = Counter()
+        self.frozen = []  # modules
         codec = self.hparams.codec
         self.usage = CodeUsage(codec.num_codebooks, codec.vocab_size)
 
@@ -119,9 +120,8 @@ class CodecBrain(TrainingBrain):
         ValueError
             If the codec has no such module.
         """
-        modules = self.parts_of(self.hparams.codec, parts, "frozen")
-        for module in modules.values():
-            module.requires_grad_(False)
+        frozen = self.parts_of(self.hparams.codec, parts, "frozen").values()
+        self.frozen = [module.requires_grad_(False) for module in frozen]
 
     @staticmethod
     def parts_of(codec, parts, setting):
@@ -157,6 +157,8 @@ class CodecBrain(TrainingBrain):
         if stage != sb.Stage.TRAIN:
             return self.validation_losses(wavs, lens)
         text = getattr(batch, "text", (None, None))
+        for module in self.frozen:  # also their statistics and codebooks
+            module.eval()
         self.update_warmup()
         return self.modules.objective(
             wavs, lens, *text, generator=self.generator()

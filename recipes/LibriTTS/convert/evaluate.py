@@ -28,6 +28,7 @@ from recipes.common.evaluation.results_file import (
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.writing import written_audio
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.manifests.reading import read_complete_manifest
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.pretrained import find_source
@@ -117,9 +118,7 @@ def evaluate(speech, judges, hparams):
     labels = {k: own.get(name, {}) for k, (name, _) in versions.parts.items()}
     results = ResultsFile(folder, columns, deciding, labels)
     samples = keys[: hparams["num_samples"]]
-    samples = {
-        key: folder / "samples" / key.replace("/", "_") for key in samples
-    }
+    samples = {key: folder / "samples" / file_name(key) for key in samples}
     evaluation = Evaluation(versions, listed, prompts)
     cases = evaluation.cases(keys, results, samples)
     judged = judge_utterances(judges, cases, hparams["num_workers"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from command_lines import command_line
 
+from speechbrain_gogo.dataio.replacing import write_csv
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 
@@ -79,9 +80,13 @@ def test_stopped_evaluation_resumes(tiny_speech_folder, tiny_corpus, tmp_path):
     from speechbrain_gogo.inference import GogoSpeech
 
     speech = GogoSpeech.from_hparams(tiny_speech_folder)
+    lines = (tiny_corpus / "valid.csv").read_text().splitlines()
+    rows = list(csv.reader(lines))
+    rows[1:] = [[f"{'a' * 250}/{key}", *row] for key, *row in rows[1:]]
+    write_csv(tmp_path / "test.csv", rows)
     settings = {
         "output_folder": tmp_path,
-        "test_csv": tiny_corpus / "valid.csv",
+        "test_csv": tmp_path / "test.csv",
         "data_folder": tiny_corpus,
         "source": tiny_speech_folder,
         "same_speaker": False,
