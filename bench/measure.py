@@ -27,8 +27,8 @@ class Meter(Clock):
     def rest(self):
         """Reset the peak; returns the megabytes in use."""
         if self.cuda:
-            torch.cuda.reset_peak_memory_stats()
-            return torch.cuda.memory_allocated() / MEGABYTE
+            torch.cuda.reset_peak_memory_stats(self.device)
+            return torch.cuda.memory_allocated(self.device) / MEGABYTE
         # Freed memory that the allocator still holds would hide growth.
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
@@ -37,7 +37,7 @@ class Meter(Clock):
     def peak(self):
         """Largest number of megabytes in use since :meth:`rest`."""
         if self.cuda:
-            return torch.cuda.max_memory_allocated() / MEGABYTE
+            return torch.cuda.max_memory_allocated(self.device) / MEGABYTE
         return _status("VmHWM")
 
 

@@ -234,16 +234,19 @@ def through_file(wav, sample_rate, **options):
     return torch.from_numpy(soundfile.read(file, dtype="float32")[0])
 
 
-def list_versions(disturbances):
+def list_versions(disturbances, rows):
     """All versions, in order: label -> (name, disturbance, setting).
 
     Disturbances are given by name; None leaves one out. Two of one label are an
-    error.
+    error. Babble is made of the clips of ``rows``, ID -> row of the manifest.
     """
     found = {}
     for name, disturbance in disturbances.items():
         if disturbance is None:
             continue
+        noise = getattr(disturbance, "noise", None)
+        if hasattr(noise, "set_clips"):
+            noise.set_clips(rows)
         for label, setting in disturbance.versions(name).items():
             if label in found:
                 raise ValueError(f"Two disturbances are called '{label}'.")

@@ -24,10 +24,16 @@ def choose(number, sequence, draw):
 
 
 def loop(wav, length, draw):
-    """A segment of a signal [T] from a random position, repeated if necessary."""
-    start = int(torch.randint(len(wav), (1,), generator=draw))
+    """A segment of a signal [T] from a random position, repeated if necessary.
+
+    It is silent only if the whole signal is: no gain gives silence a power.
+    """
     repeats = -(-length // len(wav)) + 1
-    return wav.repeat(repeats)[start : start + length]
+    while True:
+        start = int(torch.randint(len(wav), (1,), generator=draw))
+        segment = wav.repeat(repeats)[start : start + length]
+        if segment.any() or not wav.any():
+            return segment
 
 
 class White:
@@ -93,6 +99,10 @@ class Babble:
             wav = read_clip(row["wav"], sample_rate, row["samples"])
             wav = loop(wav, length, draw)
             noise += wav / wav.square().mean().sqrt().clamp(min=1e-6)
+        if not noise.any():
+            raise ValueError(
+                f"Babble of silent clips is no noise: {', '.join(chosen)}."
+            )
         return noise
 
 
@@ -119,10 +129,7 @@ class Recorded:
         wav = read_audio(path, sample_rate)
         if not wav.any():
             raise ValueError(f"{path} is silent, so it is no noise: remove it.")
-        noise = loop(wav, length, draw)
-        while not noise.any():  # no gain gives silence a power
-            noise = loop(wav, length, draw)
-        return noise
+        return loop(wav, length, draw)
 
 
 def room_response(seconds, sample_rate, draw, direct_db=0.0):

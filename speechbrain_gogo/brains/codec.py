@@ -42,6 +42,7 @@ class CodecBrain(TrainingBrain):
         # of a validation.
         self.update_sums, self.recent = Counter(), Counter()
         self.valid_sums = Counter()
+        self.frozen = []  # modules
         codec = self.hparams.codec
         self.usage = CodeUsage(codec.num_codebooks, codec.vocab_size)
 
@@ -79,7 +80,7 @@ class CodecBrain(TrainingBrain):
         ------
         ValueError
             If it normalizes the mel differently (its weights expect another
-            input), or has no such part.
+            input), or has no such part or parts of other sizes.
         """
         own, other = self.hparams.codec.mel_signature, codec.mel_signature
         if own != other:
@@ -89,13 +90,19 @@ class CodecBrain(TrainingBrain):
                 "mel_power with --model '{codec: {...}}'."
             )
         for started in (self.hparams.codec, self.hparams.ema.module):
-            if parts is None:
-                started.load_state_dict(codec.state_dict())
-                continue
-            taken = self.parts_of(codec, parts, "start_parts")
-            own = self.parts_of(started, parts, "start_parts")
-            for name, module in own.items():
-                module.load_state_dict(taken[name].state_dict())
+            own, taken = {"all": started}, {"all": codec}
+            if parts is not None:
+                taken = self.parts_of(codec, parts, "start_parts")
+                own = self.parts_of(started, parts, "start_parts")
+            try:
+                for name, module in own.items():
+                    module.load_state_dict(taken[name].state_dict())
+            except RuntimeError as error:
+                raise ValueError(
+                    f"start_from: that codec has other sizes. {error}\nGive "
+                    "its numbers with --model, or take only parts of it that "
+                    "fit (start_parts)."
+                ) from None
 
     def freeze(self, parts):
         """Freeze parts of the codec.
@@ -113,9 +120,8 @@ class CodecBrain(TrainingBrain):
         ValueError
             If the codec has no such module.
         """
-        modules = self.parts_of(self.hparams.codec, parts, "frozen")
-        for module in modules.values():
-            module.requires_grad_(False)
+        frozen = self.parts_of(self.hparams.codec, parts, "frozen").values()
+        self.frozen = [module.requires_grad_(False) for module in frozen]
 
     @staticmethod
     def parts_of(codec, parts, setting):
@@ -151,6 +157,8 @@ class CodecBrain(TrainingBrain):
         if stage != sb.Stage.TRAIN:
             return self.validation_losses(wavs, lens)
         text = getattr(batch, "text", (None, None))
+        for module in self.frozen:  # also their statistics and codebooks
+            module.eval()
         self.update_warmup()
         return self.modules.objective(
             wavs, lens, *text, generator=self.generator()

@@ -19,22 +19,21 @@ from conversion_report import write_reports
 from versions import RECORDED, Versions
 from voices import choose_prompts
 
-from recipes.common.disturbances import identities
+from recipes.common.disturbances import identities, list_versions
 from recipes.common.evaluation.results_file import (
     ResultsFile,
-    hash_files,
+    hash_model,
     hash_utterances,
 )
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.writing import written_audio
+from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.manifests.reading import read_complete_manifest
 from speechbrain_gogo.inference import GogoSpeech
 from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.inference.marking import SYNTHETIC
 from speechbrain_gogo.metrics.panel import UNSCORED, judge_utterances
-
-MODEL_FILES = "*.safetensors", "*.yaml"  # decide what is generated
 
 
 class Evaluation:
@@ -100,33 +99,26 @@ def evaluate(speech, judges, hparams):
         hparams["seed"],
     )
     keys = sorted(prompts)[:: hparams["every"]][: hparams["max_utterances"]]
-    disturbances = hparams["disturbances"]
-    for disturbance in filter(None, disturbances.values()):
-        if hasattr(disturbance.noise, "set_clips"):
-            disturbance.noise.set_clips(listed)
     settings = {
         "seed": hparams["seed"],
         "allocate": hparams["allocate"],
         **hparams["sampling"],
     }
-    versions = Versions(speech, disturbances, settings)
+    disturbed = list_versions(hparams["disturbances"], listed)
+    versions = Versions(speech, disturbed, settings)
     columns = [*(c for judge in judges for c in judge.columns), UNSCORED]
-    model = find_source(hparams["source"], speech=True)
-    files = [path for kind in MODEL_FILES for path in model.rglob(kind)]
     deciding = {
-        "model": hash_files(files),
+        "model": hash_model(find_source(hparams["source"], speech=True)),
         "judges": [judge.judge for judge in judges],
         "prompts": prompts,
         **settings,
         **hash_utterances(listed),
     }
-    own = identities(versions.disturbed)
+    own = identities(disturbed)
     labels = {k: own.get(name, {}) for k, (name, _) in versions.parts.items()}
     results = ResultsFile(folder, columns, deciding, labels)
     samples = keys[: hparams["num_samples"]]
-    samples = {
-        key: folder / "samples" / key.replace("/", "_") for key in samples
-    }
+    samples = {key: folder / "samples" / file_name(key) for key in samples}
     evaluation = Evaluation(versions, listed, prompts)
     cases = evaluation.cases(keys, results, samples)
     judged = judge_utterances(judges, cases, hparams["num_workers"])
@@ -141,8 +133,11 @@ def main(arguments):
     settings = parse_arguments(arguments)
     hparams, run_opts = settings.load(), settings.run_opts
     torch.set_num_threads(hparams["num_threads"])
-    judges = [hparams["judges"][name]() for name in hparams["metrics"]]
     speech = GogoSpeech.from_hparams(hparams["source"], run_opts=run_opts)
+    judges = [
+        hparams["judges"][name](sample_rate=speech.sample_rate)
+        for name in hparams["metrics"]
+    ]
     evaluate(speech, judges, hparams)
     print(f"Results are in {hparams['output_folder']}")
 

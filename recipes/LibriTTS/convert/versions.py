@@ -2,7 +2,7 @@
 
 import torch
 
-from recipes.common.disturbances import generator, list_versions
+from recipes.common.disturbances import generator
 
 CLEAN = "clean"
 RECORDED, CODED = "recording", "all tokens"
@@ -49,13 +49,14 @@ SYSTEMS = {
 class Versions:
     """Versions of a clip: a condition (clean or a disturbance) and a system.
 
-    ``settings`` are those of ``convert_voice``, including the seed. ``parts``
+    ``disturbed`` are versions of :func:`list_versions`, ``settings`` are those
+    of ``convert_voice``, including the seed. ``parts``
     maps the labels of versions to their condition and system.
     """
 
-    def __init__(self, speech, disturbances, settings):
-        self.speech, self.settings = speech, settings
-        self.disturbed = list_versions(disturbances)
+    def __init__(self, speech, disturbed, settings):
+        self.speech, self.disturbed = speech, disturbed
+        self.settings = settings
         self.parts = {
             f"{condition}, {system}": (condition, system)
             for condition in (CLEAN, *self.disturbed)

@@ -48,11 +48,7 @@ def prepare_disturbances(hparams, listed):
     else:
         noise = Recorded(hparams["noise_folder"])
         disturbances["recorded"].noise = noise
-    for disturbance in disturbances.values():
-        noise = getattr(disturbance, "noise", None)
-        if hasattr(noise, "set_clips"):
-            noise.set_clips(listed)
-    return list_versions(disturbances)
+    return list_versions(disturbances, listed)
 
 
 class Evaluation:

@@ -7,6 +7,8 @@ One line is one task, ``utterance|prompt text|prompt audio|text``, followed by
 from dataclasses import dataclass
 from pathlib import Path
 
+from speechbrain_gogo.dataio.manifests.rows import read_lines
+
 
 @dataclass(frozen=True)
 class Task:
@@ -39,8 +41,9 @@ def read_tasks(path, expected=None):
     Raises
     ------
     ValueError
-        If a line cannot be read, a name is not unique, the number is not the
-        expected one, files are missing, or only some tasks have recordings.
+        If the list is not UTF-8, a line cannot be read, a name is not unique,
+        the number is not the expected one, files are missing, or only some
+        tasks have recordings.
 
     Example
     -------
@@ -56,7 +59,7 @@ def read_tasks(path, expected=None):
     if not path.is_file():
         raise ValueError(f"No list of tasks at {path}.")
     tasks = {}
-    for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         task = _read_line(line, f"{path}, line {number}", path.parent)
@@ -100,7 +103,7 @@ def _read_line(line, place, folder):
     if len(fields) not in (4, 5) or not all(fields):
         raise ValueError(
             f"{place} is not utterance|prompt text|prompt audio|text, with or "
-            f"without |recording: {line!r:.120}"
+            f"without |recording: {line.strip()!r:.120}"
         )
     name, prompt_text, prompt_wav, text, *recording = fields
     if Path(name).name != name or name.startswith("."):

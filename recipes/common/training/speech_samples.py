@@ -40,7 +40,8 @@ class Samples:
         self.codec.to(device)
         for clip in self.clips:
             tokens = clip["tokens"][None].to(device)  # [1, N, K]
-            prompt = tokens[:, : tokens.shape[1] // 3]
+            # Never empty: speech may end at once.
+            prompt = tokens[:, : max(1, tokens.shape[1] // 3)]
             sampler = Sampler([self.seed], **self.sampling)
             if lm.stage == 1:
                 spoken = self.speak(lm, clip, tokens, prompt, sampler)

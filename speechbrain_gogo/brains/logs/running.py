@@ -79,24 +79,25 @@ class RunningWandB(WandBLogger):
         import wandb
 
         self.audio, self.image = wandb.Audio, wandb.Image
+        # Not by SpeechBrain's, which hides why a run cannot start.
+        self.run = None
+        if not if_main_process():
+            return
         identity = folder / "wandb" / "run_id.txt"
-        if if_main_process() and not identity.is_file():
+        if not identity.is_file():
             identity.parent.mkdir(parents=True, exist_ok=True)
             identity.write_text(secrets.token_hex(4))
-        super().__init__(
-            lambda: wandb.init(
-                # Arguments would override the environment.
-                project=os.environ.get("WANDB_PROJECT", PROJECT),
-                name=os.environ.get("WANDB_NAME", folder.name),
-                dir=str(folder),
-                id=identity.read_text(),
-                resume="allow" if mode == "online" else None,
-                mode=mode,
-            )
+        self.run = wandb.init(
+            # Arguments would override the environment.
+            project=os.environ.get("WANDB_PROJECT", PROJECT),
+            name=os.environ.get("WANDB_NAME", folder.name),
+            dir=str(folder),
+            id=identity.read_text(),
+            resume="allow" if mode == "online" else None,
+            mode=mode,
         )
-        if self.run is not None:
-            self.run.define_metric("update")
-            self.run.define_metric("*", step_metric="update")
+        self.run.define_metric("update")
+        self.run.define_metric("*", step_metric="update")
 
     def resume(self, step):
         """Nothing to do: repeated rows are drawn at the same place."""

@@ -70,7 +70,8 @@ def make_manifests(
     Raises
     ------
     ValueError
-        If there is no audio, or no clip would remain for training.
+        If there is no audio, no clip would remain for training, or
+        ``metadata.csv`` cannot tell recordings apart.
 
     Example
     -------
@@ -128,6 +129,7 @@ def _read_clips(folder, speaker, recognizer):
     table, clips, report = _read_table(folder), [], ClipReport()
     stems = [path.relative_to(folder).with_suffix("") for path in paths]
     same = Counter(stems)  # recordings of one name and several formats
+    names = Counter(stem.name for stem in same)
     for path, stem in zip(tqdm(paths, unit="clip"), stems):
         inside = path.relative_to(folder)
         if escape_bytes(str(inside)) != str(inside):  # no CSV can hold it
@@ -136,7 +138,7 @@ def _read_clips(folder, speaker, recognizer):
         try:
             with open_audio(path) as sound:
                 seconds = sound.duration()
-            text = _read_text(path, table)
+            text = _read_text(path, table, names)
             if text is None and recognizer is not None:
                 text = recognizer(read_audio(path, RATE))
         except AudioError as error:
@@ -160,12 +162,17 @@ def _read_clips(folder, speaker, recognizer):
     return clips, report
 
 
-def _read_text(path, table):
+def _read_text(path, table, names):
     """Text of a recording, on one line; None if there is none."""
     for suffix in TEXTS:
         beside = path.with_name(path.stem + suffix)
         if beside.is_file():
             return " ".join("".join(read_lines(beside)).split())
+    if path.stem in table and names[path.stem] > 1:
+        raise ValueError(
+            f"{TABLE} has one text for {names[path.stem]} recordings with the "
+            f"name {path.stem}, as {path}: give each a text file beside it."
+        )
     return table.get(path.stem)
 
 
@@ -183,5 +190,7 @@ def _read_table(folder):
                 f"{path}, line {number}, is {line.strip()!r:.60}: give "
                 "NAME|text or NAME|text|text as it is spoken."
             )
+        if parts[0] in texts:
+            raise ValueError(f"{path}, line {number}: {parts[0]} comes twice.")
         texts[parts[0]] = parts[-1]
     return texts

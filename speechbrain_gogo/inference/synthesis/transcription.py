@@ -11,7 +11,7 @@ import re
 logger = logging.getLogger(__name__)
 
 LANGUAGES = "en", None  # of both recognisers; None: the model names none
-LONGEST = 30.0  # shortest prompt to recognise, in seconds
+LONGEST = 30.0  # prompt to recognise, in seconds
 SILENT = 1e-3  # of full scale
 NO_WORDS = re.compile(r"<[^>]*>|\[[^]]*\]|\+\+\w+\+\+|\(\d+\)")
 

@@ -4,10 +4,10 @@ import hashlib
 
 
 def hash_weights(*states, metadata=""):
-    """Hash settings and weights, independently of device and precision.
+    """Hash settings and weights, by their values in float32.
 
-    ``states`` are dicts of name -> tensor, in a fixed order, ``metadata`` are
-    the settings. Returns 16 hex digits.
+    ``states`` are dicts of name -> tensor, in a fixed order, on any device and
+    of any type; ``metadata`` are the settings. Returns 16 hex digits.
 
     Example
     -------

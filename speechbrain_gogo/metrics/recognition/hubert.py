@@ -59,6 +59,9 @@ class HubertWordErrors(RecognitionErrors):
     @torch.no_grad()
     def recognize(self, wavs):
         """See :meth:`RecognitionErrors.recognize`."""
+        norm = self._network.config.feat_extract_norm
+        if norm == "group" and len(wavs) > 1:  # over time, padding included
+            return [self.recognize([wav])[0] for wav in wavs]
         wavs = [at_rate(wav, self.sample_rate, RATE) for wav in wavs]
         # The first frame takes 400 samples.
         wavs = [np.pad(wav, (0, max(0, 400 - len(wav)))) for wav in wavs]

@@ -90,5 +90,12 @@ def test_wrong_folders_are_errors(recordings, tmp_path):
     (recordings / "metadata.csv").write_text("c|C.\nwithout a text\n")
     with pytest.raises(ValueError, match="metadata.csv, line 2"):
         make_manifests(recordings)
+    (recordings / "metadata.csv").write_text("c|One.\nc|Another.\n")
+    with pytest.raises(ValueError, match="line 2: c comes twice"):
+        make_manifests(recordings)
+    (recordings / "metadata.csv").write_text("c|One.\n")
+    shutil.copytree(recordings / "ben", recordings / "cid")
+    with pytest.raises(ValueError, match="one text for 2 recordings .* c,"):
+        make_manifests(recordings)
     with pytest.raises(ValueError, match="No file in"):
         make_manifests(tmp_path / "lists")

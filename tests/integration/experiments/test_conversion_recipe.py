@@ -1,10 +1,15 @@
 """The recipe that judges conversion: prompts, the nearer voice, resuming."""
 
 import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from command_lines import command_line
 
+from speechbrain_gogo.dataio.replacing import write_csv
 from speechbrain_gogo.metrics.speech_metric import Figure
 
 
@@ -69,14 +74,19 @@ class Loud:
 def test_stopped_evaluation_resumes(tiny_speech_folder, tiny_corpus, tmp_path):
     from evaluate import evaluate
 
-    from recipes.common.disturbances import Noise
+    from recipes.common.disturbances import Noise, Room
+    from recipes.common.evaluation.results_file import hash_model
     from recipes.common.noises import White
     from speechbrain_gogo.inference import GogoSpeech
 
     speech = GogoSpeech.from_hparams(tiny_speech_folder)
+    lines = (tiny_corpus / "valid.csv").read_text().splitlines()
+    rows = list(csv.reader(lines))
+    rows[1:] = [[f"{'a' * 250}/{key}", *row] for key, *row in rows[1:]]
+    write_csv(tmp_path / "test.csv", rows)
     settings = {
         "output_folder": tmp_path,
-        "test_csv": tiny_corpus / "valid.csv",
+        "test_csv": tmp_path / "test.csv",
         "data_folder": tiny_corpus,
         "source": tiny_speech_folder,
         "same_speaker": False,
@@ -106,3 +116,27 @@ def test_stopped_evaluation_resumes(tiny_speech_folder, tiny_corpus, tmp_path):
     assert judge.heard == 1 and path.read_bytes() == before
     with pytest.raises(ValueError, match="other settings or data .*seed: 0"):
         evaluate(speech, [Loud()], {**settings, "seed": 1})
+    # Also disturbances without a noise.
+    settings["disturbances"] = {"room": Room([0.3])}
+    evaluate(speech, [judge := Loud()], settings)
+    assert judge.heard == 5
+    decided = json.loads((tmp_path / "settings.json").read_text())
+    assert decided["model"] == hash_model(tiny_speech_folder)
+
+
+def test_judges_hear_the_rate_of_the_model(monkeypatch, tmp_path):
+    import evaluate
+
+    found = []
+    speech = SimpleNamespace(sample_rate=16000)
+    monkeypatch.setattr(
+        evaluate.GogoSpeech, "from_hparams", lambda *_, **__: speech
+    )
+    monkeypatch.setattr(
+        evaluate, "evaluate", lambda speech, judges, _: found.extend(judges)
+    )
+    yaml = Path(evaluate.__file__).parent / "hparams" / "enhance.yaml"
+    settings = {"source": "x", "test_csv": "x", "data_folder": "x"}
+    settings |= {"output_folder": tmp_path, "metrics": "[stoi]"}
+    evaluate.main(command_line(yaml, settings))
+    assert [judge.sample_rate for judge in found] == [16000]

@@ -68,3 +68,18 @@ def test_update_lowers_the_loss(training, tiny_yaml):
     assert counter.get_total_flops() > 0
     assert not torch.equal(before, codec.flow.backbone.project_out.weight)
     assert training.matrix_rate("cpu", torch.float32, training.Meter("cpu", 1))
+
+
+def test_memory_is_that_of_the_chosen_gpu(training, monkeypatch):
+    asked = []
+
+    def ask(device=None):
+        asked.append(device)
+        return 0
+
+    asking = "reset_peak_memory_stats memory_allocated max_memory_allocated"
+    for name in asking.split():
+        monkeypatch.setattr(f"torch.cuda.{name}", ask)
+    meter = training.Meter("cuda:1", 1)
+    meter.rest(), meter.peak()
+    assert asked == 3 * [torch.device("cuda:1")]

@@ -142,6 +142,15 @@ def test_environment_names_the_run(logger, packages, tmp_path, monkeypatch):
     assert (settings["project"], settings["name"]) == ("codecs", "third")
 
 
+def test_a_run_that_cannot_start_says_why(packages, tmp_path):
+    def init(**settings):
+        raise RuntimeError("api_key not configured")
+
+    sys.modules["wandb"].init = init
+    with pytest.raises(RuntimeError, match="api_key"):
+        RecipeLogger(tmp_path / "a.txt", ["wandb"], "online")
+
+
 def test_samples_are_logged(logger, tmp_path):
     folder = tmp_path / "samples"
     logger.log_samples(5, folder)  # there are none

@@ -57,8 +57,8 @@ def say_address(address):
             spoken += [spell_or_say(word) for word in _camel(part)]
         elif part.isdigit():
             spoken.append(cardinal(part) if len(part) < 3 else digits(part))
-        elif part in SIGNS:
-            spoken.append(SIGNS[part])
+        elif part in SIGNS or not part.isascii():
+            spoken.append(SIGNS.get(part, part))
     return " ".join(spoken)
 
 

@@ -81,15 +81,21 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
     )
     with pytest.raises(ValueError, match="mel has the numbers .*mel_std"):
         main(arguments(tiny_corpus, tmp_path / "third", **options))
+    options["model"] = TINY["model"].replace("{dim: 32", "{dim: 64")
+    with pytest.raises(ValueError, match="(?s)other sizes.*mask.*--model"):
+        main(arguments(tiny_corpus, tmp_path / "fourth", **options))
 
 
 def test_frozen_parts_are_unchanged(main, tiny_corpus, tmp_path):
-    """The others are trained; unknown parts are refused."""
+    """The others are trained; unknown parts are refused.
+
+    Statistics of the quantizer are parts of it: tokens keep their meaning.
+    """
     options = {"num_steps": 2, "number_of_epochs": 1, "warmup_steps": 0}
     options |= {"ckpt_interval_steps": 0, "learning_rate": 0.01}
     with pytest.raises(ValueError, match="codec has no decoder; it has"):
         main(arguments(tiny_corpus, tmp_path / "a", frozen="[decoder]"))
-    options["frozen"] = "[encoder]"
+    options["frozen"] = "[encoder, quantizer]"
     main(arguments(tiny_corpus, tmp_path / "b", **options))
     main(arguments(tiny_corpus, tmp_path / "c", **{**options, "num_steps": 1}))
     longer, shorter = (
@@ -98,7 +104,7 @@ def test_frozen_parts_are_unchanged(main, tiny_corpus, tmp_path):
     )
     moved = {k for k in longer if not torch.equal(longer[k], shorter[k])}
     assert any(name.startswith("flow") for name in moved)
-    assert not any(name.startswith("encoder") for name in moved)
+    assert not any(name.startswith(("encoder", "quant")) for name in moved)
 
 
 def test_checkpoints_are_between_updates(

@@ -60,6 +60,22 @@ def test_babble_is_of_other_speakers_in_any_order(tmp_path):
         babble(RATE, RATE, draw("clip0"), "clip0")
 
 
+def test_babble_has_no_silent_voices(tmp_path):
+    from recipes.common.disturbances import Noise
+    from recipes.common.noises import Babble
+
+    path = tmp_path / "other.wav"
+    rows = {"other": {"wav": str(path), "samples": (0, None)}}
+    voice = torch.cat([torch.zeros(30 * RATE), tone(0.5)])
+    babble = Babble(1)
+    babble.set_clips(rows)
+    soundfile.write(path, voice.numpy(), RATE)
+    changed(Noise(babble, []), 10, tone(0.5))  # finite
+    soundfile.write(path, 0 * voice.numpy(), RATE)
+    with pytest.raises(ValueError, match="silent clips is no noise: other"):
+        changed(Noise(babble, []), 10, tone(0.5))
+
+
 def test_rooms_without_reverberation_are_refused():
     from recipes.common.disturbances import Room
 

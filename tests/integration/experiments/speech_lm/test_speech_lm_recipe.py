@@ -286,3 +286,20 @@ def test_two_processes(arguments, tmp_path):
     assert (tmp_path / "export" / "model.safetensors").is_file()
     said = (tmp_path / "train_log.txt").read_text()
     assert "read 12 clips = used 12 + skipped 0 (none)" in said
+
+
+def test_sample_of_a_short_clip_that_ends_at_once(
+    tiny_speech_folder, tmp_path, monkeypatch
+):
+    from recipes.common.training import speech_samples
+
+    speech = GogoSpeech.from_hparams(tiny_speech_folder)
+    lm, codec = speech.mods.stage1, speech.codec
+    tokens = torch.zeros(2, codec.num_codebooks, dtype=torch.long)
+    clip = {"id": "a", "tokens": tokens, "text_ids": torch.ones(3).long()}
+    end = torch.full((1, lm.backbone_size), lm.codebook_size)
+    monkeypatch.setattr(
+        speech_samples, "generate_backbone", lambda *_: [(end, None)]
+    )
+    speech_samples.Samples(codec, [clip], 1, 0, {})(lm, tmp_path)
+    assert (tmp_path / "a.wav").is_file()

@@ -44,6 +44,17 @@ def test_written_lists_can_be_read(recipe, tmp_path):
     assert len(recipe.read_tasks(path)) == 1
 
 
+def test_lists_of_other_encodings(recipe, tmp_path):
+    (tmp_path / "x.wav").touch()
+    path, line = tmp_path / "meta.lst", "a|b|x.wav|caf\u00e9\n"
+    path.write_bytes(line.encode("utf-8-sig"))
+    [task] = recipe.read_tasks(path)
+    assert task.name == "a"  # without the byte order mark
+    path.write_bytes(line.encode("latin-1"))
+    with pytest.raises(ValueError, match="meta.lst, line 1, holds the byte"):
+        recipe.read_tasks(path)
+
+
 def test_list_from_a_manifest(recipe, tiny_corpus, tmp_path, capsys):
     """Prompts and targets have the same speaker and different sentences."""
     import make_list
