@@ -1,7 +1,7 @@
 """Training of the vocoder that turns Gogo's mel into audio (Section 3.1.1).
 
 The Brain of recipes/LibriTTS/vocoder. It starts with mel and multi-resolution
-STFT distances; from a given update on, it adds Vocos' discriminators and
+STFT distances, and may add that in loudness; from a given update on, it adds Vocos' discriminators and
 adversarial losses (Siuzdak, 2023). Vocoder and losses are lobes; the
 discriminators come from the vocos package.
 """
@@ -26,13 +26,16 @@ from speechbrain_gogo.metrics.reports.pictures import plot_mels
 
 logger = get_logger(__name__)
 
+# Beside the mel distance, those with a weight: their objects in the YAML.
+DISTANCES = {"stft": "stft_loss", "loudness": "loudness_loss"}
+
 
 class VocoderBrain(TrainingBrain):
     """Trains ``modules.vocoder``; other modules are its discriminators.
 
     The recipe's YAML gives ``mel``, ``vocoder``, ``ema``, ``budget``,
-    ``mel_loss``, ``stft_loss``, ``loss_weights``, ``adversarial_start``,
-    ``sample_rate``, ``hop_length``, ``num_samples`` and what
+    ``mel_loss``, ``stft_loss``, ``loudness_loss``, ``loss_weights``,
+    ``adversarial_start``, ``sample_rate``, ``hop_length``, ``num_samples`` and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. One batch
     is one update.
     """
@@ -41,7 +44,7 @@ class VocoderBrain(TrainingBrain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for name in ("mel", "ema", "mel_loss", "stft_loss"):
+        for name in ("mel", "ema", "mel_loss", *DISTANCES.values()):
             getattr(self.hparams, name).to(self.device)
         # Sums of the parts of the loss since the last validation.
         self.sums, self.counts = Counter(), Counter()
@@ -148,8 +151,10 @@ class VocoderBrain(TrainingBrain):
                 self.keep_samples(batch.id, predicted, wavs)
                 self.valid_sums.update({**parts, "batches": 1})
                 return parts["mel"]
-            if weights["stft"]:
-                parts["stft"] = self.hparams.stft_loss(predicted, wavs)
+            for name, loss in DISTANCES.items():
+                if weights[name]:
+                    distance = getattr(self.hparams, loss)
+                    parts[name] = distance(predicted, wavs)
         if self.adversarial:
             parts.update(generator_losses(self.judges, predicted, wavs))
         loss = sum(
