@@ -99,6 +99,19 @@ def test_keep_equals_masking_by_hand(codec, wavs):
     assert torch.equal(shorter, expected)
 
 
+def test_keep_of_padding_does_not_count(codec):
+    """SpeechBrain pads budgets with zeros."""
+    tokens, lens = torch.zeros(2, 4, 10).long(), torch.tensor([1.0, 0.5])
+    budgets = torch.full((2, 4), 3)
+    expected, _ = codec.decode_batch(tokens, lens, keep=budgets)
+    budgets[1, 2:] = 0
+    found, _ = codec.decode_batch(tokens, lens, keep=budgets)
+    assert torch.equal(found, expected)
+    budgets[1, 1] = 0
+    with pytest.raises(ValueError, match=r"\[1, 1\]"):
+        codec.decode_batch(tokens, lens, keep=budgets)
+
+
 def test_backbone_equals_first_tokens(codec, wavs):
     tokens, _ = codec.encode_batch(wavs)
     backbone, _ = codec.encode_batch(wavs, num_tokens=3)
