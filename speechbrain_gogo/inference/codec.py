@@ -142,7 +142,7 @@ class GogoCodec(StreamingCodec):
         ValueError
             If tokens, keep or lengths are out of range; the error names the position.
         """
-        tokens = self._read_tokens(tokens, keep)
+        tokens = self._read_tokens(tokens, keep, lens)
         batch, counts = len(tokens), self._count_groups(tokens, lens)
         sampling = check_sampling(num_steps, guidance_scale, seed)
         longest = [count * self.group_samples for count in counts]

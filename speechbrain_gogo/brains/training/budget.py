@@ -1,6 +1,6 @@
 """Duration and learning rate schedule of a training.
 
-Cosine annealing after a linear warm-up (Appendix D, Table 4), over a number of
+Cosine annealing with a linear warm-up (Appendix D, Table 4), over a number of
 updates or of minutes, whichever ends first; exponential decay for CoFi-Speech.
 """
 

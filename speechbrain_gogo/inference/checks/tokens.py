@@ -38,11 +38,12 @@ def check_level(value, levels, name):
     return value
 
 
-def mask_dropped(tokens, keep, levels, mask_id):
+def mask_dropped(tokens, keep, levels, mask_id, real=None):
     """Replace tokens [B, N, K] that ``keep`` drops by the masking token.
 
     ``keep`` is a number of levels of every group, or [B, N] of each; None keeps
-    all. ``levels`` are the levels of the columns, a Levels.
+    all. ``levels`` are the levels of the columns, a Levels. ``real``, bool [B,
+    N], is False where groups are padding, of which ``keep`` may be anything.
     """
     if keep is None:
         return tokens
@@ -56,6 +57,8 @@ def mask_dropped(tokens, keep, levels, mask_id):
             f"keep must be a number or [batch, groups] = "
             f"{list(tokens.shape[:2])}; got {list(keep.shape)}."
         )
+    elif real is not None:
+        keep = torch.where(real, keep, 1)
     wrong = (keep < 1) | (keep > len(levels))
     if wrong.any():
         place = wrong.nonzero()[0].tolist()

@@ -26,6 +26,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     source_name,
 )
 from speechbrain_gogo.lobes.nn.fingerprint import hash_weights
+from speechbrain_gogo.lobes.nn.lengths import length_mask
 from speechbrain_gogo.lobes.nn.precision import KeepsPrecision, full_precision
 from speechbrain_gogo.lobes.tokens.granular import GranularCodec
 
@@ -270,11 +271,15 @@ class PretrainedCodec(
         # Not self.device: SpeechBrain does not update that one in .to().
         return next(self.codec.parameters()).device
 
-    def _read_tokens(self, tokens, keep=None):
+    def _read_tokens(self, tokens, keep=None, lens=None):
         """Checked ids, with the masking token where ``keep`` drops one."""
         columns, mask_id = self.num_codebooks, self.mask_id
         tokens = check_tokens(tokens, columns, mask_id, self._device())
-        return mask_dropped(tokens, keep, self.levels, mask_id)
+        if lens is not None:
+            shape = tokens.shape[:2]
+            lens = check_lens(lens, *shape, "lens", tokens.device)
+            lens = length_mask(lens, shape[1])
+        return mask_dropped(tokens, keep, self.levels, mask_id, lens)
 
     def _read_one(self, tokens, keep):
         """Checked ids [N, K] of one utterance; ``keep`` may be [N]."""

@@ -205,7 +205,7 @@ class VoicedCodec(PretrainedCodec):
             If tokens, keep, lengths or embeddings are out of range, saying
             where.
         """
-        tokens = self._read_tokens(tokens, keep)
+        tokens = self._read_tokens(tokens, keep, lens)
         batch, counts = len(tokens), self._count_groups(tokens, lens)
         longest = [count * self.group_samples for count in counts]
         lengths = check_lengths(num_samples, longest)

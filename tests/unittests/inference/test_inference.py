@@ -48,7 +48,8 @@ def test_int8_decoder(codec, tiny_codec_folder):
     exact, _ = codec.decode_batch(tokens, lens)
     assert 0 < (wavs - exact).norm() < 0.1 * exact.norm()
     alone, _ = small.decode_batch(tokens[1:, :2])
-    torch.testing.assert_close(wavs[1:, : alone.shape[1]], alone)
+    # Griffin-Lim's phases amplify rounding.
+    assert (wavs[1:, : alone.shape[1]] - alone).abs().max() < 1e-3
     with pytest.raises(ValueError, match="use one of"):
         GogoCodec.from_hparams(tiny_codec_folder, weights="int4")
 
@@ -97,6 +98,19 @@ def test_keep_equals_masking_by_hand(codec, wavs):
     whole, _ = codec.decode_batch(tokens, lens)
     assert not torch.equal(whole, expected)
     assert torch.equal(shorter, expected)
+
+
+def test_keep_of_padding_does_not_count(codec):
+    """SpeechBrain pads budgets with zeros."""
+    tokens, lens = torch.zeros(2, 4, 10).long(), torch.tensor([1.0, 0.5])
+    budgets = torch.full((2, 4), 3)
+    expected, _ = codec.decode_batch(tokens, lens, keep=budgets)
+    budgets[1, 2:] = 0
+    found, _ = codec.decode_batch(tokens, lens, keep=budgets)
+    assert torch.equal(found, expected)
+    budgets[1, 1] = 0
+    with pytest.raises(ValueError, match=r"\[1, 1\]"):
+        codec.decode_batch(tokens, lens, keep=budgets)
 
 
 def test_backbone_equals_first_tokens(codec, wavs):
