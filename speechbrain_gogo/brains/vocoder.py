@@ -1,9 +1,9 @@
 """Training of the vocoder that turns Gogo's mel into audio (Section 3.1.1).
 
-The Brain of recipes/LibriTTS/vocoder. It starts with mel and multi-resolution
-STFT distances, and may add that in loudness; from a given update on, it adds Vocos' discriminators and
-adversarial losses (Siuzdak, 2023). Vocoder and losses are lobes; the
-discriminators come from the vocos package.
+The Brain of recipes/LibriTTS/vocoder. It starts with distances of waveforms: mel,
+STFT at several resolutions, envelopes, loudness. From a given update on, it adds
+Vocos' discriminators and adversarial losses (Siuzdak, 2023). Vocoder and losses are
+lobes; the discriminators come from the vocos package.
 """
 
 from collections import Counter
@@ -27,15 +27,20 @@ from speechbrain_gogo.metrics.reports.pictures import plot_mels
 logger = get_logger(__name__)
 
 # Beside the mel distance, those with a weight: their objects in the YAML.
-DISTANCES = {"stft": "stft_loss", "loudness": "loudness_loss"}
+DISTANCES = {
+    "stft": "stft_loss",
+    "envelopes": "envelope_loss",
+    "loudness": "loudness_loss",
+}
 
 
 class VocoderBrain(TrainingBrain):
     """Trains ``modules.vocoder``; other modules are its discriminators.
 
     The recipe's YAML gives ``mel``, ``vocoder``, ``ema``, ``budget``,
-    ``mel_loss``, ``stft_loss``, ``loudness_loss``, ``loss_weights``,
-    ``adversarial_start``, ``sample_rate``, ``hop_length``, ``num_samples`` and what
+    ``mel_loss``, ``stft_loss``, ``envelope_loss``, ``loudness_loss``,
+    ``loss_weights``, ``adversarial_start``, ``sample_rate``, ``hop_length``,
+    ``num_samples`` and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. One batch
     is one update.
     """

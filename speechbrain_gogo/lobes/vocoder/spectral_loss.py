@@ -1,6 +1,6 @@
-"""Spectral distance of two waveforms at several resolutions.
+"""Spectral distances of two waveforms: at several resolutions, or of their mels.
 
-It trains the vocoder, together with the mel distance, before the discriminators
+The first trains the vocoder, together with the mel distance, before the discriminators
 are used: magnitudes at several window lengths agree only if the phases are
 consistent. After Yamamoto et al. (2020), Parallel WaveGAN; the mel distance and
 the adversarial losses come from the vocos package.
@@ -61,3 +61,33 @@ class MultiResolutionSTFTLoss(nn.Module):
             loss = loss + (truth - guess).norm() / truth.norm()
             loss = loss + nn.functional.l1_loss(guess.log(), truth.log())
         return loss / len(self.spectrograms)
+
+
+class LossOfMels(nn.Module):
+    """Distance of two waveforms by a loss of their mels.
+
+    Arguments
+    ---------
+    mel : torch.nn.Module
+        Waveforms [B, T] to log-mels [B, N, d].
+    loss : torch.nn.Module
+        Losses [B] of predicted and true log-mels.
+
+    Example
+    -------
+    >>> import torch
+    >>> from speechbrain_gogo.lobes.gogo.mel import VocosMel
+    >>> from speechbrain_gogo.lobes.gogo.training.envelopes import EnvelopeLoss
+    >>> distance = LossOfMels(VocosMel(), EnvelopeLoss(VocosMel()))
+    >>> wavs = torch.randn(2, 24000)
+    >>> abs(float(distance(0.5 * wavs, wavs))) < 1e-3
+    True
+    """
+
+    def __init__(self, mel, loss):
+        super().__init__()
+        self.mel, self.loss = mel, loss
+
+    def forward(self, predicted, target):
+        """Mean over a batch of waveforms [B, T], a scalar."""
+        return self.loss(self.mel(predicted), self.mel(target)).mean()

@@ -114,7 +114,7 @@ def test_starts_from_the_vocoder_of_a_codec(data_folder):
     """At learning rate 0, with discriminators, of which null leaves one out."""
     text = "\n".join(
         [
-            f"base: !include:{RECIPE}/hparams/coded_mini.yaml",
+            f"base: !include:{RECIPE}/hparams/coded_adversarial_mini.yaml",
             "discriminators: {mrd: {fft_sizes: [256], channels: 2}}",
         ]
     )
