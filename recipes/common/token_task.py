@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import speechbrain as sb
-import torch
 from speechbrain.utils.distributed import if_main_process, infer_device
 
 from recipes.common.evaluation.results_file import write_rows
@@ -61,11 +60,6 @@ class TokenTaskBrain(TrainingBrain):
         """Embeddings [B, N, K, H] of the first K of tokens [B, N, all]."""
         tokenizer = self.hparams.tokenizer.to(tokens.device)
         return tokenizer.embeddings(tokens[..., : tokenizer.num_codebooks])
-
-    def on_fit_batch_start(self, batch, should_step):
-        """Seed dropout, so that it is the same after a resume."""
-        super().on_fit_batch_start(batch, should_step)
-        torch.manual_seed(self.generator().initial_seed())
 
     def on_stage_start(self, stage, epoch=None):
         """Reset the rows before a validation or a test."""

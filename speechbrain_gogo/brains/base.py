@@ -175,13 +175,15 @@ class TrainingBrain(WatchedBrain):
                 f"output_folder, or delete {last.path.parent} to start anew."
             )
 
-    def generator(self):
-        """Random generator of this batch and rank, the same after a resume.
+    def receive(self, batch):
+        """Record a batch, and seed dropout: it is the same after a resume."""
+        super().receive(batch)
+        torch.manual_seed(self.generator().initial_seed())
 
-        Returns
-        -------
-        torch.Generator
-            On the CPU, seeded by ``seed``, the batch and the rank.
+    def generator(self):
+        """A torch.Generator of this batch and rank, the same after a resume.
+
+        It is on the CPU and seeded by ``seed``, the batch and the rank.
         """
         batches = self.grad_accumulation_factor
         count = self.optimizer_step * batches + self.step % batches
@@ -212,8 +214,7 @@ class TrainingBrain(WatchedBrain):
     # Validation
 
     def _fit_valid(self, valid_set, epoch, enable):
-        # SpeechBrain asks this after every epoch.
-        if self.wants_validation():
+        if self.wants_validation():  # SpeechBrain asks after every epoch
             with self.validating():
                 super()._fit_valid(valid_set, epoch, enable)
             self.validated = self.hparams.budget.minutes

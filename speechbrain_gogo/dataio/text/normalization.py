@@ -2,6 +2,11 @@
 
 import re
 
+# Chinese marks of pauses.
+WIDE_MARKS = str.maketrans(
+    "\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f", ",.!,,,?"
+)
+
 
 def normalize_words(text):
     """Lower case, letters, digits and apostrophes only.
@@ -41,6 +46,6 @@ def normalize_speech(text):
     >>> normalize_speech(" Don't -- stop,  SIR! Why; (no)")
     "don't stop , sir ! why , no"
     """
-    text = text.lower().replace("\u2019", "'")
+    text = text.lower().replace("\u2019", "'").translate(WIDE_MARKS)
     text = re.sub("[;:]", ",", text)
     return " ".join(re.findall(r"[\w']+|[.,?!]", text))

@@ -5,9 +5,16 @@ import re
 # What a cut costs behind these marks, before words that open a clause, and
 # between other words; and what each piece costs.
 MARKS = {";": 0, ":": 1, ",": 2}
+MARKS |= {"\uff1b": 0, "\uff1a": 1, "\uff0c": 2, "\u3001": 2}  # wide ones
 OPENERS = {"and", "but", "or", "so", "because", "although", "though", "while"}
 OPENERS |= {"when", "where", "which", "who", "that", "if", "unless", "until"}
 CLAUSE, WORD, PIECE, UNEVEN = 4, 12, 2, 4
+
+# Words, and what is between marks where a script has no spaces.
+WIDE_MARKS = "\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f"
+WORDS = re.compile(rf"[^\s{WIDE_MARKS}]+[{WIDE_MARKS}]*|[{WIDE_MARKS}]+")
+WIDE_END = "(?<=[\u3002\uff01\uff1f])(?![\u3002\uff01\uff1f\u201d\u2019\u300d\u300f\uff09])"
+SENTENCE_END = re.compile(rf"(?<=[.?!])\s+|{WIDE_END}\s*")
 
 BULLET = r"\s*[-*+\u2022\u2023\u25aa\u25cf\u25e6\u2013]\s+"
 ITEM = rf"(?:{BULLET}|\s*\(?\d{{1,2}}[.)]\s+)"
@@ -95,7 +102,7 @@ def split_sentences(text, max_characters=200):
     Returns
     -------
     list of str
-        Pieces with at least one letter each, in their order.
+        Pieces with at least one letter or digit each, in their order.
 
     Example
     -------
@@ -103,29 +110,27 @@ def split_sentences(text, max_characters=200):
     ['Who?', 'Me.', 'I came,', 'I saw, I won.']
     """
     pieces = []
-    for sentence in re.split(r"(?<=[.?!])\s+", text):
+    for sentence in SENTENCE_END.split(text):
         pieces += _clauses(sentence, max_characters)
-    return [piece for piece in pieces if re.search("[A-Za-z]", piece)]
+    return [piece for piece in pieces if re.search(r"\w", piece)]
 
 
 def _clauses(sentence, longest):
     """The best split of a sentence, by dynamic programming."""
     if len(sentence) <= longest:
         return [sentence]
-    words = [
-        word[start : start + longest]
-        for word in sentence.split()
-        for start in range(0, len(word), longest)
+    spans = [
+        (start, min(start + longest, word.end()))
+        for word in WORDS.finditer(sentence)
+        for start in range(*word.span(), longest)
     ]
-    ends = [0]  # where words end, each followed by a space
-    for word in words:
-        ends.append(ends[-1] + len(word) + 1)
+    words = [sentence[start:end] for start, end in spans]
     best = [(0.0, 0)]  # of so many words: cost, and where the last piece starts
     for end in range(1, len(words) + 1):
         cut = _cut_cost(words, end) + PIECE
         choices = []
         for start in range(end - 1, -1, -1):
-            length = ends[end] - ends[start] - 1
+            length = spans[end - 1][1] - spans[start][0]
             if length > longest:
                 break
             uneven = UNEVEN * (1 - length / longest) ** 2
@@ -134,7 +139,7 @@ def _clauses(sentence, longest):
     pieces, end = [], len(words)
     while end:
         start = best[end][1]
-        pieces.append(" ".join(words[start:end]))
+        pieces.append(sentence[spans[start][0] : spans[end - 1][1]])
         end = start
     return pieces[::-1]
 

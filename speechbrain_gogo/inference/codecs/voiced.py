@@ -145,7 +145,8 @@ class VoicedCodec(PretrainedCodec):
             self.vocoder,
             self._mel_pieces(pieces, embedding),
             WINDOW * self.group_size,
-            least=1,
+            # A vocoder that reads far ahead (Griffin-Lim) is late anyway.
+            least=max(1, self.vocoder.context // 4),
         )
         for wav in self._in_own_precision(audio):
             wav = wav[0].float()

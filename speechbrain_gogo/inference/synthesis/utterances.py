@@ -5,6 +5,7 @@ together with the prompt, and each sentence becomes an :class:`Utterance`.
 """
 
 import math
+import re
 from dataclasses import dataclass
 
 import torch
@@ -153,7 +154,7 @@ def read_text(text, name, front_end):
         spoken = front_end.normalize(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    if not spoken:
+    if not re.search(r"\w", spoken):
         raise ValueError(
             f"{name} {text!r:.60} has no {front_end.language_name} words that "
             "can be spoken."

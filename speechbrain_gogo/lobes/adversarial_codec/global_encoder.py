@@ -59,6 +59,8 @@ class GlobalEncoder(nn.Module):
     def encode_each(self, mel, lens=None):
         """Embeddings of utterances of different lengths, each read alone.
 
+        Fewer than 5 frames are repeated.
+
         Arguments
         ---------
         mel : torch.Tensor
@@ -70,22 +72,17 @@ class GlobalEncoder(nn.Module):
         -------
         torch.Tensor
             [B, dim].
-
-        Raises
-        ------
-        ValueError
-            If an utterance has fewer than 5 frames.
         """
         frames = [mel.shape[1]] * len(mel)
         if lens is not None:
             frames = count_steps(lens, mel.shape[1]).tolist()
-        if min(frames) < FEWEST_FRAMES:
-            raise ValueError(
-                f"An utterance has {min(frames)} mel frames; the global "
-                f"embedding needs at least {FEWEST_FRAMES}."
-            )
-        clips = zip(mel.split(1), frames)
-        return torch.cat([self(clip[:, :size]) for clip, size in clips])
+        found = []
+        for clip, size in zip(mel.split(1), frames):
+            clip = clip[:, :size]
+            if size < FEWEST_FRAMES:
+                clip = clip.repeat(1, FEWEST_FRAMES, 1)[:, :FEWEST_FRAMES]
+            found.append(self(clip))
+        return torch.cat(found)
 
     def clip_and_shuffle(self, mel, lens, generator=None):
         """Shuffled segments of a quarter to three quarters of each utterance.

@@ -184,7 +184,8 @@ class CoFiCodecNetwork(ClipCodec):
         """Global embedding [1, C] from the first samples [T] of a recording."""
         size, window = self.group_samples, self.window_groups
         mel = self.mel(wav[None, : (window + 1) * size])
-        return self.global_encoder(mel[:, : window * self.group_size])
+        mel = mel[:, : window * self.group_size]
+        return self.global_encoder.encode_each(mel)
 
     @property
     def voice_samples(self):

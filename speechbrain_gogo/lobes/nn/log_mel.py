@@ -17,7 +17,8 @@ class MagnitudeMel(nn.Module):
     """Natural logarithm of mel-filtered STFT magnitudes.
 
     The waveform is reflected by (n_fft - hop_length) / 2 at both ends, so that
-    T samples have exactly T / hop_length frames.
+    T samples have exactly T / hop_length frames. Zeros follow one that is too
+    short for that.
 
     Arguments
     ---------
@@ -83,7 +84,8 @@ class MagnitudeMel(nn.Module):
         """
         margin = (self.n_fft - self.hop_length) // 2
         with torch.autocast(wavs.device.type, enabled=False):
-            padded = F.pad(wavs.unsqueeze(1), (margin, margin), mode="reflect")
+            long = F.pad(wavs, (0, max(0, margin + 1 - wavs.shape[1])))
+            padded = F.pad(long.unsqueeze(1), (margin, margin), mode="reflect")
             spectrum = torch.stft(
                 padded.squeeze(1),
                 self.n_fft,
@@ -95,4 +97,7 @@ class MagnitudeMel(nn.Module):
             )  # [B, n_fft / 2 + 1, T / hop]
             power = spectrum.real.square() + spectrum.imag.square()
             magnitude = (power + LEAST_POWER).sqrt().transpose(1, 2)
-            return (magnitude @ self.filters).clamp(min=self.floor).log()
+            mel = (
+                magnitude[:, : wavs.shape[1] // self.hop_length] @ self.filters
+            )
+            return mel.clamp(min=self.floor).log()

@@ -208,7 +208,10 @@ class SelfSupervised(nn.Module):
     def _network(self, device):
         """The network on a device; it is loaded at the first call."""
         if not self._loaded:
-            network, extractor = _load(self.source)
+            # Its weights are drawn before they are read; dropout of a training
+            # must not depend on when that is.
+            with torch.random.fork_rng(devices=[]):
+                network, extractor = _load(self.source)
             if extractor is not None:
                 network = network.get_encoder()
             self.use(network, extractor)

@@ -199,7 +199,7 @@ class SoCodecNetwork(ClipCodec):
 
     def voice(self, clip):
         """Global embedding [1, D] of a clip [T] of whole steps."""
-        return self.global_encoder(self.mel(clip[None]))
+        return self.global_encoder.encode_each(self.mel(clip[None]))
 
     # Tokens to mel
 

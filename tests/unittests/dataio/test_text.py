@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from speechbrain_gogo.dataio.text import English, front_end
+from speechbrain_gogo.dataio.text import (
+    English,
+    front_end,
+    normalize_speech,
+)
 from speechbrain_gogo.dataio.text.sentences import split_sentences
 
 normalize_english = English().normalize
@@ -122,6 +126,21 @@ def test_long_text_is_split():
     assert " ".join(pieces) == endless
     assert split_sentences("a" * 25, 10) == ["a" * 10, "a" * 10, "a" * 5]
     assert split_sentences("", 10) == split_sentences("?!", 10) == []
+    assert split_sentences("Room 5. 6.", 10) == ["Room 5.", "6."]
+
+
+def test_text_of_other_scripts_is_split():
+    """Chinese, of SoCodec's and CoFi-Speech's corpus, has no spaces."""
+    text = "今天天气很好，我们去公园吧！“好吗？”好。"
+    first, rest = text[:14], text[14:]
+    assert split_sentences(text, 20) == [first, rest]
+    assert split_sentences(text, 8) == [first[:7], first[7:], rest]
+    no_marks = text[:6] * 3
+    assert split_sentences(no_marks, 8) == [
+        no_marks[place : place + 8] for place in (0, 8, 16)
+    ]
+    assert split_sentences("Привет, мир!", 9) == ["Привет,", "мир!"]
+    assert normalize_speech(text[:8]) == "今天天气很好 , 我"
 
 
 SENTENCES = {

@@ -12,6 +12,7 @@ from speechbrain_gogo.brains.cofi import CoFiCodecBrain
 from speechbrain_gogo.brains.socodec import SoCodecBrain
 from speechbrain_gogo.inference import CoFiCodec, SoCodec
 from speechbrain_gogo.lobes.cofi.quantizers import ScaleQuantizers
+from speechbrain_gogo.lobes.vocoder.griffin_lim import MagnitudeGriffinLim
 
 RATE, GROUP = 16000, 1920
 
@@ -71,6 +72,19 @@ def test_batch_and_stream_equal_single(codec, wavs, monkeypatch):
         pieces = codec.decode_stream(iter(alone[0].split(11)), embedding=g[0])
         pieces = torch.cat(list(pieces))[:length]
         assert (pieces - single[0]).abs().max() < 1e-4
+
+
+def test_vocoders_of_long_context_are_called_rarely(codec, monkeypatch):
+    """They read their whole context each time; speech has many groups."""
+    vocoder, sizes = MagnitudeGriffinLim(num_iterations=20), []
+    vocoder.register_forward_pre_hook(
+        lambda _, mel: sizes.append(mel[0].shape[1])
+    )
+    monkeypatch.setitem(codec.mods._modules, "vocoder", vocoder)
+    tokens = torch.randint(64, (1, 40, 28), generator=torch.manual_seed(0))
+    groups = torch.cat(list(codec.decode_groups(tokens[0])))
+    assert vocoder.context == 127 and sum(sizes) < 4000  # of 480 frames
+    assert len(groups) == 40 * GROUP and groups.isfinite().all()
 
 
 @pytest.mark.parametrize(

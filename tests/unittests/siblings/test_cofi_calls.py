@@ -107,8 +107,12 @@ def test_fewer_scales(name):
     size, columns = {"two_scales": (1920, 25), "one_scale": (320, 4)}[name]
     assert (codec.group_samples, codec.num_codebooks) == (size, columns)
     assert changes["valid_keeps"][-1] == len(codec.levels)
+    assert codec.window_groups * size == 60 * 16000
     tokens, _ = codec.encode(torch.randn(1, 3840))
     assert tokens.shape == (1, 3840 // size, columns)
+    short = torch.randn(1, 7)  # fewer samples than the mel reflects
+    assert codec.encode(short)[0].shape == (1, 1, columns)
+    assert codec.speaker_embedding(short).shape == (1, 16)
     assert codec.decode_mel(tokens, torch.zeros(1, 16)).shape == (1, 24, 80)
 
 

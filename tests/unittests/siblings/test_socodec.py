@@ -135,3 +135,15 @@ def test_synthesis(speech, wavs):
         speech.clone_voice(text, wavs[0], temperature=-1)
     with pytest.raises(ValueError, match="no English words"):
         speech.clone_voice("...", wavs[0])
+
+
+def test_synthesis_of_chinese(tiny_socodec_speech_folder, wavs):
+    """The language of the paper, whose texts are read as they are written."""
+    from speechbrain_gogo.inference import SoCodecSpeech
+
+    speech = SoCodecSpeech.from_hparams(
+        tiny_socodec_speech_folder, overrides={"language": None}
+    )
+    assert len(speech.clone_voice("今天天气很好。好吗？", wavs[0]).tokens) > 1
+    with pytest.raises(ValueError, match="no written words"):
+        speech.clone_voice("...", wavs[0])

@@ -16,6 +16,11 @@ def make_lm(delay=1, streams=4, **sizes):
     ).eval()
 
 
+def test_a_gpt_is_made_without_warnings(capfd):
+    make_lm()
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("delay", [0, 1, 2])
 def test_patterns_with_any_delay(delay):
     tokens = torch.arange(24).view(2, 4, 3)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.logs.code_usage import CodeUsage
 from speechbrain_gogo.brains.plots import read_log
@@ -293,3 +294,29 @@ def test_logged_losses_are_of_whole_updates(tmp_path):
     # Updates of two, two, two (one of which is NaN) and one.
     assert [row["loss"] for row in rows] == [2.0, 6.0, 9.0]
     assert [row["codes used 1"] for row in rows] == [11, 13, 16]
+
+
+def test_dropout_is_the_same_after_a_resume(tmp_path):
+    """It depends on the update, not on what was drawn before."""
+
+    class Dropping(TrainingBrain):
+        def compute_forward(self, batch, stage):
+            return nn.functional.dropout(batch)
+
+        def compute_objectives(self, predictions, batch, stage):
+            self.dropped.append(predictions)
+            return self.modules.net(predictions).square().mean()
+
+    def train(seed):
+        torch.manual_seed(seed)
+        hparams = {"budget": TrainingBudget(3, 0), "learning_rate": 0.01}
+        hparams |= {"seed": 0, "output_folder": tmp_path}
+        net = {"net": nn.Linear(8, 1)}
+        trained = Dropping(net, torch.optim.SGD, hparams, {"device": "cpu"})
+        trained.dropped = []
+        trained.fit(range(1), torch.ones(3, 9, 8), progressbar=False)
+        return torch.stack(trained.dropped)
+
+    masks = train(1)
+    assert torch.equal(masks, train(2))
+    assert not torch.equal(masks[0], masks[1])

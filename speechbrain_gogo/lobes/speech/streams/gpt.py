@@ -29,6 +29,8 @@ def gpt(dim, num_layers, num_heads, max_positions, dropout=0.1):
     model = GPT2Model(
         GPT2Config(
             vocab_size=1,  # there are no ids
+            bos_token_id=None,
+            eos_token_id=None,
             n_positions=max_positions,
             n_embd=dim,
             n_layer=num_layers,
