@@ -178,17 +178,21 @@ class TrainingBrain(WatchedBrain):
     def receive(self, batch):
         """Record a batch, and seed dropout: it is the same after a resume."""
         super().receive(batch)
-        torch.manual_seed(self.generator().initial_seed())
+        # Other numbers than those of generator(), which would be repeated.
+        torch.manual_seed(hash((*self.place(), 1)) % 2**63)
 
     def generator(self):
         """A torch.Generator of this batch and rank, the same after a resume.
 
         It is on the CPU and seeded by ``seed``, the batch and the rank.
         """
+        return torch.Generator().manual_seed(hash(self.place()) % 2**63)
+
+    def place(self):
+        """What random numbers of a batch depend on: seed, count, rank."""
         batches = self.grad_accumulation_factor
         count = self.optimizer_step * batches + self.step % batches
-        place = (self.hparams.seed, count, get_rank() or 0)
-        return torch.Generator().manual_seed(hash(place) % 2**63)
+        return self.hparams.seed, count, get_rank() or 0
 
     def unwrapped(self, module, stage):
         """A module without its distributed wrapper, except in training.
