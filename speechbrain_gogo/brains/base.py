@@ -176,16 +176,12 @@ class TrainingBrain(WatchedBrain):
             )
 
     def receive(self, batch):
-        """Record a batch, and seed dropout: it is the same after a resume."""
+        """Record a batch, and seed dropout, otherwise than :meth:`generator`."""
         super().receive(batch)
-        # Other numbers than those of generator(), which would be repeated.
         torch.manual_seed(hash((*self.place(), 1)) % 2**63)
 
     def generator(self):
-        """A torch.Generator of this batch and rank, the same after a resume.
-
-        It is on the CPU and seeded by ``seed``, the batch and the rank.
-        """
+        """A torch.Generator on the CPU, the same after a resume."""
         return torch.Generator().manual_seed(hash(self.place()) % 2**63)
 
     def place(self):
