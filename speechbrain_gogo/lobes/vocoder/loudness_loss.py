@@ -44,8 +44,8 @@ def band_filters(num_bands):
     distance of two frequencies.
     """
     step = RATE / N_FFT
-    lower = (torch.arange(N_FFT // 2 + 1) - 0.5).clamp(min=0) * step
-    upper = (lower + step).clamp(max=RATE / 2)
+    centres = torch.arange(N_FFT // 2 + 1) * step
+    lower, upper = centres - step / 2, centres + step / 2
     edges = torch.linspace(
         0, float(bark(torch.tensor(RATE / 2))), num_bands + 1
     )

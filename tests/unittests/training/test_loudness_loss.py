@@ -56,9 +56,8 @@ def band_power(spectrum, low, high):
     """Sum over frequencies, each as wide as the distance to the next."""
     total = 0.0
     for place, power in enumerate(spectrum):
-        left, right = max(0, place - 0.5) * STEP, (place + 0.5) * STEP
-        right = left + STEP if place == 0 else right
-        part = min(right, high, 8000) - max(left, low)
+        left, right = (place - 0.5) * STEP, (place + 0.5) * STEP
+        part = min(right, high) - max(left, low)
         total += power * max(0, part) / STEP
     return total
 
