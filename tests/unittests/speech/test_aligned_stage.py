@@ -254,7 +254,8 @@ def test_overfitted_texts_are_generated_after_prompts():
         6, LEVELS, **{**SMALL, "dim": 32, "aligner_batches": 100}
     )
     optimizer = torch.optim.Adam(lm.parameters(), lr=0.01)
-    for _ in range(250):
+    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, 400)
+    for _ in range(400):
         text = torch.randint(6, (16, 5))
         lens = torch.randint(2, 6, (16,)) / 5
         out = lm(text, lens, words[text], lens)
@@ -262,6 +263,7 @@ def test_overfitted_texts_are_generated_after_prompts():
         optimizer.zero_grad()
         out["loss"].backward()
         optimizer.step()
+        decay.step()
     lm.eval()
     text = torch.tensor([[1, 4, 2, 2, 0, 5, 3], [5, 0, 1, 3, 0, 0, 0]])
     lens, prompt = torch.tensor([7, 4]) / 7, words[text[:, :2]]
