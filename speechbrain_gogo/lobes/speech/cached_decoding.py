@@ -204,8 +204,9 @@ class Sampler:
         logits = logits / self.temperature
         for warper in self.warpers:
             logits = warper(None, logits)
-        likely = logits.softmax(1)
-        likely = likely.cumsum(1, dtype=torch.double)
+        # No exponential is below e^-80: denormal numbers are slow.
+        logits = (logits - logits.amax(1, keepdim=True)).clamp_(min=-80)
+        likely = logits.exp_().cumsum(1, dtype=torch.double)
         chance = self._uniform(position, logits.device)
         drawn = torch.searchsorted(likely, chance * likely[:, -1:], right=True)
         return drawn.squeeze(1)

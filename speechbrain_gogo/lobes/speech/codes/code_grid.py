@@ -157,22 +157,16 @@ class GridOutput:
             *(sizes[i] * sizes[j] for i, j in self.grid.pairs),
         ]
         self.num_scores = sum(self.sizes)
-        # One dimension for each digit up to j: [1, ..., L_j], and of a pair
-        # [1, ..., L_i, ..., L_j].
-        self.shapes = [(*[1] * j, size) for j, size in enumerate(sizes)]
-        for i, j in self.grid.pairs:
-            before = [sizes[i] if place == i else 1 for place in range(j)]
-            self.shapes.append((*before, sizes[j]))
 
     def _split(self, scores):
-        """Scores [P, any] by digit and by pair, [P, *shape] each."""
+        """Scores [P, any] by digit, [P, L_j], and by pair, [P, L_i, L_j]."""
         parts = scores.split(self.sizes, dim=-1)
-        shaped = [
-            part.view(-1, *shape) for part, shape in zip(parts, self.shapes)
-        ]
-        count = len(self.grid.levels)
-        pairs = dict(zip(self.grid.pairs, shaped[count:]))
-        return shaped[:count], pairs
+        sizes = self.grid.levels
+        pairs = {
+            (i, j): part.unflatten(-1, (sizes[i], sizes[j]))
+            for (i, j), part in zip(self.grid.pairs, parts[len(sizes) :])
+        }
+        return parts[: len(sizes)], pairs
 
     def nll(self, scores, codes):
         """Negative log-likelihood of codes int64 [P], in nats, float32 [P].
@@ -184,19 +178,21 @@ class GridOutput:
         logits, pairs = self._split(scores.float())
         total = 0.0
         for j, own in enumerate(logits):
-            own = own.flatten(1)  # [P, L_j]
             for i in range(j):
-                pair = pairs[i, j].flatten(1, j)  # [P, L_i, L_j]
-                own = own + pair[row, digits[:, i]]
+                own = own + pairs[i, j][row, digits[:, i]]  # [P, L_j]
             total = total + F.cross_entropy(own, digits[:, j], reduction="none")
         return total
 
     def log_probs(self, scores):
         """Scores [B, ``num_scores``] to log-probabilities of all codes, [B, C]."""
         logits, pairs = self._split(scores.float())
-        total = logits[0].log_softmax(-1)  # [B, L_0]
+        total = logits[0].log_softmax(1)  # [B, L_0]
         for j, own in enumerate(logits[1:], 1):
+            # Digit j comes before the others: the softmax of torch is slow
+            # over a last dimension of few elements.
+            own = own.unsqueeze(2)
             for i in range(j):
-                own = own + pairs[i, j]  # [B, L_0, ..., L_i, 1, ..., L_j]
-            total = total.unsqueeze(-1) + own.log_softmax(-1)
-        return total.flatten(1)
+                pair = pairs[i, j].mT.contiguous().unsqueeze(2)
+                own = (own.unsqueeze(3) + pair).flatten(2)  # [B, L_j, L_0 .. L_i]
+            total = (own.log_softmax(1) + total.unsqueeze(1)).mT.flatten(1)
+        return total
