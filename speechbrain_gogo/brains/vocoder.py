@@ -1,9 +1,9 @@
 """Training of the vocoder that turns Gogo's mel into audio (Section 3.1.1).
 
 The Brain of recipes/LibriTTS/vocoder. It starts with distances of waveforms: mel,
-STFT at several resolutions, envelopes, loudness. From a given update on, it adds
-Vocos' discriminators and adversarial losses (Siuzdak, 2023). Vocoder and losses are
-lobes; the discriminators come from the vocos package.
+STFT at several resolutions, envelopes, loudness, features of a recogniser. From a
+given update on, it adds Vocos' discriminators and adversarial losses (Siuzdak, 2023).
+Vocoder and losses are lobes; the discriminators come from the vocos package.
 """
 
 from collections import Counter
@@ -31,6 +31,7 @@ DISTANCES = {
     "stft": "stft_loss",
     "envelopes": "envelope_loss",
     "loudness": "loudness_loss",
+    "hearing": "hearing_loss",
 }
 
 
@@ -38,19 +39,35 @@ class VocoderBrain(TrainingBrain):
     """Trains ``modules.vocoder``; other modules are its discriminators.
 
     The recipe's YAML gives ``mel``, ``vocoder``, ``ema``, ``budget``,
-    ``mel_loss``, ``stft_loss``, ``envelope_loss``, ``loudness_loss``,
-    ``loss_weights``, ``adversarial_start``, ``sample_rate``, ``hop_length``,
+    ``mel_loss``, ``loss_weights``, the losses of ``DISTANCES`` that have a
+    weight, ``adversarial_start``, ``sample_rate``, ``hop_length``,
     ``num_samples`` and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. One batch
     is one update.
+
+    Raises
+    ------
+    ValueError
+        If a loss with a weight is null.
     """
 
     splits_validation = True
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for name in ("mel", "ema", "mel_loss", *DISTANCES.values()):
+        for name in ("mel", "ema", "mel_loss"):
             getattr(self.hparams, name).to(self.device)
+        self.distances = {}
+        for name, key in DISTANCES.items():
+            if not self.hparams.loss_weights[name]:
+                continue
+            loss = getattr(self.hparams, key)
+            if loss is None:
+                raise ValueError(
+                    f"loss_weights has a weight for '{name}', but {key} is "
+                    "null: give that loss, or the weight 0."
+                )
+            self.distances[name] = loss.to(self.device)
         # Sums of the parts of the loss since the last validation.
         self.sums, self.counts = Counter(), Counter()
 
@@ -156,10 +173,8 @@ class VocoderBrain(TrainingBrain):
                 self.keep_samples(batch.id, predicted, wavs)
                 self.valid_sums.update({**parts, "batches": 1})
                 return parts["mel"]
-            for name, loss in DISTANCES.items():
-                if weights[name]:
-                    distance = getattr(self.hparams, loss)
-                    parts[name] = distance(predicted, wavs)
+            for name, distance in self.distances.items():
+                parts[name] = distance(predicted, wavs)
         if self.adversarial:
             parts.update(generator_losses(self.judges, predicted, wavs))
         loss = sum(

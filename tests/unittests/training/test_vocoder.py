@@ -7,6 +7,7 @@ import torch
 import yaml
 from vocos.heads import ISTFTHead
 
+from speechbrain_gogo.brains.vocoder import DISTANCES, VocoderBrain
 from speechbrain_gogo.inference.demo.run import EXAMPLE
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
 from speechbrain_gogo.lobes.vocoder.vocoders import (
@@ -157,3 +158,15 @@ def test_pickled_code_is_refused(vocos, tmp_path):
     torch.save({"head.out.bias": print}, tmp_path / "pytorch_model.bin")
     with pytest.raises(ValueError, match="refused"):
         VocosVocoder.from_source(tmp_path)
+
+
+def test_a_weight_needs_its_loss(tmp_path):
+    nothing = torch.nn.Identity()
+    hparams = {
+        **dict.fromkeys(("mel", "ema", "mel_loss"), nothing),
+        **dict.fromkeys(DISTANCES.values()),
+        "output_folder": tmp_path,
+        "loss_weights": {**dict.fromkeys(DISTANCES, 0.0), "hearing": 1.0},
+    }
+    with pytest.raises(ValueError, match="'hearing', but hearing_loss is null"):
+        VocoderBrain({}, torch.optim.SGD, hparams, {"device": "cpu"})

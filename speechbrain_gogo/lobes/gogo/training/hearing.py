@@ -13,7 +13,7 @@ import torchaudio
 from torch import nn
 from torch.nn import functional as F
 
-SAMPLE_RATE, N_FFT, FRAME_RATE, N_MELS = 16000, 400, 100, 80  # Whisper's
+SAMPLE_RATE, N_FFT, FRAME_RATE = 16000, 400, 100  # Whisper's
 
 
 class WhisperMel(nn.Module):
@@ -22,10 +22,11 @@ class WhisperMel(nn.Module):
     Magnitudes are interpolated between the centres of the codec's bins, and
     their squares are summed by Whisper's filters. On speech this is
     about 3 dB (root mean square) from what Whisper computes from the waveform.
-    ``mel`` is the VocosMel that computes the codec's.
+    ``mel`` is the VocosMel that computes the codec's, ``n_mels`` the number of
+    Whisper's mel bins.
     """
 
-    def __init__(self, mel):
+    def __init__(self, mel, n_mels=80):
         super().__init__()
         self.frame_rate = mel.sample_rate / mel.hop_length
         filters = mel.spectrogram.mel_scale.fb  # [bins, d]
@@ -45,7 +46,7 @@ class WhisperMel(nn.Module):
             N_FFT // 2 + 1,
             0,
             SAMPLE_RATE / 2,
-            N_MELS,
+            n_mels,
             SAMPLE_RATE,
             norm="slaney",
             mel_scale="slaney",
@@ -53,11 +54,11 @@ class WhisperMel(nn.Module):
         # The power of a tone grows with the square of the window, that of
         # noise with the window: speech is between.
         gain = (N_FFT / mel.n_fft) ** 1.75 * 4 / math.pi
-        weight = gain * whisper.T @ between / size.square()  # [80, d]
+        weight = gain * whisper.T @ between / size.square()  # [n_mels, d]
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, log_mel):
-        """log_mel [B, T, d] -> log10 of powers [B, 80, T']."""
+        """log_mel [B, T, d] -> log10 of powers [B, n_mels, T']."""
         with torch.autocast(log_mel.device.type, enabled=False):
             power = F.linear((2 * log_mel.float()).exp(), self.weight)
         frames = round(log_mel.shape[1] * FRAME_RATE / self.frame_rate)
@@ -88,7 +89,7 @@ class HearingLoss(nn.Module):
 
         encoder = WhisperModel.from_pretrained(source).encoder
         encoder.layers = encoder.layers[:num_layers]
-        self.whisper_mel = WhisperMel(mel)
+        self.whisper_mel = WhisperMel(mel, encoder.config.num_mel_bins)
         self.encoder = encoder.eval().requires_grad_(False)
         self.max_utterances = max_utterances
 
@@ -145,7 +146,7 @@ class HearingLoss(nn.Module):
     def features(self, mel, loudest):
         """Outputs of each layer, each position normalized: L of [B, T'', D].
 
-        ``mel`` is [B, 80, T'], ``loudest`` the largest value of each recording,
+        ``mel`` is [B, n_mels, T'], ``loudest`` the largest value of each recording,
         [B, 1, 1].
         """
         x = (torch.maximum(mel, loudest - 8) + 4) / 4  # as Whisper scales it

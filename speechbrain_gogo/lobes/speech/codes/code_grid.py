@@ -193,6 +193,8 @@ class GridOutput:
             own = own.unsqueeze(2)
             for i in range(j):
                 pair = pairs[i, j].mT.contiguous().unsqueeze(2)
-                own = (own.unsqueeze(3) + pair).flatten(2)  # [B, L_j, L_0 .. L_i]
+                own = (own.unsqueeze(3) + pair).flatten(
+                    2
+                )  # [B, L_j, L_0 .. L_i]
             total = (own.log_softmax(1) + total.unsqueeze(1)).mT.flatten(1)
         return total
