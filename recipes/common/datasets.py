@@ -39,12 +39,17 @@ def manifest_datasets(hparams, sample_rate, tokenizer=None):
 
 
 def speech_datasets(hparams, sample_rate, tokenizer=None):
-    """:func:`manifest_datasets`, with settings of loaders between the two.
-
-    The settings also have the sizes of batches and those of workers. A batch
-    has clips of similar lengths.
-    """
+    """:func:`manifest_datasets`, with :func:`speech_loaders` between the two."""
     datasets, reports = manifest_datasets(hparams, sample_rate, tokenizer)
+    return datasets, speech_loaders(hparams, datasets), reports
+
+
+def speech_loaders(hparams, datasets):
+    """Settings of the loaders of datasets, by stage.
+
+    They have the sizes of batches and those of workers. A batch has clips of
+    similar lengths.
+    """
     loaders = {}
     workers = worker_settings(
         hparams["num_workers"],
@@ -63,4 +68,4 @@ def speech_datasets(hparams, sample_rate, tokenizer=None):
             hparams["seed"],
             **workers,
         )
-    return datasets, loaders, reports
+    return loaders

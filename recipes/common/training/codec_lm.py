@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from speechbrain.utils.distributed import run_on_main
 
-from recipes.common.datasets import speech_datasets
+from recipes.common.datasets import manifest_datasets, speech_loaders
 from recipes.common.experiment import fit, log_clips, make_brain
 from recipes.common.training.codec_lm_samples import CodecLMSamples
 from speechbrain_gogo.brains.multi_stream_lm import MultiStreamLMBrain
@@ -25,10 +25,13 @@ from speechbrain_gogo.inference.loading.speech_lm import (
 
 
 def dataio_prepare(hparams):
-    """Datasets, loader settings, reports by stage, and the text tokenizer."""
+    """Datasets, loader settings, reports by stage, and the text tokenizer.
+
+    Clips whose text has more tokens than the model has positions are skipped.
+    """
     reader = front_end(hparams["language"])
     sample_rate = hparams["codec"].sample_rate
-    datasets, loaders, reports = speech_datasets(hparams, sample_rate)
+    datasets, reports = manifest_datasets(hparams, sample_rate)
     path = Path(hparams["tokenizer_file"])
     rows = datasets["train"].data.values()
     train = {
@@ -41,12 +44,21 @@ def dataio_prepare(hparams):
     longest = hparams["model"]["lm"].text_positions
 
     def read_text(words):
-        ids = tokenizer.encode(reader.normalize(words))[:longest]
+        ids = tokenizer.encode(reader.normalize(words))
         return torch.tensor(ids or [0])
 
-    for dataset in datasets.values():
+    for stage, dataset in datasets.items():
+        for key, row in dataset.data.items():
+            if len(read_text(row["wrd"])) <= longest:
+                continue
+            dataset.data_ids.remove(key)
+            reports[stage]["used"] -= 1
+            reports[stage][f"text of more than {longest} tokens"] += 1
+        if not len(dataset):
+            raise ValueError(f"No {stage} clip is left: {reports[stage]}.")
         dataset.add_dynamic_item(read_text, takes="wrd", provides="text")
         dataset.set_output_keys(["id", "sig", "text"])
+    loaders = speech_loaders(hparams, datasets)
     return datasets, loaders, reports, tokenizer
 
 

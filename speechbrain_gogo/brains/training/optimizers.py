@@ -8,6 +8,9 @@ copy of each weight, and rounds it to the weight.
 import torch
 from torch.optim import Optimizer
 
+# What the state of a weight is called, by kind.
+STATE = {"torch": "exp_avg", "master": "master", "8bit": "state1"}
+
 
 def make_optimizer(params, kind="torch", **settings):
     """Make an AdamW.
@@ -29,7 +32,8 @@ def make_optimizer(params, kind="torch", **settings):
     Raises
     ------
     ValueError
-        If there is no such kind, or bitsandbytes is missing.
+        If there is no such kind, or bitsandbytes is missing; later, if a state
+        of another kind is loaded.
 
     Example
     -------
@@ -37,20 +41,36 @@ def make_optimizer(params, kind="torch", **settings):
     >>> type(make_optimizer([weight], "master", lr=0.1)).__name__
     'MasterAdamW'
     """
-    if kind == "torch":
-        return torch.optim.AdamW(params, **settings)
-    if kind == "master":
-        return MasterAdamW(params, **settings)
-    if kind != "8bit":
+    if kind not in STATE:
         raise ValueError(f"adamw={kind}: use torch, master or 8bit.")
+
+    def check_kind(optimizer, state_dict):
+        for state in state_dict["state"].values():
+            if STATE[kind] not in state:
+                raise ValueError(
+                    f"The checkpoint's optimizer is not adamw={kind}: continue "
+                    "with the kind that it was trained with."
+                )
+
+    optimizer = adamw_class(kind)(params, **settings)
+    optimizer.register_load_state_dict_pre_hook(check_kind)
+    return optimizer
+
+
+def adamw_class(kind):
+    """The class of a kind of AdamW, as :func:`make_optimizer` has them."""
+    if kind == "torch":
+        return torch.optim.AdamW
+    if kind == "master":
+        return MasterAdamW
     try:
-        import bitsandbytes
+        from bitsandbytes.optim import AdamW8bit
     except ImportError:
         raise ValueError(
             "The 8-bit optimizer needs the package bitsandbytes: pip install "
             "'speechbrain-gogo[memory]'"
         ) from None
-    return bitsandbytes.optim.AdamW8bit(params, **settings)
+    return AdamW8bit
 
 
 class MasterAdamW(Optimizer):

@@ -187,6 +187,17 @@ def test_other_weights_and_optimizers_are_refused():
         stage(weights="float8")
 
 
+@pytest.mark.parametrize("kinds", [("torch", "master"), ("master", "torch")])
+def test_states_of_another_kind_are_refused(kinds):
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    saved, other = (make_optimizer([weight], kind, lr=0.1) for kind in kinds)
+    other.load_state_dict(saved.state_dict())  # before the first update
+    saved.step()
+    with pytest.raises(ValueError, match=f"not adamw={kinds[1]}: continue"):
+        other.load_state_dict(saved.state_dict())
+
+
 def test_unsupported_sharding_is_refused():
     with pytest.raises(ValueError, match="precision 'fp16'.* bf16 or fp32"):
         ShardedModule(torch.nn.Linear(2, 2), precision="fp16")
