@@ -150,7 +150,7 @@ class VocoderBrain(TrainingBrain):
         return self.hparams.ema(mel)
 
     def compute_objectives(self, predicted, batch, stage):
-        """The loss of the vocoder; in validation the mel distance alone.
+        """The loss of the vocoder; in validation the mel distance of each clip.
 
         Arguments
         ---------
@@ -167,12 +167,10 @@ class VocoderBrain(TrainingBrain):
             A scalar.
         """
         wavs, weights = self.wavs(batch), self.hparams.loss_weights
+        if stage != sb.Stage.TRAIN:
+            return self.validate(predicted, wavs, batch)
         with torch.autocast(self.device_type, enabled=False):
             parts = {"mel": self.hparams.mel_loss(predicted, wavs)}
-            if stage != sb.Stage.TRAIN:
-                self.keep_samples(batch.id, predicted, wavs)
-                self.valid_sums.update({**parts, "batches": 1})
-                return parts["mel"]
             for name, distance in self.distances.items():
                 parts[name] = distance(predicted, wavs)
         if self.adversarial:
@@ -190,6 +188,24 @@ class VocoderBrain(TrainingBrain):
 
     # Validation and records
 
+    def validate(self, predicted, wavs, batch):
+        """Mean distance of the clips' mels, without their padding, a scalar.
+
+        ``predicted`` and ``wavs`` are [B, T].
+        """
+        samples, lens = batch.sig.data.shape[1], batch.sig.lengths
+        ends = (lens * samples).round().long().tolist()
+        pairs = [
+            (ours[None, :end], theirs[None, :end])
+            for ours, theirs, end in zip(predicted, wavs, ends)
+        ]
+        self.keep_samples(batch.id, *pairs[0])
+        with torch.autocast(self.device_type, enabled=False):
+            distances = [self.hparams.mel_loss(*pair) for pair in pairs]
+        total = torch.stack(distances).sum()
+        self.valid_sums.update({"mel": total, "clips": len(distances)})
+        return total / len(distances)
+
     def count(self, parts):
         """Add parts of the loss to their sums, which stay on the device.
 
@@ -200,8 +216,8 @@ class VocoderBrain(TrainingBrain):
             self.sums[name] += torch.where(finite, value, 0.0)
             self.counts[name] += finite
 
-    def keep_samples(self, ids, predicted, wavs):
-        """Write the first clip of each batch with its original, up to ``num_samples``.
+    def keep_samples(self, ids, predicted, wav):
+        """Write a batch's first clip [1, T] with its original, up to ``num_samples``.
 
         Clips of different batches are more likely of different speakers.
         """
@@ -209,10 +225,10 @@ class VocoderBrain(TrainingBrain):
             return
         self.samples_left -= 1
         name = file_name(ids[0])
-        self.write_original(name, wavs[:1])
+        self.write_original(name, wav)
         folder = self.samples_folder / f"{self.optimizer_step}"
-        self.write_audio(folder / f"{name}.wav", predicted[:1])
-        both = torch.cat([wavs[:1], predicted[:1]]).float()
+        self.write_audio(folder / f"{name}.wav", predicted)
+        both = torch.cat([wav, predicted]).float()
         mel = self.hparams.mel
         mel = mel.codec.mel if isinstance(mel, CodedMel) else mel
         mels = mel(both).cpu()
@@ -239,7 +255,7 @@ class VocoderBrain(TrainingBrain):
         self.sums.clear()
         self.counts.clear()
         valid = sum_over_ranks(self.valid_sums)
-        stats = {"mel": float(valid["mel"]) / valid["batches"]}
+        stats = {"mel": float(valid["mel"]) / valid["clips"]}
         self.write_log("train", **train_stats)
         self.write_log("valid", **stats)
         self.log_validation(epoch, train_stats, stats)

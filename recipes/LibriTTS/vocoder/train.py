@@ -38,19 +38,19 @@ VOCODER_SETTINGS = (
 
 
 def dataio_prepare(hparams):
-    """Datasets of equally long crops, and reports of skipped clips, by stage.
+    """Datasets of crops, and reports of skipped clips, by stage.
 
-    Crops are random to train, the first to validate. Start and level of a crop
-    depend only on seed, epoch and utterance, not on workers or on a resumed
-    run.
+    Crops are random and equally long to train, a clip's beginning to validate.
+    Start and level of a crop depend only on seed, epoch and utterance, not on
+    workers or on a resumed run.
     """
 
-    def cut(sig, seconds, start):
+    def whole_hops(seconds):
         hop = hparams["hop_length"]
-        samples = round(seconds * hparams["sample_rate"] / hop) * hop
-        start = int(start * max(0, len(sig) - samples + 1))
-        sig = sig[start : start + samples]
-        return torch.nn.functional.pad(sig, (0, samples - len(sig)))
+        return round(seconds * hparams["sample_rate"] / hop) * hop
+
+    crop_samples = whole_hops(hparams["crop_seconds"])
+    valid_samples = whole_hops(hparams["valid_seconds"])
 
     def random_crop(key, sig):
         if isinstance(sig, AudioError):
@@ -58,12 +58,12 @@ def dataio_prepare(hparams):
         epoch = hparams["epoch_counter"].current
         draw = random.Random(f"{hparams['seed']} {epoch} {key}")
         gain = 10 ** (draw.uniform(-hparams["gain_db"], 0) / 20)
-        return gain * cut(sig, hparams["crop_seconds"], draw.random())
+        start = int(draw.random() * max(0, len(sig) - crop_samples + 1))
+        crop = gain * sig[start : start + crop_samples]
+        return torch.nn.functional.pad(crop, (0, crop_samples - len(crop)))
 
     def first_crop(key, sig):
-        if isinstance(sig, AudioError):
-            return sig
-        return cut(sig, hparams["valid_seconds"], 0)
+        return sig if isinstance(sig, AudioError) else sig[:valid_samples]
 
     datasets, reports = manifest_datasets(hparams, hparams["sample_rate"])
     for stage, crop in {"train": random_crop, "valid": first_crop}.items():

@@ -68,8 +68,8 @@ def load_recipe():
     return recipe
 
 
-def run(folder, device="cpu", **overrides):
-    settings = tiny(folder, **overrides)
+def run(folder, device="cpu", out="out", **overrides):
+    settings = tiny(folder, output_folder=str(folder / out), **overrides)
     yaml = RECIPE / "hparams/mini.yaml"
     given = parse_arguments([str(yaml)])
     hparams = given._replace(overrides=settings).load()
@@ -79,7 +79,7 @@ def run(folder, device="cpu", **overrides):
     }
     options = {"device": device, "noprogressbar": True}
     brain = load_recipe().train(hparams, options)
-    log = (folder / "out/progress.jsonl").read_text().splitlines()
+    log = (folder / out / "progress.jsonl").read_text().splitlines()
     return brain, [json.loads(line) for line in log]
 
 
@@ -129,6 +129,21 @@ def test_starts_from_the_vocoder_of_a_codec(data_folder):
     wanted = GogoCodec.from_hparams("gogo-mini").vocoder.state_dict()
     for name, weight in brain.hparams.vocoder.state_dict().items():
         torch.testing.assert_close(weight, wanted[name])
+
+
+def test_validation_ignores_padding(data_folder):
+    """Clips of 1 and 0.5 s, whole, whatever valid_seconds is."""
+    soundfile.write(data_folder / "1.wav", 0.1 * torch.randn(8000), 16000)
+    rows = (data_folder / "clips.csv").read_text()
+    rows = rows.replace("clip1,1.0", "clip1,0.5")
+    (data_folder / "clips.csv").write_text(rows)
+    settings = {"num_steps": 1, "adversarial_start": 1}
+    found = []
+    for seconds in (1.024, 2.048):
+        out = f"{seconds}"
+        _, log = run(data_folder, out=out, valid_seconds=seconds, **settings)
+        found.append(log[-1]["mel"])
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(
