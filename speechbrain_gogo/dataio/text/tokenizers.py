@@ -27,6 +27,8 @@ from speechbrain_gogo.dataio.text.normalization import (
 )
 from speechbrain_gogo.dataio.text.phones import Phones
 
+LONGEST = 2**24  # bytes of a text; sentencepiece ignores those of over 4,192
+
 
 def train_tokenizer(
     sentences, model_path, vocab_size, normalize=normalize_words
@@ -75,6 +77,7 @@ def train_tokenizer(
                     vocab_size=vocab_size,
                     hard_vocab_limit=False,
                     character_coverage=1.0,
+                    max_sentence_length=LONGEST,
                     minloglevel=2,
                 )
         except RuntimeError as error:

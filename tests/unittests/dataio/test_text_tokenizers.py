@@ -107,3 +107,10 @@ def test_tokenizer_without_a_description(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(kind))
     with pytest.raises(ValueError, match="ByT5Tokenizer has no tokenizer.json"):
         load_text_tokenizer(tmp_path)
+
+
+def test_long_texts_are_read(tmp_path):
+    """Of over 4,192 bytes, which sentencepiece leaves out by default."""
+    texts = ["a b c", "a long text " * 400 + "z"]
+    made = WordPieces.train(texts, tmp_path / "text.model", 40)
+    assert not made.unknown("z")
