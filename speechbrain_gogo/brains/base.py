@@ -71,7 +71,7 @@ class TrainingBrain(WatchedBrain):
     def make_dataloader(self, dataset, stage, **kwargs):
         """SpeechBrain's loader, with different batches in each epoch.
 
-        Without a distributed run SpeechBrain passes no epoch to a batch sampler, and all
+        Undistributed, SpeechBrain passes no epoch to a batch sampler, and all
         epochs would have the first one's. A budget of None is all epochs (Table 4).
         """
         sampler = kwargs.get("batch_sampler")
