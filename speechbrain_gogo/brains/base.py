@@ -71,10 +71,8 @@ class TrainingBrain(WatchedBrain):
     def make_dataloader(self, dataset, stage, **kwargs):
         """SpeechBrain's loader, with different batches in each epoch.
 
-        Without a distributed run SpeechBrain does not pass the epoch to a batch
-        sampler, and all epochs would have the batches of the first. The number
-        of updates of the budget, if it is None, is set to that of all epochs
-        (Table 4 counts some trainings in epochs).
+        Undistributed, SpeechBrain passes no epoch to a batch sampler, and all
+        epochs would have the first one's. A budget of None is all epochs (Table 4).
         """
         sampler = kwargs.get("batch_sampler")
         if stage == sb.Stage.VALID and self.splits_validation and sampler:
@@ -85,8 +83,10 @@ class TrainingBrain(WatchedBrain):
             self.valid_loader = loader
         if stage == sb.Stage.TRAIN:
             self.train_loader = loader
-            if hasattr(sampler, "identity") and self.checkpointer:
-                self.checkpointer.metadata["batches"] = sampler.identity
+            made = f"{len(dataset)} clips in {len(loader)} batches, seed "
+            made = getattr(sampler, "identity", f"{made}{self.hparams.seed}")
+            if hasattr(self.checkpointer, "metadata"):
+                self.checkpointer.metadata["batches"] = made
             if self.train_sampler is None:
                 self.train_sampler = sampler
             self._count_updates(len(loader))

@@ -188,7 +188,10 @@ class CodecBrain(TrainingBrain):
             if name != "tokens":
                 self.update_sums[name] += value.detach().double()
         self.update_sums["count"] += 1
-        self.usage.add(outputs["tokens"])
+        if (
+            self.update_finite
+        ):  # features that are NaN have ids beyond all codes
+            self.usage.add(outputs["tokens"])
         if not should_step:
             return
         sums, self.update_sums = self.update_sums, Counter()

@@ -52,7 +52,7 @@ def open_codec(source, savedir=None, run_opts=None, **options):
 
 def codec_class(source, savedir=None, options=None):
     """The interface class of a model, from the tag of its ``codec``."""
-    known = "overrides", "trust_source"
+    known = "overrides", "trust_source", "steps", "weights"
     hub = {k: v for k, v in (options or {}).items() if k not in known}
     folder = find_source(source, savedir, **hub)
     path = Path(folder) / "hyperparams.yaml"

@@ -5,6 +5,7 @@ A model is a folder with an include-free ``hyperparams.yaml`` and
 YAML may only name networks of a few known packages, unless it is trusted.
 """
 
+import inspect
 import pydoc
 from pathlib import Path
 
@@ -53,13 +54,21 @@ def find_source(source, savedir=None, speech=False, **hub_options):
     Raises
     ------
     ValueError
-        If there is no such model, or ``savedir`` has another one.
+        If there is no such model, or ``savedir`` has another one, or an option
+        is unknown, also for models that are here.
     """
     if not isinstance(source, (str, Path)) or not str(source).strip():
         raise ValueError(
             f"source={source!r}: give a bundled name such as 'gogo-mini', a "
             "folder, or a hub id."
         )
+    if hub_options:
+        from huggingface_hub import snapshot_download
+
+        try:
+            inspect.signature(snapshot_download).bind_partial(**hub_options)
+        except TypeError as error:
+            raise ValueError(f"Loading '{source}': {error}.") from None
     for folder in (PRETRAINED / str(source), Path(source)):
         if holds_model(folder):
             return folder

@@ -7,7 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load, load_file, save_file
 
-from speechbrain_gogo.inference import GogoCodec, GogoSpeech
+from speechbrain_gogo.inference import (
+    GogoCodec,
+    GogoSpeech,
+    GogoTokenizer,
+    open_codec,
+)
 from speechbrain_gogo.inference.exporting.folder import load as load_to_export
 from speechbrain_gogo.inference.files.tokens import save_tokens
 from speechbrain_gogo.inference.loading.export import (
@@ -109,6 +114,26 @@ def test_trust_source(folder):
     with pytest.raises(ValueError, match="trust_source=True"):
         GogoCodec.from_hparams(folder)
     assert GogoCodec.from_hparams(folder, trust_source=True).hparams.when > 0
+
+
+def test_options_of_codecs_from_the_hub(folder, monkeypatch):
+    def download(source, revision=None, **patterns):
+        assert {"steps", "weights"}.isdisjoint(patterns)
+        return folder
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    options = {"steps": 3, "weights": "auto", "revision": "v1"}
+    tokenizer = GogoTokenizer("somebody/gogo", **options)
+    for codec in (open_codec("somebody/gogo", **options), tokenizer.codec):
+        assert codec.codec.flow.num_steps == 3
+
+
+@pytest.mark.parametrize(
+    "load", [open_codec, GogoTokenizer, GogoSpeech.from_hparams]
+)
+def test_unknown_options_are_errors(tiny_speech_folder, load):
+    with pytest.raises(ValueError, match="argument 'num_codebook'"):
+        load(tiny_speech_folder, num_codebook=3)
 
 
 def test_savedir_of_another_model_is_refused(tmp_path, monkeypatch):

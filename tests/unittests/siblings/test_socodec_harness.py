@@ -116,6 +116,23 @@ def test_files_rates_and_bad_input(folder, wavs, tmp_path):
         codec.encode_file(tmp_path / "empty.wav")
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_default_dtype_of_the_caller_has_no_effect(folder, wavs, dtype):
+    codec, lens = open_codec(folder), torch.tensor([1.0, 0.6])
+    tokens, token_lens = codec.encode_batch(wavs, lens)
+    voice = codec.speaker_embedding(wavs, lens)
+    expected = codec.decode_batch(tokens, token_lens, embedding=voice)
+    torch.set_default_dtype(dtype)
+    try:
+        assert torch.equal(codec.encode_batch(wavs, lens)[0], tokens)
+        assert torch.equal(codec.speaker_embedding(wavs, lens), voice)
+        found = codec.decode_batch(tokens, token_lens, embedding=voice)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(found, expected):
+        assert one.dtype == other.dtype and torch.equal(one, other)
+
+
 def test_token_files_keep_the_speaker_embedding(folder, tmp_path, wavs):
     """On the command line: decoding uses the recording's embedding."""
     codec = open_codec(folder)

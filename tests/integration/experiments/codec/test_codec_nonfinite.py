@@ -11,7 +11,9 @@ from speechbrain_gogo.brains.codec import CodecBrain
 
 
 def spoil(monkeypatch, bad):
-    """Losses of some updates become NaN; weights before each are noted."""
+    """Losses of some updates become NaN, as of features that are NaN, whose ids
+    are those of no code; weights before each are noted.
+    """
     objective, weights = CodecBrain.compute_objectives, {}
 
     def compute(self, predictions, batch, stage):
@@ -19,7 +21,9 @@ def spoil(monkeypatch, bad):
         if stage == sb.Stage.TRAIN:
             codec = self.hparams.codec
             weights[self.optimizer_step] = codec.places.detach().clone()
-            loss = loss * float("nan") if bad(self.optimizer_step) else loss
+            if bad(self.optimizer_step):
+                loss = loss * float("nan")
+                predictions["tokens"].fill_(-(2**31))
         return loss
 
     monkeypatch.setattr(CodecBrain, "compute_objectives", compute)

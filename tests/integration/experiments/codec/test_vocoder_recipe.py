@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from command_lines import command_line
+from interruptions import Stop, stop_at
 from processes import run_ranks
 from speechbrain.core import Stage
 from speechbrain.dataio.batch import PaddedBatch
@@ -19,6 +20,7 @@ from vocos.discriminators import (
 
 from recipes.common.settings import parse_arguments
 from speechbrain_gogo.brains.plots import read_log
+from speechbrain_gogo.brains.vocoder import VocoderBrain
 from speechbrain_gogo.inference import GogoCodec
 from speechbrain_gogo.lobes.vocoder.vocoders import VocosVocoder
 
@@ -108,6 +110,18 @@ def test_discriminators_join_after_a_start(data_folder, device):
         for judge in brain.judges.values()
         for parameter in judge.parameters()
     )
+
+
+def test_other_batches_restart_the_epoch(data_folder, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        stop_at(patch, VocoderBrain, [1])
+        every = "_should_save_intra_epoch_ckpt"
+        patch.setattr(VocoderBrain, every, lambda *since: True)
+        run(data_folder, num_steps=4, batch_size=1)
+    with pytest.raises(ValueError, match="clips in 2 batches.* clips in 1 bat"):
+        run(data_folder, num_steps=4)
+    brain, _ = run(data_folder, num_steps=4, resume_data="restart")
+    assert brain.optimizer_step == 4
 
 
 def test_starts_from_the_vocoder_of_a_codec(data_folder):
