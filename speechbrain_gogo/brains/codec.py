@@ -188,9 +188,7 @@ class CodecBrain(TrainingBrain):
             if name != "tokens":
                 self.update_sums[name] += value.detach().double()
         self.update_sums["count"] += 1
-        if (
-            self.update_finite
-        ):  # features that are NaN have ids beyond all codes
+        if self.update_finite:  # NaN features have ids beyond all codes
             self.usage.add(outputs["tokens"])
         if not should_step:
             return

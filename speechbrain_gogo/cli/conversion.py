@@ -18,7 +18,7 @@ from speechbrain_gogo.cli.options import (
     Trust,
     Wav,
 )
-from speechbrain_gogo.cli.steps import given, load
+from speechbrain_gogo.cli.steps import flow_settings, given, load
 
 Spoken = Annotated[Path, typer.Argument(help="A recording of the words.")]
 TargetVoice = Annotated[
@@ -61,12 +61,11 @@ def convert(
         repetition_penalty=repetition_penalty,
         top_p=top_p,
         top_k=top_k,
-        num_steps=steps,
-        guidance_scale=guidance,
         allocate=allocate,
         seed=seed,
     )
     model = load(codec, device, trust_source, speaks=True)
+    settings |= flow_settings(model.codec, steps, guidance)
     _write(model, out, source, target, settings)
 
 
@@ -96,12 +95,11 @@ def enhance(
         repetition_penalty=repetition_penalty,
         top_p=top_p,
         top_k=top_k,
-        num_steps=steps,
-        guidance_scale=guidance,
         allocate=allocate,
         seed=seed,
     )
     model = load(codec, device, trust_source, speaks=True)
+    settings |= flow_settings(model.codec, steps, guidance)
     _write(model, out, source, prompt, settings)
 
 

@@ -19,7 +19,13 @@ from speechbrain_gogo.cli.options import (
     Trust,
     Wav,
 )
-from speechbrain_gogo.cli.steps import describe, given, load, text_to_speak
+from speechbrain_gogo.cli.steps import (
+    describe,
+    flow_settings,
+    given,
+    load,
+    text_to_speak,
+)
 
 Text = Annotated[
     str | None,
@@ -84,9 +90,12 @@ def speak(
         top_p=top_p,
         top_k=top_k,
         text_guidance=text_guidance,
-        num_steps=steps,
-        guidance_scale=guidance,
     )
+    settings |= flow_settings(model.codec, steps, guidance)
+    if prompt is None and prompt_text is not None:
+        raise ValueError(
+            "--prompt-text is the text of --prompt: give both, or neither."
+        )
 
     def report(seconds, elapsed):
         if stream:

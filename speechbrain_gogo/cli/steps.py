@@ -80,17 +80,25 @@ def sampling(codec, keep, steps, guidance, seed):
             f"--keep {keep} is outside 1..{levels}, the levels of "
             f"'{codec.name}'."
         )
+    settings = flow_settings(codec, steps, guidance)
+    if "seed" in codec.sampler:
+        settings["seed"] = seed
+    return {"keep": keep, **settings}
+
+
+def flow_settings(codec, steps, guidance):
+    """Settings of the flow that are given, if the codec's decoder has them."""
     if steps is not None and steps < 1:
         raise ValueError(f"--steps {steps}: give 1 or more.")
-    flags = {"--steps": "num_steps", "--guidance": "guidance_scale"}
-    settings = {"num_steps": steps, "guidance_scale": guidance, "seed": seed}
-    for flag, name in flags.items():
-        if settings[name] is not None and name not in codec.sampler:
+    settings = given(num_steps=steps, guidance_scale=guidance)
+    flags = {"num_steps": "--steps", "guidance_scale": "--guidance"}
+    for name in settings:
+        if name not in codec.sampler:
             raise ValueError(
-                f"The decoder of '{codec.name}' has no {name}: leave out {flag}."
+                f"The decoder of '{codec.name}' has no {name}: leave out "
+                f"{flags[name]}."
             )
-    known = {k: v for k, v in settings.items() if k in codec.sampler}
-    return {"keep": keep, **known}
+    return settings
 
 
 def allocation(allocate, target_rate):

@@ -81,6 +81,18 @@ def test_errors_are_one_line(speak, tiny_codec_folder, tmp_path):
     assert not out.exists() and prompt.read_bytes() == before
 
 
+def test_options_without_effect_are_errors(tmp_path):
+    """gogo-mini has no flow, and its own voice has its own text."""
+    words = ["speak", "--text", "Hello.", "-o", str(tmp_path / "x.wav")]
+    for options, error in {
+        ("--steps", "4"): "'gogo-mini' has no num_steps: leave out --steps",
+        ("--guidance", "1"): "no guidance_scale: leave out --guidance",
+        ("--prompt-text", "So"): "--prompt-text is the text of --prompt",
+    }.items():
+        result = CliRunner().invoke(app, [*words, *options])
+        assert error in complaint(result)
+
+
 def test_demo_speaks(gogo, tmp_path):
     result = gogo("demo", "--out", tmp_path / "demo")
     assert result.exit_code == 0, result.stderr
