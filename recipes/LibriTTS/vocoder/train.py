@@ -103,28 +103,8 @@ def start_weights(source, interface, vocoder):
     return start.state_dict()
 
 
-@torch.no_grad()
-def interpolate(vocoder, other, share):
-    """Move a vocoder's weights towards those of another with the same sizes.
-
-    ``share`` is how much of the sum the others get.
-
-    Weights between those before and after a fine-tuning are often better than
-    both (Wortsman et al., 2022, Robust fine-tuning of zero-shot models).
-    """
-    check_same("coded_by's vocoder", other, vocoder, VOCODER_SETTINGS)
-    others = other.state_dict()
-    for name, weight in vocoder.state_dict().items():
-        if weight.is_floating_point():
-            weight.lerp_(others[name].to(weight), share)
-
-
 def train(hparams, run_opts=None):
     """Train, then export the EMA weights; gives the Brain."""
-    if hparams["weight_share"] and hparams["coded_by"] is None:
-        raise ValueError(
-            "weight_share is of the weights of coded_by, which is null: give it."
-        )
     datasets, reports = dataio_prepare(hparams)
     interface = None
     if hparams["coded_by"] is not None:
@@ -152,9 +132,6 @@ def train(hparams, run_opts=None):
     }
     fit(brain, datasets, loaders)
     log_clips(brain, **reports)
-    if hparams["weight_share"]:
-        vocoder, share = hparams["ema"].module, hparams["weight_share"]
-        interpolate(vocoder, interface.vocoder, share)
     run_on_main(brain.export, args=[hparams["export_folder"]])
     return brain
 

@@ -145,23 +145,6 @@ def test_starts_from_the_vocoder_of_a_codec(data_folder):
         torch.testing.assert_close(weight, wanted[name])
 
 
-def test_exports_weights_between_two_vocoders(data_folder):
-    """A quarter of the codec's, three of the trained ones."""
-    sizes = {"dim": 192, "intermediate_dim": 576, "num_layers": 8}
-    settings = {**sizes, "num_steps": 2, "adversarial_start": 2}
-    brain, _ = run(data_folder, out="whole", coded_by="gogo-mini", **settings)
-    trained = brain.hparams.ema.module.state_dict()
-    settings["weight_share"] = 0.25
-    run(data_folder, out="between", coded_by="gogo-mini", **settings)
-    found = VocosVocoder.from_source(data_folder / "between/export")
-    codec = GogoCodec.from_hparams("gogo-mini").vocoder.state_dict()
-    for name, weight in found.state_dict().items():
-        wanted = 0.25 * codec[name] + 0.75 * trained[name]
-        torch.testing.assert_close(weight, wanted, atol=1e-3, rtol=1e-3)
-    with pytest.raises(ValueError, match="weight_share is of .* coded_by"):
-        run(data_folder, **settings)
-
-
 def test_validation_ignores_padding(data_folder):
     """Clips of 1 and 0.5 s, whole, whatever valid_seconds is."""
     soundfile.write(data_folder / "1.wav", 0.1 * torch.randn(8000), 16000)
