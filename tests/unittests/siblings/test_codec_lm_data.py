@@ -1,5 +1,6 @@
 """Training data of the siblings' language models."""
 
+import csv
 from types import SimpleNamespace
 
 import pytest
@@ -8,11 +9,22 @@ from recipes.common.training.codec_lm import dataio_prepare
 
 
 def settings(corpus, folder, text_positions):
+    """Clips of a corpus that say a letter each, but for one."""
+    for stage in ("train", "valid"):
+        with open(corpus / f"{stage}.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            row["wrd"] = "a"
+        rows[0]["wrd"] = "a zebra" if stage == "train" else "a"
+        with open(folder / f"{stage}.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
     return {
         "data_folder": corpus,
-        "train_csv": corpus / "train.csv",
+        "train_csv": folder / "train.csv",
         "more_train_csv": {},
-        "valid_csv": corpus / "valid.csv",
+        "valid_csv": folder / "valid.csv",
         "cache_folder": None,
         "min_seconds": 0.1,
         "max_seconds": 20.0,
@@ -50,4 +62,4 @@ def test_clips_with_too_many_text_tokens_are_skipped(tiny_corpus, tmp_path):
     assert reports["train"].skipped == {reason: len(sizes) - len(left)}
     assert reports["train"].used == len(left)
     with pytest.raises(ValueError, match="No train clip is left: read"):
-        dataio_prepare(settings(tiny_corpus, tmp_path, 1))
+        dataio_prepare(settings(tiny_corpus, tmp_path, 0))
