@@ -211,14 +211,14 @@ class VoicedCodec(PretrainedCodec):
         longest = [count * self.group_samples for count in counts]
         lengths = check_lengths(num_samples, longest)
         embedding = self._read_embedding(embedding, batch)
-        wavs = torch.zeros(batch, max(lengths), device=tokens.device).float()
+        real = {"dtype": torch.float32, "device": tokens.device}
+        wavs = torch.zeros(batch, max(lengths), **real)
         for b, size in enumerate(lengths):
             audio = self.decode_stream(
                 tokens[b, : counts[b]], None, embedding[b], size
             )
             wavs[b, :size] = torch.cat(list(audio))
-        wav_lens = torch.tensor(lengths, device=wavs.device).float()
-        wav_lens = wav_lens / wavs.shape[1]
+        wav_lens = torch.tensor(lengths, **real) / wavs.shape[1]
         return wavs, wav_lens
 
     @torch.no_grad()

@@ -192,9 +192,8 @@ class GridOutput:
             # over a last dimension of few elements.
             own = own.unsqueeze(2)
             for i in range(j):
+                # [B, L_j, L_0 .. L_(i-1), 1] + [B, L_j, 1, L_i]
                 pair = pairs[i, j].mT.contiguous().unsqueeze(2)
-                own = (own.unsqueeze(3) + pair).flatten(
-                    2
-                )  # [B, L_j, L_0 .. L_i]
+                own = (own.unsqueeze(3) + pair).flatten(2)
             total = (own.log_softmax(1) + total.unsqueeze(1)).mT.flatten(1)
         return total
