@@ -12,6 +12,7 @@ import torch
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.brains.logs.code_usage import CodeUsage
+from speechbrain_gogo.brains.training.start_weights import with_parts
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.ranks import sum_over_ranks
 from speechbrain_gogo.lobes.gogo.training.component_start import (
@@ -72,9 +73,10 @@ class CodecBrain(TrainingBrain):
         ---------
         codec : Gogo
             Trained or initialized codec.
-        parts : list of str
-            Names of the modules to take from it; the others keep their initial
-            weights and may be of other classes. None takes all.
+        parts : dict
+            Modules and parameters to take from it, {name here: name there}; or a
+            list of names. The others keep their initial weights and may be of
+            other classes. None takes all.
 
         Raises
         ------
@@ -89,14 +91,10 @@ class CodecBrain(TrainingBrain):
                 f"one's {own}. Give its mel_mean, mel_std, mel_floor and "
                 "mel_power with --model '{codec: {...}}'."
             )
+        state = codec.state_dict()
         for started in (self.hparams.codec, self.hparams.ema.module):
-            own, taken = {"all": started}, {"all": codec}
-            if parts is not None:
-                taken = self.parts_of(codec, parts, "start_parts")
-                own = self.parts_of(started, parts, "start_parts")
             try:
-                for name, module in own.items():
-                    module.load_state_dict(taken[name].state_dict())
+                started.load_state_dict(with_parts(started, state, parts))
             except RuntimeError as error:
                 raise ValueError(
                     f"start_from: that codec has other sizes. {error}\nGive "
@@ -120,20 +118,14 @@ class CodecBrain(TrainingBrain):
         ValueError
             If the codec has no such module.
         """
-        frozen = self.parts_of(self.hparams.codec, parts, "frozen").values()
-        self.frozen = [module.requires_grad_(False) for module in frozen]
-
-    @staticmethod
-    def parts_of(codec, parts, setting):
-        """Modules of a codec by name; ``setting`` is named in the error."""
-        modules = dict(codec.named_children())
+        modules = dict(self.hparams.codec.named_children())
         unknown = sorted(set(parts) - set(modules))
         if unknown:
             raise ValueError(
-                f"{setting}: the codec has no {', '.join(unknown)}; it has "
+                f"frozen: the codec has no {', '.join(unknown)}; it has "
                 f"{', '.join(modules)}."
             )
-        return {name: modules[name] for name in parts}
+        self.frozen = [modules[name].requires_grad_(False) for name in parts]
 
     # One update
 

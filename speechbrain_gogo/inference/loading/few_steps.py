@@ -15,10 +15,19 @@ from speechbrain_gogo.lobes.gogo.flow.few_step_flow import (
     step_embedding,
 )
 from speechbrain_gogo.lobes.gogo.flow.matching import ConditionalFlowMatching
+from speechbrain_gogo.lobes.gogo.flow.residual_flow import (
+    FewStepResidualFlow,
+    ResidualFlow,
+)
 
 WEIGHTS = "codec.safetensors"
 # Settings of a flow that a FewStepFlow does not take.
 SAMPLING = "guidance_scale", "guidance_interval", "grid", "solver"
+# Class of a student, by the name of its teacher's.
+STUDENTS = {
+    ConditionalFlowMatching.__name__: FewStepFlow,
+    ResidualFlow.__name__: FewStepResidualFlow,
+}
 
 
 def make_student(folder, teacher, num_steps):
@@ -58,15 +67,15 @@ def make_student(folder, teacher, num_steps):
         found = [str(node.tag.value) for node in (flow, flow["backbone"])]
         # A class has more than one path: its module's, and its package's.
         names = [name.rpartition(".")[2] for name in found]
-        if names != [ConditionalFlowMatching.__name__, DiT.__name__]:
+        if names[0] not in STUDENTS or names[1] != DiT.__name__:
             raise ValueError(
                 f"{teacher}: its decoder is {' over '.join(found)}; a student "
-                "is made of a ConditionalFlowMatching over a DiT."
+                f"is made of a {' or '.join(STUDENTS)} over a DiT."
             )
         for key in SAMPLING:
             flow.pop(key, None)
         flow["num_steps"] = num_steps
-        flow.yaml_set_ctag(Tag(suffix=name_of(FewStepFlow)))
+        flow.yaml_set_ctag(Tag(suffix=name_of(STUDENTS[names[0]])))
         flow["backbone"].yaml_set_ctag(Tag(suffix=name_of(StepDiT)))
     add_step_embedding(folder / WEIGHTS)
     return folder

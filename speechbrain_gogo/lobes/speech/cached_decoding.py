@@ -200,15 +200,14 @@ class Sampler:
             logits = torch.where(seen, less, logits)
         if self.greedy:
             return logits.argmax(1)
-        # Summed up in double precision: rounding rarely changes a sample.
-        logits = logits / self.temperature
+        logits = (logits - logits.amax(1, keepdim=True)).div_(self.temperature)
         for warper in self.warpers:
             logits = warper(None, logits)
         # No exponential is below e^-80: denormal numbers are slow.
-        logits = (logits - logits.amax(1, keepdim=True)).clamp_(min=-80)
-        likely = logits.exp_().cumsum(1, dtype=torch.double)
+        # Summed up in double precision: rounding rarely changes a sample.
+        ends = logits.clamp_(min=-80).exp_().cumsum(1, dtype=torch.double)
         chance = self._uniform(position, logits.device)
-        drawn = torch.searchsorted(likely, chance * likely[:, -1:], right=True)
+        drawn = torch.searchsorted(ends, chance * ends[:, -1:], right=True)
         return drawn.squeeze(1)
 
     def _uniform(self, position, device):

@@ -123,7 +123,7 @@ class GroupState:
         logits = self.log_probs()[:, :num_tokens]
         if self.guidance:
             cond, uncond = logits.chunk(2)
-            logits = torch.lerp(uncond, cond, 1 + self.guidance)
+            logits = cond.lerp_(uncond, -self.guidance)
         return self.sampler.draw(logits, self.seen[:, :num_tokens], position)
 
     @torch.inference_mode()

@@ -1,6 +1,7 @@
 """Stages with one large pass per group: losses, generation, passes, files."""
 
 import itertools
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -82,24 +83,33 @@ def test_digits_equal_fsq():
     assert torch.equal(found.flip(1), torch.stack(ranks, 1))
 
 
-def test_log_probabilities_are_sums_over_digits():
-    """Against a loop over codes."""
-    output = GridOutput(LEVELS)
-    scores = torch.randn(1, output.num_scores)
-    digits, pairs = output._split(scores)
-    found = output.log_probs(scores)[0]
-    order = itertools.product(range(5), range(3), range(4))
-    for code, digit in enumerate(order):
+@pytest.mark.parametrize("levels", ([4, 3, 5], [3, 2], [7]))
+@pytest.mark.parametrize("scale", (1, 50))
+def test_log_probabilities_are_sums_over_digits(levels, scale):
+    """Against a loop over codes; the slowest digit comes first."""
+    output = GridOutput(levels)
+    scores = scale * torch.randn(2, output.num_scores)
+    sizes = levels[::-1]
+    parts, rest = {}, scores[1]
+    names = [(j,) for j in range(len(sizes))]
+    names += [(i, j) for j in range(len(sizes)) for i in range(j)]
+    for name in names:
+        shape = [sizes[j] for j in name]
+        parts[name] = rest[: math.prod(shape)].view(shape)
+        rest = rest[math.prod(shape) :]
+    found = output.log_probs(scores)[1]
+    assert len(rest) == 0 and len(found) == math.prod(levels)
+    for code, digit in enumerate(itertools.product(*map(range, sizes))):
         total = 0.0
-        for j in range(3):
-            logits = digits[j][0].clone()
-            for i in range(j):
-                logits += pairs[i, j][0, digit[i]]
+        for j in range(len(sizes)):
+            logits = sum(
+                (parts[i, j][digit[i]] for i in range(j)), parts[j,].double()
+            )
             total += logits.log_softmax(0)[digit[j]]
-        assert torch.isclose(found[code], total, atol=1e-6)
-    codes = torch.arange(CODES)
-    nll = output.nll(scores.expand(CODES, -1), codes)
-    assert torch.allclose(nll, -found, atol=1e-6)
+        assert torch.isclose(found[code].double(), total, 1e-5, 1e-5 * scale)
+    codes = torch.arange(len(found))
+    nll = output.nll(scores[1:].expand(len(codes), -1), codes)
+    assert torch.allclose(nll, -found, 1e-5, 1e-5 * scale)
 
 
 @torch.no_grad()

@@ -1,8 +1,8 @@
 """Decoding by flow matching (Section 3.1.2).
 
 The training loss and the sampler, the solvers of its ordinary differential
-equation, a student that decodes in few steps with its distillation, and
-regression of the mel as the simplest decoder.
+equation, a student that decodes in few steps with its distillation, regression of the
+mel as the simplest decoder, and a flow that starts at such a regression.
 """
 
 from speechbrain_gogo.lobes.gogo.flow.distillation import Distillation
@@ -12,11 +12,13 @@ from speechbrain_gogo.lobes.gogo.flow.matching import (
     sway,
 )
 from speechbrain_gogo.lobes.gogo.flow.mel_regression import MelRegression
+from speechbrain_gogo.lobes.gogo.flow.residual_flow import ResidualFlow
 
 __all__ = [
     "ConditionalFlowMatching",
     "Distillation",
     "FewStepFlow",
     "MelRegression",
+    "ResidualFlow",
     "sway",
 ]

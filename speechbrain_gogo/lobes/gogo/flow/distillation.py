@@ -114,6 +114,7 @@ class Distillation(nn.Module):
             Errors [B], and which steps have the shortest length, bool [B].
         """
         batch, flow = len(mel), self.codec.flow
+        mel, cond = flow.inputs(mel, cond, lens)
         lens = unless_equal(lens)
         mask = length_mask(lens, mel.shape[1])
         steps = 2 ** self.draw_levels(batch, generator)

@@ -172,6 +172,10 @@ class ConditionalFlowMatching(nn.Module):
         target = mel - x_0 if self.predict == "velocity" else mel
         return squared_error(predicted, target, lens, reduction)
 
+    def inputs(self, mel, cond, lens=None):
+        """What the flow generates, and its condition; subclasses transform them."""
+        return mel, cond
+
     def sampler_signature(self, num_steps=None, guidance_scale=None):
         """Settings on which a sample depends, besides weights, condition and noise."""
         return (

@@ -37,11 +37,6 @@ class CodeGrid:
     def __init__(self, levels):
         self.levels = list(reversed(levels))
         self.size = math.prod(levels)
-        self.pairs = [
-            (first, second)
-            for second in range(len(levels))
-            for first in range(second)
-        ]
 
     def digits(self, codes):
         """Digits of codes int64 [...]: int64 [..., J].
@@ -126,7 +121,7 @@ class GridEmbedding(nn.Module):
         return digits + self.places[first : first + tokens.shape[-1]]
 
 
-class GridOutput:
+class GridOutput(nn.Module):
     """Distributions over codes from one score per digit and pair of digits.
 
     Digit j has the logits ``score_j + sum over i < j of pair_ij[digit i]``.
@@ -150,23 +145,42 @@ class GridOutput:
     """
 
     def __init__(self, levels):
+        super().__init__()
         self.grid = CodeGrid(levels)
         sizes = self.grid.levels
+        # Scores of the digits, then those of the pairs of each second digit.
         self.sizes = [
             *sizes,
-            *(sizes[i] * sizes[j] for i, j in self.grid.pairs),
+            *(sum(sizes[:j]) * sizes[j] for j in range(1, len(sizes))),
         ]
         self.num_scores = sum(self.sizes)
+        # Column d_0 .. d_(j-1) of matrix j has a one for each of these digits.
+        chosen = [torch.zeros(0, 1)]
+        for size in sizes[:-1]:
+            before = chosen[-1].repeat_interleave(size, 1)
+            own = torch.eye(size).repeat(1, chosen[-1].shape[1])
+            chosen.append(torch.cat([before, own]))
+        for j, matrix in enumerate(chosen):
+            self.register_buffer(f"chosen_{j}", matrix, persistent=False)
+        # Adds u(d) and c(r) to each (r, d) of the last two digits.
+        digit, previous = sizes[-1], sizes[-2] if len(sizes) > 1 else 1
+        table = torch.cat(
+            [
+                torch.eye(digit).repeat(1, previous),
+                torch.eye(previous).repeat_interleave(digit, 1),
+            ]
+        )
+        self.register_buffer("table", table, persistent=False)  # [d + r, r * d]
 
     def _split(self, scores):
-        """Scores [P, any] by digit, [P, L_j], and by pair, [P, L_i, L_j]."""
-        parts = scores.split(self.sizes, dim=-1)
+        """Scores [P, any] by digit, [P, L_j], and by pair, [P, L_0 + .. + L_(j-1), L_j]."""
         sizes = self.grid.levels
-        pairs = {
-            (i, j): part.unflatten(-1, (sizes[i], sizes[j]))
-            for (i, j), part in zip(self.grid.pairs, parts[len(sizes) :])
-        }
-        return parts[: len(sizes)], pairs
+        parts = scores.split_with_sizes(self.sizes, dim=-1)
+        pairs = [
+            part.view(len(part), part.shape[1] // size, size)
+            for part, size in zip(parts[len(sizes) :], sizes[1:])
+        ]
+        return parts[: len(sizes)], [None, *pairs]
 
     def nll(self, scores, codes):
         """Negative log-likelihood of codes int64 [P], in nats, float32 [P].
@@ -178,8 +192,10 @@ class GridOutput:
         logits, pairs = self._split(scores.float())
         total = 0.0
         for j, own in enumerate(logits):
+            first = 0  # row of digit i's level 0
             for i in range(j):
-                own = own + pairs[i, j][row, digits[:, i]]  # [P, L_j]
+                own = own + pairs[j][row, first + digits[:, i]]  # [P, L_j]
+                first += self.grid.levels[i]
             total = total + F.cross_entropy(own, digits[:, j], reduction="none")
         return total
 
@@ -187,13 +203,42 @@ class GridOutput:
         """Scores [B, ``num_scores``] to log-probabilities of all codes, [B, C]."""
         logits, pairs = self._split(scores.float())
         total = logits[0].log_softmax(1)  # [B, L_0]
-        for j, own in enumerate(logits[1:], 1):
+        last = len(logits) - 1
+        for j in range(1, last):
             # Digit j comes before the others: the softmax of torch is slow
             # over a last dimension of few elements.
-            own = own.unsqueeze(2)
-            for i in range(j):
-                # [B, L_j, L_0 .. L_(i-1), 1] + [B, L_j, 1, L_i]
-                pair = pairs[i, j].mT.contiguous().unsqueeze(2)
-                own = (own.unsqueeze(3) + pair).flatten(2)
+            own = self._given(j, logits[j], pairs[j])  # [B, L_j, L_0 * ..]
             total = (own.log_softmax(1) + total.unsqueeze(1)).mT.flatten(1)
-        return total
+        if last == 0:
+            return total
+        return self._with_last_digit(total, logits[last], pairs[last])
+
+    def _given(self, j, logits, pairs):
+        """Logits of a digit, given digits before it: [B, L, L_0 * .. * L_(j-1)].
+
+        ``logits`` [B, L] are its own, ``pairs`` [B, L_0 + .. + L_(j-1), L] those
+        of its pairs with the digits before digit j.
+        """
+        chosen = getattr(self, f"chosen_{j}").expand(len(logits), -1, -1)
+        return torch.baddbmm(logits.unsqueeze(2), pairs.mT, chosen)
+
+    def _with_last_digit(self, total, logits, pairs):
+        """Log-probabilities of codes from those of all digits but the last.
+
+        The logits of the last digit d are u(q, d) + v(r, d), r the digit before
+        it and q the others. Then sum over d of exp(u + v) is a product of two
+        small matrices, and so is the table of u(q, d) + v(r, d) + c(q, r), c the
+        rest of the logarithm, since it is linear. In double precision the sum is
+        neither zero nor infinite while u and v are within 350 of zero.
+        """
+        last = len(self.grid.levels) - 1
+        size = self.grid.levels[last - 1]  # of r
+        u = self._given(last - 1, logits, pairs[:, :-size])  # [B, d, q]
+        v = pairs[:, -size:]  # [B, r, d]
+        sums = torch.bmm(
+            u.double().exp_().mT, v.double().exp_().mT
+        )  # [B, q, r]
+        rest = total.view_as(sums) - sums.log_().float()
+        left = torch.cat([u.mT, rest], dim=2)  # [B, q, d + r]
+        right = self.table.expand(len(left), -1, -1)  # [B, d + r, r * d]
+        return torch.baddbmm(v.flatten(1).unsqueeze(1), left, right).flatten(1)
