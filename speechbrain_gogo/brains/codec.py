@@ -73,10 +73,10 @@ class CodecBrain(TrainingBrain):
         ---------
         codec : Gogo
             Trained or initialized codec.
-        parts : dict
-            Modules and parameters to take from it, {name here: name there}; or a
-            list of names. The others keep their initial weights and may be of
-            other classes. None takes all.
+        parts : list
+            Modules and parameters to take from it: a name, or {name here: name
+            there}. The others keep their initial weights and may be of other
+            classes. None takes all.
 
         Raises
         ------

@@ -10,9 +10,9 @@ def with_parts(module, state, parts=None):
         The module.
     state : dict
         State of another module.
-    parts : dict | list of str
-        Modules and parameters to take, {name here: name there}, or names that
-        are the same. None takes all.
+    parts : list
+        Modules and parameters to take: a name, or {name here: name there}. None
+        takes all.
 
     Returns
     -------
@@ -30,26 +30,27 @@ def with_parts(module, state, parts=None):
     >>> from torch import nn
     >>> here, there = nn.ModuleDict({"a": nn.Linear(2, 1)}), nn.Linear(2, 1)
     >>> state = {f"b.{key}": value for key, value in there.state_dict().items()}
-    >>> _ = here.load_state_dict(with_parts(here, state, {"a": "b"}))
+    >>> _ = here.load_state_dict(with_parts(here, state, [{"a": "b"}]))
     >>> bool((here["a"].weight == there.weight).all())
     True
     """
     if parts is None:
         return state
-    if not isinstance(parts, dict):
-        parts = dict.fromkeys(parts)
+    sources = {}
+    for part in parts:
+        sources.update(part if isinstance(part, dict) else {part: part})
     found = module.state_dict()
-    for name, source in parts.items():
-        own, taken = _part(found, name), _part(state, source or name)
+    for name, source in sources.items():
+        own, taken = _part(found, name), _part(state, source)
         if not taken:
             known = sorted({key.split(".")[0] for key in state})
             raise ValueError(
-                f"start_parts: the codec has no {source or name}; it has "
+                f"start_parts: the codec has no {source}; it has "
                 f"{', '.join(known)}."
             )
         if set(own) != set(taken):
             raise RuntimeError(
-                f"{name} has the weights {sorted(own)}, {source or name} of the "
+                f"{name} has the weights {sorted(own)}, {source} of the "
                 f"other codec {sorted(taken)}."
             )
         found.update({name + key: value for key, value in taken.items()})

@@ -14,6 +14,7 @@ from speechbrain_gogo.lobes.gogo.codec import Gogo
 from speechbrain_gogo.lobes.gogo.encoder.group_encoder import IndependentGroups
 from speechbrain_gogo.lobes.gogo.flow.few_step_flow import FewStepFlow
 from speechbrain_gogo.lobes.gogo.flow.mel_regression import MelRegression
+from speechbrain_gogo.lobes.gogo.flow.residual_flow import ResidualFlow
 from speechbrain_gogo.lobes.vocoder.convolutions import (
     ConvolutionalMel,
     ConvolutionalVocos,
@@ -37,7 +38,10 @@ def encode(codec, log_mel):
 
 def condition_of(codec, tokens):
     """tokens int64 [B, N, K] -> the flow's condition [B, T, D] (Eq. 2)."""
-    return codec.align(codec.embed(tokens))
+    aligned = codec.align(codec.embed(tokens))
+    if isinstance(codec.flow, ResidualFlow):
+        return codec.flow.estimate(aligned)
+    return aligned
 
 
 def few_step_pass(net, x, condition, time, step):
@@ -138,7 +142,7 @@ def decoder_networks(codec):
         )
         return
     condition = Tensor(
-        ("B", "T", codec.quantizer.dim),
+        ("B", "T", flow.backbone.cond_dim),
         "Of the tokens; zeros are no condition.",
     )
     yield Network(
@@ -225,12 +229,14 @@ def describe_codec(codec):
             "times but the last, v = prediction (or (prediction - x) / (1 - "
             "time) if data are predicted), with guidance w from a second pass "
             "on a condition of zeros: v + w (v - v_null). Then the solver's "
-            "step, of Euler x + v * (next time - time).",
+            "step, of Euler x + v * (next time - time). If there is a "
+            "residual_scale, the mel is condition + residual_scale * x.",
             "predicts": flow.predict,
             "times": times.tolist(),
             "solver": flow.solver,
             "guidance_scale": flow.guidance_scale,
             "guidance_interval": list(flow.guidance_interval),
             "temperature": flow.temperature,
+            "residual_scale": getattr(flow, "scale", None),
         },
     }

@@ -33,6 +33,7 @@ from speechbrain_gogo.lobes.gogo.encoder import GroupEncoder, GroupMLPEncoder
 from speechbrain_gogo.lobes.gogo.flow import (
     ConditionalFlowMatching,
     MelRegression,
+    ResidualFlow,
 )
 from speechbrain_gogo.lobes.gogo.flow.few_step_flow import FewStepFlow, StepDiT
 from speechbrain_gogo.lobes.gogo.mel import VocosMel
@@ -73,6 +74,14 @@ def few_step_codec():
     sizes = {"n_mels": 100, "cond_dim": 16, "dim": 32, "num_heads": 2}
     flow = FewStepFlow(StepDiT(num_layers=1, **sizes), num_steps=4)
     return Gogo(VocosMel(), encoder, FSQ(LEVELS, 16), flow)
+
+
+def residual_codec():
+    """A flow that starts at a regression."""
+    codec = small_codec()
+    dit = DiT(100, 100, dim=32, num_layers=1, num_heads=2)
+    codec.flow = ResidualFlow(dit, codec.flow.backbone, scale=0.4, num_steps=4)
+    return codec
 
 
 def small_codec():

@@ -17,6 +17,7 @@ from onnx_networks import (
     group_stage_files,
     group_stages,
     random_weights,
+    residual_codec,
     sibling_files,
     small_codec,
     socodec,
@@ -124,6 +125,33 @@ def test_a_student_decodes_in_few_steps(tmp_path):
 
 
 @pytest.mark.long
+def test_a_flow_that_starts_at_a_regression(tmp_path):
+    """As the description says: the condition is the regression's mel."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        codec = random_weights(residual_codec())
+        noise = torch.randn(1, 40, 100)
+        tokens = torch.randint(codec.vocab_size, (1, 2, 10))
+    flow = json.loads(json.dumps(describe_codec(codec)))["flow"]
+    networks = {n.name: n for n in codec_networks(codec, None)}
+    passes = {
+        name: onnxruntime.InferenceSession(write_onnx(networks[name], tmp_path))
+        for name in ("condition", "decoder")
+    }
+    given = passes["condition"].run(None, {"tokens": tokens.numpy()})[0]
+    x, w = noise.numpy(), flow["guidance_scale"]
+    for time, end in pairwise(flow["times"]):
+        at = np.array([time], np.float32)
+        velocity, null = (
+            passes["decoder"].run(None, {"x": x, "condition": c, "time": at})[0]
+            for c in (given, 0 * given)
+        )
+        x = x + (end - time) * (velocity + w * (velocity - null))
+    found = codec.log_mel(torch.tensor(given + flow["residual_scale"] * x))
+    expected = codec.decode_mel(tokens, noise=noise)
+    assert (found - expected).abs().max() < 1e-3
+
+
 def test_a_stage_generates_with_its_cache(tmp_path):
     """Token by token, in a padded batch; as the decoder of generation."""
     with torch.random.fork_rng():

@@ -70,12 +70,20 @@ def test_starts_from_another_codec(main, tiny_corpus, tmp_path):
     # Running statistics go on without a learning rate.
     weights = [x for x in first if not x.endswith((".mean", ".variance"))]
     assert all(torch.equal(first[name], second[name]) for name in weights)
-    parts = {"start_parts": "[encoder]", "seed": 5}
+    parts = {"start_parts": "[encoder, {places: places}]", "seed": 5}
     main(arguments(tiny_corpus, tmp_path / "part", **once, **options, **parts))
     part = load_file(tmp_path / "part" / "export" / "codec.safetensors")
     taken = {x for x in weights if torch.equal(first[x], part[x])}
     assert {x for x in weights if x.startswith("encoder.")} <= taken
+    assert "places" in taken and "mask" not in taken
     assert "flow.backbone.project_x.weight" not in taken
+    for parts, message in (
+        ("[vocoder]", "start_parts: the codec has no vocoder; it has"),
+        ("[{flow: encoder}]", "(?s)other sizes.*flow has the weights"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            wrong = {**options, "start_parts": parts}
+            main(arguments(tiny_corpus, tmp_path / "wrong", **wrong))
     options["model"] = TINY["model"].replace(
         "{dim", "{codec: {mel_std: 3}, dim"
     )
