@@ -203,9 +203,9 @@ class Sampler:
         logits = (logits - logits.amax(1, keepdim=True)).div_(self.temperature)
         for warper in self.warpers:
             logits = warper(None, logits)
-        # No exponential is below e^-80: denormal numbers are slow.
-        # Summed up in double precision: rounding rarely changes a sample.
-        ends = logits.clamp_(min=-80).exp_().cumsum(1, dtype=torch.double)
+        # No exponential is below e^-80: denormal numbers are slow. Sums are
+        # rounded to float32, but torch adds them up in double precision.
+        ends = logits.clamp_(min=-80).exp_().cumsum_(1)
         chance = self._uniform(position, logits.device)
         drawn = torch.searchsorted(ends, chance * ends[:, -1:], right=True)
         return drawn.squeeze(1)
