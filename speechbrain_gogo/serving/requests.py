@@ -21,26 +21,12 @@ KINDS = {
 
 
 async def read_body(request, media_types, most_bytes):
-    """The body of a request, of a limited size.
+    """The body of a request, bytes of a limited size.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        The request.
-    media_types : sequence of str
-        Beginnings of the types that it may have. Browsers ask for permission,
-        which is not given, before a page of another site may send these.
-    most_bytes : int
-        Largest body.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    ApiError
-        If the type is another one, or the body too large or too slow.
+    Its type has to begin with one of ``media_types``: browsers ask for
+    permission, which is not given, before a page of another site may send
+    these. Raises an ApiError if the type is another one, or the body too large
+    or too slow.
     """
     kind = request.headers.get("content-type", "").lower()
     if not kind.startswith(tuple(media_types)):
@@ -72,26 +58,11 @@ async def read_body(request, media_types, most_bytes):
 
 
 async def read_json(request, fields, most_bytes):
-    """The fields of a JSON body.
+    """The fields of a JSON body that are given and not null, a dict.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        The request.
-    fields : dict
-        Name -> kind of all fields that there are.
-    most_bytes : int
-        Largest body.
-
-    Returns
-    -------
-    dict
-        Those that are given and not null.
-
-    Raises
-    ------
-    ApiError
-        If it is no JSON object, or a field is unknown or of another kind.
+    ``fields`` maps the names of all fields that there are to their kinds.
+    Raises an ApiError if the body is no JSON object, or a field is unknown or
+    of another kind.
     """
     body = await read_body(request, ["application/json"], most_bytes)
     try:

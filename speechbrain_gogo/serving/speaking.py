@@ -28,19 +28,7 @@ NEUTRAL = {"speed": 1, "instructions": "", "stream_format": "audio"}
 async def create_speech(request):
     """Speak a text; the response is audio.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        Request with a ticket of the queue.
-
-    Returns
-    -------
-    starlette.responses.Response
-
-    Raises
-    ------
-    ApiError, ValueError
-        If a field is wrong.
+    An ApiError or a ValueError is raised if a field of the request is wrong.
     """
     served = request.app.state.served
     if served.speech is None:

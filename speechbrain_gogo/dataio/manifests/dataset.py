@@ -204,17 +204,6 @@ def reason_to_skip(row, min_seconds, max_seconds):
     """Why a row cannot be used, without reading its audio; None if it can.
 
     Durations of ``min_seconds`` and ``max_seconds`` can be used.
-
-    Arguments
-    ---------
-    row : dict
-        A row of a manifest, with "wav" and "duration".
-    min_seconds, max_seconds : float
-        The shortest and the longest duration.
-
-    Returns
-    -------
-    str | None
     """
     if not min_seconds <= row["duration"] <= max_seconds:
         return f"not {min_seconds:g} to {max_seconds:g} s long"

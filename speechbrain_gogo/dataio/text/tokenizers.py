@@ -97,19 +97,8 @@ def train_tokenizer(
 
 
 def encode_text(tokenizer, text):
-    """Text token ids of a transcript.
-
-    Arguments
-    ---------
-    tokenizer : sentencepiece.SentencePieceProcessor
-        From :func:`train_tokenizer`.
-    text : str
-        A transcript.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [L].
+    """Token ids int64 [L] of a transcript, by a model of
+    :func:`train_tokenizer`.
     """
     ids = tokenizer.encode(normalize_words(text))
     return torch.tensor(ids, dtype=torch.long)
@@ -143,16 +132,8 @@ class WordPieces:
 
     @classmethod
     def train(cls, sentences, model_path, vocab_size):
-        """Train on sentences, unless the model exists.
-
-        Arguments
-        ---------
-        sentences, model_path, vocab_size
-            See :func:`train_tokenizer`.
-
-        Returns
-        -------
-        WordPieces
+        """Train on sentences, unless the model exists; see
+        :func:`train_tokenizer`.
         """
         train_tokenizer(sentences, model_path, vocab_size, normalize_speech)
         return cls(model_path)

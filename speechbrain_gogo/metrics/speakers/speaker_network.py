@@ -129,10 +129,8 @@ class AttentivePooling(nn.Module):
 class SpeakerNetwork(nn.Module):
     """WavLM with the head that computes a speaker embedding.
 
-    Arguments
-    ---------
-    wavlm : transformers.WavLMModel
-        WavLM, large for the published checkpoint.
+    ``wavlm`` is a WavLMModel of transformers, large for the published
+    checkpoint.
     """
 
     def __init__(self, wavlm):
