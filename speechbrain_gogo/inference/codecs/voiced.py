@@ -61,47 +61,15 @@ class VoicedCodec(PretrainedCodec):
             return self.codec.speaker_embedding(wavs, wav_lens).float()
 
     def side_information(self, wavs, wav_lens=None):
-        """The embedding, for ``decode_batch``.
-
-        Arguments
-        ---------
-        wavs, wav_lens
-            As in :meth:`encode_batch`, at the codec's rate.
-
-        Returns
-        -------
-        dict
-            "embedding", [B, D].
-        """
+        """ "embedding", [B, D], for ``decode_batch``."""
         return {"embedding": self.speaker_embedding(wavs, wav_lens)}
 
     def file_side_information(self, path):
-        """The embedding, for ``decode_stream``.
-
-        Arguments
-        ---------
-        path : str | Path
-            An audio file.
-
-        Returns
-        -------
-        dict
-            "embedding", [D].
-        """
+        """ "embedding", [D], for ``decode_stream``."""
         return {"embedding": self.file_embedding(path)}
 
     def file_embedding(self, path):
-        """Global embedding [D] of an audio file, of its first minute.
-
-        Arguments
-        ---------
-        path : str | Path
-            Audio of any length, rate and number of channels.
-
-        Returns
-        -------
-        torch.Tensor
-        """
+        """Global embedding [D] of the first minute of an audio file."""
         wav = read_beginning(path, self.sample_rate, self.voice_samples)
         return self.speaker_embedding(wav[None])[0]
 

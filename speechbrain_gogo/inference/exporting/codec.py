@@ -49,19 +49,9 @@ def few_step_pass(net, x, condition, time, step):
 def codec_networks(codec, vocoder):
     """The networks of a Gogo codec and, if it is a Vocos, of its vocoder.
 
-    The baselines of the paper, with an encoder over whole utterances or a residual
-    quantizer, are refused with a ValueError.
-
-    Arguments
-    ---------
-    codec : Gogo
-        The codec.
-    vocoder : torch.nn.Module
-        Its vocoder, or None.
-
-    Returns
-    -------
-    list of Network
+    The baselines of the paper, with an encoder over whole utterances or a
+    residual quantizer, are refused with a ValueError. Returns a list of
+    Network.
     """
     if not isinstance(codec.encoder, IndependentGroups):
         raise ValueError(
@@ -183,17 +173,7 @@ def vocoder_network(vocoder):
 
 
 def describe_codec(codec):
-    """Settings of a Gogo codec that a user of the files needs, for JSON.
-
-    Arguments
-    ---------
-    codec : Gogo
-        The codec.
-
-    Returns
-    -------
-    dict
-    """
+    """Settings of a Gogo codec that a user of the files needs, a dict for JSON."""
     mel, flow = codec.mel, codec.flow
     found = {
         **{name: getattr(codec, name) for name in SIZES},

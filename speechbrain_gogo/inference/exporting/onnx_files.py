@@ -34,21 +34,11 @@ def import_packages():
 
 
 def write_onnx(network, folder):
-    """Write a network as NAME.onnx into an existing folder, and return the path.
+    """Write a network as NAME.onnx into an existing folder, and return the
+    path.
 
-    Weights of more than 1.6 GB are in NAME.onnx.data, since a file of protobuf has
-    2 GB at most.
-
-    Arguments
-    ---------
-    network : Network
-        What to write.
-    folder : Path
-        An existing folder.
-
-    Returns
-    -------
-    Path
+    Weights of more than 1.6 GB are in NAME.onnx.data, since a file of protobuf
+    has 2 GB at most.
     """
     path = folder / f"{network.name}.onnx"
     letters = {
@@ -97,21 +87,11 @@ def quiet():
 
 
 def check_onnx(network, path):
-    """Compare a file with torch, on seeded inputs of other sizes than the traced.
+    """Compare the file of a network with torch, on inputs of other sizes than
+    traced.
 
-    Returns the largest absolute difference, 0 for ids. A ValueError is raised if
-    ids are not equal, or others differ by more than 1e-4 or are not finite.
-
-    Arguments
-    ---------
-    network : Network
-        The network.
-    path : Path
-        Its file, from :func:`write_onnx`.
-
-    Returns
-    -------
-    float
+    Returns the largest absolute difference, 0 for ids. A ValueError is raised
+    if ids are not equal, or others differ by more than 1e-4 or are not finite.
     """
     import onnxruntime
 

@@ -31,18 +31,9 @@ def tokenize(codec, frames, *embedding):
 
 
 def sibling_networks(codec):
-    """The networks of a SoCodec or CoFi-Codec, without its vocoder.
+    """The networks of a SoCodec or CoFi-Codec, without its vocoder: a list.
 
     A residual quantizer is refused with a ValueError.
-
-    Arguments
-    ---------
-    codec : SoCodecNetwork | CoFiCodecNetwork
-        The codec.
-
-    Returns
-    -------
-    list of Network
     """
     cofi = isinstance(codec, CoFiCodecNetwork)
     if not cofi and codec.quantizer.residual:
@@ -111,16 +102,8 @@ def encoder_network(codec):
 
 
 def describe_sibling(codec):
-    """Settings of a SoCodec or CoFi-Codec that a user of the files needs, for JSON.
-
-    Arguments
-    ---------
-    codec : SoCodecNetwork | CoFiCodecNetwork
-        The codec.
-
-    Returns
-    -------
-    dict
+    """Settings of a SoCodec or CoFi-Codec that a user of the files needs, for
+    JSON.
     """
     mel = codec.mel
     found = {

@@ -42,36 +42,19 @@ class Clip(NamedTuple):
 def make_manifests(
     folder, out=None, num_valid=None, speaker=None, recognizer=None, seed=0
 ):
-    """Write train.csv and valid.csv of a folder of recordings.
+    """Write train.csv and valid.csv of a folder of recordings, and return a
+    ClipReport.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Searched for audio, at any depth; ``$data_root`` stands for it in the
-        manifests.
-    out : str | Path
-        Folder of the manifests; ``folder`` by default.
-    num_valid : int
-        Number of clips for valid.csv, see :func:`num_held_out`.
-    speaker : str
-        Name of the speaker; by default that of the recording's top folder below
-        ``folder``, or of ``folder`` itself.
-    recognizer : callable
-        Transcribes samples, float32 [T] at 16 kHz, of recordings without a
-        text. Without it these are skipped.
-    seed : int
-        Seed of the choice of validation clips.
+    The folder is searched for audio, at any depth; ``$data_root`` stands for it
+    in the manifests, which are written to ``out`` (the same folder by default).
+    ``num_valid`` is the number of clips for valid.csv, see
+    :func:`num_held_out`, which ``seed`` chooses. ``speaker`` is by default the
+    name of the recording's top folder below the folder, or of the folder
+    itself. ``recognizer`` transcribes samples, float32 [T] at 16 kHz, of
+    recordings without a text; without it these are skipped.
 
-    Returns
-    -------
-    ClipReport
-        Report of all recordings.
-
-    Raises
-    ------
-    ValueError
-        If there is no audio, no clip would remain for training, or
-        ``metadata.csv`` cannot tell recordings apart.
+    Raises a ValueError if there is no audio, no clip would remain for training,
+    or ``metadata.csv`` cannot tell recordings apart.
 
     Example
     -------

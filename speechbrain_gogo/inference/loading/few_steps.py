@@ -22,30 +22,14 @@ SAMPLING = "guidance_scale", "guidance_interval", "grid", "solver"
 
 
 def make_student(folder, teacher, num_steps):
-    """Write a codec whose flow can learn to take few steps.
+    """Write a codec whose flow can learn to take few steps; returns its folder.
 
-    Everything else is copied from the teacher: tokens keep their meaning, and
-    an allocator stays valid. Before training it samples as the teacher without
-    guidance.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Folder to write.
-    teacher : str
-        Model folder or bundled name of a codec with a flow over a DiT.
-    num_steps : int
-        Steps of the flow, unless ``from_hparams(..., steps=)`` gives another number.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    ValueError
-        If the teacher has no such flow, or is in that folder.
+    ``teacher`` is the model folder or bundled name of a codec with a flow over
+    a DiT; everything but the flow is copied from it: tokens keep their meaning,
+    and an allocator stays valid. Before training it samples as the teacher
+    without guidance, in ``num_steps`` unless ``from_hparams(..., steps=)``
+    gives another number. Raises a ValueError if the teacher has no such flow,
+    or is in that folder.
     """
     folder, source = Path(folder), Path(find_source(teacher))
     if folder.resolve() == source.resolve():

@@ -23,12 +23,8 @@ logger = logging.getLogger(__name__)
 
 
 class ServedLlama(nn.Module):
-    """Placeholder for a Llama on a server, with its configuration only.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Folder of the stage; only config.json is read.
+    """Placeholder for a Llama on a server: of its folder, only config.json is
+    read.
     """
 
     def __init__(self, folder):
