@@ -5,19 +5,7 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import (
-    BUNDLED,
-    Allocator,
-    Codec,
-    Device,
-    Draw,
-    DrawFrom,
-    Guidance,
-    Seed,
-    Steps,
-    Trust,
-    Wav,
-)
+from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import flow_settings, given, load
 
 Spoken = Annotated[Path, typer.Argument(help="A recording of the words.")]
@@ -37,18 +25,18 @@ CleanPrompt = Annotated[
 def convert(
     source: Spoken,
     target: TargetVoice,
-    out: Wav,
-    allocate: Allocator = True,
-    temperature: Draw = None,
-    repetition_penalty: Draw = None,
-    top_p: Draw = None,
-    top_k: DrawFrom = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    seed: Seed = 0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    out: options.Wav,
+    allocate: options.Allocator = True,
+    temperature: options.Draw = None,
+    repetition_penalty: options.Draw = None,
+    top_p: options.Draw = None,
+    top_k: options.DrawFrom = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Say what SOURCE says in the voice of TARGET.
 
@@ -71,19 +59,19 @@ def convert(
 
 def enhance(
     source: Noisy,
-    out: Wav,
+    out: options.Wav,
     prompt: CleanPrompt = None,
-    allocate: Allocator = True,
-    temperature: Draw = None,
-    repetition_penalty: Draw = None,
-    top_p: Draw = None,
-    top_k: DrawFrom = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    seed: Seed = 0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    allocate: options.Allocator = True,
+    temperature: options.Draw = None,
+    repetition_penalty: options.Draw = None,
+    top_p: options.Draw = None,
+    top_k: options.DrawFrom = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Generate the fine tokens of SOURCE again, from its coarse ones.
 

@@ -6,13 +6,7 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import (
-    BUNDLED,
-    Codec,
-    Device,
-    Recognizer,
-    Trust,
-)
+from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import load
 
 Host = Annotated[
@@ -53,15 +47,15 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     voices: Voices = None,
-    recognizer: Recognizer = None,
+    recognizer: options.Recognizer = None,
     max_characters: MostCharacters = 4096,
     max_megabytes: MostBytes = 10.0,
     max_seconds: MostSeconds = 60.0,
     waiting: Waiting = 16,
     workers: Threads = 1,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Serve a web page and an HTTP API in the shape of OpenAI's."""
     serving = _import_serving()

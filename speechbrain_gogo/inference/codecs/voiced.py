@@ -61,11 +61,11 @@ class VoicedCodec(PretrainedCodec):
             return self.codec.speaker_embedding(wavs, wav_lens).float()
 
     def side_information(self, wavs, wav_lens=None):
-        """ "embedding", [B, D], for ``decode_batch``."""
+        """The ``embedding`` [B, D], for ``decode_batch``."""
         return {"embedding": self.speaker_embedding(wavs, wav_lens)}
 
     def file_side_information(self, path):
-        """ "embedding", [D], for ``decode_stream``."""
+        """The ``embedding`` [D], for ``decode_stream``."""
         return {"embedding": self.file_embedding(path)}
 
     def file_embedding(self, path):
