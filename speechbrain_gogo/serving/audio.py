@@ -19,7 +19,6 @@ def check_format(given):
     wanted = given.get("response_format", DEFAULT)
     if wanted not in ENCODINGS:
         raise ApiError(
-            400,
             f"response_format '{wanted}': use one of {', '.join(ENCODINGS)}.",
             "response_format",
             "invalid_value",

@@ -99,7 +99,6 @@ async def decode(request):
     tokens = _read_tokens(given, served)
     if given.get("fingerprint", codec.fingerprint) != codec.fingerprint:
         raise ApiError(
-            400,
             f"These are tokens of another codec than '{codec.name}'.",
             "fingerprint",
         )
@@ -113,7 +112,7 @@ async def decode(request):
     known = set(signature(codec.decode_stream).parameters).difference(fields)
     for name, values in given.get("side", {}).items():
         if name not in known:
-            raise ApiError(400, f"The codec decodes without {name}.", "side")
+            raise ApiError(f"The codec decodes without {name}.", "side")
         settings[name] = _as_tensor(values, "side", 1, torch.float32)
 
     def make_pieces(job):
@@ -136,10 +135,10 @@ def _read_tokens(given, served):
     most, rate = served.limits.seconds, served.codec.group_rate
     if len(tokens) > most * rate + 1:
         raise ApiError(
-            413,
             f"{len(tokens)} groups are more than {most:g} s of audio.",
             "tokens",
             "request_too_large",
+            status=413,
         )
     return tokens
 
@@ -153,7 +152,6 @@ def _as_tensor(values, name, dimensions, dtype=torch.long):
         whole = False
     if not whole or found.dim() != dimensions or not found.numel():
         raise ApiError(
-            400,
             f"{name} has to be {dimensions * '['}numbers{dimensions * ']'}.",
             name,
             "invalid_type",

@@ -11,12 +11,11 @@ CLIENT_HAS_GONE = 499  # nginx' status; nobody reads it
 class ApiError(Exception):
     """A request that cannot be answered.
 
-    ``status`` is the HTTP status; ``message`` says what is wrong, and what to
-    do; ``param`` is the field that is wrong, ``code`` a name of the error for
-    programs.
+    ``message`` says what is wrong, and what to do; ``param`` is the field that
+    is wrong, ``code`` a name of the error for programs, ``status`` that of HTTP.
     """
 
-    def __init__(self, status, message, param=None, code=None):
+    def __init__(self, message, param=None, code=None, status=400):
         super().__init__(message)
         self.status, self.message = status, message
         self.param, self.code = param, code

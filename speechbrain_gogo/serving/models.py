@@ -62,17 +62,16 @@ class Served:
         """Raise an ApiError if a request asks for another model."""
         if name not in (None, self.name):
             raise ApiError(
-                404,
                 f"No model is called '{name}': here is '{self.name}'.",
                 "model",
                 "model_not_found",
+                status=404,
             )
 
     def check_steps(self, steps):
         """Raise an ApiError if a request asks for too many steps of the flow."""
         if steps is not None and steps > self.limits.steps:
             raise ApiError(
-                400,
                 f"num_steps={steps}: {self.limits.steps} are the most.",
                 "num_steps",
                 "invalid_value",

@@ -31,14 +31,14 @@ async def read_body(request, media_types, most_bytes):
     kind = request.headers.get("content-type", "").lower()
     if not kind.startswith(tuple(media_types)):
         raise ApiError(
-            415,
             f"Content-Type '{kind}': send {' or '.join(media_types)}.",
             code="unsupported_media_type",
+            status=415,
         )
     too_large = ApiError(
-        413,
         f"The request is larger than {most_bytes} bytes.",
         code="request_too_large",
+        status=413,
     )
     claimed = request.headers.get("content-length", "0")
     if claimed.isdecimal() and int(claimed) > most_bytes:
@@ -52,7 +52,8 @@ async def read_body(request, media_types, most_bytes):
                     raise too_large
     except TimeoutError:
         raise ApiError(
-            408, f"The request took more than {SLOWEST_UPLOAD} s to arrive."
+            f"The request took more than {SLOWEST_UPLOAD} s to arrive.",
+            status=408,
         ) from None
     return bytes(body)
 
@@ -68,24 +69,20 @@ async def read_json(request, fields, most_bytes):
     try:
         given = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"The body is no JSON: {error}.") from None
+        raise ApiError(f"The body is no JSON: {error}.") from None
     if not isinstance(given, dict):
-        raise ApiError(400, "The body has to be a JSON object.")
+        raise ApiError("The body has to be a JSON object.")
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
         if name not in fields:
             raise ApiError(
-                400,
                 f"No field is called '{name}': there are {', '.join(fields)}.",
                 name,
                 "unknown_parameter",
             )
         if not _is_of_kind(value, fields[name]):
             raise ApiError(
-                400,
-                f"{name} has to be a {fields[name]}.",
-                name,
-                "invalid_type",
+                f"{name} has to be a {fields[name]}.", name, "invalid_type"
             )
     return given
 
