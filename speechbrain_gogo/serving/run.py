@@ -51,9 +51,7 @@ def host_names(host, address=None):
 def make_server(app):
     """A server of the application, which ends on Ctrl-C and SIGTERM."""
     config = uvicorn.Config(
-        app,
-        log_level="warning",
-        timeout_graceful_shutdown=LAST_WORDS,
+        app, log_level="warning", timeout_graceful_shutdown=LAST_WORDS
     )
     return uvicorn.Server(config)
 
