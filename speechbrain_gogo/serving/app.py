@@ -32,8 +32,7 @@ SECURITY = {
 
 
 class Admission:
-    """Holds a ticket of the queue for each request, until its response has
-    ended.
+    """Holds a ticket of the queue for a request, until its response has ended.
 
     Middleware of an ASGI application; a BusyError is raised if the queue is
     full.

@@ -22,8 +22,7 @@ class ApiError(Exception):
 
 
 def error_response(status, message, param=None, code=None, headers=None):
-    """An error as OpenAI's API has it; the arguments are those of
-    :class:`ApiError`.
+    """An error as OpenAI's API has it, see :class:`ApiError`.
 
     Example
     -------

@@ -61,22 +61,8 @@ def read_clip(path, sample_rate, samples=WHOLE):
 def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
     """The samples of a row, from the cache unless the file has changed.
 
-    Arguments
-    ---------
-    path, sample_rate, samples
-        As in :func:`read_clip`.
-    cache_folder : str | Path
-        Folder of the cache, which holds 16-bit arrays.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 [T].
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be used, with the reason.
+    Arguments, result and errors are those of :func:`read_clip`;
+    ``cache_folder`` is the folder of the cache, which holds 16-bit arrays.
     """
     if cache_folder is None or not os.path.isfile(path):
         return read_clip(path, sample_rate, samples)

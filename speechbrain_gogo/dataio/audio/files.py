@@ -24,22 +24,10 @@ TOLERANCE = 0.25  # seconds
 
 
 def open_audio(path):
-    """Open an audio file and check its header.
+    """Open an audio file, in any format of libsndfile, and check its header.
 
-    Arguments
-    ---------
-    path : str | Path
-        Any format of libsndfile.
-
-    Returns
-    -------
-    Sound
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable, empty, truncated, or claims more
-        samples than it can hold.
+    Returns a Sound. Raises an AudioError if the file is missing, unreadable,
+    empty, truncated, or claims more samples than it can hold.
     """
     path = Path(path)
     if not os.path.isfile(path):  # False for a name that is too long

@@ -7,8 +7,7 @@ PHONES = "phones.txt"  # of Phones
 
 
 def make_room(folder):
-    """Delete the tokenizer of another training, so that only a new one is
-    found.
+    """Delete the tokenizer of another training, so that only a new one counts.
 
     The folder, of a stage, is created if needed; gives its Path.
 

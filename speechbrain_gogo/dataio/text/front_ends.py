@@ -45,22 +45,10 @@ FRONT_ENDS = {None: AsWritten, "en": English}
 
 
 def front_end(language):
-    """The front end of a language.
+    """The front end of a language: "en"; None leaves texts unchanged.
 
-    Arguments
-    ---------
-    language : str | None
-        Language code, "en"; None leaves texts unchanged.
-
-    Returns
-    -------
-    English | AsWritten
-        Or another object with their interface.
-
-    Raises
-    ------
-    ValueError
-        If there is none for the language.
+    Returns English, AsWritten or another object with their interface. Raises a
+    ValueError if there is none for the language.
 
     Example
     -------

@@ -8,8 +8,7 @@ import torch
 
 
 def check_whole(value, name):
-    """Check an integer and return it as a Python int; a ValueError if it is
-    none.
+    """Check an integer and return it as an int; a ValueError if it is none.
 
     Example
     -------

@@ -7,8 +7,7 @@ from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 
 
 def weights_of(kind, codec):
-    """Class that applies weight matrices, for the precision and device of a
-    codec.
+    """Class that applies weight matrices, for a codec's precision and device.
 
     ``kind`` is "float", unchanged; "int8", a quarter of the bytes, on a CPU; or
     "auto", "int8" where it is supported, else "float". Returns ``Dense`` of

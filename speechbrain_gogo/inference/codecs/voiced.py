@@ -125,19 +125,9 @@ class VoicedCodec(PretrainedCodec):
                 return
 
     def decode_groups(self, groups, **settings):
-        """Decode groups of tokens that arrive one by one.
+        """Decode groups of tokens int64 [K] that arrive one by one.
 
-        Arguments
-        ---------
-        groups : iterable of torch.Tensor
-            int64 [K] each.
-        **settings
-            As in :meth:`decode_stream`.
-
-        Returns
-        -------
-        iterator of torch.Tensor
-            float32 [T] each.
+        An iterator of float32 [T]; ``settings`` as in :meth:`decode_stream`.
         """
         return self.decode_stream((group[None] for group in groups), **settings)
 

@@ -34,8 +34,7 @@ def import_packages():
 
 
 def write_onnx(network, folder):
-    """Write a network as NAME.onnx into an existing folder, and return the
-    path.
+    """Write a network as NAME.onnx into an existing folder; gives the path.
 
     Weights of more than 1.6 GB are in NAME.onnx.data, since a file of protobuf
     has 2 GB at most.
@@ -87,8 +86,7 @@ def quiet():
 
 
 def check_onnx(network, path):
-    """Compare the file of a network with torch, on inputs of other sizes than
-    traced.
+    """Compare a network's file with torch, on inputs of other sizes.
 
     Returns the largest absolute difference, 0 for ids. A ValueError is raised
     if ids are not equal, or others differ by more than 1e-4 or are not finite.

@@ -102,9 +102,7 @@ def encoder_network(codec):
 
 
 def describe_sibling(codec):
-    """Settings of a SoCodec or CoFi-Codec that a user of the files needs, for
-    JSON.
-    """
+    """Settings of a SoCodec or CoFi-Codec that a user of the files needs."""
     mel = codec.mel
     found = {
         **{name: getattr(codec, name) for name in SIZES},

@@ -42,8 +42,7 @@ class Clip(NamedTuple):
 def make_manifests(
     folder, out=None, num_valid=None, speaker=None, recognizer=None, seed=0
 ):
-    """Write train.csv and valid.csv of a folder of recordings, and return a
-    ClipReport.
+    """Write train.csv and valid.csv of a folder of recordings: a ClipReport.
 
     The folder is searched for audio, at any depth; ``$data_root`` stands for it
     in the manifests, which are written to ``out`` (the same folder by default).

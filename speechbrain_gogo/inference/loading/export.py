@@ -57,8 +57,7 @@ def export_codec(folder, hyperparams_file, codec, vocoder, **settings):
 
 
 def export_bundle(folder, codec_folder, vocoder, sampler):
-    """Write a codec folder with another vocoder and sampler; returns the
-    folder.
+    """Write a codec folder with another vocoder and sampler, and return it.
 
     ``codec_folder`` is the model folder of the codec, ``sampler`` has settings
     of the flow to replace. Class and arguments of the vocoder are written to
@@ -100,16 +99,6 @@ def export_run(hparams):
     The settings of the recipe have ``output_folder`` with the run's
     hyperparams.yaml, ``export_folder``, ``ema`` around the codec, ``vocoder``,
     ``window_groups`` and ``overlap_groups``.
-
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the recipe.
-
-    Returns
-    -------
-    Path
-        The export folder.
     """
     return export_codec(
         hparams["export_folder"],

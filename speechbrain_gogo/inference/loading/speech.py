@@ -38,8 +38,7 @@ OWN = {1: "order", 2: "num_tokens"}
 
 
 def can_speak(source):
-    """Whether a codec's folder, bundled name or hub id also has the stages of
-    GogoSpeech.
+    """Whether a model (a folder, bundled name or hub id) has stages that speak.
 
     Example
     -------

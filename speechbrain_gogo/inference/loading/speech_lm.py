@@ -25,8 +25,7 @@ TEXT_FOLDER, WEIGHTS = "text", "lm.safetensors"
 
 
 def export_speech_lm(folder, lm, tokenizer, codec, **settings):
-    """Write a language model into the folder of its codec, which has a
-    hyperparams.yaml.
+    """Write a language model into the model folder of its codec.
 
     ``lm`` has ``sizes``, the arguments of its class, ``vocab_size`` and
     ``levels``. ``settings`` are ``sampling`` and others of

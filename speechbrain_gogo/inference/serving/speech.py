@@ -23,9 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class ServedLlama(nn.Module):
-    """Placeholder for a Llama on a server: of its folder, only config.json is
-    read.
-    """
+    """Placeholder for a Llama on a server; reads config.json of its folder."""
 
     def __init__(self, folder):
         super().__init__()

@@ -58,9 +58,7 @@ class SpeechStream:
         return self.chunks[-1]
 
     def speech(self):
-        """Generate the rest and return the whole utterance, earlier chunks
-        included.
-        """
+        """Generate the rest and return the Speech, earlier chunks included."""
         for _ in self:
             pass
         parts = [collect_groups(groups) for groups in self.groups]
@@ -71,8 +69,7 @@ class SpeechStream:
         return Speech(wav, self.sample_rate, tokens, budgets, all(finished))
 
     def write(self, out_path, watermark="perth"):
-        """Write audio into a file (WAV, FLAC, OGG, MP3 by its suffix), chunk by
-        chunk.
+        """Write audio into a file, chunk by chunk, in the format of its suffix.
 
         Folders are made; the metadata marks the audio as synthetic.
         ``watermark`` is an inaudible one to add, if installed; None for none.

@@ -49,8 +49,7 @@ class Groups(NamedTuple):
 
 
 class GroupGenerator:
-    """Generates groups of tokens with two stages, in evaluation mode on one
-    device.
+    """Generates groups of tokens with two stages in evaluation mode.
 
     The allocator of the codec, if it has one, sets the budgets. ``loop_groups``
     is as in ``generate_backbone``. With ``compiled``, the forward passes of

@@ -70,8 +70,7 @@ class RecognitionErrors(ErrorRateStats, ABC):
         """Transcripts of signals, a list of [T]: a list of str."""
 
     def append(self, ids, predict, target, lengths=None):
-        """Recognise signals [B, T] of relative lengths [B], and count their
-        errors.
+        """Recognise signals [B, T], of relative lengths [B], and count errors.
 
         ``ids`` are the names of the utterances, ``target`` their transcripts.
         """
