@@ -44,6 +44,8 @@ def convert(
     fine ones again, after the tokens of TARGET. gogo-mini has no Stage II: give
     a model that has one (--codec).
     """
+    from speechbrain_gogo.inference.synthesis.files import convert_file
+
     settings = given(
         temperature=temperature,
         repetition_penalty=repetition_penalty,
@@ -54,7 +56,10 @@ def convert(
     )
     model = load(codec, device, trust_source, speaks=True)
     settings |= flow_settings(model.codec, steps, guidance)
-    _write(model, out, source, target, settings)
+    made = convert_file(model, out, source, target, **settings)
+    seconds = len(made.wav) / made.sample_rate
+    rate = int(made.budgets.sum()) / seconds
+    typer.echo(f"{out}: {seconds:.2f} s, {rate:.1f} tokens/s")
 
 
 def enhance(
@@ -78,24 +83,6 @@ def enhance(
     What is only in the fine tokens of a noisy recording is lost, its noise
     included. gogo-mini has no Stage II: give a model that has one (--codec).
     """
-    settings = given(
-        temperature=temperature,
-        repetition_penalty=repetition_penalty,
-        top_p=top_p,
-        top_k=top_k,
-        allocate=allocate,
-        seed=seed,
-    )
-    model = load(codec, device, trust_source, speaks=True)
-    settings |= flow_settings(model.codec, steps, guidance)
-    _write(model, out, source, prompt, settings)
-
-
-def _write(model, out, source, prompt, settings):
-    """Write a recording with new fine tokens, and say what was written."""
-    from speechbrain_gogo.inference.synthesis.files import convert_file
-
-    made = convert_file(model, out, source, prompt, **settings)
-    seconds = len(made.wav) / made.sample_rate
-    rate = int(made.budgets.sum()) / seconds
-    typer.echo(f"{out}: {seconds:.2f} s, {rate:.1f} tokens/s")
+    drawn = temperature, repetition_penalty, top_p, top_k
+    decoding, model = (steps, guidance, seed), (codec, device, trust_source)
+    convert(source, prompt, out, allocate, *drawn, *decoding, *model)
