@@ -36,9 +36,7 @@ class AsWritten:
 
     __call__ = normalize
 
-    def split(self, text, max_characters=200):
-        """See :func:`~speechbrain_gogo.dataio.text.sentences.split_sentences`."""
-        return split_sentences(text, max_characters)
+    split = staticmethod(split_sentences)
 
 
 FRONT_ENDS = {None: AsWritten, "en": English}
