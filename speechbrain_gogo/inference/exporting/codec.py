@@ -29,6 +29,15 @@ SIZES = (
 )
 
 
+def token_matrix(codec):
+    """Tokens as an input of the decoder of any codec."""
+    return Tensor(
+        ("B", "N", codec.num_codebooks),
+        f"Tokens; {codec.mask_id} where one is not used.",
+        below=codec.mask_id + 1,
+    )
+
+
 def encode(codec, log_mel):
     """log_mel [N, g, d] -> tokens int64 [N, K] (Eq. 1)."""
     features = codec.encoder(codec.normalize(log_mel))
@@ -110,11 +119,7 @@ def quantize(codec, log_mel):
 def decoder_networks(codec):
     """Tokens to log-mel: one network, or a flow's condition and its pass."""
     flow, n_mels = codec.flow, codec.mel.n_mels
-    tokens = Tensor(
-        ("B", "N", codec.num_codebooks),
-        f"Tokens; {codec.mask_id} where one is not used.",
-        below=codec.mask_id + 1,
-    )
+    tokens = token_matrix(codec)
     mel = Tensor(
         ("B", "T", n_mels), f"Log-mel, T = {codec.group_size} N frames."
     )

@@ -5,7 +5,7 @@ d mel bins, D width of a voice's embedding, K or S tokens of a group, F features
 a group, D' their width. Embeddings of voices are computed clip by clip.
 """
 
-from speechbrain_gogo.inference.exporting.codec import SIZES
+from speechbrain_gogo.inference.exporting.codec import SIZES, token_matrix
 from speechbrain_gogo.inference.exporting.network import (
     Function,
     Network,
@@ -46,11 +46,6 @@ def sibling_networks(codec):
     clip = Tensor(
         (1, *groups), "Log-mel of a clip, in groups of frames.", **LOG_MEL
     )
-    tokens = Tensor(
-        ("B", "N", codec.num_codebooks),
-        f"Tokens; {codec.mask_id} where one is not used.",
-        below=codec.mask_id + 1,
-    )
     frames = Tensor(("B", "T", mel.n_mels), "Log-mel.")
     wavs = Tensor(("B", "W"), "Audio in [-1, 1] of whole groups.", std=0.1)
     return [
@@ -74,7 +69,7 @@ def sibling_networks(codec):
             "decoder",
             "Tokens and the embedding of a voice to log-mel.",
             Function(type(codec).decode_mel, codec),
-            {"tokens": tokens, "embedding": embedding},
+            {"tokens": token_matrix(codec), "embedding": embedding},
             {"log_mel": frames},
         ),
     ]

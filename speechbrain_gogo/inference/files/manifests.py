@@ -9,7 +9,6 @@ in the folder itself only.
 import random
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -27,16 +26,6 @@ TABLE = "metadata.csv"
 FIELDS = "ID", "duration", "wav", "spk_id", "wrd"
 RATE = 16000  # of the recogniser's input
 MOST_VALID, VALID_SHARE = 20, 0.1  # clips held out by default
-
-
-class Clip(NamedTuple):
-    """A row of a manifest, see :data:`FIELDS`."""
-
-    id: str
-    duration: str
-    wav: str
-    speaker: str
-    text: str
 
 
 def make_manifests(
@@ -74,9 +63,9 @@ def make_manifests(
             "aside for validation: add recordings, or hold out fewer."
         )
     chosen = random.Random(f"{seed}/valid").sample(clips, num_valid)
-    held_out = {clip.id for clip in chosen}
+    held_out = {clip_id for clip_id, *_ in chosen}
     for name in ("train", "valid"):
-        rows = [c for c in clips if (c.id in held_out) == (name == "valid")]
+        rows = [c for c in clips if (c[0] in held_out) == (name == "valid")]
         write_csv(out / f"{name}.csv", [FIELDS, *rows])
     return report
 
@@ -106,7 +95,7 @@ def load_whisper(source):
 
 
 def _read_clips(folder, speaker, recognizer):
-    """The rows of all usable recordings, and the report."""
+    """The rows of all usable recordings, with FIELDS, and the report."""
     paths = find_files(folder, READABLE_AUDIO)
     table, clips, report = _read_table(folder), [], ClipReport()
     stems = [path.relative_to(folder).with_suffix("") for path in paths]
@@ -132,15 +121,9 @@ def _read_clips(folder, speaker, recognizer):
         report["used"] += 1
         name = inside if same[stem] > 1 else stem
         owner = speaker or (inside.parts[0] if len(inside.parts) > 1 else "")
-        clips.append(
-            Clip(
-                name.as_posix(),
-                f"{seconds:.4f}",
-                f"$data_root/{inside.as_posix()}",
-                owner or folder.resolve().name,
-                text,
-            )
-        )
+        wav = f"$data_root/{inside.as_posix()}"
+        owner = owner or folder.resolve().name
+        clips.append((name.as_posix(), f"{seconds:.4f}", wav, owner, text))
     return clips, report
 
 

@@ -52,19 +52,14 @@ def make_student(folder, teacher, num_steps):
         flow["num_steps"] = num_steps
         flow.yaml_set_ctag(Tag(suffix=name_of(FewStepFlow)))
         flow["backbone"].yaml_set_ctag(Tag(suffix=name_of(StepDiT)))
-    add_step_embedding(folder / WEIGHTS)
+    weights = load_file(folder / WEIGHTS)
+    dim = len(weights["flow.backbone.project_x.weight"])
+    for key, value in step_embedding(dim).state_dict().items():
+        weights[f"flow.backbone.step.{key}"] = value
+    (folder / WEIGHTS).write_bytes(save(weights))
     return folder
 
 
 def name_of(kind):
     """YAML tag that creates an object of a class."""
     return f"!new:{kind.__module__}.{kind.__qualname__}"
-
-
-def add_step_embedding(path):
-    """Add the initial weights of a StepDiT to a codec's safetensors file of a DiT."""
-    weights = load_file(path)
-    dim = len(weights["flow.backbone.project_x.weight"])
-    for key, value in step_embedding(dim).state_dict().items():
-        weights[f"flow.backbone.step.{key}"] = value
-    path.write_bytes(save(weights))
