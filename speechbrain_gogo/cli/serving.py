@@ -8,6 +8,7 @@ import typer
 
 from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import load
+from speechbrain_gogo.optional_packages import import_extra
 
 Host = Annotated[
     str,
@@ -58,7 +59,9 @@ def serve(
     trust_source: options.Trust = False,
 ):
     """Serve a web page and an HTTP API in the shape of OpenAI's."""
-    serving = _import_serving()
+    import_extra("gogo serve", "serve", "starlette", "uvicorn")
+    from speechbrain_gogo import serving
+
     sizes = {"--max-megabytes": max_megabytes, "--max-seconds": max_seconds}
     for name, value in sizes.items():
         if not 0 < value < math.inf:  # also NaN
@@ -86,16 +89,3 @@ def serve(
             f"'{served.name}' at http://{shown}:{bound_port}, Ctrl-C ends it"
         )
         serving.run_server(app, sock)
-
-
-def _import_serving():
-    try:
-        from speechbrain_gogo import serving
-    except ModuleNotFoundError as error:
-        if error.name.partition(".")[0] not in ("starlette", "uvicorn"):
-            raise
-        raise ValueError(
-            f"gogo serve needs {error.name}: "
-            "pip install 'speechbrain-gogo[serve]'"
-        ) from None
-    return serving

@@ -1,7 +1,6 @@
 """Writing a network as an ONNX file, and comparing the file with torch."""
 
 import contextlib
-import importlib
 import logging
 import warnings
 
@@ -9,7 +8,6 @@ import torch
 
 from speechbrain_gogo.inference.exporting.network import Function
 
-NEEDED = "onnxscript", "onnxruntime"
 TOLERANCE = 1e-4
 SEED = 0
 # Sizes of the letters in shapes, when a network is traced and when its file is
@@ -19,18 +17,6 @@ CHECKED = [
     {"B": 1, "N": 7, "T": 1, "S": 6, "L": 8, "M": 9, "W": 4608},
     {"B": 3, "N": 2, "T": 9, "S": 0, "L": 5, "M": 6, "W": 1280},
 ]
-
-
-def import_packages():
-    """Raise a ValueError if a package of the extra ``gogo[onnx]`` is missing."""
-    for name in NEEDED:
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"Export to ONNX needs {error.name}: "
-                "pip install 'speechbrain-gogo[onnx]'"
-            ) from None
 
 
 def write_onnx(network, folder):

@@ -26,9 +26,9 @@ ALLOWED = {
 def read_sampling(given, defaults, names=(*SAMPLING, TEXT_GUIDANCE, *FLOW)):
     """Split and check the settings of the language models and of the flow.
 
-    ``given`` are those of a call, for both, ``defaults`` the model's own of the
-    language models, ``names`` those that exist. Returns arguments of a Sampler, and
-    of the codec (None is its default).
+    ``given`` are the settings of a call, for both; ``defaults`` are the model's
+    own, for the language models; ``names`` are all that exist. Returns arguments
+    of a Sampler, and of the codec (None is its default).
 
     Example
     -------
