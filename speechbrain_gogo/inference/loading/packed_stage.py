@@ -27,8 +27,20 @@ ROWS = 10_000  # of an embedding, to read at a time
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
-class LlamaFolder(nn.Module):
-    """A Llama whose weights stay in its folder; it has its configuration only.
+class LlamaPlaceholder(nn.Module):
+    """A Llama without weights; it has the configuration of its folder only."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, folder):
+        super().__init__()
+        from transformers import LlamaConfig  # takes seconds to import
+
+        self.config = LlamaConfig.from_pretrained(folder, local_files_only=True)
+
+
+class LlamaFolder(LlamaPlaceholder):
+    """A Llama whose weights stay in its folder until they are read.
 
     The Hugging Face folder has config.json and safetensors. Raises a ValueError
     if a weight is missing or unexpected, has another shape, or cannot be read.
@@ -43,14 +55,9 @@ class LlamaFolder(nn.Module):
     torch.Size([1, 16])
     """
 
-    device = torch.device("cpu")
-
     def __init__(self, folder):
-        super().__init__()
-        from transformers import LlamaConfig  # takes seconds to import
-
+        super().__init__(folder)
         self.folder = Path(folder)
-        self.config = LlamaConfig.from_pretrained(folder, local_files_only=True)
         check_biases(self.config)
         self.files = self._find_tensors()
         self._check_shapes()
