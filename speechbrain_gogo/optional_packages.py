@@ -1,4 +1,4 @@
-"""Packages that are optional: back ends of metrics, and of the watermark."""
+"""Packages that are optional: those of the extras in setup.py."""
 
 from importlib import import_module
 from importlib.metadata import version
@@ -32,3 +32,22 @@ def import_backend(module, package, extra="metrics"):
             f"{package} is needed ({error}): pip install {wanted}"
         ) from error
     return f"{package} {version(package)}"
+
+
+def import_extra(use, extra, *modules):
+    """Raise a ValueError with what to install if modules of an extra are missing.
+
+    ``use`` says what needs them.
+
+    Example
+    -------
+    >>> import_extra("Nothing", "metrics", "json")
+    """
+    for module in modules:
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"{use} needs {error.name}: "
+                f"pip install 'speechbrain-gogo[{extra}]'"
+            ) from None

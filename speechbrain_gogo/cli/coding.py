@@ -5,17 +5,7 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import (
-    BUNDLED,
-    Allocate,
-    Codec,
-    Device,
-    Guidance,
-    Seed,
-    Steps,
-    TargetRate,
-    Trust,
-)
+from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import allocation, load, run_all, sampling
 
 Inputs = Annotated[
@@ -36,11 +26,11 @@ Keep = Annotated[
 def encode(
     inputs: Inputs,
     out: Output,
-    allocate: Allocate = False,
-    target_rate: TargetRate = None,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    allocate: options.Allocate = False,
+    target_rate: options.TargetRate = None,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Encode audio of any length and rate into token files."""
     from speechbrain_gogo.inference.files import audio as files
@@ -63,12 +53,12 @@ def decode(
     inputs: Inputs,
     out: Output,
     keep: Keep = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    seed: Seed = 0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Decode token files into audio of the original length."""
     from speechbrain_gogo.inference.files import audio as files
@@ -88,14 +78,14 @@ def reconstruct(
     inputs: Inputs,
     out: Output,
     keep: Keep = None,
-    allocate: Allocate = False,
-    target_rate: TargetRate = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    seed: Seed = 0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    allocate: options.Allocate = False,
+    target_rate: options.TargetRate = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Encode audio and decode it again."""
     from speechbrain_gogo.inference.files import audio as files

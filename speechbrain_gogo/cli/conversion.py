@@ -5,19 +5,7 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import (
-    BUNDLED,
-    Allocator,
-    Codec,
-    Device,
-    Draw,
-    DrawFrom,
-    Guidance,
-    Seed,
-    Steps,
-    Trust,
-    Wav,
-)
+from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import flow_settings, given, load
 
 Spoken = Annotated[Path, typer.Argument(help="A recording of the words.")]
@@ -37,18 +25,18 @@ CleanPrompt = Annotated[
 def convert(
     source: Spoken,
     target: TargetVoice,
-    out: Wav,
-    allocate: Allocator = True,
-    temperature: Draw = None,
-    repetition_penalty: Draw = None,
-    top_p: Draw = None,
-    top_k: DrawFrom = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    seed: Seed = 0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    out: options.Wav,
+    allocate: options.Allocator = True,
+    temperature: options.Draw = None,
+    repetition_penalty: options.Draw = None,
+    top_p: options.Draw = None,
+    top_k: options.DrawFrom = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Say what SOURCE says in the voice of TARGET.
 
@@ -56,6 +44,8 @@ def convert(
     fine ones again, after the tokens of TARGET. gogo-mini has no Stage II: give
     a model that has one (--codec).
     """
+    from speechbrain_gogo.inference.synthesis.files import convert_file
+
     settings = given(
         temperature=temperature,
         repetition_penalty=repetition_penalty,
@@ -66,48 +56,33 @@ def convert(
     )
     model = load(codec, device, trust_source, speaks=True)
     settings |= flow_settings(model.codec, steps, guidance)
-    _write(model, out, source, target, settings)
+    made = convert_file(model, out, source, target, **settings)
+    seconds = len(made.wav) / made.sample_rate
+    rate = int(made.budgets.sum()) / seconds
+    typer.echo(f"{out}: {seconds:.2f} s, {rate:.1f} tokens/s")
 
 
 def enhance(
     source: Noisy,
-    out: Wav,
+    out: options.Wav,
     prompt: CleanPrompt = None,
-    allocate: Allocator = True,
-    temperature: Draw = None,
-    repetition_penalty: Draw = None,
-    top_p: Draw = None,
-    top_k: DrawFrom = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    seed: Seed = 0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    allocate: options.Allocator = True,
+    temperature: options.Draw = None,
+    repetition_penalty: options.Draw = None,
+    top_p: options.Draw = None,
+    top_k: options.DrawFrom = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Generate the fine tokens of SOURCE again, from its coarse ones.
 
     What is only in the fine tokens of a noisy recording is lost, its noise
     included. gogo-mini has no Stage II: give a model that has one (--codec).
     """
-    settings = given(
-        temperature=temperature,
-        repetition_penalty=repetition_penalty,
-        top_p=top_p,
-        top_k=top_k,
-        allocate=allocate,
-        seed=seed,
-    )
-    model = load(codec, device, trust_source, speaks=True)
-    settings |= flow_settings(model.codec, steps, guidance)
-    _write(model, out, source, prompt, settings)
-
-
-def _write(model, out, source, prompt, settings):
-    """Write a recording with new fine tokens, and say what was written."""
-    from speechbrain_gogo.inference.synthesis.files import convert_file
-
-    made = convert_file(model, out, source, prompt, **settings)
-    seconds = len(made.wav) / made.sample_rate
-    rate = int(made.budgets.sum()) / seconds
-    typer.echo(f"{out}: {seconds:.2f} s, {rate:.1f} tokens/s")
+    drawn = temperature, repetition_penalty, top_p, top_k
+    decoding, model = (steps, guidance, seed), (codec, device, trust_source)
+    convert(source, prompt, out, allocate, *drawn, *decoding, *model)

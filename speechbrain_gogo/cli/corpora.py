@@ -5,14 +5,7 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import (
-    BUNDLED,
-    Allocate,
-    Codec,
-    Device,
-    TargetRate,
-    Trust,
-)
+from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import allocation, load
 
 Corpus = Annotated[
@@ -81,17 +74,17 @@ def tokenize(
     form: Forms = None,
     layout: Layout = "flat",
     num_codebooks: Codebooks = None,
-    allocate: Allocate = False,
-    target_rate: TargetRate = None,
+    allocate: options.Allocate = False,
+    target_rate: options.TargetRate = None,
     data_root: DataRoot = None,
     min_duration: Shortest = 0.0,
     max_duration: Longest = float("inf"),
     batch_seconds: BatchSeconds = 60.0,
     clips_per_shard: ShardSize = 1000,
     workers: Workers = 0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Encode a corpus to tokens for other recipes; can run under torchrun."""
     from speechbrain_gogo.inference.files import corpora

@@ -7,13 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import (
-    BUNDLED,
-    Codec,
-    Device,
-    TargetRate,
-    Trust,
-)
+from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import describe, load
 
 Recording = Annotated[Path, typer.Argument(help="An audio file.")]
@@ -38,11 +32,11 @@ PageFolder = Annotated[
 def budgets(
     wav: Recording,
     image: Image,
-    target_rate: TargetRate = None,
+    target_rate: options.TargetRate = None,
     seconds: Seconds = 10.0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Plot the number of tokens that the allocator gives each group of a recording."""
     from speechbrain_gogo.inference.demo.budget_picture import draw_budgets
@@ -81,9 +75,9 @@ def detect(wav: Recording, as_json: Json = False):
 
 
 def info(
-    source: Source = BUNDLED,
-    codec: Codec = BUNDLED,
-    trust_source: Trust = False,
+    source: Source = options.BUNDLED,
+    codec: options.Codec = options.BUNDLED,
+    trust_source: options.Trust = False,
 ):
     """Show the properties of a token file or of a codec."""
     from speechbrain_gogo.inference.files import audio as files
@@ -103,9 +97,9 @@ def info(
 def demo(
     wav: OwnAudio = None,
     out: PageFolder = Path("results/demo"),
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Decode a clip at several rates and write a page with players."""
     from speechbrain_gogo.inference.demo.run import run_demo

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import Trust
+from speechbrain_gogo.cli import options
 
 Model = Annotated[
     Path,
@@ -84,7 +84,7 @@ def push(
     typer.echo(f"The model {done} at {made.url}")
 
 
-def export(source: Source, folder: Folder, trust_source: Trust = False):
+def export(source: Source, folder: Folder, trust_source: options.Trust = False):
     """Write a model's networks as ONNX files, and compare them with torch."""
     from speechbrain_gogo.inference.exporting import export_onnx
 

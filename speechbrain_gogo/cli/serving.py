@@ -6,14 +6,9 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import (
-    BUNDLED,
-    Codec,
-    Device,
-    Recognizer,
-    Trust,
-)
+from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import load
+from speechbrain_gogo.optional_packages import import_extra
 
 Host = Annotated[
     str,
@@ -53,18 +48,20 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     voices: Voices = None,
-    recognizer: Recognizer = None,
+    recognizer: options.Recognizer = None,
     max_characters: MostCharacters = 4096,
     max_megabytes: MostBytes = 10.0,
     max_seconds: MostSeconds = 60.0,
     waiting: Waiting = 16,
     workers: Threads = 1,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Serve a web page and an HTTP API in the shape of OpenAI's."""
-    serving = _import_serving()
+    import_extra("gogo serve", "serve", "starlette", "uvicorn")
+    from speechbrain_gogo import serving
+
     sizes = {"--max-megabytes": max_megabytes, "--max-seconds": max_seconds}
     for name, value in sizes.items():
         if not 0 < value < math.inf:  # also NaN
@@ -92,16 +89,3 @@ def serve(
             f"'{served.name}' at http://{shown}:{bound_port}, Ctrl-C ends it"
         )
         serving.run_server(app, sock)
-
-
-def _import_serving():
-    try:
-        from speechbrain_gogo import serving
-    except ModuleNotFoundError as error:
-        if error.name.partition(".")[0] not in ("starlette", "uvicorn"):
-            raise
-        raise ValueError(
-            f"gogo serve needs {error.name}: "
-            "pip install 'speechbrain-gogo[serve]'"
-        ) from None
-    return serving

@@ -5,20 +5,7 @@ from typing import Annotated
 
 import typer
 
-from speechbrain_gogo.cli.options import (
-    BUNDLED,
-    Allocator,
-    Codec,
-    Device,
-    Draw,
-    DrawFrom,
-    Guidance,
-    Recognizer,
-    Seed,
-    Steps,
-    Trust,
-    Wav,
-)
+from speechbrain_gogo.cli import options
 from speechbrain_gogo.cli.steps import (
     describe,
     flow_settings,
@@ -59,25 +46,25 @@ TextGuidance = Annotated[
 
 
 def speak(
-    out: Wav,
+    out: options.Wav,
     prompt: Prompt = None,
     text: Text = None,
     text_file: TextFile = None,
     prompt_text: PromptText = None,
-    recognizer: Recognizer = None,
+    recognizer: options.Recognizer = None,
     stream: Stream = False,
-    allocate: Allocator = True,
-    temperature: Draw = None,
-    repetition_penalty: Draw = None,
-    top_p: Draw = None,
-    top_k: DrawFrom = None,
+    allocate: options.Allocator = True,
+    temperature: options.Draw = None,
+    repetition_penalty: options.Draw = None,
+    top_p: options.Draw = None,
+    top_k: options.DrawFrom = None,
     text_guidance: TextGuidance = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    seed: Seed = 0,
-    codec: Codec = BUNDLED,
-    device: Device = "cpu",
-    trust_source: Trust = False,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    codec: options.Codec = options.BUNDLED,
+    device: options.Device = "cpu",
+    trust_source: options.Trust = False,
 ):
     """Synthesize a text in the voice of a recording, or the model's own."""
     from speechbrain_gogo.inference.synthesis.files import synthesize_file

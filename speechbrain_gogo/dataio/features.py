@@ -13,19 +13,9 @@ from speechbrain_gogo.dataio.replacing import replaced_when_complete
 class FeatureCache:
     """Arrays by clip, in a folder that records how they were computed.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder of one .npy file for each clip.
-    signature : object
-        Everything on which the features depend; serializable as JSON.
-    dtype : str
-        Data type of the numbers in the files.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds features of another signature.
+    The folder has a .npy file of ``dtype`` for each clip. ``signature`` is
+    everything on which the features depend, serializable as JSON; a ValueError
+    is raised if the folder holds features of another one.
 
     Example
     -------

@@ -32,17 +32,7 @@ class BenchmarkTokenizer:
         return tokens[..., self._chosen(num_codebooks)]
 
     def tokens_to_sig(self, tokens, length=None, **_):
-        """Tokens [B, T', K'] to audio [B, T], see :meth:`decode`.
-
-        Arguments
-        ---------
-        tokens, length
-            As in :meth:`decode`.
-
-        Returns
-        -------
-        torch.Tensor
-        """
+        """Tokens [B, T', K'] to audio [B, T], see :meth:`decode`."""
         return self.decode(tokens, length).squeeze(1)
 
     def get_pretrained_embeddings(

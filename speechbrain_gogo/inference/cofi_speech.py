@@ -33,11 +33,6 @@ class CoFiSpeech(LanguageModelSpeech):
     :class:`~speechbrain_gogo.lobes.cofi.stack_of_scales.StackOfScales`. It
     continues the prompt: ``prompt_text`` has to be its transcript. The audio of
     a sentence starts when its finest scale is generated.
-
-    Arguments
-    ---------
-    modules, hparams, run_opts, codec, tokenizer
-        As in :class:`LanguageModelSpeech`; the codec is a CoFiCodec.
     """
 
     CODEC = CoFiCodec

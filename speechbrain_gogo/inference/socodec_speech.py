@@ -22,11 +22,6 @@ class SoCodecSpeech(LanguageModelSpeech):
     ``modules`` are ``lm``, a
     :class:`~speechbrain_gogo.lobes.socodec.multi_stream_lm.MultiStreamLM`. Only
     the embedding of the prompt is used: ``prompt_text`` is not needed.
-
-    Arguments
-    ---------
-    modules, hparams, run_opts, codec, tokenizer
-        As in :class:`LanguageModelSpeech`; the codec is a SoCodec.
     """
 
     CODEC = SoCodec

@@ -196,19 +196,7 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
     # Methods that Synthesizer calls
 
     def most_characters(self, prompt_text, prompt):
-        """Longest sentence that fits after a prompt, in characters.
-
-        Arguments
-        ---------
-        prompt_text : str
-            Transcript of the prompt.
-        prompt : torch.Tensor
-            Its tokens, int64 [N, K].
-
-        Returns
-        -------
-        int
-        """
+        """Longest sentence that fits after a prompt, in characters."""
         settings = self.hparams
         stage1, stage2 = self.mods.stage1, self.mods.stage2
         ids, groups = len(self.tokenizer.encode(prompt_text)), len(prompt)
@@ -221,19 +209,7 @@ class GogoSpeech(VoiceConversion, PretrainedSpeech):
         return check_room(fitting, prompt_text, prompt, self)
 
     def fits(self, num_ids, num_groups):
-        """Whether text and speech, the prompt included, fit both stages.
-
-        Arguments
-        ---------
-        num_ids : int
-            Ids of the text.
-        num_groups : int
-            Groups of speech.
-
-        Returns
-        -------
-        bool
-        """
+        """Whether text and speech, the prompt included, fit both stages."""
         stage1, stage2 = self.mods.stage1, self.mods.stage2
         return (
             stage1.sequence_length(num_ids, num_groups) <= stage1.max_positions

@@ -57,18 +57,10 @@ class TokenReader:
     def check_origin(self, metadata, where="These tokens"):
         """Check tokens by the metadata that come with them.
 
-        Arguments
-        ---------
-        metadata : dict
-            Content of a tar's JSON file, or a row of a dataset, of
-            `gogo tokenize`.
-        where : str | Path
-            Name of the tokens in messages.
-
-        Raises
-        ------
-        ValueError
-            If they are of another layout, codec or number of tokens per group.
+        ``metadata`` is the content of a tar's JSON file, or a row of a dataset,
+        of `gogo tokenize`; messages call the tokens ``where``. Raises a
+        ValueError if they are of another layout, codec or number of tokens per
+        group.
         """
         self.identity.require(identity_of(metadata, where), where)
 

@@ -101,18 +101,7 @@ class GogoTokenizer(BenchmarkTokenizer, TokenReader, nn.Module):
     def from_hparams(cls, source, savedir=None, **options):
         """The constructor as a class method, for ``!apply:`` in YAML files.
 
-        Arguments
-        ---------
-        source : str | Path
-            As in the constructor.
-        savedir : str | Path
-            Folder for files from the hub; ``save_path`` in the constructor.
-        **options
-            Others of the constructor.
-
-        Returns
-        -------
-        GogoTokenizer
+        ``savedir`` is ``save_path`` in the constructor.
         """
         if savedir is not None:
             options["save_path"] = savedir
@@ -192,18 +181,7 @@ class GogoTokenizer(BenchmarkTokenizer, TokenReader, nn.Module):
 
     @torch.no_grad()
     def embeddings(self, tokens):
-        """Features of tokens.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            Ids [B, T', K'], ``mask_id`` allowed.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T', K', H].
-        """
+        """Features [B, T', K', H] of ids [B, T', K'], ``mask_id`` allowed."""
         if self.layout == "grouped":
             return self.codec.embed(tokens)
         groups, _ = self._groups(self._check_shape(tokens), None)

@@ -16,13 +16,9 @@ TOO_SHORT = 1e-5  # pystoi's return value without a score
 class STOI(SpeechMetric):
     """Correlation of short-time envelopes with the original, 0 to 1.
 
-    There is no score if less than 30 frames (0.4 s) of speech remain without
-    silence: pystoi then warns and returns 1e-5.
-
-    Arguments
-    ---------
-    sample_rate : int
-        Rate of the signals, in Hz.
+    Signals are at ``sample_rate``, in Hz. There is no score if less than 30
+    frames (0.4 s) of speech remain without silence: pystoi then warns and
+    returns 1e-5.
 
     Example
     -------

@@ -21,31 +21,20 @@ UNSCORED = "unscored"  # column with the judges without a score, and the reasons
 def judge_utterances(judges, cases, num_workers=0, batch_size=1, patience=20.0):
     """Measure utterances with every judge.
 
-    Cases are read when workers become free, so memory does not grow with their
-    number, and generating a case overlaps with measuring others. If a judge
-    fails, crashes or takes too long, its columns of that utterance are NaN, and
-    ``unscored`` has the reason.
+    ``judges`` have a method ``measure``, or are networks with
+    ``measure_batch``, which get ``batch_size`` utterances at a time. ``cases``
+    yields tuples of (key, predict, target, transcript), the signals as arrays
+    [T]. They are read when workers become free, so memory does not grow with
+    their number, and generating a case overlaps with measuring others.
 
-    Arguments
-    ---------
-    judges : list
-        Metrics with a ``measure`` method, or with ``measure_batch``.
-    cases : iterable
-        Tuples of (key, predict, target, transcript), the signals as arrays [T].
-    num_workers : int
-        Number of processes, with one thread each, for judges of single
-        utterances. 0 is one process, without generating cases in advance.
-    batch_size : int
-        Batch size of the other judges.
-    patience : float
-        Time limit of a judge, in seconds per second of audio, in addition to
-        two minutes per case.
+    ``num_workers`` is the number of processes, with one thread each, for judges
+    of single utterances; 0 is one process, without generating cases in advance.
+    ``patience`` is the time limit of a judge in seconds per second of audio, in
+    addition to two minutes per case.
 
-    Yields
-    ------
-    tuple
-        A key and the dict of all judges' columns, in order of completion; with
-        "unscored" if a judge gave no score.
+    Yields a key and the dict of all judges' columns, in order of completion. If
+    a judge fails, crashes or takes too long, its columns of that utterance are
+    NaN, and "unscored" has the reason.
 
     Example
     -------

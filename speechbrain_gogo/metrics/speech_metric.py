@@ -18,17 +18,10 @@ from speechbrain_gogo.metrics.signals import cut
 class Figure:
     """One number of a report, and the columns from which it is computed.
 
-    Arguments
-    ---------
-    label : str
-        Heading in tables and plots.
-    column : str
-        The column that is averaged over utterances.
-    per : str
-        If given, the figure is the ratio of the sums of ``column`` and
-        ``per``, as in a corpus word error rate.
-    scale : float
-        Factor, such as 100 for percent.
+    label: heading in tables and plots; column: the column that is averaged over
+    utterances; per: if given, the figure is the ratio of the sums of ``column``
+    and ``per``, as in a corpus word error rate; scale: factor, such as 100 for
+    percent.
     """
 
     label: str
@@ -42,11 +35,7 @@ class SpeechMetric(MetricStats, ABC):
 
     Subclasses set ``columns`` (the first is the score that MetricStats
     averages), ``figures`` and ``judge``, and implement :meth:`measure`.
-
-    Arguments
-    ---------
-    sample_rate : int
-        Rate of the signals that will be given, in Hz.
+    ``sample_rate`` is that of the signals that will be given, in Hz.
     """
 
     def __init__(self, sample_rate):
@@ -55,21 +44,10 @@ class SpeechMetric(MetricStats, ABC):
 
     @abstractmethod
     def measure(self, predict, target, transcript=None):
-        """Measure one utterance.
+        """Measure one utterance: a value for each of ``columns``, a dict.
 
-        Arguments
-        ---------
-        predict : torch.Tensor | np.ndarray
-            The signal to judge, [T].
-        target : torch.Tensor | np.ndarray
-            The original, [T].
-        transcript : str
-            Text of the original.
-
-        Returns
-        -------
-        dict
-            A value for each of ``columns``.
+        ``predict`` is the signal to judge and ``target`` the original, tensors
+        or arrays [T]; ``transcript`` is the text of the original.
         """
 
     @property
@@ -81,16 +59,8 @@ class SpeechMetric(MetricStats, ABC):
         """SpeechBrain's summary of utterances with a score, or one key of it.
 
         It also has "unscored", the number of utterances without a score. If no
-        utterance has a score, the scores are NaN and the ids None.
-
-        Arguments
-        ---------
-        field : str
-            A key of the summary, such as "average"; all by default.
-
-        Returns
-        -------
-        dict | float
+        utterance has a score, the scores are NaN and the ids None. ``field`` is
+        a key of the summary, such as "average"; all by default.
         """
         pairs = [
             (name, score)
@@ -114,16 +84,9 @@ class SpeechMetric(MetricStats, ABC):
 class BatchedMetric(SpeechMetric):
     """Base class of metrics by a network, many utterances at once.
 
-    Such a metric runs in the process that created it, not in worker processes.
-    Subclasses implement :meth:`measure_batch`; scores must not depend on the
-    batch.
-
-    Arguments
-    ---------
-    sample_rate : int
-        Rate of the signals that will be given, in Hz.
-    device : str
-        Device of the network.
+    Such a metric runs in the process that created it, not in worker processes,
+    with its network on ``device``. Subclasses implement :meth:`measure_batch`;
+    scores must not depend on the batch.
     """
 
     def __init__(self, sample_rate, device="cpu"):

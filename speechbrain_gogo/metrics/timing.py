@@ -15,17 +15,10 @@ SENTENCE = "She had your dark suit in greasy wash all year."
 
 
 class Clock:
-    """Measures seconds of computation on a device.
+    """Measures seconds of computation on a device, by a number of CPU threads.
 
     On one CPU thread the clock is the CPU time of the process, which other
     processes on the core do not change.
-
-    Arguments
-    ---------
-    device : str
-        Device that computes.
-    threads : int
-        Number of CPU threads that compute.
 
     Example
     -------

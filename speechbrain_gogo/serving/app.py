@@ -32,14 +32,10 @@ SECURITY = {
 
 
 class Admission:
-    """Holds a ticket of the queue for each request, until its response has ended.
+    """Holds a ticket of the queue for a request, until its response has ended.
 
-    Arguments
-    ---------
-    app : callable
-        The ASGI application behind it.
-    queue : JobQueue
-        Queue; raises a BusyError if it is full.
+    Middleware of an ASGI application; a BusyError is raised if the queue is
+    full.
     """
 
     def __init__(self, app, queue):
@@ -53,21 +49,11 @@ class Admission:
 
 
 def make_app(served, queue=None, hosts=None):
-    """The application that serves a model.
+    """The Starlette application that serves a model, a :class:`Served`.
 
-    Arguments
-    ---------
-    served : Served
-        The model and its limits.
-    queue : JobQueue
-        Queue of its requests; by default one worker, and 16 that may wait.
-    hosts : list of str
-        Allowed host names of requests; any by default. It protects from pages
-        of other sites whose name resolves to this machine.
-
-    Returns
-    -------
-    starlette.applications.Starlette
+    ``queue`` is that of its requests; by default one worker, and 16 that may
+    wait. ``hosts`` are the allowed host names of requests, any by default: they
+    protect from pages of other sites whose name resolves to this machine.
     """
     logging.getLogger(TRANSCRIPTION).setLevel(logging.ERROR)
     queue = queue or JobQueue()

@@ -19,7 +19,6 @@ def check_format(given):
     wanted = given.get("response_format", DEFAULT)
     if wanted not in ENCODINGS:
         raise ApiError(
-            400,
             f"response_format '{wanted}': use one of {', '.join(ENCODINGS)}.",
             "response_format",
             "invalid_value",
@@ -29,28 +28,14 @@ def check_format(given):
 async def respond_with_audio(
     request, given, make_pieces, sample_rate, comment=""
 ):
-    """Have a worker make audio, and send it.
+    """Have a worker make audio, and send it: a Response.
 
     Errors before the first chunk become a response of their own; after one
-    later the connection is closed before the last chunk.
-
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        The request, whose body has been read.
-    given : dict
-        Fields of the request; those in FIELDS are used.
-    make_pieces : callable
-        Takes a :class:`~speechbrain_gogo.serving.jobs.Job` and gives an
-        iterable of float32 [T].
-    sample_rate : int
-        In Hz.
-    comment : str
-        Comment of the audio's metadata, in formats that have some.
-
-    Returns
-    -------
-    Response
+    later the connection is closed before the last chunk. The body of the
+    request has been read; of its fields, ``given``, those in FIELDS are used.
+    ``make_pieces`` takes a :class:`~speechbrain_gogo.serving.jobs.Job` and
+    gives an iterable of float32 [T] at ``sample_rate`` Hz. ``comment`` is that
+    of the audio's metadata, in formats that have some.
     """
     encoding = given.get("response_format", DEFAULT)
     stream = given.get("stream", False)

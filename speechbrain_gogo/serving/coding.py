@@ -32,21 +32,9 @@ DECODE_FIELDS = {
 async def encode(request):
     """Encode a recording, the body of the request, to tokens.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        Request with a ticket of the queue.
-
-    Returns
-    -------
-    JSONResponse
-        tokens [N][K], num_samples at the codec's rate, fingerprint, and in
-        ``side`` what decoding needs beside tokens.
-
-    Raises
-    ------
-    ApiError, ValueError
-        If the recording cannot be used.
+    The response is JSON: tokens [N][K], num_samples at the codec's rate,
+    fingerprint, and in ``side`` what decoding needs beside tokens. An ApiError
+    or a ValueError is raised if the recording cannot be used.
     """
     served = request.app.state.served
     codec, limits = served.codec, served.limits
@@ -72,20 +60,9 @@ async def encode(request):
 async def allocate(request):
     """Budgets of tokens by the codec's allocator.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        Fields of the request: tokens, target_rate.
-
-    Returns
-    -------
-    JSONResponse
-        budgets [N], token_rate and bit_rate in Hz.
-
-    Raises
-    ------
-    ApiError, ValueError
-        If a field is wrong, or there is no allocator.
+    Fields of the request are tokens and target_rate; the response is JSON:
+    budgets [N], token_rate and bit_rate in Hz. An ApiError or a ValueError is
+    raised if a field is wrong, or there is no allocator.
     """
     served = request.app.state.served
     fields = {"tokens": "list", "target_rate": "number"}
@@ -108,20 +85,9 @@ async def allocate(request):
 async def decode(request):
     """Decode tokens; the response is audio.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        Fields of the request: those of ``encode``'s response, and settings of
-        ``decode_stream``; ``keep`` is a number, or a list of one per group.
-
-    Returns
-    -------
-    starlette.responses.Response
-
-    Raises
-    ------
-    ApiError, ValueError
-        If a field is wrong.
+    Fields of the request are those of ``encode``'s response, and settings of
+    ``decode_stream``; ``keep`` is a number, or a list of one per group. An
+    ApiError or a ValueError is raised if a field is wrong.
     """
     served = request.app.state.served
     codec = served.codec
@@ -133,7 +99,6 @@ async def decode(request):
     tokens = _read_tokens(given, served)
     if given.get("fingerprint", codec.fingerprint) != codec.fingerprint:
         raise ApiError(
-            400,
             f"These are tokens of another codec than '{codec.name}'.",
             "fingerprint",
         )
@@ -147,7 +112,7 @@ async def decode(request):
     known = set(signature(codec.decode_stream).parameters).difference(fields)
     for name, values in given.get("side", {}).items():
         if name not in known:
-            raise ApiError(400, f"The codec decodes without {name}.", "side")
+            raise ApiError(f"The codec decodes without {name}.", "side")
         settings[name] = _as_tensor(values, "side", 1, torch.float32)
 
     def make_pieces(job):
@@ -170,10 +135,10 @@ def _read_tokens(given, served):
     most, rate = served.limits.seconds, served.codec.group_rate
     if len(tokens) > most * rate + 1:
         raise ApiError(
-            413,
             f"{len(tokens)} groups are more than {most:g} s of audio.",
             "tokens",
             "request_too_large",
+            status=413,
         )
     return tokens
 
@@ -187,7 +152,6 @@ def _as_tensor(values, name, dimensions, dtype=torch.long):
         whole = False
     if not whole or found.dim() != dimensions or not found.numel():
         raise ApiError(
-            400,
             f"{name} has to be {dimensions * '['}numbers{dimensions * ']'}.",
             name,
             "invalid_type",

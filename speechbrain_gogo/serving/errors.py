@@ -11,37 +11,18 @@ CLIENT_HAS_GONE = 499  # nginx' status; nobody reads it
 class ApiError(Exception):
     """A request that cannot be answered.
 
-    Arguments
-    ---------
-    status : int
-        HTTP status.
-    message : str
-        Cause of the error, and what to do.
-    param : str
-        The field that is wrong.
-    code : str
-        A name of the error for programs.
+    ``message`` says what is wrong, and what to do; ``param`` is the field that
+    is wrong, ``code`` a name of the error for programs, ``status`` that of HTTP.
     """
 
-    def __init__(self, status, message, param=None, code=None):
+    def __init__(self, message, param=None, code=None, status=400):
         super().__init__(message)
         self.status, self.message = status, message
         self.param, self.code = param, code
 
 
 def error_response(status, message, param=None, code=None, headers=None):
-    """An error as OpenAI's API has it.
-
-    Arguments
-    ---------
-    status, message, param, code
-        As in :class:`ApiError`.
-    headers : dict
-        Headers of the response.
-
-    Returns
-    -------
-    JSONResponse
+    """An error as OpenAI's API has it, see :class:`ApiError`.
 
     Example
     -------

@@ -31,13 +31,9 @@ class CancelledJobError(Exception):
 class JobQueue:
     """Admits requests and runs their jobs, first come first served.
 
-    Arguments
-    ---------
-    workers : int
-        Number of jobs that run at the same time, in a thread each.
-    waiting : int
-        Number of further admitted requests. They may be waiting for a worker,
-        sending their body, or reading their response.
+    ``workers`` jobs run at the same time, in a thread each. ``waiting`` further
+    requests are admitted: they may be waiting for a worker, sending their body,
+    or reading their response.
     """
 
     def __init__(self, workers=1, waiting=16):
@@ -51,15 +47,8 @@ class JobQueue:
     def admit(self):
         """Hold a place in the queue until the request ends.
 
-        Yields
-        ------
-        Ticket
-            Starts the request's job, which is cancelled at the end.
-
-        Raises
-        ------
-        BusyError
-            If the queue is full.
+        Yields the Ticket that starts the request's job, which is cancelled at
+        the end. Raises a BusyError if the queue is full.
         """
         if self.open >= self.most:
             wait = math.ceil(self.seconds / self.workers)
@@ -89,19 +78,11 @@ class Ticket:
         self._job = self._watcher = None
 
     def start(self, work, receive):
-        """Start the request's job.
+        """Start the request's job, a :class:`Job`.
 
-        Arguments
-        ---------
-        work : callable
-            Function of the job that returns an iterable, which a worker reads.
-        receive : callable
-            ASGI's function, after the request's body: when the client
-            disconnects, the job is cancelled.
-
-        Returns
-        -------
-        Job
+        ``work`` is a function of the job that returns an iterable, which a
+        worker reads. ``receive`` is ASGI's function, after the request's body:
+        when the client disconnects, the job is cancelled.
         """
         self._job = Job(self.queue, work)
         self._watcher = asyncio.create_task(self._watch(receive))
@@ -120,15 +101,11 @@ class Ticket:
 
 
 class Job:
-    """Asynchronous iterator of the results of a worker.
+    """Asynchronous iterator of the results of a worker of a queue.
 
-    Arguments
-    ---------
-    queue : JobQueue
-        Queue whose worker does the job.
-    work : callable
-        Function of the job that returns an iterable. It may add to ``headers``
-        of the response, and should end soon after the event ``stopped`` is set.
+    ``work`` is a function of the job that returns an iterable. It may add to
+    ``headers`` of the response, and should end soon after the event ``stopped``
+    is set.
     """
 
     def __init__(self, queue, work):

@@ -62,29 +62,23 @@ class Served:
         """Raise an ApiError if a request asks for another model."""
         if name not in (None, self.name):
             raise ApiError(
-                404,
                 f"No model is called '{name}': here is '{self.name}'.",
                 "model",
                 "model_not_found",
+                status=404,
             )
 
     def check_steps(self, steps):
         """Raise an ApiError if a request asks for too many steps of the flow."""
         if steps is not None and steps > self.limits.steps:
             raise ApiError(
-                400,
                 f"num_steps={steps}: {self.limits.steps} are the most.",
                 "num_steps",
                 "invalid_value",
             )
 
     def describe(self):
-        """The model as an entry of OpenAI's list, with properties of its own.
-
-        Returns
-        -------
-        dict
-        """
+        """The model as an entry of OpenAI's list, with properties of its own."""
         codec, speech = self.codec, self.speech
         found = {
             "id": self.name,
@@ -112,23 +106,12 @@ class Served:
 
 
 def find_voices(folder):
-    """Recordings of voices, with their transcripts.
+    """Recordings of voices in a folder, with their transcripts.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder with NAME.wav (or .flac, .mp3 and so on) and NAME.txt for each
-        voice.
-
-    Returns
-    -------
-    dict
-        NAME -> path of the recording and its transcript, sorted.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or one has no transcript.
+    Of each voice the folder has NAME.wav (or .flac, .mp3 and so on) and
+    NAME.txt. Returns a dict of NAME to the path of the recording and its
+    transcript, sorted. Raises a ValueError if there are no voices, or one has
+    no transcript.
 
     Example
     -------

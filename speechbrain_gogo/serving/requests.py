@@ -21,38 +21,24 @@ KINDS = {
 
 
 async def read_body(request, media_types, most_bytes):
-    """The body of a request, of a limited size.
+    """The body of a request, bytes of a limited size.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        The request.
-    media_types : sequence of str
-        Beginnings of the types that it may have. Browsers ask for permission,
-        which is not given, before a page of another site may send these.
-    most_bytes : int
-        Largest body.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    ApiError
-        If the type is another one, or the body too large or too slow.
+    Its type has to begin with one of ``media_types``: browsers ask for
+    permission, which is not given, before a page of another site may send
+    these. Raises an ApiError if the type is another one, or the body too large
+    or too slow.
     """
     kind = request.headers.get("content-type", "").lower()
     if not kind.startswith(tuple(media_types)):
         raise ApiError(
-            415,
             f"Content-Type '{kind}': send {' or '.join(media_types)}.",
             code="unsupported_media_type",
+            status=415,
         )
     too_large = ApiError(
-        413,
         f"The request is larger than {most_bytes} bytes.",
         code="request_too_large",
+        status=413,
     )
     claimed = request.headers.get("content-length", "0")
     if claimed.isdecimal() and int(claimed) > most_bytes:
@@ -66,55 +52,37 @@ async def read_body(request, media_types, most_bytes):
                     raise too_large
     except TimeoutError:
         raise ApiError(
-            408, f"The request took more than {SLOWEST_UPLOAD} s to arrive."
+            f"The request took more than {SLOWEST_UPLOAD} s to arrive.",
+            status=408,
         ) from None
     return bytes(body)
 
 
 async def read_json(request, fields, most_bytes):
-    """The fields of a JSON body.
+    """The fields of a JSON body that are given and not null, a dict.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        The request.
-    fields : dict
-        Name -> kind of all fields that there are.
-    most_bytes : int
-        Largest body.
-
-    Returns
-    -------
-    dict
-        Those that are given and not null.
-
-    Raises
-    ------
-    ApiError
-        If it is no JSON object, or a field is unknown or of another kind.
+    ``fields`` maps the names of all fields that there are to their kinds.
+    Raises an ApiError if the body is no JSON object, or a field is unknown or
+    of another kind.
     """
     body = await read_body(request, ["application/json"], most_bytes)
     try:
         given = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"The body is no JSON: {error}.") from None
+        raise ApiError(f"The body is no JSON: {error}.") from None
     if not isinstance(given, dict):
-        raise ApiError(400, "The body has to be a JSON object.")
+        raise ApiError("The body has to be a JSON object.")
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
         if name not in fields:
             raise ApiError(
-                400,
                 f"No field is called '{name}': there are {', '.join(fields)}.",
                 name,
                 "unknown_parameter",
             )
         if not _is_of_kind(value, fields[name]):
             raise ApiError(
-                400,
-                f"{name} has to be a {fields[name]}.",
-                name,
-                "invalid_type",
+                f"{name} has to be a {fields[name]}.", name, "invalid_type"
             )
     return given
 

@@ -10,23 +10,11 @@ LAST_WORDS = 5  # seconds that open responses have when the server ends
 
 
 def listen(host="127.0.0.1", port=8000):
-    """Bind a port, before the models are loaded.
+    """Bind a port, before the models are loaded: a socket.
 
-    Arguments
-    ---------
-    host : str
-        Address or name to listen at; 0.0.0.0 is all of IPv4.
-    port : int
-        Port number; 0 for a free port.
-
-    Returns
-    -------
-    socket.socket
-
-    Raises
-    ------
-    OSError
-        If the port is taken or out of range, or the address not this machine's.
+    ``host`` is the address or name to listen at, 0.0.0.0 all of IPv4; ``port``
+    is 0 for a free one. Raises an OSError if the port is taken or out of range,
+    or the address not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -40,21 +28,11 @@ def listen(host="127.0.0.1", port=8000):
 
 
 def host_names(host, address=None):
-    """Allowed host names of a server, None for any.
+    """Allowed host names of a server that listens at a host, None for any.
 
     A server on a local address only accepts the local names, so that pages of
-    other sites cannot reach it by DNS rebinding.
-
-    Arguments
-    ---------
-    host : str
-        Address or name where the server listens.
-    address : str
-        The address that was bound for it; by default, ``host`` is one.
-
-    Returns
-    -------
-    list of str
+    other sites cannot reach it by DNS rebinding. ``address`` is the one that
+    was bound for the host; by default, ``host`` is one.
 
     Example
     -------
@@ -71,35 +49,15 @@ def host_names(host, address=None):
 
 
 def make_server(app):
-    """A server of the application, which ends on Ctrl-C and SIGTERM.
-
-    Arguments
-    ---------
-    app : starlette.applications.Starlette
-        From :func:`~speechbrain_gogo.serving.app.make_app`.
-
-    Returns
-    -------
-    uvicorn.Server
-    """
+    """A server of the application, which ends on Ctrl-C and SIGTERM."""
     config = uvicorn.Config(
-        app,
-        log_level="warning",
-        timeout_graceful_shutdown=LAST_WORDS,
+        app, log_level="warning", timeout_graceful_shutdown=LAST_WORDS
     )
     return uvicorn.Server(config)
 
 
 def run_server(app, sock):
-    """Serve until the server is stopped.
-
-    Arguments
-    ---------
-    app : starlette.applications.Starlette
-        From :func:`~speechbrain_gogo.serving.app.make_app`.
-    sock : socket.socket
-        From :func:`listen`.
-    """
+    """Serve at a socket of :func:`listen` until the server is stopped."""
     # Global switches of precision, which each call sets and resets: set for all
     # threads as long as any of them computes.
     with app.state.served.codec.own_precision():

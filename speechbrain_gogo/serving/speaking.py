@@ -28,25 +28,11 @@ NEUTRAL = {"speed": 1, "instructions": "", "stream_format": "audio"}
 async def create_speech(request):
     """Speak a text; the response is audio.
 
-    Arguments
-    ---------
-    request : starlette.requests.Request
-        Request with a ticket of the queue.
-
-    Returns
-    -------
-    starlette.responses.Response
-
-    Raises
-    ------
-    ApiError, ValueError
-        If a field is wrong.
+    An ApiError or a ValueError is raised if a field of the request is wrong.
     """
     served = request.app.state.served
     if served.speech is None:
-        raise ApiError(
-            400, f"'{served.name}' is a codec: it cannot speak.", "model"
-        )
+        raise ApiError(f"'{served.name}' is a codec: it cannot speak.", "model")
     settings = dict.fromkeys(served.speech.SETTINGS, "number")
     fields = {
         **dict.fromkeys(("model", "input", "voice"), "text"),
@@ -92,7 +78,6 @@ def _check_neutral(given):
     for name, value in NEUTRAL.items():
         if given.get(name, value) != value:
             raise ApiError(
-                400,
                 f"{name} cannot be changed here: leave it out.",
                 name,
                 "unsupported_value",
@@ -102,10 +87,9 @@ def _check_neutral(given):
 def _check_text(given, most):
     text = given.get("input", "")
     if not text.strip():
-        raise ApiError(400, "Give input, the text to speak.", "input")
+        raise ApiError("Give input, the text to speak.", "input")
     if len(text) > most:
         raise ApiError(
-            400,
             f"input has {len(text)} characters: {most} are the most.",
             "input",
             "string_above_max_length",
@@ -118,7 +102,6 @@ def _find_voice(given, served):
     if "prompt_audio" in given:
         if voice not in (None, PROMPT):
             raise ApiError(
-                400,
                 f"prompt_audio is a voice of its own: leave voice out, or "
                 f"'{PROMPT}'.",
                 "voice",
@@ -126,14 +109,13 @@ def _find_voice(given, served):
         return _decode(given["prompt_audio"]), given.get("prompt_text")
     if "prompt_text" in given:
         raise ApiError(
-            400, "prompt_text belongs to prompt_audio: give it.", "prompt_audio"
+            "prompt_text belongs to prompt_audio: give it.", "prompt_audio"
         )
     if voice is None and OWN_VOICE in names:
         voice = OWN_VOICE
     if voice not in names:
         what = "Give a voice" if voice is None else f"No voice is '{voice}'"
         raise ApiError(
-            400,
             f"{what}: one of {names}, or a recording as prompt_audio.",
             "voice",
             "invalid_value",
@@ -150,7 +132,7 @@ def _decode(text):
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ApiError(
-            400, f"prompt_audio is no base64: {error}.", "prompt_audio"
+            f"prompt_audio is no base64: {error}.", "prompt_audio"
         ) from None
 
 

@@ -27,27 +27,11 @@ WHOLE = (0, None)
 
 
 def read_clip(path, sample_rate, samples=WHOLE):
-    """Read the samples of a row from its file.
+    """Read the samples of a row from its file: float32 [T] at ``sample_rate`` Hz.
 
-    Arguments
-    ---------
-    path : str | Path
-        Any format of libsndfile.
-    sample_rate : int
-        Sample rate of the result, in Hz.
-    samples : tuple
-        First sample of the clip and the one after its last, at the rate of
-        the file; None for the end of the file.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 [T].
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be used, with the reason.
+    ``samples`` are the first sample of the clip and the one after its last, at
+    the rate of the file; None for the end of the file. Raises an AudioError with
+    the reason if the file cannot be used.
     """
     if tuple(samples) == WHOLE:
         return read_audio(path, sample_rate)
@@ -61,22 +45,8 @@ def read_clip(path, sample_rate, samples=WHOLE):
 def load_clip(path, sample_rate, samples=WHOLE, cache_folder=None):
     """The samples of a row, from the cache unless the file has changed.
 
-    Arguments
-    ---------
-    path, sample_rate, samples
-        As in :func:`read_clip`.
-    cache_folder : str | Path
-        Folder of the cache, which holds 16-bit arrays.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 [T].
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be used, with the reason.
+    Arguments, result and errors are those of :func:`read_clip`;
+    ``cache_folder`` is the folder of the cache, which holds 16-bit arrays.
     """
     if cache_folder is None or not os.path.isfile(path):
         return read_clip(path, sample_rate, samples)

@@ -24,22 +24,10 @@ TOLERANCE = 0.25  # seconds
 
 
 def open_audio(path):
-    """Open an audio file and check its header.
+    """Open an audio file, in any format of libsndfile, and check its header.
 
-    Arguments
-    ---------
-    path : str | Path
-        Any format of libsndfile.
-
-    Returns
-    -------
-    Sound
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable, empty, truncated, or claims more
-        samples than it can hold.
+    Returns a Sound. Raises an AudioError if the file is missing, unreadable,
+    empty, truncated, or claims more samples than it can hold.
     """
     path = Path(path)
     if not os.path.isfile(path):  # False for a name that is too long
@@ -158,28 +146,9 @@ def read_audio_bytes(data, sample_rate, longest, name="the audio"):
 def decode_audio(data, duration, sample_rate, name="the clip"):
     """Decode one clip that should last ``duration`` seconds.
 
-    Arguments
-    ---------
-    data : bytes
-        An audio file, of any rate and number of channels.
-    duration : float
-        Expected seconds. A file whose header claims more is refused before
-        memory is allocated.
-    sample_rate : int
-        Sample rate of the result, in Hz.
-    name : str
-        Name of the audio in error messages.
-
-    Returns
-    -------
-    torch.Tensor
-        Mono samples, float32 [T].
-
-    Raises
-    ------
-    AudioError
-        If the audio cannot be read, has another duration, holds NaN or Inf, is
-        not in [-1, 1], or has an unusual rate.
+    The other arguments, the result and errors are those of
+    :func:`read_audio_bytes`. An AudioError is also raised for another duration;
+    for a header that claims more, before memory is allocated.
     """
     with Sound(io.BytesIO(data), name) as sound:
         rate = sound.sample_rate

@@ -32,21 +32,11 @@ SKIPPED = 2**20  # samples to skip at a time
 class Sound:
     """An audio file that is read once, from beginning to end.
 
-    ``sample_rate`` is in Hz; ``num_samples`` is the number in the header, None if
-    it has none.
-
-    Arguments
-    ---------
-    source : Path | binary file
-        In any format of libsndfile; closed with the sound.
-    name : str
-        Name of the file in error messages.
-
-    Raises
-    ------
-    AudioError
-        If the file is unreadable, empty, truncated, or claims more samples
-        than it can hold.
+    ``sample_rate`` is in Hz; ``num_samples`` is the number in the header, None
+    if it has none. ``source`` is a Path or a binary file, in any format of
+    libsndfile; it is closed with the sound. Errors call it ``name``. Raises an
+    AudioError if it is unreadable, empty, truncated, or claims more samples
+    than it can hold.
 
     Example
     -------

@@ -8,17 +8,10 @@ LAST = 128  # last bytes of a file, which libsndfile's MP3 decoder reads first
 class FileView:
     """A file with its own position, and a changed beginning or length.
 
-    Arguments
-    ---------
-    file : binary file
-        File with ``seek`` and ``read``.
-    head : bytes
-        Replaces the first bytes.
-    start : int
-        Bytes to leave out at the beginning.
-    stretch : int
-        Factor of the apparent length. Reading ends at the end of the file,
-        but the last bytes of the apparent length can be read, as zeros.
+    ``head`` replaces the first bytes of the binary ``file``; ``start`` is the
+    number of bytes to leave out at the beginning. ``stretch`` is the factor of
+    the apparent length: reading ends at the end of the file, but the last bytes
+    of the apparent length can be read, as zeros.
 
     Example
     -------

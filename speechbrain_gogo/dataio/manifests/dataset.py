@@ -112,19 +112,12 @@ def speech_dataset(
 
 
 def collate_usable(examples):
-    """Pad the usable examples of a batch, and list the others.
+    """Pad the usable examples of a batch, items of a :func:`speech_dataset`.
 
-    Arguments
-    ---------
-    examples : list of dict
-        Items of a :func:`speech_dataset`.
-
-    Returns
-    -------
-    PaddedBatch
-        Batch with ``skipped``, a list of (id, reason). If no example is usable,
-        the batch is a second of silence, since every rank of a distributed run
-        needs a batch for its update, and ``stand_in`` is true.
+    Returns a PaddedBatch with ``skipped``, a list of (id, reason) of the
+    others. If no example is usable, the batch is a second of silence, since
+    every rank of a distributed run needs a batch for its update, and
+    ``stand_in`` is true.
     """
     bad = [e for e in examples if isinstance(e["sig"], AudioError)]
     good = [e for e in examples if not isinstance(e["sig"], AudioError)]
@@ -143,16 +136,10 @@ def collate_usable(examples):
 def recipe_manifests(hparams):
     """The manifests of a recipe, as :func:`speech_dataset` takes them.
 
-    Arguments
-    ---------
-    hparams : dict
-        ``train_csv`` and ``valid_csv``, in which ``data_folder`` replaces
-        ``$data_root``, and ``more_train_csv``, each with its own folder.
-
-    Returns
-    -------
-    dict
-        Manifests and their folders by stage, "train" and "valid".
+    The settings of the recipe have ``train_csv`` and ``valid_csv``, in which
+    ``data_folder`` replaces ``$data_root``, and ``more_train_csv``, each with
+    its own folder. Returns manifests and their folders by stage, "train" and
+    "valid".
     """
     root = hparams["data_folder"]
     return {
@@ -162,21 +149,10 @@ def recipe_manifests(hparams):
 
 
 def usable_clips(dataset, number=None, seed=None):
-    """Clips of a dataset whose audio can be read, one after the other.
+    """Clips of a :func:`speech_dataset` whose audio can be read.
 
-    Arguments
-    ---------
-    dataset : DynamicItemDataset
-        From :func:`speech_dataset`.
-    number : int
-        Largest number; all if None.
-    seed : int
-        Seed of a random sample; the first ones if None.
-
-    Returns
-    -------
-    iterator of dict
-        Items of the dataset.
+    At most ``number`` items of the dataset; all if None. ``seed`` is that of a
+    random sample, of which None is the first ones.
     """
     places = list(range(len(dataset)))
     if seed is not None:
@@ -204,17 +180,6 @@ def reason_to_skip(row, min_seconds, max_seconds):
     """Why a row cannot be used, without reading its audio; None if it can.
 
     Durations of ``min_seconds`` and ``max_seconds`` can be used.
-
-    Arguments
-    ---------
-    row : dict
-        A row of a manifest, with "wav" and "duration".
-    min_seconds, max_seconds : float
-        The shortest and the longest duration.
-
-    Returns
-    -------
-    str | None
     """
     if not min_seconds <= row["duration"] <= max_seconds:
         return f"not {min_seconds:g} to {max_seconds:g} s long"

@@ -70,22 +70,8 @@ def read_manifest(csv_path, data_root):
 def read_complete_manifest(csv_path, data_root):
     """The rows of a manifest of which each has to be usable, as a test set.
 
-    Arguments
-    ---------
-    csv_path : str | Path
-        See :func:`read_manifest`.
-    data_root : str | Path
-        Replaces ``$data_root`` in ``wav``.
-
-    Returns
-    -------
-    dict
-        Id to row, as of :func:`read_manifest`.
-
-    Raises
-    ------
-    ValueError
-        If a row cannot be used, beside the errors of :func:`read_manifest`.
+    Returns the rows of :func:`read_manifest`, id to row. Raises a ValueError if
+    one cannot be used, beside the errors of that function.
     """
     rows, report = read_manifest(csv_path, data_root)
     if report.skipped:

@@ -53,9 +53,9 @@ def read_members(path, report, audio, texts):
     """Read the clips of a tar: audio, and the texts that belong to it.
 
     A clip is an audio member. Texts with the same name without suffix belong to
-    it. So do texts with the same key (the name up to the first dot): those of
-    ``x.speech.wav`` are all whose key is ``x``, if it is the only audio of this
-    key, else only ``x`` itself. Members before damaged data are used. The first
+    it. So do texts with the same key (the name up to the first dot): if
+    ``x.speech.wav`` is the only audio with the key ``x``, all of them, else only
+    those with the name ``x``. Members before damaged data are used. The first
     of several members of one name is used.
 
     ``path`` is one of :func:`~speechbrain_gogo.dataio.shards.tars.find_shards`;

@@ -98,10 +98,7 @@ def _open_stream(name):
 class ForwardFile:
     """A stream with forward seeks, and backward ones by up to 64 KB.
 
-    Arguments
-    ---------
-    stream : binary file
-        Only its ``read`` is used.
+    Of the binary ``stream``, only ``read`` is used.
 
     Example
     -------

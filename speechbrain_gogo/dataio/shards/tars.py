@@ -89,17 +89,9 @@ def _is_apple_double(path):
 def find_splits(train, valid):
     """List the tar files to train on and those held out for validation.
 
-    Arguments
-    ---------
-    train : str, Path or list of them
-        Whatever :func:`find_shards` takes.
-    valid : str, Path or list of them
-        The same; these files are left out of training, wherever both match.
-
-    Returns
-    -------
-    dict
-        "train" and "valid", each a list of paths.
+    Both arguments are whatever :func:`find_shards` takes; the files of
+    ``valid`` are left out of training, wherever both match. Returns a dict of
+    two lists of paths, "train" and "valid".
     """
     held_out = find_shards(valid)
     held = set(map(_same, held_out))

@@ -7,17 +7,9 @@ PHONES = "phones.txt"  # of Phones
 
 
 def make_room(folder):
-    """Delete the tokenizer of another training, so that only a new one is found.
+    """Delete the tokenizer of another training, so that only a new one counts.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder of a stage; created if needed.
-
-    Returns
-    -------
-    Path
-        The folder.
+    The folder, of a stage, is created if needed; gives its Path.
 
     Example
     -------

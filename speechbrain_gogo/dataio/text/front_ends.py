@@ -36,31 +36,17 @@ class AsWritten:
 
     __call__ = normalize
 
-    def split(self, text, max_characters=200):
-        """See :func:`~speechbrain_gogo.dataio.text.sentences.split_sentences`."""
-        return split_sentences(text, max_characters)
+    split = staticmethod(split_sentences)
 
 
 FRONT_ENDS = {None: AsWritten, "en": English}
 
 
 def front_end(language):
-    """The front end of a language.
+    """The front end of a language: "en"; None leaves texts unchanged.
 
-    Arguments
-    ---------
-    language : str | None
-        Language code, "en"; None leaves texts unchanged.
-
-    Returns
-    -------
-    English | AsWritten
-        Or another object with their interface.
-
-    Raises
-    ------
-    ValueError
-        If there is none for the language.
+    Returns English, AsWritten or another object with their interface. Raises a
+    ValueError if there is none for the language.
 
     Example
     -------

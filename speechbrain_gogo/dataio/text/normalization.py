@@ -9,16 +9,7 @@ WIDE_MARKS = str.maketrans(
 
 
 def normalize_words(text):
-    """Lower case, letters, digits and apostrophes only.
-
-    Arguments
-    ---------
-    text : str
-        A transcript.
-
-    Returns
-    -------
-    str
+    """A transcript in lower case: letters, digits and apostrophes only.
 
     Example
     -------
@@ -32,14 +23,7 @@ def normalize_words(text):
 def normalize_speech(text):
     """Like :func:`normalize_words`, with the punctuation marks of pauses.
 
-    Arguments
-    ---------
-    text : str
-        A transcript, or text to speak. Digits should be spelled out before.
-
-    Returns
-    -------
-    str
+    Digits should be spelled out before.
 
     Example
     -------

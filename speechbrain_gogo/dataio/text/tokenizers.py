@@ -97,20 +97,7 @@ def train_tokenizer(
 
 
 def encode_text(tokenizer, text):
-    """Text token ids of a transcript.
-
-    Arguments
-    ---------
-    tokenizer : sentencepiece.SentencePieceProcessor
-        From :func:`train_tokenizer`.
-    text : str
-        A transcript.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [L].
-    """
+    """Token ids int64 [L] of a transcript; see :func:`train_tokenizer`."""
     ids = tokenizer.encode(normalize_words(text))
     return torch.tensor(ids, dtype=torch.long)
 
@@ -143,17 +130,7 @@ class WordPieces:
 
     @classmethod
     def train(cls, sentences, model_path, vocab_size):
-        """Train on sentences, unless the model exists.
-
-        Arguments
-        ---------
-        sentences, model_path, vocab_size
-            See :func:`train_tokenizer`.
-
-        Returns
-        -------
-        WordPieces
-        """
+        """Train, unless the model exists; see :func:`train_tokenizer`."""
         train_tokenizer(sentences, model_path, vocab_size, normalize_speech)
         return cls(model_path)
 
@@ -204,17 +181,9 @@ class HubTokenizer:
     """The tokenizer of a language model, from the hub or a folder.
 
     Text is not normalized, since such models use case and punctuation.
-
-    Arguments
-    ---------
-    source : str | Path
-        Argument of transformers' AutoTokenizer, such as
-        "meta-llama/Llama-3.2-1B-Instruct".
-
-    Raises
-    ------
-    ValueError
-        If the tokenizer is one of transformers' slow ones.
+    ``source`` is the argument of transformers' AutoTokenizer, such as
+    "meta-llama/Llama-3.2-1B-Instruct". Raises a ValueError if the tokenizer is
+    one of transformers' slow ones.
     """
 
     def __init__(self, source):

@@ -147,20 +147,10 @@ def token_loader_settings(
     seed=0,
     **workers,
 ):
-    """Arguments of SpeechBrain's loader for batches of tokenised clips.
+    """Arguments of ``Brain.make_dataloader`` for batches of tokenised clips.
 
-    Arguments
-    ---------
-    lengths, training, batch_length, max_batch_size, bucket_length, seed
-        Arguments of :class:`BucketBatches`.
-    **workers
-        Arguments of DataLoader, such as those of
-        :func:`~speechbrain_gogo.dataio.shards.batching.worker_settings`.
-
-    Returns
-    -------
-    dict
-        Arguments of ``Brain.make_dataloader``.
+    It takes those of :class:`BucketBatches`, and others of DataLoader, such as
+    :func:`~speechbrain_gogo.dataio.shards.batching.worker_settings`.
     """
     batches = BucketBatches(
         lengths, training, batch_length, max_batch_size, bucket_length, seed

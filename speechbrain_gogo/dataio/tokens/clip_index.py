@@ -35,20 +35,11 @@ UNREADABLE = -1  # the only id of a text that the tokenizer cannot read
 class ClipIndex:
     """Numeric properties of each clip, in memory or mapped.
 
-    Arguments
-    ---------
-    shards : list of TokenShard
-        Shards of all corpora.
-    tokenizer : WordPieces | Phones | HubTokenizer
-        Tokenizer of the texts; None leaves the texts out.
-    folder : str | Path
-        Folder of the arrays, in a subfolder named after their sources; all
-        processes must see it. None keeps them in memory, for small corpora.
-
-    Attributes
-    ----------
-    groups, text_at, text_ids : numpy.ndarray
-        As in the files. Without a tokenizer every text is empty.
+    ``groups``, ``text_at`` and ``text_ids`` are arrays as in the files, of the
+    clips of all ``shards``, a list of TokenShard. Without a text ``tokenizer``
+    every text is empty. ``folder`` is that of the arrays, in a subfolder named
+    after their sources, which all processes must see; None keeps them in
+    memory, for small corpora.
     """
 
     def __init__(self, shards, tokenizer=None, folder=None):

@@ -83,23 +83,11 @@ def missing_shards(folder, header):
 
 
 def open_corpus(folder):
-    """The header and the shards of a complete corpus.
+    """The header, a dict, and the list of TokenShard of a complete corpus.
 
-    Arguments
-    ---------
-    folder : str | Path
-        A folder that :func:`claim_folder` made.
-
-    Returns
-    -------
-    tuple
-        The header, a dict, and a list of TokenShard.
-
-    Raises
-    ------
-    ValueError
-        If there is no corpus, it is not complete, or a shard is damaged or
-        of another codec.
+    The folder is one that :func:`claim_folder` made. Raises a ValueError if
+    there is no corpus, it is not complete, or a shard is damaged or of another
+    codec.
     """
     path = Path(folder) / HEADER
     if not path.is_file():

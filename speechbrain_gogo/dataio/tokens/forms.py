@@ -28,6 +28,7 @@ from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.tokens.corpus import CorpusReport
 from speechbrain_gogo.dataio.tokens.identity import FILE, read_identity
 from speechbrain_gogo.dataio.tokens.laid_out import LaidOutCorpus
+from speechbrain_gogo.optional_packages import import_extra
 
 FORMS = ("npy", "webdataset", "datasets")
 MANIFEST = "tokens.csv"
@@ -120,7 +121,8 @@ class TokenForms:
 
     def _write_dataset(self):
         """A row for each clip: ``tokens`` [T', K'] and the metadata."""
-        datasets = _import_datasets()
+        import datasets
+
         text, number = datasets.Value("string"), datasets.Value("int64")
         floats = datasets.List(datasets.Value("float32"))
         features = {
@@ -179,19 +181,7 @@ def check_forms(forms):
     if unknown:
         raise ValueError(f"Unknown form {unknown}: use {', '.join(FORMS)}.")
     if "datasets" in forms:
-        _import_datasets()
-
-
-def _import_datasets():
-    """The package ``datasets``; a ValueError if it is not installed."""
-    try:
-        import datasets
-    except ImportError:
-        raise ValueError(
-            "The form 'datasets' needs the package of this name: "
-            "pip install 'speechbrain-gogo[datasets]'."
-        ) from None
-    return datasets
+        import_extra("The form 'datasets'", "datasets", "datasets")
 
 
 def _examples(settings):

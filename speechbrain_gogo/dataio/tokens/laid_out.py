@@ -15,21 +15,11 @@ from speechbrain_gogo.dataio.tokens.layouts import check_layout, lay_out
 class LaidOutCorpus:
     """The clips of a complete corpus, with their tokens in a layout.
 
-    Arguments
-    ---------
-    folder : str | Path
-        A folder that :func:`~.tokenizing.tokenize_corpus` has filled.
-    layout : str
-        One of :data:`~speechbrain_gogo.dataio.tokens.layouts.LAYOUTS`.
-    sample_rate : int
-        Rate of the sample counts of clips, in Hz.
-    codes, codebooks
-        See :func:`~speechbrain_gogo.dataio.tokens.layouts.lay_out`.
-
-    Raises
-    ------
-    ValueError
-        If the corpus is not complete, or there is no such layout.
+    ``folder`` is one that ``tokenize_corpus`` has filled; ``layout``, ``codes``
+    and ``codebooks`` are those of
+    :func:`~speechbrain_gogo.dataio.tokens.layouts.lay_out`; sample counts of
+    clips are at ``sample_rate``, in Hz. Raises a ValueError if the corpus is
+    not complete, or there is no such layout.
     """
 
     def __init__(self, folder, layout, sample_rate, codes=None, codebooks=None):

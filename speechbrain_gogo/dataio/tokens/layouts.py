@@ -66,9 +66,10 @@ def group_ids(ids, codes, codebooks=None):
     """Flat ids of several codebooks [..., N, K] as ids of their columns.
 
     The inverse of :func:`lay_out` for groups, with its ``codes`` C and
-    ``codebooks``. An id below codebooks * C gives one below C; codebooks * C, a
-    masked token, gives C. 0, which pads, is taken in any column. An id of
-    another codebook raises a ValueError that says where it is.
+    ``codebooks``. The C ids of each codebook become 0 to C - 1, and the masked
+    token, whose id follows those of all codebooks, becomes C. 0 pads, and is
+    accepted in any column. An id of another column's codebook raises a
+    ValueError that says where it is.
     """
     books = _codebooks(codebooks, ids)  # [K]
     missing = ids == int(books.max() + 1) * codes

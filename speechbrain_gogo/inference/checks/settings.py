@@ -8,12 +8,7 @@ import torch
 
 
 def check_whole(value, name):
-    """Check an integer and return it as a Python int.
-
-    Raises
-    ------
-    ValueError
-        If it is not an integer.
+    """Check an integer and return it as an int; a ValueError if it is none.
 
     Example
     -------
@@ -43,10 +38,7 @@ def is_number(value):
 def as_numbers(values, name, device=None):
     """A number, a sequence or an array of them as a tensor.
 
-    Raises
-    ------
-    ValueError
-        If they are no numbers, or rows of several lengths.
+    A ValueError is raised if they are no numbers, or rows of several lengths.
 
     Example
     -------

@@ -21,22 +21,12 @@ MOST_CHANNELS, FEWEST_SAMPLES = 8, 256
 def read_wavs(wavs, wav_lens, sample_rate, wanted, device):
     """Read a batch of audio in any form as input of the networks.
 
-    Arguments
-    ---------
-    wavs : torch.Tensor | numpy.ndarray | list | PaddedData
-        As in :func:`check_wavs`; or a list of single utterances of any lengths;
-        or SpeechBrain's PaddedData, with its lengths.
-    wav_lens : torch.Tensor
-        Relative lengths [B], or None.
-    sample_rate, wanted : int
-        Sample rates of ``wavs`` and of the codec, in Hz; None is ``wanted``.
-    device : torch.device | str
-        Device of the result.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        float32 [B, T] at ``wanted`` Hz, and relative lengths [B] or None.
+    ``wavs`` are as in :func:`check_wavs`; or a list of single utterances of any
+    lengths; or SpeechBrain's PaddedData, with its lengths. ``wav_lens`` are
+    relative lengths [B] or None; ``sample_rate`` and ``wanted`` the rates of
+    ``wavs`` and of the codec in Hz, of which None is ``wanted``. Returns
+    float32 [B, T] at ``wanted`` Hz on the device, and relative lengths [B] or
+    None.
 
     Example
     -------

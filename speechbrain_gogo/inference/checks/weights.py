@@ -7,26 +7,13 @@ from speechbrain_gogo.lobes.speech.decoding.weights import Dense
 
 
 def weights_of(kind, codec):
-    """Class that applies weight matrices.
+    """Class that applies weight matrices, for a codec's precision and device.
 
-    Arguments
-    ---------
-    kind : str
-        "float", unchanged; "int8": a quarter of the bytes, on a CPU; "auto":
-        "int8" where it is supported, else "float".
-    codec : GogoCodec
-        Codec with the precision and the device.
-
-    Returns
-    -------
-    callable
-        ``Dense`` of lobes/speech/decoding/weights.py, or ``Int8`` of
-        lobes/nn/int8.py.
-
-    Raises
-    ------
-    ValueError
-        If there is no such kind, or precision or device do not support it.
+    ``kind`` is "float", unchanged; "int8", a quarter of the bytes, on a CPU; or
+    "auto", "int8" where it is supported, else "float". Returns ``Dense`` of
+    lobes/speech/decoding/weights.py, or ``Int8`` of lobes/nn/int8.py. Raises a
+    ValueError if there is no such kind, or precision or device do not support
+    it.
     """
     kinds = {"float": Dense, "int8": Int8}
     if kind not in [*kinds, "auto"]:

@@ -98,16 +98,8 @@ class FileCodec:
     def file_side_information(self, path):
         """Side information for decoding an audio file, besides its tokens.
 
-        Arguments
-        ---------
-        path : str | Path
-            Audio of any length, rate and number of channels.
-
-        Returns
-        -------
-        dict
-            Arguments of ``decode_stream``, tensors by name; none if tokens
-            are enough.
+        Arguments of ``decode_stream``, tensors by name; none if tokens are
+        enough.
         """
         return {}
 

@@ -244,25 +244,16 @@ class PretrainedCodec(
             return self.codec.embed(tokens)
 
     def side_information(self, wavs, wav_lens=None):
-        """Side information for decoding, besides the tokens.
+        """Side information for decoding, besides tokens: arguments of ``decode_batch``.
 
-        Arguments
-        ---------
-        wavs, wav_lens
-            As in :meth:`encode_batch`, at the codec's rate.
-
-        Returns
-        -------
-        dict
-            Arguments of ``decode_batch``; none if tokens are enough.
+        Waveforms are as in :meth:`encode_batch`, at the codec's rate. Empty if
+        tokens are enough.
         """
         return {}
 
     @property
     def sampler(self):
-        """Sampling settings of ``decode_batch`` and their defaults; empty for a
-        codec whose decoder does not sample.
-        """
+        """Sampling settings of ``decode_batch`` and their defaults, if any."""
         return {}
 
     # Helpers

@@ -61,47 +61,15 @@ class VoicedCodec(PretrainedCodec):
             return self.codec.speaker_embedding(wavs, wav_lens).float()
 
     def side_information(self, wavs, wav_lens=None):
-        """The embedding, for ``decode_batch``.
-
-        Arguments
-        ---------
-        wavs, wav_lens
-            As in :meth:`encode_batch`, at the codec's rate.
-
-        Returns
-        -------
-        dict
-            "embedding", [B, D].
-        """
+        """The ``embedding`` [B, D], for ``decode_batch``."""
         return {"embedding": self.speaker_embedding(wavs, wav_lens)}
 
     def file_side_information(self, path):
-        """The embedding, for ``decode_stream``.
-
-        Arguments
-        ---------
-        path : str | Path
-            An audio file.
-
-        Returns
-        -------
-        dict
-            "embedding", [D].
-        """
+        """The ``embedding`` [D], for ``decode_stream``."""
         return {"embedding": self.file_embedding(path)}
 
     def file_embedding(self, path):
-        """Global embedding [D] of an audio file, of its first minute.
-
-        Arguments
-        ---------
-        path : str | Path
-            Audio of any length, rate and number of channels.
-
-        Returns
-        -------
-        torch.Tensor
-        """
+        """Global embedding [D] of the first minute of an audio file."""
         wav = read_beginning(path, self.sample_rate, self.voice_samples)
         return self.speaker_embedding(wav[None])[0]
 
@@ -157,19 +125,9 @@ class VoicedCodec(PretrainedCodec):
                 return
 
     def decode_groups(self, groups, **settings):
-        """Decode groups of tokens that arrive one by one.
+        """Decode groups of tokens int64 [K] that arrive one by one.
 
-        Arguments
-        ---------
-        groups : iterable of torch.Tensor
-            int64 [K] each.
-        **settings
-            As in :meth:`decode_stream`.
-
-        Returns
-        -------
-        iterator of torch.Tensor
-            float32 [T] each.
+        An iterator of float32 [T]; ``settings`` as in :meth:`decode_stream`.
         """
         return self.decode_stream((group[None] for group in groups), **settings)
 

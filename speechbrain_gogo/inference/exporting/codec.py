@@ -30,6 +30,15 @@ SIZES = (
 )
 
 
+def token_matrix(codec):
+    """Tokens as an input of the decoder of any codec."""
+    return Tensor(
+        ("B", "N", codec.num_codebooks),
+        f"Tokens; {codec.mask_id} where one is not used.",
+        below=codec.mask_id + 1,
+    )
+
+
 def encode(codec, log_mel):
     """log_mel [N, g, d] -> tokens int64 [N, K] (Eq. 1)."""
     features = codec.encoder(codec.normalize(log_mel))
@@ -53,19 +62,9 @@ def few_step_pass(net, x, condition, time, step):
 def codec_networks(codec, vocoder):
     """The networks of a Gogo codec and, if it is a Vocos, of its vocoder.
 
-    The baselines of the paper, with an encoder over whole utterances or a residual
-    quantizer, are refused with a ValueError.
-
-    Arguments
-    ---------
-    codec : Gogo
-        The codec.
-    vocoder : torch.nn.Module
-        Its vocoder, or None.
-
-    Returns
-    -------
-    list of Network
+    The baselines of the paper, with an encoder over whole utterances or a
+    residual quantizer, are refused with a ValueError. Returns a list of
+    Network.
     """
     if not isinstance(codec.encoder, IndependentGroups):
         raise ValueError(
@@ -124,11 +123,7 @@ def quantize(codec, log_mel):
 def decoder_networks(codec):
     """Tokens to log-mel: one network, or a flow's condition and its pass."""
     flow, n_mels = codec.flow, codec.mel.n_mels
-    tokens = Tensor(
-        ("B", "N", codec.num_codebooks),
-        f"Tokens; {codec.mask_id} where one is not used.",
-        below=codec.mask_id + 1,
-    )
+    tokens = token_matrix(codec)
     mel = Tensor(
         ("B", "T", n_mels), f"Log-mel, T = {codec.group_size} N frames."
     )
@@ -187,17 +182,7 @@ def vocoder_network(vocoder):
 
 
 def describe_codec(codec):
-    """Settings of a Gogo codec that a user of the files needs, for JSON.
-
-    Arguments
-    ---------
-    codec : Gogo
-        The codec.
-
-    Returns
-    -------
-    dict
-    """
+    """Settings of a Gogo codec that a user of the files needs, a dict for JSON."""
     mel, flow = codec.mel, codec.flow
     found = {
         **{name: getattr(codec, name) for name in SIZES},

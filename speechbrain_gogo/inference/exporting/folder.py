@@ -13,7 +13,6 @@ from speechbrain_gogo.inference.exporting.codec import (
 from speechbrain_gogo.inference.exporting.onnx_files import (
     TOLERANCE,
     check_onnx,
-    import_packages,
     write_onnx,
 )
 from speechbrain_gogo.inference.exporting.siblings import (
@@ -28,6 +27,7 @@ from speechbrain_gogo.inference.loading.pretrained import find_source
 from speechbrain_gogo.inference.loading.speech import can_speak, load_stages
 from speechbrain_gogo.inference.open_codec import open_codec
 from speechbrain_gogo.lobes.speech.single_stage import NoDetailLM
+from speechbrain_gogo.optional_packages import import_extra
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def export_onnx(source, folder, trust_source=False):
         If a package is missing, the model cannot be loaded, a part of it is of
         a class without export, or a file gives other results than torch.
     """
-    import_packages()
+    import_extra("Export to ONNX", "onnx", "onnxscript", "onnxruntime")
     codec, stages = load(source, trust_source)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

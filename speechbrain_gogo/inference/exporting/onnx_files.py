@@ -1,7 +1,6 @@
 """Writing a network as an ONNX file, and comparing the file with torch."""
 
 import contextlib
-import importlib
 import logging
 import warnings
 
@@ -9,7 +8,6 @@ import torch
 
 from speechbrain_gogo.inference.exporting.network import Function
 
-NEEDED = "onnxscript", "onnxruntime"
 TOLERANCE = 1e-4
 SEED = 0
 # Sizes of the letters in shapes, when a network is traced and when its file is
@@ -21,34 +19,11 @@ CHECKED = [
 ]
 
 
-def import_packages():
-    """Raise a ValueError if a package of the extra ``gogo[onnx]`` is missing."""
-    for name in NEEDED:
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"Export to ONNX needs {error.name}: "
-                "pip install 'speechbrain-gogo[onnx]'"
-            ) from None
-
-
 def write_onnx(network, folder):
-    """Write a network as NAME.onnx into an existing folder, and return the path.
+    """Write a network as NAME.onnx into an existing folder; gives the path.
 
-    Weights of more than 1.6 GB are in NAME.onnx.data, since a file of protobuf has
-    2 GB at most.
-
-    Arguments
-    ---------
-    network : Network
-        What to write.
-    folder : Path
-        An existing folder.
-
-    Returns
-    -------
-    Path
+    Weights of more than 1.6 GB are in NAME.onnx.data, since a file of protobuf
+    has 2 GB at most.
     """
     path = folder / f"{network.name}.onnx"
     letters = {
@@ -97,21 +72,10 @@ def quiet():
 
 
 def check_onnx(network, path):
-    """Compare a file with torch, on seeded inputs of other sizes than the traced.
+    """Compare a network's file with torch, on inputs of other sizes.
 
-    Returns the largest absolute difference, 0 for ids. A ValueError is raised if
-    ids are not equal, or others differ by more than 1e-4 or are not finite.
-
-    Arguments
-    ---------
-    network : Network
-        The network.
-    path : Path
-        Its file, from :func:`write_onnx`.
-
-    Returns
-    -------
-    float
+    Returns the largest absolute difference, 0 for ids. A ValueError is raised
+    if ids are not equal, or others differ by more than 1e-4 or are not finite.
     """
     import onnxruntime
 

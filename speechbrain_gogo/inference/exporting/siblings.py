@@ -5,7 +5,7 @@ d mel bins, D width of a voice's embedding, K or S tokens of a group, F features
 a group, D' their width. Embeddings of voices are computed clip by clip.
 """
 
-from speechbrain_gogo.inference.exporting.codec import SIZES
+from speechbrain_gogo.inference.exporting.codec import SIZES, token_matrix
 from speechbrain_gogo.inference.exporting.network import (
     Function,
     Network,
@@ -31,18 +31,9 @@ def tokenize(codec, frames, *embedding):
 
 
 def sibling_networks(codec):
-    """The networks of a SoCodec or CoFi-Codec, without its vocoder.
+    """The networks of a SoCodec or CoFi-Codec, without its vocoder: a list.
 
     A residual quantizer is refused with a ValueError.
-
-    Arguments
-    ---------
-    codec : SoCodecNetwork | CoFiCodecNetwork
-        The codec.
-
-    Returns
-    -------
-    list of Network
     """
     cofi = isinstance(codec, CoFiCodecNetwork)
     if not cofi and codec.quantizer.residual:
@@ -54,11 +45,6 @@ def sibling_networks(codec):
     embedding = Tensor(("B", codec.global_encoder.dim), "Of the voice.")
     clip = Tensor(
         (1, *groups), "Log-mel of a clip, in groups of frames.", **LOG_MEL
-    )
-    tokens = Tensor(
-        ("B", "N", codec.num_codebooks),
-        f"Tokens; {codec.mask_id} where one is not used.",
-        below=codec.mask_id + 1,
     )
     frames = Tensor(("B", "T", mel.n_mels), "Log-mel.")
     wavs = Tensor(("B", "W"), "Audio in [-1, 1] of whole groups.", std=0.1)
@@ -83,7 +69,7 @@ def sibling_networks(codec):
             "decoder",
             "Tokens and the embedding of a voice to log-mel.",
             Function(type(codec).decode_mel, codec),
-            {"tokens": tokens, "embedding": embedding},
+            {"tokens": token_matrix(codec), "embedding": embedding},
             {"log_mel": frames},
         ),
     ]
@@ -111,17 +97,7 @@ def encoder_network(codec):
 
 
 def describe_sibling(codec):
-    """Settings of a SoCodec or CoFi-Codec that a user of the files needs, for JSON.
-
-    Arguments
-    ---------
-    codec : SoCodecNetwork | CoFiCodecNetwork
-        The codec.
-
-    Returns
-    -------
-    dict
-    """
+    """Settings of a SoCodec or CoFi-Codec that a user of the files needs."""
     mel = codec.mel
     found = {
         **{name: getattr(codec, name) for name in SIZES},

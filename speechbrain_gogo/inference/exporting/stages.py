@@ -43,17 +43,6 @@ def stage_networks(name, stage):
     """The networks of a stage; ``name`` begins the names of their files.
 
     Stages of other classes are refused with a ValueError.
-
-    Arguments
-    ---------
-    name : str
-        "stage1" or "stage2".
-    stage : torch.nn.Module
-        A stage of GogoSpeech.
-
-    Returns
-    -------
-    list of Network
     """
     if isinstance(stage, AlignedBackboneLM):
         return list(aligned_networks(name, stage))
@@ -219,17 +208,7 @@ def depth_network(name, lm, place):
 
 
 def describe_stage(stage):
-    """Settings of a stage that a user of the files needs, for JSON.
-
-    Arguments
-    ---------
-    stage : torch.nn.Module
-        A stage of GogoSpeech.
-
-    Returns
-    -------
-    dict
-    """
+    """Settings of a stage that a user of the files needs, a dict for JSON."""
     found = {
         "kind": type(stage).__name__,
         "max_positions": stage.max_positions,

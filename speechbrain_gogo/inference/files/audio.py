@@ -66,23 +66,10 @@ def decode_to_file(codec, token_path, out_path, **settings):
     """Decode a token file into an audio file of the original's length.
 
     Unless the tokens are those of a recording, the audio is watermarked, and
-    its metadata marks it as synthetic.
-
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        The codec that made the tokens.
-    token_path, out_path : str | Path
-        Token file to read, and audio file to write; folders are made.
-    **settings
-        Settings of the codec's ``decode_stream``, such as ``keep``. They
-        override the values in the token file, such as ``embedding``.
-        ``watermark`` is as in :func:`write_decoded`.
-
-    Returns
-    -------
-    int
-        Samples written.
+    its metadata marks it as synthetic. ``settings`` are those of the codec's
+    ``decode_stream``, such as ``keep``: they override the values in the token
+    file, such as ``embedding``. ``watermark`` is as in :func:`write_decoded`.
+    Returns the number of samples.
     """
     found = load_tokens(token_path, codec)
     settings = {"num_samples": found.num_samples, **found.side, **settings}
@@ -130,22 +117,12 @@ def with_progress(pieces, sample_rate, seconds):
 
 
 def plan(inputs, out, readable, writable):
-    """Map input files to output files.
+    """Map input files to output files: pairs of a source and a target Path.
 
-    Arguments
-    ---------
-    inputs : sequence of str | Path
-        Files, and folders that are searched for ``readable``.
-    out : str | Path
-        A file; a folder if there are several inputs, or if it exists.
-    readable, writable : sequence of str
-        Suffixes of the files to take from folders, in lower case, and of written
-        files; those in a folder get the first.
-
-    Returns
-    -------
-    list of tuple of Path
-        Source and target of each file.
+    ``inputs`` are files, and folders that are searched for files that end in a
+    suffix of ``readable``. ``out`` is a file; a folder if there are several
+    inputs, or if it exists. ``writable`` are suffixes of written files, of
+    which those in a folder get the first. Suffixes are in lower case.
 
     Example
     -------

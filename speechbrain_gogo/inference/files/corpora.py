@@ -27,26 +27,13 @@ def find_source(
     batch_seconds=60.0,
     clips_per_shard=1000,
 ):
-    """A manifest or tars as a source of batches.
+    """A manifest or tars as a source of batches: ManifestShards or AudioShards.
 
-    Arguments
-    ---------
-    path : str | Path
-        A SpeechBrain CSV manifest; or a tar, a folder of them, or a pattern.
-    sample_rate : int
-        Sample rate of the batches, in Hz.
-    data_root : str | Path
-        Replaces ``$data_root`` in a manifest; its own folder by default.
-    min_duration, max_duration : float
-        Smallest and largest duration of clips in seconds, inclusive.
-    batch_seconds : float
-        Largest batch, padding included.
-    clips_per_shard : int
-        Rows of a manifest per shard.
-
-    Returns
-    -------
-    ManifestShards | AudioShards
+    ``path`` is a SpeechBrain CSV manifest; or a tar, a folder of them, or a
+    pattern. Of a manifest, ``data_root`` replaces ``$data_root`` (its own
+    folder by default), and a shard has ``clips_per_shard`` rows. Batches have
+    ``sample_rate`` in Hz and at most ``batch_seconds``, padding included; clips
+    last from ``min_duration`` to ``max_duration`` seconds, inclusive.
     """
     settings = {
         "batch_seconds": batch_seconds,
@@ -75,30 +62,15 @@ def tokenize_to_folder(
 ):
     """Encode a corpus and write its tokens in several forms.
 
-    A stopped run resumes, on any number of ranks; the last rank writes the forms.
+    ``folder`` gets ``corpus/``, the tokens shard by shard, and the ``forms``,
+    some of "npy", "webdataset" and "datasets" (see dataio/tokens/forms.py), in
+    a layout of dataio/tokens/layouts.py. ``num_codebooks`` is the number of
+    tokens of each group, K; all by default. ``source`` is one of
+    :func:`find_source`; ``allocation`` and ``num_workers`` are as in
+    :func:`tokenize_corpus`.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        The codec.
-    source : ManifestShards | AudioShards
-        The corpus, see :func:`find_source`.
-    folder : str | Path
-        Folder for ``corpus/`` (the tokens, shard by shard) and the forms, see
-        dataio/tokens/forms.py.
-    forms : sequence of str
-        Some of "npy", "webdataset", "datasets".
-    layout : str
-        "flat" or "grouped", see dataio/tokens/layouts.py.
-    num_codebooks : int
-        Tokens of each group, K; all by default.
-    allocation, num_workers
-        As in :func:`tokenize_corpus`.
-
-    Returns
-    -------
-    CorpusReport
-        Counts of clips; None while other ranks have not finished.
+    A stopped run resumes, on any number of ranks; the last rank writes the
+    forms. Returns a CorpusReport; None while other ranks have not finished.
     """
     check_forms(forms)
     check_layout(layout)

@@ -9,7 +9,6 @@ in the folder itself only.
 import random
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -29,49 +28,21 @@ RATE = 16000  # of the recogniser's input
 MOST_VALID, VALID_SHARE = 20, 0.1  # clips held out by default
 
 
-class Clip(NamedTuple):
-    """A row of a manifest, see :data:`FIELDS`."""
-
-    id: str
-    duration: str
-    wav: str
-    speaker: str
-    text: str
-
-
 def make_manifests(
     folder, out=None, num_valid=None, speaker=None, recognizer=None, seed=0
 ):
-    """Write train.csv and valid.csv of a folder of recordings.
+    """Write train.csv and valid.csv of a folder of recordings: a ClipReport.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Searched for audio, at any depth; ``$data_root`` stands for it in the
-        manifests.
-    out : str | Path
-        Folder of the manifests; ``folder`` by default.
-    num_valid : int
-        Number of clips for valid.csv, see :func:`num_held_out`.
-    speaker : str
-        Name of the speaker; by default that of the recording's top folder below
-        ``folder``, or of ``folder`` itself.
-    recognizer : callable
-        Transcribes samples, float32 [T] at 16 kHz, of recordings without a
-        text. Without it these are skipped.
-    seed : int
-        Seed of the choice of validation clips.
+    The folder is searched for audio, at any depth; ``$data_root`` stands for it
+    in the manifests, which are written to ``out`` (the same folder by default).
+    ``num_valid`` is the number of clips for valid.csv, see
+    :func:`num_held_out`, which ``seed`` chooses. ``speaker`` is by default the
+    name of the recording's top folder below the folder, or of the folder
+    itself. ``recognizer`` transcribes samples, float32 [T] at 16 kHz, of
+    recordings without a text; without it these are skipped.
 
-    Returns
-    -------
-    ClipReport
-        Report of all recordings.
-
-    Raises
-    ------
-    ValueError
-        If there is no audio, no clip would remain for training, or
-        ``metadata.csv`` cannot tell recordings apart.
+    Raises a ValueError if there is no audio, no clip would remain for training,
+    or ``metadata.csv`` cannot tell recordings apart.
 
     Example
     -------
@@ -92,9 +63,9 @@ def make_manifests(
             "aside for validation: add recordings, or hold out fewer."
         )
     chosen = random.Random(f"{seed}/valid").sample(clips, num_valid)
-    held_out = {clip.id for clip in chosen}
+    held_out = {clip_id for clip_id, *_ in chosen}
     for name in ("train", "valid"):
-        rows = [c for c in clips if (c.id in held_out) == (name == "valid")]
+        rows = [c for c in clips if (c[0] in held_out) == (name == "valid")]
         write_csv(out / f"{name}.csv", [FIELDS, *rows])
     return report
 
@@ -124,7 +95,7 @@ def load_whisper(source):
 
 
 def _read_clips(folder, speaker, recognizer):
-    """The rows of all usable recordings, and the report."""
+    """The rows of all usable recordings, with FIELDS, and the report."""
     paths = find_files(folder, READABLE_AUDIO)
     table, clips, report = _read_table(folder), [], ClipReport()
     stems = [path.relative_to(folder).with_suffix("") for path in paths]
@@ -150,15 +121,9 @@ def _read_clips(folder, speaker, recognizer):
         report["used"] += 1
         name = inside if same[stem] > 1 else stem
         owner = speaker or (inside.parts[0] if len(inside.parts) > 1 else "")
-        clips.append(
-            Clip(
-                name.as_posix(),
-                f"{seconds:.4f}",
-                f"$data_root/{inside.as_posix()}",
-                owner or folder.resolve().name,
-                text,
-            )
-        )
+        wav = f"$data_root/{inside.as_posix()}"
+        owner = owner or folder.resolve().name
+        clips.append((name.as_posix(), f"{seconds:.4f}", wav, owner, text))
     return clips, report
 
 

@@ -46,35 +46,20 @@ def tokenize_corpus(
 ):
     """Encode the missing shards, distributed over the ranks.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        Encodes batches; its fingerprint goes into the files.
-    source : ManifestShards | EmiliaShards
-        The corpus: ``shards`` (names), ``settings``, ``batches(shard,
-        report)`` and ``decode(clips, report)``.
-    folder : str | Path
-        Folder of the tokens, see dataio/tokens/corpus.py.
-    num_workers : int
-        Processes of each rank that decode audio, each a different shard.
-    normalize : callable
-        Normalization of the texts, such as a front end; the header has its
-        name. A clip is skipped if it raises an error.
-    num_tokens : int
-        Number of tokens of each group to compute; all by default.
-    allocation : dict
-        Settings of :meth:`GogoCodec.allocate`: dropped tokens
-        become the masking token. None keeps all tokens.
+    ``source`` is the corpus, such as ManifestShards or EmiliaShards, with
+    ``shards`` (names), ``settings``, ``batches(shard, report)`` and
+    ``decode(clips, report)``. ``folder`` is that of the tokens, see
+    dataio/tokens/corpus.py; its header has the fingerprint of the codec.
+    ``num_workers`` processes of each rank decode audio, each a different shard.
 
-    Returns
-    -------
-    CorpusReport
-        Counts of clips; None while other ranks have not finished.
+    ``normalize`` is a function of the texts, such as a front end; the header
+    has its name, and a clip is skipped if it raises an error. ``num_tokens`` is
+    the number of tokens of each group to compute; all by default.
+    ``allocation`` are settings of :meth:`GogoCodec.allocate`: dropped tokens
+    become the masking token; None keeps all.
 
-    Raises
-    ------
-    ValueError
-        If the folder has other tokens, or no clip can be used.
+    Returns a CorpusReport; None while other ranks have not finished. Raises a
+    ValueError if the folder has other tokens, or no clip can be used.
     """
     header = corpus_header(codec, source, normalize, num_tokens, allocation)
     claim_folder(folder, header)

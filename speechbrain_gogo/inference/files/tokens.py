@@ -49,31 +49,13 @@ def save_tokens(
     side=None,
     recorded=False,
 ):
-    """Write a token file.
+    """Write a token file of int64 [N, K], and return its path.
 
-    Arguments
-    ---------
-    path : str | Path
-        File to write.
-    tokens : torch.Tensor
-        int64 [N, K].
-    num_samples : int
-        Number of samples of the audio.
-    fingerprint, codec : str
-        Fingerprint of the codec, and its name for messages.
-    mask_id : int
-        Id of dropped tokens at the end of groups, which are not stored. None
-        if no token is dropped.
-    side : dict
-        Side information for decoding: tensors by name, see
-        :meth:`PretrainedCodec.file_side_information`.
-    recorded : bool
-        Whether the tokens are of a recording, not of synthesised speech.
-
-    Returns
-    -------
-    Path
-        The file.
+    ``mask_id`` is the id of dropped tokens at the end of groups, which are not
+    stored; None if no token is dropped. ``side`` is the side information for
+    decoding, tensors by name, see
+    :meth:`PretrainedCodec.file_side_information`. The other arguments are as in
+    :class:`TokenFile`.
 
     Example
     -------

@@ -15,9 +15,7 @@ from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
     load_model,
 )
-from speechbrain_gogo.inference.loading.speech import (
-    load_stages,
-)
+from speechbrain_gogo.inference.loading.speech import load_stages
 
 __all__ = [
     "export_allocator",

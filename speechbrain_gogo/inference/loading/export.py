@@ -57,24 +57,11 @@ def export_codec(folder, hyperparams_file, codec, vocoder, **settings):
 
 
 def export_bundle(folder, codec_folder, vocoder, sampler):
-    """Write a codec folder with another vocoder and sampler.
+    """Write a codec folder with another vocoder and sampler, and return it.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder to write.
-    codec_folder : str | Path
-        Model folder of the codec.
-    vocoder : Vocoder
-        Vocoder, whose class and arguments are written to the YAML, and its
-        weights, if any, to the folder.
-    sampler : dict
-        Settings of the flow to replace.
-
-    Returns
-    -------
-    Path
-        The folder.
+    ``codec_folder`` is the model folder of the codec, ``sampler`` has settings
+    of the flow to replace. Class and arguments of the vocoder are written to
+    the YAML, and its weights, if any, to the folder.
     """
     folder, codec_folder = Path(folder), Path(codec_folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,16 +99,6 @@ def export_run(hparams):
     The settings of the recipe have ``output_folder`` with the run's
     hyperparams.yaml, ``export_folder``, ``ema`` around the codec, ``vocoder``,
     ``window_groups`` and ``overlap_groups``.
-
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the recipe.
-
-    Returns
-    -------
-    Path
-        The export folder.
     """
     return export_codec(
         hparams["export_folder"],
@@ -137,18 +114,8 @@ def export_sibling(hparams):
     """Write the SoCodec or CoFi-Codec that a recipe has trained.
 
     As :func:`export_run`, but ``codec`` is in the settings. A self-supervised
-    network from a folder is copied into the export; one of the hub is named by its
-    id.
-
-    Arguments
-    ---------
-    hparams : dict
-        Settings of the recipe.
-
-    Returns
-    -------
-    Path
-        The export folder.
+    network from a folder is copied into the export; one of the hub is named by
+    its id.
     """
     codec = hparams["codec"]
     folder = export_codec(
@@ -243,19 +210,8 @@ def save_weights(module, path):
     """Write a module's weights in half precision; whole numbers stay whole.
 
     Values too large for half precision are kept in their precision: weights
-    before a standardization may have any scale.
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Any.
-    path : str | Path
-        A safetensors file.
-
-    Raises
-    ------
-    ValueError
-        If a weight is NaN.
+    before a standardization may have any scale. ``path`` is a safetensors file.
+    Raises a ValueError if a weight is NaN.
     """
     weights = {
         key: value.detach().cpu().contiguous()

@@ -31,30 +31,14 @@ STUDENTS = {
 
 
 def make_student(folder, teacher, num_steps):
-    """Write a codec whose flow can learn to take few steps.
+    """Write a codec whose flow can learn to take few steps; returns its folder.
 
-    Everything else is copied from the teacher: tokens keep their meaning, and
-    an allocator stays valid. Before training it samples as the teacher without
-    guidance.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Folder to write.
-    teacher : str
-        Model folder or bundled name of a codec with a flow over a DiT.
-    num_steps : int
-        Steps of the flow, unless ``from_hparams(..., steps=)`` gives another number.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    ValueError
-        If the teacher has no such flow, or is in that folder.
+    ``teacher`` is the model folder or bundled name of a codec with a flow over
+    a DiT; everything but the flow is copied from it: tokens keep their meaning,
+    and an allocator stays valid. Before training it samples as the teacher
+    without guidance, in ``num_steps`` unless ``from_hparams(..., steps=)``
+    gives another number. Raises a ValueError if the teacher has no such flow,
+    or is in that folder.
     """
     folder, source = Path(folder), Path(find_source(teacher))
     if folder.resolve() == source.resolve():
@@ -77,19 +61,14 @@ def make_student(folder, teacher, num_steps):
         flow["num_steps"] = num_steps
         flow.yaml_set_ctag(Tag(suffix=name_of(STUDENTS[names[0]])))
         flow["backbone"].yaml_set_ctag(Tag(suffix=name_of(StepDiT)))
-    add_step_embedding(folder / WEIGHTS)
+    weights = load_file(folder / WEIGHTS)
+    dim = len(weights["flow.backbone.project_x.weight"])
+    for key, value in step_embedding(dim).state_dict().items():
+        weights[f"flow.backbone.step.{key}"] = value
+    (folder / WEIGHTS).write_bytes(save(weights))
     return folder
 
 
 def name_of(kind):
     """YAML tag that creates an object of a class."""
     return f"!new:{kind.__module__}.{kind.__qualname__}"
-
-
-def add_step_embedding(path):
-    """Add the initial weights of a StepDiT to a codec's safetensors file of a DiT."""
-    weights = load_file(path)
-    dim = len(weights["flow.backbone.project_x.weight"])
-    for key, value in step_embedding(dim).state_dict().items():
-        weights[f"flow.backbone.step.{key}"] = value
-    path.write_bytes(save(weights))

@@ -27,13 +27,10 @@ def holds_model(folder):
 
 
 def fetch_model(source, savedir=None, speech=False, **hub_options):
-    """Folder of a model from the hub; the arguments are those of ``find_source``.
+    """Folder of a model from the hub; arguments are those of ``find_source``.
 
-    Raises
-    ------
-    ValueError
-        If ``savedir`` has another model or is not writable, or the model cannot
-        be downloaded.
+    Raises a ValueError if ``savedir`` has another model or is not writable, or
+    the model cannot be downloaded.
     """
     wanted = f"{source} {hub_options.get('revision') or 'main'}"
     complete = "complete with speech" if speech else "complete"

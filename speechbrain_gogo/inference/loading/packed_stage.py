@@ -27,19 +27,23 @@ ROWS = 10_000  # of an embedding, to read at a time
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
-class LlamaFolder(nn.Module):
-    """A Llama whose weights stay in its folder; it has its configuration only.
+class LlamaPlaceholder(nn.Module):
+    """A Llama without weights; it has the configuration of its folder only."""
 
-    Arguments
-    ---------
-    folder : str | Path
-        Hugging Face folder with config.json and safetensors.
+    device = torch.device("cpu")
 
-    Raises
-    ------
-    ValueError
-        If a weight is missing or unexpected, has another shape, or cannot be
-        read.
+    def __init__(self, folder):
+        super().__init__()
+        from transformers import LlamaConfig  # takes seconds to import
+
+        self.config = LlamaConfig.from_pretrained(folder, local_files_only=True)
+
+
+class LlamaFolder(LlamaPlaceholder):
+    """A Llama whose weights stay in its folder until they are read.
+
+    The Hugging Face folder has config.json and safetensors. Raises a ValueError
+    if a weight is missing or unexpected, has another shape, or cannot be read.
 
     Example
     -------
@@ -51,14 +55,9 @@ class LlamaFolder(nn.Module):
     torch.Size([1, 16])
     """
 
-    device = torch.device("cpu")
-
     def __init__(self, folder):
-        super().__init__()
-        from transformers import LlamaConfig  # takes seconds to import
-
+        super().__init__(folder)
         self.folder = Path(folder)
-        self.config = LlamaConfig.from_pretrained(folder, local_files_only=True)
         check_biases(self.config)
         self.files = self._find_tensors()
         self._check_shapes()
@@ -108,18 +107,10 @@ class LlamaFolder(nn.Module):
         refuse(sorted(faults), self.folder, "its config.json")
 
     def token_weights(self, output_slice, first_id):
-        """Read all weights, in 8 bits except for norms.
+        """Read all weights, in 8 bits except for norms: TokenWeights.
 
-        Arguments
-        ---------
-        output_slice : slice
-            Ids that get logits.
-        first_id : int
-            The first id whose embedding is needed.
-
-        Returns
-        -------
-        TokenWeights
+        ``output_slice`` has the ids that get logits; ``first_id`` is the first
+        one whose embedding is needed.
         """
         from transformers.models.llama.modeling_llama import (
             LlamaRotaryEmbedding,
@@ -171,15 +162,7 @@ class LlamaFolder(nn.Module):
 
 
 class PackedStage:
-    """Gives a stage weights in 8 bits, for generation alone; a mix-in.
-
-    Arguments
-    ---------
-    llama : LlamaFolder
-        Where the weights are read from.
-    *args, **kwargs
-        Those of the stage.
-    """
+    """A mix-in: gives a stage weights in 8 bits, for generation alone."""
 
     def __init__(self, llama, *args, **kwargs):
         super().__init__(llama, *args, **kwargs)

@@ -12,6 +12,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_gogo import HPARAMS
+from speechbrain_gogo.fairseq_names import PRETRAINING, rename
 from speechbrain_gogo.inference.loading.hub import RELEASE
 from speechbrain_gogo.inference.loading.pretrained import (
     load_state,
@@ -60,29 +61,7 @@ VOCODER_NAMES = (
     (r"\.upsample\.filter$", ".up_filter"),
     (r"\.downsample\.lowpass\.filter$", ".down_filter"),
 )
-# Of HuBERT, from fairseq to transformers.
-SSL_NAMES = (
-    (r"^(feature_extractor\.conv_layers\.\d)\.0\.", r"\1.conv."),
-    (r"^(feature_extractor\.conv_layers\.\d)\.2\.1\.", r"\1.layer_norm."),
-    (r"^layer_norm\.", "feature_projection.layer_norm."),
-    (r"^post_extract_proj\.", "feature_projection.projection."),
-    (r"^mask_emb$", "masked_spec_embed"),
-    (
-        r"^encoder\.pos_conv\.0\.weight_g$",
-        "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
-    ),
-    (
-        r"^encoder\.pos_conv\.0\.weight_v$",
-        "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
-    ),
-    (r"^encoder\.pos_conv\.0\.bias$", "encoder.pos_conv_embed.conv.bias"),
-    (r"(\.layers\.\d+)\.self_attn\.", r"\1.attention."),
-    (r"(\.layers\.\d+)\.self_attn_layer_norm\.", r"\1.layer_norm."),
-    (r"(\.layers\.\d+)\.fc1\.", r"\1.feed_forward.intermediate_dense."),
-    (r"(\.layers\.\d+)\.fc2\.", r"\1.feed_forward.output_dense."),
-)
 LAYER = r"encoder\.layers\.(\d+)\."
-SSL_IGNORED = "final_proj.", "label_embs_concat"  # HuBERT's pretraining head
 
 
 def load_release(folder, overrides=None):
@@ -108,22 +87,6 @@ def load_release(folder, overrides=None):
     path, found = _read(folder, RELEASE[1])
     load_state(vocoder, vocoder_state(found, len(vocoder.blocks[0])), path)
     return {**model, "modules": {"codec": codec, "vocoder": vocoder}}
-
-
-def rename(state, names):
-    """Rename the keys of a state dict by patterns and replacements, in their order.
-
-    Example
-    -------
-    >>> rename({"encoder.layers.0.bias": 1}, CODEC_NAMES)
-    {'encoder.conv_in.bias': 1}
-    """
-    renamed = {}
-    for name, value in state.items():
-        for pattern, replacement in names:
-            name = re.sub(pattern, replacement, name)
-        renamed[name] = value
-    return renamed
 
 
 def stack_codebooks(state):
@@ -166,8 +129,8 @@ def build_hubert(state, path):
     """The HuBERT of a release, of any size, from weights under fairseq's names."""
     from transformers import HubertConfig, HubertModel
 
-    used = {k: v for k, v in state.items() if not k.startswith(SSL_IGNORED)}
-    found = rename(used, SSL_NAMES)
+    used = {k: v for k, v in state.items() if not k.startswith(PRETRAINING)}
+    found = rename(used)
     convs = [
         found[name].shape
         for place in range(7)

@@ -38,16 +38,7 @@ OWN = {1: "order", 2: "num_tokens"}
 
 
 def can_speak(source):
-    """Whether a codec's folder also holds the stages of GogoSpeech.
-
-    Arguments
-    ---------
-    source : str | Path
-        A folder, a bundled name or a hub id.
-
-    Returns
-    -------
-    bool
+    """Whether a model (a folder, bundled name or hub id) has stages that speak.
 
     Example
     -------
@@ -111,27 +102,13 @@ def load_stage(
 ):
     """Read a stage that ``export_speech_stage`` wrote.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder with config.json and model.safetensors.
-    codec : GogoCodec
-        Codec whose tokens the stage must predict.
-    dtype : torch.dtype
-        Data type of the weights in memory.
-    load_llama : callable
-        Function of a stage's folder that returns its Llama, or a replacement;
-        reads the weights by default.
-    int8 : bool
-        Read a stage that is a plain Llama matrix by matrix, in 8 bits, for
-        generation alone. Small stages are not changed.
-    same_codec : bool
-        Refuse a stage of another codec; if False, only one whose tokens have
-        other sizes.
-
-    Returns
-    -------
-    BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM
+    The folder has config.json and model.safetensors; ``codec`` is the one whose
+    tokens the stage must predict, ``dtype`` the type of the weights in memory.
+    ``load_llama`` is a function of a stage's folder that returns its Llama, or
+    a replacement; by default the weights are read. With ``int8`` a stage that
+    is a plain Llama is read matrix by matrix, in 8 bits, for generation alone;
+    small stages are not changed. A stage of another codec is refused; without
+    ``same_codec`` only one whose tokens have other sizes.
     """
     folder = Path(folder)
     metadata = _read_metadata(folder)

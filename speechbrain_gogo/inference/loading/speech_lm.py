@@ -25,27 +25,12 @@ TEXT_FOLDER, WEIGHTS = "text", "lm.safetensors"
 
 
 def export_speech_lm(folder, lm, tokenizer, codec, **settings):
-    """Write a language model into the folder of its codec.
+    """Write a language model into the model folder of its codec.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Folder with the codec's hyperparams.yaml.
-    lm : torch.nn.Module
-        Language model with ``sizes``, the arguments of its class,
-        ``vocab_size`` and ``levels``; its weights are written.
-    tokenizer : WordPieces | Phones | HubTokenizer
-        Tokenizer of its text.
-    codec : PretrainedCodec
-        Codec of its tokens.
-    **settings
-        ``sampling`` and others of
-        :class:`~speechbrain_gogo.inference.synthesis.pretrained.PretrainedSpeech`.
-
-    Returns
-    -------
-    Path
-        The folder.
+    ``lm`` has ``sizes``, the arguments of its class, ``vocab_size`` and
+    ``levels``. ``settings`` are ``sampling`` and others of
+    :class:`~speechbrain_gogo.inference.synthesis.pretrained.PretrainedSpeech`.
+    Returns the folder.
     """
     folder = Path(folder)
     name = f"{type(lm).__module__}.{type(lm).__name__}"

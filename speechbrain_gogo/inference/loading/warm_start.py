@@ -35,24 +35,9 @@ STAGE_SIZES = (
 def find_stage(source, stage):
     """The folder of stage 1 or 2 of a source.
 
-    ``source`` is what ``export_speech_stage`` wrote, or a whole model: a folder, a
-    bundled name or a hub id.
-
-    Arguments
-    ---------
-    source : str | Path
-        The stage's folder, or the model.
-    stage : int
-        1 or 2.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ValueError
-        If the model has no such stage.
+    ``source`` is what ``export_speech_stage`` wrote, or a whole model: a
+    folder, a bundled name or a hub id. Raises a ValueError if the model has no
+    such stage.
 
     Example
     -------
@@ -75,21 +60,9 @@ def find_stage(source, stage):
 def start_tokenizer(source, tokenizer=None):
     """The text tokenizer of the Stage I from which a training starts.
 
-    Arguments
-    ---------
-    source : str | Path
-        As of :func:`find_stage`.
-    tokenizer : WordPieces | Phones | HubTokenizer
-        The one that the training was told to have; None is that of ``source``.
-
-    Returns
-    -------
-    WordPieces | Phones | HubTokenizer
-
-    Raises
-    ------
-    ValueError
-        If it is another one: the stage would read wrong text.
+    ``source`` is as of :func:`find_stage`; ``tokenizer`` is the one that the
+    training was told to have, of which None is that of ``source``. Raises a
+    ValueError if it is another one: the stage would read wrong text.
     """
     theirs = load_text_tokenizer(find_stage(source, 1))
     if tokenizer is None or tokenizer.fingerprint == theirs.fingerprint:
@@ -106,33 +79,22 @@ def start_tokenizer(source, tokenizer=None):
 def start_stage(lm, source, codec, new_text=False, new_codec=False):
     """Give a stage the weights of another one.
 
-    Of an AlignedBackboneLM the aligner comes along as it is: it has had its
+    ``lm`` gets the weights, before LoRA; ``source`` is as of
+    :func:`find_stage`; ``codec`` is that of the tokens that it learns from. Of
+    an AlignedBackboneLM the aligner comes along as it is: it has had its
     ``aligner_batches``, and learns on only if the new number is larger.
 
-    Arguments
-    ---------
-    lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM | AlignedBackboneLM
-        Gets the weights; before LoRA.
-    source : str | Path
-        As of :func:`find_stage`.
-    codec : GogoCodec
-        Of the tokens that it learns from.
-    new_text : bool
-        Leave what belongs to ids of text as it is, for another tokenizer, with
-        another number of ids or not. An AlignedBackboneLM then trains its
-        aligner for all of its ``aligner_batches``. With LoRA the ids of text
-        learn in full, since they are outside the Llama; ``shard_weights``
-        changes nothing.
-    new_codec : bool
-        Accept a stage that speaks the tokens of another codec, if their sizes
-        are the same: it learns the new tokens from its weights.
+    With ``new_text``, what belongs to ids of text is left as it is, for another
+    tokenizer, with another number of ids or not. An AlignedBackboneLM then
+    trains its aligner for all of its ``aligner_batches``. With LoRA the ids of
+    text learn in full, since they are outside the Llama; ``shard_weights``
+    changes nothing. With ``new_codec``, the stage may speak the tokens of
+    another codec, if their sizes are the same: it learns the new tokens from
+    its weights.
 
-    Raises
-    ------
-    ValueError
-        If the stage of ``source`` speaks another codec's tokens (without
-        ``new_codec``), tokens of other sizes, or is another network, or
-        ``new_text`` is of a class that cannot do so.
+    Raises a ValueError if the stage of ``source`` speaks another codec's tokens
+    (without ``new_codec``), tokens of other sizes, or is another network, or
+    ``new_text`` is of a class that cannot do so.
 
     Example
     -------

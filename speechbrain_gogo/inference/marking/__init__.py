@@ -4,10 +4,7 @@ All synthesised audio passes through ``mark_stream``, and files have the comment
 ``SYNTHETIC``; ``detect_file`` looks for both.
 """
 
-from speechbrain_gogo.inference.marking.detection import (
-    Detection,
-    detect_file,
-)
+from speechbrain_gogo.inference.marking.detection import Detection, detect_file
 from speechbrain_gogo.inference.marking.metadata import (
     SYNTHETIC,
     says_synthetic,

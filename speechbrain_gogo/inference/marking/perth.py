@@ -33,10 +33,7 @@ SHORTEST = 4096  # samples at Perth's rate; its STFT cannot pad fewer than 1,025
 class PerthWatermark:
     """Adds an inaudible watermark to audio, and detects it.
 
-    Raises
-    ------
-    ImportError
-        If resemble-perth, or what it needs, is not installed.
+    Raises an ImportError if resemble-perth, or what it needs, is not installed.
     """
 
     name = "perth"

@@ -47,26 +47,11 @@ def find_watermark(name="perth"):
 def mark_stream(pieces, sample_rate, watermark="perth"):
     """Watermark consecutive pieces of audio while they are made.
 
-    Arguments
-    ---------
-    pieces : iterable of torch.Tensor
-        float [T] each, on the CPU.
-    sample_rate : int
-        In Hz.
-    watermark : str
-        One of WATERMARKS; None for no watermark. One that is not installed
-        adds nothing, see :func:`find_watermark`.
-
-    Returns
-    -------
-    iterator of torch.Tensor
-        float [T], T varying, with the same total length, slightly delayed, see
-        :class:`PerthWatermark`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such watermark; raised before the first piece.
+    ``pieces`` are float [T] each, on the CPU. ``watermark`` is one of
+    WATERMARKS; None for no watermark. One that is not installed adds nothing,
+    see :func:`find_watermark`. Returns an iterator of float [T], T varying,
+    with the same total length, slightly delayed, see :class:`PerthWatermark`.
+    Raises a ValueError before the first piece if there is no such watermark.
 
     Example
     -------

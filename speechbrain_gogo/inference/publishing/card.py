@@ -35,19 +35,12 @@ def write_card(
 ):
     """The text of a model card.
 
-    Arguments
-    ---------
-    folder : str | Path
-        The model folder; a README.md in it is kept, below the YAML.
-    repo_id : str
-        Hub id of the published model, "owner/name".
-    codec, speech : PretrainedCodec, PretrainedSpeech
-        Loaded from the folder; None for ``speech`` if the model does not speak.
-    run_folder, evaluation : str | Path
-        Output folders of the recipe that trained it, and of an evaluation, with
-        ``table.md``.
-    licence, language, revision : str
-        Licence and language for the hub, and the tag of this version.
+    A README.md in the model folder is kept, below the YAML. ``repo_id`` is the
+    hub id of the published model, "owner/name"; ``codec`` and ``speech`` are
+    loaded from the folder, None for ``speech`` if the model does not speak.
+    ``run_folder`` and ``evaluation`` are output folders of the recipe that
+    trained it, and of an evaluation, with ``table.md``. ``licence`` and
+    ``language`` are for the hub; ``revision`` is the tag of this version.
     """
     head = ModelCardData(
         license=licence,

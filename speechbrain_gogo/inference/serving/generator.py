@@ -31,12 +31,8 @@ DEFAULTS = {
 class ServedGenerator(GroupGenerator):
     """Generates groups of tokens with two servers.
 
-    Arguments
-    ---------
-    codec, stage1, stage2, loop_groups
-        As in GroupGenerator; the stages need no weights.
-    servers : list of Server
-        Servers of Stage I, and of Stage II if there is one.
+    The arguments are those of GroupGenerator, whose stages need no weights
+    here, and a Server of Stage I, and of Stage II if there is one.
     """
 
     def __init__(self, codec, stage1, stage2, loop_groups, servers):

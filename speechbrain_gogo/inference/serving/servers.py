@@ -13,16 +13,10 @@ TIMEOUT = 300  # seconds, of one request
 
 
 class Server:
-    """A server of one model.
+    """A server of one model, at an address such as ``http://127.0.0.1:8001``.
 
-    Arguments
-    ---------
-    url : str
-        Address, such as ``http://127.0.0.1:8001``.
-    vocab_size : int
-        Number of ids of the expected model.
-    end_id : int
-        The id at which llama.cpp's server stops without naming it.
+    ``vocab_size`` is the number of ids of the expected model, ``end_id`` the id
+    at which llama.cpp's server stops without naming it.
     """
 
     def __init__(self, url, vocab_size, end_id=None):

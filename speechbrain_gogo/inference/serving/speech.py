@@ -2,14 +2,13 @@
 
 import logging
 
-from torch import device, nn
-
 from speechbrain_gogo.dataio.text.tokenizers import load_text_tokenizer
 from speechbrain_gogo.inference.codec import GogoCodec
 from speechbrain_gogo.inference.loading.export_speech import (
     FOLDERS,
     SPEECH_FILE,
 )
+from speechbrain_gogo.inference.loading.packed_stage import LlamaPlaceholder
 from speechbrain_gogo.inference.loading.pretrained import (
     find_source,
     source_name,
@@ -20,23 +19,6 @@ from speechbrain_gogo.inference.serving.servers import SERVERS
 from speechbrain_gogo.inference.speech import GogoSpeech
 
 logger = logging.getLogger(__name__)
-
-
-class ServedLlama(nn.Module):
-    """Placeholder for a Llama on a server, with its configuration only.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Folder of the stage; only config.json is read.
-    """
-
-    def __init__(self, folder):
-        super().__init__()
-        from transformers import LlamaConfig
-
-        self.config = LlamaConfig.from_pretrained(folder, local_files_only=True)
-        self.device = device("cpu")
 
 
 class ServedSpeech(GogoSpeech):
@@ -105,7 +87,7 @@ class ServedSpeech(GogoSpeech):
             folder, run_opts=run_opts, trust_source=trust_source
         )
         codec.name = source_name(source)
-        stages = load_stages(folder, codec, load_llama=ServedLlama)
+        stages = load_stages(folder, codec, load_llama=LlamaPlaceholder)
         served = [name for name in FOLDERS if hasattr(stages[name], "llama")]
         if len(urls) != len(served):
             raise ValueError(

@@ -1,7 +1,7 @@
 """Methods of GogoCodec on streams, in bounded memory.
 
-Audio is processed piece by piece. Tokens equal those of the methods on tensors in
-inference/codec.py, on a GPU up to rounding; samples do up to rounding.
+Audio is processed piece by piece. Tokens and samples equal those of the methods on
+tensors in inference/codec.py: samples up to rounding, tokens on a GPU, too.
 """
 
 from itertools import islice

@@ -60,30 +60,16 @@ def decode_mel(codec, reveal, places, block, seed, **sampling):
     """Mel of token matrices, piece by piece.
 
     Tokens may arrive while they are decoded: a window is decoded as soon as it
-    is complete, or the utterances have ended.
+    is complete, or the utterances have ended. ``reveal`` is a function of a
+    number of groups that returns at least their tokens, int64 [B, N, K],
+    ``mask_id`` where a token is not used; the number of groups of each
+    utterance so far, a list; and whether all have ended.
 
-    Arguments
-    ---------
-    codec : Gogo
-        The codec.
-    reveal : callable
-        Function of a number of groups that returns at least their tokens, int64
-        [B, N, K], ``mask_id`` where a token is not used; the number of groups
-        of each utterance so far, a list; and whether all have ended.
-    places : iterable of tuple of int
-        Starts and ends of windows, from :func:`windows`.
-    block : int
-        Groups whose noise is drawn together.
-    seed : int
-        Seed of the initial noise.
-    **sampling
-        ``num_steps`` and ``guidance_scale``.
-
-    Yields
-    ------
-    tuple
-        The next piece of an utterance's log-mel, [1, F, d], and the utterance's
-        index in the batch.
+    ``places`` are starts and ends of windows, from :func:`windows`; ``block``
+    is the number of groups whose noise, by ``seed``, is drawn together;
+    ``sampling`` are ``num_steps`` and ``guidance_scale``. Yields the next piece
+    of an utterance's log-mel, [1, F, d], and the utterance's index in the
+    batch.
     """
     g, values = codec.group_size, codec.group_size * codec.mel.n_mels
     tails = {}  # the end of each utterance's last window, to be cross-faded

@@ -37,16 +37,10 @@ class SpeechStream:
     ``cancelled``, no more groups are generated, and the iterator raises a
     SpeechCancelledError.
 
-    Arguments
-    ---------
-    codec : PretrainedCodec
-        Decodes the tokens.
-    sentences : iterable
-        For each sentence an iterable of
-        :class:`~speechbrain_gogo.inference.synthesis.generator.Groups` of one
-        utterance, which may be generated while it is read.
-    **decoding
-        Settings of the codec's ``decode_groups``.
+    ``sentences`` has for each sentence an iterable of
+    :class:`~speechbrain_gogo.inference.synthesis.generator.Groups` of one
+    utterance, which may be generated while it is read. ``decoding`` are
+    settings of the codec's ``decode_groups``.
     """
 
     def __init__(self, codec, sentences, **decoding):
@@ -64,13 +58,7 @@ class SpeechStream:
         return self.chunks[-1]
 
     def speech(self):
-        """Generate the rest and return the whole utterance.
-
-        Returns
-        -------
-        Speech
-            All chunks, earlier ones included.
-        """
+        """Generate the rest and return the Speech, earlier chunks included."""
         for _ in self:
             pass
         parts = [collect_groups(groups) for groups in self.groups]
@@ -81,26 +69,13 @@ class SpeechStream:
         return Speech(wav, self.sample_rate, tokens, budgets, all(finished))
 
     def write(self, out_path, watermark="perth"):
-        """Write audio into a file, chunk by chunk.
+        """Write audio into a file, chunk by chunk, in the format of its suffix.
 
-        The file's metadata marks it as synthetic.
-
-        Arguments
-        ---------
-        out_path : str | Path
-            Audio file (WAV, FLAC, OGG, MP3 by its suffix); folders are made.
-        watermark : str
-            Inaudible watermark to add, if installed; None for none.
-
-        Yields
-        ------
-        float
-            Seconds of audio written so far, after every chunk.
-
-        Raises
-        ------
-        ValueError
-            If the suffix names no audio format, or there is no such watermark.
+        Folders are made; the metadata marks the audio as synthetic.
+        ``watermark`` is an inaudible one to add, if installed; None for none.
+        Yields the seconds of audio written so far, after every chunk. Raises a
+        ValueError if the suffix names no audio format, or there is no such
+        watermark.
         """
         pieces = mark_stream(self, self.sample_rate, watermark)
         with written_audio(out_path, self.sample_rate, SYNTHETIC) as write:

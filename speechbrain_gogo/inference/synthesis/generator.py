@@ -49,22 +49,12 @@ class Groups(NamedTuple):
 
 
 class GroupGenerator:
-    """Generates groups of tokens with two stages.
+    """Generates groups of tokens with two stages in evaluation mode.
 
-    Arguments
-    ---------
-    codec : GogoCodec
-        Its allocator, if it has one, sets the budgets.
-    stage1 : BackboneLM
-        In evaluation mode.
-    stage2 : DetailLM | NoDetailLM
-        In evaluation mode, on the same device.
-    loop_groups : int
-        See ``generate_backbone``.
-    compiled : bool
-        Compile the forward passes of both stages on a GPU.
-    weights : str
-        See :func:`~speechbrain_gogo.inference.checks.weights.weights_of`.
+    The allocator of the codec, if it has one, sets the budgets. ``loop_groups``
+    is as in ``generate_backbone``. With ``compiled``, the forward passes of
+    both stages are compiled on a GPU. ``weights`` is as in
+    :func:`~speechbrain_gogo.inference.checks.weights.weights_of`.
     """
 
     def __init__(
@@ -87,21 +77,11 @@ class GroupGenerator:
     def generate(self, utterances, allocate, sampling):
         """Generate a batch of utterances, independent of each other.
 
-        Arguments
-        ---------
-        utterances : list of Utterance
-            Utterances to speak; all of them with a backbone, or none.
-        allocate : bool
-            Take budgets from the codec's allocator, if it has one.
-        sampling : dict
-            Settings of both stages' samplers; ``text_guidance`` needs a second
-            sequence of Stage I for each utterance.
-
-        Yields
-        ------
-        Groups
-            Until all utterances have ended; in the last item none may be
-            active.
+        All utterances have a backbone, or none. With ``allocate``, budgets are
+        those of the codec's allocator, if it has one. ``sampling`` are settings
+        of both stages' samplers; ``text_guidance`` needs a second sequence of
+        Stage I for each utterance. Yields Groups until all utterances have
+        ended; in the last item none may be active.
         """
         guided = sampling.get("text_guidance") and any(
             len(utterance.text) for utterance in utterances

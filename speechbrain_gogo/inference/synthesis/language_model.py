@@ -28,13 +28,9 @@ from speechbrain_gogo.inference.synthesis.pretrained import PretrainedSpeech
 class LanguageModelSpeech(PretrainedSpeech):
     """Text to speech with one language model, the only module, ``lm``.
 
-    A subclass has ``CODEC``, the class of its codec, and implements ``_utterances``
-    and the methods below. Every group has all tokens, regardless of ``allocate``.
-
-    Arguments
-    ---------
-    modules, hparams, run_opts, codec, tokenizer
-        As in :class:`Synthesizer`.
+    A subclass has ``CODEC``, the class of its codec, and implements
+    ``_utterances`` and the methods below. Every group has all tokens,
+    regardless of ``allocate``.
     """
 
     CODEC = None

@@ -152,18 +152,7 @@ class PretrainedSpeech(Synthesizer):
     def check_request(
         self, text, prompt_wav=None, prompt_text=None, sample_rate=None
     ):
-        """Raise the errors of :meth:`clone_voice`, without generating speech.
-
-        Arguments
-        ---------
-        text, prompt_wav, prompt_text, sample_rate
-            As in :meth:`clone_voice`.
-
-        Raises
-        ------
-        ValueError
-            As :meth:`clone_voice` does.
-        """
+        """Raise the errors of :meth:`clone_voice`, without generating speech."""
         prompt = self._prompt(prompt_wav, prompt_text)
         self._utterances(text, *prompt, 0, sample_rate)
 

@@ -10,14 +10,25 @@ SAMPLING = "temperature", "repetition_penalty", "top_p", "top_k"
 TEXT_GUIDANCE = "text_guidance"  # of GogoSpeech's Stage I
 FLOW = "num_steps", "guidance_scale"
 MIN_TEMPERATURE = 1e-4  # below it logits overflow
+# Whether a value of the language models' settings is allowed, and which are.
+ALLOWED = {
+    "temperature": (
+        lambda value: value == 0 or value >= MIN_TEMPERATURE,
+        f"0 (the likeliest token) or at least {MIN_TEMPERATURE}",
+    ),
+    "repetition_penalty": (lambda value: value >= 1, "1 (none) or more"),
+    "top_p": (lambda value: 0 < value <= 1, "a probability above 0, up to 1"),
+    "top_k": (lambda value: value >= 0, "a number of tokens, or 0 for all"),
+    "text_guidance": (lambda value: value >= 0, "0 (none) or more"),
+}
 
 
 def read_sampling(given, defaults, names=(*SAMPLING, TEXT_GUIDANCE, *FLOW)):
     """Split and check the settings of the language models and of the flow.
 
-    ``given`` are those of a call, for both, ``defaults`` the model's own of the
-    language models, ``names`` those that exist. Returns arguments of a Sampler, and
-    of the codec (None is its default).
+    ``given`` are the settings of a call, for both; ``defaults`` are the model's
+    own, for the language models; ``names`` are all that exist. Returns arguments
+    of a Sampler, and of the codec (None is its default).
 
     Example
     -------
@@ -39,29 +50,13 @@ def read_sampling(given, defaults, names=(*SAMPLING, TEXT_GUIDANCE, *FLOW)):
     return sampling, check_sampling(*map(given.get, FLOW))
 
 
-def check_sampling_settings(
-    temperature=1.0,
-    repetition_penalty=1.0,
-    top_p=1.0,
-    top_k=0,
-    text_guidance=0.0,
-):
+def check_sampling_settings(**given):
     """Check the ranges of the language models' settings."""
-    check_whole(top_k, "top_k")
-    values = temperature, repetition_penalty, top_p, top_k, text_guidance
-    values = dict(zip((*SAMPLING, TEXT_GUIDANCE), values))
-    for name, value in values.items():
+    for name, value in given.items():
+        if name == "top_k":
+            check_whole(value, name)
         if not is_number(value):
             raise ValueError(f"{name}={value!r}: give a number.")
-    greedy_or_warm = temperature == 0 or temperature >= MIN_TEMPERATURE
-    lowest = f"0 (the likeliest token) or at least {MIN_TEMPERATURE}"
-    allowed = {
-        "temperature": (greedy_or_warm, lowest),
-        "repetition_penalty": (repetition_penalty >= 1, "1 (none) or more"),
-        "top_p": (0 < top_p <= 1, "a probability above 0, up to 1"),
-        "top_k": (top_k >= 0, "a number of tokens, or 0 for all"),
-        "text_guidance": (text_guidance >= 0, "0 (none) or more"),
-    }
-    for name, (holds, wanted) in allowed.items():
-        if not holds:
-            raise ValueError(f"{name}={values[name]}: give {wanted}.")
+        holds, wanted = ALLOWED[name]
+        if not holds(value):
+            raise ValueError(f"{name}={value}: give {wanted}.")

@@ -17,20 +17,10 @@ from speechbrain_gogo.lobes.nn.precision import KeepsPrecision
 
 
 class Synthesizer(KeepsPrecision, Pretrained):
-    """Language models and the codec of their tokens.
+    """Language models, the ``modules``, and the codec of their tokens.
 
-    Arguments
-    ---------
-    modules : dict
-        The language models.
-    hparams : dict
-        Settings, those of ``HPARAMS_NEEDED`` and ``language``.
-    run_opts : dict
-        SpeechBrain's run options.
-    codec : PretrainedCodec
-        The codec of the language models' tokens.
-    tokenizer : WordPieces | Phones | HubTokenizer
-        Tokenizer of the text.
+    ``hparams`` has the settings of ``HPARAMS_NEEDED`` and ``language``;
+    ``tokenizer`` is that of the text: WordPieces, Phones or HubTokenizer.
     """
 
     HPARAMS_NEEDED = [

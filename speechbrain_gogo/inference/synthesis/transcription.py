@@ -23,15 +23,9 @@ SLOWEST, FASTEST = 2.0, 28.0
 def transcribe(wav, sample_rate, language="en", recognizer=None):
     """Recognise the words of a prompt, float32 [T]; they are also logged.
 
-    Arguments
-    ---------
-    wav, sample_rate
-        The prompt, and its sample rate in Hz.
-    language : str
-        Language of the prompt.
-    recognizer : str
-        Hub id or folder of a Whisper model in the format of transformers;
-        pocketsphinx by default, which is far weaker but brings its model.
+    ``recognizer`` is the hub id or folder of a Whisper model in the format of
+    transformers; pocketsphinx by default, which is far weaker but brings its
+    model.
     """
     wanted = "give prompt_text, what the prompt says"
     if language not in LANGUAGES:

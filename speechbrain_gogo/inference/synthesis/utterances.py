@@ -41,21 +41,12 @@ class Utterance:
 def make_utterances(text, prompt_text, prompt, seed, speech, embedding=None):
     """Utterances for a text of any length, all with the same prompt.
 
-    Arguments
-    ---------
-    text : str
-        Text to speak.
-    prompt_text : str
-        Transcript of the prompt; None if the model does not read it.
-    prompt : torch.Tensor
-        From :func:`~speechbrain_gogo.inference.synthesis.requests.read_prompt`;
-        without groups if the model does not read it.
-    seed : int
-        Each sentence gets a seed derived from it.
-    speech : PretrainedSpeech
-        Model with front end, tokenizer, positions and settings.
-    embedding : torch.Tensor
-        Embedding of the voice, [D].
+    ``prompt_text`` is the transcript of the prompt; None if the model does not
+    read it. ``prompt`` has the tokens of
+    :func:`~speechbrain_gogo.inference.synthesis.requests.read_prompt`, no
+    groups if the model does not read it. Each sentence gets a seed derived from
+    ``seed``. ``speech`` is the model with front end, tokenizer, positions and
+    settings; ``embedding`` that of the voice, [D].
     """
     seed, front_end = check_whole(seed, "seed"), speech.front_end
     text = read_text(text, "text", front_end)

@@ -8,9 +8,7 @@ from speechbrain_gogo.metrics.recognition.recognizers import (
     FasterWhisperWordErrors,
     find_recognizer,
 )
-from speechbrain_gogo.metrics.recognition.whisper_words import (
-    WhisperWordErrors,
-)
+from speechbrain_gogo.metrics.recognition.whisper_words import WhisperWordErrors
 from speechbrain_gogo.metrics.recognition.words import WordErrors
 
 __all__ = [

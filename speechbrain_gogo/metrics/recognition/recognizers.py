@@ -140,18 +140,9 @@ def _add_capped(metric):
 class FasterWhisperWordErrors(RecognitionErrors):
     """Word error rate by Whisper in CTranslate2, with greedy decoding.
 
-    Arguments
-    ---------
-    sample_rate : int
-        Rate of the signals, in Hz.
-    source : str
-        Hub id or folder of a Whisper in the format of transformers, or folder
-        in that of CTranslate2.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model.
+    Signals are at ``sample_rate``, in Hz; ``source`` is the hub id or folder of
+    a Whisper in the format of transformers, or a folder in that of CTranslate2.
+    Raises a ValueError if there is no such model.
     """
 
     def __init__(self, sample_rate=24000, source=DEFAULT):

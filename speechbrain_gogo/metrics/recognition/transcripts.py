@@ -118,25 +118,12 @@ def find_normalizer(normalizer):
 
 
 def count_errors(transcript, hypothesis, normalizer="words"):
-    """Errors of a recogniser's hypothesis, and number of words.
+    """Errors of a recogniser's hypothesis, and words of the transcript.
 
-    Both are of characters if the normalizer splits into characters. Raises a
-    ValueError if the transcript has no words.
-
-    Arguments
-    ---------
-    transcript : str
-        What was said.
-    hypothesis : str
-        What was recognised.
-    normalizer : str | callable
-        One of NORMALIZERS, or a function of text to a list of words.
-
-    Returns
-    -------
-    tuple of int
-        Errors (substitutions, insertions and deletions), and words of the
-        transcript.
+    Errors are substitutions, insertions and deletions. The normalizer is one of
+    NORMALIZERS, or a function of text to a list of words; both numbers are of
+    characters if it splits into characters. Raises a ValueError if the
+    transcript has no words.
 
     Example
     -------

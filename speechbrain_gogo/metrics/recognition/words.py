@@ -34,18 +34,10 @@ COUNTS = (
 class RecognitionErrors(ErrorRateStats, ABC):
     """Base class of word error rates, by any recogniser.
 
-    Subclasses set ``judge`` and implement :meth:`recognize`.
-
-    Arguments
-    ---------
-    sample_rate : int
-        Rate of the signals, in Hz.
-    normalizer : str | callable
-        Normalization of transcripts, see transcripts.find_normalizer.
-    prefix : str
-        Prefix of the columns, so that several judges can be used.
-    label : str
-        Heading of the corpus rate in tables.
+    Subclasses set ``judge`` and implement :meth:`recognize`. ``sample_rate`` is
+    that of the signals in Hz, ``normalizer`` as in transcripts.find_normalizer.
+    ``prefix`` begins the names of columns, so that several judges can be used;
+    ``label`` is the heading of the corpus rate in tables.
     """
 
     def __init__(self, sample_rate, normalizer="words", prefix="", label="WER"):
@@ -78,18 +70,9 @@ class RecognitionErrors(ErrorRateStats, ABC):
         """Transcripts of signals, a list of [T]: a list of str."""
 
     def append(self, ids, predict, target, lengths=None):
-        """Recognise signals, and count their errors.
+        """Recognise signals [B, T], of relative lengths [B], and count errors.
 
-        Arguments
-        ---------
-        ids : list of str
-            Names of the utterances.
-        predict : torch.Tensor
-            Signals, [B, T].
-        target : list of str
-            Their transcripts.
-        lengths : torch.Tensor
-            Relative lengths, [B].
+        ``ids`` are the names of the utterances, ``target`` their transcripts.
         """
         normalize = find_normalizer(self.normalizer)
         hypotheses = self.recognize(cut(predict, lengths))
@@ -102,16 +85,8 @@ class RecognitionErrors(ErrorRateStats, ABC):
     def summarize(self, field=None):
         """Corpus WER and its parts, and the mean over utterances, in percent.
 
+        A dict, or only the given ``field`` of it, such as "WER" or "mean_WER".
         Rates of no utterance are NaN.
-
-        Arguments
-        ---------
-        field : str
-            One of them, such as "WER" or "mean_WER"; all by default.
-
-        Returns
-        -------
-        dict | float
         """
         rates = [score["WER"] for score in self.scores]
         if rates:

@@ -70,21 +70,9 @@ def has_score(figure, row):
 def figure_interval(figure, rows, seed=0):
     """A figure of a test set, with the ends of its bootstrap interval.
 
-    Of the rows that have a score; NaN if none has.
-
-    Arguments
-    ---------
-    figure : Figure
-        What to compute.
-    rows : list of dict
-        Columns of each utterance, numbers or text.
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    tuple of float
-        The figure, and the lower and upper end.
+    ``rows`` are the columns of each utterance, numbers or text; those that have
+    a score for the :class:`Figure` count. Returns the figure, and the lower and
+    upper end; NaN if no row has a score.
 
     Example
     -------
@@ -105,22 +93,9 @@ def figure_interval(figure, rows, seed=0):
 def paired_difference(figure, rows, others, seed=0):
     """Difference of a figure between two systems, with its bootstrap interval.
 
-    The rows of both are of the same utterances in the same order; those for
-    which both have a score count, NaN if there are none.
-
-    Arguments
-    ---------
-    figure : Figure
-        What to compare.
-    rows, others : list of dict
-        Columns of each utterance, by both systems.
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    tuple of float
-        The first minus the other, and the lower and upper end.
+    ``rows`` and ``others`` are of the same utterances in the same order; those
+    for which both have a score count, NaN if there are none. Returns the first
+    minus the other, and the lower and upper end.
 
     Example
     -------

@@ -16,14 +16,9 @@ RATE = 16000
 class SpeakerSimilarity(SpeechMetric):
     """Cosine between the voices of a signal and its original.
 
-    Resemblyzer's preprocessing is applied: quiet audio is amplified, and long
-    silences are removed. Without 0.4 s of sound in both signals there is no
-    score.
-
-    Arguments
-    ---------
-    sample_rate : int
-        Rate of the signals, in Hz.
+    Signals are at ``sample_rate``, in Hz. Resemblyzer's preprocessing is
+    applied: quiet audio is amplified, and long silences are removed. Without
+    0.4 s of sound in both signals there is no score.
 
     Example
     -------

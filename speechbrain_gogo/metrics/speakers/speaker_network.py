@@ -8,35 +8,16 @@ checkpoint, wavlm_large_finetune.pth; its WavLM has fairseq's names, which are
 mapped to transformers'.
 """
 
-import re
-
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from speechbrain_gogo.fairseq_names import PRETRAINING, rename
 
 SCALE = 8  # number of parts into which channels are split
 BOTTLENECK = 128  # of squeeze-and-excitation, and of the pooling's attention
 CHANNELS, WIDE = 512, 1536  # of the convolutions; those that are pooled
 DIM = 256  # of the embedding
-
-# fairseq's names of WavLM's parts, and transformers'.
-RENAMED = (
-    (r"^layer_norm\.", "feature_projection.layer_norm."),
-    (r"^post_extract_proj\.", "feature_projection.projection."),
-    (r"^mask_emb$", "masked_spec_embed"),
-    (r"(conv_layers\.\d+)\.0\.", r"\1.conv."),
-    (r"(conv_layers\.\d+)\.2\.1\.", r"\1.layer_norm."),
-    (r"pos_conv\.0\.weight_g$", "pos_conv.0.parametrizations.weight.original0"),
-    (r"pos_conv\.0\.weight_v$", "pos_conv.0.parametrizations.weight.original1"),
-    (r"pos_conv\.0\.", "pos_conv_embed.conv."),
-    (r"\.self_attn_layer_norm\.", ".layer_norm."),
-    (r"\.self_attn\.grep_linear\.", ".attention.gru_rel_pos_linear."),
-    (r"\.self_attn\.grep_a$", ".attention.gru_rel_pos_const"),
-    (r"\.self_attn\.relative_attention_bias\.", ".attention.rel_attn_embed."),
-    (r"\.self_attn\.", ".attention."),
-    (r"\.fc1\.", ".feed_forward.intermediate_dense."),
-    (r"\.fc2\.", ".feed_forward.output_dense."),
-)
 
 
 class ConvReluNorm(nn.Module):
@@ -129,10 +110,8 @@ class AttentivePooling(nn.Module):
 class SpeakerNetwork(nn.Module):
     """WavLM with the head that computes a speaker embedding.
 
-    Arguments
-    ---------
-    wavlm : transformers.WavLMModel
-        WavLM, large for the published checkpoint.
+    ``wavlm`` is a WavLMModel of transformers, large for the published
+    checkpoint.
     """
 
     def __init__(self, wavlm):
@@ -195,14 +174,12 @@ def published_state(state):
     Without the parts for training: speakers of the loss and WavLM's prediction
     heads.
     """
-    named = {}
+    head, wavlm = {}, {}
     for name, value in state.items():
         part, _, rest = name.partition("feature_extract.model.")
         if part:  # of the head
             if not name.startswith(("loss_calculator.", "feature_extract.")):
-                named[name] = value
-        elif not rest.startswith(("final_proj.", "label_embs_concat")):
-            for pattern, replacement in RENAMED:
-                rest = re.sub(pattern, replacement, rest)
-            named["wavlm." + rest] = value
-    return named
+                head[name] = value
+        elif not rest.startswith(PRETRAINING):
+            wavlm[rest] = value
+    return {**head, **{f"wavlm.{k}": v for k, v in rename(wavlm).items()}}

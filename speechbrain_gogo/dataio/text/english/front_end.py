@@ -81,12 +81,7 @@ thirty p m!'
 
     __call__ = normalize
 
-    def split(self, text, max_characters=200):
-        """Split normalised text into pieces of limited length.
-
-        See :func:`~speechbrain_gogo.dataio.text.sentences.split_sentences`.
-        """
-        return split_sentences(text, max_characters)
+    split = staticmethod(split_sentences)
 
 
 def _name_greek(text):

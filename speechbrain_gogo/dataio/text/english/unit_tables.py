@@ -74,30 +74,21 @@ UNITS = {
     "gal": "gallon",
     "ha": "hectare",
     "hr": "hour",
-    "hrs": "hour",
     "kph": "kilometer per hour",
     "kts": "knot",
     "lb": "pound",
-    "lbs": "pound",
     "mi": "mile",
     "min": "minute",
-    "mins": "minute",
     "mph": "mile per hour",
     "oz": "ounce",
     "ppm": "part per million",
     "psi": "pound per square inch",
     "rpm": "revolution per minute",
-    "secs": "second",
     "tbsp": "tablespoon",
     "tsp": "teaspoon",
     "yd": "yard",
-    "yds": "yard",
     "yr": "year",
-    "yrs": "year",
-    "kgs": "kilogram",
-    "kms": "kilometer",
     "wk": "week",
-    "wks": "week",
     "mos": "month",
     "mmHg": "millimeter of mercury",
     "atm": "atmosphere",
@@ -113,6 +104,8 @@ for _base, (_name, _prefixes) in {**BASES, **PREFIXED}.items():
     for _prefix in _prefixes:
         UNITS[_prefix + _base] = PREFIXES[_prefix] + _name
 UNITS.update({base: name for base, (name, _) in BASES.items()})
+for _unit in ["hr", "kg", "km", "lb", "min", "sec", "wk", "yd", "yr"]:
+    UNITS[f"{_unit}s"] = UNITS[_unit]
 # Below a fraction bar.
 PER = {"h": "hour", "s": "second", "min": "minute", "hr": "hour"}
 PER |= {"d": "day", "day": "day", "week": "week", "month": "month"}
