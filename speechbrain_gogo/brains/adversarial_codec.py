@@ -49,52 +49,24 @@ class AdversarialCodecBrain(TrainingBrain):
             self.checkpointer.add_recoverable(name, getattr(self, name))
 
     def features(self, batch):
-        """Features of a batch, log-mel [B, M, n_mels] and lengths [B], a tuple.
+        """Features of a batch with ``id`` and ``sig``, as the objective takes them.
 
-        Arguments
-        ---------
-        batch : PaddedBatch
-            A batch of the loader, with ``id`` and ``sig``.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            What the objective takes; the last two are the log-mel and relative
-            lengths [B].
+        A tuple; its last two are the log-mel [B, M, n_mels] and relative lengths [B].
         """
         raise NotImplementedError
 
     def valid_errors(self, features, batch):
-        """Errors of a batch in validation by name, averaged over its clips.
+        """Errors in validation by name, averaged over the clips of a batch: scalars.
 
-        With a "mel keep b" of each of ``valid_keeps``.
-
-        Arguments
-        ---------
-        features : tuple
-            From :meth:`features`.
-        batch : PaddedBatch
-            The same batch.
-
-        Returns
-        -------
-        dict
-            Scalar tensors.
+        ``features`` are those of the batch. There is a "mel keep b" of each of
+        ``valid_keeps``.
         """
         raise NotImplementedError
 
     def decoded_mels(self, wav):
-        """Log-mel [M, n_mels] of a clip [1, T], by name, for pictures.
+        """Log-mels [M, n_mels] of a clip [1, T], by name, for pictures.
 
-        Arguments
-        ---------
-        wav : torch.Tensor
-            A clip, [1, T].
-
-        Returns
-        -------
-        dict
-            "original" and, for each b of ``valid_keeps``, "keep b".
+        "original" and, for each b of ``valid_keeps``, "keep b".
         """
         raise NotImplementedError
 

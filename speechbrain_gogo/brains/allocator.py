@@ -52,15 +52,7 @@ class PolicyStats:
         self.count, self.entropy, self.sums = 0, 0.0, {}
 
     def add(self, logits, rewards):
-        """Add groups: logits and rewards of their choices, both [M, G].
-
-        Arguments
-        ---------
-        logits : torch.Tensor
-            Of the policy, [M, G].
-        rewards : torch.Tensor
-            Of all choices, [M, G].
-        """
+        """Add groups: logits of the policy and rewards of all choices, both [M, G]."""
         logits, rewards = logits.detach().double(), rewards.double()
         advantages = group_relative_advantage(rewards)
         tokens = self.first + torch.arange(rewards.shape[1]).to(rewards)
@@ -88,11 +80,8 @@ class PolicyStats:
     def read(self):
         """Means over groups of "policy", "oracle" and "uniform", dicts.
 
-        Returns
-        -------
-        dict
-            Name to a dict of "tokens/s", "reward" and "advantage"; the policy also
-            has "entropy", in nats.
+        Each has "tokens/s", "reward" and "advantage"; the policy also "entropy", in
+        nats.
         """
         means = {k: v.cpu() / self.count for k, v in self.sums.items()}
         best = means["uniform"][1].argmax()
@@ -148,22 +137,10 @@ class AllocatorBrain(TrainingBrain):
     # One update
 
     def compute_forward(self, batch, stage):
-        """Logits and rewards of the choices, both [M, G] for M real groups.
+        """"logits" and "rewards" of the choices, both [M, G] for M real groups, a dict.
 
-        In training the first ``fresh`` groups are those of the batch (none
-        without audio), the others those of the replay buffer.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``id`` and ``sig``.
-        stage : sb.Stage
-            Training, or validation.
-
-        Returns
-        -------
-        dict
-            "logits" and "rewards", "fresh", and the generator "draws".
+        In training the first "fresh" groups are those of the batch (none without
+        audio), the others those of the replay buffer. "draws" is the generator.
         """
         draws = self.generator()
         training = stage == sb.Stage.TRAIN
@@ -202,19 +179,9 @@ class AllocatorBrain(TrainingBrain):
         return [[part.to(self.device) for part in self.scored[key]]]
 
     def score(self, batch, draws):
-        """Backbones [M, b, D] and distances [M, G] of the batch's groups.
+        """Backbones [M, b, D] and distances [M, G] of the M real groups of a batch.
 
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``sig``, on the device.
-        draws : torch.Generator
-            Of the decoding noise.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Both of the M real groups.
+        ``draws`` is the generator of the decoding noise.
         """
         _, distances, q, lens = self.hparams.reward(*batch.sig, draws)
         real = length_mask(lens, distances.shape[1])  # [B, N]

@@ -191,21 +191,10 @@ class TrainingBrain(WatchedBrain):
         return self.hparams.seed, count, get_rank() or 0
 
     def unwrapped(self, module, stage):
-        """A module without its distributed wrapper, except in training.
+        """One of ``modules`` without its distributed wrapper, except in training.
 
         The wrapper's forward waits for the other ranks, which may have a
         different number of validation batches.
-
-        Arguments
-        ---------
-        module : torch.nn.Module
-            One of ``modules``.
-        stage : sb.Stage
-            Of the batch.
-
-        Returns
-        -------
-        torch.nn.Module
         """
         if stage == sb.Stage.TRAIN:
             return module
@@ -257,15 +246,8 @@ class TrainingBrain(WatchedBrain):
         """Save a checkpoint after a validation; the best one stays.
 
         Checkpoints are ranked by finite figures only: SpeechBrain sorts them,
-        and comparisons with NaN are always false.
-
-        Arguments
-        ---------
-        figures : dict
-            Figures of the validation, by which checkpoints are ranked.
-        **ranking
-            ``min_keys`` or ``max_keys`` of SpeechBrain's
-            ``save_and_keep_only``, if any.
+        and comparisons with NaN are always false. ``ranking`` is ``min_keys`` or
+        ``max_keys`` of SpeechBrain's ``save_and_keep_only``, if any.
         """
         finite = {k: v for k, v in figures.items() if math.isfinite(v)}
         for name in figures.keys() - finite.keys():
@@ -283,10 +265,7 @@ class TrainingBrain(WatchedBrain):
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Load the best checkpoint, as SpeechBrain does.
 
-        Raises
-        ------
-        ValueError
-            If no checkpoint has a finite figure.
+        Raises a ValueError if no checkpoint has a finite figure.
         """
         key = max_key or min_key
         if key and self.checkpointer is not None:

@@ -147,17 +147,7 @@ class UpdatingBrain(sb.Brain):
         """One batch of an update; the last one updates the weights.
 
         The gradient of the update is the mean of those of
-        ``batches_of_update``. Returns the loss of the batch, detached.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            A batch of the loader.
-
-        Returns
-        -------
-        torch.Tensor
-            A scalar on the CPU.
+        ``batches_of_update``. Returns the loss of the batch, detached, on the CPU.
         """
         size = self.batches_of_update()
         if not self.waiting:
