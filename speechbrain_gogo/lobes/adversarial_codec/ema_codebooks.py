@@ -56,17 +56,9 @@ class EMACodebooks(nn.Module):
         return _nearest(x, self.embed)
 
     def forward(self, x):
-        """Quantize; in training also update the codebooks.
+        """Quantize x [G, M, d]; in training also update the codebooks.
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [G, M, d].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Codes [G, M, d] before the update, and ids int64 [G, M].
+        Gives codes [G, M, d] before the update, and ids int64 [G, M].
         """
         learning = self.training and torch.is_grad_enabled()
         if learning and not self.initialized.all():

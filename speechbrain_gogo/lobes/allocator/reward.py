@@ -88,18 +88,7 @@ class ReconstructionReward(nn.Module):
         return hash_weights(self.state_dict(), metadata=repr(numbers))
 
     def weigh(self, distances):
-        """Rewards of the choices, given their distances (Eq. 11).
-
-        Arguments
-        ---------
-        distances : torch.Tensor
-            [..., G].
-
-        Returns
-        -------
-        torch.Tensor
-            [..., G].
-        """
+        """Rewards of the choices, given their distances, both [..., G] (Eq. 11)."""
         tokens = self.token_weight * self.budgets
         return -tokens - self.distance_weight * distances
 
@@ -148,21 +137,10 @@ class ReconstructionReward(nn.Module):
         return self.weigh(distances), distances, q, lens
 
     def compare(self, made, mel, lens):
-        """Distance of each choice's log-mel (Eq. 10).
+        """Distance [G, B, N] of each choice's log-mel (Eq. 10).
 
-        Arguments
-        ---------
-        made : torch.Tensor
-            Log-mel of the choices, shape [G, B, N, g, d].
-        mel : torch.Tensor
-            Log-mel of the recordings, shape [B, N, g, d].
-        lens : torch.Tensor
-            Relative lengths [B] over N.
-
-        Returns
-        -------
-        torch.Tensor
-            [G, B, N].
+        Those of the choices are [G, B, N, g, d], those of the recordings
+        [B, N, g, d], with relative lengths [B] over N.
         """
         return (made - mel).square().sum(-1).mean(-1)
 

@@ -96,17 +96,9 @@ class ARPrior(nn.Module):
         self.gradient_scale = gradient_scale
 
     def forward(self, q):
-        """Mean squared error of the next token's feature.
+        """Mean squared error of the next token's feature, a scalar.
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            Quantized features of single groups, shape [M, K, D].
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        ``q`` are quantized features of single groups, [M, K, D].
         """
         # The gradient is scaled down at the input and up at the output: the
         # factor affects only what is between, the prior's weights.
@@ -166,23 +158,10 @@ class ASRHead(nn.Module):
         self.output = nn.Linear(dim, vocab_size, bias=False)
 
     def forward(self, q, lens, text, text_lens):
-        """Cross-entropy of each transcript, given its speech tokens.
+        """Cross-entropy of each transcript, a mean over its tokens, [B].
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            Quantized features, shape [B, N, K, D].
-        lens : torch.Tensor
-            Relative lengths over N, shape [B].
-        text : torch.Tensor
-            Text token ids without start and end, int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths over L, shape [B].
-
-        Returns
-        -------
-        torch.Tensor
-            Mean over each transcript's tokens, shape [B].
+        ``q`` are quantized features [B, N, K, D], ``text`` ids int64 [B, L] without
+        start and end; both have relative lengths [B].
         """
         groups, levels = q.shape[1:3]
         spoken = count_steps(lens, groups) * levels  # [B]

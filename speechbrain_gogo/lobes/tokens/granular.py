@@ -215,17 +215,8 @@ class NestedDropout(nn.Module):
     def draw(self, q, generator=None):
         """Number of tokens that each utterance keeps, int64 [B]; all in evaluation.
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            Quantized features, [B, N, K, D].
-        generator : torch.Generator
-            On the CPU; torch's global one by default.
-
-        Returns
-        -------
-        torch.Tensor
-            On the device of ``q``.
+        ``q`` are features [B, N, K, D], on whose device the result is. The generator
+        is on the CPU; torch's global one by default.
         """
         batch, most = (len(q),), self.num_levels
         if not self.training:

@@ -106,19 +106,9 @@ class LoudnessLoss(nn.Module):
         return torch.view_as_real(frames).square().sum(-1).mT
 
     def forward(self, predicted, target):
-        """Disturbance of a batch of signals.
+        """Disturbance of a batch of signals [B, T] of at least 32 ms, a scalar.
 
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            Waveforms, [B, T], of at least 32 ms.
-        target : torch.Tensor
-            The true ones, [B, T].
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar, the mean over signals: 0 if nothing is audible.
+        The mean over signals: 0 if nothing is audible.
         """
         heard, wanted = self.bands(predicted, target)
         heard = heard * self.frame_gain(heard, wanted)

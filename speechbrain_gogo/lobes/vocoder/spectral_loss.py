@@ -40,20 +40,7 @@ class MultiResolutionSTFTLoss(nn.Module):
         self.floor = floor
 
     def forward(self, predicted, target):
-        """Distance of two batches of waveforms.
-
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            Waveforms, shape [B, T].
-        target : torch.Tensor
-            The true ones, shape [B, T].
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
-        """
+        """Distance of two batches of waveforms [B, T], a scalar."""
         loss = 0.0
         for spectrogram in self.spectrograms:
             guess = spectrogram(predicted).clamp(min=self.floor)

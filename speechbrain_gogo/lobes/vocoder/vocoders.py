@@ -27,22 +27,9 @@ class Vocoder(nn.Module):
     """
 
     def forward(self, mel):
-        """Vocode log-mel frames.
+        """Waveforms [B, T * hop_length] of log-mel frames [B, T, n_mels].
 
-        Arguments
-        ---------
-        mel : torch.Tensor
-            As from VocosMel, shape [B, T, n_mels].
-
-        Returns
-        -------
-        torch.Tensor
-            Waveforms, shape [B, T * hop_length].
-
-        Raises
-        ------
-        ValueError
-            If ``mel`` has another shape.
+        They are as from VocosMel; raises a ValueError for another shape.
         """
         if mel.dim() != 3 or mel.shape[2] != self.n_mels or not mel.shape[1]:
             raise ValueError(

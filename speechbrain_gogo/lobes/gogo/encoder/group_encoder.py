@@ -101,21 +101,11 @@ class IndependentGroups:
     """
 
     def encode_batch(self, groups, real, num_queries=None):
-        """Features of the real groups of a batch.
+        """Features of the real groups of a batch, [M, num_queries, D].
 
-        Arguments
-        ---------
-        groups : torch.Tensor
-            Mel frames, shape [B, N, g, d].
-        real : torch.Tensor
-            bool [B, N], False for padding.
-        num_queries : int
-            Number of tokens to compute, from the first.
-
-        Returns
-        -------
-        torch.Tensor
-            [M, num_queries, D], in the order of ``groups[real]``.
+        Groups are mel frames [B, N, g, d], of which ``real``, bool [B, N], is False
+        for padding; the result is in the order of ``groups[real]``. The first
+        ``num_queries`` tokens are computed.
         """
         return self(groups[real], num_queries)
 

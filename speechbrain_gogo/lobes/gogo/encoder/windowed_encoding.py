@@ -63,22 +63,12 @@ class WindowedEncoding(MelGroups):
 
     @torch.no_grad()
     def encode_window(self, wavs, real=None, num_tokens=None):
-        """Tokens of a segment of audio with its context.
+        """Tokens int64 [B, N, K] of a segment of audio with its context.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, window_samples(N)]: the groups' audio, and before it the
-            ``mel.margin`` samples on which its first frame also depends.
-        real : torch.Tensor
-            bool [B, N], False for groups to leave out (their tokens are 0).
-        num_tokens : int
-            Number of tokens of each group to compute, from the first.
-
-        Returns
-        -------
-        torch.Tensor
-            Tokens int64 [B, N, K].
+        ``wavs``, [B, window_samples(N)], have the groups' audio, and before it the
+        ``mel.margin`` samples on which its first frame also depends. Groups where
+        ``real``, bool [B, N], is False are left out: their tokens are 0. The first
+        ``num_tokens`` tokens of each group are computed.
         """
         groups = self.mel_groups(wavs)  # [B, N, g, d]
         if real is None:
