@@ -21,14 +21,8 @@ class PolicyStats:
 
     The policy takes the choice with the highest logit, the oracle the one with
     the highest reward; "uniform" is the single choice with the highest mean
-    reward.
-
-    Arguments
-    ---------
-    first : int
-        Tokens of the first choice, b.
-    group_rate : float
-        Groups per second.
+    reward. ``first`` is b, the tokens of the first choice; ``group_rate`` is in
+    groups per second.
 
     Example
     -------

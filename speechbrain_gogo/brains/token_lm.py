@@ -20,12 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class LevelMeans:
-    """Losses of predicted tokens by their position in the group.
-
-    Arguments
-    ---------
-    names : list of str
-        Names of the positions, which are numbered from 0.
+    """Losses of predicted tokens by their position in the group, from 0, by name.
 
     Example
     -------

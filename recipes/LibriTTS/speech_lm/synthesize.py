@@ -89,10 +89,7 @@ def speak(clip, synthesizer, sample_rate):
 def write_split(stage, clips, hparams):
     """Synthesize the clips of a split and list them in its manifest.
 
-    Returns
-    -------
-    tuple
-        ClipReport, and the hours of speech.
+    Gives the ClipReport, and the hours of speech.
     """
     folder, report, seconds = Path(hparams["output_folder"]), ClipReport(), 0
     rows, how = [FIELDS], (hparams["synthesizer"], hparams["sample_rate"])

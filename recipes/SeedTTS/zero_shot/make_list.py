@@ -118,12 +118,7 @@ def pair_clips(clips, shortest, longest, targets):
 
 
 def draw_pairs(pairs, number, seed):
-    """A random sample of pairs, with different texts.
-
-    Raises
-    ------
-    ValueError
-        If there are not enough.
+    """A random sample of pairs, with different texts; an error if there are too few.
 
     Example
     -------

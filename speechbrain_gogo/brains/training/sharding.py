@@ -149,15 +149,8 @@ class ShardedModule(nn.Module):
 class ShardedOptimizer:
     """Saves the state of an optimizer of shards as that of a whole model.
 
-    Arguments
-    ---------
-    optimizer : torch.optim.Optimizer
-        AdamW or MasterAdamW, whose state is sharded as the weights are.
-
-    Raises
-    ------
-    ValueError
-        If it is one of bitsandbytes, whose kernels know no shards.
+    The state of AdamW or MasterAdamW is sharded as the weights are. Raises a
+    ValueError for an optimizer of bitsandbytes, whose kernels know no shards.
     """
 
     def __init__(self, optimizer):

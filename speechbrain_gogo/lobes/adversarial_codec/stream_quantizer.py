@@ -15,20 +15,9 @@ from torch import nn
 class StreamQuantizer(nn.Module):
     """Projections around a quantizer, nested dropout and ids of streams.
 
-    Arguments
-    ---------
-    dim : int
-        Width D of what is quantized.
-    inner_dim : int
-        Width of the space of the codebooks.
-    num_streams : int
-        S.
-    codebook_size : int
-        Codes of each of the codebooks of a stream.
-    ordered : bool
-        Keep a random number of the streams of each utterance in training.
-    codebooks_per_stream : int
-        Digits of a stream's id.
+    ``dim`` is the width D of what is quantized, ``inner_dim`` that of the
+    codebooks' space; the other arguments are those of
+    :class:`~speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer.OrderedProductQuantizer`.
     """
 
     def __init__(

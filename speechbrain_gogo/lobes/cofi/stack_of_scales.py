@@ -102,12 +102,7 @@ class StackOfScales(ScaleLM):
 class Bridge(nn.Module):
     """Hidden states of one language model as inputs of the next.
 
-    Arguments
-    ---------
-    dim : int
-        D.
-    max_steps : int
-        Largest number of steps with states.
+    ``dim`` is D, ``max_steps`` the largest number of steps with states.
     """
 
     def __init__(self, dim, max_steps):

@@ -126,19 +126,9 @@ def scale_gradient(q, weight):
 
 
 def prefix_mask(keep, num_levels):
-    """Mask of the first tokens of each group.
+    """Which tokens of groups are the first ones to keep, bool [..., K].
 
-    Arguments
-    ---------
-    keep : torch.Tensor
-        Number of tokens to keep, any shape [...].
-    num_levels : int
-        Tokens per group, K.
-
-    Returns
-    -------
-    torch.Tensor
-        bool [..., K], True where the token is kept.
+    ``keep`` is their number, a tensor of any shape [...]; K is ``num_levels``.
 
     Example
     -------

@@ -19,16 +19,8 @@ import torch
 class Level:
     """One level: a slice of the columns of a token matrix.
 
-    Arguments
-    ---------
-    name : str
-        Name in messages and tables.
-    steps : int
-        Steps per group, p.
-    streams : int
-        Tokens of a step, S.
-    start : int
-        First column of the level.
+    It has a name for messages and tables, the steps per group p, the tokens of a
+    step S, and its first column.
 
     Example
     -------

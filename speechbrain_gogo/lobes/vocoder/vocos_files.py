@@ -83,14 +83,9 @@ def read_weights(source):
 
 
 def write_vocos(vocoder, folder):
-    """Write config.yaml and weights of a Vocos, in half precision.
+    """Write config.yaml and weights of a trained VocosVocoder, in half precision.
 
-    Arguments
-    ---------
-    vocoder : VocosVocoder
-        A trained one.
-    folder : str | Path
-        Created if missing.
+    The folder is created if it is missing.
 
     Example
     -------
