@@ -6,6 +6,8 @@ objective. The log compares the policy with an oracle that knows the rewards (an
 upper bound), and with the same budget for all groups (a baseline).
 """
 
+from collections import Counter
+
 import speechbrain as sb
 import torch
 
@@ -43,7 +45,7 @@ class PolicyStats:
 
     def clear(self):
         """Reset all sums."""
-        self.count, self.entropy, self.sums = 0, 0.0, {}
+        self.sums = Counter()
 
     def add(self, logits, rewards):
         """Add groups: logits of the policy and rewards of all choices, both [M, G]."""
@@ -54,22 +56,15 @@ class PolicyStats:
         outcomes = torch.stack([tokens.expand_as(rewards), rewards, advantages])
         for name, score in {"policy": logits, "oracle": rewards}.items():
             choice = score.argmax(-1, keepdim=True).expand(3, -1, 1)
-            self._sum(name, outcomes.gather(-1, choice).sum((1, 2)))  # [3]
-        self._sum("uniform", outcomes.sum(1))  # [3, G], to choose from later
+            self.sums[name] += outcomes.gather(-1, choice).sum((1, 2))  # [3]
+        self.sums["uniform"] += outcomes.sum(1)  # [3, G], to choose from later
         policy = torch.distributions.Categorical(logits=logits)
-        self.entropy += policy.entropy().sum()
-        self.count += len(logits)
-
-    def _sum(self, name, values):
-        self.sums[name] = self.sums.get(name, 0) + values  # on their device
+        self.sums["entropy"] += policy.entropy().sum()
+        self.sums["count"] += len(logits)
 
     def gather(self):
         """Sum over all ranks; every rank has to call it."""
-        self.sums = sum_over_ranks(
-            {**self.sums, "count": self.count, "entropy": self.entropy}
-        )
-        self.count = self.sums.pop("count")
-        self.entropy = self.sums.pop("entropy")
+        self.sums = sum_over_ranks(self.sums)
 
     def read(self):
         """Means over groups of "policy", "oracle" and "uniform", dicts.
@@ -77,7 +72,10 @@ class PolicyStats:
         Each has "tokens/s", "reward" and "advantage"; the policy also "entropy", in
         nats.
         """
-        means = {k: v.cpu() / self.count for k, v in self.sums.items()}
+        sums = dict(self.sums)
+        count = sums.pop("count")
+        means = {name: total.cpu() / count for name, total in sums.items()}
+        entropy = float(means.pop("entropy"))  # nats
         best = means["uniform"][1].argmax()
         means["uniform"] = means["uniform"][:, best]
         found = {
@@ -88,7 +86,6 @@ class PolicyStats:
             }
             for name, (tokens, reward, advantage) in means.items()
         }
-        entropy = float(self.entropy) / self.count  # nats
         found["policy"]["entropy"] = entropy
         return found
 
@@ -131,10 +128,11 @@ class AllocatorBrain(TrainingBrain):
     # One update
 
     def compute_forward(self, batch, stage):
-        """"logits" and "rewards" of the choices, both [M, G] for M real groups, a dict.
+        """Logits and rewards of the choices, both [M, G] for M real groups.
 
-        In training the first "fresh" groups are those of the batch (none without
-        audio), the others those of the replay buffer. "draws" is the generator.
+        Gives a dict: "logits", "rewards", "fresh" and the generator "draws". In
+        training the first "fresh" groups are those of the batch (none without
+        audio), the others those of the replay buffer.
         """
         draws = self.generator()
         training = stage == sb.Stage.TRAIN

@@ -116,17 +116,12 @@ class MasterAdamW(Optimizer):
         super().__init__(params, settings)
 
     @torch.no_grad()
-    def step(self, closure=None):
-        """One update of all weights that have a gradient, as in torch."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self):
+        """One update of all weights that have a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
                     self._update(weight, group)
-        return loss
 
     def _update(self, weight, group):
         state, (mean_decay, square_decay) = self.state[weight], group["betas"]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 EPSILON = 1e-5  # is added to every count, so that none is zero
+ROUNDS = 50  # of k-means
 
 
 class EMACodebooks(nn.Module):
@@ -113,7 +114,7 @@ class EMACodebooks(nn.Module):
         self.cluster_size[rare] = self.rare_uses
 
 
-def kmeans(x, num_clusters, iterations=50):
+def kmeans(x, num_clusters):
     """Means of clusters, from randomly chosen vectors.
 
     x [G, M, d], G sets of vectors -> means [G, C, d], C = ``num_clusters`` of
@@ -126,7 +127,7 @@ def kmeans(x, num_clusters, iterations=50):
     order = torch.randperm(vectors, generator=generator)
     chosen = order.repeat(-(-num_clusters // vectors))[:num_clusters]
     means = x[:, chosen.to(x.device)]
-    for _ in range(iterations):
+    for _ in range(ROUNDS):
         ids = _nearest(x, means)
         counts, sums = _add_up(x, ids, num_clusters)
         moved = sums / counts.clamp(min=1).unsqueeze(-1)

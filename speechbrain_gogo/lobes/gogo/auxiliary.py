@@ -14,6 +14,8 @@ from speechbrain_gogo.lobes.nn.lengths import count_steps
 from speechbrain_gogo.lobes.nn.llama import Llama, causal_mask
 from speechbrain_gogo.lobes.tokens.granular import scale_gradient
 
+BOS, EOS = 1, 2  # ids that start and end a text
+
 
 class LossBalancer(nn.Module):
     """Loss weights from the number of kept tokens (Eq. 5).
@@ -126,10 +128,6 @@ class ASRHead(nn.Module):
         Attention heads.
     ffn_dim : int
         Feed-forward dimension.
-    bos_index : int
-        Starts the text.
-    eos_index : int
-        Ends the text.
 
     Example
     -------
@@ -147,12 +145,8 @@ class ASRHead(nn.Module):
         num_layers=8,
         num_heads=8,
         ffn_dim=1536,
-        bos_index=1,
-        eos_index=2,
     ):
         super().__init__()
-        self.bos_index = bos_index
-        self.eos_index = eos_index
         self.transformer = Llama(dim, num_layers, num_heads, ffn_dim)
         self.embedding = nn.Embedding(vocab_size, dim)
         self.output = nn.Linear(dim, vocab_size, bias=False)
@@ -167,10 +161,8 @@ class ASRHead(nn.Module):
         spoken = count_steps(lens, groups) * levels  # [B]
         letters = count_steps(text_lens, text.shape[1])
         prefix = q.flatten(1, 2)  # [B, N * K, D]
-        inputs = F.pad(text, (1, 0), value=self.bos_index)  # [B, L + 1]
-        targets = F.pad(text, (0, 1)).scatter(
-            1, letters.unsqueeze(1), self.eos_index
-        )
+        inputs = F.pad(text, (1, 0), value=BOS)  # [B, L + 1]
+        targets = F.pad(text, (0, 1)).scatter(1, letters.unsqueeze(1), EOS)
         x = torch.cat([prefix, self.embedding(inputs).to(prefix)], dim=1)
 
         # The text follows the speech directly, without padding between.

@@ -62,15 +62,13 @@ class GlobalResponseNorm(nn.Module):
 class ConvNeXtV2Block(nn.Module):
     """Depthwise convolution, then an inverted bottleneck with response norm."""
 
-    def __init__(self, dim, kernel_size=7, expansion=4):
+    def __init__(self, dim):
         super().__init__()
-        self.depthwise = nn.Conv1d(
-            dim, dim, kernel_size, padding=kernel_size // 2, groups=dim
-        )
+        self.depthwise = nn.Conv1d(dim, dim, 7, padding=3, groups=dim)
         self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.expand = nn.Linear(dim, expansion * dim)
-        self.response_norm = GlobalResponseNorm(expansion * dim)
-        self.contract = nn.Linear(expansion * dim, dim)
+        self.expand = nn.Linear(dim, 4 * dim)
+        self.response_norm = GlobalResponseNorm(4 * dim)
+        self.contract = nn.Linear(4 * dim, dim)
 
     def forward(self, x, real=None):
         """x [M, T, D] -> [M, T, D]; ``real`` [M, T, 1] is 0 in padding."""
