@@ -83,6 +83,7 @@ class ResultsFile:
     """
 
     def __init__(self, folder, columns, settings, systems):
+        Path(folder).mkdir(parents=True, exist_ok=True)
         self.path = Path(folder) / "results.csv"
         self.columns = ["ID", "system", *columns]
         if len(set(self.columns)) < len(self.columns):
