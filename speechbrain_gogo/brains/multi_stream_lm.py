@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.token_lm import TokenLMBrain
 from speechbrain_gogo.dataio.features import FeatureCache
+from speechbrain_gogo.lobes.nn.lengths import count_steps
 
 
 class MultiStreamLMBrain(TokenLMBrain):
@@ -50,7 +51,7 @@ class MultiStreamLMBrain(TokenLMBrain):
     def encode(self, batch):
         """Embeddings [B, D], tokens [B, N, S] and lengths [B] of a batch."""
         wavs, lens = batch.sig
-        counts = (lens.double() * wavs.shape[1]).round().long().tolist()
+        counts = count_steps(lens, wavs.shape[1]).tolist()
         found = [
             self.encode_clip(key, wav[:count])
             for key, wav, count in zip(batch.id, wavs, counts)

@@ -46,17 +46,7 @@ __all__ = [
     "GroupEncoder",
     "LossBalancer",
     "MelGroups",
-    "ResidualVQ",
     "VocosMel",
     "asymmetric_mask",
     "sway",
 ]
-
-
-def __getattr__(name):
-    """The quantizer whose library takes seconds to import."""
-    if name == "ResidualVQ":
-        from speechbrain_gogo.lobes.gogo.residual_vq import ResidualVQ
-
-        return ResidualVQ
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
