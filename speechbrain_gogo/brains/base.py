@@ -11,7 +11,7 @@ import math
 
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import get_rank
+from speechbrain.utils.distributed import ddp_broadcast, get_rank
 
 from speechbrain_gogo.brains.checkpoints import has_finite, num_processes
 from speechbrain_gogo.brains.logs.watching import WatchedBrain
@@ -235,10 +235,8 @@ class TrainingBrain(WatchedBrain):
         epochs, budget = self.hparams.epoch_counter, self.hparams.budget
         if epochs.current >= epochs.limit or budget.over(self.optimizer_step):
             return True
-        wants = [budget.minutes - self.validated >= interval]
-        if self.distributed_launch:  # rank 0 keeps the time
-            torch.distributed.broadcast_object_list(wants, src=0)
-        return wants[0]
+        # Rank 0 keeps the time.
+        return ddp_broadcast(budget.minutes - self.validated >= interval)
 
     # Records
 

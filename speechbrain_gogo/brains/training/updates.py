@@ -23,19 +23,11 @@ logger = logging.getLogger(__name__)
 
 
 def parameter_groups(modules):
-    """Groups of parameters with the same learning rate.
+    """Groups of parameters with a learning-rate factor each, for an optimizer.
 
-    Arguments
-    ---------
-    modules : torch.nn.Module
-        Some of its modules may have a ``learning_rate_factor``, which applies
-        to all parameters inside; the innermost one is used.
-
-    Returns
-    -------
-    list of dict
-        Groups for an optimizer, each with its ``learning_rate_factor``, in
-        the order of their first parameters.
+    Modules may have a ``learning_rate_factor``, which applies to all parameters
+    inside; the innermost one is used. Groups, dicts with "params" and
+    "learning_rate_factor", are in the order of their first parameters.
 
     Example
     -------
