@@ -124,10 +124,8 @@ class GogoSystem:
         """Tokens and bits of a row; None for the vocoder alone."""
         if vocoder_only:
             return None
-        per_group, group_rate = (
-            self._tokens_per_group(keep),
-            self.codec.group_rate,
-        )
+        per_group = self._tokens_per_group(keep)
+        group_rate = self.codec.group_rate
         tokens = group_rate * per_group
         counts = Counter(self.codec.codebooks[: math.ceil(per_group)])
         # Each token of a single codebook is a frame, in Table 1.
