@@ -11,10 +11,7 @@ import torch
 
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.files import read_audio
-from speechbrain_gogo.inference.files.audio import (
-    READABLE_AUDIO,
-    find_files,
-)
+from speechbrain_gogo.inference.files.audio import READABLE_AUDIO, find_files
 
 
 def choose(number, sequence, draw):

@@ -34,10 +34,7 @@ from tqdm import tqdm
 
 from recipes.common.experiment import start
 from recipes.common.manifests import FIELDS
-from speechbrain_gogo.dataio.replacing import (
-    replaced_when_complete,
-    write_csv,
-)
+from speechbrain_gogo.dataio.replacing import replaced_when_complete, write_csv
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)

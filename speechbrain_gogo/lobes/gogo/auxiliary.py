@@ -139,12 +139,7 @@ class ASRHead(nn.Module):
     """
 
     def __init__(
-        self,
-        vocab_size=1000,
-        dim=512,
-        num_layers=8,
-        num_heads=8,
-        ffn_dim=1536,
+        self, vocab_size=1000, dim=512, num_layers=8, num_heads=8, ffn_dim=1536
     ):
         super().__init__()
         self.transformer = Llama(dim, num_layers, num_heads, ffn_dim)

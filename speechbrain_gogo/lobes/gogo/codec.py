@@ -173,12 +173,7 @@ class Gogo(WindowedEncoding):
         return aligned.flatten(1, 2)
 
     def decode_mel(
-        self,
-        tokens,
-        lens=None,
-        noise=None,
-        num_steps=None,
-        guidance_scale=None,
+        self, tokens, lens=None, noise=None, num_steps=None, guidance_scale=None
     ):
         """Tokens to log-mel, as one window of attention.
 

@@ -63,12 +63,7 @@ class GogoObjective(nn.Module):
         self.asr_weight = asr_weight
 
     def forward(
-        self,
-        wavs,
-        wav_lens,
-        text=None,
-        text_lens=None,
-        generator=None,
+        self, wavs, wav_lens, text=None, text_lens=None, generator=None
     ):
         """All losses of a batch of waveforms [B, T] with relative lengths [B].
 

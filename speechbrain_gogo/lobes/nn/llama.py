@@ -10,10 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from speechbrain_gogo.lobes.nn.llama_block import (
-    LlamaBlocks,
-    initial_deviation,
-)
+from speechbrain_gogo.lobes.nn.llama_block import LlamaBlocks, initial_deviation
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,7 @@ class RegressionObjective(nn.Module):
         self.register_buffer("keeps", torch.tensor(keeps), persistent=False)
 
     def forward(
-        self,
-        wavs,
-        wav_lens,
-        text=None,
-        text_lens=None,
-        generator=None,
+        self, wavs, wav_lens, text=None, text_lens=None, generator=None
     ):
         """All losses of a batch, a dict.
 
