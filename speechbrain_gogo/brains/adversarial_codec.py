@@ -9,6 +9,7 @@ from collections import Counter
 
 import speechbrain as sb
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.dataio.ids import file_name
@@ -22,8 +23,8 @@ from speechbrain_gogo.metrics.reports.pictures import plot_mels
 class AdversarialCodecBrain(TrainingBrain):
     """Trains ``modules.objective`` against ``modules.discriminator``.
 
-    A subclass gives :meth:`features`, :meth:`valid_errors` and
-    :meth:`decoded_mels`. Its objective takes the features, a generator and
+    A subclass gives :meth:`features`, :meth:`valid_errors`,
+    :meth:`decoded_mels` and ``decoders``, which predict the features. Its objective takes the features, a generator and
     whether quantization is skipped. It returns a dict with "loss", "predicted"
     (the log-mel), "embedding", other scalars, and "ids", a dict of the ids
     int64 [M] of each codebook.
@@ -69,6 +70,19 @@ class AdversarialCodecBrain(TrainingBrain):
         "original" and, for each b of ``valid_keeps``, "keep b".
         """
         raise NotImplementedError
+
+    @torch.no_grad()
+    def start_at_means(self, clips):
+        """Initialize the last biases of ``decoders`` with means of their targets.
+
+        The log-mel has a mean of about -6, which a bias of initially 0 would
+        reach after thousands of updates.
+        """
+        batches = (PaddedBatch([clip]) for clip in clips)
+        targets = zip(*(self.features(batch)[:-1] for batch in batches))
+        for decoder, features in zip(self.decoders, targets):
+            every = torch.cat([each[0] for each in features])
+            decoder.conv_out.bias.copy_(every.mean(0))
 
     # One update
 

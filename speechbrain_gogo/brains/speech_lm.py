@@ -56,17 +56,13 @@ class SpeechLMBrain(TokenLMBrain):
             # Without it DDP waits for gradients of all weights.
             self.find_unused_parameters = True
 
-    @property
-    def speaks_backbone(self):
-        """Whether this stage predicts the backbone (Stage I)."""
-        return self.hparams.lm.stage == 1
-
     def level_names(self):
         """Names of the levels that the stage predicts."""
         lm = self.hparams.lm
-        levels = lm.backbone_size if self.speaks_backbone else lm.num_tokens
-        names = [f"{level + 1}" for level in range(levels)]
-        return [*names, lm.last_level] if self.speaks_backbone else names
+        if lm.stage == 2:
+            return [f"{level + 1}" for level in range(lm.num_tokens)]
+        names = [f"{level + 1}" for level in range(lm.backbone_size)]
+        return [*names, lm.last_level]
 
     # One update
 
@@ -78,7 +74,7 @@ class SpeechLMBrain(TokenLMBrain):
         """
         batch = batch.to(self.device, non_blocking=True)
         lm = self.unwrapped(self.modules.lm, stage)
-        if self.speaks_backbone:
+        if self.hparams.lm.stage == 1:
             text, text_lens = batch.text_ids
             if stage == sb.Stage.TRAIN:
                 text_lens = text_lens * self.with_text(len(text))

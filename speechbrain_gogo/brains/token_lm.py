@@ -77,6 +77,8 @@ class TokenLMBrain(TrainingBrain):
         names = self.level_names()
         self.recent, self.valid = LevelMeans(names), LevelMeans(names)
         self.train_loss = math.nan  # of the last epoch
+        # Checkpoints whose weights are averaged.
+        self.num_averaged = getattr(self.hparams, "average_checkpoints", 1)
 
     def level_names(self):
         """Names of the positions, in the order of "level", a list of str."""
@@ -125,11 +127,6 @@ class TokenLMBrain(TrainingBrain):
         )
 
     # After the training
-
-    @property
-    def num_averaged(self):
-        """Number of checkpoints whose weights are averaged."""
-        return getattr(self.hparams, "average_checkpoints", 1)
 
     def load_final_weights(self):
         """Load the best checkpoint, or the average of the last ones.

@@ -40,15 +40,10 @@ class VocoderBrain(TrainingBrain):
 
     The recipe's YAML gives ``mel``, ``vocoder``, ``ema``, ``budget``,
     ``mel_loss``, ``loss_weights``, the losses of ``DISTANCES`` that have a
-    weight, ``adversarial_start``, ``sample_rate``, ``hop_length``,
-    ``num_samples`` and what
+    weight (null is a ValueError), ``adversarial_start``, ``sample_rate``,
+    ``hop_length``, ``num_samples`` and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. One batch
     is one update.
-
-    Raises
-    ------
-    ValueError
-        If a loss with a weight is null.
     """
 
     splits_validation = True

@@ -19,15 +19,10 @@ STAGES = "train", "valid", "test"
 
 
 class RunningTensorboard(TensorboardLogger):
-    """TensorBoard, with the update as the step.
+    """TensorBoard, with the update as the step, in a folder of event files.
 
     Rows after the checkpoint from which a killed training resumes are replaced
     by its new ones.
-
-    Arguments
-    ---------
-    folder : Path
-        Folder of the event files.
     """
 
     def __init__(self, folder):

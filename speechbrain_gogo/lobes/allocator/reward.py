@@ -94,27 +94,15 @@ class ReconstructionReward(nn.Module):
 
     @torch.no_grad()
     def forward(self, wavs, wav_lens, generator=None):
-        """Rewards of a batch.
+        """Rewards of a batch of waveforms [B, T] with relative lengths [B].
 
         They are computed in float32 without TF32, whatever the precision of the
-        training: the policy has to learn from the tokens and the audio of
-        inference.
+        training: the policy has to learn from the tokens and the audio of inference.
+        The generator of the flow's noise is on the CPU.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        generator : torch.Generator
-            Generator of the noise of the flow, on the CPU.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Rewards [B, N, G], distances [B, N, G] (squared norms of log-mel
-            differences per frame), token features [B, N, K, D], and relative
-            lengths [B] over N.
+        Gives rewards [B, N, G], distances [B, N, G] (squared norms of log-mel
+        differences per frame), token features [B, N, K, D], and relative lengths [B]
+        over N.
         """
         with full_precision(wavs.device.type):
             return self._score(wavs, wav_lens, generator)

@@ -175,25 +175,11 @@ class Gogo(WindowedEncoding):
     def decode_mel(
         self, tokens, lens=None, noise=None, num_steps=None, guidance_scale=None
     ):
-        """Tokens to log-mel, as one window of attention.
+        """Log-mel [B, N * g, d] of tokens int64 [B, N, K], as one window of attention.
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [B, N, K], ``mask_id`` where a token is not used.
-        lens : torch.Tensor
-            Relative lengths [B] over N.
-        noise : torch.Tensor
-            Standard normal, shape [B, N * g, d].
-        num_steps : int
-            Flow steps.
-        guidance_scale : float
-            Scale of classifier-free guidance.
-
-        Returns
-        -------
-        torch.Tensor
-            Log-mel, shape [B, N * g, d].
+        ``mask_id`` is where a token is not used; there are relative lengths [B] over
+        N. ``noise`` is standard normal, [B, N * g, d]. Number of flow steps and scale
+        of classifier-free guidance are the flow's by default.
         """
         missing = self.num_codebooks - tokens.shape[2]
         tokens = F.pad(tokens, (0, missing), value=self.mask_id)

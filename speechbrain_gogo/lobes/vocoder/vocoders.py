@@ -126,24 +126,12 @@ class VocosVocoder(Vocoder):
 
     @classmethod
     def from_source(cls, source):
-        """Load a trained Vocos in the layout of the vocos package.
+        """Load a trained Vocos in the layout of the vocos package, for evaluation.
 
-        Arguments
-        ---------
-        source : str | Path
-            A folder, or a repository of the Hugging Face hub such as
-            "charactr/vocos-mel-24khz".
-
-        Returns
-        -------
-        VocosVocoder
-            In evaluation mode.
-
-        Raises
-        ------
-        ValueError
-            If a file is missing, the configuration is not a mel Vocos with
-            centred frames, or the weights do not fit it to the last key.
+        The source is a folder, or a repository of the Hugging Face hub such as
+        "charactr/vocos-mel-24khz". Raises a ValueError if a file is missing, the
+        configuration is not a mel Vocos with centred frames, or the weights do not
+        fit it to the last key.
         """
         # The only file access in lobes.
         from speechbrain_gogo.lobes.vocoder.vocos_files import (

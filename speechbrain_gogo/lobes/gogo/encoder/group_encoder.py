@@ -189,21 +189,11 @@ class GroupEncoder(IndependentGroups, nn.Module):
         self.register_buffer("query_mask", mask, persistent=False)
 
     def forward(self, groups, num_queries=None):
-        """Encode groups, each on its own.
+        """Encode groups [M, g, d], those of all utterances, each on its own.
 
-        Arguments
-        ---------
-        groups : torch.Tensor
-            Mel frames, shape [M, g, d]; M counts the groups of all
-            utterances.
-        num_queries : int
-            Number of tokens to compute, from the first; all by default. Tokens
-            do not depend on later ones, so the result is the same.
-
-        Returns
-        -------
-        torch.Tensor
-            Features before quantization, shape [M, num_queries, dim].
+        Gives features before quantization, [M, num_queries, dim]: of all tokens by
+        default, else of the first ones. Tokens do not depend on later ones, so the
+        result is the same.
         """
         count = self.num_queries if num_queries is None else num_queries
         size = self.positions
