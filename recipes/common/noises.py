@@ -23,7 +23,7 @@ def choose(number, sequence, draw):
 def loop(wav, length, draw):
     """A segment of a signal [T] from a random position, repeated if necessary.
 
-    It is silent only if the whole signal is: no gain gives silence a power.
+    It is silent only if the whole signal is: no gain makes silence audible.
     """
     repeats = -(-length // len(wav)) + 1
     while True:

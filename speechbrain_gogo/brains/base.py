@@ -72,7 +72,8 @@ class TrainingBrain(WatchedBrain):
         """SpeechBrain's loader, with different batches in each epoch.
 
         Undistributed, SpeechBrain passes no epoch to a batch sampler, and all
-        epochs would have the first one's. A budget of None is all epochs (Table 4).
+        epochs would have the batches of the first. A budget without a number of
+        updates gets that of all epochs (Table 4).
         """
         sampler = kwargs.get("batch_sampler")
         if stage == sb.Stage.VALID and self.splits_validation and sampler:
@@ -176,7 +177,7 @@ class TrainingBrain(WatchedBrain):
             )
 
     def receive(self, batch):
-        """Record a batch, and seed dropout, otherwise than :meth:`generator`."""
+        """Record a batch, and seed dropout, not as :meth:`generator` is."""
         super().receive(batch)
         torch.manual_seed(hash((*self.place(), 1)) % 2**63)
 

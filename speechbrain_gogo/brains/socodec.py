@@ -79,7 +79,6 @@ class SoCodecBrain(AdversarialCodecBrain):
         codes, g = self.codec.encode_features(ssl, mel)
         mels = {"original": mel[0]}
         for keep in self.hparams.valid_keeps:
-            mels[f"keep {keep}"] = self.codec.decode_mel(codes[..., :keep], g)[
-                0
-            ]
+            (mel,) = self.codec.decode_mel(codes[..., :keep], g)
+            mels[f"keep {keep}"] = mel
         return mels

@@ -20,7 +20,9 @@ logger = logging.getLogger(__name__)
 
 
 class LevelMeans:
-    """Losses of predicted tokens by their position in the group, from 0, by name.
+    """Losses of predicted tokens by their position in the group.
+
+    ``names`` are those of the positions, which are numbered from 0.
 
     Example
     -------

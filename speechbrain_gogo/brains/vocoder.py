@@ -124,9 +124,7 @@ class VocoderBrain(TrainingBrain):
         draws = {}
         if stage == sb.Stage.TRAIN and isinstance(self.hparams.mel, CodedMel):
             draws["generator"] = self.generator()
-        mel = self.hparams.mel(
-            self.wavs(batch), **draws
-        )  # [B, T / hop, n_mels]
+        mel = self.hparams.mel(self.wavs(batch), **draws)  # [B, T / hop, d]
         if stage == sb.Stage.TRAIN:
             return self.modules.vocoder(mel)
         return self.hparams.ema(mel)

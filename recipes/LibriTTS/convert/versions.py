@@ -14,8 +14,8 @@ class Versions:
     """Versions of a clip: a condition (clean or a disturbance) and a system.
 
     ``disturbed`` are versions of :func:`list_versions`, ``settings`` are those
-    of ``convert_voice``, including the seed. ``parts``
-    maps the labels of versions to their condition and system.
+    of ``convert_voice``, including the seed. ``parts`` maps the labels of
+    versions to their condition and system.
     """
 
     def __init__(self, speech, disturbed, settings):

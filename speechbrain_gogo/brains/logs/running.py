@@ -25,9 +25,6 @@ class RunningTensorboard(TensorboardLogger):
     by its new ones.
     """
 
-    def __init__(self, folder):
-        super().__init__(str(folder))
-
     def resume(self, step):
         """Resume the training after an update; on all ranks."""
         if self.writer is not None:

@@ -177,9 +177,9 @@ class Gogo(WindowedEncoding):
     ):
         """Log-mel [B, N * g, d] of tokens int64 [B, N, K], as one window of attention.
 
-        ``mask_id`` is where a token is not used; there are relative lengths [B] over
-        N. ``noise`` is standard normal, [B, N * g, d]. Number of flow steps and scale
-        of classifier-free guidance are the flow's by default.
+        ``mask_id`` stands where a token is not used; relative lengths [B] are over
+        N. ``noise`` is standard normal, [B, N * g, d]. Number of flow steps and
+        scale of classifier-free guidance are the flow's by default.
         """
         missing = self.num_codebooks - tokens.shape[2]
         tokens = F.pad(tokens, (0, missing), value=self.mask_id)

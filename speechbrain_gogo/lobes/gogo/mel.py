@@ -61,9 +61,9 @@ class VocosMel(nn.Module):
         return self.n_fft // 2
 
     def forward(self, wavs):
-        """Log-mel [B, T / hop, n_mels] of waveforms [B, T] that are silent beyond.
+        """Log-mel [B, T / hop, n_mels] of waveforms [B, T] in [-1, 1].
 
-        They are in [-1, 1], T a multiple of the hop.
+        There is silence beyond their ends; T is a multiple of the hop.
         """
         # T + n_fft - hop samples give exactly T / hop windows.
         right = self.n_fft - self.margin - self.hop_length
