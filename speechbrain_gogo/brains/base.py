@@ -177,7 +177,7 @@ class TrainingBrain(WatchedBrain):
             )
 
     def receive(self, batch):
-        """Record a batch, and seed dropout, not as :meth:`generator` is."""
+        """Record a batch, and seed dropout, by another seed than :meth:`generator`."""
         super().receive(batch)
         torch.manual_seed(hash((*self.place(), 1)) % 2**63)
 
