@@ -14,13 +14,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def measurements():
-    """Scripts of this folder and of quality/, with their first lines.
-
-    Returns
-    -------
-    dict
-        Name to path and description.
-    """
+    """Scripts of this folder and of quality/: name to path and first line."""
     found = {}
     for path in [
         *sorted(HERE.glob("*.py")),

@@ -54,15 +54,9 @@ def run_probe(root, times, source):
     The fastest of ``times`` calls counts.
     """
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    command = [sys.executable, "-W", "ignore", HERE / "parts/probe.py"]
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            HERE / "parts/probe.py",
-            str(times),
-            source,
-        ],
+        [*command, str(times), source],
         cwd=root,
         env={**os.environ, **threads, "PYTHONPATH": str(root)},
         capture_output=True,

@@ -15,12 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import soundfile
 import torch
 import typer
 from codec import pin
 from matplotlib.figure import Figure
 from measure import Meter
+from parts.bench_systems import noise, write_noise
 from parts.speech_parts import PROMPT_TEXT
 from tqdm import tqdm
 
@@ -86,14 +86,8 @@ def reconstruct(source, seconds):
     codec = GogoCodec.from_hparams(source, run_opts={"device": "cpu"})
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "in.wav", Path(folder) / "out.wav"
-        generator = torch.Generator().manual_seed(0)
-        with soundfile.SoundFile(before, "w", codec.sample_rate, 1) as file:
-            left = round(seconds * codec.sample_rate)
-            while left > 0:
-                size = min(left, codec.sample_rate)
-                noise = torch.randn(size, generator=generator)
-                file.write((0.1 * noise).numpy())
-                left -= size
+        torch.manual_seed(0)
+        write_noise(before, seconds, codec.sample_rate)
         codec.encode_batch(torch.zeros(1, codec.sample_rate))  # warm
         return measured(
             lambda: codec.reconstruct_file(before, after), lambda _: seconds
@@ -104,8 +98,8 @@ def speak(source, batch):
     """The same sentence in the same voice, for concurrent requests."""
     pin(1)
     speech = GogoSpeech.from_hparams(source, run_opts={"device": "cpu"})
-    generator = torch.Generator().manual_seed(0)
-    prompt = 0.1 * torch.randn(3 * speech.sample_rate, generator=generator)
+    torch.manual_seed(0)
+    prompt = noise(3, speech.sample_rate)[0]
     requests = [(SENTENCE, prompt, PROMPT_TEXT)] * int(batch)
     speech.clone_voice(*requests[0])  # warm
 

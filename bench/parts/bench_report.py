@@ -30,29 +30,23 @@ class Table:
         self.passes = [row for row in found if row["operation"] == "pass"]
         self.lengths = sorted({row["seconds"] for row in self.found})
 
-    def values(self, field, **wanted):
-        """All values of a field in the jobs that match."""
+    def values(self, field, *job):
+        """All values of a field for a system, operation and length, or a prefix."""
+        keys = "system", "operation", "seconds"
         return [
             row[field]
             for row in self.found
-            if all(row[key] == value for key, value in wanted.items())
+            if all(row[key] == value for key, value in zip(keys, job))
         ]
 
     def factor(self, system, operation, seconds):
         """Median real-time factor, or None."""
-        job = {"system": system, "operation": operation, "seconds": seconds}
-        spent = self.values("spent", **job)
+        spent = self.values("spent", system, operation, seconds)
         return median(spent) / seconds if spent else None
 
-    def growth(self, system, operation, seconds):
+    def growth(self, *job):
         """Largest growth of memory in megabytes, or None."""
-        job = {"system": system, "operation": operation, "seconds": seconds}
-        return max(self.values("growth", **job), default=None)
-
-    def steps(self, system, operation, seconds):
-        """Flow steps taken where not all were, else None."""
-        job = {"system": system, "operation": operation, "seconds": seconds}
-        return next(iter(self.values("steps", **job)), None)
+        return max(self.values("growth", *job), default=None)
 
 
 def write_report(found, systems, setting, path):
@@ -67,7 +61,7 @@ def write_report(found, systems, setting, path):
         describe_systems(table, systems),
         "\n".join([HEADER, *rows(table, systems)]),
         describe_columns(table, setting),
-        *[describe_passes(table) if table.passes else ""],
+        describe_passes(table) if table.passes else "",
         describe_aims(table),
     ]
     page = "\n\n".join(part for part in parts if part) + "\n"
@@ -95,9 +89,9 @@ def describe_systems(table, systems):
     """Size and sample rate of each codec."""
     lines = []
     for name in systems:
-        sizes = table.values("parameters", system=name)
+        sizes = table.values("parameters", name)
         if sizes and name != "gogo-file":
-            rate = table.values("sample_rate", system=name)[0]
+            rate = table.values("sample_rate", name)[0]
             lines.append(
                 f"- {SYSTEMS[name].title}: {sizes[0] / 1e6:.1f} M parameters, "
                 f"{rate / 1000:g} kHz"
@@ -122,7 +116,8 @@ def time_cells(table, name, operation, seconds):
     factor = table.factor(name, operation, seconds)
     if factor is None:
         return [MISSING, ""]
-    mark = "\\*" if table.steps(name, operation, seconds) else ""
+    partial = any(table.values("steps", name, operation, seconds))
+    mark = "\\*" if partial else ""
     reference = table.factor("gogo", operation, seconds)
     ratio = f"{factor / reference:.3g}" if reference else ""
     return [f"{factor:.3g}{mark}", ratio]
@@ -133,11 +128,8 @@ def memory_cell(table, name, operation, seconds):
     growth = table.growth(name, operation, seconds)
     if growth is not None:
         return f"{growth:.0f}"
-    known = [
-        (length, table.growth(name, operation, length))
-        for length in table.lengths
-        if table.growth(name, operation, length) is not None
-    ]
+    growths = [(s, table.growth(name, operation, s)) for s in table.lengths]
+    known = [pair for pair in growths if pair[1] is not None]
     if len(known) < 2:
         return MISSING
     (short, less), (long, more) = known[-2:]
@@ -170,19 +162,17 @@ def describe_columns(table, setting):
 def describe_passes(table):
     """Time and multiply-adds of a pass of the DiT."""
     first = table.passes[0]
-    middle = {
-        key: median(row[key] for row in table.passes)
-        for key in ("pass_seconds", "rate")
-    }
+    seconds = median(row["pass_seconds"] for row in table.passes)
+    rate = median(row["rate"] for row in table.passes)
     per_step = 2 if first["guidance_scale"] else 1
-    floor = first["multiply_adds"] / middle["rate"]
+    floor = first["multiply_adds"] / rate
     return (
         f"Gogo decodes with {first['num_steps']} flow steps and guidance "
         f"{first['guidance_scale']:g}: {per_step * first['num_steps']} passes "
         f"of the DiT over every window of {first['frames']} frames. A pass "
-        f"takes {middle['pass_seconds']:.3g} s for "
+        f"takes {seconds:.3g} s for "
         f"{first['multiply_adds'] / 1e9:.3g} G multiply-adds, which at the "
-        f"{middle['rate'] / 1e9:.3g} G/s of matrix products of the same "
+        f"{rate / 1e9:.3g} G/s of matrix products of the same "
         f"shapes take {floor:.3g} s."
     )
 

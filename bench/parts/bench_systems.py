@@ -77,10 +77,7 @@ class GogoFile(Gogo):
     def audio(self, seconds):
         """Path of an audio file, written block by block."""
         path = self.folder / "audio.wav"
-        with soundfile.SoundFile(str(path), "w", self.sample_rate, 1) as sound:
-            for start in range(0, math.ceil(seconds), 10):
-                block = noise(min(10, seconds - start), self.sample_rate)
-                sound.write(block[0].numpy())
+        write_noise(path, seconds, self.sample_rate)
         return path
 
     def encode(self, audio):
@@ -169,3 +166,11 @@ SYSTEMS = {
 def noise(seconds, sample_rate):
     """White noise at the level of speech, [1, T]."""
     return 0.1 * torch.randn(1, round(seconds * sample_rate))
+
+
+def write_noise(path, seconds, sample_rate):
+    """An audio file of white noise, written block by block."""
+    with soundfile.SoundFile(str(path), "w", sample_rate, 1) as sound:
+        for start in range(0, math.ceil(seconds), 10):
+            block = noise(min(10, seconds - start), sample_rate)
+            sound.write(block[0].numpy())

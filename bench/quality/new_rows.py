@@ -69,6 +69,16 @@ def spell(llama, clips, steps, size=8, seed=0):
     return llama
 
 
+def update(optimizer, loss, warmth):
+    """An update with clipped gradients, at a share of the learning rate."""
+    (group,) = optimizer.param_groups
+    group["lr"] = 5e-4 * min(1, warmth)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
 def learn(llama, codec, clips, valid, steps, size=4, seed=0):
     """Train Stage I; validation losses by update."""
     lm = BackboneLM(llama, LETTERS, codec.vocab_size, codec.backbone_size, 1024)
@@ -79,12 +89,8 @@ def learn(llama, codec, clips, valid, steps, size=4, seed=0):
         if step in wanted:
             with torch.no_grad():
                 losses[step] = lm(*batch_of(valid))["loss"].item()
-        for group in optimizer.param_groups:
-            group["lr"] = 5e-4 * min(1, (step + 1) / (steps / 10))
-        lm(*batch_of(draw.sample(clips, size)))["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        loss = lm(*batch_of(draw.sample(clips, size)))["loss"]
+        update(optimizer, loss, (step + 1) / (steps / 10))
     return losses
 
 
@@ -106,12 +112,7 @@ def chain(llama, steps, num_codes, size=16, length=20, seed=0):
         )
         if step % (steps // 4) == 0:
             losses[step] = loss.item()
-        for group in optimizer.param_groups:
-            group["lr"] = 5e-4 * min(1, (step + 1) / 20)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(llama.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        update(optimizer, loss, (step + 1) / 20)
     return losses
 
 

@@ -33,7 +33,8 @@ def on_files(files, config):
                 continue
             done.add(target)
             todo.append(target)
-            files.append(_mounted(target, config))
+            place, path = _place(target, config), str(target)
+            files.append(File.generated(config, place, abs_src_path=path))
     return files
 
 
@@ -114,8 +115,3 @@ def _place(path, config):
     if path.is_relative_to(docs):
         return path.relative_to(docs).as_posix()
     return f"{MOUNT}/{path.relative_to(REPOSITORY).as_posix()}"
-
-
-def _mounted(path, config):
-    """A file of the repository as a file of the site."""
-    return File.generated(config, _place(path, config), abs_src_path=str(path))

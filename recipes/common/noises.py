@@ -11,10 +11,7 @@ import torch
 
 from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.audio.files import read_audio
-from speechbrain_gogo.inference.files.audio import (
-    READABLE_AUDIO,
-    find_files,
-)
+from speechbrain_gogo.inference.files.audio import READABLE_AUDIO, find_files
 
 
 def choose(number, sequence, draw):
@@ -26,7 +23,7 @@ def choose(number, sequence, draw):
 def loop(wav, length, draw):
     """A segment of a signal [T] from a random position, repeated if necessary.
 
-    It is silent only if the whole signal is: no gain gives silence a power.
+    It is silent only if the whole signal is: no gain makes silence audible.
     """
     repeats = -(-length // len(wav)) + 1
     while True:

@@ -32,16 +32,9 @@ DRY_RUN = "--dry_run"
 class Settings(NamedTuple):
     """Settings of a command line.
 
-    Arguments
-    ---------
-    file : Path
-        The recipe's YAML.
-    text : str
-        The YAML and its bases, as one YAML.
-    overrides : str
-        YAML of the settings that an ablation and the command line override.
-    run_opts : dict
-        SpeechBrain's run options.
+    ``file`` is the recipe's YAML; ``text`` has it and its bases as one YAML,
+    ``overrides`` the settings that an ablation and the command line override.
+    ``run_opts`` are SpeechBrain's.
     """
 
     file: Path
@@ -89,24 +82,12 @@ class Settings(NamedTuple):
 
 
 def parse_arguments(arguments):
-    """Parse a command line; settings of an ablation come before its own.
+    """Settings of a command line: a YAML, and overrides of what it has.
 
-    Arguments
-    ---------
-    arguments : list of str
-        A YAML and overrides of its settings. ``--ablation`` names a YAML of
-        further overrides, which have lower priority. ``--dry_run`` prints what
-        the experiment would read, write and take, and exits.
-
-    Returns
-    -------
-    Settings
-
-    Raises
-    ------
-    ValueError
-        If an argument has no name, the command line overrides settings that
-        the ablation removes, or a base is no included file.
+    ``--ablation`` names a YAML of further overrides, which have lower priority.
+    ``--dry_run`` prints what the experiment would read, write and take, and
+    exits. Raises a ValueError if an argument has no name, the command line
+    overrides settings that the ablation removes, or a base is no included file.
     """
     dry_run = DRY_RUN in arguments
     arguments = [word for word in arguments if word != DRY_RUN]
@@ -139,29 +120,13 @@ def parse_arguments(arguments):
 
 
 def compose(path, folder=None):
-    """Read a YAML and its bases as one tree, with tags as they are.
+    """Read a YAML and its bases as one tree, a dict, with tags as they are.
 
     Settings of later bases replace those of earlier ones, and settings of the
     YAML itself replace both. A mapping without a tag (``opt_class: {lr: 1}``)
     replaces single entries, also those of an object; anything else replaces
-    the whole setting.
-
-    Arguments
-    ---------
-    path : str | Path
-        The YAML.
-    folder : Path
-        To which paths of included files shall be relative; the YAML's own by
-        default.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ValueError
-        If a base is no included file.
+    the whole setting. Paths of included files become relative to ``folder``, the
+    YAML's own by default. Raises a ValueError if a base is no included file.
     """
     path = Path(path).resolve()
     folder = folder or path.parent

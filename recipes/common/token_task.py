@@ -14,6 +14,7 @@ from speechbrain.utils.distributed import if_main_process, infer_device
 
 from recipes.common.evaluation.results_file import write_rows
 from recipes.common.experiment import fit, make_brain, start
+from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.inference.files.describe import token_and_bit_rate
 
@@ -28,6 +29,19 @@ def start_tokens(script, arguments, stages=STAGES):
     hparams, run_opts = start(script, arguments, stages)
     hparams["tokenizing_device"] = run_opts["device"] or infer_device()
     return hparams, run_opts
+
+
+def token_datasets(hparams, **settings):
+    """Datasets and loader settings, by stage; tokens are made where missing.
+
+    ``settings`` are those of the TokenDatasets.
+    """
+    datasets = {s: tokenized_dataset(hparams, s, **settings) for s in STAGES}
+    loaders = {
+        stage: loader_settings(data.lengths, stage == "train", hparams)
+        for stage, data in datasets.items()
+    }
+    return datasets, loaders
 
 
 def fit_tokens(brain_class, hparams, run_opts, datasets, loaders):

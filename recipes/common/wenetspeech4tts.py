@@ -65,8 +65,8 @@ def prepare_manifests(hparams):
 def read_subset(data_folder, subset):
     """The clips of a subset: "Basic", "Standard", "Premium" or "Rest".
 
-    Yields a row of the manifest, and the reason to skip it; None to use it. A
-    missing subset is an error.
+    Yields a row of the manifest and None, or None and the reason to skip the
+    clip. A missing subset is an error.
     """
     data_folder = Path(data_folder)
     parts = sorted(
@@ -83,26 +83,22 @@ def read_subset(data_folder, subset):
 
 
 def read_clip(path, data_folder):
-    """A clip's row, and the reason to skip it; None to use it."""
+    """A clip's row and None, or None and the reason to skip it."""
     key = path.stem
-    # <recording>_<segments>; the corpus names no speakers.
-    speaker = key.rsplit("_S", 1)[0]
-    wav = f"$data_root/{path.relative_to(data_folder).as_posix()}"
-    row = [key, 0.0, wav, speaker, ""]
     text_path = path.parent.parent / "txts" / f"{key}.txt"
-    if not text_path.is_file():
-        return row, "no text"
     try:
         with open(text_path, encoding="utf-8") as file:
             name, _, text = file.readline().strip().partition("\t")
-    except UnicodeDecodeError:
-        return row, "text is not UTF-8"
-    if name != key or not text:
-        return row, "no text"
-    try:
+        if name != key or not text:
+            return None, "no text"
         with open_audio(path) as sound:
-            row[1] = round(sound.duration(), 3)
+            duration = round(sound.duration(), 3)
+    except FileNotFoundError:
+        return None, "no text"
+    except UnicodeDecodeError:
+        return None, "text is not UTF-8"
     except AudioError as error:
-        return row, error.reason
-    row[4] = text
-    return row, None
+        return None, error.reason
+    wav = f"$data_root/{path.relative_to(data_folder).as_posix()}"
+    # <recording>_<segments>; the corpus names no speakers.
+    return [key, duration, wav, key.rsplit("_S", 1)[0], text], None

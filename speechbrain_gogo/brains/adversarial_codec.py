@@ -9,6 +9,7 @@ from collections import Counter
 
 import speechbrain as sb
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 
 from speechbrain_gogo.brains.base import TrainingBrain
 from speechbrain_gogo.dataio.ids import file_name
@@ -22,8 +23,8 @@ from speechbrain_gogo.metrics.reports.pictures import plot_mels
 class AdversarialCodecBrain(TrainingBrain):
     """Trains ``modules.objective`` against ``modules.discriminator``.
 
-    A subclass gives :meth:`features`, :meth:`valid_errors` and
-    :meth:`decoded_mels`. Its objective takes the features, a generator and
+    A subclass gives :meth:`features`, :meth:`valid_errors`,
+    :meth:`decoded_mels` and ``decoders``, which predict the features. Its objective takes the features, a generator and
     whether quantization is skipped. It returns a dict with "loss", "predicted"
     (the log-mel), "embedding", other scalars, and "ids", a dict of the ids
     int64 [M] of each codebook.
@@ -49,54 +50,39 @@ class AdversarialCodecBrain(TrainingBrain):
             self.checkpointer.add_recoverable(name, getattr(self, name))
 
     def features(self, batch):
-        """Features of a batch, log-mel [B, M, n_mels] and lengths [B], a tuple.
+        """Features of a batch with ``id`` and ``sig``, as the objective takes them.
 
-        Arguments
-        ---------
-        batch : PaddedBatch
-            A batch of the loader, with ``id`` and ``sig``.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            What the objective takes; the last two are the log-mel and relative
-            lengths [B].
+        A tuple; its last two are the log-mel [B, M, n_mels] and relative lengths [B].
         """
         raise NotImplementedError
 
     def valid_errors(self, features, batch):
-        """Errors of a batch in validation by name, averaged over its clips.
+        """Errors in validation by name, averaged over the clips of a batch: scalars.
 
-        With a "mel keep b" of each of ``valid_keeps``.
-
-        Arguments
-        ---------
-        features : tuple
-            From :meth:`features`.
-        batch : PaddedBatch
-            The same batch.
-
-        Returns
-        -------
-        dict
-            Scalar tensors.
+        ``features`` are those of the batch. There is a "mel keep b" of each of
+        ``valid_keeps``.
         """
         raise NotImplementedError
 
     def decoded_mels(self, wav):
-        """Log-mel [M, n_mels] of a clip [1, T], by name, for pictures.
+        """Log-mels [M, n_mels] of a clip [1, T], by name, for pictures.
 
-        Arguments
-        ---------
-        wav : torch.Tensor
-            A clip, [1, T].
-
-        Returns
-        -------
-        dict
-            "original" and, for each b of ``valid_keeps``, "keep b".
+        "original" and, for each b of ``valid_keeps``, "keep b".
         """
         raise NotImplementedError
+
+    @torch.no_grad()
+    def start_at_means(self, clips):
+        """Initialize the last biases of ``decoders`` with means of their targets.
+
+        The log-mel has a mean of about -6, which a bias of initially 0 would
+        reach after thousands of updates.
+        """
+        batches = (PaddedBatch([clip]) for clip in clips)
+        targets = zip(*(self.features(batch)[:-1] for batch in batches))
+        for decoder, features in zip(self.decoders, targets):
+            every = torch.cat([each[0] for each in features])
+            decoder.conv_out.bias.copy_(every.mean(0))
 
     # One update
 

@@ -6,6 +6,8 @@ objective. The log compares the policy with an oracle that knows the rewards (an
 upper bound), and with the same budget for all groups (a baseline).
 """
 
+from collections import Counter
+
 import speechbrain as sb
 import torch
 
@@ -21,14 +23,8 @@ class PolicyStats:
 
     The policy takes the choice with the highest logit, the oracle the one with
     the highest reward; "uniform" is the single choice with the highest mean
-    reward.
-
-    Arguments
-    ---------
-    first : int
-        Tokens of the first choice, b.
-    group_rate : float
-        Groups per second.
+    reward. ``first`` is b, the tokens of the first choice; ``group_rate`` is in
+    groups per second.
 
     Example
     -------
@@ -49,18 +45,10 @@ class PolicyStats:
 
     def clear(self):
         """Reset all sums."""
-        self.count, self.entropy, self.sums = 0, 0.0, {}
+        self.sums = Counter()
 
     def add(self, logits, rewards):
-        """Add groups: logits and rewards of their choices, both [M, G].
-
-        Arguments
-        ---------
-        logits : torch.Tensor
-            Of the policy, [M, G].
-        rewards : torch.Tensor
-            Of all choices, [M, G].
-        """
+        """Add groups: logits of the policy and rewards of all choices, both [M, G]."""
         logits, rewards = logits.detach().double(), rewards.double()
         advantages = group_relative_advantage(rewards)
         tokens = self.first + torch.arange(rewards.shape[1]).to(rewards)
@@ -68,33 +56,26 @@ class PolicyStats:
         outcomes = torch.stack([tokens.expand_as(rewards), rewards, advantages])
         for name, score in {"policy": logits, "oracle": rewards}.items():
             choice = score.argmax(-1, keepdim=True).expand(3, -1, 1)
-            self._sum(name, outcomes.gather(-1, choice).sum((1, 2)))  # [3]
-        self._sum("uniform", outcomes.sum(1))  # [3, G], to choose from later
+            self.sums[name] += outcomes.gather(-1, choice).sum((1, 2))  # [3]
+        self.sums["uniform"] += outcomes.sum(1)  # [3, G], to choose from later
         policy = torch.distributions.Categorical(logits=logits)
-        self.entropy += policy.entropy().sum()
-        self.count += len(logits)
-
-    def _sum(self, name, values):
-        self.sums[name] = self.sums.get(name, 0) + values  # on their device
+        self.sums["entropy"] += policy.entropy().sum()
+        self.sums["count"] += len(logits)
 
     def gather(self):
         """Sum over all ranks; every rank has to call it."""
-        self.sums = sum_over_ranks(
-            {**self.sums, "count": self.count, "entropy": self.entropy}
-        )
-        self.count = self.sums.pop("count")
-        self.entropy = self.sums.pop("entropy")
+        self.sums = sum_over_ranks(self.sums)
 
     def read(self):
         """Means over groups of "policy", "oracle" and "uniform", dicts.
 
-        Returns
-        -------
-        dict
-            Name to a dict of "tokens/s", "reward" and "advantage"; the policy also
-            has "entropy", in nats.
+        Each has "tokens/s", "reward" and "advantage"; the policy also "entropy", in
+        nats.
         """
-        means = {k: v.cpu() / self.count for k, v in self.sums.items()}
+        sums = dict(self.sums)
+        count = sums.pop("count")
+        means = {name: total.cpu() / count for name, total in sums.items()}
+        entropy = float(means.pop("entropy"))  # nats
         best = means["uniform"][1].argmax()
         means["uniform"] = means["uniform"][:, best]
         found = {
@@ -105,7 +86,6 @@ class PolicyStats:
             }
             for name, (tokens, reward, advantage) in means.items()
         }
-        entropy = float(self.entropy) / self.count  # nats
         found["policy"]["entropy"] = entropy
         return found
 
@@ -150,20 +130,9 @@ class AllocatorBrain(TrainingBrain):
     def compute_forward(self, batch, stage):
         """Logits and rewards of the choices, both [M, G] for M real groups.
 
-        In training the first ``fresh`` groups are those of the batch (none
-        without audio), the others those of the replay buffer.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``id`` and ``sig``.
-        stage : sb.Stage
-            Training, or validation.
-
-        Returns
-        -------
-        dict
-            "logits" and "rewards", "fresh", and the generator "draws".
+        Gives a dict: "logits", "rewards", "fresh" and the generator "draws". In
+        training the first "fresh" groups are those of the batch (none without
+        audio), the others those of the replay buffer.
         """
         draws = self.generator()
         training = stage == sb.Stage.TRAIN
@@ -202,19 +171,9 @@ class AllocatorBrain(TrainingBrain):
         return [[part.to(self.device) for part in self.scored[key]]]
 
     def score(self, batch, draws):
-        """Backbones [M, b, D] and distances [M, G] of the batch's groups.
+        """Backbones [M, b, D] and distances [M, G] of the M real groups of a batch.
 
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``sig``, on the device.
-        draws : torch.Generator
-            Of the decoding noise.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Both of the M real groups.
+        ``draws`` is the generator of the decoding noise.
         """
         _, distances, q, lens = self.hparams.reward(*batch.sig, draws)
         real = length_mask(lens, distances.shape[1])  # [B, N]

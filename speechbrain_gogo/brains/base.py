@@ -11,7 +11,7 @@ import math
 
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import get_rank
+from speechbrain.utils.distributed import ddp_broadcast, get_rank
 
 from speechbrain_gogo.brains.checkpoints import has_finite, num_processes
 from speechbrain_gogo.brains.logs.watching import WatchedBrain
@@ -72,7 +72,8 @@ class TrainingBrain(WatchedBrain):
         """SpeechBrain's loader, with different batches in each epoch.
 
         Undistributed, SpeechBrain passes no epoch to a batch sampler, and all
-        epochs would have the first one's. A budget of None is all epochs (Table 4).
+        epochs would have the batches of the first. A budget without a number of
+        updates gets that of all epochs (Table 4).
         """
         sampler = kwargs.get("batch_sampler")
         if stage == sb.Stage.VALID and self.splits_validation and sampler:
@@ -176,7 +177,7 @@ class TrainingBrain(WatchedBrain):
             )
 
     def receive(self, batch):
-        """Record a batch, and seed dropout, otherwise than :meth:`generator`."""
+        """Record a batch, and seed dropout, by another seed than :meth:`generator`."""
         super().receive(batch)
         torch.manual_seed(hash((*self.place(), 1)) % 2**63)
 
@@ -191,21 +192,10 @@ class TrainingBrain(WatchedBrain):
         return self.hparams.seed, count, get_rank() or 0
 
     def unwrapped(self, module, stage):
-        """A module without its distributed wrapper, except in training.
+        """One of ``modules`` without its distributed wrapper, except in training.
 
         The wrapper's forward waits for the other ranks, which may have a
         different number of validation batches.
-
-        Arguments
-        ---------
-        module : torch.nn.Module
-            One of ``modules``.
-        stage : sb.Stage
-            Of the batch.
-
-        Returns
-        -------
-        torch.nn.Module
         """
         if stage == sb.Stage.TRAIN:
             return module
@@ -246,10 +236,8 @@ class TrainingBrain(WatchedBrain):
         epochs, budget = self.hparams.epoch_counter, self.hparams.budget
         if epochs.current >= epochs.limit or budget.over(self.optimizer_step):
             return True
-        wants = [budget.minutes - self.validated >= interval]
-        if self.distributed_launch:  # rank 0 keeps the time
-            torch.distributed.broadcast_object_list(wants, src=0)
-        return wants[0]
+        # Rank 0 keeps the time.
+        return ddp_broadcast(budget.minutes - self.validated >= interval)
 
     # Records
 
@@ -257,15 +245,8 @@ class TrainingBrain(WatchedBrain):
         """Save a checkpoint after a validation; the best one stays.
 
         Checkpoints are ranked by finite figures only: SpeechBrain sorts them,
-        and comparisons with NaN are always false.
-
-        Arguments
-        ---------
-        figures : dict
-            Figures of the validation, by which checkpoints are ranked.
-        **ranking
-            ``min_keys`` or ``max_keys`` of SpeechBrain's
-            ``save_and_keep_only``, if any.
+        and comparisons with NaN are always false. ``ranking`` is ``min_keys`` or
+        ``max_keys`` of SpeechBrain's ``save_and_keep_only``, if any.
         """
         finite = {k: v for k, v in figures.items() if math.isfinite(v)}
         for name in figures.keys() - finite.keys():
@@ -283,10 +264,7 @@ class TrainingBrain(WatchedBrain):
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Load the best checkpoint, as SpeechBrain does.
 
-        Raises
-        ------
-        ValueError
-            If no checkpoint has a finite figure.
+        Raises a ValueError if no checkpoint has a finite figure.
         """
         key = max_key or min_key
         if key and self.checkpointer is not None:

@@ -67,10 +67,7 @@ class AtomicCheckpointer(Checkpointer):
     def save_checkpoint(self, *args, verbosity=logging.INFO, **kwargs):
         """Save to another folder, then rename it; see SpeechBrain's method.
 
-        Raises
-        ------
-        OSError
-            If it could not be written. Earlier checkpoints stay intact.
+        Raises an OSError if it cannot be written; earlier checkpoints stay intact.
         """
         if if_main_process():  # incomplete folders of an earlier run
             for folder in self.checkpoints_dir.glob(f"{PARTIAL}*"):

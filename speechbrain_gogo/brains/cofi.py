@@ -25,18 +25,10 @@ class CoFiCodecBrain(AdversarialCodecBrain):
         mel = [self.codec.mel(clip[None])[0] for clip in clips]
         return pad_sequence(mel, True), relative_lengths(clips)
 
-    @torch.no_grad()
-    def start_at_means(self, clips):
-        """Initialize the decoder's last bias with the mean log-mel of clips.
-
-        The mean is about -6, which a bias of initially 0 would reach after
-        thousands of updates.
-        """
-        mel = []
-        for item in clips:
-            wav = item["sig"].to(self.device)[None]
-            mel.append(self.codec.mel(self.codec.split_clips(wav)[0][None])[0])
-        self.codec.decoder.conv_out.bias.copy_(torch.cat(mel).mean(0))
+    @property
+    def decoders(self):
+        """What predicts the log-mel."""
+        return [self.codec.decoder]
 
     # Validation
 

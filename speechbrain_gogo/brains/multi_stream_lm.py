@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_gogo.brains.token_lm import TokenLMBrain
 from speechbrain_gogo.dataio.features import FeatureCache
+from speechbrain_gogo.lobes.nn.lengths import count_steps
 
 
 class MultiStreamLMBrain(TokenLMBrain):
@@ -48,20 +49,9 @@ class MultiStreamLMBrain(TokenLMBrain):
     # Tokens and embeddings
 
     def encode(self, batch):
-        """Embeddings [B, D], tokens [B, N, S] and lengths [B] of a batch.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``id`` and ``sig``.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            On the device of the training.
-        """
+        """Embeddings [B, D], tokens [B, N, S] and lengths [B] of a batch."""
         wavs, lens = batch.sig
-        counts = (lens.double() * wavs.shape[1]).round().long().tolist()
+        counts = count_steps(lens, wavs.shape[1]).tolist()
         found = [
             self.encode_clip(key, wav[:count])
             for key, wav, count in zip(batch.id, wavs, counts)
@@ -88,20 +78,7 @@ class MultiStreamLMBrain(TokenLMBrain):
     # One update
 
     def compute_forward(self, batch, stage):
-        """Losses of a batch.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``id``, ``sig`` and ``text``.
-        stage : sb.Stage
-            Training, or validation.
-
-        Returns
-        -------
-        dict
-            Output of the language model: "loss", and "nll" and "level", each [P].
-        """
+        """Output of the language model: "loss", and "nll" and "level", each [P]."""
         batch = batch.to(self.device)
         embeddings, tokens, lens = self.encode(batch)
         lm = self.unwrapped(self.modules.lm, stage)

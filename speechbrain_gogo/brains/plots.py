@@ -31,7 +31,7 @@ def families(names):
     """Quantities that differ in their last word only, which is a number.
 
     A dict, sorted by title: title to a dict of label to name, in the order of
-    the numbers. What else starts as a family does belongs to it.
+    the numbers. Other names that start like a family belong to it.
 
     Example
     -------

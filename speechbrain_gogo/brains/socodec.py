@@ -49,22 +49,10 @@ class SoCodecBrain(AdversarialCodecBrain):
             found = self.cache.put(key, self.codec.read_ssl(clip))
         return found.to(self.device).float()
 
-    @torch.no_grad()
-    def start_at_means(self, clips):
-        """Initialize the decoders' last biases with the means of their targets.
-
-        The log-mel has a mean of about -6, which a bias of initially 0 would
-        reach after thousands of updates.
-        """
-        ssl, mel = [], []
-        for item in clips:
-            wav = item["sig"].to(self.device)[None]
-            clip = self.codec.split_clips(wav)[0]
-            ssl.append(self.clip_features(item["id"], clip))
-            mel.append(self.codec.mel(clip[None])[0])
-        decoders = self.codec.semantic_decoder, self.codec.acoustic_decoder
-        for decoder, features in zip(decoders, (ssl, mel)):
-            decoder.conv_out.bias.copy_(torch.cat(features).mean(0))
+    @property
+    def decoders(self):
+        """What predicts the self-supervised features and the log-mel."""
+        return self.codec.semantic_decoder, self.codec.acoustic_decoder
 
     # Validation
 
@@ -91,7 +79,6 @@ class SoCodecBrain(AdversarialCodecBrain):
         codes, g = self.codec.encode_features(ssl, mel)
         mels = {"original": mel[0]}
         for keep in self.hparams.valid_keeps:
-            mels[f"keep {keep}"] = self.codec.decode_mel(codes[..., :keep], g)[
-                0
-            ]
+            (mel,) = self.codec.decode_mel(codes[..., :keep], g)
+            mels[f"keep {keep}"] = mel
         return mels

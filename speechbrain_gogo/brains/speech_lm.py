@@ -15,16 +15,8 @@ from speechbrain_gogo.brains.token_lm import TokenLMBrain
 def check_fits(lm, codec, clips):
     """Raise a ValueError if stage, codec and corpora do not fit, naming both.
 
-    ``clips``, a TokenDataset, may have fewer tokens per group than the codec.
-
-    Arguments
-    ---------
-    lm : BackboneLM | DetailLM | GroupBackboneLM | GroupDetailLM | AlignedBackboneLM
-        The stage.
-    codec : GogoCodec
-        The codec that made the tokens.
-    clips : TokenDataset
-        Clips to train on.
+    ``clips``, a TokenDataset to train on, may have fewer tokens per group than
+    the codec.
     """
     there = clips.num_codebooks
     if lm.codebook_size != codec.vocab_size:
@@ -64,46 +56,25 @@ class SpeechLMBrain(TokenLMBrain):
             # Without it DDP waits for gradients of all weights.
             self.find_unused_parameters = True
 
-    @property
-    def speaks_backbone(self):
-        """Whether this stage predicts the backbone (Stage I)."""
-        return self.hparams.lm.stage == 1
-
     def level_names(self):
-        """Names of the levels that the stage predicts.
-
-        Returns
-        -------
-        list of str
-        """
+        """Names of the levels that the stage predicts."""
         lm = self.hparams.lm
-        levels = lm.backbone_size if self.speaks_backbone else lm.num_tokens
-        names = [f"{level + 1}" for level in range(levels)]
-        return [*names, lm.last_level] if self.speaks_backbone else names
+        if lm.stage == 2:
+            return [f"{level + 1}" for level in range(lm.num_tokens)]
+        names = [f"{level + 1}" for level in range(lm.backbone_size)]
+        return [*names, lm.last_level]
 
     # One update
 
     def compute_forward(self, batch, stage):
-        """Losses of a batch: Eq. 6 or Eq. 7.
+        """Output of the stage: "loss" (Eq. 6 or 7), and "nll" and "level", each [P].
 
-        Stage II is trained on random prefixes of its groups, and validated on
-        all tokens.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``tokens`` [B, N, K] and, for Stage I, ``text_ids`` [B, L].
-        stage : sb.Stage
-            Training, or validation.
-
-        Returns
-        -------
-        dict
-            Output of the stage: "loss", and "nll" and "level", each [P].
+        A batch has ``tokens`` [B, N, K] and, for Stage I, ``text_ids`` [B, L]. Stage
+        II is trained on random prefixes of its groups, and validated on all tokens.
         """
         batch = batch.to(self.device, non_blocking=True)
         lm = self.unwrapped(self.modules.lm, stage)
-        if self.speaks_backbone:
+        if self.hparams.lm.stage == 1:
             text, text_lens = batch.text_ids
             if stage == sb.Stage.TRAIN:
                 text_lens = text_lens * self.with_text(len(text))
@@ -111,32 +82,16 @@ class SpeechLMBrain(TokenLMBrain):
         return lm(*batch.tokens, generator=self.generator())
 
     def with_text(self, batch):
-        """1 for the utterances that keep their text, 0 for others, [B].
+        """Which utterances of a batch keep their text, bool [B].
 
-        A model that is trained with text only cannot continue speech without
-        text.
-
-        Arguments
-        ---------
-        batch : int
-            Number of utterances, B.
-
-        Returns
-        -------
-        torch.Tensor
-            bool [B]; a share of ``textless_share`` is False.
+        A share of ``textless_share`` is False: a model that is trained with text
+        only cannot continue speech without text.
         """
         draw = torch.rand(batch, generator=self.generator())
         return (draw >= self.hparams.textless_share).to(self.device)
 
     def draw_samples(self, folder):
-        """Perplexities of all validations, and samples of speech.
-
-        Arguments
-        ---------
-        folder : Path
-            Of the samples of this validation.
-        """
+        """Perplexities of all validations, and samples of speech."""
         image = Path(self.hparams.output_folder) / "perplexities.png"
         plot_perplexities(self.log_path, image)
         with torch.no_grad():

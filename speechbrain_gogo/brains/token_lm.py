@@ -22,10 +22,7 @@ logger = logging.getLogger(__name__)
 class LevelMeans:
     """Losses of predicted tokens by their position in the group.
 
-    Arguments
-    ---------
-    names : list of str
-        Names of the positions, which are numbered from 0.
+    ``names`` are those of the positions, which are numbered from 0.
 
     Example
     -------
@@ -44,15 +41,7 @@ class LevelMeans:
         self.sums = torch.zeros(2, len(self.names), dtype=torch.float64)
 
     def add(self, nll, level):
-        """Add tokens: their losses [P] in nats and positions [P].
-
-        Arguments
-        ---------
-        nll : torch.Tensor
-            Losses, [P], in nats.
-        level : torch.Tensor
-            Position of each in its group, int64 [P], from 0.
-        """
+        """Add tokens: their losses [P] in nats, and positions int64 [P] from 0."""
         nll = nll.detach().double()
         counted = torch.stack([nll, torch.ones_like(nll)])
         self.sums = self.sums.to(nll.device)  # stays there until it is read
@@ -63,15 +52,10 @@ class LevelMeans:
         self.sums = sum_over_ranks({"sums": self.sums})["sums"]
 
     def read(self):
-        """Mean loss of all tokens, and the perplexity at each position.
+        """Mean "loss" of all tokens in nats, and "perplexity NAME" of each position.
 
         Positions without tokens are left out, and the loss if there are no
         tokens.
-
-        Returns
-        -------
-        dict
-            "loss" in nats, and "perplexity NAME" of each position.
         """
         nll, count = self.sums.sum(1).tolist()
         found = {"loss": nll / count} if count else {}
@@ -95,35 +79,17 @@ class TokenLMBrain(TrainingBrain):
         names = self.level_names()
         self.recent, self.valid = LevelMeans(names), LevelMeans(names)
         self.train_loss = math.nan  # of the last epoch
+        # Checkpoints whose weights are averaged.
+        self.num_averaged = getattr(self.hparams, "average_checkpoints", 1)
 
     def level_names(self):
-        """Names of the positions, in the order of "level", a list of str.
-
-        Returns
-        -------
-        list of str
-        """
+        """Names of the positions, in the order of "level", a list of str."""
         raise NotImplementedError
 
     # One update
 
     def compute_objectives(self, predictions, batch, stage):
-        """The cross-entropy.
-
-        Arguments
-        ---------
-        predictions : dict
-            Output of the language model.
-        batch : PaddedBatch
-            The batch.
-        stage : sb.Stage
-            Training, or validation, whose "nll" is counted.
-
-        Returns
-        -------
-        torch.Tensor
-            Its "loss", a scalar.
-        """
+        """The cross-entropy, "loss" of the model; a validation counts its "nll"."""
         if stage != sb.Stage.TRAIN:
             self.valid.add(predictions["nll"], predictions["level"])
         return predictions["loss"]
@@ -164,22 +130,13 @@ class TokenLMBrain(TrainingBrain):
 
     # After the training
 
-    @property
-    def num_averaged(self):
-        """Number of checkpoints whose weights are averaged."""
-        return getattr(self.hparams, "average_checkpoints", 1)
-
     def load_final_weights(self):
         """Load the best checkpoint, or the average of the last ones.
 
         Of the last ``average_checkpoints`` validations those whose loss is at most
         ``average_within`` above the best one: weights from the beginning of a
-        training, where epochs are long, would spoil the average.
-
-        Raises
-        ------
-        ValueError
-            If no checkpoint has a finite loss.
+        training, where epochs are long, would spoil the average. Raises a ValueError
+        if no checkpoint has a finite loss.
         """
         self.on_evaluate_start(min_key="loss")
         if self.num_averaged == 1:

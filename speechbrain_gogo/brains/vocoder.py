@@ -40,15 +40,10 @@ class VocoderBrain(TrainingBrain):
 
     The recipe's YAML gives ``mel``, ``vocoder``, ``ema``, ``budget``,
     ``mel_loss``, ``loss_weights``, the losses of ``DISTANCES`` that have a
-    weight, ``adversarial_start``, ``sample_rate``, ``hop_length``,
-    ``num_samples`` and what
+    weight (null is a ValueError), ``adversarial_start``, ``sample_rate``,
+    ``hop_length``, ``num_samples`` and what
     :class:`~speechbrain_gogo.brains.base.TrainingBrain` needs. One batch
     is one update.
-
-    Raises
-    ------
-    ValueError
-        If a loss with a weight is null.
     """
 
     splits_validation = True
@@ -125,47 +120,17 @@ class VocoderBrain(TrainingBrain):
         return loss.detach().cpu()
 
     def compute_forward(self, batch, stage):
-        """The vocoder's audio [B, T] of a batch; by the EMA if not training.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``sig``.
-        stage : sb.Stage
-            Training, or validation.
-
-        Returns
-        -------
-        torch.Tensor
-            As long as :meth:`wavs`.
-        """
+        """The vocoder's audio, as long as :meth:`wavs`; by the EMA if not training."""
         draws = {}
         if stage == sb.Stage.TRAIN and isinstance(self.hparams.mel, CodedMel):
             draws["generator"] = self.generator()
-        mel = self.hparams.mel(
-            self.wavs(batch), **draws
-        )  # [B, T / hop, n_mels]
+        mel = self.hparams.mel(self.wavs(batch), **draws)  # [B, T / hop, d]
         if stage == sb.Stage.TRAIN:
             return self.modules.vocoder(mel)
         return self.hparams.ema(mel)
 
     def compute_objectives(self, predicted, batch, stage):
-        """The loss of the vocoder; in validation the mel distance of each clip.
-
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            From :meth:`compute_forward`, [B, T].
-        batch : PaddedBatch
-            The same batch.
-        stage : sb.Stage
-            Training, or validation.
-
-        Returns
-        -------
-        torch.Tensor
-            A scalar.
-        """
+        """The loss of the vocoder; in validation the mel distance of each clip."""
         wavs, weights = self.wavs(batch), self.hparams.loss_weights
         if stage != sb.Stage.TRAIN:
             return self.validate(predicted, wavs, batch)
@@ -262,16 +227,10 @@ class VocoderBrain(TrainingBrain):
         self.save_validated(stats)
 
     def export(self, folder):
-        """Write the EMA weights, in fp16.
+        """Write the EMA weights, in fp16, as ``VocosVocoder.from_source`` reads them.
 
         These are the last ones: with discriminators the mel distance, by which
         one could select a checkpoint, gets worse while the audio gets better.
-
-        Arguments
-        ---------
-        folder : str | Path
-            Folder for vocoder.safetensors and config.yaml, which
-            ``from_source`` of ``VocosVocoder`` reads.
         """
         write_vocos(self.hparams.ema.module, folder)
         logger.info(f"Exported the vocoder of update {self.optimizer_step}.")

@@ -6,10 +6,7 @@ that implement the equations of the paper are exported here.
 
 import speechbrain_gogo.compatibility  # noqa: F401
 
-from speechbrain_gogo.lobes.allocator import (
-    group_relative_advantage,
-    grpo_loss,
-)
+from speechbrain_gogo.lobes.allocator import group_relative_advantage, grpo_loss
 from speechbrain_gogo.lobes.gogo import (
     ConditionalFlowMatching,
     LossBalancer,

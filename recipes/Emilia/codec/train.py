@@ -21,12 +21,11 @@ from tqdm import tqdm
 
 from recipes.common.experiment import make_brain, start
 from recipes.common.shards import ShardMixin, emilia_shards, shard_loaders
-from recipes.common.training.codec import initialize_codec
+from recipes.common.training.codec import initialize_codec, prepare_tokenizer
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.loader import ShardLoader
-from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 from speechbrain_gogo.inference.loading.export import export_run
 
 
@@ -34,32 +33,22 @@ class EmiliaBrain(ShardMixin, CodecBrain):
     """The codec Brain on loaders of shards."""
 
 
-def prepare_tokenizer(dataset, hparams):
-    """The text tokenizer, trained on the first clips if there is none."""
-    number = hparams["tokenizer_clips"]
-
-    def read_words():  # if they are needed
-        words = (
-            clip["wrd"]
-            for shard in dataset.shards
-            for clip in dataset.clips(shard, ClipReport())
-        )
-        yield from tqdm(itertools.islice(words, number), "texts", number)
-
-    settings = {
-        "sentences": read_words(),
-        "model_path": hparams["tokenizer_file"],
-        "vocab_size": hparams["model"]["text_vocab"],
-    }
-    run_on_main(train_tokenizer, kwargs=settings)
-    return train_tokenizer(**settings)
+def read_texts(dataset, number):
+    """The texts of a number of clips, read if they are needed."""
+    words = (
+        clip["wrd"]
+        for shard in dataset.shards
+        for clip in dataset.clips(shard, ClipReport())
+    )
+    yield from tqdm(itertools.islice(words, number), "texts", number)
 
 
 def dataio_prepare(hparams):
     """Loaders of training and validation batches, and of clips for initialization."""
     shards = emilia_shards(hparams, hparams["model"]["sample_rate"], True)
     train, valid = shards["train"], shards["valid"]
-    train.tokenizer = valid.tokenizer = prepare_tokenizer(train, hparams)
+    texts = read_texts(train, hparams["tokenizer_clips"])
+    train.tokenizer = valid.tokenizer = prepare_tokenizer(texts, hparams)
     loaders = shard_loaders(hparams, train, valid)
     loaders["start"] = ShardLoader(shards["start"], hparams["start_clips"])
     return loaders

@@ -18,14 +18,6 @@ from recipes.common.experiment import start
 from recipes.common.training.speech_lm import train_stage
 from speechbrain_gogo.brains.process_group import leave_process_group
 
-
-def main(arguments):
-    """Run the experiment."""
-    hparams, run_opts = start(__file__, arguments)
-    train_stage(hparams, run_opts)
-    print(f"The language model is in {hparams['export_folder']}")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    train_stage(*start(__file__, sys.argv[1:]))
     leave_process_group()

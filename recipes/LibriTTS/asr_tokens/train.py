@@ -19,13 +19,12 @@ from speechbrain.nnet.losses import ctc_loss
 from speechbrain.utils.edit_distance import wer_details_for_batch
 
 from recipes.common.token_task import (
-    STAGES,
     TokenTaskBrain,
     evaluate_best,
     fit_tokens,
     start_tokens,
+    token_datasets,
 )
-from recipes.common.tokens import loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.text.normalization import normalize_words
 from speechbrain_gogo.metrics.speech_metric import Figure
@@ -112,22 +111,10 @@ def error_rows(batch, recognised):
     ]
 
 
-def dataio_prepare(hparams):
-    """Datasets and loader settings, by stage."""
-    datasets, loaders = {}, {}
-    for stage in STAGES:
-        dataset = tokenized_dataset(hparams, stage, tokenizer=Characters())
-        datasets[stage] = dataset
-        loaders[stage] = loader_settings(
-            dataset.lengths, stage == "train", hparams
-        )
-    return datasets, loaders
-
-
 def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start_tokens(__file__, arguments)
-    datasets, loaders = dataio_prepare(hparams)
+    datasets, loaders = token_datasets(hparams, tokenizer=Characters())
     hparams["test_name"] = Path(hparams["test_csv"]).name
 
     brain = fit_tokens(CTCBrain, hparams, run_opts, datasets, loaders)

@@ -17,7 +17,7 @@ from speechbrain.utils.distributed import run_on_main
 
 from recipes.common.datasets import speech_datasets
 from recipes.common.experiment import fit, log_clips, make_brain, start
-from recipes.common.training.codec import initialize_codec
+from recipes.common.training.codec import initialize_codec, prepare_tokenizer
 from speechbrain_gogo.brains.codec import CodecBrain
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.dataio.audio.waveform import AudioError
@@ -26,7 +26,6 @@ from speechbrain_gogo.dataio.manifests.dataset import (
     speech_dataset,
     usable_clips,
 )
-from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 from speechbrain_gogo.inference.loading.export import export_run
 
 
@@ -39,13 +38,8 @@ def dataio_prepare(hparams):
         min_seconds=hparams["min_seconds"],
         max_seconds=hparams["max_seconds"],
     )
-    train_text = {
-        "sentences": [row["wrd"] for row in sentences.data.values()],
-        "model_path": hparams["tokenizer_file"],
-        "vocab_size": hparams["model"]["text_vocab"],
-    }
-    run_on_main(train_tokenizer, kwargs=train_text)
-    tokenizer = train_tokenizer(**train_text)
+    texts = [row["wrd"] for row in sentences.data.values()]
+    tokenizer = prepare_tokenizer(texts, hparams)
     datasets, loaders, reports = speech_datasets(
         hparams, sample_rate, tokenizer
     )

@@ -90,7 +90,6 @@ class Evaluation:
 def evaluate(speech, judges, hparams):
     """Make and judge what is not yet judged, then write the reports."""
     folder = Path(hparams["output_folder"])
-    folder.mkdir(parents=True, exist_ok=True)
     listed = read_complete_manifest(hparams["test_csv"], hparams["data_folder"])
     prompts = choose_prompts(
         listed,

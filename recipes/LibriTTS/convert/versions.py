@@ -6,52 +6,16 @@ from recipes.common.disturbances import generator
 
 CLEAN = "clean"
 RECORDED, CODED = "recording", "all tokens"
-
-
-def record(speech, wav, voice, settings):
-    """The audio itself, [T]."""
-    return wav
-
-
-def code(speech, wav, voice, settings, keep=None):
-    """The audio, encoded and decoded."""
-    tokens, _ = speech.codec.encode_batch(wav)
-    wavs, _ = speech.codec.decode_batch(
-        tokens, keep=keep, seed=settings["seed"], num_samples=len(wav)
-    )
-    return wavs[0]
-
-
-def code_coarsely(speech, wav, voice, settings):
-    """The audio, decoded from the tokens that Stage II keeps."""
-    return code(speech, wav, voice, settings, speech.codec.backbone_size)
-
-
-def generate(speech, wav, voice, settings):
-    """The audio, with fine tokens that Stage II generates from the coarse ones."""
-    return speech.enhance(wav, **settings).wav
-
-
-def generate_after(speech, wav, voice, settings):
-    """As :func:`generate`, after the tokens of another clip, the prompt."""
-    return speech.convert_voice(wav, voice, **settings).wav
-
-
-SYSTEMS = {
-    RECORDED: record,
-    CODED: code,
-    "coarse tokens": code_coarsely,
-    "re-generated": generate,
-    "re-generated after a prompt": generate_after,
-}
+COARSE, GENERATED = "coarse tokens", "re-generated"
+SYSTEMS = RECORDED, CODED, COARSE, GENERATED, "re-generated after a prompt"
 
 
 class Versions:
     """Versions of a clip: a condition (clean or a disturbance) and a system.
 
     ``disturbed`` are versions of :func:`list_versions`, ``settings`` are those
-    of ``convert_voice``, including the seed. ``parts``
-    maps the labels of versions to their condition and system.
+    of ``convert_voice``, including the seed. ``parts`` maps the labels of
+    versions to their condition and system.
     """
 
     def __init__(self, speech, disturbed, settings):
@@ -83,7 +47,22 @@ class Versions:
             draw = generator(self.settings["seed"], key, name)
             rate = self.speech.sample_rate
             wav = disturbance.change(wav, rate, setting, draw, key)
-        made = SYSTEMS[system](
-            self.speech, wav.clamp(-1, 1), voice, self.settings
-        )
-        return made.cpu()
+        return self._through(system, wav.clamp(-1, 1), voice).cpu()
+
+    def _through(self, system, wav, voice):
+        """The audio [T] of one of ``SYSTEMS`` for a clip [T] and a prompt."""
+        speech, codec = self.speech, self.speech.codec
+        if system == RECORDED:
+            return wav
+        if system in (CODED, COARSE):  # Stage II keeps the coarse tokens
+            tokens, _ = codec.encode_batch(wav)
+            wavs, _ = codec.decode_batch(
+                tokens,
+                keep=codec.backbone_size if system == COARSE else None,
+                seed=self.settings["seed"],
+                num_samples=len(wav),
+            )
+            return wavs[0]
+        if system == GENERATED:
+            return speech.enhance(wav, **self.settings).wav
+        return speech.convert_voice(wav, voice, **self.settings).wav

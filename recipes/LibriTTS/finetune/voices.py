@@ -3,11 +3,7 @@
 import logging
 from pathlib import Path
 
-from speechbrain.utils.distributed import (
-    ddp_barrier,
-    infer_device,
-    run_on_main,
-)
+from speechbrain.utils.distributed import ddp_barrier, infer_device, run_on_main
 
 from recipes.common.tokens import tokenize_splits
 from recipes.common.training.speech_lm import prepare_tokenizer

@@ -63,13 +63,9 @@ def compare(hparams):
 
 
 def read_row(folder, seed):
-    """Results of a training.
+    """Results of a training: its description, and intervals by "nll" and "unigram".
 
-    Returns
-    -------
-    tuple of dict
-        Its description; and "nll" and "unigram", each a list with (perplexity,
-        low, high) for every position.
+    Each is a list with (perplexity, low, high) for every position.
     """
     if not (folder / "perplexity.json").is_file():
         raise ValueError(

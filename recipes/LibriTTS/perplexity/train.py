@@ -20,8 +20,7 @@ from table2 import compare, save_row
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from recipes.common.token_task import STAGES, fit_tokens, start_tokens
-from recipes.common.tokens import loader_settings, tokenized_dataset
+from recipes.common.token_task import fit_tokens, start_tokens, token_datasets
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.brains.speech_lm import SpeechLMBrain
 from speechbrain_gogo.lobes.nn.lengths import length_mask
@@ -74,20 +73,10 @@ def measure(lm, batches, counts):
             yield found
 
 
-def dataio_prepare(hparams):
-    """Datasets and loader settings, by stage; tokens are made where missing."""
-    datasets = {s: tokenized_dataset(hparams, s) for s in STAGES}
-    loaders = {
-        stage: loader_settings(data.lengths, stage == "train", hparams)
-        for stage, data in datasets.items()
-    }
-    return datasets, loaders
-
-
 def main(arguments):
     """Run the experiment."""
     hparams, run_opts = start_tokens(__file__, arguments)
-    datasets, loaders = dataio_prepare(hparams)
+    datasets, loaders = token_datasets(hparams)
     hparams["draw_samples"] = lambda lm, folder: None  # nothing to hear
 
     brain = fit_tokens(PerplexityBrain, hparams, run_opts, datasets, loaders)

@@ -20,10 +20,7 @@ from speechbrain_gogo.dataio.audio.clips import read_clip
 from speechbrain_gogo.dataio.ids import file_name
 from speechbrain_gogo.dataio.manifests.reading import read_manifest
 from speechbrain_gogo.dataio.manifests.rows import read_table
-from speechbrain_gogo.dataio.replacing import (
-    replaced_when_complete,
-    write_csv,
-)
+from speechbrain_gogo.dataio.replacing import replaced_when_complete, write_csv
 from speechbrain_gogo.dataio.report import ClipReport
 from speechbrain_gogo.dataio.shards.manifests import ManifestShards
 from speechbrain_gogo.dataio.text.english import English

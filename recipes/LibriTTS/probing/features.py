@@ -11,11 +11,7 @@ from prosodic import PROSODIC, prosodic_features
 
 from speechbrain_gogo.dataio.text.normalization import normalize_words
 
-KINDS = {
-    "acoustic": ACOUSTIC,
-    "prosodic": PROSODIC,
-    "linguistic": LINGUISTIC,
-}
+KINDS = {"acoustic": ACOUSTIC, "prosodic": PROSODIC, "linguistic": LINGUISTIC}
 NAMES = [name for names in KINDS.values() for name in names]
 
 

@@ -148,7 +148,6 @@ def evaluate(systems, judges, hparams):
     figure) -> (value, low, high). A reference that is no row is an error.
     """
     folder = Path(hparams["output_folder"])
-    folder.mkdir(parents=True, exist_ok=True)
     listed = read_test_set(hparams)
     utterances = dict(list(listed.items())[: hparams["max_utterances"]])
     check_transcripts(judges, utterances)

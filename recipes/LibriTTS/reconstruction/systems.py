@@ -40,8 +40,8 @@ class GogoSystem:
     """A codec of this package, a row for each number of levels to keep.
 
     ``budgets`` adds rows whose groups get different numbers of tokens
-    (budgets.py), of ``target_rate`` tokens per second, or as many as the
-    allocator chooses; ``vocoder_row`` one of the vocoder with the original mel.
+    (budgets.py): ``target_rate`` a second, or as many as the allocator chooses.
+    ``vocoder_row`` adds one of the vocoder alone, with the original mel.
     The flow's steps and guidance, and the name in the table, are the codec's
     own if None.
     """
@@ -124,10 +124,8 @@ class GogoSystem:
         """Tokens and bits of a row; None for the vocoder alone."""
         if vocoder_only:
             return None
-        per_group, group_rate = (
-            self._tokens_per_group(keep),
-            self.codec.group_rate,
-        )
+        per_group = self._tokens_per_group(keep)
+        group_rate = self.codec.group_rate
         tokens = group_rate * per_group
         counts = Counter(self.codec.codebooks[: math.ceil(per_group)])
         # Each token of a single codebook is a frame, in Table 1.

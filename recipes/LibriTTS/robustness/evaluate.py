@@ -127,7 +127,6 @@ class Evaluation:
 def evaluate(system, judges, hparams):
     """Evaluate the remaining cases, then write the reports."""
     folder = Path(hparams["output_folder"])
-    folder.mkdir(parents=True, exist_ok=True)
     listed = read_complete_manifest(hparams["test_csv"], hparams["data_folder"])
     step, most = hparams["every"], hparams["max_utterances"]
     chosen = sorted(listed)[::step][:most]

@@ -26,11 +26,7 @@ from recipes.common.token_task import (
     fit_tokens,
     start_tokens,
 )
-from recipes.common.tokens import (
-    groups_in,
-    loader_settings,
-    tokenized_dataset,
-)
+from recipes.common.tokens import groups_in, loader_settings, tokenized_dataset
 from speechbrain_gogo.brains.process_group import leave_process_group
 from speechbrain_gogo.metrics.speech_metric import Figure
 
@@ -109,11 +105,7 @@ def dataio_prepare(hparams):
     logger.info("%d speakers: %s", len(names), report)
     datasets = {stage: Subset(dataset, own) for stage, own in places.items()}
     loaders = {
-        stage: loader_settings(
-            dataset.lengths[places[stage]],
-            False,
-            hparams,
-        )
+        stage: loader_settings(dataset.lengths[places[stage]], False, hparams)
         for stage in ("valid", "test")
     }
     loaders["train"] = {  # crops are equally long: any clips form a batch

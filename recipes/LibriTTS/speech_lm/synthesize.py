@@ -34,10 +34,7 @@ from tqdm import tqdm
 
 from recipes.common.experiment import start
 from recipes.common.manifests import FIELDS
-from speechbrain_gogo.dataio.replacing import (
-    replaced_when_complete,
-    write_csv,
-)
+from speechbrain_gogo.dataio.replacing import replaced_when_complete, write_csv
 from speechbrain_gogo.dataio.report import ClipReport
 
 logger = logging.getLogger(__name__)
@@ -89,10 +86,7 @@ def speak(clip, synthesizer, sample_rate):
 def write_split(stage, clips, hparams):
     """Synthesize the clips of a split and list them in its manifest.
 
-    Returns
-    -------
-    tuple
-        ClipReport, and the hours of speech.
+    Gives the ClipReport, and the hours of speech.
     """
     folder, report, seconds = Path(hparams["output_folder"]), ClipReport(), 0
     rows, how = [FIELDS], (hparams["synthesizer"], hparams["sample_rate"])

@@ -39,27 +39,16 @@ def load(run):
 
 def main(arguments):
     """Write the continuations of all recordings."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("run", type=Path, help="output folder of train.py")
     parser.add_argument("recordings", type=Path, nargs="+", help="audio files")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=Path("continued"),
-        help="folder for the audio; %(default)s by default",
-    )
-    parser.add_argument(
-        "--number",
-        type=int,
-        default=3,
-        help="continuations of each recording; %(default)s by default",
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        help="random seed; %(default)s by default",
-    )
+    option = parser.add_argument
+    option("--folder", type=Path, default="continued", help="for the audio")
+    option("--number", type=int, default=3, help="of each recording")
+    option("--seed", type=int, default=0, help="of the continuations")
     known = parser.parse_args(arguments)
     names = [path.stem for path in known.recordings]
     repeated = {name for name in names if names.count(name) > 1}

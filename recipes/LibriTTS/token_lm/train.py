@@ -57,14 +57,9 @@ def predict(lm, tokens, lens):
 
 @torch.no_grad()
 def test(hparams, dataset):
-    """Test the prediction and the continuation of each clip.
+    """Test the prediction and the continuation of each clip; a row for each.
 
-    Long clips are cut to the first ``clip_groups``.
-
-    Returns
-    -------
-    list of dict
-        A row for each clip.
+    Long clips are cut to as many groups as the model has positions for.
     """
     lm, codec = hparams["lm"].eval(), hparams["tokenizer"].codec
     codec.to(lm.llama.device)

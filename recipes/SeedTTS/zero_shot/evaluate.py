@@ -17,13 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))
 import speechbrain_gogo.compatibility  # noqa: F401
 
 import torch
-from folders import (
-    RECORDED,
-    check_labels,
-    find_files,
-    folder_name,
-    hash_audio,
-)
+from folders import RECORDED, check_labels, find_files, folder_name, hash_audio
 from judging import judge, long_cases, single_cases
 from seed_tts import read_tasks
 from synthesis import (

@@ -84,7 +84,6 @@ def judge(cases, systems, judges, folder, settings, foreign, hparams):
     hashes of the audio of systems that do not depend on them. Gives label ->
     rows, in the order of the cases.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     columns = [column for judge in judges for column in judge.columns]
     columns.append(UNSCORED)
     settings = {**settings, "judges": [judge.judge for judge in judges]}

@@ -108,9 +108,8 @@ def pair_clips(clips, shortest, longest, targets):
         )
         if prompt is None:
             return pairs, len(clips)
-        others = [clip for clip in clips if clip[1]["wrd"] != prompt[1]["wrd"]][
-            :targets
-        ]
+        others = [c for c in clips if c[1]["wrd"] != prompt[1]["wrd"]]
+        others = others[:targets]
         if not others:
             return pairs, len(clips)
         pairs += [(prompt, other) for other in others]
@@ -118,12 +117,7 @@ def pair_clips(clips, shortest, longest, targets):
 
 
 def draw_pairs(pairs, number, seed):
-    """A random sample of pairs, with different texts.
-
-    Raises
-    ------
-    ValueError
-        If there are not enough.
+    """A random sample of pairs, with different texts; an error if there are too few.
 
     Example
     -------

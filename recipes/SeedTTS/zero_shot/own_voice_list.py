@@ -79,7 +79,7 @@ def main(
 def choose_sentences(rows, shortest, longest):
     """IDs of clips that say different sentences of a suitable length, in words.
 
-    Gives IDs in order, and how many others there are by the reason.
+    Gives IDs in order, and how many others there are, by reason.
 
     Example
     -------

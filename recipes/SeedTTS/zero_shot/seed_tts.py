@@ -25,25 +25,10 @@ class Task:
 
 
 def read_tasks(path, expected=None):
-    r"""All tasks of a list.
+    r"""All tasks of a list; their number is to be ``expected``, if that is given.
 
-    Arguments
-    ---------
-    path : str | Path
-        The list.
-    expected : int
-        Expected number.
-
-    Returns
-    -------
-    list of Task
-
-    Raises
-    ------
-    ValueError
-        If the list is not UTF-8, a line cannot be read, a name is not unique,
-        the number is not the expected one, files are missing, or only some
-        tasks have recordings.
+    Raises a ValueError also if the list is not UTF-8, a line cannot be read, a
+    name is not unique, files are missing, or only some tasks have recordings.
 
     Example
     -------

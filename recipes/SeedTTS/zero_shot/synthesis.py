@@ -30,7 +30,6 @@ def synthesize(speech, tasks, systems, folder, settings, batch_size):
     with ``COLUMNS``. It is an error if a prompt's audio cannot be used, or no
     task can be spoken.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     asked = {label: {"allocate": systems[label]} for label in systems}
     results = ResultsFile(folder, list(COLUMNS), settings, asked)
     progress = tqdm(

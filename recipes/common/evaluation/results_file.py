@@ -76,13 +76,14 @@ def _name_part(row):
 class ResultsFile:
     """results.csv and the settings it was made with.
 
-    Settings, for JSON, are all that change values, including the data;
-    ``systems`` has a dict of those that change the values of one, by name. Results of other
-    settings in the folder are an error, and so are two judges with columns of
-    the same name.
+    ``settings``, for JSON, are all that change values, the data included;
+    ``systems`` maps the name of a system to those that change its values alone.
+    Results of other settings in the folder are an error, and so are two judges
+    with columns of the same name.
     """
 
     def __init__(self, folder, columns, settings, systems):
+        Path(folder).mkdir(parents=True, exist_ok=True)
         self.path = Path(folder) / "results.csv"
         self.columns = ["ID", "system", *columns]
         if len(set(self.columns)) < len(self.columns):

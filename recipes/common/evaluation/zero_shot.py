@@ -66,7 +66,6 @@ def evaluate(hparams, run_opts):
         for name, source in hparams["models"].items()
     }
     folder = Path(hparams["output_folder"])
-    folder.mkdir(parents=True, exist_ok=True)
     settings = {
         "seed": hparams["seed"],
         "judges": [judge.judge for judge in judges],

@@ -1,8 +1,21 @@
 """Start of a codec's training, for the recipes of all corpora."""
 
+from speechbrain.utils.distributed import run_on_main
 from tqdm import tqdm
 
+from speechbrain_gogo.dataio.text.tokenizers import train_tokenizer
 from speechbrain_gogo.inference import GogoCodec
+
+
+def prepare_tokenizer(sentences, hparams):
+    """The text tokenizer, trained on an iterable of texts if there is none."""
+    settings = {
+        "sentences": sentences,
+        "model_path": hparams["tokenizer_file"],
+        "vocab_size": hparams["model"]["text_vocab"],
+    }
+    run_on_main(train_tokenizer, kwargs=settings)
+    return train_tokenizer(**settings)
 
 
 def initialize_codec(brain, hparams, clips):

@@ -182,3 +182,4 @@ def train_stage(hparams, run_opts):
         "fingerprint": codec.fingerprint,
     }
     run_on_main(export_speech_stage, kwargs=settings)
+    print(f"The language model is in {hparams['export_folder']}")

@@ -15,16 +15,9 @@ logger = logging.getLogger(__name__)
 class CodeUsage:
     """Different codes of each level in an update, averaged over updates.
 
-    A level has collapsed if it uses fewer codes than a quarter of its maximum
-    so far (averages between two logs). A warning is logged once, until it
-    recovers.
-
-    Arguments
-    ---------
-    num_levels : int
-        Levels K.
-    vocab_size : int
-        Codes of each level, C.
+    There are ``num_levels`` levels of ``vocab_size`` codes. A level has
+    collapsed if it uses fewer codes than a quarter of its maximum so far
+    (averages between two logs). A warning is logged once, until it recovers.
 
     Example
     -------

@@ -53,8 +53,9 @@ class RecipeLogger(FileTrainLogger):
     def __init__(self, save_file, also=(), wandb_mode="offline"):
         super().__init__(str(save_file))
         folder = Path(save_file).absolute().parent
+        board = str(folder / "tensorboard")
         makers = {
-            "tensorboard": lambda: RunningTensorboard(folder / "tensorboard"),
+            "tensorboard": lambda: RunningTensorboard(board),
             "wandb": lambda: RunningWandB(folder, wandb_mode),
         }
         unknown = set(also) - set(makers)

@@ -19,19 +19,11 @@ STAGES = "train", "valid", "test"
 
 
 class RunningTensorboard(TensorboardLogger):
-    """TensorBoard, with the update as the step.
+    """TensorBoard, with the update as the step, in a folder of event files.
 
     Rows after the checkpoint from which a killed training resumes are replaced
     by its new ones.
-
-    Arguments
-    ---------
-    folder : Path
-        Folder of the event files.
     """
-
-    def __init__(self, folder):
-        super().__init__(str(folder))
 
     def resume(self, step):
         """Resume the training after an update; on all ranks."""
@@ -64,15 +56,10 @@ class RunningTensorboard(TensorboardLogger):
 class RunningWandB(WandBLogger):
     """Weights & Biases, with the update as the horizontal axis.
 
-    Arguments
-    ---------
-    folder : Path
-        Output folder of the training, in which the run is stored with its
-        identity, so that a resumed training continues it. Its name is the
-        run's, unless the environment variable WANDB_NAME has another;
-        WANDB_PROJECT likewise has another project than PROJECT.
-    mode : str
-        "offline" or "online".
+    The output folder of the training stores the run with its identity, so that
+    a resumed training continues it. Its name is the run's, unless the environment
+    variable WANDB_NAME has another; WANDB_PROJECT likewise has another project
+    than PROJECT. The mode is "offline" or "online".
     """
 
     def __init__(self, folder, mode="offline"):

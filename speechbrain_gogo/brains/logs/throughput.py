@@ -7,12 +7,8 @@ from collections import Counter
 class Throughput:
     """Seconds of audio and tokens of training batches, per second.
 
-    Padding does not count, nor does the time of validations.
-
-    Arguments
-    ---------
-    processes : int
-        Of a distributed run: each has as much as this one, about.
+    Padding does not count, nor does the time of validations. Each process of a
+    distributed run has as much as this one, about.
 
     Example
     -------

@@ -71,17 +71,11 @@ class WatchedBrain(CountingBrain):
         self.throughput.resume()
 
     def write_log(self, stage, **values):
-        """Append one row to the JSON-lines log, and tell other loggers.
+        """Append a row of figures to the JSON-lines log, and tell other loggers.
 
-        A row of "train" also gets the learning rate, the norm of the gradient
-        of the last update before clipping, and the throughput.
-
-        Arguments
-        ---------
-        stage : str
-            Name of the row, such as "train" or "valid".
-        **values : float
-            Figures by name.
+        The stage is the row's name, such as "train" or "valid". A row of "train"
+        also gets the learning rate, the norm of the gradient of the last update
+        before clipping, and the throughput.
         """
         if not if_main_process():
             return
@@ -102,14 +96,8 @@ class WatchedBrain(CountingBrain):
     def log_validation(self, epoch, train_stats, valid_stats):
         """Log a validation, and show it; all ranks have to call it.
 
-        Figures are of the training since the last validation, and of this one.
-
-        Arguments
-        ---------
-        epoch : int
-            The epoch that has ended.
-        train_stats, valid_stats : dict
-            Figures by name.
+        Figures by name are of the training since the last validation, and of this
+        one; the epoch is the one that has ended.
         """
         self.hparams.train_logger.log_stats(
             {
@@ -169,38 +157,20 @@ class WatchedBrain(CountingBrain):
     def draw_samples(self, folder):
         """Write audio and pictures of a few validation clips, if there are any.
 
-        The folder is that of this validation. The same clip has the same name
-        each time.
-
-        Arguments
-        ---------
-        folder : Path
-            Of this validation's files, which need not exist.
+        The folder is that of this validation, and need not exist. The same clip
+        has the same name each time.
         """
 
     def write_original(self, name, wav):
-        """Write the audio of a clip, [1, T], unless it is there.
-
-        Arguments
-        ---------
-        name : str
-            Name of the file, without its suffix.
-        wav : torch.Tensor
-            Audio in [-1, 1], [1, T].
-        """
+        """Write the audio of a clip, [1, T], as ``<name>.wav`` unless it is there."""
         path = self.samples_folder / "original" / f"{name}.wav"
         if not path.is_file():
             self.write_audio(path, wav)
 
     def write_audio(self, path, wav):
-        """Write audio of the training's sample rate, [1, T].
+        """Write audio [1, T] of the training's sample rate, clipped to [-1, 1].
 
-        Arguments
-        ---------
-        path : Path
-            File to write; its folder is created if needed.
-        wav : torch.Tensor
-            Audio, [1, T], on any device; clipped to [-1, 1].
+        Folders of the path are created if needed.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         wav = wav.detach().float().clamp(-1, 1).cpu()

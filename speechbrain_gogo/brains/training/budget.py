@@ -13,6 +13,7 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
+from speechbrain.utils.distributed import ddp_broadcast
 
 
 @register_checkpoint_hooks
@@ -74,11 +75,9 @@ class TrainingBudget:
         """
         if self.started is None:
             self.started = time.monotonic()
-        if self.max_minutes is None or not torch.distributed.is_initialized():
+        if self.max_minutes is None:
             return self.share(step)
-        box = [self.share(step)]  # rank 0 keeps the time
-        torch.distributed.broadcast_object_list(box, src=0)
-        return box[0]
+        return ddp_broadcast(self.share(step))  # rank 0 keeps the time
 
     def minutes_left(self, step):
         """Minutes until the end at the speed so far; None before a start."""

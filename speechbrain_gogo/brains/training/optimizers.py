@@ -78,20 +78,8 @@ class MasterAdamW(Optimizer):
 
     Parameters, gradients, copies and moments take 2 + 2 + 4 + 8 bytes per
     weight; float32 weights under autocast take 4 + 4 + 8 bytes, plus 2 for
-    weights that autocast converts.
-
-    Arguments
-    ---------
-    params : iterable
-        Parameters or groups of them, of any float type.
-    lr : float
-        Learning rate.
-    betas : sequence of float
-        Decay of the mean of gradients and of their squares.
-    eps : float
-        Added to the square root of the latter.
-    weight_decay : float
-        Decoupled weight decay, multiplied by the learning rate.
+    weights that autocast converts. Arguments are those of torch.optim.AdamW;
+    weights may be of any float type.
 
     Example
     -------
@@ -116,17 +104,12 @@ class MasterAdamW(Optimizer):
         super().__init__(params, settings)
 
     @torch.no_grad()
-    def step(self, closure=None):
-        """One update of all weights that have a gradient, as in torch."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self):
+        """One update of all weights that have a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
                     self._update(weight, group)
-        return loss
 
     def _update(self, weight, group):
         state, (mean_decay, square_decay) = self.state[weight], group["betas"]

@@ -60,11 +60,6 @@ class ReplayBuffer:
 
         Groups with a value that is not finite are skipped, since they would
         affect many updates.
-
-        Arguments
-        ---------
-        *parts : torch.Tensor
-            Each [M, ...], on any device.
         """
         parts = [part.detach().cpu() for part in parts]
         finite = [part.isfinite().flatten(1).all(1) for part in parts]
@@ -80,19 +75,9 @@ class ReplayBuffer:
         self.seen += len(places)
 
     def draw(self, count, generator):
-        """Random groups, at most ``count``: tensors [M, ...] each.
+        """Random groups, at most ``count``: tensors [M, ...] each, on the CPU.
 
-        Arguments
-        ---------
-        count : int
-            Number of groups.
-        generator : torch.Generator
-            Chooses them.
-
-        Returns
-        -------
-        list of torch.Tensor
-            On the CPU; none if nothing was added.
+        A list that is empty if nothing was added.
         """
         return self._get(torch.randperm(len(self), generator=generator)[:count])
 

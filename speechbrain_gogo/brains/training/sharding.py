@@ -44,22 +44,11 @@ class ShardedModule(nn.Module):
     Validation, samples and exports, which processes do alone, use the module
     itself: it stays on the CPU and has the weights of the last :meth:`gather`.
     Layers (entries of module lists) are gathered one at a time, all other weights
-    together.
+    together. In each layer, trained weights have one data type.
 
-    Arguments
-    ---------
-    module : torch.nn.Module
-        In each layer, trained weights have one data type.
-    device_type : str
-        "cuda", or "cpu" over gloo.
-    precision : str
-        "bf16" gathers weights in bfloat16 and averages gradients in float32;
-        "fp32" does all in the precision of the weights.
-
-    Raises
-    ------
-    ValueError
-        If the precision is another one.
+    Devices are "cuda", or "cpu" over gloo. The precision "bf16" gathers weights
+    in bfloat16 and averages gradients in float32; "fp32" does all in the
+    precision of the weights; another one is a ValueError.
     """
 
     def __init__(self, module, device_type="cpu", precision="fp32"):
@@ -149,15 +138,8 @@ class ShardedModule(nn.Module):
 class ShardedOptimizer:
     """Saves the state of an optimizer of shards as that of a whole model.
 
-    Arguments
-    ---------
-    optimizer : torch.optim.Optimizer
-        AdamW or MasterAdamW, whose state is sharded as the weights are.
-
-    Raises
-    ------
-    ValueError
-        If it is one of bitsandbytes, whose kernels know no shards.
+    The state of AdamW or MasterAdamW is sharded as the weights are. Raises a
+    ValueError for an optimizer of bitsandbytes, whose kernels know no shards.
     """
 
     def __init__(self, optimizer):

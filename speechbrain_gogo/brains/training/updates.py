@@ -23,19 +23,11 @@ logger = logging.getLogger(__name__)
 
 
 def parameter_groups(modules):
-    """Groups of parameters with the same learning rate.
+    """Groups of parameters with a learning-rate factor each, for an optimizer.
 
-    Arguments
-    ---------
-    modules : torch.nn.Module
-        Some of its modules may have a ``learning_rate_factor``, which applies
-        to all parameters inside; the innermost one is used.
-
-    Returns
-    -------
-    list of dict
-        Groups for an optimizer, each with its ``learning_rate_factor``, in
-        the order of their first parameters.
+    Modules may have a ``learning_rate_factor``, which applies to all parameters
+    inside; the innermost one is used. Groups, dicts with "params" and
+    "learning_rate_factor", are in the order of their first parameters.
 
     Example
     -------
@@ -147,17 +139,7 @@ class UpdatingBrain(sb.Brain):
         """One batch of an update; the last one updates the weights.
 
         The gradient of the update is the mean of those of
-        ``batches_of_update``. Returns the loss of the batch, detached.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            A batch of the loader.
-
-        Returns
-        -------
-        torch.Tensor
-            A scalar on the CPU.
+        ``batches_of_update``. Returns the loss of the batch, detached, on the CPU.
         """
         size = self.batches_of_update()
         if not self.waiting:

@@ -125,11 +125,8 @@ class CausalStack(nn.Module):
     def reach(self):
         """Receptive field: how far back an output depends on inputs.
 
-        Returns
-        -------
-        tuple of Fraction
-            Earlier input steps that a step of :meth:`hidden` depends on, and
-            input steps for each of its steps.
+        Two Fractions: earlier input steps that a step of :meth:`hidden` depends on,
+        and input steps for each of its steps.
         """
         step = Fraction(1)
         reach = 2 * step

@@ -26,22 +26,11 @@ class ClipCodec(nn.Module):
 
     @torch.no_grad()
     def encode(self, wavs, wav_lens=None, num_tokens=None):
-        """Waveforms to tokens, each independent of the batch.
+        """Tokens int64 [B, N, K] of waveforms [B, T], each independent of the batch.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        num_tokens : int
-            Number of columns to compute; all by default.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens int64 [B, N, K], zero beyond each utterance's end, and
-            relative lengths [B] over N.
+        Waveforms are in [-1, 1], with relative lengths [B]. ``num_tokens`` columns
+        are computed; all by default. Tokens are zero beyond each utterance's end.
+        Also gives relative lengths [B] over N.
         """
         clips = self.split_clips(wavs, wav_lens)
         tokens = [self.encode_clip(clip) for clip in clips]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 EPSILON = 1e-5  # is added to every count, so that none is zero
+ROUNDS = 50  # of k-means
 
 
 class EMACodebooks(nn.Module):
@@ -56,17 +57,9 @@ class EMACodebooks(nn.Module):
         return _nearest(x, self.embed)
 
     def forward(self, x):
-        """Quantize; in training also update the codebooks.
+        """Quantize x [G, M, d]; in training also update the codebooks.
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [G, M, d].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Codes [G, M, d] before the update, and ids int64 [G, M].
+        Gives codes [G, M, d] before the update, and ids int64 [G, M].
         """
         learning = self.training and torch.is_grad_enabled()
         if learning and not self.initialized.all():
@@ -121,7 +114,7 @@ class EMACodebooks(nn.Module):
         self.cluster_size[rare] = self.rare_uses
 
 
-def kmeans(x, num_clusters, iterations=50):
+def kmeans(x, num_clusters):
     """Means of clusters, from randomly chosen vectors.
 
     x [G, M, d], G sets of vectors -> means [G, C, d], C = ``num_clusters`` of
@@ -134,7 +127,7 @@ def kmeans(x, num_clusters, iterations=50):
     order = torch.randperm(vectors, generator=generator)
     chosen = order.repeat(-(-num_clusters // vectors))[:num_clusters]
     means = x[:, chosen.to(x.device)]
-    for _ in range(iterations):
+    for _ in range(ROUNDS):
         ids = _nearest(x, means)
         counts, sums = _add_up(x, ids, num_clusters)
         moved = sums / counts.clamp(min=1).unsqueeze(-1)

@@ -57,21 +57,10 @@ class GlobalEncoder(nn.Module):
         return self.ecapa(mel).squeeze(1)
 
     def encode_each(self, mel, lens=None):
-        """Embeddings of utterances of different lengths, each read alone.
+        """Embeddings [B, dim] of utterances of different lengths, each read alone.
 
-        Fewer than 5 frames are repeated.
-
-        Arguments
-        ---------
-        mel : torch.Tensor
-            Log-mel, shape [B, F, n_mels].
-        lens : torch.Tensor
-            Relative lengths [B] over F.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, dim].
+        ``mel`` is a log-mel [B, F, n_mels] with relative lengths [B]. Fewer than 5
+        frames are repeated.
         """
         frames = [mel.shape[1]] * len(mel)
         if lens is not None:
@@ -87,19 +76,9 @@ class GlobalEncoder(nn.Module):
     def clip_and_shuffle(self, mel, lens, generator=None):
         """Shuffled segments of a quarter to three quarters of each utterance.
 
-        Arguments
-        ---------
-        mel : torch.Tensor
-            Log-mel, shape [B, F, n_mels].
-        lens : torch.Tensor
-            Relative lengths [B] over F.
-        generator : torch.Generator
-            Random generator; torch's global one by default.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, F', n_mels], each utterance's segments repeated up to F'.
+        Of a log-mel [B, F, n_mels] with relative lengths [B]: [B, F', n_mels], each
+        utterance's segments repeated up to F'. The generator is torch's global one
+        by default.
         """
         frames = count_steps(lens, mel.shape[1]).tolist()
         draws = torch.rand(2, len(frames), generator=generator).tolist()

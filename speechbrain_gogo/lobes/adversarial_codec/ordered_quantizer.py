@@ -96,16 +96,9 @@ class OrderedProductQuantizer(StreamQuantizer):
     def quantize(self, inner):
         """Features of streams, their ids and the commitment loss.
 
-        Arguments
-        ---------
-        inner : torch.Tensor
-            Projected features, shape [M, S * stream_dim].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            [M, S, stream_dim], whose gradient passes to ``inner``; ids int64
-            [M, S]; and the mean squared distance to the codes.
+        Projected features [M, S * stream_dim] become [M, S, stream_dim], whose
+        gradient passes to them, ids int64 [M, S], and the mean squared distance to
+        the codes.
         """
         x = inner.unflatten(1, (-1, self.code_dim)).transpose(0, 1)  # [G, M, d]
         codes, ids = self.codebooks(x)
@@ -128,17 +121,9 @@ class OrderedProductQuantizer(StreamQuantizer):
         return inner.unflatten(1, (self.num_streams, self.stream_dim))
 
     def embed(self, ids):
-        """Features of ids.
+        """Features [..., S', stream_dim] of ids int64 [..., S'], the first S' streams.
 
-        Arguments
-        ---------
-        ids : torch.Tensor
-            int64 [..., S'], the first S' streams; ``vocab_size`` has zeros.
-
-        Returns
-        -------
-        torch.Tensor
-            [..., S', stream_dim].
+        The id ``vocab_size`` has zeros.
         """
         parts = self.split_ids(ids.clamp(max=self.vocab_size - 1))
         parts = parts.flatten(-2)  # [..., G'], the first G' codebooks

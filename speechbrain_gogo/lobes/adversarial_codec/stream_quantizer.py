@@ -15,20 +15,9 @@ from torch import nn
 class StreamQuantizer(nn.Module):
     """Projections around a quantizer, nested dropout and ids of streams.
 
-    Arguments
-    ---------
-    dim : int
-        Width D of what is quantized.
-    inner_dim : int
-        Width of the space of the codebooks.
-    num_streams : int
-        S.
-    codebook_size : int
-        Codes of each of the codebooks of a stream.
-    ordered : bool
-        Keep a random number of the streams of each utterance in training.
-    codebooks_per_stream : int
-        Digits of a stream's id.
+    ``dim`` is the width D of what is quantized, ``inner_dim`` that of the
+    codebooks' space; the other arguments are those of
+    :class:`~speechbrain_gogo.lobes.adversarial_codec.ordered_quantizer.OrderedProductQuantizer`.
     """
 
     def __init__(
@@ -51,28 +40,16 @@ class StreamQuantizer(nn.Module):
         self.project_out = nn.Linear(inner_dim, dim)
 
     def forward(self, x, real, num_kept=None, generator=None, continuous=False):
-        """Quantize a batch in training.
+        """Quantize features [B, N, D] in training.
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            Features, shape [B, N, D].
-        real : torch.Tensor
-            bool [B, N], False in the padding, which is ignored.
-        num_kept : torch.Tensor
-            int64 [B], streams of each utterance to keep; drawn if not given.
-        generator : torch.Generator
-            Random generator; torch's global one by default.
-        continuous : bool
-            Neither quantize the features nor update the codebooks: codebooks
-            collapse if they start while features change fast.
+        Padding, where ``real``, bool [B, N], is False, is ignored. ``num_kept``,
+        int64 [B], are the streams of each utterance to keep; drawn if not given, by
+        torch's global generator if there is no other. ``continuous`` features are
+        not quantized, and do not update the codebooks: these collapse if they start
+        while features change fast.
 
-        Returns
-        -------
-        tuple of torch.Tensor
-            Quantized features [B, N, D], zero in the padding; ids int64
-            [M, S], or [0, S] of continuous features; and the commitment loss,
-            a scalar.
+        Gives quantized features [B, N, D], zero in the padding; ids int64 [M, S],
+        or [0, S] of continuous features; and the commitment loss, a scalar.
         """
         with torch.autocast(x.device.type, enabled=False):
             inner = self.project_in(x[real].float())  # [M, inner_dim]

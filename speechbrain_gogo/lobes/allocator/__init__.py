@@ -14,9 +14,7 @@ from speechbrain_gogo.lobes.allocator.policy import (
     group_relative_advantage,
     grpo_loss,
 )
-from speechbrain_gogo.lobes.allocator.reward import (
-    ReconstructionReward,
-)
+from speechbrain_gogo.lobes.allocator.reward import ReconstructionReward
 
 __all__ = [
     "ReconstructionReward",

@@ -21,19 +21,7 @@ from speechbrain_gogo.lobes.allocator.policy import (
 def enumerated_grpo(logits, rewards, generator=None):
     """GRPO over all choices, the paper's objective (Eq. 12 and 13).
 
-    Arguments
-    ---------
-    logits : torch.Tensor
-        Logits of the policy, [M, G].
-    rewards : torch.Tensor
-        Rewards of the choices, [M, G].
-    generator : torch.Generator
-        Not needed: nothing is random.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar.
+    Nothing is random: the generator is not needed.
 
     Example
     -------
@@ -47,22 +35,9 @@ def enumerated_grpo(logits, rewards, generator=None):
 def sampled_grpo(logits, rewards, generator=None, num_samples=8):
     """GRPO without enumeration: choices are sampled from the policy.
 
+    ``num_samples`` are sampled for each group, by a generator on the CPU.
     Advantages compare the sampled choices with each other; the gradient is that
     of their log-probabilities.
-
-    Arguments
-    ---------
-    logits, rewards
-        As in :func:`enumerated_grpo`.
-    generator : torch.Generator
-        Generator of the sampling, on the CPU.
-    num_samples : int
-        Choices sampled for each group.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar.
 
     Example
     -------
@@ -83,19 +58,7 @@ def dpo(logits, rewards, generator=None, beta=0.1):
     """Direct preference optimization: the best choice against the worst.
 
     The reference is the initial policy. It is uniform, so it cancels in the
-    difference.
-
-    Arguments
-    ---------
-    logits, rewards, generator
-        As in :func:`enumerated_grpo`.
-    beta : float
-        Weight of the divergence from the reference.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar.
+    difference; ``beta`` is the weight of the divergence from it.
 
     Example
     -------

@@ -69,18 +69,7 @@ class TokenAllocator(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, features):
-        """Logits of the choices.
-
-        Arguments
-        ---------
-        features : torch.Tensor
-            The codec's features of the backbone tokens, [B, N, b, D].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, N, G].
-        """
+        """Logits [B, N, G] of the choices, from features of backbones [B, N, b, D]."""
         x = self.project(features).flatten(0, 1)  # [B * N, b, D]
         x = self.transformer(x)
         return self.classifier(x[:, -1]).unflatten(0, features.shape[:2])
@@ -95,17 +84,9 @@ class TokenAllocator(nn.Module):
         }
 
     def check_fits(self, codec):
-        """Check that the allocator was made for the groups of a codec.
+        """Raise a ValueError if the allocator was made for groups of another codec.
 
-        Arguments
-        ---------
-        codec : Gogo
-            Codec whose token features it reads.
-
-        Raises
-        ------
-        ValueError
-            If not; the error has the numbers of both.
+        The error has the numbers of both. ``codec`` is a Gogo network.
         """
         wanted = {
             "in_dim": len(codec.mask),

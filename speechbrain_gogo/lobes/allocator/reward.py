@@ -88,44 +88,21 @@ class ReconstructionReward(nn.Module):
         return hash_weights(self.state_dict(), metadata=repr(numbers))
 
     def weigh(self, distances):
-        """Rewards of the choices, given their distances (Eq. 11).
-
-        Arguments
-        ---------
-        distances : torch.Tensor
-            [..., G].
-
-        Returns
-        -------
-        torch.Tensor
-            [..., G].
-        """
+        """Rewards of the choices, given their distances, both [..., G] (Eq. 11)."""
         tokens = self.token_weight * self.budgets
         return -tokens - self.distance_weight * distances
 
     @torch.no_grad()
     def forward(self, wavs, wav_lens, generator=None):
-        """Rewards of a batch.
+        """Rewards of a batch of waveforms [B, T] with relative lengths [B].
 
         They are computed in float32 without TF32, whatever the precision of the
-        training: the policy has to learn from the tokens and the audio of
-        inference.
+        training: the policy has to learn from the tokens and the audio of inference.
+        The generator of the flow's noise is on the CPU.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        generator : torch.Generator
-            Generator of the noise of the flow, on the CPU.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Rewards [B, N, G], distances [B, N, G] (squared norms of log-mel
-            differences per frame), token features [B, N, K, D], and relative
-            lengths [B] over N.
+        Gives rewards [B, N, G], distances [B, N, G] (squared norms of log-mel
+        differences per frame), token features [B, N, K, D], and relative lengths [B]
+        over N.
         """
         with full_precision(wavs.device.type):
             return self._score(wavs, wav_lens, generator)
@@ -148,21 +125,10 @@ class ReconstructionReward(nn.Module):
         return self.weigh(distances), distances, q, lens
 
     def compare(self, made, mel, lens):
-        """Distance of each choice's log-mel (Eq. 10).
+        """Distance [G, B, N] of each choice's log-mel (Eq. 10).
 
-        Arguments
-        ---------
-        made : torch.Tensor
-            Log-mel of the choices, shape [G, B, N, g, d].
-        mel : torch.Tensor
-            Log-mel of the recordings, shape [B, N, g, d].
-        lens : torch.Tensor
-            Relative lengths [B] over N.
-
-        Returns
-        -------
-        torch.Tensor
-            [G, B, N].
+        Those of the choices are [G, B, N, g, d], those of the recordings
+        [B, N, g, d], with relative lengths [B] over N.
         """
         return (made - mel).square().sum(-1).mean(-1)
 

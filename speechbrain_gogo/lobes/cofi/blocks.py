@@ -137,21 +137,10 @@ class ScaleDecoder(nn.Module):
         keep_variance(self.conv_out)
 
     def step(self, place, d, q, g):
-        """d^(i-1) from d^i and the quantized e^i - d^i.
+        """d^(i-1), [B, s * T_i, C], from d^i and the quantized residual s^i.
 
-        Arguments
-        ---------
-        place : int
-            i - 1, from Ns - 1 (the coarsest scale) down to 0.
-        d, q : torch.Tensor
-            d^i and the quantized residual s^i, both [B, T_i, C].
-        g : torch.Tensor
-            Global embeddings [B, C].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, s * T_i, C].
+        ``place`` is i - 1, from Ns - 1 (the coarsest scale) down to 0; d^i and s^i
+        are [B, T_i, C]; g are global embeddings [B, C].
         """
         x = (d + q + g.unsqueeze(1)).transpose(1, 2)
         return self.blocks[place](x).transpose(1, 2)

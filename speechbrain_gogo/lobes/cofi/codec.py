@@ -104,13 +104,7 @@ class CoFiCodecNetwork(ClipCodec):
         self.register_buffer("mean_embedding", torch.zeros(global_encoder.dim))
 
     def token_identity(self):
-        """Everything on which tokens depend: settings, and weights.
-
-        Returns
-        -------
-        tuple
-            Anything with a ``repr``, and a list of state dicts.
-        """
+        """Everything on which tokens depend: settings, and a list of state dicts."""
         settings = self.sample_rate, self.group_samples, self.levels
         parts = self.encoder, self.quantizers, self.global_encoder
         parts = [*parts, *self.decoder.blocks[1:]]  # dec_1 predicts the mel
@@ -136,20 +130,11 @@ class CoFiCodecNetwork(ClipCodec):
 
     @torch.no_grad()
     def encode_pieces(self, pieces):
-        """Tokens of one recording that comes in pieces.
+        """Tokens of one recording that comes in pieces, waveforms [T] of any lengths.
 
         A window is encoded when the next group has arrived, since mel frames
-        need later samples. The embedding is computed from the first window.
-
-        Arguments
-        ---------
-        pieces : iterable of torch.Tensor
-            Waveforms [T] of any lengths.
-
-        Yields
-        ------
-        torch.Tensor
-            int64 [n, K] of the next groups.
+        need later samples. The embedding is computed from the first window. Yields
+        int64 [n, K] of the next groups.
         """
         size, window = self.group_samples, self.window_groups
         held, known, first, g = None, 0, True, None
@@ -227,20 +212,10 @@ class CoFiCodecNetwork(ClipCodec):
 
     @torch.no_grad()
     def decode_mel(self, codes, embedding):
-        """Log-mel of tokens in the voice of an embedding.
+        """Log-mel [B, M, n_mels] of tokens in the voice of embeddings [B, C].
 
-        Arguments
-        ---------
-        codes : torch.Tensor
-            int64 [B, N, K'], the first K' columns; ``mask_id`` where a token
-            is not used. A step without any token adds zeros.
-        embedding : torch.Tensor
-            Global embeddings [B, C].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, M, n_mels].
+        Tokens are int64 [B, N, K'], the first K' columns; ``mask_id`` where one is
+        not used. A step without any token adds zeros.
         """
         parts = self.levels.unpack(self._every_column(codes))
         d = 0

@@ -34,25 +34,15 @@ class CoFiObjective(nn.Module):
         self.mel_weight = mel_weight
 
     def forward(self, mel, lens, generator=None, continuous=False):
-        """Losses, and the predicted log-mel for the discriminators.
+        """Losses, and the predicted log-mel for the discriminators, a dict.
 
-        Arguments
-        ---------
-        mel : torch.Tensor
-            Log-mel, shape [B, M, n_mels], of whole groups.
-        lens : torch.Tensor
-            Relative lengths [B].
-        generator : torch.Generator
-            Generator of Clip&Shuffle and both nested dropouts.
-        continuous : bool
-            Skip quantization, at the start of the training.
+        ``mel`` is a log-mel [B, M, n_mels] of whole groups with relative lengths
+        [B]; the generator is that of Clip&Shuffle and both nested dropouts.
+        ``continuous``, at the start of the training, skips quantization.
 
-        Returns
-        -------
-        dict
-            Scalars "loss", "vq" and "mel"; "predicted", the log-mel
-            [B, M, n_mels]; "embedding", [B, C]; and "ids", a dict from the
-            name of a stream to its token ids, int64 [steps].
+        Gives scalars "loss", "vq" and "mel"; "predicted", the log-mel
+        [B, M, n_mels]; "embedding", [B, C]; and "ids", a dict from the name of a
+        stream to its token ids, int64 [steps].
         """
         codec, encoder = self.codec, self.codec.global_encoder
         g = encoder(encoder.clip_and_shuffle(mel, lens, generator))

@@ -90,10 +90,7 @@ class ScaleQuantizers(nn.ModuleList):
 def root(vocab_size, count):
     """Size of each codebook, if ``count`` of them together give the ids.
 
-    Raises
-    ------
-    ValueError
-        If the number of ids has no such root.
+    Raises a ValueError if the number of ids has no such root.
 
     Example
     -------

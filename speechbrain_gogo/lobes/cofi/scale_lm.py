@@ -107,38 +107,20 @@ class ScaleLM(nn.Module):
         return [fine // coarse for coarse, fine in zip(steps, steps[1:])]
 
     def hidden_states(self, prefix, scales):
-        """Hidden states of whole sequences.
+        """Hidden states of whole sequences, [B, R, D] of each scale.
 
-        Arguments
-        ---------
-        prefix : tuple of torch.Tensor
-            Vectors [B, 1 + L, D] and which are real, bool [B, 1 + L].
-        scales : list of tuple
-            For each scale: vectors of BOS and its rows, [B, R, D], and how many
-            steps each utterance has, int64 [B].
-
-        Returns
-        -------
-        list of torch.Tensor
-            Hidden states of each scale, [B, R, D].
+        ``prefix`` has vectors [B, 1 + L, D] and which are real, bool [B, 1 + L].
+        ``scales`` has, for each, vectors of BOS and its rows, [B, R, D], and how
+        many steps each utterance has, int64 [B].
         """
         raise NotImplementedError
 
     def follow(self, previous, number):
-        """The start of the generation of a scale.
+        """The start of the generation of scale ``number``, from 0 on.
 
-        Arguments
-        ---------
-        previous : StepGenerator
-            Finished generator of the preceding scale.
-        number : int
-            Number of the scale, from 0 on.
-
-        Returns
-        -------
-        dict
-            ``reader``, ``context`` and ``condition`` of
-            :class:`~speechbrain_gogo.lobes.speech.streams.step_generator.StepGenerator`.
+        ``previous`` is the finished StepGenerator of the preceding scale. Gives
+        ``reader``, ``context`` and ``condition`` of
+        :class:`~speechbrain_gogo.lobes.speech.streams.step_generator.StepGenerator`.
         """
         raise NotImplementedError
 
@@ -164,23 +146,12 @@ class ScaleLM(nn.Module):
         return places <= (counts + scale.lag)[:, None]  # [B, R]
 
     def forward(self, reference, text, text_lens, tokens, lens):
-        """Losses of a padded batch.
+        """Losses of a padded batch, a dict.
 
-        Arguments
-        ---------
-        reference, text, text_lens
-            As in TextPrefix.forward.
-        tokens : torch.Tensor
-            int64 [B, N, K].
-        lens : torch.Tensor
-            Relative lengths [B] over N.
-
-        Returns
-        -------
-        dict
-            "loss", the cross-entropy averaged over the streams of a scale and
-            over the scales; "nll" [P], of each token and EOS; "level" int64
-            [P], its stream, counted from the coarsest scale on.
+        Reference and text are those of TextPrefix.forward; tokens are int64
+        [B, N, K] with relative lengths [B]. Gives "loss", the cross-entropy averaged
+        over the streams of a scale and over the scales; "nll" [P], of each token and
+        EOS; "level" int64 [P], its stream, counted from the coarsest scale on.
         """
         groups = count_steps(lens, tokens.shape[1])
         parts, arranged = [], []

@@ -102,12 +102,7 @@ class StackOfScales(ScaleLM):
 class Bridge(nn.Module):
     """Hidden states of one language model as inputs of the next.
 
-    Arguments
-    ---------
-    dim : int
-        D.
-    max_steps : int
-        Largest number of steps with states.
+    ``dim`` is D, ``max_steps`` the largest number of steps with states.
     """
 
     def __init__(self, dim, max_steps):
@@ -119,24 +114,13 @@ class Bridge(nn.Module):
         nn.init.normal_(self.place.weight, std=0.02)
 
     def forward(self, states, counts, ratio):
-        """States as a prompt, and upsampled.
+        """States [B, T, D] as a prompt, and upsampled.
 
-        Arguments
-        ---------
-        states : torch.Tensor
-            [B, T, D].
-        counts : torch.Tensor
-            Number per utterance, int64 [B].
-        ratio : int
-            Steps of the next scale per step of this scale.
-
-        Returns
-        -------
-        tuple
-            The prompt, padded on the left: [B, T, D] and which are real, bool
-            [B, T]; and what is added to the row from which the next scale's
-            step n is predicted, [B, ratio * T, D]: the state of step
-            n // ratio, and after an utterance's end its last one.
+        Utterances have ``counts`` states, int64 [B]; the next scale has ``ratio``
+        steps for each. Gives the prompt, padded on the left, [B, T, D] and which are
+        real, bool [B, T]; and what is added to the row from which the next scale's
+        step n is predicted, [B, ratio * T, D]: the state of step n // ratio, and
+        after an utterance's end its last one.
         """
         x = self.project(states)
         places = torch.arange(x.shape[1], device=x.device)

@@ -5,17 +5,9 @@ them by flow matching. The training objective with its auxiliary networks is
 also here.
 """
 
-from speechbrain_gogo.lobes.gogo.auxiliary import (
-    ARPrior,
-    ASRHead,
-    LossBalancer,
-)
-from speechbrain_gogo.lobes.gogo.codec import (
-    Gogo,
-)
-from speechbrain_gogo.lobes.gogo.dit import (
-    DiT,
-)
+from speechbrain_gogo.lobes.gogo.auxiliary import ARPrior, ASRHead, LossBalancer
+from speechbrain_gogo.lobes.gogo.codec import Gogo
+from speechbrain_gogo.lobes.gogo.dit import DiT
 from speechbrain_gogo.lobes.gogo.encoder.group_encoder import (
     GroupEncoder,
     asymmetric_mask,
@@ -24,15 +16,9 @@ from speechbrain_gogo.lobes.gogo.flow.matching import (
     ConditionalFlowMatching,
     sway,
 )
-from speechbrain_gogo.lobes.gogo.grouping import (
-    MelGroups,
-)
-from speechbrain_gogo.lobes.gogo.mel import (
-    VocosMel,
-)
-from speechbrain_gogo.lobes.gogo.objective import (
-    GogoObjective,
-)
+from speechbrain_gogo.lobes.gogo.grouping import MelGroups
+from speechbrain_gogo.lobes.gogo.mel import VocosMel
+from speechbrain_gogo.lobes.gogo.objective import GogoObjective
 from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 
 __all__ = [
@@ -46,17 +32,7 @@ __all__ = [
     "GroupEncoder",
     "LossBalancer",
     "MelGroups",
-    "ResidualVQ",
     "VocosMel",
     "asymmetric_mask",
     "sway",
 ]
-
-
-def __getattr__(name):
-    """The quantizer whose library takes seconds to import."""
-    if name == "ResidualVQ":
-        from speechbrain_gogo.lobes.gogo.residual_vq import ResidualVQ
-
-        return ResidualVQ
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,8 @@ from speechbrain_gogo.lobes.nn.lengths import count_steps
 from speechbrain_gogo.lobes.nn.llama import Llama, causal_mask
 from speechbrain_gogo.lobes.tokens.granular import scale_gradient
 
+BOS, EOS = 1, 2  # ids that start and end a text
+
 
 class LossBalancer(nn.Module):
     """Loss weights from the number of kept tokens (Eq. 5).
@@ -96,17 +98,9 @@ class ARPrior(nn.Module):
         self.gradient_scale = gradient_scale
 
     def forward(self, q):
-        """Mean squared error of the next token's feature.
+        """Mean squared error of the next token's feature, a scalar.
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            Quantized features of single groups, shape [M, K, D].
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        ``q`` are quantized features of single groups, [M, K, D].
         """
         # The gradient is scaled down at the input and up at the output: the
         # factor affects only what is between, the prior's weights.
@@ -134,10 +128,6 @@ class ASRHead(nn.Module):
         Attention heads.
     ffn_dim : int
         Feed-forward dimension.
-    bos_index : int
-        Starts the text.
-    eos_index : int
-        Ends the text.
 
     Example
     -------
@@ -149,49 +139,25 @@ class ASRHead(nn.Module):
     """
 
     def __init__(
-        self,
-        vocab_size=1000,
-        dim=512,
-        num_layers=8,
-        num_heads=8,
-        ffn_dim=1536,
-        bos_index=1,
-        eos_index=2,
+        self, vocab_size=1000, dim=512, num_layers=8, num_heads=8, ffn_dim=1536
     ):
         super().__init__()
-        self.bos_index = bos_index
-        self.eos_index = eos_index
         self.transformer = Llama(dim, num_layers, num_heads, ffn_dim)
         self.embedding = nn.Embedding(vocab_size, dim)
         self.output = nn.Linear(dim, vocab_size, bias=False)
 
     def forward(self, q, lens, text, text_lens):
-        """Cross-entropy of each transcript, given its speech tokens.
+        """Cross-entropy of each transcript, a mean over its tokens, [B].
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            Quantized features, shape [B, N, K, D].
-        lens : torch.Tensor
-            Relative lengths over N, shape [B].
-        text : torch.Tensor
-            Text token ids without start and end, int64 [B, L].
-        text_lens : torch.Tensor
-            Relative lengths over L, shape [B].
-
-        Returns
-        -------
-        torch.Tensor
-            Mean over each transcript's tokens, shape [B].
+        ``q`` are quantized features [B, N, K, D], ``text`` ids int64 [B, L] without
+        start and end; both have relative lengths [B].
         """
         groups, levels = q.shape[1:3]
         spoken = count_steps(lens, groups) * levels  # [B]
         letters = count_steps(text_lens, text.shape[1])
         prefix = q.flatten(1, 2)  # [B, N * K, D]
-        inputs = F.pad(text, (1, 0), value=self.bos_index)  # [B, L + 1]
-        targets = F.pad(text, (0, 1)).scatter(
-            1, letters.unsqueeze(1), self.eos_index
-        )
+        inputs = F.pad(text, (1, 0), value=BOS)  # [B, L + 1]
+        targets = F.pad(text, (0, 1)).scatter(1, letters.unsqueeze(1), EOS)
         x = torch.cat([prefix, self.embedding(inputs).to(prefix)], dim=1)
 
         # The text follows the speech directly, without padding between.

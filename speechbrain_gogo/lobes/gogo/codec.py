@@ -113,13 +113,7 @@ class Gogo(WindowedEncoding):
         self.places = nn.Parameter(0.5 * torch.randn(self.group_size, dim))
 
     def token_identity(self):
-        """Everything on which tokens depend: settings, and weights.
-
-        Returns
-        -------
-        tuple
-            A tuple of numbers, and a list of state dicts.
-        """
+        """Everything on which tokens depend: numbers, and a list of state dicts."""
         numbers = (
             self.sample_rate,
             self.group_size,
@@ -132,20 +126,10 @@ class Gogo(WindowedEncoding):
     def quantize(self, groups, real, num_tokens=None):
         """Tokens of the real groups of a padded batch (Eq. 1).
 
-        Arguments
-        ---------
-        groups : torch.Tensor
-            Normalized mel, shape [B, N, g, d].
-        real : torch.Tensor
-            bool [B, N], False for padding, which is not computed.
-        num_tokens : int
-            Number of tokens of each group to compute, from the first.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Quantized features [M, K, D] and token ids, int64 [M, K], in the
-            order of ``groups[real]``.
+        Groups are a normalized mel [B, N, g, d]; padding, where ``real``, bool
+        [B, N], is False, is not computed. Gives quantized features [M, K, D] and
+        ids int64 [M, K] of the first ``num_tokens`` tokens of each, in the order of
+        ``groups[real]``.
         """
         queries = None if self.quantizer.residual else num_tokens
         features = self.encoder.encode_batch(groups, real, queries)
@@ -154,20 +138,10 @@ class Gogo(WindowedEncoding):
         return q[:, :num_tokens], tokens[:, :num_tokens].long()
 
     def quantize_batch(self, groups, lens):
-        """Features of a padded batch, both padded and unpadded.
+        """Quantized features of normalized mel groups [B, N, g, d], lengths [B].
 
-        Arguments
-        ---------
-        groups : torch.Tensor
-            Normalized mel groups, shape [B, N, g, d].
-        lens : torch.Tensor
-            Relative lengths [B] over N.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Quantized features [B, N, K, D], zero in the padding; those of
-            the M real groups, [M, K, D]; and their token ids, int64 [M, K].
+        Gives features [B, N, K, D], zero in the padding; those of the M real groups,
+        [M, K, D]; and their token ids, int64 [M, K].
         """
         real = length_mask(lens, groups.shape[1])  # [B, N]
         found, tokens = self.quantize(groups, real)
@@ -175,50 +149,23 @@ class Gogo(WindowedEncoding):
         return q.masked_scatter(real[..., None, None], found), found, tokens
 
     def embed(self, tokens):
-        """Features of token ids; ``mask_id`` gives the masking token m.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [B, N, K].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, N, K, D].
-        """
+        """Features [B, N, K, D] of tokens int64 [B, N, K]; ``mask_id`` gives m."""
         masked = tokens == self.mask_id
         ids = torch.where(masked, 0, tokens)
         q = self.quantizer.embed(ids)  # [B, N, K, D]
         return torch.where(masked.unsqueeze(-1), self.mask.to(q), q)
 
     def combine(self, q):
-        """Combine a group's tokens to the input of decoder and ASR head.
+        """Token features [B, N, K, D] as input of decoder and ASR head.
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            Token features, shape [B, N, K, D].
-
-        Returns
-        -------
-        torch.Tensor
-            The same; of a residual quantizer, the sum: [B, N, 1, D].
+        The same; of a residual quantizer, the sum: [B, N, 1, D].
         """
         return q.sum(2, keepdim=True) if self.quantizer.residual else q
 
     def align(self, q):
-        """Align token features with frames (Eq. 2).
+        """Token features [B, N, K, D] aligned with frames, [B, N * g, D] (Eq. 2).
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            Token features, shape [B, N, K, D].
-
-        Returns
-        -------
-        torch.Tensor
-            Tokens, then placeholders, for each group: [B, N * g, D].
+        Each group has its tokens, then placeholders.
         """
         q = self.combine(q)
         rest = self.group_size - q.shape[2]
@@ -226,32 +173,13 @@ class Gogo(WindowedEncoding):
         return aligned.flatten(1, 2)
 
     def decode_mel(
-        self,
-        tokens,
-        lens=None,
-        noise=None,
-        num_steps=None,
-        guidance_scale=None,
+        self, tokens, lens=None, noise=None, num_steps=None, guidance_scale=None
     ):
-        """Tokens to log-mel, as one window of attention.
+        """Log-mel [B, N * g, d] of tokens int64 [B, N, K], as one window of attention.
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [B, N, K], ``mask_id`` where a token is not used.
-        lens : torch.Tensor
-            Relative lengths [B] over N.
-        noise : torch.Tensor
-            Standard normal, shape [B, N * g, d].
-        num_steps : int
-            Flow steps.
-        guidance_scale : float
-            Scale of classifier-free guidance.
-
-        Returns
-        -------
-        torch.Tensor
-            Log-mel, shape [B, N * g, d].
+        ``mask_id`` stands where a token is not used; relative lengths [B] are over
+        N. ``noise`` is standard normal, [B, N * g, d]. Number of flow steps and
+        scale of classifier-free guidance are the flow's by default.
         """
         missing = self.num_codebooks - tokens.shape[2]
         tokens = F.pad(tokens, (0, missing), value=self.mask_id)

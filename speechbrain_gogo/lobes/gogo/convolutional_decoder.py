@@ -135,20 +135,10 @@ class ConvolutionalDecoder(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, cond, lens=None):
-        """Mel of a condition.
+        """Normalized mel [B, N * g, d] of a condition with relative lengths [B].
 
-        Arguments
-        ---------
-        cond : torch.Tensor
-            Aligned features of :meth:`Gogo.align`, shape [B, N * g, D]: the
-            first K places of each group are its tokens.
-        lens : torch.Tensor
-            Relative lengths [B].
-
-        Returns
-        -------
-        torch.Tensor
-            Normalized mel, shape [B, N * g, d].
+        ``cond`` has the aligned features of :meth:`Gogo.align`, [B, N * g, D]: the
+        first K places of each group are its tokens.
         """
         groups = cond.unflatten(1, (-1, self.group_size))  # [B, N, g, D]
         tokens = groups[:, :, : self.num_tokens].flatten(2)  # [B, N, K * D]

@@ -175,23 +175,12 @@ class DiT(nn.Module):
         return torch.cat(rows, dim=-1).unflatten(-1, (-1, time.shape[-1]))
 
     def velocity(self, x, condition, modulation, mask=None):
-        """The rest of the network, given the precomputed parts.
+        """v_theta(x_t, condition, t), [B, T, n_mels], given the precomputed parts.
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            Noisy mel frames x_t, shape [B, T, n_mels].
-        condition : torch.Tensor
-            From :meth:`condition`, shape [B, P, D].
-        modulation : torch.Tensor
-            From :meth:`modulation`, shape [B or 1, 6 L + 2, D].
-        mask : torch.Tensor
-            bool [B, T], True for real frames; None if all are.
-
-        Returns
-        -------
-        torch.Tensor
-            v_theta(x_t, condition, t), shape [B, T, n_mels].
+        ``x`` are noisy mel frames x_t [B, T, n_mels]. Those parts are of
+        :meth:`condition`, [B, P, D], and of :meth:`modulation`,
+        [B or 1, 6 L + 2, D]. ``mask``, bool [B, T], is True for real frames; None if
+        all are.
         """
         if mask is not None:  # whole patches are real
             mask = mask[:, :: self.patch_size]
@@ -206,23 +195,10 @@ class DiT(nn.Module):
         return split_patches(x, self.patch_size)
 
     def forward(self, x, cond, t, lens=None):
-        """Velocity from scratch: condition, modulation and network.
+        """Velocity v_theta(x_t, cond, t), [B, T, n_mels], from scratch.
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            Noisy mel frames x_t, shape [B, T, n_mels].
-        cond : torch.Tensor
-            Aligned token features, shape [B, T, cond_dim].
-        t : torch.Tensor
-            Flow times, shape [B].
-        lens : torch.Tensor
-            Relative lengths, shape [B].
-
-        Returns
-        -------
-        torch.Tensor
-            v_theta(x_t, cond, t), shape [B, T, n_mels].
+        ``x`` are noisy mel frames x_t [B, T, n_mels], ``cond`` aligned token features
+        [B, T, cond_dim], ``t`` flow times [B], ``lens`` relative lengths [B].
         """
         mask = length_mask(lens, x.shape[1])
         return self.velocity(x, self.condition(cond), self.modulation(t), mask)

@@ -71,19 +71,10 @@ class MelGroups(nn.Module):
         return numbers if self.mel_power is None else (*numbers, self.mel_power)
 
     def group(self, wavs, wav_lens=None):
-        """Zero the padding and cut the mel into groups.
+        """Zero the padding of waveforms [B, T], and cut their mel into groups.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Normalized mel groups [B, N, g, d] and relative lengths [B] over N.
+        Waveforms are in [-1, 1], with relative lengths [B]. Gives normalized mel
+        groups [B, N, g, d] and relative lengths [B] over N.
         """
         count = self.count_samples(wavs, wav_lens)
         num_groups = self.count_groups(wavs.shape[1])

@@ -61,35 +61,16 @@ class VocosMel(nn.Module):
         return self.n_fft // 2
 
     def forward(self, wavs):
-        """The frames of a waveform that is silent beyond its ends.
+        """Log-mel [B, T / hop, n_mels] of waveforms [B, T] in [-1, 1].
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1], T a multiple of the hop.
-
-        Returns
-        -------
-        torch.Tensor
-            Log-mel frames, shape [B, T / hop, n_mels].
+        There is silence beyond their ends; T is a multiple of the hop.
         """
         # T + n_fft - hop samples give exactly T / hop windows.
         right = self.n_fft - self.margin - self.hop_length
         return self.frames(torch.nn.functional.pad(wavs, (self.margin, right)))
 
     def frames(self, wavs):
-        """The frames whose windows are inside ``wavs``, without padding.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, (F - 1) * hop + n_fft].
-
-        Returns
-        -------
-        torch.Tensor
-            Log-mel frames, shape [B, F, n_mels].
-        """
+        """Log-mel [B, F, n_mels] of [B, (F - 1) * hop + n_fft], without padding."""
         with torch.autocast(wavs.device.type, enabled=False):
             magnitude = self.spectrogram(wavs.float())  # [B, n_mels, F]
         return magnitude.clamp(min=self.clip).log().transpose(1, 2)

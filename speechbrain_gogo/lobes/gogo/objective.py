@@ -63,34 +63,16 @@ class GogoObjective(nn.Module):
         self.asr_weight = asr_weight
 
     def forward(
-        self,
-        wavs,
-        wav_lens,
-        text=None,
-        text_lens=None,
-        generator=None,
+        self, wavs, wav_lens, text=None, text_lens=None, generator=None
     ):
-        """All losses of a batch.
+        """All losses of a batch of waveforms [B, T] with relative lengths [B].
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        text : torch.Tensor
-            Text token ids int64 [B, L]; None leaves out the ASR loss.
-        text_lens : torch.Tensor
-            Relative lengths [B] over L.
-        generator : torch.Generator
-            Generator of all random numbers, on the CPU.
+        ``text`` are ids int64 [B, L] with relative lengths; None leaves out the ASR
+        loss. The generator is that of all random numbers, on the CPU.
 
-        Returns
-        -------
-        dict
-            "loss" (Eq. 4) and its parts "cfm", "ar", "asr" and, of a vector
-            quantizer, "commitment": scalars; and "tokens" int64 [M, K] of all
-            groups.
+        Gives a dict: "loss" (Eq. 4) and its parts "cfm", "ar", "asr" and, of a
+        vector quantizer, "commitment", scalars; and "tokens" int64 [M, K] of all
+        groups.
         """
         codec = self.codec
         groups, lens = codec.group(wavs, wav_lens)

@@ -17,19 +17,7 @@ def check_patches(patch_size, group_size):
 
 
 def join_patches(frames, patch_size):
-    """Concatenate the channels of the frames of each patch.
-
-    Arguments
-    ---------
-    frames : torch.Tensor
-        [B, T, D], whose T is a multiple of the patch size.
-    patch_size : int
-        Frames per patch.
-
-    Returns
-    -------
-    torch.Tensor
-        [B, P, patch_size * D]
+    """Frames [B, T, D] as patches [B, P, patch_size * D]; the patch size divides T.
 
     Example
     -------

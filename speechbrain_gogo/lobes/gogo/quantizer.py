@@ -74,17 +74,9 @@ class FSQ(nn.Module):
         return (self.levels,)
 
     def forward(self, features):
-        """Quantize; gradients pass through the rounding.
+        """Features [M, K, D], quantized, and tokens int32 [M, K].
 
-        Arguments
-        ---------
-        features : torch.Tensor
-            [M, K, D].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Quantized features [M, K, D] and tokens int32 [M, K].
+        Gradients pass through the rounding.
         """
         z = self.bound(self.project_in(features).float())  # [M, K, J]
         rounded = z + (z.round() - z).detach()

@@ -77,19 +77,11 @@ class ResidualVQ(vector_quantize_pytorch.ResidualVQ):
         self.register_buffer("updates", torch.tensor(0))
 
     def forward(self, features):
-        """Quantize; in training also update the codebooks.
+        """Quantize features [M, 1, D]; in training also update the codebooks.
 
-        Arguments
-        ---------
-        features : torch.Tensor
-            [M, 1, D].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Codes [M, K, D] and tokens int64 [M, K]. The gradient of the sum
-            of any prefix passes to the features: the first layer, which is
-            in all of them, carries it.
+        Gives codes [M, K, D] and tokens int64 [M, K]. The gradient of the sum of any
+        prefix passes to the features: the first layer, which is in all of them,
+        carries it.
         """
         x = features.transpose(0, 1)  # [1, M, D]
         learning = self.training and torch.is_grad_enabled()

@@ -14,8 +14,9 @@ from speechbrain_gogo.lobes.gogo.quantizer import FSQ
 class Standardize(nn.Module):
     """Zero mean and a given deviation at each position, without parameters.
 
-    Running statistics are updated when gradients are computed in training, from
-    two or more groups. Features are always standardized by the running
+    Running statistics, K x ``dim`` of them for K positions, are updated when
+    gradients are computed in training, from two or more groups; ``momentum`` is
+    the weight of a batch. Features are always standardized by the running
     statistics: a batch has few voices and loudness levels, and the decoder
     could not undo a standardization by its statistics. Gradients are those of
     batch normalization (batch renormalization, Ioffe 2017); otherwise the input
@@ -23,17 +24,6 @@ class Standardize(nn.Module):
     tokens in training mode, because no gradients are computed. With several
     processes, all use the statistics of the first, whose buffers DDP
     broadcasts.
-
-    Arguments
-    ---------
-    num_positions : int
-        Positions K, each with its own statistics.
-    dim : int
-        Dimension of the input.
-    deviation : float
-        Standard deviation of the output.
-    momentum : float
-        Weight of a batch in the running statistics.
 
     Example
     -------

@@ -32,21 +32,10 @@ def unless_equal(lens):
 
 
 def squared_error(predicted, target, lens=None, reduction="mean"):
-    """Mean squared error over the real frames of a padded batch.
+    """Mean squared error over the real frames of padded batches [B, T, C].
 
-    Arguments
-    ---------
-    predicted, target : torch.Tensor
-        [B, T, C].
-    lens : torch.Tensor
-        Relative lengths [B]; all frames are real without.
-    reduction : str
-        "mean" over all real frames, or "batch": one value an utterance.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar or [B].
+    All frames are real without relative lengths [B]. A scalar over all real
+    frames, or with the reduction "batch" one value an utterance, [B].
 
     Example
     -------

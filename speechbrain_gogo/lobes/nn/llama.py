@@ -10,10 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from speechbrain_gogo.lobes.nn.llama_block import (
-    LlamaBlocks,
-    initial_deviation,
-)
+from speechbrain_gogo.lobes.nn.llama_block import LlamaBlocks, initial_deviation
 
 
 @dataclass(frozen=True)
@@ -76,22 +73,11 @@ class Llama(LlamaBlocks):
         self.is_gradient_checkpointing = True
 
     def forward(self, x, mask=None, position=None):
-        """Run all blocks.
+        """Hidden states after the last norm, [M, T, D], of vectors x [M, T, D].
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            [M, T, D].
-        mask : torch.Tensor
-            bool, broadcastable to [M, H, T, T], True where a position may
-            attend; itself and earlier ones by default.
-        position : torch.Tensor
-            Rotary positions, int64 [M, T]; consecutive by default.
-
-        Returns
-        -------
-        torch.Tensor
-            Hidden states after the last norm, [M, T, D].
+        ``mask`` is bool, broadcastable to [M, H, T, T], True where a position may
+        attend; itself and earlier ones by default. ``position`` has rotary positions
+        int64 [M, T]; consecutive by default.
         """
         if position is None:
             position = torch.arange(x.shape[1], device=x.device).unsqueeze(0)

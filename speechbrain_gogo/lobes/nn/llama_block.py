@@ -17,18 +17,7 @@ from speechbrain_gogo.lobes.nn.attention import attend, rotate
 class LlamaBlocks(nn.Module):
     """Blocks and the norm after the last one; the caller runs them.
 
-    Arguments
-    ---------
-    dim : int
-        Width D.
-    num_layers : int
-        Blocks.
-    num_heads : int
-        Attention heads H.
-    ffn_dim : int
-        Width inside the feed-forward part.
-    num_key_value_heads : int
-        Heads of keys and values G; as many as heads by default.
+    Arguments as in :class:`~speechbrain_gogo.lobes.nn.llama.Llama`.
 
     Example
     -------

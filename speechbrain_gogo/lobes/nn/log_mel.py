@@ -70,17 +70,9 @@ class MagnitudeMel(nn.Module):
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, wavs):
-        """Log-mel of waveforms of whole hops.
+        """Log-mel [B, T / hop_length, n_mels] of waveforms [B, T] in [-1, 1].
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1], T a multiple of ``hop_length``.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T / hop_length, n_mels].
+        T is a multiple of ``hop_length``.
         """
         margin = (self.n_fft - self.hop_length) // 2
         with torch.autocast(wavs.device.type, enabled=False):

@@ -77,30 +77,15 @@ class SelfSupervised(nn.Module):
         return [self.layer, self.normalize, self.tail_seconds]
 
     def look_in(self, folder):
-        """Make ``source`` relative to a folder, if the network is there.
-
-        Arguments
-        ---------
-        folder : str | Path
-            Folder of the model that this belongs to.
-        """
+        """Make ``source`` relative to a model's folder, if the network is there."""
         if (Path(folder) / self.source / "config.json").is_file():
             self.source = str(Path(folder) / self.source)
 
     def use(self, network, extractor=None):
         """Use a network that is in memory, instead of loading ``source``.
 
-        Arguments
-        ---------
-        network : transformers.PreTrainedModel
-            HubertModel or a similar one, or the encoder of Whisper.
-        extractor : transformers.FeatureExtractionMixin
-            That of Whisper.
-
-        Raises
-        ------
-        ValueError
-            If the network has too few layers.
+        It is a HubertModel or a similar one, or the encoder of Whisper with its
+        feature extractor. Raises a ValueError if it has too few layers.
         """
         layers = network.config.num_hidden_layers
         if self.layer is not None and not 0 <= self.layer <= layers:
@@ -116,11 +101,6 @@ class SelfSupervised(nn.Module):
 
         Whisper's decoder is included: without it, transformers does not load
         the encoder.
-
-        Arguments
-        ---------
-        folder : str | Path
-            Folder to write; created if needed.
         """
         network, extractor = _load(self.source)
         network.save_pretrained(folder)
@@ -129,23 +109,10 @@ class SelfSupervised(nn.Module):
 
     @torch.no_grad()
     def forward(self, wav):
-        """Features of one clip.
+        """Features [T / 320, D], in fp32, of one clip [T] in [-1, 1].
 
-        Arguments
-        ---------
-        wav : torch.Tensor
-            [T] in [-1, 1], T a multiple of 320.
-
-        Returns
-        -------
-        torch.Tensor
-            [T / 320, D], in fp32.
-
-        Raises
-        ------
-        ValueError
-            If the clip is too long or not a whole number of frames, or the
-            network can not be loaded or has too few layers.
+        Raises a ValueError if the clip is too long or not a multiple of 320 samples,
+        or the network can not be loaded or has too few layers.
         """
         network = self._network(wav.device)
         read, longest = self._read_with_hubert, self.max_seconds

@@ -103,13 +103,7 @@ class SoCodecNetwork(ClipCodec):
         self.register_buffer("mean_embedding", torch.zeros(global_encoder.dim))
 
     def token_identity(self):
-        """Everything on which tokens depend: settings, and weights.
-
-        Returns
-        -------
-        tuple
-            Anything with a ``repr``, and a list of state dicts.
-        """
+        """Everything on which tokens depend: settings, and a list of state dicts."""
         settings = (self.sample_rate, self.group_samples, *self.ssl.signature)
         return settings, [
             self.encoder.state_dict(),
@@ -138,20 +132,10 @@ class SoCodecNetwork(ClipCodec):
     # Features
 
     def read_features(self, wavs, wav_lens=None):
-        """Features of waveforms, each independent of the batch.
+        """Features of waveforms [B, T] in [-1, 1], each independent of the batch.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Self-supervised features [B, F, D] and log-mel [B, M, n_mels],
-            zero in the padding, and relative lengths [B] of both.
+        Gives self-supervised features [B, F, D] and log-mel [B, M, n_mels], zero in
+        the padding, and relative lengths [B] of both.
         """
         clips = self.split_clips(wavs, wav_lens)
         ssl = pad_sequence([self.read_ssl(clip) for clip in clips], True)
@@ -169,21 +153,10 @@ class SoCodecNetwork(ClipCodec):
 
     @torch.no_grad()
     def encode_features(self, ssl, mel, lens=None):
-        """Tokens and the global embedding of features.
+        """Tokens int64 [B, N, S] and global embeddings [B, D] of features.
 
-        Arguments
-        ---------
-        ssl : torch.Tensor
-            Self-supervised features, shape [B, F, D].
-        mel : torch.Tensor
-            Log-mel, shape [B, M, n_mels].
-        lens : torch.Tensor
-            Relative lengths [B] over both, if the batch is padded.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens int64 [B, N, S], and embeddings [B, D].
+        They are self-supervised features [B, F, D] and a log-mel [B, M, n_mels],
+        with relative lengths [B] over both if the batch is padded.
         """
         return self.tokenize(ssl), self.global_encoder.encode_each(mel, lens)
 
@@ -208,19 +181,9 @@ class SoCodecNetwork(ClipCodec):
         return self.quantizer.embed(tokens)
 
     def decode_quantized(self, q, g):
-        """Features and log-mel of quantized vectors.
+        """Self-supervised features [B, F, D] and log-mel [B, M, n_mels].
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            [B, N, D].
-        g : torch.Tensor
-            Global embeddings [B, D].
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Self-supervised features [B, F, D] and log-mel [B, M, n_mels].
+        Of quantized vectors [B, N, D] and global embeddings [B, D].
         """
         hidden = self._hidden(q, g)
         ssl = self.semantic_decoder.conv_out(hidden).transpose(1, 2)
@@ -228,20 +191,10 @@ class SoCodecNetwork(ClipCodec):
 
     @torch.no_grad()
     def decode_mel(self, codes, embedding):
-        """Log-mel of tokens in the voice of an embedding.
+        """Log-mel [B, M, n_mels] of tokens in the voice of embeddings [B, D].
 
-        Arguments
-        ---------
-        codes : torch.Tensor
-            int64 [B, N, S'], the first S' streams, ``mask_id`` where one is
-            not used; or [B, N], the first stream.
-        embedding : torch.Tensor
-            Global embeddings [B, D].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, M, n_mels].
+        Tokens are int64 [B, N, S'], the first S' streams, ``mask_id`` where one is
+        not used; or [B, N], the first stream.
         """
         if codes.dim() == 2:
             codes = codes.unsqueeze(-1)

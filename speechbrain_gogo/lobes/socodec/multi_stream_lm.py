@@ -97,22 +97,12 @@ class MultiStreamLM(nn.Module):
         self.gpt = gpt(dim, num_layers, num_heads, positions, dropout)
 
     def forward(self, reference, text, text_lens, tokens, lens):
-        """Losses of a padded batch.
+        """Losses of a padded batch, a dict.
 
-        Arguments
-        ---------
-        reference, text, text_lens
-            As in TextPrefix.forward.
-        tokens : torch.Tensor
-            int64 [B, N, S].
-        lens : torch.Tensor
-            Relative lengths [B] over N.
-
-        Returns
-        -------
-        dict
-            "loss", the cross-entropy averaged over the streams; "nll" [P], of
-            each token and EOS; "level" int64 [P], its stream.
+        Reference and text are those of TextPrefix.forward; tokens are int64
+        [B, N, S] with relative lengths [B]. Gives "loss", the cross-entropy averaged
+        over the streams; "nll" [P], of each token and EOS; "level" int64 [P], its
+        stream.
         """
         counts = count_steps(lens, tokens.shape[1])
         rows, counted = self.speech.arrange(tokens, counts, ends=True)
@@ -128,25 +118,12 @@ class MultiStreamLM(nn.Module):
     def generate(
         self, reference, text, text_lens, sampler, max_groups, loop_groups=16
     ):
-        """Generate steps of speech.
+        """Generate steps of speech, by a StepGenerator.
 
         N steps take N + (S - 1) * d forward passes; without delay one more, for
-        the end.
-
-        Arguments
-        ---------
-        reference, text, text_lens
-            As in TextPrefix.forward.
-        sampler : Sampler
-            Sampler with one seed for each utterance.
-        max_groups : torch.Tensor
-            Largest number of steps of each utterance, int64 [B].
-        loop_groups : int
-            An utterance is cut off if a cycle repeats for this many steps.
-
-        Returns
-        -------
-        StepGenerator
+        the end. Reference and text are those of TextPrefix.forward; the sampler has
+        one seed for each utterance, which has at most ``max_groups`` steps, int64
+        [B]. It is cut off if a cycle repeats for ``loop_groups`` steps.
         """
         with torch.no_grad():
             context = self.prefix(reference, text, text_lens)

@@ -27,27 +27,16 @@ class SoCodecObjective(nn.Module):
         self.mel_weight = mel_weight
 
     def forward(self, ssl, mel, lens, generator=None, continuous=False):
-        """Losses, and the predicted log-mel for the discriminators.
+        """Losses, and the predicted log-mel for the discriminators, a dict.
 
-        Arguments
-        ---------
-        ssl : torch.Tensor
-            Self-supervised features S, shape [B, F, D].
-        mel : torch.Tensor
-            Log-mel A, shape [B, M, n_mels].
-        lens : torch.Tensor
-            Relative lengths [B] over both.
-        generator : torch.Generator
-            Generator of Clip&Shuffle and nested dropout.
-        continuous : bool
-            Skip quantization, at the start of the training.
+        Self-supervised features S are [B, F, D], the log-mel A is [B, M, n_mels],
+        both with relative lengths [B]; the generator is that of Clip&Shuffle and
+        nested dropout. ``continuous``, at the start of the training, skips
+        quantization.
 
-        Returns
-        -------
-        dict
-            Scalars "loss", "vq", "semantic" and "mel"; "predicted", the
-            log-mel [B, M, n_mels]; "embedding", [B, D]; "ids", those of
-            each stream by its name, int64 [steps].
+        Gives scalars "loss", "vq", "semantic" and "mel"; "predicted", the log-mel
+        [B, M, n_mels]; "embedding", [B, D]; and "ids", those of each stream by its
+        name, int64 [steps].
         """
         codec = self.codec
         g = codec.global_encoder(

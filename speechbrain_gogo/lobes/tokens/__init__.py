@@ -13,13 +13,8 @@ from speechbrain_gogo.lobes.tokens.granular import (
     retention_probability,
     scale_gradient,
 )
-from speechbrain_gogo.lobes.tokens.group_frames import (
-    GroupFrames,
-)
-from speechbrain_gogo.lobes.tokens.levels import (
-    Level,
-    Levels,
-)
+from speechbrain_gogo.lobes.tokens.group_frames import GroupFrames
+from speechbrain_gogo.lobes.tokens.levels import Level, Levels
 
 __all__ = [
     "GranularCodec",

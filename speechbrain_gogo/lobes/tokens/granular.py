@@ -126,19 +126,9 @@ def scale_gradient(q, weight):
 
 
 def prefix_mask(keep, num_levels):
-    """Mask of the first tokens of each group.
+    """Which tokens of groups are the first ones to keep, bool [..., K].
 
-    Arguments
-    ---------
-    keep : torch.Tensor
-        Number of tokens to keep, any shape [...].
-    num_levels : int
-        Tokens per group, K.
-
-    Returns
-    -------
-    torch.Tensor
-        bool [..., K], True where the token is kept.
+    ``keep`` is their number, a tensor of any shape [...]; K is ``num_levels``.
 
     Example
     -------
@@ -215,17 +205,8 @@ class NestedDropout(nn.Module):
     def draw(self, q, generator=None):
         """Number of tokens that each utterance keeps, int64 [B]; all in evaluation.
 
-        Arguments
-        ---------
-        q : torch.Tensor
-            Quantized features, [B, N, K, D].
-        generator : torch.Generator
-            On the CPU; torch's global one by default.
-
-        Returns
-        -------
-        torch.Tensor
-            On the device of ``q``.
+        ``q`` are features [B, N, K, D], on whose device the result is. The generator
+        is on the CPU; torch's global one by default.
         """
         batch, most = (len(q),), self.num_levels
         if not self.training:

@@ -19,16 +19,8 @@ import torch
 class Level:
     """One level: a slice of the columns of a token matrix.
 
-    Arguments
-    ---------
-    name : str
-        Name in messages and tables.
-    steps : int
-        Steps per group, p.
-    streams : int
-        Tokens of a step, S.
-    start : int
-        First column of the level.
+    It has a name for messages and tables, the steps per group p, the tokens of a
+    step S, and its first column.
 
     Example
     -------
@@ -132,12 +124,9 @@ class Levels:
 
     @property
     def codebooks(self):
-        """Number of each column's codebook, if every stream has its own.
+        """Number of each column's codebook, K of them, if every stream has its own.
 
-        Returns
-        -------
-        list of int
-            K numbers; the steps of a level share its streams' codebooks.
+        The steps of a level share its streams' codebooks.
 
         Example
         -------
@@ -152,17 +141,9 @@ class Levels:
         return found
 
     def num_kept(self, keep):
-        """Number of columns of the first levels.
+        """Number of columns of the first ``keep`` levels, 0..len(self).
 
-        Arguments
-        ---------
-        keep : int | torch.Tensor
-            Levels, 0..len(self); a tensor of any shape.
-
-        Returns
-        -------
-        int | torch.Tensor
-            Columns, of the type and shape of ``keep``.
+        ``keep`` is an int or a tensor of any shape, and so is the result.
 
         Example
         -------
@@ -176,22 +157,10 @@ class Levels:
         return stops[keep]
 
     def unpack(self, tokens):
-        """A token matrix as one sequence per level.
+        """A token matrix as one sequence per level, [..., N * p, S] each.
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            [..., N, K], or [..., N, K'] with the columns of the first levels.
-
-        Returns
-        -------
-        list of torch.Tensor
-            [..., N * p, S] of each level that has columns in ``tokens``.
-
-        Raises
-        ------
-        ValueError
-            If the columns end within a level.
+        Tokens are [..., N, K], or [..., N, K'] with the columns of the first levels.
+        Raises a ValueError if the columns end within a level.
         """
         size = tokens.shape[-1]
         stops = [level.columns.stop for level in self]
@@ -204,22 +173,10 @@ class Levels:
         return [level.unpack(tokens) for level in held]
 
     def pack(self, parts):
-        """The token matrix of sequences, the inverse of :meth:`unpack`.
+        """The token matrix [..., N, K'] of sequences, the inverse of :meth:`unpack`.
 
-        Arguments
-        ---------
-        parts : list of torch.Tensor
-            [..., N * p, S] of the first levels, all or fewer.
-
-        Returns
-        -------
-        torch.Tensor
-            [..., N, K'].
-
-        Raises
-        ------
-        ValueError
-            If a sequence has not the steps of N groups, or not its streams.
+        Sequences are [..., N * p, S] of the first levels, all or fewer. Raises a
+        ValueError if one has not the steps of N groups, or not its streams.
         """
         groups = parts[0].shape[-2] // self._levels[0].steps
         columns = []

@@ -127,18 +127,10 @@ def unflatten(sequence, order, num_levels, delay=1):
 def pack(parts, left=False):
     """Join padded pieces to sequences without gaps.
 
-    Arguments
-    ---------
-    parts : list of tuple of torch.Tensor
-        Pieces int64 [B, T] and bool [B, T], which of their columns are real.
-    left : bool
-        Put the padding before the sequence, not after it.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Sequences int64 [B, S] as long as the longest, 0 in the padding, and
-        their lengths, int64 [B].
+    ``parts`` are pieces int64 [B, T] and bool [B, T], which of their columns are
+    real. Gives sequences int64 [B, S] as long as the longest, 0 in the padding,
+    and their lengths, int64 [B]. The padding is after the sequence, or before it
+    with ``left``.
 
     Example
     -------

@@ -8,17 +8,13 @@ from speechbrain_gogo.lobes.vocoder.adversarial_loss import (
     discriminator_loss,
     generator_losses,
 )
-from speechbrain_gogo.lobes.vocoder.spectral_loss import (
-    MultiResolutionSTFTLoss,
-)
+from speechbrain_gogo.lobes.vocoder.spectral_loss import MultiResolutionSTFTLoss
 from speechbrain_gogo.lobes.vocoder.vocoders import (
     GriffinLimVocoder,
     Vocoder,
     VocosVocoder,
 )
-from speechbrain_gogo.lobes.vocoder.windows import (
-    vocode_in_windows,
-)
+from speechbrain_gogo.lobes.vocoder.windows import vocode_in_windows
 
 __all__ = [
     "GriffinLimVocoder",

@@ -9,21 +9,11 @@ from vocos.loss import DiscriminatorLoss, FeatureMatchingLoss, GeneratorLoss
 
 
 def generator_losses(discriminators, predicted, wavs):
-    """Adversarial and feature matching losses of the vocoder.
+    """Adversarial and feature matching losses of the vocoder, scalars by name.
 
-    Arguments
-    ---------
-    discriminators : dict
-        Name to a discriminator of the vocos package.
-    predicted : torch.Tensor
-        The vocoder's waveforms, shape [B, T].
-    wavs : torch.Tensor
-        The true ones, shape [B, T].
-
-    Returns
-    -------
-    dict
-        Scalars "{name} adversarial" and "{name} matching" for each of them.
+    They are "{name} adversarial" and "{name} matching" of each of the
+    discriminators, name to one of the vocos package. Waveforms, the vocoder's
+    and the true ones, are [B, T].
 
     Example
     -------
@@ -46,23 +36,10 @@ def generator_losses(discriminators, predicted, wavs):
 
 
 def discriminator_loss(discriminators, predicted, wavs, weights):
-    """The hinge loss of the discriminators on real and vocoded audio.
+    """The hinge loss of the discriminators on real and vocoded audio, a scalar.
 
-    Arguments
-    ---------
-    discriminators : dict
-        Name to a discriminator of the vocos package.
-    predicted : torch.Tensor
-        The vocoder's waveforms, shape [B, T], detached from it.
-    wavs : torch.Tensor
-        The true ones, shape [B, T].
-    weights : dict
-        Name to the weight of a discriminator.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar.
+    As in :func:`generator_losses`, but ``predicted`` is detached from the
+    vocoder; ``weights`` has one for each name.
     """
     loss = 0.0
     for name, discriminator in discriminators.items():

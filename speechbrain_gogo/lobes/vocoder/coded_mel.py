@@ -54,20 +54,10 @@ class CodedMel(nn.Module):
 
     @torch.no_grad()
     def forward(self, wavs, generator=None):
-        """Log-mel of whole hops of audio.
+        """Log-mel [B, T / hop, d] of waveforms [B, T] of whole hops.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T], T a multiple of the hop.
-        generator : torch.Generator
-            Of all draws, on the CPU; in training torch's global one by
-            default, else one that is the same in each call.
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T / hop, d].
+        The generator is that of all draws, on the CPU; in training torch's global
+        one by default, else one that is the same in each call.
         """
         codec, frames = self.codec, wavs.shape[1] // self.codec.mel.hop_length
         groups, lens = codec.group(wavs)  # [B, N, g, d]

@@ -15,16 +15,9 @@ from torch.nn import functional as F
 class GriffinLim(nn.Module):
     """Griffin-Lim of one kind of log-mel; vocoders are made of it.
 
-    Arguments
-    ---------
-    sample_rate, n_fft, win_length, hop_length, n_mels : int
-        Settings of the mel.
-    num_iterations : int
-        Rounds of inverse and forward STFT.
-    momentum : float
-        Momentum of fast Griffin-Lim, in [0, 1).
-    **scale
-        ``norm`` and ``mel_scale`` of torchaudio's mel filters.
+    Sizes are those of the mel. There are ``num_iterations`` of inverse and forward
+    STFT; the momentum of fast Griffin-Lim is in [0, 1). ``scale`` is ``norm`` and
+    ``mel_scale`` of torchaudio's mel filters.
     """
 
     def __init__(

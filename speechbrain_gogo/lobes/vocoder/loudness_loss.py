@@ -13,6 +13,7 @@ from torch import nn
 
 RATE = 16000  # Hz, of the model
 N_FFT = 512  # 32 ms, with an overlap of one half
+NUM_BANDS = 49  # of equal width in Bark, up to 8 kHz
 LEVEL_BAND = 325.0, 3250.0  # Hz, in which the level of speech is measured
 LEVEL = 8e7  # power of speech there, if the power of 0 dB is 1
 QUIETEST = 1e-6  # power of full scale in that band: quieter signals stay quiet
@@ -26,6 +27,10 @@ def bark(frequency):
     return 6 * torch.asinh(frequency / 600)
 
 
+HIGHEST = float(bark(torch.tensor(RATE / 2)))  # Bark
+BANDWIDTH = HIGHEST / NUM_BANDS  # of a band
+
+
 def hearing_threshold(frequency):
     """Power that is just heard at frequencies in Hz (Terhardt, 1979), 1 at 0 dB."""
     khz = frequency / 1000
@@ -37,7 +42,7 @@ def hearing_threshold(frequency):
     return 10 ** (decibels.clamp(max=60) / 10)
 
 
-def band_filters(num_bands):
+def band_filters():
     """Rectangular filters of equal width in Bark: [F, Q], and their centres in Hz.
 
     A frequency on an edge counts in parts: low bands are narrower than the
@@ -46,9 +51,7 @@ def band_filters(num_bands):
     step = RATE / N_FFT
     centres = torch.arange(N_FFT // 2 + 1) * step
     lower, upper = centres - step / 2, centres + step / 2
-    edges = torch.linspace(
-        0, float(bark(torch.tensor(RATE / 2))), num_bands + 1
-    )
+    edges = torch.linspace(0, HIGHEST, NUM_BANDS + 1)
     edges = 600 * torch.sinh(edges / 6)
     overlap = torch.minimum(upper[:, None], edges[1:]) - torch.maximum(
         lower[:, None], edges[:-1]
@@ -63,8 +66,6 @@ class LoudnessLoss(nn.Module):
     ---------
     sample_rate : int
         Rate of the signals, in Hz.
-    num_bands : int
-        Bands of equal width in Bark up to 8 kHz.
 
     Example
     -------
@@ -75,10 +76,10 @@ class LoudnessLoss(nn.Module):
     (0.0, True)
     """
 
-    def __init__(self, sample_rate, num_bands=49):
+    def __init__(self, sample_rate):
         super().__init__()
         self.resample = torchaudio.transforms.Resample(sample_rate, RATE)
-        filters, centres = band_filters(num_bands)
+        filters, centres = band_filters()
         frequencies = torch.linspace(0, RATE / 2, N_FFT // 2 + 1)
         low, high = LEVEL_BAND
         exponent = 0.23 * (6 / (bark(centres) + 2)).clamp(1, 2) ** 0.15
@@ -91,7 +92,6 @@ class LoudnessLoss(nn.Module):
         }
         for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
-        self.bandwidth = float(bark(torch.tensor(RATE / 2))) / num_bands
 
     def power(self, wavs):
         """Power spectra [B, N, F] of signals [B, T]."""
@@ -106,30 +106,20 @@ class LoudnessLoss(nn.Module):
         return torch.view_as_real(frames).square().sum(-1).mT
 
     def forward(self, predicted, target):
-        """Disturbance of a batch of signals.
+        """Disturbance of a batch of signals [B, T] of at least 32 ms, a scalar.
 
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            Waveforms, [B, T], of at least 32 ms.
-        target : torch.Tensor
-            The true ones, [B, T].
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar, the mean over signals: 0 if nothing is audible.
+        The mean over signals: 0 if nothing is audible.
         """
         heard, wanted = self.bands(predicted, target)
         heard = heard * self.frame_gain(heard, wanted)
         loud, right = self.loudness(heard), self.loudness(wanted)
         # A change that is small beside the weaker of both is masked.
         change = (loud - right).abs() - 0.25 * torch.minimum(loud, right)
-        change = self.bandwidth * change.clamp(min=0)  # [B, N, Q]
+        change = BANDWIDTH * change.clamp(min=0)  # [B, N, Q]
         # What was added disturbs more than what was left out.
         added = ((heard + 50) / (wanted + 50)) ** 1.2
         added = torch.where(added < 3, 0.0, added.clamp(max=12))
-        total = self.bandwidth * change.shape[-1]
+        total = BANDWIDTH * change.shape[-1]
         size = total**0.5 * (change.square().sum(-1) + TINY**2).sqrt()
         energy = ((wanted.sum(-1) + 1e5) / 1e7) ** 0.04
         symmetric = pool(size / energy)

@@ -82,23 +82,11 @@ class MelDiscriminator(nn.Module):
         return (place * room).long()
 
     def forward(self, mel, lens, starts):
-        """Scores of windows.
+        """Scores of windows, [W, B].
 
-        Arguments
-        ---------
-        mel : torch.Tensor
-            Log-mel, shape [B, M, n_mels]; zeros follow an utterance that is
-            shorter than a window.
-        lens : torch.Tensor
-            Relative lengths [B].
-        starts : torch.Tensor
-            int64 [W, B], from :meth:`draw_starts`; the same for real and
-            decoded mel.
-
-        Returns
-        -------
-        torch.Tensor
-            [W, B].
+        ``mel`` is a log-mel [B, M, n_mels] with relative lengths [B]; zeros follow
+        an utterance that is shorter than a window. ``starts``, int64 [W, B], are
+        from :meth:`draw_starts`: the same for real and decoded mel.
         """
         longest = max(part.frames for part in self.parts)
         # Decoders put out anything where a batch is padded.

@@ -5,10 +5,7 @@ take a GPU, a quarter of them a CPU.
 """
 
 from torch import nn
-from vocos.discriminators import (
-    DiscriminatorR,
-    MultiResolutionDiscriminator,
-)
+from vocos.discriminators import DiscriminatorR, MultiResolutionDiscriminator
 
 
 class NarrowDiscriminator(MultiResolutionDiscriminator):

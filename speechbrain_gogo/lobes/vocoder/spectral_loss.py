@@ -9,6 +9,8 @@ the adversarial losses come from the vocos package.
 import torchaudio
 from torch import nn
 
+FLOOR = 1e-5  # of the magnitudes
+
 
 class MultiResolutionSTFTLoss(nn.Module):
     """Spectral convergence plus L1 of log-magnitudes, mean over resolutions.
@@ -17,8 +19,6 @@ class MultiResolutionSTFTLoss(nn.Module):
     ---------
     fft_sizes : list of int
         Window lengths, in samples; the hop is a quarter of each.
-    floor : float
-        Lower bound of the magnitudes.
 
     Example
     -------
@@ -29,7 +29,7 @@ class MultiResolutionSTFTLoss(nn.Module):
     0.0
     """
 
-    def __init__(self, fft_sizes=(512, 1024, 2048), floor=1e-5):
+    def __init__(self, fft_sizes=(512, 1024, 2048)):
         super().__init__()
         self.spectrograms = nn.ModuleList(
             torchaudio.transforms.Spectrogram(
@@ -37,27 +37,13 @@ class MultiResolutionSTFTLoss(nn.Module):
             )
             for size in fft_sizes
         )
-        self.floor = floor
 
     def forward(self, predicted, target):
-        """Distance of two batches of waveforms.
-
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            Waveforms, shape [B, T].
-        target : torch.Tensor
-            The true ones, shape [B, T].
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
-        """
+        """Distance of two batches of waveforms [B, T], a scalar."""
         loss = 0.0
         for spectrogram in self.spectrograms:
-            guess = spectrogram(predicted).clamp(min=self.floor)
-            truth = spectrogram(target).clamp(min=self.floor)
+            guess = spectrogram(predicted).clamp(min=FLOOR)
+            truth = spectrogram(target).clamp(min=FLOOR)
             loss = loss + (truth - guess).norm() / truth.norm()
             loss = loss + nn.functional.l1_loss(guess.log(), truth.log())
         return loss / len(self.spectrograms)

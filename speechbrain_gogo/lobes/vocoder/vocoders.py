@@ -27,22 +27,9 @@ class Vocoder(nn.Module):
     """
 
     def forward(self, mel):
-        """Vocode log-mel frames.
+        """Waveforms [B, T * hop_length] of log-mel frames [B, T, n_mels].
 
-        Arguments
-        ---------
-        mel : torch.Tensor
-            As from VocosMel, shape [B, T, n_mels].
-
-        Returns
-        -------
-        torch.Tensor
-            Waveforms, shape [B, T * hop_length].
-
-        Raises
-        ------
-        ValueError
-            If ``mel`` has another shape.
+        They are as from VocosMel; raises a ValueError for another shape.
         """
         if mel.dim() != 3 or mel.shape[2] != self.n_mels or not mel.shape[1]:
             raise ValueError(
@@ -139,24 +126,12 @@ class VocosVocoder(Vocoder):
 
     @classmethod
     def from_source(cls, source):
-        """Load a trained Vocos in the layout of the vocos package.
+        """Load a trained Vocos in the layout of the vocos package, for evaluation.
 
-        Arguments
-        ---------
-        source : str | Path
-            A folder, or a repository of the Hugging Face hub such as
-            "charactr/vocos-mel-24khz".
-
-        Returns
-        -------
-        VocosVocoder
-            In evaluation mode.
-
-        Raises
-        ------
-        ValueError
-            If a file is missing, the configuration is not a mel Vocos with
-            centred frames, or the weights do not fit it to the last key.
+        The source is a folder, or a repository of the Hugging Face hub such as
+        "charactr/vocos-mel-24khz". Raises a ValueError if a file is missing, the
+        configuration is not a mel Vocos with centred frames, or the weights do not
+        fit it to the last key.
         """
         # The only file access in lobes.
         from speechbrain_gogo.lobes.vocoder.vocos_files import (

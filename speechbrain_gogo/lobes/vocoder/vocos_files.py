@@ -24,11 +24,8 @@ HEAD = "vocos.heads.ISTFTHead"
 def read_sizes(source):
     """The arguments of ``VocosVocoder``, from the config.yaml of a folder or hub id.
 
-    Raises
-    ------
-    ValueError
-        If there is no such file, or it does not describe a Vocos for mel with
-        centred frames.
+    Raises a ValueError if there is no such file, or it does not describe a Vocos
+    for mel with centred frames.
     """
     config = yaml.safe_load(_find(source, (CONFIG,)).read_text())
     try:
@@ -65,12 +62,8 @@ def read_sizes(source):
 def read_weights(source):
     """The learned tensors of a Vocos by name, of a folder or hub id.
 
-    Mel filters and windows, which follow from the sizes, are left out.
-
-    Raises
-    ------
-    ValueError
-        If there is no file with weights, or a pickle that could run code.
+    Mel filters and windows, which follow from the sizes, are left out. Raises a
+    ValueError if there is no file with weights, or a pickle that could run code.
     """
     path = _find(source, WEIGHTS)
     if path.suffix == ".safetensors":
@@ -90,14 +83,9 @@ def read_weights(source):
 
 
 def write_vocos(vocoder, folder):
-    """Write config.yaml and weights of a Vocos, in half precision.
+    """Write config.yaml and weights of a trained VocosVocoder, in half precision.
 
-    Arguments
-    ---------
-    vocoder : VocosVocoder
-        A trained one.
-    folder : str | Path
-        Created if missing.
+    The folder is created if it is missing.
 
     Example
     -------

@@ -159,7 +159,7 @@ def test_perplexity_of_predictable_tokens(
     for data in datasets.values():
         data.lengths = [30] * len(data)
     monkeypatch.setitem(
-        recipe["dataio_prepare"].__globals__,
+        recipe["token_datasets"].__globals__,
         "tokenized_dataset",
         lambda hparams, stage: datasets[stage],
     )

@@ -73,7 +73,7 @@ def test_replayed_groups_are_not_counted_as_fresh(allocator):
         assert len(out["logits"]) == fresh + 4 and out["fresh"] == fresh
         brain.recent, brain.nonfinite_in_a_row = PolicyStats(3, 4.6875), 0
         brain.on_fit_batch_end(batch, out, None, should_step=False)
-        assert brain.recent.count == logged
+        assert brain.recent.sums["count"] == logged
 
 
 def test_groups_are_allocated_independently(allocator):

@@ -12,9 +12,4 @@ from speechbrain_gogo.lobes.gogo.encoder.group_encoder import (
 )
 from speechbrain_gogo.lobes.gogo.encoder.group_mlp import GroupMLPEncoder
 
-__all__ = [
-    "FrameEncoder",
-    "GroupEncoder",
-    "GroupMLPEncoder",
-    "asymmetric_mask",
-]
+__all__ = ["FrameEncoder", "GroupEncoder", "GroupMLPEncoder", "asymmetric_mask"]

@@ -62,15 +62,13 @@ class GlobalResponseNorm(nn.Module):
 class ConvNeXtV2Block(nn.Module):
     """Depthwise convolution, then an inverted bottleneck with response norm."""
 
-    def __init__(self, dim, kernel_size=7, expansion=4):
+    def __init__(self, dim):
         super().__init__()
-        self.depthwise = nn.Conv1d(
-            dim, dim, kernel_size, padding=kernel_size // 2, groups=dim
-        )
+        self.depthwise = nn.Conv1d(dim, dim, 7, padding=3, groups=dim)
         self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.expand = nn.Linear(dim, expansion * dim)
-        self.response_norm = GlobalResponseNorm(expansion * dim)
-        self.contract = nn.Linear(expansion * dim, dim)
+        self.expand = nn.Linear(dim, 4 * dim)
+        self.response_norm = GlobalResponseNorm(4 * dim)
+        self.contract = nn.Linear(4 * dim, dim)
 
     def forward(self, x, real=None):
         """x [M, T, D] -> [M, T, D]; ``real`` [M, T, 1] is 0 in padding."""
@@ -101,21 +99,11 @@ class IndependentGroups:
     """
 
     def encode_batch(self, groups, real, num_queries=None):
-        """Features of the real groups of a batch.
+        """Features of the real groups of a batch, [M, num_queries, D].
 
-        Arguments
-        ---------
-        groups : torch.Tensor
-            Mel frames, shape [B, N, g, d].
-        real : torch.Tensor
-            bool [B, N], False for padding.
-        num_queries : int
-            Number of tokens to compute, from the first.
-
-        Returns
-        -------
-        torch.Tensor
-            [M, num_queries, D], in the order of ``groups[real]``.
+        Groups are mel frames [B, N, g, d], of which ``real``, bool [B, N], is False
+        for padding; the result is in the order of ``groups[real]``. The first
+        ``num_queries`` tokens are computed.
         """
         return self(groups[real], num_queries)
 
@@ -201,21 +189,11 @@ class GroupEncoder(IndependentGroups, nn.Module):
         self.register_buffer("query_mask", mask, persistent=False)
 
     def forward(self, groups, num_queries=None):
-        """Encode groups, each on its own.
+        """Encode groups [M, g, d], those of all utterances, each on its own.
 
-        Arguments
-        ---------
-        groups : torch.Tensor
-            Mel frames, shape [M, g, d]; M counts the groups of all
-            utterances.
-        num_queries : int
-            Number of tokens to compute, from the first; all by default. Tokens
-            do not depend on later ones, so the result is the same.
-
-        Returns
-        -------
-        torch.Tensor
-            Features before quantization, shape [M, num_queries, dim].
+        Gives features before quantization, [M, num_queries, dim]: of all tokens by
+        default, else of the first ones. Tokens do not depend on later ones, so the
+        result is the same.
         """
         count = self.num_queries if num_queries is None else num_queries
         size = self.positions

@@ -15,14 +15,9 @@ CHUNK_ON_CPU, CHUNK_ON_GPU = 480, 40_000
 class WindowedEncoding(MelGroups):
     """Encodes audio of any length; a subclass has ``encoder`` and ``quantize``.
 
-    Arguments
-    ---------
-    *args
-        Arguments of :class:`MelGroups`.
-    chunk_size : int
-        Groups to encode at a time; by default a number that suits the device.
-    window_size : int
-        Groups whose mel is in memory at a time.
+    ``args`` are those of :class:`MelGroups`. ``chunk_size`` groups are encoded at
+    a time, by default as many as suit the device; the mel of ``window_size``
+    groups is in memory at a time.
     """
 
     def __init__(self, *args, chunk_size=None, window_size=256):
@@ -32,22 +27,11 @@ class WindowedEncoding(MelGroups):
 
     @torch.no_grad()
     def encode(self, wavs, wav_lens=None, num_tokens=None):
-        """Waveforms to tokens, at bounded memory.
+        """Waveforms [B, T] in [-1, 1] to tokens, at bounded memory.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, T] in [-1, 1].
-        wav_lens : torch.Tensor
-            Relative lengths [B].
-        num_tokens : int
-            Number of tokens of each group to compute, from the first, K.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Tokens int64 [B, N, K], zeros beyond each utterance's groups, and
-            relative lengths [B] over N.
+        Waveforms have relative lengths [B]. Gives int64 [B, N, K] of the first K
+        tokens of each group, all by default, zeros beyond each utterance's groups;
+        and relative lengths [B] over N.
         """
         count = self.count_samples(wavs, wav_lens)
         groups = self.count_groups(count)
@@ -63,22 +47,12 @@ class WindowedEncoding(MelGroups):
 
     @torch.no_grad()
     def encode_window(self, wavs, real=None, num_tokens=None):
-        """Tokens of a segment of audio with its context.
+        """Tokens int64 [B, N, K] of a segment of audio with its context.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            [B, window_samples(N)]: the groups' audio, and before it the
-            ``mel.margin`` samples on which its first frame also depends.
-        real : torch.Tensor
-            bool [B, N], False for groups to leave out (their tokens are 0).
-        num_tokens : int
-            Number of tokens of each group to compute, from the first.
-
-        Returns
-        -------
-        torch.Tensor
-            Tokens int64 [B, N, K].
+        ``wavs``, [B, window_samples(N)], have the groups' audio, and before it the
+        ``mel.margin`` samples on which its first frame also depends. Groups where
+        ``real``, bool [B, N], is False are left out: their tokens are 0. The first
+        ``num_tokens`` tokens of each group are computed.
         """
         groups = self.mel_groups(wavs)  # [B, N, g, d]
         if real is None:

@@ -43,23 +43,14 @@ def principal_components(groups, count):
 def start_as_components(codec, groups):
     """Initialize a codec as a transform coder of principal components.
 
-    The K * L largest are quantized, in decreasing order: token k has the
-    components k * L to (k + 1) * L - 1.
+    ``groups`` are a normalized mel of real speech, [M, g, d]. The K * L largest
+    components are quantized, in decreasing order: token k has the components
+    k * L to (k + 1) * L - 1.
 
-    Arguments
-    ---------
-    codec : Gogo
-        Its encoder is a :class:`GroupMLPEncoder`, its quantizer an
-        :class:`FSQ` of L dimensions, its decoder a
-        :class:`ConvolutionalDecoder`; the width of a token's feature is
-        L + 1: one dimension marks a masked token.
-    groups : torch.Tensor
-        Normalized mel of real speech, shape [M, g, d].
-
-    Raises
-    ------
-    ValueError
-        If the widths do not fit or the groups are too few.
+    The encoder of the Gogo network is a :class:`GroupMLPEncoder`, its quantizer
+    an :class:`FSQ` of L dimensions, its decoder a :class:`ConvolutionalDecoder`;
+    the width of a token's feature is L + 1: one dimension marks a masked token.
+    Raises a ValueError if the widths do not fit or the groups are too few.
     """
     encoder, quantizer = codec.encoder, codec.quantizer
     decoder = codec.flow.backbone

@@ -49,21 +49,10 @@ class EnvelopeLoss(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, predicted, log_mel, lens=None):
-        """The loss of each utterance.
+        """The loss of each utterance, between 0 and 2, [B].
 
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            Log-mel of the codec, shape [B, T, d].
-        log_mel : torch.Tensor
-            Log-mel of the recordings, shape [B, T, d].
-        lens : torch.Tensor
-            Relative lengths [B].
-
-        Returns
-        -------
-        torch.Tensor
-            Between 0 and 2, [B]; 0 for utterances shorter than a segment.
+        It is 0 for utterances shorter than a segment. Log-mels of codec and
+        recordings are [B, T, d], with relative lengths [B].
         """
         clean, coded = self.powers(log_mel), self.powers(predicted)
         level = clean.sum(2)  # [B, T]

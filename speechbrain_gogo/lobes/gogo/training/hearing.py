@@ -99,38 +99,19 @@ class HearingLoss(nn.Module):
         return super().train(False)
 
     def forward(self, predicted, log_mel):
-        """Mean squared difference of normalized features.
+        """Mean squared difference of normalized features, of each compared utterance.
 
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            Log-mel of the codec, shape [B, T, d].
-        log_mel : torch.Tensor
-            Log-mel of the recording, shape [B, T, d].
-
-        Returns
-        -------
-        torch.Tensor
-            One value per compared utterance, [min(B, max_utterances)].
+        Log-mels of codec and recordings are [B, T, d]; the result has
+        min(B, max_utterances) values.
         """
         heard = slice(self.max_utterances)
         return self.compare(predicted[heard], log_mel[heard]).mean(1)
 
     def compare(self, predicted, log_mel):
-        """Distances at each position of the recogniser, every 20 ms.
+        """Distances [B, T''] at each position of the recogniser, every 20 ms.
 
-        Arguments
-        ---------
-        predicted : torch.Tensor
-            Log-mel of the codec, shape [B, T, d].
-        log_mel : torch.Tensor
-            Log-mel of the recordings, shape [B, T, d]; or of one recording for
-            all, [1, T, d].
-
-        Returns
-        -------
-        torch.Tensor
-            [B, T''].
+        Log-mels of the codec are [B, T, d], those of the recordings the same, or
+        [1, T, d] of one recording for all.
         """
         with torch.no_grad():
             mel = self.whisper_mel(log_mel)

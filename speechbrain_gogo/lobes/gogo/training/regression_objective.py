@@ -53,22 +53,13 @@ class RegressionObjective(nn.Module):
         self.register_buffer("keeps", torch.tensor(keeps), persistent=False)
 
     def forward(
-        self,
-        wavs,
-        wav_lens,
-        text=None,
-        text_lens=None,
-        generator=None,
+        self, wavs, wav_lens, text=None, text_lens=None, generator=None
     ):
-        """All losses of a batch.
+        """All losses of a batch, a dict.
 
-        Arguments as in GogoObjective.forward; texts are not used.
-
-        Returns
-        -------
-        dict
-            "loss" and its parts "mel" and, if there are these, "hearing" and
-            "envelopes": scalars; and "tokens" int64 [M, K] of all groups.
+        Arguments as in GogoObjective.forward; texts are not used. Gives "loss" and
+        its parts "mel" and, if there are these, "hearing" and "envelopes", scalars;
+        and "tokens" int64 [M, K] of all groups.
         """
         codec = self.codec
         groups, lens = codec.group(wavs, wav_lens)  # [B, N, g, d]

@@ -66,8 +66,9 @@ def arguments(tiny_tokens, tiny_codec_folder):
 
 @pytest.fixture(scope="module")
 def main():
-    """The recipe's main function."""
-    return runpy.run_path(str(SCRIPT))["main"]
+    """What the recipe's script does with its arguments."""
+    script = runpy.run_path(str(SCRIPT))
+    return lambda line: script["train_stage"](*script["start"](SCRIPT, line))
 
 
 @pytest.fixture
