@@ -149,6 +149,16 @@ def test_one_step_student_learns_the_teachers_output():
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
+def test_distillation_in_bfloat16():
+    objective, _, _ = pair("data", guidance_scale=1.5)
+    mel, cond = torch.randn(12, 8, 6), torch.randn(12, 8, 8)
+    given = mel, cond, torch.ones(12)
+    full, _ = objective.flow_loss(*given, torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        half, _ = objective.flow_loss(*given, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(half, full, rtol=0.1, atol=0.1)
+
+
 def test_students_only_take_steps_that_they_have_learned():
     for other in {"solver": "midpoint"}, {"grid": "epss", "num_steps": 5}:
         with pytest.raises(ValueError, match="Euler steps of the uniform grid"):

@@ -173,7 +173,7 @@ class Distillation(nn.Module):
         outputs = [
             flow.backbone.velocity(
                 x, flow.backbone.condition(given), modulation, mask
-            )
+            ).float()  # bfloat16 with autocast
             for given in (cond, torch.zeros_like(cond))
         ]
         guided = torch.lerp(*outputs, -scale[:, None, None])
