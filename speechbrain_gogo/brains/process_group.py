@@ -8,8 +8,8 @@ import gc
 
 import torch
 
-# Its functions have the current group as their default argument. Imported while
-# there is one (DistributedDataParallel does so), they hold it forever.
+# Default arguments of its functions are the process group that exists at the
+# import. If DistributedDataParallel imports it later, that group is never freed.
 import torch.distributed.nn
 
 

@@ -110,10 +110,11 @@ def measure_speed(speech, task, systems, hparams, folder):
 def listen(tasks, systems, spoken, judges, settings, foreign, hparams):
     """Scores of utterances and of long forms.
 
-    ``systems`` maps labels to task names to audio files; ``spoken`` has the
-    labels of those that depend on ``settings``, ``foreign`` hashes of the audio
-    of the others. Gives (system, figure) -> (value, low, high), and notes: on
-    long forms, and on what has no score.
+    ``systems`` has the audio files of each system, by its label and by task.
+    ``spoken`` has the labels of the systems that depend on ``settings``;
+    ``foreign`` has hashes of the audio of the others. Returns a dict of (value,
+    low, high) by (system, figure), and notes on long forms and on figures that
+    are missing.
     """
     folder = Path(hparams["output_folder"])
     # Neither changes when other systems join later.

@@ -130,10 +130,10 @@ class CountingBrain(UpdatingBrain):
 class UsableBatches:
     """The batches of a loader without those that are silence.
 
-    ``report`` counts clips used and left out, and is complete after the last
-    batch; a loader that counts clips itself has a ``report``, too. If ranks
-    have different batches (``over_ranks``), it is the sum. A ValueError is
-    raised at the end if no clip could be used.
+    ``report`` counts the clips that were used and those that were left out. It
+    is complete after the last batch, and includes the ``report`` of a loader
+    that has one. ``over_ranks``: ranks have different batches, whose counts are
+    summed. A ValueError is raised at the end if no clip could be used.
     """
 
     def __init__(self, loader, over_ranks=False):

@@ -87,8 +87,8 @@ def start_stage(lm, source, codec, new_text=False, new_codec=False):
     With ``new_text``, what belongs to ids of text is left as it is, for another
     tokenizer, with another number of ids or not. An AlignedBackboneLM then
     trains its aligner for all of its ``aligner_batches``. With LoRA the ids of
-    text learn in full, since they are outside the Llama; ``shard_weights``
-    changes nothing. With ``new_codec``, the stage may speak the tokens of
+    text learn in full, since they are outside the Llama, with and without
+    ``shard_weights``. With ``new_codec``, the stage may speak the tokens of
     another codec, if their sizes are the same: it learns the new tokens from
     its weights.
 

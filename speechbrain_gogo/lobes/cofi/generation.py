@@ -4,13 +4,14 @@ Scales are generated from coarse to fine, each after the tokens of a prompt. The
 coarsest scale predicts the end of speech. A group is returned as soon as the
 finest scale has generated it.
 
-With N groups, p_i steps per group and S_i streams of scale i, a delay d and I
-scales, sum_i (N p_i + (S_i - 1) d) forward passes give all tokens. A chain of
-scales takes one more pass, which predicts the end of the coarsest scale. A
-stack of scales takes I - 1 more, one for each scale but the last, which reads
-the last step for its hidden state and also predicts the end. (A chain needs no
-extra pass if its coarsest scale has a delay; without any delay, the end of a
-single scale takes one.)
+Number of forward passes: sum_i (N p_i + (S_i - 1) d) for all tokens, with N
+groups, I scales, p_i steps per group and S_i streams of scale i, and a delay d.
+Further passes predict the end of speech:
+
+- a chain of scales takes one, for its coarsest scale, if that has no delay;
+- a stack of scales takes I - 1, one for each scale but the last: that pass reads
+  the scale's last step, whose hidden state the next scale needs as well;
+- a single scale takes one, if it has no delay.
 """
 
 import torch
