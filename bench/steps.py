@@ -110,13 +110,14 @@ def llama_steps(layers, linear, meter, rounds):
 def stage_groups(source, linear, meter, rounds):
     """Seconds in which a group of every utterance is predicted, for each batch."""
     speech = GogoSpeech.from_hparams(source, run_opts={"device": "cpu"})
-    lm, sampling = speech.mods.stage1, vars(speech.hparams)["sampling"]
+    lm, sampling = speech.mods.stage1, speech.hparams.sampling
     weights = lm.weights(linear)
     found = {batch: [] for batch in BATCHES}
     for _ in tqdm(range(rounds), "groups"):
         for batch in BATCHES:
             ones = torch.ones(batch)
-            prompt = torch.randint(lm.codebook_size, (batch, PROMPT, 10))
+            shape = batch, PROMPT, speech.codec.num_codebooks
+            prompt = torch.randint(lm.codebook_size, shape)
             groups = generate_backbone(
                 lm,
                 torch.randint(1, 60, (batch, TEXT)),
@@ -126,9 +127,7 @@ def stage_groups(source, linear, meter, rounds):
                 Sampler(range(batch), **sampling),
                 max_groups=GROUPS,
                 loop_groups=GROUPS,
-                decoder=lm.decoder(
-                    2 * batch, lm.max_positions, weights=weights
-                ),
+                decoder=lm.decoder(1, 1, weights=weights),  # it grows
             )
             next(groups)  # reads text and prompt
             start, count = meter.now(), 0

@@ -83,6 +83,19 @@ def enhance(
     What is only in the fine tokens of a noisy recording is lost, its noise
     included. gogo-mini has no Stage II: give a model that has one (--codec).
     """
-    drawn = temperature, repetition_penalty, top_p, top_k
-    decoding, model = (steps, guidance, seed), (codec, device, trust_source)
-    convert(source, prompt, out, allocate, *drawn, *decoding, *model)
+    convert(
+        source=source,
+        target=prompt,
+        out=out,
+        allocate=allocate,
+        temperature=temperature,
+        repetition_penalty=repetition_penalty,
+        top_p=top_p,
+        top_k=top_k,
+        steps=steps,
+        guidance=guidance,
+        seed=seed,
+        codec=codec,
+        device=device,
+        trust_source=trust_source,
+    )
